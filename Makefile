@@ -1,0 +1,63 @@
+# The two commands of the README are `make run` and `make test`; all other targets are for
+# developers. Everything is installed into $(VENV), nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RUN_ARGS ?=
+
+# Real MNIST, where the checkout has it at hand; tests that need it are skipped elsewhere.
+NEARBY_MNIST = $(abspath ../shared/data/mnist)
+ifneq ($(wildcard $(NEARBY_MNIST)),)
+export RNN_NATIVE_DATA ?= $(NEARBY_MNIST)
+endif
+
+SOURCES = $(wildcard csrc/*/*.[ch]) setup.py pyproject.toml
+
+.PHONY: run test slow parity lint format sanitize wheel bench clean
+
+run: $(VENV)/.installed
+	$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+parity: $(VENV)/.test
+	$(BIN)/pip install --quiet '.[parity]'
+	$(BIN)/python -m pytest -m parity
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest rnn_native._core --ignore-disjoint-bases
+	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*/*.[ch])
+
+format: $(VENV)/.lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(wildcard csrc/*/*.[ch])
+
+wheel: $(VENV)/.lint
+	$(BIN)/python -m build
+
+clean:
+	rm -rf build dist *.egg-info $(VENV) rnn_native/_blas rnn_native/_core*.so
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/pip $(SOURCES)
+	RNN_NATIVE_WERROR=$(WERROR) $(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	touch $@
