@@ -1,0 +1,97 @@
+#define _GNU_SOURCE /* RTLD_DEEPBIND */
+#include "blas.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Values of the CBLAS enumerations, fixed by the interface. */
+enum { CBLAS_ROW_MAJOR = 101, CBLAS_NO_TRANS = 111, CBLAS_TRANS = 112 };
+
+typedef void (*sgemm_fn)(int order, int trans_a, int trans_b, int M, int N, int K,
+                         float alpha, const float *A, int lda, const float *B, int ldb,
+                         float beta, float *C, int ldc);
+typedef char *(*text_fn)(void);
+typedef void (*set_threads_fn)(int n);
+
+/* Process-wide because the library behind it is: filled once, then only read. */
+static struct {
+    sgemm_fn sgemm;
+    text_fn config;
+    text_fn core;
+    char path[4096];
+} blas;
+
+/* Deep binding keeps the library's own symbols first even when another BLAS is global;
+ * the sanitizers' interceptors do not survive it. */
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+#define OPEN_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
+#else
+#define OPEN_FLAGS (RTLD_NOW | RTLD_LOCAL)
+#endif
+
+/* Stores a function of the library in *target (a function pointer), or NULL.
+ * scipy-openblas prefixes its symbols, other builds do not. memcpy because ISO C has no
+ * cast from the data pointer that dlsym returns. */
+static void
+find(void *library, const char *name, void *target)
+{
+    char prefixed[64];
+    snprintf(prefixed, sizeof prefixed, "scipy_%s", name);
+    void *symbol = dlsym(library, prefixed);
+    if (symbol == NULL)
+        symbol = dlsym(library, name);
+    memcpy(target, &symbol, sizeof symbol);
+}
+
+rnn_status
+rnn_blas_load(const char *path, rnn_error *error)
+{
+    set_threads_fn set_threads = NULL;
+    if (blas.sgemm != NULL)
+        return RNN_OK;
+    void *library = dlopen(path, OPEN_FLAGS);
+    if (library == NULL) {
+        snprintf(error->text, sizeof error->text, "%.190s", dlerror());
+        return RNN_EINVAL;
+    }
+    find(library, "openblas_get_config", &blas.config);
+    find(library, "openblas_get_corename", &blas.core);
+    find(library, "openblas_set_num_threads", &set_threads);
+    find(library, "cblas_sgemm", &blas.sgemm);
+    if (blas.sgemm == NULL) {
+        snprintf(error->text, sizeof error->text, "%.150s: no cblas_sgemm in it", path);
+        dlclose(library);
+        return RNN_EINVAL;
+    }
+    if (set_threads != NULL)
+        set_threads(1);
+    snprintf(blas.path, sizeof blas.path, "%s", path);
+    return RNN_OK;
+}
+
+const char *
+rnn_blas_path(void)
+{
+    return blas.sgemm != NULL ? blas.path : NULL;
+}
+
+const char *
+rnn_blas_config(void)
+{
+    return blas.config != NULL ? blas.config() : NULL;
+}
+
+const char *
+rnn_blas_core(void)
+{
+    return blas.core != NULL ? blas.core() : NULL;
+}
+
+void
+rnn_gemm_nt(int M, int N, int K, float alpha, const float *A, int lda, const float *B,
+            int ldb, float beta, float *C, int ldc)
+{
+    blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_TRANS, M, N, K, alpha, A, lda, B, ldb,
+               beta, C, ldc);
+}

@@ -1,0 +1,143 @@
+/* One vector type of VL float lanes for the level being compiled, in GCC/Clang's vector
+ * extension, and the few operations that kernels need. Tails are handled by loading a
+ * part of a vector, so that every element goes through the same instructions wherever it
+ * stands: a row's bits must not depend on its neighbours. */
+#ifndef RNN_SIMD_H
+#define RNN_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define VL 16
+#elif defined(__AVX2__)
+#define VL 8
+#else
+#define VL 4
+#endif
+
+typedef float vf __attribute__((vector_size(4 * VL)));
+typedef int32_t vi __attribute__((vector_size(4 * VL)));
+typedef uint8_t vb __attribute__((vector_size(VL)));
+
+static inline vf
+v_load(const float *p)
+{
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void
+v_store(float *p, vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* The first n <= VL lanes; the others are zero. */
+static inline vf
+v_load_part(const float *p, int n)
+{
+    vf v = {0};
+    memcpy(&v, p, (size_t)n * sizeof(float));
+    return v;
+}
+
+static inline void
+v_store_part(float *p, vf v, int n)
+{
+    memcpy(p, &v, (size_t)n * sizeof(float));
+}
+
+static inline vf
+v_set(float x)
+{
+    return x - (vf){0};
+}
+
+/* Lanes of `yes` where mask is all ones, of `no` where it is all zeros. */
+static inline vf
+v_select(vi mask, vf yes, vf no)
+{
+    return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
+}
+
+/* NaN in x stays NaN in both. */
+static inline vf
+v_at_least(vf x, float low)
+{
+    return v_select(x < v_set(low), v_set(low), x);
+}
+
+static inline vf
+v_at_most(vf x, float high)
+{
+    return v_select(x > v_set(high), v_set(high), x);
+}
+
+static inline vf
+v_abs(vf x)
+{
+    return (vf)((vi)x & 0x7fffffff);
+}
+
+/* Lanes are added in order, so that the sum does not depend on the compiler. */
+static inline float
+v_sum(vf v)
+{
+    float sum = v[0];
+    for (int i = 1; i < VL; i++)
+        sum += v[i];
+    return sum;
+}
+
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln(2)/2; Taylor polynomial of degree 7 in r.
+ * ln 2 is split in two so that x - n ln 2 is exact to the last bit (Cody and Waite 1980).
+ * Below the smallest normal number the result is 0, above the largest infinity. */
+static inline vf
+v_exp(vf x)
+{
+    const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+    vf in = v_at_most(v_at_least(x, -88.0f), 89.0f);
+    vf shifted = in * 1.44269504f + to_integer;
+    vf n = shifted - to_integer;
+    vf r = in - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    vf p = r * 1.98412698e-4f + 1.38888889e-3f;
+    p = p * r + 8.33333333e-3f;
+    p = p * r + 4.16666667e-2f;
+    p = p * r + 1.66666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    /* In two factors: 2^128 alone does not fit, and n = 128 is in range. */
+    vi power = __builtin_convertvector(n, vi);
+    vi half = power >> 1;
+    vf scaled = p * (vf)((half + 127) << 23) * (vf)((power - half + 127) << 23);
+    return v_select(x < v_set(-87.33654f), v_set(0.0f), scaled);
+}
+
+static inline vf
+v_sigmoid(vf x)
+{
+    return 1.0f / (1.0f + v_exp(-x));
+}
+
+/* |x| < 0.625: odd polynomial (Cephes, S. Moshier); else 1 - 2 / (e^2|x| + 1), which
+ * cancels near zero. */
+static inline vf
+v_tanh(vf x)
+{
+    vf size = v_abs(x);
+    vf square = x * x;
+    vf p = square * -5.70498872745e-3f + 2.06390887954e-2f;
+    p = p * square + -5.37397155531e-2f;
+    p = p * square + 1.33314422036e-1f;
+    p = p * square + -3.33332819422e-1f;
+    vf near = p * square * x + x;
+    vf far = 1.0f - 2.0f / (v_exp(size + size) + 1.0f);
+    far = v_select(x < v_set(0.0f), -far, far);
+    return v_select(size < v_set(0.625f), near, far);
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* The thread team: a fixed number of slices of work, run by however many threads there are.
+ *
+ * How a step is cut into slices depends on shapes only, each output has one slice that
+ * writes it, and slices say nothing to each other: the bits cannot depend on the number
+ * of threads or on who runs what. */
+#ifndef RNN_TEAM_H
+#define RNN_TEAM_H
+
+#include <stdbool.h>
+
+#define RNN_MAX_THREADS 64
+#define RNN_MAX_SLICES 32 /* one bit each in the claim word of team.c */
+
+typedef void (*rnn_slice_fn)(void *context, int slice);
+
+/* Takes the team for one native call; `threads` counts the caller. When another call has
+ * it, or threads cannot be started, this call runs its slices alone: same bits, slower. */
+typedef struct {
+    int threads;
+} rnn_team_lease;
+
+rnn_team_lease rnn_team_acquire(int threads);
+void rnn_team_release(rnn_team_lease *lease);
+
+/* Runs fn(context, 0..slices-1), each once, and returns when all are done. */
+void rnn_team_run(const rnn_team_lease *lease, rnn_slice_fn fn, void *context, int slices);
+
+#endif

@@ -1,0 +1,167 @@
+#include "kernels.h"
+
+#include "../base/simd.h"
+
+/* An activation is two expressions over a vector: the function of z, and its derivative as
+ * a function of what forward leaves (y, or z where the table below says from_input). */
+
+static inline vf
+linear_value(vf z, float alpha)
+{
+    (void)alpha;
+    return z;
+}
+
+static inline vf
+linear_slope(vf y, float alpha)
+{
+    (void)y;
+    (void)alpha;
+    return v_set(1.0f);
+}
+
+/* x < 0 -> 0 lets NaN and -0 through, as the reference does. */
+static inline vf
+relu_value(vf z, float alpha)
+{
+    (void)alpha;
+    return v_at_least(z, 0.0f);
+}
+
+static inline vf
+relu_slope(vf y, float alpha)
+{
+    (void)alpha;
+    return v_select(y > v_set(0.0f), v_set(1.0f), v_set(0.0f));
+}
+
+static inline vf
+leaky_relu_value(vf z, float alpha)
+{
+    return v_select(z > v_set(0.0f), z, alpha * z);
+}
+
+static inline vf
+leaky_relu_slope(vf z, float alpha)
+{
+    return v_select(z > v_set(0.0f), v_set(1.0f), v_set(alpha));
+}
+
+/* alpha (e^z - 1) for z <= 0. */
+static inline vf
+elu_value(vf z, float alpha)
+{
+    return v_select(z > v_set(0.0f), z, alpha * (v_exp(z) - 1.0f));
+}
+
+static inline vf
+elu_slope(vf z, float alpha)
+{
+    return v_select(z > v_set(0.0f), v_set(1.0f), alpha * v_exp(z));
+}
+
+static inline vf
+sigmoid_value(vf z, float alpha)
+{
+    (void)alpha;
+    return v_sigmoid(z);
+}
+
+static inline vf
+sigmoid_slope(vf y, float alpha)
+{
+    (void)alpha;
+    return y * (1.0f - y);
+}
+
+static inline vf
+tanh_value(vf z, float alpha)
+{
+    (void)alpha;
+    return v_tanh(z);
+}
+
+static inline vf
+tanh_slope(vf y, float alpha)
+{
+    (void)alpha;
+    return 1.0f - y * y;
+}
+
+/* z s(z), s the logistic function: SiLU, also called swish (Ramachandran et al. 2017). */
+static inline vf
+silu_value(vf z, float alpha)
+{
+    (void)alpha;
+    return z * v_sigmoid(z);
+}
+
+static inline vf
+silu_slope(vf z, float alpha)
+{
+    (void)alpha;
+    vf s = v_sigmoid(z);
+    return s * (1.0f + z * (1.0f - s));
+}
+
+/* 0.5 z (1 + tanh u), u = sqrt(2/pi) (z + 0.044715 z^3): Hendrycks and Gimpel 2016. */
+static inline vf
+gelu_value(vf z, float alpha)
+{
+    (void)alpha;
+    vf u = 0.7978845608f * (z + 0.044715f * z * z * z);
+    return 0.5f * z * (1.0f + v_tanh(u));
+}
+
+static inline vf
+gelu_slope(vf z, float alpha)
+{
+    (void)alpha;
+    vf t = v_tanh(0.7978845608f * (z + 0.044715f * z * z * z));
+    vf du = 0.7978845608f * (1.0f + 0.134145f * z * z);
+    return 0.5f * (1.0f + t) + 0.5f * z * (1.0f - t * t) * du;
+}
+
+/* LOOPS(name) defines name_forward and name_backward over arrays from name_value and
+ * name_slope above. */
+#define LOOPS(name)                                                                     \
+    static void name##_forward(float *y, const float *z, int n, float alpha)            \
+    {                                                                                   \
+        int i = 0;                                                                      \
+        for (; i + VL <= n; i += VL)                                                    \
+            v_store(y + i, name##_value(v_load(z + i), alpha));                         \
+        if (i < n)                                                                      \
+            v_store_part(y + i, name##_value(v_load_part(z + i, n - i), alpha), n - i); \
+    }                                                                                   \
+    static void name##_backward(float *dz, const float *dy, const float *seen, int n,   \
+                                float alpha)                                            \
+    {                                                                                   \
+        int i = 0;                                                                      \
+        for (; i + VL <= n; i += VL)                                                    \
+            v_store(dz + i, v_load(dy + i) * name##_slope(v_load(seen + i), alpha));    \
+        if (i < n)                                                                      \
+            v_store_part(dz + i,                                                        \
+                         v_load_part(dy + i, n - i)                                     \
+                             * name##_slope(v_load_part(seen + i, n - i), alpha),       \
+                         n - i);                                                        \
+    }
+
+LOOPS(linear)
+LOOPS(relu)
+LOOPS(leaky_relu)
+LOOPS(elu)
+LOOPS(sigmoid)
+LOOPS(tanh)
+LOOPS(silu)
+LOOPS(gelu)
+
+static const activation activations[] = {
+    {"linear", false, 0.0f, linear_forward, linear_backward},
+    {"relu", false, 0.0f, relu_forward, relu_backward},
+    {"leaky_relu", true, 0.01f, leaky_relu_forward, leaky_relu_backward},
+    {"elu", true, 1.0f, elu_forward, elu_backward},
+    {"sigmoid", false, 0.0f, sigmoid_forward, sigmoid_backward},
+    {"tanh", false, 0.0f, tanh_forward, tanh_backward},
+    {"silu", true, 0.0f, silu_forward, silu_backward},
+    {"gelu", true, 0.0f, gelu_forward, gelu_backward},
+};

@@ -1,0 +1,61 @@
+#include "kernels.h"
+
+#include "../base/simd.h"
+
+#include <math.h>
+
+/* Index of the first maximum. A NaN logit makes the loss NaN, whatever this returns. */
+static int
+first_maximum(const float *x, int n)
+{
+    int best = 0;
+    for (int j = 1; j < n; j++)
+        if (x[j] > x[best])
+            best = j;
+    return best;
+}
+
+/* out = exp(z - shift) over a row, and its sum. */
+static float
+shifted_exp(float *out, const float *z, float shift, int n)
+{
+    float sum = 0;
+    for (int j = 0; j < n; j += VL) {
+        int lanes = n - j < VL ? n - j : VL;
+        vf e = v_exp(v_load_part(z + j, lanes) - shift);
+        v_store_part(out + j, e, lanes);
+        for (int lane = 0; lane < lanes; lane++)
+            sum += e[lane];
+    }
+    return sum;
+}
+
+static void
+softmax_xent(float *dlogits, double *loss, uint8_t *hit, const float *logits,
+             const int32_t *labels, int classes, int begin, int end)
+{
+    for (int b = begin; b < end; b++) {
+        const float *z = logits + (ptrdiff_t)b * classes;
+        float *d = dlogits + (ptrdiff_t)b * classes;
+        int label = labels[b];
+        int best = first_maximum(z, classes);
+        float sum = shifted_exp(d, z, z[best], classes);
+        for (int j = 0; j < classes; j++)
+            d[j] /= sum;
+        d[label] -= 1.0f;
+        loss[b] = log((double)sum) - ((double)z[label] - (double)z[best]);
+        hit[b] = best == label;
+    }
+}
+
+static void
+softmax(float *probabilities, const float *logits, int classes, int begin, int end)
+{
+    for (int b = begin; b < end; b++) {
+        const float *z = logits + (ptrdiff_t)b * classes;
+        float *p = probabilities + (ptrdiff_t)b * classes;
+        float sum = shifted_exp(p, z, z[first_maximum(z, classes)], classes);
+        for (int j = 0; j < classes; j++)
+            p[j] /= sum;
+    }
+}

@@ -1,0 +1,27 @@
+/* Patterns of layers that one kernel does at once. Part of net/level.c. The plain passes
+ * stay, and a test holds both to the same numbers. */
+#include "level.h"
+
+#include "../kernels/kernels.h"
+
+#include <string.h>
+
+static bool
+is_sigmoid_dense(const rnn_layer *layer, int in, int units)
+{
+    return layer->type == &dense_layer && layer->in_size == in && layer->out_size == units
+           && dense_activation(layer)->forward == sigmoid_forward;
+}
+
+static bool
+matches_sigmoid_2_4_1(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss,
+                      int batch_size)
+{
+    return n_layers == 2 && batch_size == 1 && strcmp(loss->name, "squared_error") == 0
+           && is_sigmoid_dense(&layers[0], 2, 4) && is_sigmoid_dense(&layers[1], 4, 1);
+}
+
+static const rnn_fused_epoch fused_epochs[] = {
+    {matches_sigmoid_2_4_1, sigmoid_2_4_1_epoch},
+    {NULL, NULL},
+};

@@ -1,0 +1,54 @@
+/* One CPU level: everything that is compiled several times, behind one table. */
+#ifndef RNN_LEVEL_H
+#define RNN_LEVEL_H
+
+#include "layer.h"
+
+/* What a loss is taken against: a class number a row, or a value for each output. */
+typedef enum { RNN_LABELS, RNN_VALUES } rnn_target_kind;
+
+typedef struct {
+    const char *name;
+    rnn_target_kind targets;
+    /* Rows begin..end: dout is per row, not divided by the batch. `targets` is int32_t or
+     * float, as the kind says. */
+    void (*gradient)(float *dout, double *loss, uint8_t *hit, const float *out,
+                     const void *targets, int size, int begin, int end);
+    /* From the last layer's outputs to what predict returns; NULL: as they are. */
+    void (*predict)(float *prediction, const float *out, int size, int begin, int end);
+} rnn_loss_type;
+
+/* A whole epoch of SGD in one kernel, for nets that match it exactly. params is the net's
+ * arena; loss and hits are added to. */
+typedef struct {
+    bool (*matches)(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss,
+                    int batch_size);
+    void (*run)(float *params, double *loss, int64_t *hits, const float *x,
+                const float *targets, const int32_t *order, int n, float lr);
+} rnn_fused_epoch;
+
+typedef struct {
+    const char *name;
+    const rnn_layer_type *const *layers; /* ends with NULL */
+    const rnn_loss_type *losses;         /* ends with a NULL name */
+    const rnn_fused_epoch *fused_epochs; /* ends with NULL functions */
+    void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,
+                       int begin, int end);
+    void (*gather_u8)(float *out, const uint8_t *x, const int32_t *order, int size,
+                      int begin, int end);
+    int read_slack; /* floats that kernels may read past the end of a matrix */
+} rnn_level;
+
+/* The levels compiled in, lowest first; ends with NULL. */
+extern const rnn_level *const rnn_levels[];
+
+/* The level in use: the best that this processor runs, until rnn_level_choose. */
+const rnn_level *rnn_level_current(void);
+
+/* Chooses by name. RNN_EINVAL with the reason when unknown or beyond this processor. */
+rnn_status rnn_level_choose(const char *name, rnn_error *error);
+
+const rnn_layer_type *rnn_level_find_layer(const rnn_level *level, const char *name);
+const rnn_loss_type *rnn_level_find_loss(const rnn_level *level, const char *name);
+
+#endif

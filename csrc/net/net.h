@@ -1,0 +1,93 @@
+/* A net: layers compiled to a plan (shapes, offsets) over a few arenas. */
+#ifndef RNN_NET_H
+#define RNN_NET_H
+
+#include "../base/team.h"
+#include "layer.h"
+#include "level.h"
+
+typedef struct {
+    const rnn_level *level;
+    const rnn_loss_type *loss;
+    rnn_shape input;
+    rnn_layer *layers;
+    int n_layers;
+    int first_trainable; /* index; n_layers when there are no parameters */
+
+    size_t *param_offset; /* of each layer, in floats */
+    size_t param_count;
+    float *params;
+    float *grads; /* NULL until rnn_net_gradients needs it */
+
+    /* Room for `capacity` rows, in one allocation behind `workspace`. */
+    int capacity;
+    void *workspace;
+    float *inp;     /* gathered rows */
+    float **out;    /* of each layer */
+    float **cache;  /* of each layer */
+    float *dact[2]; /* gradients of activations; layers alternate between the two */
+    void *targets;  /* gathered */
+    double *loss_of_row;
+    uint8_t *hit_of_row;
+} rnn_net;
+
+/* Takes n_layers layers whose type and attr are filled in. On failure *net is NULL and
+ * error tells which layer and why. */
+rnn_status rnn_net_new(rnn_net **net, const rnn_level *level, const rnn_layer *layers,
+                       int n_layers, rnn_shape input, const rnn_loss_type *loss,
+                       rnn_error *error);
+void rnn_net_free(rnn_net *net);
+
+int rnn_net_in_size(const rnn_net *net);
+int rnn_net_out_size(const rnn_net *net);
+
+/* Rows of x, and their targets: int32_t labels (n) or float values (n, out). */
+typedef struct {
+    const void *x;
+    bool x_is_bytes; /* uint8_t, divided by 255; else float */
+    const void *targets;
+    int n;
+} rnn_data;
+
+/* Asked now and then in the middle of a call; true ends it with RNN_EINTERRUPTED after a
+ * whole number of batches. */
+typedef struct {
+    bool (*wanted)(void *context);
+    void *context;
+} rnn_stop;
+
+typedef struct {
+    double loss; /* summed over rows */
+    int64_t hits;
+} rnn_score;
+
+typedef struct {
+    const int32_t *order; /* rows in the order of training, the same in every epoch */
+    int n_order;
+    int batch_size;
+    int epochs;
+    float lr;
+} rnn_schedule;
+
+/* Plain SGD over schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it
+ * stood before its batch's update. On RNN_ENONFINITE the parameters are those before the
+ * batch at (*epoch, *batch), counted from 0. */
+rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
+                         int threads, rnn_stop stop, rnn_score *scores, int *epoch,
+                         int *batch);
+
+rnn_status rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
+                            rnn_score *score);
+
+/* predictions (n, out). */
+rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
+                           float *predictions);
+
+/* net->grads = gradient of the mean loss over all rows, taken as one batch. */
+rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data, int threads,
+                             rnn_score *score);
+
+/* Makes room for batches of `rows` rows. */
+rnn_status rnn_net_reserve(rnn_net *net, int rows);
+
+#endif

@@ -1,0 +1,244 @@
+#include "run.h"
+
+#include <string.h>
+#include <time.h>
+
+/* Multiply-adds below which a step, or a whole call, is not worth waking other threads. */
+#define MIN_STEP_WORK 2e5
+#define MIN_CALL_WORK 5e6
+
+/* The stop hook needs the GIL, so it is asked this often; the clock is read after about so
+ * many multiply-adds, to which a batch adds a constant for what is not multiplying. */
+#define STOP_NANOSECONDS 20000000
+#define WORK_BETWEEN_CLOCK_READS 1e6
+#define BATCH_OVERHEAD_WORK 1000
+
+static int64_t
+nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+rnn_run
+rnn_run_begin(rnn_net *net, int threads, rnn_stop stop, double rows)
+{
+    rnn_run r = {.net = net, .stop = stop, .asked = nanoseconds()};
+    for (int i = 0; i < net->n_layers; i++)
+        r.work_a_row += net->layers[i].work[RNN_FORWARD];
+    r.lease = rnn_team_acquire(r.work_a_row * rows < MIN_CALL_WORK ? 1 : threads);
+    return r;
+}
+
+void
+rnn_run_end(rnn_run *r)
+{
+    rnn_team_release(&r->lease);
+}
+
+bool
+rnn_run_stop_wanted(rnn_run *r, double rows)
+{
+    r->work_since_clock += r->work_a_row * rows + BATCH_OVERHEAD_WORK;
+    if (r->work_since_clock < WORK_BETWEEN_CLOCK_READS)
+        return false;
+    r->work_since_clock = 0;
+    int64_t now = nanoseconds();
+    if (now - r->asked < STOP_NANOSECONDS)
+        return false;
+    r->asked = now;
+    return r->stop.wanted != NULL && r->stop.wanted(r->stop.context);
+}
+
+/* ---- one step of the plan, cut into slices ---- */
+
+static void
+run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
+{
+    if (work >= MIN_STEP_WORK)
+        rnn_team_run(&r->lease, fn, job, slices);
+    else
+        for (int slice = 0; slice < slices; slice++)
+            fn(job, slice);
+}
+
+typedef struct {
+    const rnn_layer *layer;
+    rnn_pass_fn fn;
+    rnn_io io;
+} pass_job;
+
+static void
+pass_slice(void *context, int slice)
+{
+    const pass_job *job = context;
+    job->fn(job->layer, &job->io, slice);
+}
+
+static void
+run_pass(rnn_run *r, pass_job *job, rnn_pass pass)
+{
+    const rnn_layer *layer = job->layer;
+    job->fn = layer->type->pass[pass];
+    run_slices(r, pass_slice, job, layer->slices[pass], layer->work[pass] * job->io.rows);
+}
+
+/* Steps over rows (gather, loss) give the same bits however the rows are cut. */
+#define MAX_ROW_SLICES 8
+
+typedef struct {
+    const rnn_net *net;
+    const rnn_data *data;
+    const int32_t *order; /* NULL: rows as they stand */
+    int rows;
+    const void *targets;
+    float *result;
+} row_job;
+
+static int
+row_slices(int rows)
+{
+    return rows < MAX_ROW_SLICES ? rows : MAX_ROW_SLICES;
+}
+
+static int
+row_begin(int rows, int slice)
+{
+    return (int)((int64_t)rows * slice / row_slices(rows));
+}
+
+static void
+gather_slice(void *context, int slice)
+{
+    const row_job *job = context;
+    int begin = row_begin(job->rows, slice), end = row_begin(job->rows, slice + 1);
+    int size = rnn_net_in_size(job->net);
+    const rnn_level *level = job->net->level;
+    if (job->data->x_is_bytes)
+        level->gather_u8(job->net->inp, job->data->x, job->order, size, begin, end);
+    else
+        level->gather_f32(job->net->inp, job->data->x, job->order, size, begin, end);
+}
+
+static void
+loss_slice(void *context, int slice)
+{
+    const row_job *job = context;
+    const rnn_net *net = job->net;
+    net->loss->gradient(job->result, net->loss_of_row, net->hit_of_row,
+                        net->out[net->n_layers - 1], job->targets, rnn_net_out_size(net),
+                        row_begin(job->rows, slice), row_begin(job->rows, slice + 1));
+}
+
+static void
+predict_slice(void *context, int slice)
+{
+    const row_job *job = context;
+    const rnn_net *net = job->net;
+    net->loss->predict(job->result, net->out[net->n_layers - 1], rnn_net_out_size(net),
+                       row_begin(job->rows, slice), row_begin(job->rows, slice + 1));
+}
+
+/* ---- a batch ---- */
+
+void
+rnn_run_gather(rnn_run *r, const rnn_data *data, const int32_t *order, int rows)
+{
+    rnn_net *net = r->net;
+    row_job job = {.net = net, .data = data, .order = order, .rows = rows};
+    run_slices(r, gather_slice, &job, row_slices(rows),
+               (double)rnn_net_in_size(net) * rows);
+    size_t item = net->loss->targets == RNN_LABELS
+                      ? sizeof(int32_t)
+                      : (size_t)rnn_net_out_size(net) * sizeof(float);
+    for (int i = 0; i < rows; i++)
+        memcpy((char *)net->targets + (size_t)i * item,
+               (const char *)data->targets + (size_t)order[i] * item, item);
+}
+
+void
+rnn_run_forward(rnn_run *r, const float *inp, int rows)
+{
+    rnn_net *net = r->net;
+    for (int i = 0; i < net->n_layers; i++) {
+        pass_job job = {.layer = &net->layers[i],
+                        .io = {.rows = rows,
+                               .inp = inp,
+                               .out = net->out[i],
+                               .cache = net->cache[i],
+                               .params = net->params + net->param_offset[i]}};
+        run_pass(r, &job, RNN_FORWARD);
+        inp = net->out[i];
+    }
+}
+
+/* The gradient goes to dact[0], where backward begins. */
+rnn_score
+rnn_run_score(rnn_run *r, const void *targets, int rows)
+{
+    rnn_net *net = r->net;
+    row_job job = {.net = net, .rows = rows, .targets = targets, .result = net->dact[0]};
+    run_slices(r, loss_slice, &job, row_slices(rows),
+               (double)rnn_net_out_size(net) * rows * 8);
+    rnn_score score = {0, 0};
+    for (int i = 0; i < rows; i++) {
+        score.loss += net->loss_of_row[i];
+        score.hits += net->hit_of_row[i];
+    }
+    return score;
+}
+
+void
+rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target, float alpha,
+                 float beta)
+{
+    rnn_net *net = r->net;
+    float *dout = net->dact[0], *dinp = net->dact[1];
+    for (int i = net->n_layers - 1; i >= net->first_trainable; i--) {
+        pass_job job = {.layer = &net->layers[i],
+                        .io = {.rows = rows,
+                               .inp = i > 0 ? net->out[i - 1] : inp,
+                               .out = net->out[i],
+                               .cache = net->cache[i],
+                               .dout = dout,
+                               .dinp = dinp,
+                               .params = net->params + net->param_offset[i],
+                               .target = target + net->param_offset[i],
+                               .alpha = alpha,
+                               .beta = beta}};
+        run_pass(r, &job, RNN_OUTPUT);
+        if (i > net->first_trainable)
+            run_pass(r, &job, RNN_INPUT);
+        run_pass(r, &job, RNN_PARAMS);
+        float *used = dout;
+        dout = dinp;
+        dinp = used;
+    }
+}
+
+const float *
+rnn_run_input(rnn_run *r, const rnn_data *data, int begin, int rows)
+{
+    ptrdiff_t offset = (ptrdiff_t)begin * rnn_net_in_size(r->net);
+    if (!data->x_is_bytes)
+        return (const float *)data->x + offset;
+    rnn_data rest = {.x = (const uint8_t *)data->x + offset, .x_is_bytes = true};
+    row_job job = {.net = r->net, .data = &rest, .rows = rows};
+    run_slices(r, gather_slice, &job, row_slices(rows),
+               (double)rnn_net_in_size(r->net) * rows);
+    return r->net->inp;
+}
+
+void
+rnn_run_predict(rnn_run *r, float *predictions, int rows)
+{
+    rnn_net *net = r->net;
+    int out = rnn_net_out_size(net);
+    row_job job = {.net = net, .rows = rows, .result = predictions};
+    if (net->loss->predict != NULL)
+        run_slices(r, predict_slice, &job, row_slices(rows), (double)out * rows * 8);
+    else
+        memcpy(predictions, net->out[net->n_layers - 1],
+               (size_t)rows * (size_t)out * sizeof(float));
+}

@@ -1,0 +1,94 @@
+#include "core.h"
+
+#include <stdio.h>
+
+static void
+describe_shape(char *text, size_t room, const array_rule *rule)
+{
+    char dims[2][24];
+    for (int i = 0; i < rule->rank; i++)
+        if (rule->dim[i] < 0)
+            snprintf(dims[i], sizeof dims[i], "%c", i == 0 ? 'n' : 'm');
+        else
+            snprintf(dims[i], sizeof dims[i], "%lld", (long long)rule->dim[i]);
+    if (rule->rank == 1)
+        snprintf(text, room, "(%s,)", dims[0]);
+    else
+        snprintf(text, room, "(%s, %s)", dims[0], dims[1]);
+}
+
+static const char *
+type_name(int type)
+{
+    switch (type) {
+        case NPY_FLOAT32:
+            return "float32";
+        case NPY_UINT8:
+            return "uint8";
+        case NPY_INT32:
+            return "int32";
+        default:
+            return "array";
+    }
+}
+
+static void
+raise_mismatch(PyObject *exception, const array_rule *rule, PyArrayObject *array,
+               const char *fault)
+{
+    char shape[64];
+    PyObject *got = PyObject_GetAttrString((PyObject *)array, "shape");
+    if (got == NULL)
+        return;
+    describe_shape(shape, sizeof shape, rule);
+    PyErr_Format(exception,
+                 "%s: %s must be a C-contiguous%s %s%s%s array of shape %s, got %S %S%s",
+                 rule->function, rule->name, rule->writable ? ", writable" : "",
+                 type_name(rule->type), rule->other_type >= 0 ? " or " : "",
+                 rule->other_type >= 0 ? type_name(rule->other_type) : "", shape,
+                 (PyObject *)PyArray_DESCR(array), got, fault);
+    Py_DECREF(got);
+}
+
+static int
+has_shape(PyArrayObject *array, const array_rule *rule)
+{
+    if (PyArray_NDIM(array) != rule->rank)
+        return 0;
+    for (int i = 0; i < rule->rank; i++) {
+        npy_intp extent = PyArray_DIM(array, i);
+        if (rule->dim[i] < 0 ? extent < 1 || extent > NPY_MAX_INT : extent != rule->dim[i])
+            return 0;
+    }
+    return 1;
+}
+
+PyArrayObject *
+take_array(PyObject *object, const array_rule *rule)
+{
+    if (!PyArray_Check(object)) {
+        PyObject *type = PyType_GetName(Py_TYPE(object));
+        if (type != NULL)
+            PyErr_Format(PyExc_TypeError, "%s: %s must be a NumPy array, got %U",
+                         rule->function, rule->name, type);
+        Py_XDECREF(type);
+        return NULL;
+    }
+    PyArrayObject *array = (PyArrayObject *)object;
+    int type = PyArray_TYPE(array);
+    if (type != rule->type && type != rule->other_type)
+        raise_mismatch(PyExc_TypeError, rule, array, "");
+    else if (!has_shape(array, rule))
+        raise_mismatch(PyExc_ValueError, rule, array, "");
+    else if (!PyArray_IS_C_CONTIGUOUS(array))
+        raise_mismatch(PyExc_ValueError, rule, array, ", not C-contiguous");
+    else if (!PyArray_ISALIGNED(array) || !PyArray_ISNOTSWAPPED(array))
+        raise_mismatch(PyExc_ValueError, rule, array, ", misaligned or byte-swapped");
+    else if (rule->writable && !PyArray_ISWRITEABLE(array))
+        raise_mismatch(PyExc_ValueError, rule, array, ", read-only");
+    else {
+        Py_INCREF(object);
+        return array;
+    }
+    return NULL;
+}

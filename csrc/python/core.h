@@ -1,0 +1,63 @@
+/* Shared by the binding's files, the only ones that know Python.
+ *
+ * The GIL is released for every call that runs the net. A binding function has one exit,
+ * its owned pointers start NULL, and borrowed references end in _b. */
+#ifndef RNN_CORE_H
+#define RNN_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define PY_ARRAY_UNIQUE_SYMBOL rnn_native_array_api
+#ifndef RNN_IMPORTS_NUMPY
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+
+#include "../base/status.h"
+
+/* ---- arrays.c: checks at the edge; a message names function, argument, expected, got ----
+ */
+
+typedef struct {
+    const char *function; /* for messages: "train" */
+    const char *name;     /* "x" */
+    int type, other_type; /* NumPy type numbers; other_type -1: only one is taken */
+    int rank;
+    npy_intp dim[2]; /* -1: any extent of at least 1 */
+    int writable;
+} array_rule;
+
+/* `object` as an array that obeys the rule (a new reference), or NULL with the exception.
+ */
+PyArrayObject *take_array(PyObject *object, const array_rule *rule);
+
+/* Py_XDECREF for what take_array gave. */
+static inline void
+release_array(PyArrayObject *array)
+{
+    Py_XDECREF((PyObject *)array);
+}
+
+/* ---- errors.c ---- */
+
+/* Sets the exception for a status other than RNN_OK; `text` says more, or is NULL. */
+void raise_status(rnn_status status, const char *text);
+
+/* ---- spec.c ---- */
+
+typedef struct rnn_layer rnn_layer;
+typedef struct {
+    rnn_layer *layers; /* from PyMem_Malloc */
+    int n_layers;
+} layer_specs;
+
+/* Reads a sequence of layer dicts; 0, or -1 with the exception. */
+int take_layer_specs(PyObject *sequence, layer_specs *specs);
+
+/* ---- net_type.c ---- */
+
+/* The heap type Net (a new reference), or NULL with the exception. */
+PyObject *new_net_type(PyObject *module);
+
+#endif

@@ -1,0 +1,214 @@
+#define RNN_IMPORTS_NUMPY
+#include "core.h"
+
+#include "../base/blas.h"
+#include "../base/cpu.h"
+#include "../base/rng.h"
+#include "../net/level.h"
+
+PyDoc_STRVAR(
+    load_blas_doc,
+    "load_blas($module, path, /)\n--\n\n"
+    "Open the BLAS library at an absolute path. Only the first call has an effect.");
+
+static PyObject *
+load_blas(PyObject *module, PyObject *path)
+{
+    (void)module;
+    rnn_error error = {""};
+    PyObject *bytes = NULL, *result = NULL;
+    if (!PyUnicode_FSConverter(path, &bytes))
+        return NULL;
+    rnn_status status = rnn_blas_load(PyBytes_AsString(bytes), &error);
+    if (status == RNN_OK)
+        result = Py_NewRef(Py_None);
+    else
+        raise_status(status, error.text);
+    Py_DECREF(bytes);
+    return result;
+}
+
+PyDoc_STRVAR(choose_cpu_level_doc,
+             "choose_cpu_level($module, name, /)\n--\n\n"
+             "Use the kernels of this CPU level for every Net made from now on.");
+
+static PyObject *
+choose_cpu_level(PyObject *module, PyObject *name)
+{
+    (void)module;
+    rnn_error error = {""};
+    const char *text_b = PyUnicode_AsUTF8AndSize(name, NULL);
+    if (text_b == NULL)
+        return NULL;
+    rnn_status status = rnn_level_choose(text_b, &error);
+    if (status != RNN_OK) {
+        raise_status(status, error.text);
+        return NULL;
+    }
+    return Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(build_config_doc,
+             "build_config($module, /)\n--\n\n"
+             "Return what the core was built with and what it found here, as a dict.");
+
+static PyObject *
+runnable_levels(void)
+{
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list != NULL && rnn_levels[i] != NULL; i++) {
+        if (!rnn_cpu_runs(rnn_levels[i]->name))
+            continue;
+        PyObject *name = PyUnicode_FromString(rnn_levels[i]->name);
+        if (name == NULL || PyList_Append(list, name) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(name);
+    }
+    return list;
+}
+
+#if defined(__clang__)
+#define COMPILER __VERSION__
+#else
+#define COMPILER "GCC " __VERSION__
+#endif
+
+static PyObject *
+build_config(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    PyObject *levels = runnable_levels();
+    if (levels == NULL)
+        return NULL;
+    return Py_BuildValue("{s:z, s:z, s:z, s:s, s:N, s:s}", "blas_path", rnn_blas_path(),
+                         "blas_config", rnn_blas_config(), "blas_core", rnn_blas_core(),
+                         "cpu_level", rnn_level_current()->name, "cpu_levels", levels,
+                         "compiler", COMPILER);
+}
+
+PyDoc_STRVAR(
+    rng_uniform_doc,
+    "rng_uniform($module, state, low, high, out, /)\n--\n\n"
+    "Fill out (float32, 1-D) with low + (high - low) * u and return the new state.");
+
+static PyObject *
+rng_uniform(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long state;
+    float low, high;
+    PyObject *out_b;
+    if (!PyArg_ParseTuple(args, "KffO:rng_uniform", &state, &low, &high, &out_b))
+        return NULL;
+    array_rule rule = {"rng_uniform", "out", NPY_FLOAT32, -1, 1, {-1}, 1};
+    PyArrayObject *out = take_array(out_b, &rule);
+    if (out == NULL)
+        return NULL;
+    uint64_t next = state;
+    rnn_rng_uniform(&next, low, high, PyArray_DATA(out), (size_t)PyArray_DIM(out, 0));
+    release_array(out);
+    return PyLong_FromUnsignedLongLong(next);
+}
+
+PyDoc_STRVAR(
+    rng_shuffle_doc,
+    "rng_shuffle($module, state, order, /)\n--\n\n"
+    "Shuffle order (int32, 1-D) in place (Fisher and Yates) and return the new state.");
+
+static PyObject *
+rng_shuffle(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long state;
+    PyObject *order_b;
+    if (!PyArg_ParseTuple(args, "KO:rng_shuffle", &state, &order_b))
+        return NULL;
+    array_rule rule = {"rng_shuffle", "order", NPY_INT32, -1, 1, {-1}, 1};
+    PyArrayObject *order = take_array(order_b, &rule);
+    if (order == NULL)
+        return NULL;
+    uint64_t next = state;
+    rnn_rng_shuffle(&next, PyArray_DATA(order), (size_t)PyArray_DIM(order, 0));
+    release_array(order);
+    return PyLong_FromUnsignedLongLong(next);
+}
+
+static PyMethodDef module_methods[] = {
+    {"load_blas", load_blas, METH_O, load_blas_doc},
+    {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
+    {"build_config", build_config, METH_NOARGS, build_config_doc},
+    {"rng_uniform", rng_uniform, METH_VARARGS, rng_uniform_doc},
+    {"rng_shuffle", rng_shuffle, METH_VARARGS, rng_shuffle_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+typedef struct {
+    PyObject *net_type;
+} module_state;
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    module_state *state = PyModule_GetState(module);
+    Py_VISIT(state->net_type);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    module_state *state = PyModule_GetState(module);
+    Py_CLEAR(state->net_type);
+    return 0;
+}
+
+/* NumPy and the BLAS keep process-wide state, so one interpreter has the module. */
+static int
+refuse_second_interpreter(void)
+{
+    static int64_t owner = -1;
+    int64_t here = PyInterpreterState_GetID(PyInterpreterState_Get());
+    if (owner < 0)
+        owner = here;
+    if (here == owner)
+        return 0;
+    PyErr_SetString(PyExc_ImportError,
+                    "rnn_native: another interpreter of this process has loaded it; "
+                    "subinterpreters are not supported");
+    return -1;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    module_state *state = PyModule_GetState(module);
+    if (refuse_second_interpreter() < 0 || PyArray_ImportNumPyAPI() < 0)
+        return -1;
+    state->net_type = new_net_type(module);
+    if (state->net_type == NULL)
+        return -1;
+    return PyModule_AddType(module, (PyTypeObject *)state->net_type);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "rnn_native._core",
+    .m_doc = PyDoc_STR("Native training kernels of rnn_native."),
+    .m_size = sizeof(module_state),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&module_def);
+}
