@@ -1,0 +1,135 @@
+"""Files as a whole: written so that a good one is never lost, opened with care."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+# What a file system says that cannot sync folders, or a folder that may be written
+# but not read. Nothing is wrong with the file then.
+_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
+
+
+def shown(path: AnyPath) -> str:
+    """Return `path` in quotes, on one line and printable, for a message."""
+    return repr(os.fspath(path))
+
+
+@contextmanager
+def errors_named(path: AnyPath) -> Iterator[None]:
+    """Let every OSError of the block name `path`, as the caller knows it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def regular_file_size(path: AnyPath) -> int:
+    """Return the size of a regular file in bytes, without opening it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; symbolic links are followed.
+
+    Returns
+    -------
+    int
+        Size in bytes.
+
+    Raises
+    ------
+    OSError
+        If there is no such file (FileNotFoundError), if it is a folder
+        (IsADirectoryError), or a pipe, device or socket: opening a pipe may wait
+        for ever, and a device has no end.
+    """
+    status = Path(path).stat()
+    _require_regular(status.st_mode, path)
+    return status.st_size
+
+
+def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
+    """Write a file so that `path` holds either all of `data` or what it held before.
+
+    The data go to a temporary file in the same folder, onto the disk, and then take
+    the name `path` in one step. If anything fails on the way, or the process is
+    killed, an older file under `path` stays as it was; the temporary file is
+    removed, unless the process was killed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write. Its folder must exist. A symbolic link is followed: the
+        file that it points to is replaced, the link stays.
+    data : bytes-like, or iterable of bytes-like
+        The content, whole or in pieces. What the iterable raises passes unchanged.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written (no space, no permission, no such folder), or
+        if `path` is a folder, pipe or device. Names `path`.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".rnn_native-{os.urandom(8).hex()}.tmp")
+    pieces = [data] if isinstance(data, bytes | bytearray | memoryview) else data
+    with errors_named(path):
+        if target.exists():
+            _require_regular(target.stat().st_mode, path)
+        # Not the tempfile module: its files are for the owner only, whatever the
+        # umask says.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        try:
+            for piece in pieces:
+                with errors_named(path):
+                    _write_all(descriptor, piece)
+            with errors_named(path):
+                os.fsync(descriptor)
+        finally:
+            with errors_named(path):
+                os.close(descriptor)
+        with errors_named(path):
+            temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    with errors_named(path):
+        _sync_folder(target.parent)
+
+
+def _require_regular(mode: int, path: AnyPath) -> None:
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+
+
+def _write_all(descriptor: int, piece: Buffer) -> None:
+    # One write takes 2 GiB at most, and less when the disk is nearly full.
+    rest = memoryview(piece).cast("B")
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name durable: without this a power cut may bring back the old."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise

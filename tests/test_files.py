@@ -1,0 +1,286 @@
+import errno
+import os
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rnn_native import files
+from rnn_native.files import atomic_write, regular_file_size, shown
+
+OLD, NEW = b"old and good", b"new"
+PIECES = [b"a" * 100, b"", memoryview(b"b" * 100), bytearray(b"c")]
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "folder" / "model.bin"
+    path.parent.mkdir()
+    path.write_bytes(OLD)
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def fail(monkeypatch, function, number, at_call=1):
+    """Let the `at_call`-th call of os.`function` raise OSError(`number`)."""
+    real, calls = getattr(os, function), []
+
+    def faulty(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == at_call:
+            if function == "close":
+                real(*args)
+            raise OSError(number, os.strerror(number))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(os, function, faulty)
+
+
+def assert_untouched(target):
+    assert target.read_bytes() == OLD
+    assert names(target.parent) == [target.name]
+
+
+def assert_names(error, target):
+    assert error.filename == str(target)
+    assert repr(str(target)) in str(error)
+    assert "\n" not in str(error)
+    assert ".tmp" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (NEW, NEW),
+        (b"", b""),
+        (bytearray(NEW), NEW),
+        (memoryview(bytes(8)).cast("i"), bytes(8)),
+        (PIECES, b"a" * 100 + b"b" * 100 + b"c"),
+        (iter(PIECES), b"a" * 100 + b"b" * 100 + b"c"),
+        ([], b""),
+    ],
+)
+@pytest.mark.parametrize("existing", [True, False])
+def test_writes_everything(target, data, expected, existing):
+    if isinstance(data, type(iter([]))):
+        data = iter(PIECES)
+    if not existing:
+        target.unlink()
+    atomic_write(target, data)
+    assert target.read_bytes() == expected
+    assert names(target.parent) == [target.name]
+
+
+def test_path_may_be_relative_a_string_odd_and_long(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("plain", "a b\nc é", "\udcff", "n" * 255):
+        atomic_write(name, NEW)
+        assert Path(name).read_bytes() == NEW
+    assert len(names(".")) == 4
+
+
+def test_short_writes_are_continued(target, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:7]))
+    atomic_write(target, PIECES)
+    assert target.read_bytes() == b"".join(PIECES)
+
+
+@pytest.mark.parametrize(
+    ("function", "number", "at_call"),
+    [
+        ("open", errno.EACCES, 1),
+        ("write", errno.ENOSPC, 1),
+        ("write", errno.ENOSPC, 2),
+        ("write", errno.EIO, 3),
+        ("fsync", errno.EIO, 1),
+        ("fsync", errno.ENOSPC, 1),
+        ("close", errno.EDQUOT, 1),
+        ("replace", errno.EPERM, 1),
+    ],
+)
+def test_a_failure_at_any_stage_keeps_the_old_file(
+    target, monkeypatch, function, number, at_call
+):
+    fail(monkeypatch, function, number, at_call)
+    with pytest.raises(OSError) as caught:
+        atomic_write(target, PIECES)
+    monkeypatch.undo()
+    assert caught.value.errno == number
+    assert_names(caught.value, target)
+    assert_untouched(target)
+
+
+def test_a_real_limit_on_the_size_of_files(target):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            atomic_write(target, bytes(1 << 21))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert_names(caught.value, target)
+    assert_untouched(target)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError("y")])
+def test_what_the_iterable_raises_passes_unchanged(target, error):
+    def pieces():
+        yield b"first"
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        atomic_write(target, pieces())
+    assert caught.value is error
+    assert_untouched(target)
+
+
+def test_a_piece_that_is_no_buffer(target):
+    with pytest.raises(TypeError):
+        atomic_write(target, [b"a", "text"])
+    assert_untouched(target)
+
+
+def test_no_descriptor_is_left_open(target, monkeypatch):
+    before = len(names("/dev/fd"))
+    atomic_write(target, OLD)
+    fail(monkeypatch, "fsync", errno.EIO)
+    with pytest.raises(OSError):
+        atomic_write(target, NEW)
+    assert len(names("/dev/fd")) == before
+
+
+def test_the_folder_is_synced_last(target, monkeypatch):
+    log = []
+    for name in ("write", "fsync", "replace"):
+        real = getattr(os, name)
+
+        def logged(*args, real=real, name=name, **kwargs):
+            is_folder = name == "fsync" and stat.S_ISDIR(os.fstat(args[0]).st_mode)
+            log.append("fsync folder" if is_folder else name)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, logged)
+    atomic_write(target, NEW)
+    assert log == ["write", "fsync", "replace", "fsync folder"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_folder_that_cannot_be_synced(target, monkeypatch, number):
+    fail(monkeypatch, "fsync", number, at_call=2)
+    if number == errno.EINVAL:
+        atomic_write(target, NEW)
+    else:
+        with pytest.raises(OSError) as caught:
+            atomic_write(target, NEW)
+        assert_names(caught.value, target)
+    assert target.read_bytes() == NEW
+    assert names(target.parent) == [target.name]
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        atomic_write(tmp_path / "x", NEW)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+def test_a_link_is_followed_and_stays(target, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    atomic_write(link, NEW)
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW
+    assert names(target.parent) == [target.name]
+
+
+def test_missing_folder_and_file_as_folder(target):
+    with pytest.raises(FileNotFoundError) as caught:
+        atomic_write(target.parent / "none" / "x", NEW)
+    assert_names(caught.value, target.parent / "none" / "x")
+    with pytest.raises(NotADirectoryError):
+        atomic_write(target / "x", NEW)
+    assert_untouched(target)
+
+
+def test_folders_pipes_and_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to(os.devnull)
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "null", Path(os.devnull)):
+        with pytest.raises(OSError) as caught:
+            atomic_write(path, NEW)
+        assert_names(caught.value, path)
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert names(tmp_path) == ["null", "pipe"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_permission(target):
+    target.parent.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError) as caught:
+            atomic_write(target, NEW)
+    finally:
+        target.parent.chmod(0o700)
+    assert_names(caught.value, target)
+    assert_untouched(target)
+
+
+def test_a_killed_process_leaves_a_whole_file(target):
+    program = (
+        "import sys; from rnn_native.files import atomic_write\n"
+        "while True:\n"
+        "    for byte in (b'x', b'y'):\n"
+        "        atomic_write(sys.argv[1], [byte * 1000] * 100)\n"
+        "        print(flush=True)\n"
+    )
+    for delay in (0.0, 0.003, 0.01, 0.03):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(target)],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[1])},
+        ) as process:
+            process.stdout.readline()
+            time.sleep(delay)
+            process.send_signal(signal.SIGKILL)
+        content = target.read_bytes()
+        assert content in (b"x" * 100_000, b"y" * 100_000)
+
+
+def test_size_of_a_regular_file_only(target, tmp_path):
+    assert regular_file_size(target) == len(OLD)
+    assert regular_file_size(str(target)) == len(OLD)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError):
+        regular_file_size(tmp_path / "none")
+    with pytest.raises(IsADirectoryError):
+        regular_file_size(tmp_path)
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(OSError, match="Not a regular file") as caught:
+            regular_file_size(path)
+        assert_names(caught.value, path)
+
+
+def test_a_socket_is_no_regular_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        with pytest.raises(OSError, match="Not a regular file"):
+            regular_file_size("socket")
+
+
+def test_shown_is_printable_and_one_line():
+    assert shown(Path("a\nb\udcff")) == r"'a\nb\udcff'"
