@@ -1,0 +1,74 @@
+# The native core. Arrays must be C-contiguous and of exactly the dtype given here; the
+# package's Python layer converts.
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, TypedDict, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+class _Param(TypedDict):
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+    init: str
+    fan_in: int
+    fan_out: int
+
+class _Layer(TypedDict):
+    type: str
+    shape: tuple[int, ...]
+    params: list[_Param]
+
+@final
+class Net:
+    def __new__(
+        cls, layers: Sequence[dict[str, Any]], input_shape: Sequence[int], loss: str
+    ) -> Net: ...
+    @property
+    def params(self) -> NDArray[np.float32]: ...
+    @property
+    def layers(self) -> list[_Layer]: ...
+    @property
+    def level(self) -> str: ...
+    # x (n, inputs)   y (n,) labels, or (n, outputs) values   order (any,)
+    def train(
+        self,
+        x: NDArray[np.float32] | NDArray[np.uint8],
+        y: NDArray[np.int32] | NDArray[np.float32],
+        order: NDArray[np.int32],
+        batch_size: int,
+        lr: float,
+        *,
+        epochs: int = 1,
+        threads: int = 1,
+        epoch: int = 1,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+    def evaluate(
+        self,
+        x: NDArray[np.float32] | NDArray[np.uint8],
+        y: NDArray[np.int32] | NDArray[np.float32],
+        *,
+        threads: int = 1,
+    ) -> tuple[float, int]: ...
+    # (n, outputs)
+    def predict(
+        self, x: NDArray[np.float32] | NDArray[np.uint8], *, threads: int = 1
+    ) -> NDArray[np.float32]: ...
+    # loss, gradient (parameters,)
+    def gradients(
+        self,
+        x: NDArray[np.float32] | NDArray[np.uint8],
+        y: NDArray[np.int32] | NDArray[np.float32],
+        *,
+        threads: int = 1,
+    ) -> tuple[float, NDArray[np.float32]]: ...
+
+def load_blas(path: str | PathLike[str], /) -> None: ...
+def choose_cpu_level(name: str, /) -> None: ...
+def build_config() -> dict[str, str | list[str] | None]: ...
+def rng_uniform(
+    state: int, low: float, high: float, out: NDArray[np.float32], /
+) -> int: ...
+def rng_shuffle(state: int, order: NDArray[np.int32], /) -> int: ...

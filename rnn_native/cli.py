@@ -1,0 +1,327 @@
+"""The command line: parsing, exit codes, one line for each error.
+
+Exit codes: 0 done; 1 the run failed; 2 wrong call; 130 Ctrl-C.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+OK, FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.command(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _report("interrupted", INTERRUPTED)
+    except UsageError as error:
+        return _report(str(error), WRONG_CALL)
+    except BrokenPipeError:
+        # The reader is gone (`| head`): Python would complain again at exit.
+        sys.stdout = None
+        return OK
+    except (OSError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
+        return _report(_one_line(error), FAILED)
+
+
+class UsageError(Exception):
+    """Arguments that argparse cannot see are wrong."""
+
+
+def _report(message: str, code: int) -> int:
+    print(f"rnn-native: {message}", file=sys.stderr)
+    return code
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror + (f": {error.filename}" if error.filename else "")
+    elif isinstance(error, MemoryError):
+        text = str(error) or "not enough memory"
+    else:
+        text = str(error)
+    return " ".join(text.split())
+
+
+# ---- arguments ----
+
+
+def _number(text: str, kind: type[int] | type[float], low: float, high: float) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        noun = "an integer" if kind is int else "a number"
+        limit = f"in {low:g}..{high:g}" if high < 2**31 - 1 else f"of at least {low:g}"
+        raise argparse.ArgumentTypeError(f"expected {noun} {limit}, got {text!r}")
+    return value
+
+
+def _count(text: str) -> Any:
+    return _number(text, int, 1, 2**31 - 1)
+
+
+def _count_or_zero(text: str) -> Any:
+    return _number(text, int, 0, 2**31 - 1)
+
+
+def _thread_count(text: str) -> Any:
+    return _number(text, int, 1, 64)
+
+
+def _rate(text: str) -> Any:
+    return _number(text, float, 1e-30, 1e5)
+
+
+def _fraction(text: str) -> Any:
+    return _number(text, float, 0, 0.99)
+
+
+def _seed(text: str) -> Any:
+    return _number(text, int, 0, 2**64 - 1)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    from rnn_native import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="rnn-native", description="Train and use small neural networks on a CPU."
+    )
+    parser.add_argument("--version", action="version", version=f"rnn-native {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_info(commands)
+    _add_doctor(commands)
+    return parser
+
+
+def _add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=run)
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object to standard output"
+    )
+    return parser
+
+
+def _add_data_and_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="DIR|synthetic",
+        help="folder with MNIST's files, or 'synthetic' for generated digits (default: "
+        "look in the usual places, download, or generate)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=_thread_count,
+        metavar="N",
+        help="threads, 1 to 64 (never changes a result)",
+    )
+
+
+def _add_train(commands: Any) -> None:
+    parser = _add_command(commands, "train", train, "Train a model.")
+    parser.add_argument("model", choices=["mlp", "xor"], help="which model")
+    _add_data_and_threads(parser)
+    # Values that are not given stay None: the recipe, or the run to resume, has them.
+    parser.add_argument("--epochs", type=_count, metavar="N", help="mlp: 10, xor: 1000000")
+    parser.add_argument("--batch-size", type=_count, metavar="N", help="mlp: 64")
+    parser.add_argument("--lr", type=_rate, metavar="RATE", help="learning rate (0.01)")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="mlp: 1, xor: 42")
+    parser.add_argument(
+        "--validation-split",
+        type=_fraction,
+        metavar="F",
+        help="fraction held out (mlp: 0.1)",
+    )
+    parser.add_argument(
+        "--stratify",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="hold out the same share of every class",
+    )
+    parser.add_argument(
+        "--patience",
+        type=_count_or_zero,
+        metavar="N",
+        help="stop after N epochs without improvement (mlp: 3; 0: never)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder for the files (default: runs/MODEL)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from last.safetensors in --out; --epochs may be raised",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = _add_command(commands, "evaluate", evaluate, "Evaluate a model on test data.")
+    parser.add_argument("model", type=Path, help="model file")
+    _add_data_and_threads(parser)
+
+
+def _add_info(commands: Any) -> None:
+    parser = _add_command(
+        commands, "info", info, "Describe a model file, or this installation."
+    )
+    parser.add_argument("model", type=Path, nargs="?", help="model file")
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = _add_command(
+        commands, "doctor", doctor, "Check this installation: build, data, a self-test."
+    )
+    parser.add_argument("--data", metavar="DIR", help="folder with MNIST's files")
+
+
+# ---- commands ----
+
+
+def train(args: argparse.Namespace) -> int:
+    """`train mlp|xor`."""
+    import warnings
+
+    # fit's warning about Ctrl-C is for notebooks; here the exit code and a line say it.
+    warnings.filterwarnings("ignore", "training interrupted")
+    out = args.out or Path("runs", args.model)
+    options = _given(args, "epochs", "lr", "seed")
+    options["verbose"] = 0 if args.quiet or args.json else "auto"
+    result = (
+        _train_mlp(args, out, options)
+        if args.model == "mlp"
+        else _train_xor(args, out, options)
+    )
+    interrupted = result.history.stop_reason == "interrupted"
+    report = {
+        "model": args.model,
+        "data": result.data,
+        "epochs": len(result.history),
+        "stop_reason": result.history.stop_reason,
+        "test_loss": result.test_loss,
+        "test_accuracy": result.test_accuracy,
+        "history": result.history.history,
+        "files": str(result.run_dir),
+    }
+    if args.json:
+        print(json.dumps(report))
+    else:
+        print(f"Test Accuracy: {100 * result.test_accuracy:.2f}%")
+        print(f"Files: {result.run_dir}")
+    if interrupted:
+        return _report(f"interrupted; go on with --resume --out {out}", INTERRUPTED)
+    return OK
+
+
+def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def _train_mlp(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
+    from rnn_native import checkpoint, run_folder, train_mlp
+
+    options.update(
+        _given(args, "batch_size", "validation_split", "stratify", "patience", "threads")
+    )
+    if options.get("patience") == 0:
+        options["patience"] = None
+    if args.resume:
+        options = {**checkpoint.read_recipe(out / run_folder.LAST), **options}
+    return train_mlp(args.data, out=out, resume=args.resume, **options)
+
+
+def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
+    from rnn_native import train_xor
+
+    useless = [
+        "data",
+        "threads",
+        "batch_size",
+        "validation_split",
+        "stratify",
+        "patience",
+    ]
+    for name in useless:
+        if getattr(args, name) is not None:
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"train xor: takes no {flag}")
+    if args.resume:
+        raise UsageError("train xor: takes no --resume; it is one native call")
+    return train_xor(out=out, **options)
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """`evaluate MODEL`."""
+    from rnn_native import datasets, load
+
+    model = load(args.model)
+    data = datasets.open_dataset(args.data)
+    loss, accuracy = model.evaluate(data.x_test, data.y_test, threads=args.threads)
+    if args.json:
+        report = {
+            "model": str(args.model),
+            "data": data.source,
+            "images": len(data.y_test),
+            "test_loss": loss,
+            "test_accuracy": accuracy,
+        }
+        print(json.dumps(report))
+    else:
+        print(f"Data: {data.source}")
+        print(f"Test Loss: {loss:.6f}")
+        print(f"Test Accuracy: {100 * accuracy:.2f}%")
+    return OK
+
+
+def info(args: argparse.Namespace) -> int:
+    """`info [MODEL]`."""
+    from rnn_native import checkpoint, load, show_config
+
+    if args.model is None:
+        if args.json:
+            print(json.dumps(show_config("dicts")))
+        else:
+            show_config()
+        return OK
+    described = checkpoint.describe(args.model)
+    if args.json:
+        print(json.dumps(described))
+        return OK
+    print(load(args.model).summary())
+    print(f"{'loss':<14}{described['architecture']['loss']}")
+    print(f"{'sha256':<14}{described['sha256']}")
+    for name, value in described["facts"].items():
+        print(f"{name:<14}{value}")
+    if "run" in described:
+        epochs = len(described["run"]["history"])
+        print(f"{'run':<14}after epoch {epochs}, can be resumed")
+    return OK
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """`doctor`."""
+    from rnn_native import doctor as examination
+
+    findings = examination.examine(args.data)
+    if args.json:
+        print(json.dumps({f.name: {"ok": f.ok, "text": f.text} for f in findings}))
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.text}")
+    return OK if all(finding.ok for finding in findings) else FAILED

@@ -1,0 +1,98 @@
+"""What happened in each epoch of a training run."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One epoch.
+
+    Attributes
+    ----------
+    loss, accuracy : float
+        Means over the training rows, each as it stood before its batch's update.
+    time : float
+        Seconds of training, validation not counted.
+    learning_rate : float
+    val_loss, val_accuracy : float or None
+        On the validation rows after the epoch; None without validation. Accuracies are
+        fractions in [0, 1].
+    """
+
+    loss: float
+    accuracy: float
+    time: float
+    learning_rate: float
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+
+
+class History:
+    """Rows of a run, as Keras users know them.
+
+    Attributes
+    ----------
+    epoch : list of int
+        Numbers of the epochs, from 0.
+    history : dict of str to list of float
+        A list for each of loss, accuracy, time, learning_rate, and val_loss and
+        val_accuracy when there was validation.
+    stop_reason : str
+        Why the run ended: "epochs", "early stopping", "interrupted", or what a callback
+        said.
+    """
+
+    def __init__(self, rows: list[EpochRow] | None = None) -> None:
+        self.rows = list(rows or [])
+        self.epoch = list(range(len(self.rows)))
+        self.stop_reason = "epochs"
+
+    def append(self, row: EpochRow, epoch: int | None = None) -> None:
+        """Add a row; `epoch` counts from 0 and is the next number when left out."""
+        self.epoch.append(len(self.rows) if epoch is None else epoch)
+        self.rows.append(row)
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Columns by name; validation columns only when every row has them."""
+        columns = {
+            field.name: [getattr(row, field.name) for row in self.rows]
+            for field in fields(EpochRow)
+        }
+        return {name: list_ for name, list_ in columns.items() if None not in list_}
+
+    def best_epoch(self) -> int | None:
+        """Return the row index with the least validation loss (the first of equals)."""
+        losses = [
+            (row.val_loss, index)
+            for index, row in enumerate(self.rows)
+            if row.val_loss is not None and math.isfinite(row.val_loss)
+        ]
+        return min(losses)[1] if losses else None
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """Return the rows as dicts, for JSON."""
+        return [asdict(row) for row in self.rows]
+
+    @classmethod
+    def from_list(cls, rows: list[dict[str, Any]]) -> "History":
+        """Make a history from what `as_list` gave."""
+        return cls([EpochRow(**row) for row in rows])
+
+    def __iter__(self) -> Iterator[EpochRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        shown = {
+            name: f"{column[0]:.4g} -> {column[-1]:.4g}"
+            for name, column in self.history.items()
+            if column and name != "time"
+        }
+        body = ", ".join(f"{name} {text}" for name, text in shown.items())
+        return f"<History of {len(self)} epochs: {body or 'empty'}>"

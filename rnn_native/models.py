@@ -1,0 +1,278 @@
+"""The reference system's models, each trained by one call."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_native import checkpoint, datasets, run_folder
+from rnn_native.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
+from rnn_native.errors import TrainingDiverged
+from rnn_native.history import EpochRow, History
+from rnn_native.layers import Dense, Layer
+from rnn_native.network import Network
+from rnn_native.training import Recipe, Run, fit, split
+from rnn_native.xorshift import Xorshift
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
+"""((x_train, y_train), (x_test, y_test)), as `datasets.load_mnist` returns it."""
+
+MLP_LAYERS: list[Layer] = [Dense(512, "relu"), Dense(10)]
+MLP_RECIPE = Recipe()
+
+XOR_LAYERS: list[Layer] = [Dense(4, "sigmoid"), Dense(1, "sigmoid")]
+XOR_X: NDArray[np.float32] = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+XOR_Y: NDArray[np.float32] = np.array([[0], [1], [1], [0]], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What training gives back.
+
+    Attributes
+    ----------
+    model : Network
+        With the best weights of the run.
+    history : History
+    test_loss, test_accuracy : float
+        Of `model` on the test rows; the accuracy is a fraction in [0, 1].
+    run_dir : Path or None
+        Where the files are; None when nothing was written.
+    data : str
+        Which data the model was trained on.
+    """
+
+    model: Network
+    history: History
+    test_loss: float
+    test_accuracy: float
+    run_dir: Path | None
+    data: str
+
+    def __repr__(self) -> str:
+        where = f", files in {self.run_dir}" if self.run_dir is not None else ""
+        return (
+            f"<TrainingResult on {self.data}: {len(self.history)} epochs, test accuracy "
+            f"{100 * self.test_accuracy:.2f}%{where}>"
+        )
+
+
+def train_mlp(
+    data: "str | PathLike[str] | Arrays | None" = None,
+    *,
+    epochs: int = MLP_RECIPE.epochs,
+    batch_size: int = MLP_RECIPE.batch_size,
+    lr: float = MLP_RECIPE.lr,
+    seed: int = MLP_RECIPE.seed,
+    validation_split: float = MLP_RECIPE.validation_split,
+    stratify: bool = MLP_RECIPE.stratify,
+    patience: int | None = MLP_RECIPE.patience,
+    min_delta: float = MLP_RECIPE.min_delta,
+    threads: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    out: "str | PathLike[str] | None" = None,
+    resume: bool = False,
+    verbose: int | str = "auto",
+) -> TrainingResult:
+    """Train the reference system's MNIST MLP: 784-512-10, ReLU, softmax, plain SGD.
+
+    Parameters
+    ----------
+    data : path, "synthetic", arrays or None
+        A folder with MNIST's files; generated digits; ((x, y), (x_test, y_test)) as
+        `datasets.load_mnist` returns them; None looks for MNIST, downloads it, and with
+        neither files nor network says so and uses generated digits.
+    epochs, batch_size, lr, seed
+        See `rnn_native.training.Recipe`.
+    validation_split : float in [0, 1)
+        Fraction held out from the end of the training rows.
+    stratify : bool
+        Hold out the last rows of each class instead, in proportion.
+    patience : int or None
+        Early stopping; None never stops early.
+    min_delta : float
+    threads : int in [1, 64], optional
+        Never changes a result.
+    callbacks : sequence of Callback
+        Beside early stopping, and the files when there is `out`.
+    out : path, optional
+        Folder for best.safetensors, last.safetensors, log.csv and config.json; made when
+        missing. Without it nothing is written.
+    resume : bool
+        Go on from last.safetensors in `out`. The recipe must be that of the first call,
+        `epochs` aside; the result then is that of an uninterrupted run, bit for bit.
+    verbose : {"auto", 0, 1, 2}
+        0 silent, 1 a bar, 2 a line an epoch; "auto" chooses.
+
+    Returns
+    -------
+    TrainingResult
+        With the weights of the epoch that had the least validation loss.
+
+    Raises
+    ------
+    DataNotFoundError, FormatError
+        If `data` names a folder without MNIST's files, or the files are broken.
+    ValueError
+        If an argument is out of range, or the run to resume is another one.
+    TrainingDiverged
+        If the loss is not finite.
+    OSError
+        If `out` cannot be written.
+    """
+    recipe = Recipe(
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        seed=seed,
+        validation_split=validation_split,
+        stratify=stratify,
+        patience=patience,
+        min_delta=min_delta,
+    )
+    if resume and out is None:
+        raise ValueError("resume: needs out, the folder of the run to go on with")
+    folder = run_folder.prepare(out) if out is not None else None
+    dataset = _as_dataset(data)
+
+    rng = Xorshift(seed)
+    model = Network(MLP_LAYERS, input_shape=(784,), rng=rng)
+    x = model._as_rows(dataset.x_train)
+    y = model._as_targets(dataset.y_train, len(x))
+    run = Run(model, split(x, y, validation_split, stratify), recipe, rng, threads=threads)
+    if folder is not None and resume:
+        checkpoint.restore_run(run, folder / run_folder.LAST)
+    history = fit(run, [*callbacks, *_standard_callbacks(run, folder)], verbose=verbose)
+    if folder is not None:
+        run_folder.write_config(
+            folder, "mlp", model.architecture(), recipe.as_dict(), dataset.source
+        )
+    loss, accuracy = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
+    return TrainingResult(model, history, loss, accuracy, folder, dataset.source)
+
+
+def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> datasets.Dataset:
+    if not isinstance(data, tuple):
+        return datasets.open_dataset(data)
+    (x, y), (x_test, y_test) = data
+    asarray: Any = np.asarray  # the model checks dtypes and shapes
+    return datasets.Dataset(
+        asarray(x), asarray(y), asarray(x_test), asarray(y_test), "given arrays"
+    )
+
+
+def _standard_callbacks(run: Run, folder: Path | None) -> list[Callback]:
+    chosen: list[Callback] = []
+    if run.recipe.patience is not None and run.data.val_x is not None:
+        chosen.append(EarlyStopping(run.recipe.patience, run.recipe.min_delta))
+    if folder is not None:
+        chosen += [CSVLogger(folder / run_folder.LOG), ModelCheckpoint(folder)]
+    return chosen
+
+
+def train_xor(
+    *,
+    epochs: int = 1_000_000,
+    lr: float = 0.01,
+    seed: int = 42,
+    log_every: int = 1000,
+    out: "str | PathLike[str] | None" = None,
+    verbose: int | str = "auto",
+) -> TrainingResult:
+    """Train the reference system's XOR net: 2-4-1, sigmoid, one update a sample.
+
+    All epochs run in one native call. The four rows are both training and test set; an
+    output of at least 0.5 means 1.
+
+    Parameters
+    ----------
+    epochs : int of at least 1
+    lr : float
+    seed : int
+    log_every : int
+        Every so many epochs the history gets a row, and the last epoch always does. Its
+        time is the mean of an epoch; its loss is the mean of the squared error over the
+        four rows, as the reference prints it.
+    out : path, optional
+        Folder for best.safetensors, log.csv and config.json.
+    verbose : {"auto", 0, 1, 2}
+        0 is silent, else ten lines are printed.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    TrainingDiverged
+        If the loss is not finite.
+    OSError
+        If `out` cannot be written.
+    """
+    recipe = Recipe(
+        epochs=epochs,
+        batch_size=1,
+        lr=lr,
+        seed=seed,
+        validation_split=0.0,
+        patience=None,
+    )
+    if log_every < 1:
+        raise ValueError(f"log_every: expected at least 1, got {log_every}")
+    folder = run_folder.prepare(out) if out is not None else None
+    model = Network(XOR_LAYERS, input_shape=(2,), loss="squared_error", seed=seed)
+    history = _train_in_order(model, recipe, log_every)
+    if verbose != 0:
+        _print_errors(history)
+    loss, accuracy = model.evaluate(XOR_X, XOR_Y)
+    if folder is not None:
+        facts = {"loss": loss, "accuracy": accuracy}
+        checkpoint.save(model, folder / run_folder.BEST, facts)
+        CSVLogger(folder / run_folder.LOG).write(history)
+        run_folder.write_config(
+            folder, "xor", model.architecture(), recipe.as_dict(), "XOR"
+        )
+    return TrainingResult(model, history, loss, accuracy, folder, "XOR")
+
+
+def _train_in_order(model: Network, recipe: Recipe, log_every: int) -> History:
+    """Train on the four rows in their order, all epochs in one native call."""
+    start = time.perf_counter()
+    try:
+        losses, hits = model._net.train(
+            XOR_X,
+            XOR_Y,
+            np.arange(4, dtype=np.int32),
+            1,
+            recipe.lr,
+            epochs=recipe.epochs,
+        )
+    except FloatingPointError as error:
+        raise TrainingDiverged(str(error)) from None
+    seconds = time.perf_counter() - start
+    history = History()
+    for end in [*range(log_every, recipe.epochs, log_every), recipe.epochs]:
+        row = EpochRow(
+            loss=float(losses[end - 1]) / 4,
+            accuracy=int(hits[end - 1]) / 4,
+            time=seconds / recipe.epochs,
+            learning_rate=recipe.lr,
+        )
+        history.append(row, epoch=end - 1)
+    return history
+
+
+def _print_errors(history: History) -> None:
+    lines = min(10, len(history))
+    for i in range(1, lines + 1):
+        at = len(history) * i // lines - 1
+        print(f"Epoch {history.epoch[at] + 1}, Error: {history.rows[at].loss:.6f}")

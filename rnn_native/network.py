@@ -1,0 +1,329 @@
+"""The network that users hold: checks and conversions around the native net."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_native import _core
+from rnn_native._runtime import resolve_threads
+from rnn_native.layers import Layer, as_spec
+from rnn_native.xorshift import Xorshift
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from rnn_native.callbacks import Callback
+    from rnn_native.history import History
+
+Rows = NDArray[np.float32] | NDArray[np.uint8]
+Targets = NDArray[np.int32] | NDArray[np.float32]
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class Network:
+    """A feed-forward net over a list of layers.
+
+    Parameters
+    ----------
+    layers : sequence of Layer or dict
+        Dicts are layer specs, as in model files.
+    input_shape : sequence of int
+        Shape of one sample.
+    loss : {"softmax_cross_entropy", "squared_error"}
+        The first takes class labels and makes the last layer's outputs logits; the second
+        takes values.
+    seed : int in [0, 2**64)
+        Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
+    rng : Xorshift, optional
+        Generator to draw from instead of one made from `seed`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a layer's spec is wrong or does not fit its input.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(32, "relu"), rn.Dense(10)], input_shape=(784,))
+    >>> sum(p.size for p in net.parameters.values())
+    25450
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | Mapping[str, Any]],
+        input_shape: Sequence[int],
+        loss: str = "softmax_cross_entropy",
+        seed: int = 1,
+        *,
+        rng: Xorshift | None = None,
+    ) -> None:
+        self.specs = [as_spec(layer) for layer in layers]
+        self.input_shape = tuple(input_shape)
+        self.loss = loss
+        self._net = _core.Net(self.specs, self.input_shape, loss)
+        self._initialise(rng if rng is not None else Xorshift(seed))
+
+    @classmethod
+    def from_architecture(cls, architecture: Mapping[str, Any]) -> "Network":
+        """Make a net from what `architecture` gave, with initial weights of seed 1."""
+        return cls(
+            architecture["layers"], architecture["input_shape"], architecture["loss"]
+        )
+
+    def architecture(self) -> dict[str, Any]:
+        """Return layers, input shape and loss as plain data, for JSON."""
+        return {
+            "layers": self.specs,
+            "input_shape": list(self.input_shape),
+            "loss": self.loss,
+        }
+
+    # ---- parameters ----
+
+    @property
+    def params(self) -> NDArray[np.float32]:
+        """All parameters as one writable vector, a view of the net's own memory."""
+        return self._net.params
+
+    @property
+    def parameters(self) -> dict[str, NDArray[np.float32]]:
+        """Parameters by name ("layers.0.weight"), views of the net's own memory."""
+        flat = self.params
+        views = {}
+        for index, layer in enumerate(self._net.layers):
+            for param in layer["params"]:
+                begin, size = param["offset"], math.prod(param["shape"])
+                view = flat[begin : begin + size].reshape(param["shape"])
+                views[f"layers.{index}.{param['name']}"] = view
+        return views
+
+    def _initialise(self, rng: Xorshift) -> None:
+        flat = self.params
+        for layer in self._net.layers:
+            for param in layer["params"]:
+                if param["init"] != "glorot_uniform":
+                    continue
+                begin, size = param["offset"], math.prod(param["shape"])
+                fans = np.float32(param["fan_in"] + param["fan_out"])
+                limit = float(np.sqrt(np.float32(6) / fans))
+                rng.fill_uniform(flat[begin : begin + size], -limit, limit)
+
+    # ---- data at the edge ----
+
+    def _as_rows(self, x: ArrayLike) -> Rows:
+        """Return samples as (n, inputs), uint8 or float32, C-contiguous and finite."""
+        array = np.asarray(x)
+        size = math.prod(self.input_shape)
+        fits = array.ndim >= 2 and (
+            len(self.input_shape) == 1
+            or array.ndim == 2
+            or [d for d in array.shape[1:] if d != 1]
+            == [d for d in self.input_shape if d != 1]
+        )
+        if not fits or array.shape[0] == 0 or math.prod(array.shape[1:]) != size:
+            expected = ", ".join(map(str, self.input_shape))
+            hint = (
+                "; add an axis for a single sample: x[None]" if array.size == size else ""
+            )
+            raise ValueError(f"x: expected shape (n, {expected}), got {array.shape}{hint}")
+        if array.dtype != np.uint8:
+            array = _as_finite_float32(array, "x")
+        return np.ascontiguousarray(array).reshape(array.shape[0], size)
+
+    def _as_targets(self, y: ArrayLike, n: int) -> Targets:
+        """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
+        array = np.asarray(y)
+        outputs = self._net.layers[-1]["shape"][0]
+        if self.loss == "squared_error":
+            if array.ndim == 1 and outputs == 1:
+                array = array[:, None]
+            if array.shape != (n, outputs):
+                raise ValueError(f"y: expected shape ({n}, {outputs}), got {array.shape}")
+            return np.ascontiguousarray(_as_finite_float32(array, "y"))
+        if array.shape != (n,):
+            raise ValueError(f"y: expected {n} labels, shape ({n},), got {array.shape}")
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"y: expected integer labels, got {array.dtype}")
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high >= outputs:
+            first = int(np.argmax((array < 0) | (array >= outputs)))
+            raise ValueError(
+                f"y: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
+            )
+        return np.ascontiguousarray(array, dtype=np.int32)
+
+    # ---- use ----
+
+    def predict_proba(
+        self, x: ArrayLike, *, threads: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return the outputs for each sample.
+
+        Parameters
+        ----------
+        x : array_like of shape (n, *input_shape) or (n, inputs)
+            uint8 (divided by 255) or numbers (taken as float32).
+        threads : int in [1, 64], optional
+
+        Returns
+        -------
+        ndarray of shape (n, outputs), float32
+            Probabilities under softmax_cross_entropy, else the last layer's outputs. A
+            sample's row has the same bits alone and among others.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or a value is not finite.
+        """
+        return self._net.predict(self._as_rows(x), threads=resolve_threads(threads))
+
+    def predict(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.int64]:
+        """Return labels: the first greatest output, or for one output whether it is >= 0.5.
+
+        Parameters and errors are those of `predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n,), int64
+        """
+        outputs = self.predict_proba(x, threads=threads)
+        if outputs.shape[1] == 1:
+            return (outputs[:, 0] >= 0.5).astype(np.int64)
+        labels: NDArray[np.int64] = np.argmax(outputs, axis=1)
+        return labels
+
+    def evaluate(
+        self, x: ArrayLike, y: ArrayLike, *, threads: int | None = None
+    ) -> tuple[float, float]:
+        """Return mean loss and accuracy (a fraction in [0, 1]).
+
+        Parameters
+        ----------
+        x : array_like
+            As for `predict_proba`.
+        y : array_like of int of shape (n,), or of float of shape (n, outputs)
+            Labels, or values under squared_error (a hit is a row whose outputs all lie on
+            their targets' side of 0.5).
+        threads : int in [1, 64], optional
+
+        Raises
+        ------
+        ValueError, TypeError
+            If x or y do not fit.
+        """
+        rows = self._as_rows(x)
+        targets = self._as_targets(y, len(rows))
+        loss, hits = self._net.evaluate(rows, targets, threads=resolve_threads(threads))
+        return loss / len(rows), hits / len(rows)
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        batch_size: int = 64,
+        epochs: int = 1,
+        lr: float = 0.01,
+        validation_split: float = 0.0,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        stratify: bool = False,
+        callbacks: Sequence["Callback"] = (),
+        seed: int = 1,
+        threads: int | None = None,
+        verbose: int | str = "auto",
+    ) -> "History":
+        """Train with plain SGD; see `rnn_native.training.fit` for the loop.
+
+        Parameters
+        ----------
+        x, y : array_like
+            As for `evaluate`.
+        batch_size, epochs : int of at least 1
+        lr : float
+            Learning rate.
+        validation_split : float in [0, 1)
+            Fraction of the rows, taken from the end, that is held out.
+        validation_data : tuple of (x, y), optional
+            Validation rows of your own, instead of a split.
+        stratify : bool
+            Hold out the last rows of each class in proportion instead of the last rows.
+        callbacks : sequence of Callback
+        seed : int
+            Of the shuffles.
+        threads : int in [1, 64], optional
+        verbose : {"auto", 0, 1, 2}
+            0 silent, 1 a bar, 2 a line an epoch; "auto" is 1 on a terminal or in a
+            notebook, else 2.
+
+        Returns
+        -------
+        History
+            With validation the net then holds the weights of the best epoch.
+        """
+        from rnn_native import training
+
+        rows = self._as_rows(x)
+        targets = self._as_targets(y, len(rows))
+        if validation_data is not None:
+            held_x = self._as_rows(validation_data[0])
+            held = (held_x, self._as_targets(validation_data[1], len(held_x)))
+            data = training.Split(rows, targets, *held)
+        else:
+            data = training.split(rows, targets, validation_split, stratify)
+        recipe = training.Recipe(epochs=epochs, batch_size=batch_size, lr=lr)
+        run = training.Run(self, data, recipe, Xorshift(seed), threads=threads)
+        return training.fit(run, callbacks, verbose=verbose)
+
+    def save(self, path: "str | PathLike[str]") -> None:
+        """Write the net as safetensors, atomically; `rnn_native.load` reads it back."""
+        from rnn_native import checkpoint
+
+        checkpoint.save(self, path)
+
+    def summary(self) -> str:
+        """Return a table of layers, output shapes and parameter counts."""
+        lines = [f"{'layer':<24}{'output shape':<16}{'parameters':>12}"]
+        total = 0
+        for spec, layer in zip(self.specs, self._net.layers, strict=True):
+            count = sum(math.prod(param["shape"]) for param in layer["params"])
+            total += count
+            shape = "(" + ", ".join(["n", *map(str, layer["shape"])]) + ")"
+            name = f"{layer['type']} {spec.get('activation', '')}".strip()
+            lines.append(f"{name:<24}{shape:<16}{count:>12,}")
+        lines.append(f"{'total':<40}{total:>12,}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        names = " -> ".join(
+            "x".join(map(str, shape))
+            for shape in [self.input_shape, *(la["shape"] for la in self._net.layers)]
+        )
+        return f"<Network {names}, {self.params.size:,} parameters>"
+
+
+def _as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
+    if array.dtype.kind in "biu":
+        # 0 and 1 are flags. Other integers may be pixels that still need dividing.
+        if array.dtype.kind != "b" and not 0 <= array.min() <= array.max() <= 1:
+            raise TypeError(
+                f"{name}: {array.dtype} values beyond 0 and 1 are ambiguous; convert "
+                "images with .astype('uint8'), other numbers with .astype('float32')"
+            )
+        return array.astype(np.float32)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name}: expected uint8 or a float type, got {array.dtype}")
+    # Written so that NaN fails too; no temporary array in the usual case.
+    if not (array.min() >= -FLOAT32_MAX and array.max() <= FLOAT32_MAX):
+        where = np.unravel_index(int(np.argmin(np.abs(array) <= FLOAT32_MAX)), array.shape)
+        index = ", ".join(map(str, where))
+        raise ValueError(
+            f"{name}: expected finite float32 values, got {array[where]} at [{index}]"
+        )
+    return array.astype(np.float32, copy=False)
