@@ -1,0 +1,256 @@
+"""Arguments of the core: each error names function and argument, what it wants, and got."""
+
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from cases import SOFTMAX, SQUARES, dense
+
+from rnn_native import _core
+
+X = np.zeros((6, 4), np.float32)
+Y = np.zeros(6, np.int32)
+ORDER = np.arange(6, dtype=np.int32)
+
+
+@pytest.fixture
+def net():
+    return _core.Net([dense(3)], (4,), SOFTMAX)
+
+
+def read_only(array):
+    array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+BAD_X = [
+    ([[0.0] * 4], TypeError, "x must be a NumPy array, got list"),
+    (
+        X.astype(np.float64),
+        TypeError,
+        r"x must be .*float32 or uint8.*\(n, 4\), got float64",
+    ),
+    (X.astype(object), TypeError, "x must be .*got object"),
+    (X[:, :3].copy(), ValueError, r"x must be .*got float32 \(6, 3\)"),
+    (X[0], ValueError, r"x must be .*got float32 \(4,\)"),
+    (X[:0], ValueError, r"x must be .*got float32 \(0, 4\)"),
+    (X[::2], ValueError, "x must be .*not C-contiguous"),
+    (np.asfortranarray(X), ValueError, "x must be .*not C-contiguous"),
+    (X.astype(">f4"), ValueError, "x must be .*byte-swapped"),
+    (
+        np.frombuffer(bytes(97), np.uint8)[1:].view(np.float32).reshape(6, 4),
+        ValueError,
+        "x must be .*misaligned",
+    ),
+]
+
+
+@pytest.mark.parametrize(("x", "error", "message"), BAD_X)
+def test_bad_x(net, x, error, message):
+    with pytest.raises(error, match=f"^train: {message}"):
+        net.train(x, Y, ORDER, 2, 0.1)
+    with pytest.raises(error, match=f"^evaluate: {message}"):
+        net.evaluate(x, Y)
+    with pytest.raises(error, match=f"^predict: {message}"):
+        net.predict(x)
+    with pytest.raises(error, match=f"^gradients: {message}"):
+        net.gradients(x, Y)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (Y.astype(np.int64), TypeError, r"y must be .*int32.*\(6,\), got int64 \(6,\)"),
+        (Y[:5], ValueError, r"y must be .*got int32 \(5,\)"),
+        (np.array([0, 1, 3, 0, 0, 0], np.int32), ValueError, r"y\[2\] is 3, .* in 0..2"),
+        (np.array([0, 0, 0, 0, 0, -1], np.int32), ValueError, r"y\[5\] is -1"),
+    ],
+)
+def test_bad_y(net, y, error, message):
+    with pytest.raises(error, match=f"^train: {message}"):
+        net.train(X, y, ORDER, 2, 0.1)
+    with pytest.raises(error, match=f"^evaluate: {message}"):
+        net.evaluate(X, y)
+
+
+def test_squared_error_wants_values():
+    net = _core.Net([dense(3)], (4,), SQUARES)
+    with pytest.raises(TypeError, match=r"y must be .*float32 array of shape \(6, 3\)"):
+        net.evaluate(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("order", "error", "message"),
+    [
+        (ORDER.astype(np.int64), TypeError, "order must be .*int32.*got int64"),
+        (ORDER[:0], ValueError, r"order must be .*got int32 \(0,\)"),
+        (np.array([0, 6], np.int32), ValueError, r"order\[1\] is 6, .* in 0..5"),
+        (np.array([-1], np.int32), ValueError, r"order\[0\] is -1"),
+    ],
+)
+def test_bad_order(net, order, error, message):
+    with pytest.raises(error, match=f"^train: {message}"):
+        net.train(X, Y, order, 2, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"threads": 0}, r"threads must be in 1\.\.64, got 0"),
+        ({"threads": 65}, r"threads must be in 1\.\.64, got 65"),
+    ],
+)
+def test_bad_numbers(net, more, message):
+    arguments = {"batch_size": 2, "lr": 0.1, **more}
+    with pytest.raises(ValueError, match=f"^train: {message}"):
+        net.train(X, Y, ORDER, **arguments)
+
+
+def test_read_only_out_is_refused():
+    with pytest.raises(ValueError, match="^rng_shuffle: order must be .*read-only"):
+        _core.rng_shuffle(1, read_only(ORDER))
+    with pytest.raises(ValueError, match="^rng_uniform: out must be .*read-only"):
+        _core.rng_uniform(1, 0.0, 1.0, read_only(X.ravel()))
+
+
+def test_inputs_may_be_read_only_and_stay_as_they_are(net, rng):
+    x = read_only(rng.random((6, 4), dtype=np.float32))
+    before = x.tobytes(), Y.tobytes(), ORDER.tobytes()
+    net.train(x, read_only(Y), read_only(ORDER), 2, 0.1)
+    net.evaluate(x, Y)
+    net.predict(x)
+    net.gradients(x, Y)
+    assert before == (x.tobytes(), Y.tobytes(), ORDER.tobytes())
+
+
+# ---- specs ----
+
+
+@pytest.mark.parametrize(
+    ("layers", "error", "message"),
+    [
+        ([], ValueError, "layers: expected 1 to 1000 layers, got 0"),
+        ([3], TypeError, r"layers\[0\]: expected a dict, got 3"),
+        ([{}], ValueError, r"layers\[0\]: key 'type' is missing"),
+        ([{"type": "lstm"}], ValueError, r"layers\[0\].type: unknown layer type 'lstm'"),
+        ([{"type": "\ud800"}], ValueError, r"layers\[0\].type: unknown layer type"),
+        ([dense(3), {"type": "dense"}], ValueError, r"layers\[1\]: key 'units' is missing"),
+        ([dense(0)], ValueError, r"layers\[0\].units: expected a value in \[1, .*got 0"),
+        ([dense(2**31)], ValueError, r"layers\[0\].units: .*got 2147483648"),
+        ([dense(10**400)], ValueError, r"layers\[0\].units: expected a value in"),
+        ([dense(2.0)], TypeError, r"layers\[0\].units: expected an integer, got 2.0"),
+        ([dense(True)], TypeError, r"layers\[0\].units: expected an integer, got True"),
+        (
+            [dense(2, "relux")],
+            ValueError,
+            r"layers\[0\].activation: expected one of linear, ",
+        ),
+        ([dense(2, 5)], ValueError, r"layers\[0\].activation: expected one of .*got 5"),
+        ([dense(2, alpha=-1.0)], ValueError, r"layers\[0\].alpha: expected a value in \[0"),
+        (
+            [dense(2, alpha=float("nan"))],
+            ValueError,
+            r"layers\[0\].alpha: expected a value",
+        ),
+        ([dense(2, unit=3)], ValueError, r"layers\[0\]: a dense layer has no key 'unit'"),
+        ([dense(2**30)], ValueError, r"layers\[0\].units: a weight of 4 x 1073741824"),
+    ],
+)
+def test_bad_specs(layers, error, message):
+    with pytest.raises(error, match=message):
+        _core.Net(layers, (4,), SOFTMAX)
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (0,), (-1,), (1, 1, 1, 1, 1), (2**40,), (2**16, 2**16)]
+)
+def test_bad_input_shapes(shape):
+    with pytest.raises(ValueError, match="^input_shape: expected 1 to 4 extents"):
+        _core.Net([dense(2)], shape, SOFTMAX)
+
+
+def test_dense_wants_a_row_of_numbers():
+    with pytest.raises(ValueError, match=r"^layers\[0\].* input of rank 1, got rank 2"):
+        _core.Net([dense(2)], (3, 4), SOFTMAX)
+
+
+def test_unknown_loss():
+    with pytest.raises(ValueError, match="^loss: expected softmax_cross_entropy or"):
+        _core.Net([dense(2)], (4,), "hinge")
+
+
+def test_a_net_that_does_not_fit_memory_is_a_memory_error():
+    layers = [dense(2**15), dense(2**15)] * 500
+    with pytest.raises(MemoryError):
+        _core.Net(layers, (2**15,), SOFTMAX)
+
+
+# ---- behaviour around a call ----
+
+
+def test_divergence_names_epoch_and_batch_and_spares_the_weights(net):
+    x = np.full((6, 4), 3e38, np.float32)
+    net.params[:12] = 1
+    before = net.params.tobytes()
+    with pytest.raises(
+        FloatingPointError, match=r"not finite at epoch 7, batch 1 \(learning"
+    ):
+        net.train(x, Y, ORDER, 2, 0.1, epoch=7)
+    assert net.params.tobytes() == before
+
+
+def test_a_nan_weight_stops_training(net):
+    net.params[0] = np.nan
+    with pytest.raises(FloatingPointError, match="not finite at epoch 1, batch 1"):
+        net.train(X + 1, Y, ORDER, 6, 0.1)
+
+
+def test_params_keep_the_net_alive():
+    params = _core.Net([dense(3)], (4,), SOFTMAX).params
+    params[:] = 7
+    assert (params == 7).all()
+
+
+def test_references_are_balanced(net):
+    """Neither good calls nor refused ones may keep or lose a reference."""
+    good, bad = X.copy(), X.astype(np.float64)
+    labels, order = Y.copy(), ORDER.copy()
+    objects = [good, bad, labels, order, net]
+    before = [sys.getrefcount(o) for o in objects]
+    for _ in range(100):
+        net.train(good, labels, order, 2, 0.1)
+        net.predict(good)
+        for call in (net.evaluate, net.gradients):
+            call(good, labels)
+            with pytest.raises(TypeError):
+                call(bad, labels)
+        with pytest.raises(ValueError, match="order"):
+            net.train(good, labels, order - 1, 2, 0.1)
+    del call  # a bound method holds the net
+    assert [sys.getrefcount(o) for o in objects] == before
+
+
+def long_training(net, done):
+    x = np.zeros((64, 4), np.float32)
+    y, order = np.zeros(64, np.int32), np.arange(64, dtype=np.int32)
+    try:
+        net.train(x, y, order, 1, 0.0, epochs=20_000)
+    finally:
+        done.set()
+
+
+def test_gil_is_released_and_a_busy_net_refuses(net):
+    done = threading.Event()
+    thread = threading.Thread(target=long_training, args=(net, done))
+    thread.start()
+    time.sleep(0.05)
+    assert not done.is_set(), "the main thread only got here after the training"
+    with pytest.raises(RuntimeError, match="^predict: this net is in use"):
+        net.predict(X)
+    thread.join()
+    net.predict(X)

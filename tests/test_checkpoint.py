@@ -1,0 +1,160 @@
+"""Model files: what is saved comes back, and damage is never taken for a model."""
+
+import struct
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native import checkpoint
+
+
+@pytest.fixture
+def model():
+    return rn.Network([rn.Dense(3, "relu"), rn.Dense(2)], (4,), seed=3)
+
+
+def test_save_and_load_give_the_same_predictions(model, tmp_path, rng):
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    again = rn.load(path)
+    x = rng.random((5, 4))
+    assert again.predict_proba(x).tobytes() == model.predict_proba(x).tobytes()
+    assert again.architecture() == model.architecture()
+    first = path.read_bytes()
+    again.save(path)
+    assert path.read_bytes() == first
+
+
+def test_any_tool_can_open_it(model, tmp_path):
+    from safetensors.numpy import load_file
+
+    model.save(tmp_path / "m.safetensors")
+    tensors = load_file(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(
+        tensors["layers.0.weight"], model.parameters["layers.0.weight"]
+    )
+
+
+def test_metadata_tell_what_the_model_is(model, tmp_path):
+    checkpoint.save(model, tmp_path / "m.safetensors", {"val_loss": 0.5})
+    described = checkpoint.describe(tmp_path / "m.safetensors")
+    assert described["facts"] == {"val_loss": 0.5}
+    assert described["parameters"] == 23
+    assert described["normalisation"]["uint8"] == "x / 255"
+
+
+def test_every_truncation_is_refused(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    whole = path.read_bytes()
+    for n in range(len(whole)):
+        path.write_bytes(whole[:n])
+        with pytest.raises(rn.FormatError):
+            rn.load(path)
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(rn.FormatError):
+        rn.load(path)
+
+
+def test_no_flipped_bit_makes_another_model(model, tmp_path):
+    """Every single bit of a small file: refused, or the very same model."""
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    whole = path.read_bytes()
+    for i in range(len(whole)):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[i] ^= 1 << bit
+            path.write_bytes(damaged)
+            try:
+                loaded = rn.load(path)
+            except rn.FormatError as error:
+                assert "\n" not in str(error)
+                continue
+            assert loaded.params.tobytes() == model.params.tobytes()
+            assert loaded.architecture() == model.architecture()
+
+
+def rewrite(path, tensors=None, **metadata):
+    """Write the file anew with changes and a digest that fits them."""
+    old_tensors, old_metadata = checkpoint._read(path)
+    del old_metadata["sha256"]
+    checkpoint._write(
+        path, {**old_tensors, **(tensors or {})}, {**old_metadata, **metadata}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 99}, "format version 99, expected 1"),
+        ({"architecture": []}, "architecture cannot be used"),
+        ({"architecture": {}}, "architecture cannot be used"),
+        (
+            {
+                "architecture": {
+                    "layers": [{"type": "dense", "units": 2**30}],
+                    "input_shape": [4],
+                    "loss": "squared_error",
+                }
+            },
+            "architecture cannot be used: layers.0..units",
+        ),
+        (
+            {"tensors": {"layers.0.weight": np.zeros((3, 4), np.float32)}},
+            r"layers.0.weight: expected float32 \(4, 3\), got float32 \(3, 4\)",
+        ),
+        (
+            {"tensors": {"layers.0.weight": np.zeros((4, 3), np.float64)}},
+            r"layers.0.weight: expected float32 \(4, 3\), got float64 \(4, 3\)",
+        ),
+    ],
+)
+def test_files_that_lie_are_refused_by_the_loader_itself(model, tmp_path, change, message):
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    rewrite(path, **change)
+    with pytest.raises(rn.FormatError, match=message):
+        rn.load(path)
+
+
+def test_safetensors_of_somebody_else(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "m.safetensors"
+    save_file({"layers.0.weight": np.zeros(3)}, path)
+    with pytest.raises(rn.FormatError, match="not a model of rnn_native"):
+        rn.load(path)
+    for text in ("[", "[]", "{}", "3"):
+        save_file({"layers.0.weight": np.zeros(3)}, path, {"rnn_native": text})
+        with pytest.raises(rn.FormatError, match="the metadata cannot be read"):
+            rn.load(path)
+
+
+def test_a_file_that_is_something_else(tmp_path):
+    path = tmp_path / "m.safetensors"
+    for content in [b"", b"hello world, this is text", struct.pack("<Q", 2**63) + b"{}"]:
+        path.write_bytes(content)
+        with pytest.raises(rn.FormatError, match="not a safetensors file, or damaged"):
+            rn.load(path)
+    with pytest.raises(FileNotFoundError, match="no such model file"):
+        rn.load(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError, match="no such model file"):
+        rn.load(tmp_path)
+
+
+def test_failed_save_leaves_the_old_file(model, tmp_path, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    model.params[:] = 0
+    with pytest.raises(OSError, match=r"No space left on device.*m\.safetensors"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

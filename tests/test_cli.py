@@ -1,0 +1,238 @@
+"""The command line as a user meets it: output, exit codes, one line for each error."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native import idx
+from rnn_native.cli import main
+
+
+@pytest.fixture
+def data(digits, tmp_path):
+    """A folder with a little MNIST of generated digits."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for part, (x, y) in zip(["train", "t10k"], digits, strict=True):
+        idx.write_idx(folder / f"{part}-images-idx3-ubyte", x)
+        idx.write_idx(folder / f"{part}-labels-idx1-ubyte.gz", y)
+    return folder
+
+
+def run(*args, **more):
+    """A process of its own: what a shell would see."""
+    return subprocess.run(
+        [sys.executable, "-m", "rnn_native", *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **more,
+    )
+
+
+def assert_one_line(result, code, *parts):
+    assert result.returncode == code, result.stderr
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in result.stderr
+
+
+def test_train_evaluate_info(data, tmp_path):
+    out = tmp_path / "run"
+    trained = run("train", "mlp", "--data", data, "--out", out, "--epochs", 2, "--lr", 0.1)
+    assert trained.returncode == 0, trained.stderr
+    lines = trained.stdout.splitlines()
+    assert lines[0].startswith("Epoch 1/2, Loss: ")
+    assert lines[-2].startswith("Test Accuracy: ")
+    assert lines[-1] == f"Files: {out}"
+
+    evaluated = run("evaluate", out / "best.safetensors", "--data", data)
+    assert evaluated.stdout.splitlines()[-1] == lines[-2]
+
+    described = run("info", out / "last.safetensors")
+    assert "407,050" in described.stdout
+    assert "after epoch 2, can be resumed" in described.stdout
+
+
+def test_runs_folder_is_the_default_place(data, tmp_path):
+    result = run("train", "mlp", "--data", data, "--epochs", 1, "--quiet", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "runs/mlp/best.safetensors").is_file()
+
+
+def test_json_is_all_there_is_on_standard_output(data, tmp_path):
+    out = tmp_path / "run"
+    trained = run("train", "mlp", "--data", data, "--out", out, "--epochs", 2, "--json")
+    report = json.loads(trained.stdout)
+    assert report["epochs"] == 2
+    assert len(report["history"]["val_loss"]) == 2
+    best = out / "best.safetensors"
+    evaluated = json.loads(run("evaluate", best, "--data", data, "--json").stdout)
+    assert evaluated["test_accuracy"] == report["test_accuracy"]
+    assert evaluated["images"] == 200
+    assert json.loads(run("info", best, "--json").stdout)["parameters"] == 407050
+    assert json.loads(run("info", "--json").stdout)["cpu_level"]
+
+
+def test_resume_takes_the_recipe_from_the_run(data, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    common = ("--data", data, "--quiet", "--lr", 0.05, "--batch-size", 32)
+    assert run("train", "mlp", *common, "--epochs", 3, "--out", whole).returncode == 0
+    assert run("train", "mlp", *common, "--epochs", 1, "--out", parts).returncode == 0
+    resume = ("train", "mlp", "--data", data, "--quiet", "--resume", "--out", parts)
+    result = run(*resume, "--epochs", 3)
+    assert result.returncode == 0, result.stderr
+    assert (
+        rn.load(whole / "last.safetensors").params.tobytes()
+        == rn.load(parts / "last.safetensors").params.tobytes()
+    )
+    assert_one_line(run(*resume, "--lr", 0.3), 1, "another recipe: lr=0.3 (was 0.05)")
+
+
+def test_xor(tmp_path):
+    out = tmp_path / "xor"
+    result = run("train", "xor", "--out", out, "--epochs", 200_000)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-2:] == ["Test Accuracy: 100.00%", f"Files: {out}"]
+    assert rn.load(out / "best.safetensors").predict([[1, 0]]).tolist() == [1]
+    assert len((out / "log.csv").read_text().splitlines()) == 201
+
+
+def test_doctor(data):
+    result = run("doctor", "--data", data)
+    assert result.returncode == 0, result.stdout
+    assert "not MNIST's own contents" in result.stdout
+    assert "same bits with 1, 2 and 3 threads" in result.stdout
+    failed = run("doctor", "--data", "/nowhere")
+    assert failed.returncode == 1
+    assert "FAIL data: " in failed.stdout
+
+
+def test_help_and_version():
+    assert "train" in run("--help").stdout
+    assert "--resume" in run("train", "--help").stdout
+    assert run("--version").stdout == f"rnn-native {rn.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train", "mlp", "--epochs", "0"], "expected an integer of at least 1, got '0'"),
+        (["train", "mlp", "--epochs", "two"], "expected an integer of at least 1"),
+        (
+            ["train", "mlp", "--threads", "10000"],
+            "expected an integer in 1..64, got '10000'",
+        ),
+        (["train", "mlp", "--lr", "nan"], "expected a number"),
+        (["train", "mlp", "--seed", "-1"], "got '-1'"),
+        (["train", "mlp", "--validation-split", "1"], "expected a number in 0..0.99"),
+        (["train", "rnn"], "invalid choice: 'rnn'"),
+        (["fly"], "invalid choice: 'fly'"),
+        ([], "required: COMMAND"),
+        (["train", "xor", "--patience", "3"], "train xor: takes no --patience"),
+        (["train", "xor", "--resume"], "train xor: takes no --resume"),
+    ],
+)
+def test_wrong_calls_exit_with_2(args, message, capsys):
+    try:
+        code = main(args)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_bad_files_exit_with_1_and_one_line(data, tmp_path):
+    out = ("--out", tmp_path / "run", "--quiet")
+    assert_one_line(run("train", "mlp", "--data", "/nowhere", *out), 1, "/nowhere")
+    assert_one_line(run("evaluate", tmp_path / "no.safetensors"), 1, "no such model file")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"not a model")
+    assert_one_line(run("info", broken), 1, "not a safetensors file")
+    resume = ("train", "mlp", "--data", data, "--resume", *out)
+    assert_one_line(run(*resume), 1, "last.safetensors: no such model file")
+
+    images = data / "train-images-idx3-ubyte"
+    good = images.read_bytes()
+    for content, message in [
+        (good[:5000], "train-images"),
+        (good + b"more", "train-images"),
+        (b"\0\0\x0d" + good[3:], "train-images"),
+        (good[:7] + b"\xff" + good[8:], "train-images"),
+        (b"", "train-images"),
+    ]:
+        images.write_bytes(content)
+        assert_one_line(run("train", "mlp", "--data", data, *out), 1, message)
+    images.write_bytes(good)
+    labels = data / "train-labels-idx1-ubyte.gz"
+    idx.write_idx(labels, np.full(640, 10, np.uint8))
+    assert_one_line(run("train", "mlp", "--data", data, *out), 1, "train-labels", "10")
+    idx.write_idx(labels, np.zeros(639, np.uint8))
+    assert_one_line(run("train", "mlp", "--data", data, *out), 1, "639")
+    labels.write_bytes(b"\x1f\x8b" + bytes(50))
+    assert_one_line(run("train", "mlp", "--data", data, *out), 1, "train-labels")
+
+
+def test_out_that_cannot_be_written(data, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    result = run("train", "mlp", "--data", data, "--out", file)
+    assert_one_line(result, 1, "cannot write to the run folder", str(file))
+    assert file.read_text() == "in the way"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_full_standard_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "rnn_native", "info"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+
+
+def test_ctrl_c_exits_with_130_and_can_be_resumed(data, tmp_path):
+    out = tmp_path / "run"
+    args = ["train", "mlp", "--data", str(data), "--out", str(out), "--epochs", "100000"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "rnn_native", *args, "--patience", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline().startswith("Epoch 1/")
+    os.kill(child.pid, signal.SIGINT)
+    stdout, stderr = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert stderr.splitlines()[-1].startswith(
+        "rnn-native: interrupted; go on with --resume"
+    )
+    assert "Traceback" not in stderr
+    assert "Test Accuracy" in stdout
+    done = len((out / "log.csv").read_text().splitlines()) - 1
+    resumed = run(
+        "train", "mlp", "--data", data, "--out", out, "--resume", "--epochs", done + 1
+    )
+    assert resumed.returncode == 0, resumed.stderr
+
+
+def test_reader_that_goes_away_is_no_error(tmp_path):
+    train = f"{sys.executable} -m rnn_native train xor --out {tmp_path}"
+    command = f"{train} | head -1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60
+    )
+    assert result.stdout.startswith("Epoch ")
+    assert "Traceback" not in result.stderr
+    assert "Exception" not in result.stderr
