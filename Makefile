@@ -12,6 +12,8 @@ ifneq ($(wildcard $(NEARBY_MNIST)),)
 export RNN_NATIVE_DATA ?= $(NEARBY_MNIST)
 endif
 
+# Keep in sync with build-system.requires in pyproject.toml.
+BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481.3'
 SOURCES = $(wildcard csrc/*/*.[ch]) setup.py pyproject.toml
 
 .PHONY: run test slow parity lint format sanitize wheel bench clean
@@ -33,13 +35,27 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest rnn_native._core --ignore-disjoint-bases
+	$(BIN)/python -m mypy.stubtest rnn_native._core --ignore-disjoint-bases \
+	    --mypy-config-file pyproject.toml
 	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*/*.[ch])
 
 format: $(VENV)/.lint
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i $(wildcard csrc/*/*.[ch])
+
+# A second build beside the usual one, tested from its own folder so that child processes
+# import it too. The interpreter's own leaks are not ours to check, hence no leak detection.
+sanitize: SANITIZED = $(abspath build/sanitize/lib)
+sanitize: $(VENV)/.lint
+	$(BIN)/pip install --quiet $(BUILD_REQUIREMENTS)
+	RNN_NATIVE_SANITIZE=1 $(BIN)/python setup.py --quiet build \
+	    --build-base build/sanitize --build-lib $(SANITIZED)
+	cd $(SANITIZED) && PYTHONPATH=$(SANITIZED) PYTHONMALLOC=malloc \
+	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+	    UBSAN_OPTIONS=print_stacktrace=1 \
+	    $(abspath $(BIN))/pytest -q -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
 
 wheel: $(VENV)/.lint
 	$(BIN)/python -m build

@@ -42,8 +42,8 @@ if os.environ.get("RNN_NATIVE_WERROR") == "1":
     FLAGS += ["-Werror"]
 if os.environ.get("RNN_NATIVE_SANITIZE") == "1":
     # CPython's own flags hold -fwrapv, which would hide signed overflow from UBSan.
-    SANITIZE = ["-fsanitize=address,undefined", "-fno-wrapv"]
-    FLAGS += ["-O1", "-g", "-fno-omit-frame-pointer", *SANITIZE]
+    SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    FLAGS += ["-O1", "-g", "-fno-wrapv", "-fno-omit-frame-pointer", *SANITIZE]
     LINK_FLAGS += SANITIZE
 
 
