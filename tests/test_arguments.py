@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from cases import SOFTMAX, SQUARES, dense
 
+from cases import SOFTMAX, SQUARES, dense
 from rnn_native import _core
 
 X = np.zeros((6, 4), np.float32)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+
 import reference
 from cases import CASES, SOFTMAX, SQUARES, Case, arrays, dense
-
 from rnn_native import _core
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import reference
 
+import reference
 from rnn_native import _core
 from rnn_native.network import Network
 from rnn_native.xorshift import ZERO_SEED, Xorshift

@@ -8,9 +8,9 @@ import threading
 
 import numpy as np
 import pytest
-from cases import SOFTMAX, dense
 
 import rnn_native as rn
+from cases import SOFTMAX, dense
 from rnn_native import _core, _runtime
 
 CONFIG = "import rnn_native as rn, json; print(json.dumps(rn.show_config('dicts')))"

@@ -65,15 +65,51 @@ gemm_panel(float *C, int ldc, const float *A, int step_m, int step_k, const floa
                   ldb, 1, vectors, last, K, alpha, beta);
 }
 
+/* K is taken in blocks: a panel of B then lies in few enough pages and lines to stay in the
+ * first-level cache and TLB while the rows of A pass. */
+#define BLOCK_K 256
+
+/* From so many rows on, copying a panel of B into consecutive lines pays for itself. */
+#define PACK_ROWS 256
+
+static void
+pack_panel(float *packed, const float *B, int ldb, int K)
+{
+    for (int k = 0; k < K; k++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            v_store(packed + (k * TILE_VECTORS + v) * VL,
+                    v_load(B + (ptrdiff_t)k * ldb + v * VL));
+}
+
+/* One block of K over all columns. */
+static void
+gemm_block(float *C, int ldc, const float *A, int step_m, int step_k, const float *B,
+           int ldb, int M, int N, int K, float alpha, float beta)
+{
+    float packed[BLOCK_K * TILE_VECTORS * VL] __attribute__((aligned(64)));
+    int n = 0;
+    for (; n + TILE_VECTORS * VL <= N; n += TILE_VECTORS * VL) {
+        const float *panel = B + n;
+        int step = ldb;
+        if (M >= PACK_ROWS) {
+            pack_panel(packed, panel, ldb, K);
+            panel = packed;
+            step = TILE_VECTORS * VL;
+        }
+        gemm_panel(C + n, ldc, A, step_m, step_k, panel, step, M, TILE_VECTORS, VL, K,
+                   alpha, beta);
+    }
+    for (; n < N; n += VL)
+        gemm_panel(C + n, ldc, A, step_m, step_k, B + n, ldb, M, 1, N - n < VL ? N - n : VL,
+                   K, alpha, beta);
+}
+
 static void
 gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B, int ldb,
      int M, int N, int K, float alpha, float beta)
 {
-    int n = 0;
-    for (; n + TILE_VECTORS * VL <= N; n += TILE_VECTORS * VL)
-        gemm_panel(C + n, ldc, A, step_m, step_k, B + n, ldb, M, TILE_VECTORS, VL, K, alpha,
-                   beta);
-    for (; n < N; n += VL)
-        gemm_panel(C + n, ldc, A, step_m, step_k, B + n, ldb, M, 1, N - n < VL ? N - n : VL,
-                   K, alpha, beta);
+    for (int k = 0; k < K; k += BLOCK_K)
+        gemm_block(C, ldc, A + (ptrdiff_t)k * step_k, step_m, step_k,
+                   B + (ptrdiff_t)k * ldb, ldb, M, N, K - k < BLOCK_K ? K - k : BLOCK_K,
+                   alpha, k == 0 ? beta : 1.0f);
 }

@@ -1,0 +1,148 @@
+"""Figures that need no peers: products against the bundled OpenBLAS, XOR, import, epochs.
+
+    python benchmarks/kernels.py
+
+Products run on one thread, interleaved round by round. `net` is a whole `Net.predict` of
+one linear layer (bias, product, copy of the outputs), `sgemm` the bare call; the weight
+gradient is a `Net.train` step of that layer less the prediction, so gather, loss and update
+are in it.
+"""
+
+import ctypes
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import rnn_native as rn
+from rnn_native import _core
+
+ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
+
+
+def sgemm():
+    """Return the bundled library's cblas_sgemm."""
+    library = ctypes.CDLL(rn.show_config("dicts")["blas_path"])
+    function = library.scipy_cblas_sgemm
+    i, f, p = ctypes.c_int, ctypes.c_float, ctypes.c_void_p
+    function.argtypes = [i, i, i, i, i, i, f, p, i, p, i, f, p, i]
+    return function
+
+
+def seconds(call, repeats):
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def median_of_rounds(calls, rounds=15, repeats=20):
+    """Return the median seconds of each call, taking turns."""
+    times = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, list_ in zip(calls, times, strict=True):
+            list_.append(seconds(call, repeats))
+    return [statistics.median(list_) for list_ in times]
+
+
+def product(rows, inputs, outputs, gemm):
+    """Print GF/s of the forward product and of the weight gradient, ours and OpenBLAS."""
+    rng = np.random.default_rng(0)
+    x = rng.random((rows, inputs), dtype=np.float32)
+    dy = rng.random((rows, outputs), dtype=np.float32)
+    net = _core.Net([{"type": "dense", "units": outputs}], (inputs,), "squared_error")
+    w, out, dw = net.params[: inputs * outputs].copy(), dy.copy(), net.params.copy()
+
+    def blas_forward():
+        gemm(
+            *(ROW_MAJOR, NO_TRANS, NO_TRANS, rows, outputs, inputs, 1.0),
+            *(x.ctypes.data, inputs, w.ctypes.data, outputs, 0.0, out.ctypes.data, outputs),
+        )
+
+    def blas_gradient():
+        gemm(
+            *(ROW_MAJOR, TRANS, NO_TRANS, inputs, outputs, rows, 1.0),
+            *(x.ctypes.data, inputs, dy.ctypes.data, outputs, 0.0, dw.ctypes.data, outputs),
+        )
+
+    order = np.arange(rows, dtype=np.int32)
+    forward, step, blas_f, blas_g = median_of_rounds(
+        [
+            lambda: net.predict(x),
+            lambda: net.train(x, dy, order, rows, 0.0),
+            blas_forward,
+            blas_gradient,
+        ]
+    )
+    flops = 2e-9 * rows * inputs * outputs
+    print(
+        f"{rows:5} x {inputs:4} x {outputs:4}   forward: net {flops / forward:6.1f} GF/s, "
+        f"sgemm {flops / blas_f:6.1f}   weight gradient: net "
+        f"{flops / (step - forward):6.1f}, sgemm {flops / blas_g:6.1f}"
+    )
+
+
+def xor(rounds=7):
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        rn.train_xor(verbose=0)
+        times.append(time.perf_counter() - start)
+    print(f"XOR, 1,000,000 epochs: {statistics.median(times):.3f} s (median of {rounds})")
+
+
+def import_time(rounds=7):
+    """Print what `import rnn_native` costs beyond NumPy's own import."""
+    beyond = []
+    for _ in range(rounds):
+        report = subprocess.run(
+            [sys.executable, "-X", "importtime", "-c", "import rnn_native"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+        totals = {
+            line.split("|")[2].strip(): int(line.split("|")[1])
+            for line in report.splitlines()
+            if line.count("|") == 2 and line.split("|")[1].strip().isdigit()
+        }
+        beyond.append((totals["rnn_native"] - totals["numpy"]) / 1000)
+    print(f"import beyond NumPy: {statistics.median(beyond):.1f} ms (median of {rounds})")
+
+
+def epochs(rounds=5):
+    """Print seconds of an epoch of the MNIST MLP with one thread and with two, in turns."""
+    x, y = rn.datasets.synthetic_digits(20_000, seed=1)
+    x, y = x.reshape(-1, 784), y.astype(np.int32)
+    net = rn.Network([rn.Dense(512, "relu"), rn.Dense(10)], (784,))._net
+    order = np.arange(len(y), dtype=np.int32)
+    one, two = median_of_rounds(
+        [
+            lambda: net.train(x, y, order, 64, 0.01, threads=1),
+            lambda: net.train(x, y, order, 64, 0.01, threads=2),
+        ],
+        rounds,
+        repeats=1,
+    )
+    print(f"MLP epoch, 1 thread to 2: {one / two:.2f} times as fast")
+
+
+def main():
+    rn.show_config()
+    gemm = sgemm()
+    for rows, inputs, outputs in [
+        (64, 784, 512),
+        (256, 784, 512),
+        (64, 512, 64),
+        (64, 2048, 2048),
+    ]:
+        product(rows, inputs, outputs, gemm)
+    xor()
+    epochs()
+    import_time()
+
+
+if __name__ == "__main__":
+    main()
