@@ -60,6 +60,9 @@ sanitize: $(VENV)/.lint
 wheel: $(VENV)/.lint
 	$(BIN)/python -m build
 
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/compare.py --data mnist noise --write benchmarks/results.md
+
 clean:
 	rm -rf build dist *.egg-info $(VENV) rnn_native/_blas rnn_native/_core*.so
 
@@ -72,6 +75,10 @@ $(VENV)/.installed: $(VENV)/bin/pip $(SOURCES)
 
 $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.installed

@@ -1,0 +1,56 @@
+"""Documents say what the code does: examples run, links and commands exist."""
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from rnn_native.cli import build_parser
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+MODULES = sorted(p.stem for p in ROOT.glob("rnn_native/*.py") if p.stem != "__main__")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_examples_in_pages_run(page):
+    assert doctest.testfile(str(page), module_relative=False).failed == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name):
+    module = importlib.import_module(
+        "rnn_native" if name == "__init__" else f"rnn_native.{name}"
+    )
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_commands_in_the_readme_parse():
+    """Every `python -m rnn_native ...` of the README is a call that argparse takes."""
+    commands = re.findall(r"^python -m rnn_native (.*?)(?:\s+#.*)?$", README, flags=re.M)
+    assert len(commands) >= 5
+    for command in commands:
+        build_parser().parse_args(command.split())
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_make_targets_that_pages_name_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    for page in PAGES:
+        named = set(re.findall(r"^make ([a-z]+)", page.read_text(), flags=re.M))
+        assert named <= targets, page
+
+
+def test_no_page_names_a_path_of_one_machine():
+    for page in PAGES:
+        assert not re.search(r"(?<!\w)/(home|work|root|tmp)/", page.read_text()), page
