@@ -13,10 +13,18 @@
 #define SPIN_NANOSECONDS 50000
 #define SPINS_BETWEEN_CLOCK_READS 64
 
-/* The claim word: generation in the upper half, one bit a claimed slice in the lower.
- * A worker that wakes up late holds an old generation, so its claims fail; a new job is
- * written only when every slice of the old one is done. */
+/* The claim word: generation in the upper half, one bit a claimed slice in the lower. Bits
+ * beyond the job's slices count as claimed, so the word of a finished job is full: a worker
+ * that wakes up late finds nothing to claim under the old generation, however many slices
+ * the next job, which may be half written by then, seems to have. */
 #define CLAIM(generation, mask) ((uint64_t)(generation) << 32 | (mask))
+#define FULL UINT32_MAX
+
+static uint32_t
+claimed_from_the_start(int slices)
+{
+    return slices < 32 ? FULL << slices : 0;
+}
 
 static struct {
     atomic_bool taken;
@@ -26,13 +34,17 @@ static struct {
     _Atomic(rnn_slice_fn) fn;
     _Atomic(void *) context;
     atomic_int slices;
-    atomic_int threads; /* of this job: workers beyond them stay out of it */
+    atomic_int threads; /* of this lease: workers of higher rank stay out of it */
     atomic_int done;
 
-    pthread_mutex_t mutex; /* protects sleeping on `wake`, nothing else */
-    pthread_cond_t wake;
+    pthread_mutex_t mutex; /* protects sleeping, nothing else */
+    pthread_cond_t wake;   /* a new job, for workers of the lease */
+    pthread_cond_t grow;   /* more threads in the lease, for the others */
     atomic_int sleepers;
-} team = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} team = {.claims = CLAIM(0, FULL),
+          .mutex = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER,
+          .grow = PTHREAD_COND_INITIALIZER};
 
 static inline void
 relax(void)
@@ -107,16 +119,40 @@ wait_for_generation_after(uint32_t seen)
     pthread_mutex_unlock(&team.mutex);
 }
 
-static void *
-worker(void *rank)
+/* Workers that the lease has no use for sleep until there is one that does: spinning, they
+ * would take a core from those at work at every step. */
+static void
+wait_until_wanted(int rank)
 {
+    if (rank < atomic_load(&team.threads))
+        return;
+    pthread_mutex_lock(&team.mutex);
+    while (rank >= atomic_load(&team.threads))
+        pthread_cond_wait(&team.grow, &team.mutex);
+    pthread_mutex_unlock(&team.mutex);
+}
+
+static void *
+worker(void *argument)
+{
+    int rank = (int)(intptr_t)argument;
     uint32_t generation = 0;
     for (;;) {
+        wait_until_wanted(rank);
         wait_for_generation_after(generation);
         generation = current_generation();
-        work(generation, (int)(intptr_t)rank);
+        work(generation, rank);
     }
     return NULL;
+}
+
+static void
+set_threads(int threads)
+{
+    pthread_mutex_lock(&team.mutex);
+    atomic_store(&team.threads, threads);
+    pthread_cond_broadcast(&team.grow);
+    pthread_mutex_unlock(&team.mutex);
 }
 
 /* Threads do not survive fork: the child starts with an empty team. */
@@ -125,8 +161,10 @@ forget_after_fork(void)
 {
     pthread_mutex_init(&team.mutex, NULL);
     pthread_cond_init(&team.wake, NULL);
+    pthread_cond_init(&team.grow, NULL);
     atomic_store(&team.sleepers, 0);
-    atomic_store(&team.claims, 0);
+    atomic_store(&team.claims, CLAIM(0, FULL));
+    atomic_store(&team.threads, 0);
     team.workers = 0;
     atomic_store(&team.taken, false);
 }
@@ -169,7 +207,10 @@ rnn_team_acquire(int threads)
         atomic_store(&team.taken, false);
         return alone;
     }
-    return (rnn_team_lease){team.workers < threads - 1 ? team.workers + 1 : threads};
+    rnn_team_lease lease = {team.workers < threads - 1 ? team.workers + 1 : threads};
+    if (lease.threads != atomic_load(&team.threads))
+        set_threads(lease.threads);
+    return lease;
 }
 
 void
@@ -191,10 +232,9 @@ rnn_team_run(const rnn_team_lease *lease, rnn_slice_fn fn, void *context, int sl
     atomic_store(&team.fn, fn);
     atomic_store(&team.context, context);
     atomic_store(&team.slices, slices);
-    atomic_store(&team.threads, lease->threads);
     atomic_store(&team.done, 0);
     uint32_t generation = current_generation() + 1;
-    atomic_store(&team.claims, CLAIM(generation, 0));
+    atomic_store(&team.claims, CLAIM(generation, claimed_from_the_start(slices)));
     if (atomic_load(&team.sleepers) > 0) {
         pthread_mutex_lock(&team.mutex);
         pthread_cond_broadcast(&team.wake);
