@@ -2,6 +2,7 @@
 #include "blas.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,36 @@ static struct {
     text_fn core;
     char path[4096];
 } blas;
+
+/* OpenBLAS takes a lock of its own inside a call, and a child of fork would find it taken
+ * for ever. Calls hold this lock for reading, fork waits for it to write. */
+static pthread_rwlock_t calls;
+
+static void
+init_calls_lock(void)
+{
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+#if defined(__GLIBC__)
+    /* Otherwise two busy threads could keep fork waiting without end. */
+    pthread_rwlockattr_setkind_np(&attributes,
+                                  PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+#endif
+    pthread_rwlock_init(&calls, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
+static void
+before_fork(void)
+{
+    pthread_rwlock_wrlock(&calls);
+}
+
+static void
+after_fork_in_parent(void)
+{
+    pthread_rwlock_unlock(&calls);
+}
 
 /* Deep binding keeps the library's own symbols first even when another BLAS is global;
  * the sanitizers' interceptors do not survive it. */
@@ -66,6 +97,8 @@ rnn_blas_load(const char *path, rnn_error *error)
     }
     if (set_threads != NULL)
         set_threads(1);
+    init_calls_lock();
+    pthread_atfork(before_fork, after_fork_in_parent, init_calls_lock);
     snprintf(blas.path, sizeof blas.path, "%s", path);
     return RNN_OK;
 }
@@ -92,6 +125,8 @@ void
 rnn_gemm_nt(int M, int N, int K, float alpha, const float *A, int lda, const float *B,
             int ldb, float beta, float *C, int ldc)
 {
+    pthread_rwlock_rdlock(&calls);
     blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_TRANS, M, N, K, alpha, A, lda, B, ldb,
                beta, C, ldc);
+    pthread_rwlock_unlock(&calls);
 }
