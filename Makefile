@@ -14,7 +14,8 @@ endif
 
 # Keep in sync with build-system.requires in pyproject.toml.
 BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481.3'
-SOURCES = $(wildcard csrc/*/*.[ch]) setup.py pyproject.toml
+C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
+SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
 .PHONY: run test slow parity lint format sanitize wheel bench clean
 
@@ -37,12 +38,12 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest rnn_native._core --ignore-disjoint-bases \
 	    --mypy-config-file pyproject.toml
-	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*/*.[ch])
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 
 format: $(VENV)/.lint
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i $(wildcard csrc/*/*.[ch])
+	$(BIN)/clang-format -i $(C_SOURCES)
 
 # A second build beside the usual one, tested from its own folder so that child processes
 # import it too. The interpreter's own leaks are not ours to check, hence no leak detection.

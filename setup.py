@@ -36,7 +36,7 @@ X86_LEVELS = {
 }
 
 # Sources in csrc/net that level.c includes, beside the kernels.
-PARTS = ["fuse.c", "layers.c"]
+PARTS = ["fuse.c", "optimizers.c"]
 
 if os.environ.get("RNN_NATIVE_WERROR") == "1":
     FLAGS += ["-Werror"]
@@ -89,11 +89,9 @@ class BuildExt(build_ext):
 
 def headers_and_kernels() -> list[str]:
     """All that level.c includes: a change of any of it compiles every level anew."""
-    kernels = [
-        *Path("csrc/kernels").glob("*.c"),
-        *(Path("csrc/net", name) for name in PARTS),
-    ]
-    return sorted(map(str, [*Path("csrc").rglob("*.h"), *kernels]))
+    parts = [Path("csrc/net", name) for name in PARTS]
+    parts += [*Path("csrc/kernels").glob("*.c"), *Path("csrc/net/layers").glob("*.c")]
+    return sorted(map(str, [*Path("csrc").rglob("*.h"), *parts]))
 
 
 def core_sources() -> list[str]:

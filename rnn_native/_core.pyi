@@ -15,19 +15,30 @@ class _Param(TypedDict):
     init: str
     fan_in: int
     fan_out: int
+    limit: float
+    is_state: bool
 
 class _Layer(TypedDict):
     type: str
     shape: tuple[int, ...]
     params: list[_Param]
+    has_maps: bool
 
 @final
 class Net:
     def __new__(
-        cls, layers: Sequence[dict[str, Any]], input_shape: Sequence[int], loss: str
+        cls,
+        layers: Sequence[dict[str, Any]],
+        input_shape: Sequence[int],
+        loss: str,
+        optimizer: dict[str, Any] | None = None,
     ) -> Net: ...
     @property
     def params(self) -> NDArray[np.float32]: ...
+    @property
+    def weights(self) -> NDArray[np.float32]: ...
+    @property
+    def moments(self) -> NDArray[np.float32]: ...
     @property
     def layers(self) -> list[_Layer]: ...
     @property
@@ -39,11 +50,16 @@ class Net:
         y: NDArray[np.int32] | NDArray[np.float32],
         order: NDArray[np.int32],
         batch_size: int,
-        lr: float,
+        lr: float | NDArray[np.float64],
         *,
         epochs: int = 1,
         threads: int = 1,
         epoch: int = 1,
+        weights: NDArray[np.float32] | None = None,
+        smoothing: float = 0.0,
+        clip_norm: float = 0.0,
+        seed: int = 0,
+        step: int = 0,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     def evaluate(
         self,
@@ -63,7 +79,15 @@ class Net:
         y: NDArray[np.int32] | NDArray[np.float32],
         *,
         threads: int = 1,
+        weights: NDArray[np.float32] | None = None,
+        smoothing: float = 0.0,
+        seed: int = 0,
+        step: int = 0,
     ) -> tuple[float, NDArray[np.float32]]: ...
+    # (n, tokens, tokens) or (n, heads, tokens, tokens)
+    def maps(
+        self, x: NDArray[np.float32] | NDArray[np.uint8], layer: int, *, threads: int = 1
+    ) -> NDArray[np.float32]: ...
 
 def load_blas(path: str | PathLike[str], /) -> None: ...
 def choose_cpu_level(name: str, /) -> None: ...

@@ -4,7 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_native import _core
+from rnn_native import _core, _runtime
+
+
+# Tests use the core directly; this is what opens its BLAS.
+assert _runtime.config()["blas_path"]
 
 
 @pytest.fixture(params=_core.build_config()["cpu_levels"])

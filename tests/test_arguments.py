@@ -138,7 +138,7 @@ def test_inputs_may_be_read_only_and_stay_as_they_are(net, rng):
         ([3], TypeError, r"layers\[0\]: expected a dict, got 3"),
         ([{}], ValueError, r"layers\[0\]: key 'type' is missing"),
         ([{"type": "lstm"}], ValueError, r"layers\[0\].type: unknown layer type 'lstm'"),
-        ([{"type": "\ud800"}], ValueError, r"layers\[0\].type: unknown layer type"),
+        ([{"type": "\ud800"}], ValueError, r"layers\[0\].type: expected a name"),
         ([dense(3), {"type": "dense"}], ValueError, r"layers\[1\]: key 'units' is missing"),
         ([dense(0)], ValueError, r"layers\[0\].units: expected a value in \[1, .*got 0"),
         ([dense(2**31)], ValueError, r"layers\[0\].units: .*got 2147483648"),
@@ -157,7 +157,7 @@ def test_inputs_may_be_read_only_and_stay_as_they_are(net, rng):
             ValueError,
             r"layers\[0\].alpha: expected a value",
         ),
-        ([dense(2, unit=3)], ValueError, r"layers\[0\]: a dense layer has no key 'unit'"),
+        ([dense(2, unit=3)], ValueError, r"layers\[0\]: dense has no key 'unit'"),
         ([dense(2**30)], ValueError, r"layers\[0\].units: a weight of 4 x 1073741824"),
     ],
 )
@@ -174,9 +174,95 @@ def test_bad_input_shapes(shape):
         _core.Net([dense(2)], shape, SOFTMAX)
 
 
-def test_dense_wants_a_row_of_numbers():
-    with pytest.raises(ValueError, match=r"^layers\[0\].* input of rank 1, got rank 2"):
-        _core.Net([dense(2)], (3, 4), SOFTMAX)
+@pytest.mark.parametrize(
+    ("layers", "shape", "message"),
+    [
+        (
+            [dense(2)],
+            (3, 4, 5),
+            "type: dense takes an input of rank 1 or 2, got rank 3; put fl",
+        ),
+        ([dense(2)], (3, 4), "the last layer must give one row of numbers, got rank 2"),
+        (
+            [{"type": "conv2d", "filters": 2, "kernel_size": 3}],
+            (9,),
+            "type: conv2d takes an in",
+        ),
+        (
+            [{"type": "conv2d", "filters": 2, "kernel_size": 8, "padding": 1}],
+            (1, 5, 9),
+            "kernel_size: 8 is larger than the padded input, 7 x 11",
+        ),
+        ([{"type": "maxpool2d", "padding": 2}], (1, 9, 9), "padding: at most half"),
+        ([{"type": "self_attention", "heads": 3}], (4, 8), "heads: 3 does not divide 8"),
+        ([{"type": "self_attention"}], (8,), "type: self_attention takes tokens"),
+        ([{"type": "mean_pool"}], (8,), "type: mean_pool takes tokens"),
+        ([{"type": "position"}], (8,), "type: position takes tokens"),
+        (
+            [{"type": "patch_embed", "patch_size": 3, "units": 2}],
+            (1, 6, 8),
+            "patch_size: 3 does not divide the image, 6 x 8",
+        ),
+        ([{"type": "batchnorm"}], (4, 8), "type: batchnorm takes an input of rank 1 or 3"),
+        ([{"type": "dropout", "rate": 1.0}], (8,), "rate: expected a value in"),
+        (
+            [{"type": "position", "trainable": 1}],
+            (4, 8),
+            "trainable: expected true or false",
+        ),
+        (
+            [{"type": "position", "init": "random"}],
+            (4, 8),
+            "init: expected one of sinusoidal,",
+        ),
+    ],
+)
+def test_layers_that_do_not_fit_their_input(layers, shape, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        _core.Net(layers, shape, SOFTMAX)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "error", "message"),
+    [
+        ({"type": "rmsprop"}, ValueError, "optimizer.type: unknown optimizer 'rmsprop'"),
+        ({}, ValueError, "optimizer: key 'type' is missing"),
+        ("adam", TypeError, "optimizer: expected a dict, got 'adam'"),
+        ({"type": "adam", "beta1": 0.9}, ValueError, "optimizer: adam has no key 'beta1'"),
+        (
+            {"type": "sgd", "momentum": 2.0},
+            ValueError,
+            "optimizer.momentum: expected a value",
+        ),
+        ({"type": "sgd", "nesterov": 1}, TypeError, "optimizer.nesterov: expected true or"),
+    ],
+)
+def test_bad_optimizers(optimizer, error, message):
+    with pytest.raises(error, match=message):
+        _core.Net([dense(2)], (4,), SOFTMAX, optimizer)
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "message"),
+    [
+        ({"weights": np.ones(5, np.float32)}, ValueError, r"weights must be .*\(6,\)"),
+        ({"weights": np.ones(6)}, TypeError, "weights must be .*float32"),
+        ({"smoothing": 1.0}, ValueError, r"smoothing must be in \[0, 1\), got 1"),
+        ({"clip_norm": -1.0}, ValueError, "clip_norm must be at least 0, got -1"),
+        ({"step": -1}, ValueError, "step must be at least 0, got -1"),
+    ],
+)
+def test_bad_training_options(net, more, error, message):
+    with pytest.raises(error, match=f"^train: {message}"):
+        net.train(X, Y, ORDER, 2, 0.1, **more)
+
+
+def test_one_rate_for_each_step(net):
+    net.train(X, Y, ORDER, 4, np.array([0.1, 0.2, 0.3, 0.4]), epochs=2)
+    with pytest.raises(
+        ValueError, match=r"^train: lr must be .*float64.*\(4,\), got .*\(3,\)"
+    ):
+        net.train(X, Y, ORDER, 4, np.array([0.1, 0.2, 0.3]), epochs=2)
 
 
 def test_unknown_loss():

@@ -81,6 +81,14 @@ v_abs(vf x)
     return (vf)((vi)x & 0x7fffffff);
 }
 
+static inline vf
+v_sqrt(vf x)
+{
+    for (int i = 0; i < VL; i++)
+        x[i] = __builtin_sqrtf(x[i]);
+    return x;
+}
+
 /* Lanes are added in order, so that the sum does not depend on the compiler. */
 static inline float
 v_sum(vf v)

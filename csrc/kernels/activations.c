@@ -2,6 +2,8 @@
 
 #include "../base/simd.h"
 
+#include <math.h>
+
 /* An activation is two expressions over a vector: the function of z, and its derivative as
  * a function of what forward leaves (y, or z where the table below says from_input). */
 
@@ -117,9 +119,33 @@ static inline vf
 gelu_slope(vf z, float alpha)
 {
     (void)alpha;
+    z = v_at_most(v_at_least(z, -1e6f), 1e6f); /* z^2 stays finite; the slope is 0 or 1 */
     vf t = v_tanh(0.7978845608f * (z + 0.044715f * z * z * z));
     vf du = 0.7978845608f * (1.0f + 0.134145f * z * z);
     return 0.5f * (1.0f + t) + 0.5f * z * (1.0f - t * t) * du;
+}
+
+/* z Phi(z), Phi the normal distribution function, with erf by lane from libm. */
+static inline vf
+normal_cdf(vf z)
+{
+    for (int i = 0; i < VL; i++)
+        z[i] = 0.5f * erfcf(-0.70710678f * z[i]);
+    return z;
+}
+
+static inline vf
+gelu_exact_value(vf z, float alpha)
+{
+    (void)alpha;
+    return z * normal_cdf(z);
+}
+
+static inline vf
+gelu_exact_slope(vf z, float alpha)
+{
+    (void)alpha;
+    return normal_cdf(z) + z * (0.3989422804f * v_exp(-0.5f * z * z));
 }
 
 /* LOOPS(name) defines name_forward and name_backward over arrays from name_value and
@@ -154,6 +180,7 @@ LOOPS(sigmoid)
 LOOPS(tanh)
 LOOPS(silu)
 LOOPS(gelu)
+LOOPS(gelu_exact)
 
 static const activation activations[] = {
     {"linear", false, 0.0f, linear_forward, linear_backward},
@@ -164,4 +191,5 @@ static const activation activations[] = {
     {"tanh", false, 0.0f, tanh_forward, tanh_backward},
     {"silu", true, 0.0f, silu_forward, silu_backward},
     {"gelu", true, 0.0f, gelu_forward, gelu_backward},
+    {"gelu_exact", true, 0.0f, gelu_exact_forward, gelu_exact_backward},
 };

@@ -19,6 +19,13 @@
 /* Matrices may be read this many floats past their end; the values do not matter. */
 #define RNN_READ_SLACK 16
 
+/* What a kernel does to one element of a target. */
+static inline void
+accumulate(float *target, float gradient, float alpha, float beta)
+{
+    *target = (beta == 0 ? 0 : beta * *target) + alpha * gradient;
+}
+
 /* ---- gemm.c ---- */
 
 /* Element (m,k) of A is A[m*step_m + k*step_k]: a plain matrix or a transposed one.
@@ -44,6 +51,9 @@ typedef struct {
     activation_backward_fn backward;
 } activation;
 
+/* The exact form of GELU, z times the normal distribution function, is gelu_exact; gelu is
+ * the tanh form (Hendrycks and Gimpel 2016). */
+
 /* ---- dense.c ----   inp (rows,in)   weight (in,out)   bias (out)   out, dout (rows,out)
  */
 
@@ -62,19 +72,126 @@ static void dense_backward_params(float *weight_target, float *bias_target,
                                   int out_size, int begin, int end, float alpha,
                                   float beta);
 
+/* ---- windows over an image: conv2d.c, pool2d.c ---- */
+
+/* Input (C,H,W), window K x K, output (..,P,Q), P = (H + 2 padding - K) / stride + 1. */
+typedef struct {
+    int C, H, W, K, stride, padding, P, Q;
+} window;
+
+/* One image.   weight (filters, C, K, K)   columns: scratch of C*K*K * P*Q floats
+ * Cross-correlation with zeros around, as a product with the unfolded image. */
+static void conv2d_forward(float *out, const float *inp, const float *weight,
+                           const float *bias, float *columns, int filters, const window *s);
+static void conv2d_backward_input(float *dinp, const float *dout, const float *weight,
+                                  float *columns, int filters, const window *s);
+/* dweight and dbias are added to. */
+static void conv2d_backward_params(float *dweight, float *dbias, const float *dout,
+                                   const float *inp, float *columns, int filters,
+                                   const window *s);
+
+/* One image. The first of equal maxima wins; argmax is its index in the image. */
+static void maxpool2d_forward(float *out, int32_t *argmax, const float *inp,
+                              const window *s);
+static void maxpool2d_backward(float *dinp, const float *dout, const int32_t *argmax,
+                               const window *s);
+
+/* One image. Divides by K*K: padding counts as zeros. */
+static void avgpool2d_forward(float *out, const float *inp, const window *s);
+static void avgpool2d_backward(float *dinp, const float *dout, const window *s);
+
+/* ---- norms.c: biased variances (Ba et al. 2016; Ioffe and Szegedy 2015) ---- */
+
+/* inp, out (rows,D)   mean, rstd (rows) are kept for backward */
+static void layernorm_forward(float *out, float *mean, float *rstd, const float *inp,
+                              const float *weight, const float *bias, int rows, int D,
+                              float epsilon);
+static void layernorm_backward_input(float *dinp, const float *dout, const float *inp,
+                                     const float *mean, const float *rstd,
+                                     const float *weight, int rows, int D);
+static void layernorm_backward_params(float *weight_target, float *bias_target,
+                                      const float *dout, const float *inp,
+                                      const float *mean, const float *rstd, int rows, int D,
+                                      int begin, int end, float alpha, float beta);
+
+/* Channel c of (rows, C, area). statistics moves the running values:
+ * running = momentum * running + (1 - momentum) * batch. */
+static void batchnorm_statistics(float *mean, float *rstd, float *running_mean,
+                                 float *running_var, const float *inp, int rows, int C,
+                                 int area, int c, float epsilon, float momentum);
+static void batchnorm_forward(float *out, const float *inp, float mean, float rstd,
+                              float weight, float bias, int rows, int C, int area, int c);
+static void batchnorm_sums(double *dweight, double *dbias, const float *dout,
+                           const float *inp, float mean, float rstd, int rows, int C,
+                           int area, int c);
+static void batchnorm_backward_input(float *dinp, const float *dout, const float *inp,
+                                     float mean, float rstd, float weight, int rows, int C,
+                                     int area, int c);
+
+/* ---- dropout.c ---- */
+
+/* Elements begin..end: kept, and divided by 1 - rate, iff the key's number for the element,
+ * in [0, 1), is at least rate (Srivastava et al. 2014, inverted). Its own backward. */
+static void dropout(float *to, const float *from, size_t begin, size_t end, float rate,
+                    uint64_t key);
+
+/* ---- tokens.c: one image ---- */
+
+/* patches (T, C*size*size), T = H/size * W/size, row-major in the grid and inside a patch.
+ */
+static void patches_from_image(float *patches, const float *inp, int C, int H, int W,
+                               int size);
+static void image_from_patches(float *dinp, const float *patches, int C, int H, int W,
+                               int size);
+static void add(float *out, const float *a, const float *b, int n);
+static void mean_over_tokens(float *out, const float *inp, int T, int D);
+static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
+
+/* ---- attention.c: one sequence (Vaswani et al. 2017, section 3.2) ---- */
+
+/* q, k, v, context (T,D)   alpha (heads,T,T)   transposed: scratch of D/heads * T floats
+ * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head. */
+static void attention_forward(float *context, float *alpha, const float *q, const float *k,
+                              const float *v, float *transposed, int T, int D, int heads);
+/* dscores: scratch of T*T floats */
+static void attention_backward(float *dq, float *dk, float *dv, const float *dcontext,
+                               const float *alpha, const float *q, const float *k,
+                               const float *v, float *dscores, float *transposed, int T,
+                               int D, int heads);
+
 /* ---- losses: one double and one hit a row; the caller sums them in row order ---- */
 
-/* p = softmax(z), row-wise; loss = -ln p[label]; dz = p - onehot(label); a hit when the
- * first maximum is the label. The row maximum is subtracted before exp. */
+/* p = softmax(z), row-wise; loss = -sum t ln p; dz = p - t, with t = (1 - smoothing) *
+ * onehot(label) + smoothing / classes (Szegedy et al. 2016); a hit when the first maximum
+ * is the label. The row maximum is subtracted before exp. */
 static void softmax_xent(float *dlogits, double *loss, uint8_t *hit, const float *logits,
-                         const int32_t *labels, int classes, int begin, int end);
+                         const int32_t *labels, int classes, float smoothing, int begin,
+                         int end);
 static void softmax(float *probabilities, const float *logits, int classes, int begin,
                     int end);
+
+/* dz = p * (dp - sum(dp p)), row-wise; dz may be dp, and softmax may work in place. */
+static void softmax_backward(float *dlogits, const float *dprobabilities,
+                             const float *probabilities, int classes, int begin, int end);
 
 /* loss = sum of (y - t)^2 over a row; dy = y - t, the gradient of half of it (the
  * reference system's pair); a hit when every y is on its t's side of 0.5. */
 static void squared_error(float *dout, double *loss, uint8_t *hit, const float *out,
                           const float *targets, int size, int begin, int end);
+
+/* Row b's loss and gradient times weight[b]. */
+static void weigh_rows(float *dout, double *loss, const float *weight, int size, int begin,
+                       int end);
+
+/* ---- optimizers.c: n elements; grads are scaled first ---- */
+
+/* velocity NULL: no momentum. */
+static void sgd_step(float *p, float *velocity, const float *grads, int n, float lr,
+                     float scale, float momentum, bool nesterov, float weight_decay);
+static void adam_step(float *p, float *m, float *v, const float *grads, int n, float lr,
+                      float scale, double beta_1, double beta_2, float epsilon,
+                      float weight_decay, bool decoupled, int64_t step);
+static double sum_of_squares(const float *x, int n);
 
 /* ---- sigmoid_2_4_1.c ---- */
 

@@ -32,7 +32,7 @@ shifted_exp(float *out, const float *z, float shift, int n)
 
 static void
 softmax_xent(float *dlogits, double *loss, uint8_t *hit, const float *logits,
-             const int32_t *labels, int classes, int begin, int end)
+             const int32_t *labels, int classes, float smoothing, int begin, int end)
 {
     for (int b = begin; b < end; b++) {
         const float *z = logits + (ptrdiff_t)b * classes;
@@ -40,10 +40,16 @@ softmax_xent(float *dlogits, double *loss, uint8_t *hit, const float *logits,
         int label = labels[b];
         int best = first_maximum(z, classes);
         float sum = shifted_exp(d, z, z[best], classes);
-        for (int j = 0; j < classes; j++)
-            d[j] /= sum;
-        d[label] -= 1.0f;
-        loss[b] = log((double)sum) - ((double)z[label] - (double)z[best]);
+        double below = 0; /* how far the other logits lie below the greatest, on average */
+        for (int j = 0; j < classes; j++) {
+            d[j] = d[j] / sum - smoothing / (float)classes;
+            below += (double)z[best] - (double)z[j];
+        }
+        d[label] -= 1.0f - smoothing;
+        loss[b] = log((double)sum)
+                  + (1 - (double)smoothing) * ((double)z[best] - (double)z[label]);
+        if (smoothing > 0)
+            loss[b] += (double)smoothing * below / classes;
         hit[b] = best == label;
     }
 }
@@ -57,5 +63,19 @@ softmax(float *probabilities, const float *logits, int classes, int begin, int e
         float sum = shifted_exp(p, z, z[first_maximum(z, classes)], classes);
         for (int j = 0; j < classes; j++)
             p[j] /= sum;
+    }
+}
+
+static void
+softmax_backward(float *dlogits, const float *dprobabilities, const float *probabilities,
+                 int classes, int begin, int end)
+{
+    for (int b = begin; b < end; b++) {
+        ptrdiff_t at = (ptrdiff_t)b * classes;
+        float dot = 0;
+        for (int j = 0; j < classes; j++)
+            dot += dprobabilities[at + j] * probabilities[at + j];
+        for (int j = 0; j < classes; j++)
+            dlogits[at + j] = probabilities[at + j] * (dprobabilities[at + j] - dot);
     }
 }

@@ -3,6 +3,9 @@
 #include "../base/size.h"
 #include "../base/team.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #define SLICE_BLOCK 64
 
 int
@@ -12,14 +15,13 @@ rnn_shape_size(const rnn_shape *shape)
 }
 
 bool
-rnn_layer_add_param(rnn_layer *layer, const char *name, rnn_shape shape, rnn_init init,
-                    int fan_in, int fan_out)
+rnn_layer_add_param(rnn_layer *layer, rnn_param param)
 {
-    int size = rnn_shape_size(&shape);
-    rnn_param *param = &layer->param[layer->n_params];
-    *param = (rnn_param){name, shape, layer->param_count, init, fan_in, fan_out};
-    layer->n_params++;
-    return size > 0 && rnn_size_add(&layer->param_count, (size_t)size, 1);
+    int size = rnn_shape_size(&param.shape);
+    size_t *count = param.is_state ? &layer->state_count : &layer->param_count;
+    param.offset = *count;
+    layer->param[layer->n_params++] = param;
+    return size > 0 && rnn_size_add(count, (size_t)size, 1);
 }
 
 static int
@@ -40,4 +42,26 @@ rnn_slice_begin(int extent, int slices, int slice)
 {
     long long begin = (long long)block_count(extent) * slice / slices * SLICE_BLOCK;
     return begin < extent ? (int)begin : extent;
+}
+
+int
+rnn_row_slices(int rows)
+{
+    return rows < RNN_MAX_ROW_SLICES ? rows : RNN_MAX_ROW_SLICES;
+}
+
+int
+rnn_row_begin(int rows, int slice)
+{
+    return (int)((int64_t)rows * slice / rnn_row_slices(rows));
+}
+
+rnn_status
+rnn_layer_refuse(rnn_error *error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    return RNN_EINVAL;
 }

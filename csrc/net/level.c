@@ -3,32 +3,57 @@
  * copies cannot meet at link time. */
 #include "level.h"
 
-#include "../kernels/kernels.h"
-
 #include "../kernels/activations.c"
+#include "../kernels/attention.c"
+#include "../kernels/conv2d.c"
 #include "../kernels/dense.c"
+#include "../kernels/dropout.c"
 #include "../kernels/gather.c"
 #include "../kernels/gemm.c"
+#include "../kernels/norms.c"
+#include "../kernels/optimizers.c"
+#include "../kernels/pool2d.c"
 #include "../kernels/sigmoid_2_4_1.c"
 #include "../kernels/softmax_xent.c"
 #include "../kernels/squared_error.c"
-#include "layers.c"
+#include "../kernels/tokens.c"
+#include "../kernels/weigh_rows.c"
+
+/* common.c is shared by the adapters, which follow it; fuse.c looks at them. */
+#include "layers/common.c"
+
+#include "layers/activation.c"
+#include "layers/dense.c"
+#include "layers/dropout.c"
+#include "layers/flatten.c"
+#include "layers/norms.c"
+#include "layers/self_attention.c"
+#include "layers/tokens.c"
+#include "layers/window.c"
 
 #include "fuse.c"
+#include "optimizers.c"
 
-static const rnn_layer_type *const layer_types[] = {&dense_layer, NULL};
+static const rnn_layer_type *const layer_types[] = {
+    &activation_layer,     &avgpool2d_layer,   &batchnorm_layer,
+    &conv2d_layer,         &dense_layer,       &dropout_layer,
+    &flatten_layer,        &layernorm_layer,   &maxpool2d_layer,
+    &mean_pool_layer,      &patch_embed_layer, &position_layer,
+    &self_attention_layer, &softmax_layer,     NULL,
+};
 
 static void
 softmax_xent_gradient(float *dout, double *loss, uint8_t *hit, const float *out,
-                      const void *targets, int size, int begin, int end)
+                      const void *targets, float smoothing, int size, int begin, int end)
 {
-    softmax_xent(dout, loss, hit, out, targets, size, begin, end);
+    softmax_xent(dout, loss, hit, out, targets, size, smoothing, begin, end);
 }
 
 static void
 squared_error_gradient(float *dout, double *loss, uint8_t *hit, const float *out,
-                       const void *targets, int size, int begin, int end)
+                       const void *targets, float smoothing, int size, int begin, int end)
 {
+    (void)smoothing;
     squared_error(dout, loss, hit, out, targets, size, begin, end);
 }
 
@@ -49,8 +74,11 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .name = TEXT(RNN_LEVEL),
     .layers = layer_types,
     .losses = loss_types,
+    .optimizers = optimizer_types,
     .fused_epochs = fused_epochs,
     .gather_f32 = gather_f32,
     .gather_u8 = gather_u8,
+    .weigh_rows = weigh_rows,
+    .sum_of_squares = sum_of_squares,
     .read_slack = RNN_READ_SLACK,
 };

@@ -3,6 +3,7 @@
 #define RNN_LEVEL_H
 
 #include "layer.h"
+#include "optimizer.h"
 
 /* What a loss is taken against: a class number a row, or a value for each output. */
 typedef enum { RNN_LABELS, RNN_VALUES } rnn_target_kind;
@@ -11,12 +12,15 @@ typedef struct {
     const char *name;
     rnn_target_kind targets;
     /* Rows begin..end: dout is per row, not divided by the batch. `targets` is int32_t or
-     * float, as the kind says. */
+     * float, as the kind says; smoothing is 0 for values. */
     void (*gradient)(float *dout, double *loss, uint8_t *hit, const float *out,
-                     const void *targets, int size, int begin, int end);
+                     const void *targets, float smoothing, int size, int begin, int end);
     /* From the last layer's outputs to what predict returns; NULL: as they are. */
     void (*predict)(float *prediction, const float *out, int size, int begin, int end);
 } rnn_loss_type;
+
+/* Most parameters of a net that has a fused epoch. */
+#define RNN_MAX_FUSED_PARAMS 64
 
 /* A whole epoch of SGD in one kernel, for nets that match it exactly. params is the net's
  * arena; loss and hits are added to. */
@@ -29,13 +33,17 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    const rnn_layer_type *const *layers; /* ends with NULL */
-    const rnn_loss_type *losses;         /* ends with a NULL name */
-    const rnn_fused_epoch *fused_epochs; /* ends with NULL functions */
+    const rnn_layer_type *const *layers;  /* ends with NULL */
+    const rnn_loss_type *losses;          /* ends with a NULL name */
+    const rnn_optimizer_type *optimizers; /* ends with a NULL name */
+    const rnn_fused_epoch *fused_epochs;  /* ends with NULL functions */
     void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,
                        int begin, int end);
     void (*gather_u8)(float *out, const uint8_t *x, const int32_t *order, int size,
                       int begin, int end);
+    void (*weigh_rows)(float *dout, double *loss, const float *weight, int size, int begin,
+                       int end);
+    double (*sum_of_squares)(const float *x, int n);
     int read_slack; /* floats that kernels may read past the end of a matrix */
 } rnn_level;
 
@@ -50,5 +58,7 @@ rnn_status rnn_level_choose(const char *name, rnn_error *error);
 
 const rnn_layer_type *rnn_level_find_layer(const rnn_level *level, const char *name);
 const rnn_loss_type *rnn_level_find_loss(const rnn_level *level, const char *name);
+const rnn_optimizer_type *rnn_level_find_optimizer(const rnn_level *level,
+                                                   const char *name);
 
 #endif

@@ -66,3 +66,12 @@ rnn_level_find_loss(const rnn_level *level, const char *name)
             return &level->losses[i];
     return NULL;
 }
+
+const rnn_optimizer_type *
+rnn_level_find_optimizer(const rnn_level *level, const char *name)
+{
+    for (int i = 0; level->optimizers[i].name != NULL; i++)
+        if (strcmp(level->optimizers[i].name, name) == 0)
+            return &level->optimizers[i];
+    return NULL;
+}

@@ -49,47 +49,84 @@ plan_layers(rnn_net *net, rnn_error *error)
         if (layer->n_params > 0 && net->first_trainable == net->n_layers)
             net->first_trainable = i;
         net->param_offset[i] = net->param_count;
-        if (!rnn_size_add(&net->param_count, layer->param_count, 1))
+        net->state_offset[i] = net->state_count;
+        if (!rnn_size_add(&net->param_count, layer->param_count, 1)
+            || !rnn_size_add(&net->state_count, layer->state_count, 1))
             return RNN_ENOMEM;
         shape = layer->out;
     }
+    if (shape.rank != 1)
+        return rnn_layer_refuse(error,
+                                "layers[%d]: the last layer must give one row of numbers, "
+                                "got rank %d",
+                                net->n_layers - 1, shape.rank);
+    for (int i = 0; i < net->n_layers; i++)
+        net->state_offset[i] += net->param_count;
     return RNN_OK;
 }
 
+/* count + more zeros that kernels may read a little past the end of, or NULL. */
 static float *
-new_param_arena(const rnn_net *net)
+new_arena(const rnn_net *net, size_t count, size_t more)
 {
     size_t bytes = 0;
-    if (!rnn_size_add(&bytes, net->param_count, sizeof(float))
+    if (!rnn_size_add(&bytes, count, sizeof(float))
+        || !rnn_size_add(&bytes, more, sizeof(float))
         || !rnn_size_add(&bytes, (size_t)net->level->read_slack, sizeof(float)))
         return NULL;
     return aligned_zeros(bytes);
 }
 
 rnn_status
+rnn_net_need_grads(rnn_net *net)
+{
+    if (net->grads == NULL)
+        net->grads = new_arena(net, net->param_count, 0);
+    return net->grads != NULL ? RNN_OK : RNN_ENOMEM;
+}
+
+static rnn_status
+make_arenas(rnn_net *net)
+{
+    size_t moments = 0;
+    net->n_moments = net->optimizer.type->moments(net->optimizer.attr);
+    if (!rnn_size_add(&moments, net->param_count, (size_t)net->n_moments))
+        return RNN_ENOMEM;
+    net->params = new_arena(net, net->param_count, net->state_count);
+    net->moments = new_arena(net, moments, 0);
+    return net->params != NULL && net->moments != NULL ? RNN_OK : RNN_ENOMEM;
+}
+
+rnn_status
 rnn_net_new(rnn_net **result, const rnn_level *level, const rnn_layer *layers, int n_layers,
-            rnn_shape input, const rnn_loss_type *loss, rnn_error *error)
+            rnn_shape input, const rnn_loss_type *loss, rnn_optimizer optimizer,
+            rnn_error *error)
 {
     rnn_status status = RNN_ENOMEM;
     *result = NULL;
     rnn_net *net = calloc(1, sizeof *net);
     if (net == NULL)
         return status;
-    *net = (rnn_net){.level = level, .loss = loss, .input = input, .n_layers = n_layers};
+    *net = (rnn_net){.level = level,
+                     .loss = loss,
+                     .optimizer = optimizer,
+                     .input = input,
+                     .n_layers = n_layers};
     size_t count = (size_t)n_layers;
     net->layers = calloc(count, sizeof *net->layers);
     net->param_offset = calloc(count, sizeof *net->param_offset);
     net->out = calloc(count, sizeof *net->out);
     net->cache = calloc(count, sizeof *net->cache);
+    net->scratch = calloc(count, sizeof *net->scratch);
+    net->state_offset = calloc(count, sizeof *net->state_offset);
     if (net->layers == NULL || net->param_offset == NULL || net->out == NULL
-        || net->cache == NULL)
+        || net->cache == NULL || net->scratch == NULL || net->state_offset == NULL)
         goto done;
     memcpy(net->layers, layers, count * sizeof *layers);
     status = plan_layers(net, error);
     if (status != RNN_OK)
         goto done;
-    net->params = new_param_arena(net);
-    status = net->params != NULL ? RNN_OK : RNN_ENOMEM;
+    status = make_arenas(net);
 done:
     if (status == RNN_OK)
         *result = net;
@@ -105,7 +142,10 @@ rnn_net_free(rnn_net *net)
         return;
     free(net->workspace);
     free(net->grads);
+    free(net->moments);
     free(net->params);
+    free(net->state_offset);
+    free(net->scratch);
     free(net->cache);
     free(net->out);
     free(net->param_offset);
@@ -144,22 +184,26 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
     size_t in = (size_t)rnn_net_in_size(net), out = (size_t)rnn_net_out_size(net);
     bool fits = true;
     *total = 0;
-#define BLOCK(pointer, floats_a_row, type)                                       \
-    do {                                                                         \
-        fits = fits && lay_out(total, n * (floats_a_row), sizeof(type), &begin); \
-        if (fits && base != NULL)                                                \
-            (pointer) = (void *)(base + begin);                                  \
+#define BLOCK(pointer, count, each, type)                                      \
+    do {                                                                       \
+        fits = fits && lay_out(total, (count), (each) * sizeof(type), &begin); \
+        if (fits && base != NULL)                                              \
+            (pointer) = (void *)(base + begin);                                \
     } while (0)
-    BLOCK(net->inp, in, float);
+    BLOCK(net->inp, n, in, float);
     for (int i = 0; i < net->n_layers; i++) {
-        BLOCK(net->out[i], (size_t)net->layers[i].out_size, float);
-        BLOCK(net->cache[i], net->layers[i].cache, float);
+        const rnn_layer *layer = &net->layers[i];
+        BLOCK(net->out[i], n, (size_t)layer->out_size, float);
+        BLOCK(net->cache[i], n, layer->cache, float);
+        BLOCK(net->scratch[i], layer->scratch, 1, float);
     }
-    BLOCK(net->dact[0], widest_activation(net), float);
-    BLOCK(net->dact[1], widest_activation(net), float);
-    BLOCK(net->targets, net->loss->targets == RNN_LABELS ? 1 : out, int32_t);
-    BLOCK(net->loss_of_row, 1, double);
-    BLOCK(net->hit_of_row, 1, uint8_t);
+    BLOCK(net->dact[0], n, widest_activation(net), float);
+    BLOCK(net->dact[1], n, widest_activation(net), float);
+    BLOCK(net->targets, n, net->loss->targets == RNN_LABELS ? 1 : out, int32_t);
+    BLOCK(net->weights, n, 1, float);
+    BLOCK(net->loss_of_row, n, 1, double);
+    BLOCK(net->hit_of_row, n, 1, uint8_t);
+    BLOCK(net->partial, RNN_MAX_SLICES, 1, double);
 #undef BLOCK
     return fits && lay_out(total, (size_t)net->level->read_slack, sizeof(float), &begin);
 }

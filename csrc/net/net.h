@@ -9,43 +9,55 @@
 typedef struct {
     const rnn_level *level;
     const rnn_loss_type *loss;
+    rnn_optimizer optimizer;
     rnn_shape input;
     rnn_layer *layers;
     int n_layers;
     int first_trainable; /* index; n_layers when there are no parameters */
 
-    size_t *param_offset; /* of each layer, in floats */
-    size_t param_count;
-    float *params;
-    float *grads; /* NULL until rnn_net_gradients needs it */
+    size_t *param_offset; /* of each layer, in floats from params */
+    size_t *state_offset; /* the same: state follows the parameters */
+    size_t param_count, state_count;
+    float *params;  /* param_count + state_count floats */
+    float *grads;   /* NULL until something needs it */
+    float *moments; /* n_moments * param_count floats: what the optimiser keeps */
+    int n_moments;
 
     /* Room for `capacity` rows, in one allocation behind `workspace`. */
     int capacity;
     void *workspace;
-    float *inp;     /* gathered rows */
-    float **out;    /* of each layer */
-    float **cache;  /* of each layer */
-    float *dact[2]; /* gradients of activations; layers alternate between the two */
-    void *targets;  /* gathered */
+    float *inp;      /* gathered rows */
+    float **out;     /* of each layer */
+    float **cache;   /* of each layer */
+    float **scratch; /* of each layer */
+    float *dact[2];  /* gradients of activations; layers alternate between the two */
+    void *targets;   /* gathered */
+    float *weights;  /* gathered */
     double *loss_of_row;
     uint8_t *hit_of_row;
+    double *partial; /* sums over slices of parameters */
 } rnn_net;
 
-/* Takes n_layers layers whose type and attr are filled in. On failure *net is NULL and
- * error tells which layer and why. */
+/* Takes n_layers layers and an optimiser whose type and attr are filled in. On failure *net
+ * is NULL and error tells which layer and why. */
 rnn_status rnn_net_new(rnn_net **net, const rnn_level *level, const rnn_layer *layers,
                        int n_layers, rnn_shape input, const rnn_loss_type *loss,
-                       rnn_error *error);
+                       rnn_optimizer optimizer, rnn_error *error);
 void rnn_net_free(rnn_net *net);
 
 int rnn_net_in_size(const rnn_net *net);
 int rnn_net_out_size(const rnn_net *net);
+
+/* Makes room for batches of `rows` rows, and for gradients. */
+rnn_status rnn_net_reserve(rnn_net *net, int rows);
+rnn_status rnn_net_need_grads(rnn_net *net);
 
 /* Rows of x, and their targets: int32_t labels (n) or float values (n, out). */
 typedef struct {
     const void *x;
     bool x_is_bytes; /* uint8_t, divided by 255; else float */
     const void *targets;
+    const float *weights; /* of the rows' losses; NULL: all 1 */
     int n;
 } rnn_data;
 
@@ -66,12 +78,17 @@ typedef struct {
     int n_order;
     int batch_size;
     int epochs;
-    float lr;
+    const double *lr; /* one learning rate, or one for each step of the call */
+    int64_t n_lr;
+    double clip_norm; /* of the gradient, before the update; 0: not clipped */
+    float smoothing;  /* of labels */
+    uint64_t seed;    /* of masks */
+    int64_t step;     /* steps before this call: masks and bias corrections go on from it */
 } rnn_schedule;
 
-/* Plain SGD over schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it
- * stood before its batch's update. On RNN_ENONFINITE the parameters are those before the
- * batch at (*epoch, *batch), counted from 0. */
+/* Trains schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
+ * before its batch's update. On RNN_ENONFINITE the parameters are those before the batch at
+ * (*epoch, *batch), counted from 0; of a net with a fused epoch, those before the epoch. */
 rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
                          int threads, rnn_stop stop, rnn_score *scores, int *epoch,
                          int *batch);
@@ -83,11 +100,13 @@ rnn_status rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn
 rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                            float *predictions);
 
-/* net->grads = gradient of the mean loss over all rows, taken as one batch. */
-rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data, int threads,
-                             rnn_score *score);
+/* net->grads = gradient of the mean loss over all rows, taken as one batch, in training
+ * mode; of the schedule only seed, step and smoothing are used. */
+rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data,
+                             const rnn_schedule *schedule, int threads, rnn_score *score);
 
-/* Makes room for batches of `rows` rows. */
-rnn_status rnn_net_reserve(rnn_net *net, int rows);
+/* maps (n, layer->maps): what layer `index` shows of each row. */
+rnn_status rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads,
+                        rnn_stop stop, float *maps);
 
 #endif

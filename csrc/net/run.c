@@ -1,5 +1,8 @@
 #include "run.h"
 
+#include "../base/rng.h"
+
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -80,12 +83,30 @@ static void
 run_pass(rnn_run *r, pass_job *job, rnn_pass pass)
 {
     const rnn_layer *layer = job->layer;
+    int slices = layer->slices[pass], rows = job->io.rows;
     job->fn = layer->type->pass[pass];
-    run_slices(r, pass_slice, job, layer->slices[pass], layer->work[pass] * job->io.rows);
+    run_slices(r, pass_slice, job, slices == RNN_BY_ROWS ? rnn_row_slices(rows) : slices,
+               layer->work[pass] * rows);
+}
+
+/* A pass of layer i; what the direction adds is filled in by the caller. */
+static pass_job
+layer_job(const rnn_run *r, int i, const float *inp, int rows)
+{
+    const rnn_net *net = r->net;
+    return (pass_job){.layer = &net->layers[i],
+                      .io = {.rows = rows,
+                             .training = r->training,
+                             .key = rnn_mask_key(r->key, (uint64_t)i),
+                             .inp = inp,
+                             .out = net->out[i],
+                             .cache = net->cache[i],
+                             .scratch = net->scratch[i],
+                             .params = net->params + net->param_offset[i],
+                             .state = net->params + net->state_offset[i]}};
 }
 
 /* Steps over rows (gather, loss) give the same bits however the rows are cut. */
-#define MAX_ROW_SLICES 8
 
 typedef struct {
     const rnn_net *net;
@@ -93,26 +114,16 @@ typedef struct {
     const int32_t *order; /* NULL: rows as they stand */
     int rows;
     const void *targets;
+    const float *weights;
+    float smoothing;
     float *result;
 } row_job;
-
-static int
-row_slices(int rows)
-{
-    return rows < MAX_ROW_SLICES ? rows : MAX_ROW_SLICES;
-}
-
-static int
-row_begin(int rows, int slice)
-{
-    return (int)((int64_t)rows * slice / row_slices(rows));
-}
 
 static void
 gather_slice(void *context, int slice)
 {
     const row_job *job = context;
-    int begin = row_begin(job->rows, slice), end = row_begin(job->rows, slice + 1);
+    int begin = rnn_row_begin(job->rows, slice), end = rnn_row_begin(job->rows, slice + 1);
     int size = rnn_net_in_size(job->net);
     const rnn_level *level = job->net->level;
     if (job->data->x_is_bytes)
@@ -126,9 +137,14 @@ loss_slice(void *context, int slice)
 {
     const row_job *job = context;
     const rnn_net *net = job->net;
+    int begin = rnn_row_begin(job->rows, slice), end = rnn_row_begin(job->rows, slice + 1);
+    int size = rnn_net_out_size(net);
     net->loss->gradient(job->result, net->loss_of_row, net->hit_of_row,
-                        net->out[net->n_layers - 1], job->targets, rnn_net_out_size(net),
-                        row_begin(job->rows, slice), row_begin(job->rows, slice + 1));
+                        net->out[net->n_layers - 1], job->targets, job->smoothing, size,
+                        begin, end);
+    if (job->weights != NULL)
+        net->level->weigh_rows(job->result, net->loss_of_row, job->weights, size, begin,
+                               end);
 }
 
 static void
@@ -137,7 +153,8 @@ predict_slice(void *context, int slice)
     const row_job *job = context;
     const rnn_net *net = job->net;
     net->loss->predict(job->result, net->out[net->n_layers - 1], rnn_net_out_size(net),
-                       row_begin(job->rows, slice), row_begin(job->rows, slice + 1));
+                       rnn_row_begin(job->rows, slice),
+                       rnn_row_begin(job->rows, slice + 1));
 }
 
 /* ---- a batch ---- */
@@ -147,39 +164,41 @@ rnn_run_gather(rnn_run *r, const rnn_data *data, const int32_t *order, int rows)
 {
     rnn_net *net = r->net;
     row_job job = {.net = net, .data = data, .order = order, .rows = rows};
-    run_slices(r, gather_slice, &job, row_slices(rows),
+    run_slices(r, gather_slice, &job, rnn_row_slices(rows),
                (double)rnn_net_in_size(net) * rows);
     size_t item = net->loss->targets == RNN_LABELS
                       ? sizeof(int32_t)
                       : (size_t)rnn_net_out_size(net) * sizeof(float);
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
         memcpy((char *)net->targets + (size_t)i * item,
                (const char *)data->targets + (size_t)order[i] * item, item);
+        if (data->weights != NULL)
+            net->weights[i] = data->weights[order[i]];
+    }
 }
 
 void
 rnn_run_forward(rnn_run *r, const float *inp, int rows)
 {
-    rnn_net *net = r->net;
-    for (int i = 0; i < net->n_layers; i++) {
-        pass_job job = {.layer = &net->layers[i],
-                        .io = {.rows = rows,
-                               .inp = inp,
-                               .out = net->out[i],
-                               .cache = net->cache[i],
-                               .params = net->params + net->param_offset[i]}};
+    for (int i = 0; i < r->net->n_layers; i++) {
+        pass_job job = layer_job(r, i, inp, rows);
         run_pass(r, &job, RNN_FORWARD);
-        inp = net->out[i];
+        inp = r->net->out[i];
     }
 }
 
 /* The gradient goes to dact[0], where backward begins. */
 rnn_score
-rnn_run_score(rnn_run *r, const void *targets, int rows)
+rnn_run_score(rnn_run *r, const void *targets, const float *weights, int rows)
 {
     rnn_net *net = r->net;
-    row_job job = {.net = net, .rows = rows, .targets = targets, .result = net->dact[0]};
-    run_slices(r, loss_slice, &job, row_slices(rows),
+    row_job job = {.net = net,
+                   .rows = rows,
+                   .targets = targets,
+                   .weights = weights,
+                   .smoothing = r->smoothing,
+                   .result = net->dact[0]};
+    run_slices(r, loss_slice, &job, rnn_row_slices(rows),
                (double)rnn_net_out_size(net) * rows * 8);
     rnn_score score = {0, 0};
     for (int i = 0; i < rows; i++) {
@@ -196,25 +215,87 @@ rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target, float al
     rnn_net *net = r->net;
     float *dout = net->dact[0], *dinp = net->dact[1];
     for (int i = net->n_layers - 1; i >= net->first_trainable; i--) {
-        pass_job job = {.layer = &net->layers[i],
-                        .io = {.rows = rows,
-                               .inp = i > 0 ? net->out[i - 1] : inp,
-                               .out = net->out[i],
-                               .cache = net->cache[i],
-                               .dout = dout,
-                               .dinp = dinp,
-                               .params = net->params + net->param_offset[i],
-                               .target = target + net->param_offset[i],
-                               .alpha = alpha,
-                               .beta = beta}};
+        pass_job job = layer_job(r, i, i > 0 ? net->out[i - 1] : inp, rows);
+        job.io.dout = dout;
+        job.io.dinp = i > net->first_trainable ? dinp : NULL;
+        job.io.target = target + net->param_offset[i];
+        job.io.alpha = alpha;
+        job.io.beta = beta;
         run_pass(r, &job, RNN_OUTPUT);
-        if (i > net->first_trainable)
+        if (job.io.dinp != NULL)
             run_pass(r, &job, RNN_INPUT);
         run_pass(r, &job, RNN_PARAMS);
         float *used = dout;
         dout = dinp;
         dinp = used;
     }
+}
+
+/* ---- update ---- */
+
+typedef struct {
+    rnn_net *net;
+    rnn_update update;
+    int slices;
+} update_job;
+
+/* Slices of all parameters; a fixed number of blocks, so that the norm's order is fixed. */
+static size_t
+update_begin(const update_job *job, int slice)
+{
+    return job->net->param_count / (size_t)job->slices * (size_t)slice;
+}
+
+static size_t
+update_end(const update_job *job, int slice)
+{
+    return slice + 1 == job->slices ? job->net->param_count : update_begin(job, slice + 1);
+}
+
+static void
+norm_slice(void *context, int slice)
+{
+    const update_job *job = context;
+    size_t begin = update_begin(job, slice);
+    job->net->partial[slice] = job->net->level->sum_of_squares(
+        job->net->grads + begin, (int)(update_end(job, slice) - begin));
+}
+
+static void
+update_slice(void *context, int slice)
+{
+    const update_job *job = context;
+    job->net->optimizer.type->update(&job->update, update_begin(job, slice),
+                                     update_end(job, slice));
+}
+
+static float
+clip_scale(rnn_run *r, update_job *job, double clip_norm)
+{
+    double sum = 0;
+    run_slices(r, norm_slice, job, job->slices, (double)job->net->param_count);
+    for (int slice = 0; slice < job->slices; slice++)
+        sum += job->net->partial[slice];
+    double norm = sqrt(sum);
+    return norm > clip_norm ? (float)(clip_norm / norm) : 1.0f;
+}
+
+void
+rnn_run_update(rnn_run *r, double lr, double clip_norm, int64_t step)
+{
+    rnn_net *net = r->net;
+    update_job job = {.net = net, .slices = RNN_MAX_SLICES};
+    job.update = (rnn_update){.params = net->params,
+                              .grads = net->grads,
+                              .moments = net->moments,
+                              .count = net->param_count,
+                              .attr = net->optimizer.attr,
+                              .lr = lr,
+                              .scale = 1.0f,
+                              .step = step};
+    if (clip_norm > 0)
+        job.update.scale = clip_scale(r, &job, clip_norm);
+    run_slices(r, update_slice, &job, job.slices, 8.0 * (double)net->param_count);
 }
 
 const float *
@@ -225,7 +306,7 @@ rnn_run_input(rnn_run *r, const rnn_data *data, int begin, int rows)
         return (const float *)data->x + offset;
     rnn_data rest = {.x = (const uint8_t *)data->x + offset, .x_is_bytes = true};
     row_job job = {.net = r->net, .data = &rest, .rows = rows};
-    run_slices(r, gather_slice, &job, row_slices(rows),
+    run_slices(r, gather_slice, &job, rnn_row_slices(rows),
                (double)rnn_net_in_size(r->net) * rows);
     return r->net->inp;
 }
@@ -237,7 +318,7 @@ rnn_run_predict(rnn_run *r, float *predictions, int rows)
     int out = rnn_net_out_size(net);
     row_job job = {.net = net, .rows = rows, .result = predictions};
     if (net->loss->predict != NULL)
-        run_slices(r, predict_slice, &job, row_slices(rows), (double)out * rows * 8);
+        run_slices(r, predict_slice, &job, rnn_row_slices(rows), (double)out * rows * 8);
     else
         memcpy(predictions, net->out[net->n_layers - 1],
                (size_t)rows * (size_t)out * sizeof(float));

@@ -11,6 +11,9 @@ typedef struct {
     rnn_stop stop;
     double work_a_row; /* forward, in multiply-adds */
     double work_since_clock;
+    bool training;
+    uint64_t key; /* of the step under way */
+    float smoothing;
     int64_t asked; /* when the stop hook was asked last, in nanoseconds */
 } rnn_run;
 
@@ -21,7 +24,7 @@ void rnn_run_end(rnn_run *r);
 /* After the forward work of `rows` rows: whether the caller of the call wants it to end. */
 bool rnn_run_stop_wanted(rnn_run *r, double rows);
 
-/* Puts rows order[0..rows-1] and their targets where the plan expects them. */
+/* Puts rows order[0..rows-1], their targets and weights where the plan expects them. */
 void rnn_run_gather(rnn_run *r, const rnn_data *data, const int32_t *order, int rows);
 
 /* Rows begin.. of the data as the plan's input: in place when they are floats already. */
@@ -29,8 +32,9 @@ const float *rnn_run_input(rnn_run *r, const rnn_data *data, int begin, int rows
 
 void rnn_run_forward(rnn_run *r, const float *inp, int rows);
 
-/* Losses of the rows, and their gradient with respect to the last outputs. */
-rnn_score rnn_run_score(rnn_run *r, const void *targets, int rows);
+/* Losses of the rows (weights NULL: all 1), and their gradient with respect to the last
+ * outputs. */
+rnn_score rnn_run_score(rnn_run *r, const void *targets, const float *weights, int rows);
 
 /* What predict returns, from the last outputs. */
 void rnn_run_predict(rnn_run *r, float *predictions, int rows);
@@ -38,5 +42,9 @@ void rnn_run_predict(rnn_run *r, float *predictions, int rows);
 /* After score: target = beta * target + alpha * gradient, from the last layer down. */
 void rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target, float alpha,
                       float beta);
+
+/* The optimiser's update from net->grads, the gradient clipped to clip_norm when that is
+ * above 0. `step` counts from 1. */
+void rnn_run_update(rnn_run *r, double lr, double clip_norm, int64_t step);
 
 #endif

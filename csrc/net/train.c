@@ -1,9 +1,8 @@
 #include "run.h"
 
-#include "../base/size.h"
+#include "../base/rng.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Rows that evaluate and predict take at a time. */
@@ -15,22 +14,56 @@ smaller(int a, int b)
     return a < b ? a : b;
 }
 
+/* Learning rate of a step, counted from 0 within the call. */
+static double
+lr_of(const rnn_schedule *schedule, int64_t step)
+{
+    return schedule->n_lr == 1 ? schedule->lr[0] : schedule->lr[step];
+}
+
+/* Whether the update is folded into the gradient: no gradient is stored then. */
+static bool
+is_folded(const rnn_net *net, const rnn_schedule *schedule)
+{
+    return schedule->clip_norm == 0 && net->optimizer.type->is_plain(net->optimizer.attr);
+}
+
 static rnn_status
-train_epoch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule,
-            rnn_score *score, int *batch)
+train_batch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule,
+            const int32_t *order, int rows, int64_t step, rnn_score *score)
 {
     rnn_net *net = r->net;
+    r->key = rnn_mask_key(schedule->seed, (uint64_t)(schedule->step + step));
+    rnn_run_gather(r, data, order, rows);
+    rnn_run_forward(r, net->inp, rows);
+    rnn_score batch =
+        rnn_run_score(r, net->targets, data->weights != NULL ? net->weights : NULL, rows);
+    if (!isfinite(batch.loss))
+        return RNN_ENONFINITE;
+    double lr = lr_of(schedule, step);
+    if (is_folded(net, schedule)) {
+        rnn_run_backward(r, net->inp, rows, net->params, -(float)lr / (float)rows, 1.0f);
+    }
+    else {
+        rnn_run_backward(r, net->inp, rows, net->grads, 1.0f / (float)rows, 0.0f);
+        rnn_run_update(r, lr, schedule->clip_norm, schedule->step + step + 1);
+    }
+    score->loss += batch.loss;
+    score->hits += batch.hits;
+    return RNN_OK;
+}
+
+static rnn_status
+train_epoch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule, int64_t step,
+            rnn_score *score, int *batch)
+{
     *batch = 0;
     for (int begin = 0, rows; begin < schedule->n_order; begin += rows) {
         rows = smaller(schedule->batch_size, schedule->n_order - begin);
-        rnn_run_gather(r, data, schedule->order + begin, rows);
-        rnn_run_forward(r, net->inp, rows);
-        rnn_score rows_score = rnn_run_score(r, net->targets, rows);
-        if (!isfinite(rows_score.loss))
-            return RNN_ENONFINITE;
-        rnn_run_backward(r, net->inp, rows, net->params, -schedule->lr / (float)rows, 1.0f);
-        score->loss += rows_score.loss;
-        score->hits += rows_score.hits;
+        rnn_status status = train_batch(r, data, schedule, schedule->order + begin, rows,
+                                        step + *batch, score);
+        if (status != RNN_OK)
+            return status;
         ++*batch;
         if (rnn_run_stop_wanted(r, 3.0 * rows))
             return RNN_EINTERRUPTED;
@@ -44,7 +77,8 @@ find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_schedule *s
 {
     const rnn_fused_epoch *fused = net->level->fused_epochs;
     for (; fused->run != NULL; fused++)
-        if (!data->x_is_bytes && net->loss->targets == RNN_VALUES
+        if (!data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
+            && data->weights == NULL && schedule->n_lr == 1 && is_folded(net, schedule)
             && fused->matches(net->layers, net->n_layers, net->loss, schedule->batch_size))
             return fused;
     return NULL;
@@ -54,10 +88,15 @@ static rnn_status
 train_fused_epoch(rnn_run *r, const rnn_fused_epoch *fused, const rnn_data *data,
                   const rnn_schedule *schedule, rnn_score *score)
 {
+    float before[RNN_MAX_FUSED_PARAMS];
+    size_t bytes = r->net->param_count * sizeof(float);
+    memcpy(before, r->net->params, bytes);
     fused->run(r->net->params, &score->loss, &score->hits, data->x, data->targets,
-               schedule->order, schedule->n_order, schedule->lr);
-    if (!isfinite(score->loss))
+               schedule->order, schedule->n_order, (float)schedule->lr[0]);
+    if (!isfinite(score->loss)) {
+        memcpy(r->net->params, before, bytes);
         return RNN_ENONFINITE;
+    }
     return rnn_run_stop_wanted(r, schedule->n_order) ? RNN_EINTERRUPTED : RNN_OK;
 }
 
@@ -65,19 +104,25 @@ rnn_status
 rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, int threads,
               rnn_stop stop, rnn_score *scores, int *epoch, int *batch)
 {
-    rnn_status status =
-        rnn_net_reserve(net, smaller(schedule->batch_size, schedule->n_order));
+    int most = smaller(schedule->batch_size, schedule->n_order);
+    int64_t steps = schedule->n_order / most + (schedule->n_order % most != 0);
+    rnn_status status = rnn_net_reserve(net, most);
+    if (status == RNN_OK && !is_folded(net, schedule))
+        status = rnn_net_need_grads(net);
     if (status != RNN_OK)
         return status;
     const rnn_fused_epoch *fused = find_fused_epoch(net, data, schedule);
     rnn_run r =
         rnn_run_begin(net, threads, stop, (double)schedule->n_order * schedule->epochs);
+    r.training = true;
+    r.smoothing = schedule->smoothing;
     *batch = 0;
     for (*epoch = 0; *epoch < schedule->epochs; ++*epoch) {
         rnn_score *score = &scores[*epoch];
         *score = (rnn_score){0, 0};
-        status = fused != NULL ? train_fused_epoch(&r, fused, data, schedule, score)
-                               : train_epoch(&r, data, schedule, score, batch);
+        status = fused != NULL
+                     ? train_fused_epoch(&r, fused, data, schedule, score)
+                     : train_epoch(&r, data, schedule, steps * *epoch, score, batch);
         if (status != RNN_OK)
             break;
     }
@@ -105,7 +150,7 @@ rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
     for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
         rows = smaller(EVALUATE_ROWS, data->n - begin);
         rnn_run_forward(&r, rnn_run_input(&r, data, begin, rows), rows);
-        rnn_score part = rnn_run_score(&r, targets_from(net, data, begin), rows);
+        rnn_score part = rnn_run_score(&r, targets_from(net, data, begin), NULL, rows);
         score->loss += part.loss;
         score->hits += part.hits;
         if (rnn_run_stop_wanted(&r, rows))
@@ -136,22 +181,46 @@ rnn_net_predict(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
 }
 
 rnn_status
-rnn_net_gradients(rnn_net *net, const rnn_data *data, int threads, rnn_score *score)
+rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
+                  int threads, rnn_score *score)
 {
     rnn_status status = rnn_net_reserve(net, data->n);
-    if (status == RNN_OK && net->grads == NULL) {
-        size_t bytes = 0;
-        bool fits = rnn_size_add(&bytes, net->param_count, sizeof(float));
-        net->grads = fits && bytes > 0 ? calloc(1, bytes) : NULL;
-        status = net->grads != NULL ? RNN_OK : RNN_ENOMEM;
-    }
+    if (status == RNN_OK)
+        status = rnn_net_need_grads(net);
     if (status != RNN_OK)
         return status;
     rnn_run r = rnn_run_begin(net, threads, (rnn_stop){NULL, NULL}, data->n);
+    r.training = true;
+    r.smoothing = schedule->smoothing;
+    r.key = rnn_mask_key(schedule->seed, (uint64_t)schedule->step);
     const float *inp = rnn_run_input(&r, data, 0, data->n);
     rnn_run_forward(&r, inp, data->n);
-    *score = rnn_run_score(&r, data->targets, data->n);
+    *score = rnn_run_score(&r, data->targets, data->weights, data->n);
     rnn_run_backward(&r, inp, data->n, net->grads, 1.0f / (float)data->n, 0.0f);
+    rnn_run_end(&r);
+    return status;
+}
+
+rnn_status
+rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads, rnn_stop stop,
+             float *maps)
+{
+    const rnn_layer *layer = &net->layers[index];
+    size_t size = (size_t)rnn_shape_size(&layer->maps);
+    rnn_status status = rnn_net_reserve(net, smaller(EVALUATE_ROWS, data->n));
+    if (status != RNN_OK)
+        return status;
+    rnn_run r = rnn_run_begin(net, threads, stop, data->n);
+    for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
+        rows = smaller(EVALUATE_ROWS, data->n - begin);
+        rnn_run_forward(&r, rnn_run_input(&r, data, begin, rows), rows);
+        for (int i = 0; i < rows; i++)
+            memcpy(maps + (size_t)(begin + i) * size,
+                   net->cache[index] + (size_t)i * layer->cache + layer->maps_offset,
+                   size * sizeof(float));
+        if (rnn_run_stop_wanted(&r, rows))
+            status = RNN_EINTERRUPTED;
+    }
     rnn_run_end(&r);
     return status;
 }

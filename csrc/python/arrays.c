@@ -21,6 +21,8 @@ static const char *
 type_name(int type)
 {
     switch (type) {
+        case NPY_FLOAT64:
+            return "float64";
         case NPY_FLOAT32:
             return "float32";
         case NPY_UINT8:

@@ -15,6 +15,7 @@
 #include <numpy/arrayobject.h>
 
 #include "../base/status.h"
+#include "../net/optimizer.h"
 
 /* ---- arrays.c: checks at the edge; a message names function, argument, expected, got ----
  */
@@ -46,7 +47,6 @@ void raise_status(rnn_status status, const char *text);
 
 /* ---- spec.c ---- */
 
-typedef struct rnn_layer rnn_layer;
 typedef struct {
     rnn_layer *layers; /* from PyMem_Malloc */
     int n_layers;
@@ -54,6 +54,9 @@ typedef struct {
 
 /* Reads a sequence of layer dicts; 0, or -1 with the exception. */
 int take_layer_specs(PyObject *sequence, layer_specs *specs);
+
+/* Reads an optimiser's dict, or plain SGD from None; 0, or -1 with the exception. */
+int take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer);
 
 /* ---- net_type.c ---- */
 

@@ -1,5 +1,17 @@
 #include "core.h"
 
+#include <string.h>
+
+/* The text may hold a path in any encoding, and may be cut inside a character. */
+static void
+set_text(PyObject *exception, const char *text)
+{
+    PyObject *message = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    if (message != NULL)
+        PyErr_SetObject(exception, message);
+    Py_XDECREF(message);
+}
+
 void
 raise_status(rnn_status status, const char *text)
 {
@@ -10,10 +22,10 @@ raise_status(rnn_status status, const char *text)
             PyErr_NoMemory();
             break;
         case RNN_EINVAL:
-            PyErr_SetString(PyExc_ValueError, text);
+            set_text(PyExc_ValueError, text);
             break;
         case RNN_ENONFINITE:
-            PyErr_SetString(PyExc_FloatingPointError, text);
+            set_text(PyExc_FloatingPointError, text);
             break;
         case RNN_EINTERRUPTED:
             /* The stop hook has left its exception; without one there is nothing to report.

@@ -81,7 +81,14 @@ build_config(PyObject *module, PyObject *unused)
     PyObject *levels = runnable_levels();
     if (levels == NULL)
         return NULL;
-    return Py_BuildValue("{s:z, s:z, s:z, s:s, s:N, s:s}", "blas_path", rnn_blas_path(),
+    const char *path = rnn_blas_path();
+    PyObject *blas_path =
+        path != NULL ? PyUnicode_DecodeFSDefault(path) : Py_NewRef(Py_None);
+    if (blas_path == NULL) {
+        Py_DECREF(levels);
+        return NULL;
+    }
+    return Py_BuildValue("{s:N, s:z, s:z, s:s, s:N, s:s}", "blas_path", blas_path,
                          "blas_config", rnn_blas_config(), "blas_core", rnn_blas_core(),
                          "cpu_level", rnn_level_current()->name, "cpu_levels", levels,
                          "compiler", COMPILER);

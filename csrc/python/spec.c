@@ -1,4 +1,5 @@
-/* Layer dicts, {"type": "dense", "units": 10, ...}, checked against the layers' tables. */
+/* Dicts, {"type": "dense", "units": 10, ...}, checked against the tables of layers and
+ * optimisers. */
 #include "core.h"
 
 #include "../base/size.h"
@@ -8,17 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where a value stands, for messages. */
+/* Where a value stands, for messages: "layers[2]" and "units". */
 typedef struct {
-    int index;
+    const char *where;
     const char *key;
 } place;
 
 static int
 raise_at(place at, PyObject *exception, const char *expected, PyObject *got_b)
 {
-    PyErr_Format(exception, "layers[%d].%s: expected %s, got %R", at.index, at.key,
-                 expected, got_b);
+    PyErr_Format(exception, "%s.%s: expected %s, got %R", at.where, at.key, expected,
+                 got_b);
     return -1;
 }
 
@@ -70,83 +71,121 @@ take_number(PyObject *value_b, const rnn_attr *attr, place at, double *result)
 }
 
 static int
-take_attr(PyObject *spec_b, const rnn_attr *attr, int index, double *result)
+take_bool(PyObject *value_b, place at, double *result)
 {
-    place at = {index, attr->name};
-    PyObject *value_b = PyDict_GetItemString(spec_b, attr->name);
-    if (value_b != NULL && value_b != Py_None)
-        return attr->kind == RNN_CHOICE ? take_choice(value_b, attr, at, result)
-                                        : take_number(value_b, attr, at, result);
-    if (attr->required) {
-        PyErr_Format(PyExc_ValueError, "layers[%d]: key '%s' is missing", index,
-                     attr->name);
-        return -1;
-    }
-    *result = attr->fallback;
+    if (!PyBool_Check(value_b))
+        return raise_at(at, PyExc_TypeError, "true or false", value_b);
+    *result = value_b == Py_True;
     return 0;
 }
 
 static int
-is_known_key(const rnn_layer_type *type, const char *key)
+take_attr(PyObject *spec_b, const rnn_attr *attr, const char *where, double *result)
+{
+    place at = {where, attr->name};
+    PyObject *value_b = PyDict_GetItemString(spec_b, attr->name);
+    if (value_b == NULL || value_b == Py_None) {
+        if (attr->required)
+            PyErr_Format(PyExc_ValueError, "%s: key '%s' is missing", where, attr->name);
+        *result = attr->fallback;
+        return attr->required ? -1 : 0;
+    }
+    if (attr->kind == RNN_CHOICE)
+        return take_choice(value_b, attr, at, result);
+    if (attr->kind == RNN_BOOL)
+        return take_bool(value_b, at, result);
+    return take_number(value_b, attr, at, result);
+}
+
+static int
+is_known_key(const rnn_attr *attrs, const char *key)
 {
     if (strcmp(key, "type") == 0)
         return 1;
-    for (const rnn_attr *attr = type->attrs; attr->name != NULL; attr++)
+    for (const rnn_attr *attr = attrs; attr->name != NULL; attr++)
         if (strcmp(attr->name, key) == 0)
             return 1;
     return 0;
 }
 
+/* All keys of a dict into values, in the order of attrs; 0, or -1 with the exception. */
 static int
-check_keys(PyObject *spec_b, const rnn_layer_type *type, int index)
+take_attrs(PyObject *spec_b, const rnn_attr *attrs, const char *type, const char *where,
+           double *values)
 {
     Py_ssize_t position = 0;
     PyObject *key_b = NULL;
     while (PyDict_Next(spec_b, &position, &key_b, NULL)) {
         const char *text_b =
             PyUnicode_Check(key_b) ? PyUnicode_AsUTF8AndSize(key_b, NULL) : NULL;
-        if (text_b == NULL || !is_known_key(type, text_b)) {
+        if (text_b == NULL || !is_known_key(attrs, text_b)) {
             PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "layers[%d]: a %s layer has no key %R", index,
-                         type->name, key_b);
+            PyErr_Format(PyExc_ValueError, "%s: %s has no key %R", where, type, key_b);
             return -1;
         }
     }
+    for (int i = 0; attrs[i].name != NULL; i++)
+        if (take_attr(spec_b, &attrs[i], where, &values[i]) < 0)
+            return -1;
     return 0;
 }
 
-static const rnn_layer_type *
-take_type(PyObject *spec_b, int index)
+/* The dict's "type" as UTF-8 (borrowed), or NULL with the exception. */
+static const char *
+take_type_name(PyObject *spec_b, const char *where)
 {
+    if (!PyDict_Check(spec_b)) {
+        PyErr_Format(PyExc_TypeError, "%s: expected a dict, got %R", where, spec_b);
+        return NULL;
+    }
     PyObject *name_b = PyDict_GetItemString(spec_b, "type");
-    const char *text_b = name_b != NULL && PyUnicode_Check(name_b)
-                             ? PyUnicode_AsUTF8AndSize(name_b, NULL)
-                             : NULL;
-    const rnn_layer_type *type =
-        text_b != NULL ? rnn_level_find_layer(rnn_level_current(), text_b) : NULL;
-    PyErr_Clear();
-    if (name_b == NULL)
-        PyErr_Format(PyExc_ValueError, "layers[%d]: key 'type' is missing", index);
-    else if (type == NULL)
-        PyErr_Format(PyExc_ValueError, "layers[%d].type: unknown layer type %R", index,
-                     name_b);
-    return type;
+    if (name_b == NULL) {
+        PyErr_Format(PyExc_ValueError, "%s: key 'type' is missing", where);
+        return NULL;
+    }
+    const char *text_b =
+        PyUnicode_Check(name_b) ? PyUnicode_AsUTF8AndSize(name_b, NULL) : NULL;
+    if (text_b == NULL) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "%s.type: expected a name, got %R", where, name_b);
+    }
+    return text_b;
 }
 
 static int
 take_layer(PyObject *spec_b, int index, rnn_layer *layer)
 {
-    if (!PyDict_Check(spec_b)) {
-        PyErr_Format(PyExc_TypeError, "layers[%d]: expected a dict, got %R", index, spec_b);
+    char where[32];
+    PyOS_snprintf(where, sizeof where, "layers[%d]", index);
+    const char *name_b = take_type_name(spec_b, where);
+    if (name_b == NULL)
+        return -1;
+    layer->type = rnn_level_find_layer(rnn_level_current(), name_b);
+    if (layer->type == NULL) {
+        PyErr_Format(PyExc_ValueError, "%s.type: unknown layer type '%s'", where, name_b);
         return -1;
     }
-    layer->type = take_type(spec_b, index);
-    if (layer->type == NULL || check_keys(spec_b, layer->type, index) < 0)
+    return take_attrs(spec_b, layer->type->attrs, name_b, where, layer->attr);
+}
+
+int
+take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer)
+{
+    const char *name_b = spec == Py_None ? "sgd" : take_type_name(spec, "optimizer");
+    if (name_b == NULL)
         return -1;
-    for (int i = 0; layer->type->attrs[i].name != NULL; i++)
-        if (take_attr(spec_b, &layer->type->attrs[i], index, &layer->attr[i]) < 0)
-            return -1;
-    return 0;
+    optimizer->type = rnn_level_find_optimizer(rnn_level_current(), name_b);
+    if (optimizer->type == NULL) {
+        PyErr_Format(PyExc_ValueError, "optimizer.type: unknown optimizer '%s'", name_b);
+        return -1;
+    }
+    PyObject *given = spec == Py_None ? PyDict_New() : Py_NewRef(spec);
+    if (given == NULL)
+        return -1;
+    int result =
+        take_attrs(given, optimizer->type->attrs, name_b, "optimizer", optimizer->attr);
+    Py_DECREF(given);
+    return result;
 }
 
 int

@@ -1,0 +1,89 @@
+#include "kernels.h"
+
+#include <string.h>
+
+static inline int
+at_least_zero(int i)
+{
+    return i > 0 ? i : 0;
+}
+
+static inline int
+at_most(int i, int most)
+{
+    return i < most ? i : most;
+}
+
+/* The part of output position i's window that lies inside the input. */
+typedef struct {
+    int begin, end;
+} range;
+
+static inline range
+window_range(int i, int size, const window *s)
+{
+    int begin = i * s->stride - s->padding;
+    return (range){at_least_zero(begin), at_most(begin + s->K, size)};
+}
+
+static void
+maxpool2d_forward(float *out, int32_t *argmax, const float *inp, const window *s)
+{
+    ptrdiff_t o = 0;
+    for (int c = 0; c < s->C; c++)
+        for (int p = 0; p < s->P; p++)
+            for (int q = 0; q < s->Q; q++, o++) {
+                range ys = window_range(p, s->H, s), xs = window_range(q, s->W, s);
+                int best = (c * s->H + ys.begin) * s->W + xs.begin;
+                for (int y = ys.begin; y < ys.end; y++)
+                    for (int x = xs.begin; x < xs.end; x++) {
+                        int i = (c * s->H + y) * s->W + x;
+                        /* The second test lets NaN through, as PyTorch does. */
+                        if (inp[i] > inp[best] || inp[i] != inp[i])
+                            best = i;
+                    }
+                out[o] = inp[best];
+                argmax[o] = best;
+            }
+}
+
+static void
+maxpool2d_backward(float *dinp, const float *dout, const int32_t *argmax, const window *s)
+{
+    memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
+    for (int o = 0; o < s->C * s->P * s->Q; o++)
+        dinp[argmax[o]] += dout[o];
+}
+
+static void
+avgpool2d_forward(float *out, const float *inp, const window *s)
+{
+    float area = (float)(s->K * s->K);
+    ptrdiff_t o = 0;
+    for (int c = 0; c < s->C; c++)
+        for (int p = 0; p < s->P; p++)
+            for (int q = 0; q < s->Q; q++, o++) {
+                range ys = window_range(p, s->H, s), xs = window_range(q, s->W, s);
+                float sum = 0;
+                for (int y = ys.begin; y < ys.end; y++)
+                    for (int x = xs.begin; x < xs.end; x++)
+                        sum += inp[(c * s->H + y) * s->W + x];
+                out[o] = sum / area;
+            }
+}
+
+static void
+avgpool2d_backward(float *dinp, const float *dout, const window *s)
+{
+    float area = (float)(s->K * s->K);
+    memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
+    ptrdiff_t o = 0;
+    for (int c = 0; c < s->C; c++)
+        for (int p = 0; p < s->P; p++)
+            for (int q = 0; q < s->Q; q++, o++) {
+                range ys = window_range(p, s->H, s), xs = window_range(q, s->W, s);
+                for (int y = ys.begin; y < ys.end; y++)
+                    for (int x = xs.begin; x < xs.end; x++)
+                        dinp[(c * s->H + y) * s->W + x] += dout[o] / area;
+            }
+}

@@ -1,0 +1,85 @@
+/* activation: out = f(inp), element by element. softmax: over the last axis.
+ * Part of net/level.c. */
+
+enum { ACTIVATION_FUNCTION, ACTIVATION_ALPHA };
+
+static const rnn_attr activation_attrs[] = {
+    [ACTIVATION_FUNCTION] = {"function", RNN_CHOICE, true, 0, 0, 0, activation_name},
+    [ACTIVATION_ALPHA] = {"alpha", RNN_FLOAT, false, NAN, 0, 1e30, NULL},
+    RNN_ATTRS_END,
+};
+
+static const activation *
+activation_of(const rnn_layer *layer)
+{
+    return &activations[(int)layer->attr[ACTIVATION_FUNCTION]];
+}
+
+static rnn_status
+activation_setup(rnn_layer *layer, rnn_error *error)
+{
+    (void)error;
+    if (isnan(layer->attr[ACTIVATION_ALPHA]))
+        layer->attr[ACTIVATION_ALPHA] = activation_of(layer)->alpha;
+    layer->out = layer->in;
+    take_rows(layer, layer->in_size);
+    return RNN_OK;
+}
+
+static void
+activation_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    span s = row_span(io, slice, layer->in_size);
+    activation_of(layer)->forward(io->out + s.begin, io->inp + s.begin,
+                                  (int)(s.end - s.begin),
+                                  (float)layer->attr[ACTIVATION_ALPHA]);
+}
+
+static void
+activation_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    const activation *f = activation_of(layer);
+    span s = row_span(io, slice, layer->in_size);
+    const float *seen = f->from_input ? io->inp : io->out;
+    f->backward(io->dinp + s.begin, io->dout + s.begin, seen + s.begin,
+                (int)(s.end - s.begin), (float)layer->attr[ACTIVATION_ALPHA]);
+}
+
+static const rnn_layer_type activation_layer = {
+    .name = "activation",
+    .attrs = activation_attrs,
+    .setup = activation_setup,
+    .pass = {[RNN_FORWARD] = activation_forward_pass, [RNN_INPUT] = activation_input_pass},
+};
+
+static rnn_status
+softmax_setup(rnn_layer *layer, rnn_error *error)
+{
+    (void)error;
+    layer->out = layer->in;
+    take_rows(layer, 8.0 * layer->in_size);
+    return RNN_OK;
+}
+
+static void
+softmax_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int n = last_extent(layer);
+    span s = row_span(io, slice, layer->in_size / n);
+    softmax(io->out, io->inp, n, (int)s.begin, (int)s.end);
+}
+
+static void
+softmax_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int n = last_extent(layer);
+    span s = row_span(io, slice, layer->in_size / n);
+    softmax_backward(io->dinp, io->dout, io->out, n, (int)s.begin, (int)s.end);
+}
+
+static const rnn_layer_type softmax_layer = {
+    .name = "softmax",
+    .attrs = no_attrs,
+    .setup = softmax_setup,
+    .pass = {[RNN_FORWARD] = softmax_forward_pass, [RNN_INPUT] = softmax_input_pass},
+};

@@ -1,0 +1,42 @@
+/* dropout: identity in inference. Part of net/level.c. */
+
+enum { DROPOUT_RATE };
+
+static const rnn_attr dropout_attrs[] = {
+    [DROPOUT_RATE] = {"rate", RNN_FLOAT, true, NAN, 0, 1 - 1e-6, NULL},
+    RNN_ATTRS_END,
+};
+
+static rnn_status
+dropout_setup(rnn_layer *layer, rnn_error *error)
+{
+    (void)error;
+    layer->out = layer->in;
+    take_rows(layer, 4.0 * layer->in_size);
+    return RNN_OK;
+}
+
+static void
+dropout_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    span s = row_span(io, slice, layer->in_size);
+    if (io->training)
+        dropout(io->out, io->inp, s.begin, s.end, (float)layer->attr[DROPOUT_RATE],
+                io->key);
+    else
+        memcpy(io->out + s.begin, io->inp + s.begin, (s.end - s.begin) * sizeof(float));
+}
+
+static void
+dropout_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    span s = row_span(io, slice, layer->in_size);
+    dropout(io->dinp, io->dout, s.begin, s.end, (float)layer->attr[DROPOUT_RATE], io->key);
+}
+
+static const rnn_layer_type dropout_layer = {
+    .name = "dropout",
+    .attrs = dropout_attrs,
+    .setup = dropout_setup,
+    .pass = {[RNN_FORWARD] = dropout_forward_pass, [RNN_INPUT] = dropout_input_pass},
+};

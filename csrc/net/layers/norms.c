@@ -1,0 +1,172 @@
+/* layernorm over the last axis, batchnorm for each feature or channel. Part of net/level.c.
+ */
+
+static bool
+add_scale_and_shift(rnn_layer *layer, int n)
+{
+    rnn_param weight = {.name = "weight", .shape = {1, {n}}, .init = RNN_ONES};
+    rnn_param bias = {.name = "bias", .shape = {1, {n}}};
+    return rnn_layer_add_param(layer, weight) && rnn_layer_add_param(layer, bias);
+}
+
+/* ---- layernorm: cache of a row holds its tokens' means, then their rstd ---- */
+
+enum { LAYERNORM_EPSILON };
+
+static const rnn_attr layernorm_attrs[] = {
+    [LAYERNORM_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-5, 1e-30, 1, NULL},
+    RNN_ATTRS_END,
+};
+
+static rnn_status
+layernorm_setup(rnn_layer *layer, rnn_error *error)
+{
+    int D = last_extent(layer);
+    layer->out = layer->in;
+    if (!add_scale_and_shift(layer, D))
+        return rnn_layer_refuse(error, "type: the parameters do not fit");
+    layer->cache = 2 * (size_t)(layer->in_size / D);
+    take_rows(layer, 8.0 * layer->in_size);
+    layer->slices[RNN_PARAMS] = rnn_slice_count(D);
+    layer->work[RNN_PARAMS] = 4.0 * layer->in_size;
+    return RNN_OK;
+}
+
+static void
+layernorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int D = last_extent(layer), tokens = layer->in_size / D;
+    float *mean = io->cache, *rstd = io->cache + (ptrdiff_t)io->rows * tokens;
+    span s = row_span(io, slice, tokens);
+    layernorm_forward(io->out + s.begin * (size_t)D, mean + s.begin, rstd + s.begin,
+                      io->inp + s.begin * (size_t)D, io->params, io->params + D,
+                      (int)(s.end - s.begin), D, (float)layer->attr[LAYERNORM_EPSILON]);
+}
+
+static void
+layernorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int D = last_extent(layer), tokens = layer->in_size / D;
+    const float *mean = io->cache, *rstd = io->cache + (ptrdiff_t)io->rows * tokens;
+    span s = row_span(io, slice, tokens);
+    layernorm_backward_input(io->dinp + s.begin * (size_t)D, io->dout + s.begin * (size_t)D,
+                             io->inp + s.begin * (size_t)D, mean + s.begin, rstd + s.begin,
+                             io->params, (int)(s.end - s.begin), D);
+}
+
+static void
+layernorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
+    int slices = layer->slices[RNN_PARAMS];
+    layernorm_backward_params(io->target, io->target + D, io->dout, io->inp, io->cache,
+                              io->cache + rows, rows, D, rnn_slice_begin(D, slices, slice),
+                              rnn_slice_begin(D, slices, slice + 1), io->alpha, io->beta);
+}
+
+static const rnn_layer_type layernorm_layer = {
+    .name = "layernorm",
+    .attrs = layernorm_attrs,
+    .setup = layernorm_setup,
+    .pass = {[RNN_FORWARD] = layernorm_forward_pass,
+             [RNN_INPUT] = layernorm_input_pass,
+             [RNN_PARAMS] = layernorm_params_pass},
+};
+
+/* ---- batchnorm: scratch holds the batch's means, then their rstd ---- */
+
+enum { BATCHNORM_EPSILON, BATCHNORM_MOMENTUM };
+
+static const rnn_attr batchnorm_attrs[] = {
+    [BATCHNORM_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-5, 1e-30, 1, NULL},
+    [BATCHNORM_MOMENTUM] = {"momentum", RNN_FLOAT, false, 0.9, 0, 1, NULL},
+    RNN_ATTRS_END,
+};
+
+static rnn_status
+batchnorm_setup(rnn_layer *layer, rnn_error *error)
+{
+    int C = layer->in.dim[0];
+    if (layer->in.rank == 2)
+        return rnn_layer_refuse(
+            error,
+            "type: batchnorm takes an input of rank 1 or 3, got rank 2; use layernorm");
+    rnn_param mean = {.name = "running_mean", .shape = {1, {C}}, .is_state = true};
+    rnn_param variance = {
+        .name = "running_var", .shape = {1, {C}}, .init = RNN_ONES, .is_state = true};
+    layer->out = layer->in;
+    if (!add_scale_and_shift(layer, C) || !rnn_layer_add_param(layer, mean)
+        || !rnn_layer_add_param(layer, variance))
+        return rnn_layer_refuse(error, "type: the parameters do not fit");
+    layer->scratch = 2 * (size_t)C;
+    int slices = rnn_slice_count(layer->in.rank == 3 ? 64 * C : C);
+    for (int pass = 0; pass < RNN_PASSES; pass++) {
+        layer->slices[pass] = pass == RNN_OUTPUT ? 0 : slices < C ? slices : C;
+        layer->work[pass] = 6.0 * layer->in_size;
+    }
+    return RNN_OK;
+}
+
+/* Channels of a slice; a channel is summed by one thread, in row order. */
+static span
+batchnorm_channels(const rnn_layer *layer, int slice)
+{
+    long long C = layer->in.dim[0], slices = layer->slices[RNN_FORWARD];
+    return (span){(size_t)(C * slice / slices), (size_t)(C * (slice + 1) / slices)};
+}
+
+static void
+batchnorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int C = layer->in.dim[0], area = layer->in_size / C;
+    float epsilon = (float)layer->attr[BATCHNORM_EPSILON];
+    float *mean = io->scratch, *rstd = io->scratch + C;
+    float *running_mean = io->state, *running_var = io->state + C;
+    span s = batchnorm_channels(layer, slice);
+    for (int c = (int)s.begin; c < (int)s.end; c++) {
+        if (io->training) {
+            batchnorm_statistics(&mean[c], &rstd[c], &running_mean[c], &running_var[c],
+                                 io->inp, io->rows, C, area, c, epsilon,
+                                 (float)layer->attr[BATCHNORM_MOMENTUM]);
+        }
+        else {
+            mean[c] = running_mean[c];
+            rstd[c] = 1.0f / sqrtf(running_var[c] + epsilon);
+        }
+        batchnorm_forward(io->out, io->inp, mean[c], rstd[c], io->params[c],
+                          io->params[C + c], io->rows, C, area, c);
+    }
+}
+
+static void
+batchnorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int C = layer->in.dim[0], area = layer->in_size / C;
+    span s = batchnorm_channels(layer, slice);
+    for (int c = (int)s.begin; c < (int)s.end; c++)
+        batchnorm_backward_input(io->dinp, io->dout, io->inp, io->scratch[c],
+                                 io->scratch[C + c], io->params[c], io->rows, C, area, c);
+}
+
+static void
+batchnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int C = layer->in.dim[0], area = layer->in_size / C;
+    span s = batchnorm_channels(layer, slice);
+    for (int c = (int)s.begin; c < (int)s.end; c++) {
+        double dweight, dbias;
+        batchnorm_sums(&dweight, &dbias, io->dout, io->inp, io->scratch[c],
+                       io->scratch[C + c], io->rows, C, area, c);
+        accumulate(&io->target[c], (float)dweight, io->alpha, io->beta);
+        accumulate(&io->target[C + c], (float)dbias, io->alpha, io->beta);
+    }
+}
+
+static const rnn_layer_type batchnorm_layer = {
+    .name = "batchnorm",
+    .attrs = batchnorm_attrs,
+    .setup = batchnorm_setup,
+    .pass = {[RNN_FORWARD] = batchnorm_forward_pass,
+             [RNN_INPUT] = batchnorm_input_pass,
+             [RNN_PARAMS] = batchnorm_params_pass},
+};

@@ -1,0 +1,229 @@
+/* Layers around tokens, (T,D): patch_embed, position, mean_pool. Part of net/level.c. */
+
+/* ---- patch_embed: an image's patches, each through one dense layer; cache holds them ----
+ */
+
+enum { PATCH_SIZE, PATCH_UNITS };
+
+static const rnn_attr patch_embed_attrs[] = {
+    [PATCH_SIZE] = {"patch_size", RNN_INT, true, NAN, 1, 1 << 15, NULL},
+    [PATCH_UNITS] = {"units", RNN_INT, true, NAN, 1, RNN_MAX_EXTENT, NULL},
+    RNN_ATTRS_END,
+};
+
+/* Channels, height and width of the image. */
+static void
+patch_image(const rnn_layer *layer, int *C, int *H, int *W)
+{
+    const rnn_shape *in = &layer->in;
+    *C = in->rank == 3 ? in->dim[0] : 1;
+    *H = in->dim[in->rank - 2];
+    *W = in->dim[in->rank - 1];
+}
+
+static int
+patch_length(const rnn_layer *layer)
+{
+    return layer->param[0].shape.dim[0];
+}
+
+static rnn_status
+patch_embed_setup(rnn_layer *layer, rnn_error *error)
+{
+    int C, H, W, size = (int)layer->attr[PATCH_SIZE], units = (int)layer->attr[PATCH_UNITS];
+    if (layer->in.rank != 2 && layer->in.rank != 3)
+        return rnn_layer_refuse(error,
+                                "type: patch_embed takes an image, rank 2 or 3, got "
+                                "rank %d",
+                                layer->in.rank);
+    patch_image(layer, &C, &H, &W);
+    if (H % size != 0 || W % size != 0)
+        return rnn_layer_refuse(error, "patch_size: %d does not divide the image, %d x %d",
+                                size, H, W);
+    int length = C * size * size, tokens = H / size * (W / size);
+    layer->out = (rnn_shape){2, {tokens, units}};
+    rnn_param weight = {.name = "weight",
+                        .shape = {2, {length, units}},
+                        .init = RNN_GLOROT_UNIFORM,
+                        .fan_in = length,
+                        .fan_out = units};
+    rnn_param bias = {.name = "bias", .shape = {1, {units}}};
+    if (!rnn_layer_add_param(layer, weight) || !rnn_layer_add_param(layer, bias))
+        return rnn_layer_refuse(
+            error, "units: a weight of %d x %d has more than 2^31 - 1 elements", length,
+            units);
+    layer->cache = (size_t)layer->in_size;
+    layer->scratch = RNN_MAX_ROW_SLICES * (size_t)layer->in_size;
+    take_rows(layer, (double)layer->in_size * units);
+    layer->slices[RNN_PARAMS] = rnn_slice_count(units);
+    layer->work[RNN_PARAMS] = layer->work[RNN_FORWARD];
+    return RNN_OK;
+}
+
+static void
+patch_embed_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int C, H, W, units = layer->out.dim[1];
+    patch_image(layer, &C, &H, &W);
+    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
+         b++) {
+        ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
+        patches_from_image(io->cache + at, io->inp + at, C, H, W,
+                           (int)layer->attr[PATCH_SIZE]);
+        dense_forward(io->out + (ptrdiff_t)b * layer->out_size, io->cache + at, io->params,
+                      io->params + layer->param[1].offset, layer->out.dim[0],
+                      patch_length(layer), units, 0, units);
+    }
+}
+
+static void
+patch_embed_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int C, H, W, length = patch_length(layer);
+    float *patches = io->scratch + (ptrdiff_t)slice * layer->in_size;
+    patch_image(layer, &C, &H, &W);
+    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
+         b++) {
+        dense_backward_input(patches, io->dout + (ptrdiff_t)b * layer->out_size, io->params,
+                             layer->out.dim[0], length, layer->out.dim[1], 0, length);
+        image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, patches, C, H, W,
+                           (int)layer->attr[PATCH_SIZE]);
+    }
+}
+
+static void
+patch_embed_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int units = layer->out.dim[1], slices = layer->slices[RNN_PARAMS];
+    dense_backward_params(io->target, io->target + layer->param[1].offset, io->dout,
+                          io->cache, io->rows * layer->out.dim[0], patch_length(layer),
+                          units, rnn_slice_begin(units, slices, slice),
+                          rnn_slice_begin(units, slices, slice + 1), io->alpha, io->beta);
+}
+
+static const rnn_layer_type patch_embed_layer = {
+    .name = "patch_embed",
+    .attrs = patch_embed_attrs,
+    .setup = patch_embed_setup,
+    .pass = {[RNN_FORWARD] = patch_embed_forward_pass,
+             [RNN_INPUT] = patch_embed_input_pass,
+             [RNN_PARAMS] = patch_embed_params_pass},
+};
+
+/* ---- position: out = inp + table ---- */
+
+enum { POSITION_INIT, POSITION_TRAINABLE };
+
+/* The reference system's five. */
+static const char *const position_inits[] = {"sinusoidal", "small_random", "larger_random",
+                                             "zero", "xavier"};
+
+static const char *
+position_init_name(int index)
+{
+    return index < COUNT(position_inits) ? position_inits[index] : NULL;
+}
+
+static const rnn_attr position_attrs[] = {
+    [POSITION_INIT] = {"init", RNN_CHOICE, false, 0, 0, 0, position_init_name},
+    [POSITION_TRAINABLE] = {"trainable", RNN_BOOL, false, 1, 0, 1, NULL},
+    RNN_ATTRS_END,
+};
+
+static rnn_status
+position_setup(rnn_layer *layer, rnn_error *error)
+{
+    if (layer->in.rank != 2)
+        return rnn_layer_refuse(error, "type: position takes tokens, rank 2, got rank %d",
+                                layer->in.rank);
+    int T = layer->in.dim[0], D = layer->in.dim[1];
+    const rnn_init inits[] = {RNN_SINUSOIDAL, RNN_UNIFORM, RNN_UNIFORM, RNN_ZEROS,
+                              RNN_GLOROT_UNIFORM};
+    const float limits[] = {0.0f, 0.1f, 0.5f, 0.0f, 0.0f};
+    int chosen = (int)layer->attr[POSITION_INIT];
+    bool trainable = layer->attr[POSITION_TRAINABLE] != 0;
+    rnn_param table = {.name = "table",
+                       .shape = {2, {T, D}},
+                       .init = inits[chosen],
+                       .fan_in = T,
+                       .fan_out = D,
+                       .limit = limits[chosen],
+                       .is_state = !trainable};
+    layer->out = layer->in;
+    if (!rnn_layer_add_param(layer, table))
+        return rnn_layer_refuse(error, "type: the table of %d x %d does not fit", T, D);
+    take_rows(layer, layer->in_size);
+    layer->slices[RNN_PARAMS] = trainable ? rnn_slice_count(layer->in_size) : 0;
+    layer->work[RNN_PARAMS] = layer->in_size;
+    return RNN_OK;
+}
+
+static void
+position_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    const float *table = layer->param[0].is_state ? io->state : io->params;
+    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
+         b++) {
+        ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
+        add(io->out + at, io->inp + at, table, layer->in_size);
+    }
+}
+
+static void
+position_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int slices = layer->slices[RNN_PARAMS];
+    reduce_partials(io->target, io->dout, (size_t)layer->in_size, io->rows,
+                    rnn_slice_begin(layer->in_size, slices, slice),
+                    rnn_slice_begin(layer->in_size, slices, slice + 1), io->alpha,
+                    io->beta);
+}
+
+static const rnn_layer_type position_layer = {
+    .name = "position",
+    .attrs = position_attrs,
+    .setup = position_setup,
+    .pass = {[RNN_FORWARD] = position_forward_pass,
+             [RNN_INPUT] = flatten_input_pass,
+             [RNN_PARAMS] = position_params_pass},
+};
+
+/* ---- mean_pool: the mean over tokens ---- */
+
+static rnn_status
+mean_pool_setup(rnn_layer *layer, rnn_error *error)
+{
+    if (layer->in.rank != 2)
+        return rnn_layer_refuse(error, "type: mean_pool takes tokens, rank 2, got rank %d",
+                                layer->in.rank);
+    layer->out = (rnn_shape){1, {layer->in.dim[1]}};
+    take_rows(layer, layer->in_size);
+    return RNN_OK;
+}
+
+static void
+mean_pool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
+         b++)
+        mean_over_tokens(io->out + (ptrdiff_t)b * layer->out_size,
+                         io->inp + (ptrdiff_t)b * layer->in_size, layer->in.dim[0],
+                         layer->in.dim[1]);
+}
+
+static void
+mean_pool_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
+         b++)
+        spread_over_tokens(io->dinp + (ptrdiff_t)b * layer->in_size,
+                           io->dout + (ptrdiff_t)b * layer->out_size, layer->in.dim[0],
+                           layer->in.dim[1]);
+}
+
+static const rnn_layer_type mean_pool_layer = {
+    .name = "mean_pool",
+    .attrs = no_attrs,
+    .setup = mean_pool_setup,
+    .pass = {[RNN_FORWARD] = mean_pool_forward_pass, [RNN_INPUT] = mean_pool_input_pass},
+};

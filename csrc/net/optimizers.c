@@ -1,0 +1,88 @@
+/* Adapters of the optimisers. Part of net/level.c. */
+#include "optimizer.h"
+
+enum { SGD_MOMENTUM, SGD_NESTEROV, SGD_WEIGHT_DECAY };
+
+static const rnn_attr sgd_attrs[] = {
+    [SGD_MOMENTUM] = {"momentum", RNN_FLOAT, false, 0, 0, 1, NULL},
+    [SGD_NESTEROV] = {"nesterov", RNN_BOOL, false, 0, 0, 1, NULL},
+    [SGD_WEIGHT_DECAY] = {"weight_decay", RNN_FLOAT, false, 0, 0, 1e6, NULL},
+    RNN_ATTRS_END,
+};
+
+static int
+sgd_moments(const double *attr)
+{
+    return attr[SGD_MOMENTUM] > 0;
+}
+
+static bool
+sgd_is_plain(const double *attr)
+{
+    return attr[SGD_MOMENTUM] == 0 && attr[SGD_WEIGHT_DECAY] == 0;
+}
+
+static void
+sgd_update(const rnn_update *u, size_t begin, size_t end)
+{
+    sgd_step(u->params + begin, sgd_moments(u->attr) ? u->moments + begin : NULL,
+             u->grads + begin, (int)(end - begin), (float)u->lr, u->scale,
+             (float)u->attr[SGD_MOMENTUM], u->attr[SGD_NESTEROV] != 0,
+             (float)u->attr[SGD_WEIGHT_DECAY]);
+}
+
+enum { ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, ADAM_WEIGHT_DECAY };
+
+#define ADAM_ATTRS(decay)                                                              \
+    {                                                                                  \
+        [ADAM_BETA_1] = {"beta_1", RNN_FLOAT, false, 0.9, 0, 1 - 1e-9, NULL},          \
+        [ADAM_BETA_2] = {"beta_2", RNN_FLOAT, false, 0.999, 0, 1 - 1e-9, NULL},        \
+        [ADAM_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-8, 0, 1, NULL},              \
+        [ADAM_WEIGHT_DECAY] = {"weight_decay", RNN_FLOAT, false, decay, 0, 1e6, NULL}, \
+        RNN_ATTRS_END,                                                                 \
+    }
+
+static const rnn_attr adam_attrs[] = ADAM_ATTRS(0);
+static const rnn_attr adamw_attrs[] = ADAM_ATTRS(0.01);
+
+static int
+adam_moments(const double *attr)
+{
+    (void)attr;
+    return 2;
+}
+
+static bool
+adam_is_plain(const double *attr)
+{
+    (void)attr;
+    return false;
+}
+
+static void
+update_adam(const rnn_update *u, size_t begin, size_t end, bool decoupled)
+{
+    adam_step(u->params + begin, u->moments + begin, u->moments + u->count + begin,
+              u->grads + begin, (int)(end - begin), (float)u->lr, u->scale,
+              u->attr[ADAM_BETA_1], u->attr[ADAM_BETA_2], (float)u->attr[ADAM_EPSILON],
+              (float)u->attr[ADAM_WEIGHT_DECAY], decoupled, u->step);
+}
+
+static void
+adam_update(const rnn_update *u, size_t begin, size_t end)
+{
+    update_adam(u, begin, end, false);
+}
+
+static void
+adamw_update(const rnn_update *u, size_t begin, size_t end)
+{
+    update_adam(u, begin, end, true);
+}
+
+static const rnn_optimizer_type optimizer_types[] = {
+    {"sgd", sgd_attrs, sgd_moments, sgd_update, sgd_is_plain},
+    {"adam", adam_attrs, adam_moments, adam_update, adam_is_plain},
+    {"adamw", adamw_attrs, adam_moments, adamw_update, adam_is_plain},
+    {NULL, NULL, NULL, NULL, NULL},
+};
