@@ -104,11 +104,13 @@ def get_num_threads() -> int:
     """
     if _num_threads is not None:
         return _num_threads
-    for name in ("RNN_NATIVE_NUM_THREADS", "OMP_NUM_THREADS"):
-        if value := os.environ.get(name):
-            # OMP_NUM_THREADS may be a list, one number for each nesting level.
-            return check_num_threads(value.split(",")[0].strip(), name)
-    return min(available_cpus(), MAX_THREADS)
+    if value := os.environ.get("RNN_NATIVE_NUM_THREADS"):
+        return check_num_threads(value, "RNN_NATIVE_NUM_THREADS")
+    # OMP_NUM_THREADS may be a list, one number for each nesting level. It is not ours: what
+    # it says beyond our range is no reason to fail.
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    wanted = int(first) if first.isdecimal() and int(first) > 0 else available_cpus()
+    return min(wanted, MAX_THREADS)
 
 
 def resolve_threads(threads: int | None) -> int:

@@ -53,6 +53,14 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, patience: int = 3, min_delta: float = 0.001) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ValueError(
+                f"patience: expected an integer of at least 1, got {patience!r}"
+            )
+        if not 0 <= min_delta < math.inf:
+            raise ValueError(
+                f"min_delta: expected a number of at least 0, got {min_delta!r}"
+            )
         self.patience = patience
         self.min_delta = min_delta
 
@@ -89,11 +97,19 @@ class ModelCheckpoint(Callback):
 
     Notes
     -----
-    last.safetensors holds all that is needed to resume the run bit for bit.
+    last.safetensors holds all that is needed to resume the run bit for bit. It is also
+    written before the first epoch, so that what is resumed is never an older run.
     """
 
     def __init__(self, folder: "str | PathLike[str]") -> None:
         self.folder = Path(folder)
+
+    def on_train_begin(self) -> None:
+        """Save the run as it stands before its first epoch."""
+        from rnn_native import checkpoint, run_folder
+
+        if not self.run.history:
+            checkpoint.save_run(self.run, self.folder / run_folder.LAST)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Save. Without validation, the last epoch is the best."""
@@ -135,7 +151,9 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Append the epoch's row."""
-        with self.path.open("a", newline="") as file:
+        from rnn_native.files import errors_named
+
+        with errors_named(self.path), self.path.open("a", newline="") as file:
             file.write(self._row(epoch, logs))
 
     @staticmethod
@@ -169,10 +187,10 @@ class ProgressLogger(Callback):
             raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {verbose!r}")
         self.verbose = verbose
         self.stream = stream
+        self._bar: Any = None
 
     def on_train_begin(self) -> None:
         """Open the bar."""
-        self._bar: Any = None
         if self.verbose == 1 or (self.verbose == "auto" and _is_interactive()):
             from tqdm.auto import tqdm
 
@@ -190,8 +208,7 @@ class ProgressLogger(Callback):
             self._bar.update()
         elif self.verbose != 0:
             head = f"Epoch {epoch + 1}/{self.run.recipe.epochs}"
-            line = ", ".join([head, *facts, f"Time: {logs['time']:.3f}s"])
-            print(line, file=self.stream, flush=True)
+            self._print(", ".join([head, *facts, f"Time: {logs['time']:.3f}s"]))
 
     def on_train_end(self) -> None:
         """Close the bar; say why training ended when it ended early."""
@@ -201,12 +218,17 @@ class ProgressLogger(Callback):
             best = self.run.history.best_epoch()
             if best is not None:
                 loss = self.run.history.rows[best].val_loss
-                print(
+                self._print(
                     f"Early stopping after epoch {len(self.run.history)}: best validation "
-                    f"loss {loss:.6f} in epoch {best + 1}",
-                    file=self.stream,
-                    flush=True,
+                    f"loss {loss:.6f} in epoch {best + 1}"
                 )
+
+    def _print(self, line: str) -> None:
+        """Print a line; when nobody reads any more, train on in silence."""
+        try:
+            print(line, file=self.stream, flush=True)
+        except BrokenPipeError:
+            self.verbose = 0
 
 
 def _is_interactive() -> bool:

@@ -9,7 +9,8 @@ single flipped bits. Equal models are equal bytes.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,15 @@ def save(
 def save_run(run: "Run", path: "str | PathLike[str]") -> None:
     """Write a model file that also holds all that is needed to resume `run`."""
     tensors = {**_tensors(run.model), "run.order": run.order}
-    if run.best_params is not None:
-        tensors["run.best"] = run.best_params
+    if run.model.moments.size:
+        tensors["run.moments"] = run.model.moments
+    if run.best_weights is not None:
+        tensors["run.best"] = run.best_weights
     state = {
         "recipe": run.recipe.as_dict(),
         "rng": run.rng.state,
         "history": run.history.as_list(),
+        "data": run.data_digest(),
     }
     _write(path, tensors, {**_metadata(run.model, None), "run": state})
 
@@ -83,10 +87,8 @@ def load(path: "str | PathLike[str]") -> Network:
         If it is not a model file of this package, or is damaged.
     """
     tensors, metadata = _read(path)
-    try:
+    with _faults_named(path, "architecture"):
         model = Network.from_architecture(metadata["architecture"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise FormatError(f"{path}: architecture cannot be used: {error}") from None
     _fill(model, tensors, path)
     return model
 
@@ -97,45 +99,88 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     Raises
     ------
     FileNotFoundError, FormatError
-        As `load`.
+        As `load`; also if the state of the run is not whole.
     ValueError
-        If the file's architecture, recipe or number of rows is not that of `run`.
+        If the file's architecture, recipe or data is not that of `run`.
     """
     tensors, metadata = _read(path)
-    if "run" not in metadata:
-        raise FormatError(
-            f"{path}: a model without a run, cannot be resumed; use last.safetensors"
-        )
-    architecture = metadata["architecture"]
-    if architecture != run.model.architecture():
+    state = _run_state(metadata, path)
+    if metadata["architecture"] != run.model.architecture():
         raise ValueError(
-            f"{path}: holds another architecture, {_describe(architecture)}; this run has "
-            f"{_describe(run.model.architecture())}"
+            f"{path}: holds another architecture, {_describe(metadata['architecture'])}; "
+            f"this run has {_describe(run.model.architecture())}"
         )
-    state = metadata["run"]
-    if changed := run.recipe.differences(type(run.recipe)(**state["recipe"])):
+    with _faults_named(path, "recipe"):
+        recipe = type(run.recipe)(**state["recipe"])
+    if changed := run.recipe.differences(recipe):
         raise ValueError(f"{path}: was trained with another recipe: {', '.join(changed)}")
-    if len(tensors["run.order"]) != len(run.order):
+    order = tensors.get("run.order", np.empty(0, np.int32))
+    if order.ndim == 1 and order.size > 0 and len(order) != len(run.order):
         raise ValueError(
-            f"{path}: was trained on {len(tensors['run.order'])} rows, this run has "
-            f"{len(run.order)}"
+            f"{path}: was trained on {len(order)} rows, this run has {len(run.order)}"
         )
+    if state["data"] != run.data_digest():
+        raise ValueError(f"{path}: was trained on other data than this run has")
+    with _faults_named(path, "history"):
+        history = History.from_list(state["history"])
+    _require(path, "rng", isinstance(state["rng"], int) and 0 < state["rng"] < 2**64)
+    rows = np.arange(len(run.order), dtype=np.int32)
+    whole = order.dtype == np.int32 and order.ndim == 1
+    _require(path, "run.order", whole and np.array_equal(np.sort(order), rows))
+    best = tensors.get("run.best")
+    _require(path, "run.best", (best is None) == (history.best_epoch() is None))
+    _require(path, "run.best", best is None or _fits(best, run.model.weights))
+    moments = tensors.get("run.moments", np.empty(0, np.float32))
+    _require(path, "run.moments", _fits(moments, run.model.moments))
+
     _fill(run.model, tensors, path)
-    run.order[:] = tensors["run.order"]
-    run.best_params = tensors.get("run.best")
+    run.model.moments[:] = moments
+    run.order[:] = order
+    run.best_weights = best
     run.rng.state = state["rng"]
-    run.history = History.from_list(state["history"])
+    run.history = history
 
 
 def read_recipe(path: "str | PathLike[str]") -> dict[str, Any]:
     """Return the recipe of the run in a file, as plain data; errors are those of `load`."""
     _, metadata = _read(path)
-    if "run" not in metadata:
+    recipe: dict[str, Any] = _run_state(metadata, path)["recipe"]
+    return recipe
+
+
+def _run_state(metadata: Metadata, path: "str | PathLike[str]") -> dict[str, Any]:
+    """Return the metadata's run with the types of its entries checked."""
+    state = metadata.get("run")
+    if state is None:
         raise FormatError(
             f"{path}: a model without a run, cannot be resumed; use last.safetensors"
         )
-    recipe: dict[str, Any] = metadata["run"]["recipe"]
-    return recipe
+    _require(path, "run", isinstance(state, dict))
+    types = {"recipe": dict, "rng": int, "history": list, "data": str}
+    for name, kind in types.items():
+        _require(path, f"run.{name}", isinstance(state.get(name), kind))
+    result: dict[str, Any] = state
+    return result
+
+
+def _require(path: "str | PathLike[str]", what: str, holds: bool) -> None:
+    if not holds:
+        raise FormatError(f"{path}: {what} is missing or not what a run has")
+
+
+def _fits(tensor: NDArray[Any], like: NDArray[np.float32]) -> bool:
+    same = tensor.dtype == np.float32 and tensor.shape == like.shape
+    return same and bool(np.isfinite(tensor).all())
+
+
+@contextmanager
+def _faults_named(path: "str | PathLike[str]", what: str) -> Iterator[None]:
+    """Turn what odd data does to a constructor into a FormatError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        text = " ".join(str(error).split())
+        raise FormatError(f"{path}: {what} cannot be used: {text}") from None
 
 
 def describe(path: "str | PathLike[str]") -> Metadata:
@@ -146,15 +191,15 @@ def describe(path: "str | PathLike[str]") -> Metadata:
 
 
 def _describe(architecture: Mapping[str, Any]) -> str:
-    sizes = [
-        *architecture["input_shape"],
-        *(la.get("units", "?") for la in architecture["layers"]),
-    ]
-    return "-".join(map(str, sizes))
+    with suppress(TypeError, AttributeError, KeyError):
+        first = "x".join(map(str, architecture["input_shape"]))
+        layers = [la.get("units", la["type"]) for la in architecture["layers"]]
+        return "-".join(map(str, [first, *layers]))
+    return "one that cannot be read"
 
 
 def _tensors(model: Network) -> Tensors:
-    return dict(model.parameters)
+    return {**model.parameters, **model.state}
 
 
 def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:
@@ -167,12 +212,16 @@ def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:
 
 
 def _fill(model: Network, tensors: Tensors, path: "str | PathLike[str]") -> None:
-    for name, parameter in model.parameters.items():
+    for name, parameter in _tensors(model).items():
         tensor = tensors.get(name)
         if tensor is None or tensor.shape != parameter.shape or tensor.dtype != np.float32:
             found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"
             raise FormatError(
                 f"{path}: {name}: expected float32 {parameter.shape}, got {found}"
+            )
+        if not np.isfinite(tensor).all():
+            raise FormatError(
+                f"{path}: {name}: expected finite values, found NaN or infinity"
             )
         parameter[:] = tensor
 
@@ -204,18 +253,23 @@ def _read(path: "str | PathLike[str]") -> tuple[Tensors, Metadata]:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get(KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise FormatError(f"{path}: not a safetensors file, or damaged: {error}") from None
+    except (SafetensorError, TypeError, AttributeError, ValueError) as error:
+        # The last three are what NumPy makes of element types that it lacks.
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{path}: not a safetensors file, or damaged: {reason}") from None
     if text is None:
         raise FormatError(f"{path}: safetensors, but not a model of rnn_native")
     try:
         metadata: Metadata = json.loads(text)
         version, claimed = metadata["format_version"], metadata.pop("sha256")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise FormatError(f"{path}: damaged: the metadata cannot be read") from None
+        whole = all(isinstance(metadata[key], dict) for key in ("architecture", "facts"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise FormatError(f"{path}: damaged: the metadata cannot be read")
     if version != FORMAT_VERSION:
         raise FormatError(
-            f"{path}: format version {version}, expected {FORMAT_VERSION}; use another "
+            f"{path}: format version {version!r}, expected {FORMAT_VERSION}; use another "
             "rnn_native"
         )
     if claimed != _digest(tensors, metadata):

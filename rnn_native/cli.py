@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the run failed; 2 wrong call; 130 Ctrl-C.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader is gone (`| head`): Python would complain again at exit.
         sys.stdout = None
         return OK
-    except (OSError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
+    except Exception as error:
+        # Whatever it is, a shell gets one line; RNN_NATIVE_DEBUG=1 shows where it arose.
+        if os.environ.get("RNN_NATIVE_DEBUG") == "1":
+            raise
         return _report(_one_line(error), FAILED)
 
 
@@ -46,8 +50,10 @@ def _one_line(error: BaseException) -> str:
         text = error.strerror + (f": {error.filename}" if error.filename else "")
     elif isinstance(error, MemoryError):
         text = str(error) or "not enough memory"
-    else:
+    elif isinstance(error, (ValueError, ArithmeticError, ImportError, OSError)):
         text = str(error)
+    else:
+        text = f"{type(error).__name__}: {error}"
     return " ".join(text.split())
 
 
@@ -198,6 +204,8 @@ def train(args: argparse.Namespace) -> int:
     """`train mlp|xor`."""
     import warnings
 
+    from rnn_native import run_folder
+
     # fit's warning about Ctrl-C is for notebooks; here the exit code and a line say it.
     warnings.filterwarnings("ignore", "training interrupted")
     out = args.out or Path("runs", args.model)
@@ -225,7 +233,9 @@ def train(args: argparse.Namespace) -> int:
         print(f"Test Accuracy: {100 * result.test_accuracy:.2f}%")
         print(f"Files: {result.run_dir}")
     if interrupted:
-        return _report(f"interrupted; go on with --resume --out {out}", INTERRUPTED)
+        can_resume = (out / run_folder.LAST).is_file()
+        advice = f"; go on with --resume --out {out}" if can_resume else ""
+        return _report(f"interrupted{advice}", INTERRUPTED)
     return OK
 
 

@@ -17,6 +17,7 @@ class EpochRow:
     time : float
         Seconds of training, validation not counted.
     learning_rate : float
+        Of the epoch's first step.
     val_loss, val_accuracy : float or None
         On the validation rows after the epoch; None without validation. Accuracies are
         fractions in [0, 1].
@@ -46,14 +47,23 @@ class History:
     """
 
     def __init__(self, rows: list[EpochRow] | None = None) -> None:
-        self.rows = list(rows or [])
-        self.epoch = list(range(len(self.rows)))
+        self.rows: list[EpochRow] = []
+        self.epoch: list[int] = []
         self.stop_reason = "epochs"
+        self._best: int | None = None
+        for row in rows or []:
+            self.append(row)
 
     def append(self, row: EpochRow, epoch: int | None = None) -> None:
         """Add a row; `epoch` counts from 0 and is the next number when left out."""
         self.epoch.append(len(self.rows) if epoch is None else epoch)
         self.rows.append(row)
+        loss, best = row.val_loss, self._best_loss()
+        if loss is not None and math.isfinite(loss) and (best is None or loss < best):
+            self._best = len(self.rows) - 1
+
+    def _best_loss(self) -> float | None:
+        return None if self._best is None else self.rows[self._best].val_loss
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -66,12 +76,7 @@ class History:
 
     def best_epoch(self) -> int | None:
         """Return the row index with the least validation loss (the first of equals)."""
-        losses = [
-            (row.val_loss, index)
-            for index, row in enumerate(self.rows)
-            if row.val_loss is not None and math.isfinite(row.val_loss)
-        ]
-        return min(losses)[1] if losses else None
+        return self._best
 
     def as_list(self) -> list[dict[str, Any]]:
         """Return the rows as dicts, for JSON."""

@@ -19,14 +19,15 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Dense(Layer):
-    """Fully connected layer: out = f(x W + b).
+    """Fully connected layer: out = f(x W + b); tokens are taken one by one.
 
     Parameters
     ----------
     units : int
         Outputs.
     activation : str
-        f: linear, relu, leaky_relu, elu, sigmoid, tanh, silu or gelu (tanh form).
+        f: linear, relu, leaky_relu, elu, sigmoid, tanh, silu, gelu (tanh form) or
+        gelu_exact.
     alpha : float, optional
         Slope of leaky_relu (default 0.01) or scale of elu (default 1.0).
 
@@ -39,6 +40,196 @@ class Dense(Layer):
     units: int
     activation: str = "linear"
     alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2D(Layer):
+    """2-D cross-correlation over (channels, height, width): out = f(W * x + b).
+
+    Parameters
+    ----------
+    filters : int
+        Output channels.
+    kernel_size : int
+        Height and width of the window.
+    stride : int
+    padding : int
+        Rows and columns of zeros on each side.
+    activation, alpha
+        As for `Dense`.
+
+    Notes
+    -----
+    W is (filters, channels, kernel_size, kernel_size), Glorot uniform; b starts at zero.
+    """
+
+    type: ClassVar[str] = "conv2d"
+    filters: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    activation: str = "linear"
+    alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool2D(Layer):
+    """Maximum over windows; the first of equal maxima gets the gradient.
+
+    Parameters
+    ----------
+    kernel_size : int
+    stride : int, optional
+        `kernel_size` when left out.
+    padding : int
+        At most half of `kernel_size`; padding never is the maximum.
+    """
+
+    type: ClassVar[str] = "maxpool2d"
+    kernel_size: int = 2
+    stride: int | None = None
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool2D(Layer):
+    """Mean over windows, padding counted as zeros; parameters as for `MaxPool2D`."""
+
+    type: ClassVar[str] = "avgpool2d"
+    kernel_size: int = 2
+    stride: int | None = None
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Layer):
+    """The same numbers in the same order, as one row."""
+
+    type: ClassVar[str] = "flatten"
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Layer):
+    """An activation function by itself.
+
+    Parameters
+    ----------
+    function : str
+        One of `Dense`'s, or gelu_exact (with erf).
+    alpha : float, optional
+    """
+
+    type: ClassVar[str] = "activation"
+    function: str
+    alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Layer):
+    """Softmax over the last axis. The loss softmax_cross_entropy has its own."""
+
+    type: ClassVar[str] = "softmax"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm(Layer):
+    """Batch normalisation for each feature, or each channel of an image.
+
+    Parameters
+    ----------
+    epsilon : float
+    momentum : float in [0, 1]
+        running = momentum * running + (1 - momentum) * batch.
+
+    References
+    ----------
+    Ioffe and Szegedy 2015, arXiv:1502.03167.
+    """
+
+    type: ClassVar[str] = "batchnorm"
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Layer):
+    """Layer normalisation over the last axis (Ba et al. 2016, arXiv:1607.06450)."""
+
+    type: ClassVar[str] = "layernorm"
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Layer):
+    """Inverted dropout: in training an element is zero with probability `rate`.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    """
+
+    type: ClassVar[str] = "dropout"
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class PatchEmbed(Layer):
+    """Tokens from an image: each square patch through one linear layer.
+
+    Parameters
+    ----------
+    patch_size : int
+        Must divide height and width.
+    units : int
+        Width of a token.
+    """
+
+    type: ClassVar[str] = "patch_embed"
+    patch_size: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position(Layer):
+    """A table added to the tokens.
+
+    Parameters
+    ----------
+    init : str
+        sinusoidal, small_random, larger_random, zero or xavier.
+    trainable : bool
+    """
+
+    type: ClassVar[str] = "position"
+    init: str = "sinusoidal"
+    trainable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SelfAttention(Layer):
+    """Scaled dot-product self-attention over tokens (Vaswani et al. 2017, section 3.2).
+
+    Parameters
+    ----------
+    heads : int
+        Must divide the width of a token.
+    out_proj : bool
+        Whether a linear layer follows.
+    residual : bool
+        Whether the input is added to the result.
+    """
+
+    type: ClassVar[str] = "self_attention"
+    heads: int = 1
+    out_proj: bool = False
+    residual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeanPool(Layer):
+    """The mean over tokens."""
+
+    type: ClassVar[str] = "mean_pool"
 
 
 def as_spec(layer: Layer | Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The reference system's models, each trained by one call."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,19 +13,61 @@ from rnn_native import checkpoint, datasets, run_folder
 from rnn_native.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
-from rnn_native.layers import Dense, Layer
+from rnn_native.layers import (
+    Activation,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool2D,
+    MeanPool,
+    PatchEmbed,
+    Position,
+    SelfAttention,
+)
 from rnn_native.network import Network
+from rnn_native.schedules import Schedule
 from rnn_native.training import Recipe, Run, fit, split
 from rnn_native.xorshift import Xorshift
 
 if TYPE_CHECKING:
     from os import PathLike
 
+# Options of a training call that are not part of what defines the run.
+NOT_IN_RECIPE = ("threads", "callbacks", "out", "resume", "verbose")
+
 Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
 """((x_train, y_train), (x_test, y_test)), as `datasets.load_mnist` returns it."""
 
+IMAGE = (1, 28, 28)
+
 MLP_LAYERS: list[Layer] = [Dense(512, "relu"), Dense(10)]
-MLP_RECIPE = Recipe()
+MLP_OPTIONS: "TrainingOptions" = {}
+
+CNN_LAYERS: list[Layer] = [
+    Conv2D(8, 3, padding=1, activation="relu"),
+    MaxPool2D(2),
+    Flatten(),
+    Dense(10),
+]
+CNN_OPTIONS: "TrainingOptions" = {"epochs": 3, "batch_size": 32}
+
+ATTENTION_OPTIONS: "TrainingOptions" = {"epochs": 8, "batch_size": 32, "seed": 42}
+
+
+def attention_layers(width: int = 64, ff: int = 128) -> list[Layer]:
+    """Return the attention model's layers; `width` of a token, `ff` units between."""
+    return [
+        PatchEmbed(4, width),
+        Position(),
+        Activation("relu"),
+        SelfAttention(),
+        Dense(ff, "relu"),
+        Dense(width),
+        MeanPool(),
+        Dense(10),
+    ]
+
 
 XOR_LAYERS: list[Layer] = [Dense(4, "sigmoid"), Dense(1, "sigmoid")]
 XOR_X: NDArray[np.float32] = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
@@ -64,40 +106,11 @@ class TrainingResult:
         )
 
 
-def train_mlp(
-    data: "str | PathLike[str] | Arrays | None" = None,
-    *,
-    epochs: int = MLP_RECIPE.epochs,
-    batch_size: int = MLP_RECIPE.batch_size,
-    lr: float = MLP_RECIPE.lr,
-    seed: int = MLP_RECIPE.seed,
-    validation_split: float = MLP_RECIPE.validation_split,
-    stratify: bool = MLP_RECIPE.stratify,
-    patience: int | None = MLP_RECIPE.patience,
-    min_delta: float = MLP_RECIPE.min_delta,
-    threads: int | None = None,
-    callbacks: Sequence[Callback] = (),
-    out: "str | PathLike[str] | None" = None,
-    resume: bool = False,
-    verbose: int | str = "auto",
-) -> TrainingResult:
-    """Train the reference system's MNIST MLP: 784-512-10, ReLU, softmax, plain SGD.
+class TrainingOptions(TypedDict, total=False):
+    """Keyword arguments that all training functions share; all but these are `Recipe`'s.
 
-    Parameters
+    Attributes
     ----------
-    data : path, "synthetic", arrays or None
-        A folder with MNIST's files; generated digits; ((x, y), (x_test, y_test)) as
-        `datasets.load_mnist` returns them; None looks for MNIST, downloads it, and with
-        neither files nor network says so and uses generated digits.
-    epochs, batch_size, lr, seed
-        See `rnn_native.training.Recipe`.
-    validation_split : float in [0, 1)
-        Fraction held out from the end of the training rows.
-    stratify : bool
-        Hold out the last rows of each class instead, in proportion.
-    patience : int or None
-        Early stopping; None never stops early.
-    min_delta : float
     threads : int in [1, 64], optional
         Never changes a result.
     callbacks : sequence of Callback
@@ -110,6 +123,47 @@ def train_mlp(
         `epochs` aside; the result then is that of an uninterrupted run, bit for bit.
     verbose : {"auto", 0, 1, 2}
         0 silent, 1 a bar, 2 a line an epoch; "auto" chooses.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float
+    seed: int
+    validation_split: float
+    stratify: bool
+    patience: int | None
+    min_delta: float
+    optimizer: str | Mapping[str, Any]
+    clip_norm: float
+    label_smoothing: float
+    class_weight: str | Sequence[float] | None
+    schedule: Schedule | Mapping[str, Any] | None
+    threads: int | None
+    callbacks: Sequence[Callback]
+    out: "str | PathLike[str] | None"
+    resume: bool
+    verbose: int | str
+
+
+def train_mlp(
+    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[TrainingOptions]
+) -> TrainingResult:
+    """Train the reference system's MNIST MLP: 784-512-10, ReLU, softmax, plain SGD.
+
+    Batch 64, learning rate 0.01, 10 epochs, seed 1, the last 10 % of the rows held out,
+    early stopping after 3 epochs without improvement.
+
+    Parameters
+    ----------
+    data : path, "synthetic", arrays or None
+        A folder with MNIST's files; generated digits; ((x, y), (x_test, y_test)) as
+        `datasets.load_mnist` returns them; None looks for MNIST, downloads it, and with
+        neither files nor network says so and uses generated digits.
+    **options
+        epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
+        optimizer, clip_norm, label_smoothing, class_weight, schedule: see
+        `rnn_native.training.Recipe`; threads, callbacks, out, resume, verbose: see
+        `TrainingOptions`.
 
     Returns
     -------
@@ -118,44 +172,103 @@ def train_mlp(
 
     Raises
     ------
-    DataNotFoundError, FormatError
+    FileNotFoundError, FormatError
         If `data` names a folder without MNIST's files, or the files are broken.
-    ValueError
-        If an argument is out of range, or the run to resume is another one.
+    ValueError, TypeError
+        If an argument is wrong, or the run to resume is another one.
     TrainingDiverged
         If the loss is not finite.
     OSError
         If `out` cannot be written.
     """
-    recipe = Recipe(
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        seed=seed,
-        validation_split=validation_split,
-        stratify=stratify,
-        patience=patience,
-        min_delta=min_delta,
-    )
+    return train_layers("mlp", MLP_LAYERS, (784,), data, {**MLP_OPTIONS, **options})
+
+
+def train_cnn(
+    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[TrainingOptions]
+) -> TrainingResult:
+    """Train the reference system's MNIST CNN: conv 8x3x3, ReLU, max-pool 2x2, dense.
+
+    Batch 32, learning rate 0.01, 3 epochs, seed 1; arguments, result and errors are those
+    of `train_mlp`.
+    """
+    return train_layers("cnn", CNN_LAYERS, IMAGE, data, {**CNN_OPTIONS, **options})
+
+
+def train_attention(
+    data: "str | PathLike[str] | Arrays | None" = None,
+    *,
+    width: int = 64,
+    ff: int = 128,
+    **options: Unpack[TrainingOptions],
+) -> TrainingResult:
+    """Train the reference system's attention model over 49 patches of 4x4 pixels.
+
+    Patches, positions (sinusoidal, trained), ReLU, one head of self-attention, two dense
+    layers token by token, the mean over tokens, dense. Batch 32, learning rate 0.01, 8
+    epochs, seed 42.
+
+    Parameters
+    ----------
+    data : path, "synthetic", arrays or None
+        As for `train_mlp`.
+    width, ff : int
+        Width of a token and of the layer between; 16 and 32 are the reference's small
+        preset.
+    **options
+        As for `train_mlp`; so are result and errors.
+    """
+    layers = attention_layers(width, ff)
+    return train_layers("attention", layers, IMAGE, data, {**ATTENTION_OPTIONS, **options})
+
+
+def train_layers(
+    kind: str,
+    layers: Sequence[Layer | Mapping[str, Any]],
+    input_shape: Sequence[int],
+    data: "str | PathLike[str] | Arrays | None",
+    options: TrainingOptions,
+) -> TrainingResult:
+    """Train any list of layers; `kind` is what config.json calls it.
+
+    The other parameters, the result and the errors are those of `train_mlp`.
+    """
+    recipe = _recipe(options)
+    out, resume = options.get("out"), options.get("resume", False)
+    threads = options.get("threads")
     if resume and out is None:
         raise ValueError("resume: needs out, the folder of the run to go on with")
     folder = run_folder.prepare(out) if out is not None else None
     dataset = _as_dataset(data)
 
-    rng = Xorshift(seed)
-    model = Network(MLP_LAYERS, input_shape=(784,), rng=rng)
+    rng = Xorshift(recipe.seed)
+    model = Network(layers, input_shape, optimizer=recipe.optimizer, rng=rng)
     x = model._as_rows(dataset.x_train)
     y = model._as_targets(dataset.y_train, len(x))
-    run = Run(model, split(x, y, validation_split, stratify), recipe, rng, threads=threads)
+    parts = split(x, y, recipe.validation_split, recipe.stratify)
+    run = Run(model, parts, recipe, rng, threads=threads)
     if folder is not None and resume:
         checkpoint.restore_run(run, folder / run_folder.LAST)
-    history = fit(run, [*callbacks, *_standard_callbacks(run, folder)], verbose=verbose)
     if folder is not None:
         run_folder.write_config(
-            folder, "mlp", model.architecture(), recipe.as_dict(), dataset.source
+            folder, kind, model.architecture(), recipe.as_dict(), dataset.source
         )
+    callbacks = [*options.get("callbacks", ()), *_standard_callbacks(run, folder)]
+    history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
     loss, accuracy = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
     return TrainingResult(model, history, loss, accuracy, folder, dataset.source)
+
+
+def _recipe(options: TrainingOptions) -> Recipe:
+    """Return the recipe in `options`; a name that nothing takes is an error."""
+    given: dict[str, Any] = dict(options)
+    for name in NOT_IN_RECIPE:
+        given.pop(name, None)
+    if unknown := given.keys() - {f.name for f in fields(Recipe)}:
+        raise TypeError(f"unknown argument: {', '.join(sorted(unknown))}")
+    if isinstance(given.get("optimizer"), str):
+        given["optimizer"] = {"type": given["optimizer"]}
+    return Recipe(**given)
 
 
 def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> datasets.Dataset:
@@ -173,7 +286,8 @@ def _standard_callbacks(run: Run, folder: Path | None) -> list[Callback]:
     if run.recipe.patience is not None and run.data.val_x is not None:
         chosen.append(EarlyStopping(run.recipe.patience, run.recipe.min_delta))
     if folder is not None:
-        chosen += [CSVLogger(folder / run_folder.LOG), ModelCheckpoint(folder)]
+        # The checkpoint first: a log never tells of an epoch that cannot be resumed from.
+        chosen += [ModelCheckpoint(folder), CSVLogger(folder / run_folder.LOG)]
     return chosen
 
 
@@ -231,8 +345,6 @@ def train_xor(
     folder = run_folder.prepare(out) if out is not None else None
     model = Network(XOR_LAYERS, input_shape=(2,), loss="squared_error", seed=seed)
     history = _train_in_order(model, recipe, log_every)
-    if verbose != 0:
-        _print_errors(history)
     loss, accuracy = model.evaluate(XOR_X, XOR_Y)
     if folder is not None:
         facts = {"loss": loss, "accuracy": accuracy}
@@ -241,6 +353,8 @@ def train_xor(
         run_folder.write_config(
             folder, "xor", model.architecture(), recipe.as_dict(), "XOR"
         )
+    if verbose != 0:
+        _print_errors(history)
     return TrainingResult(model, history, loss, accuracy, folder, "XOR")
 
 

@@ -1,7 +1,8 @@
 """The network that users hold: checks and conversions around the native net."""
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Rows = NDArray[np.float32] | NDArray[np.uint8]
 Targets = NDArray[np.int32] | NDArray[np.float32]
 
+Optimizer = str | Mapping[str, Any]
+
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -38,6 +41,9 @@ class Network:
         takes values.
     seed : int in [0, 2**64)
         Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
+    optimizer : str or dict
+        "sgd", "adam" or "adamw", or a dict with `type` and its settings: momentum,
+        nesterov, weight_decay; beta_1, beta_2, epsilon, weight_decay.
     rng : Xorshift, optional
         Generator to draw from instead of one made from `seed`.
 
@@ -61,12 +67,16 @@ class Network:
         loss: str = "softmax_cross_entropy",
         seed: int = 1,
         *,
+        optimizer: Optimizer = "sgd",
         rng: Xorshift | None = None,
     ) -> None:
         self.specs = [as_spec(layer) for layer in layers]
-        self.input_shape = tuple(input_shape)
+        self.input_shape = tuple(operator.index(extent) for extent in input_shape)
         self.loss = loss
-        self._net = _core.Net(self.specs, self.input_shape, loss)
+        self.optimizer = (
+            {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
+        )
+        self._net = _core.Net(self.specs, self.input_shape, loss, self.optimizer)
         self._initialise(rng if rng is not None else Xorshift(seed))
 
     @classmethod
@@ -92,27 +102,45 @@ class Network:
         return self._net.params
 
     @property
+    def weights(self) -> NDArray[np.float32]:
+        """Parameters, then running statistics: all that a model file holds."""
+        return self._net.weights
+
+    @property
+    def moments(self) -> NDArray[np.float32]:
+        """What the optimiser keeps from step to step, a view of the net's own memory."""
+        return self._net.moments
+
+    @property
     def parameters(self) -> dict[str, NDArray[np.float32]]:
         """Parameters by name ("layers.0.weight"), views of the net's own memory."""
-        flat = self.params
-        views = {}
+        return {name: view for name, view, param in self._views() if not param["is_state"]}
+
+    @property
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """Running statistics and fixed tables by name, views of the net's own memory."""
+        return {name: view for name, view, param in self._views() if param["is_state"]}
+
+    def _views(self) -> Iterator[tuple[str, NDArray[np.float32], "_core._Param"]]:
+        flat = self.weights
         for index, layer in enumerate(self._net.layers):
             for param in layer["params"]:
                 begin, size = param["offset"], math.prod(param["shape"])
                 view = flat[begin : begin + size].reshape(param["shape"])
-                views[f"layers.{index}.{param['name']}"] = view
-        return views
+                yield f"layers.{index}.{param['name']}", view, param
 
     def _initialise(self, rng: Xorshift) -> None:
-        flat = self.params
-        for layer in self._net.layers:
-            for param in layer["params"]:
-                if param["init"] != "glorot_uniform":
-                    continue
-                begin, size = param["offset"], math.prod(param["shape"])
+        for _, view, param in self._views():
+            if param["init"] == "ones":
+                view[:] = 1
+            elif param["init"] == "sinusoidal":
+                view[:] = sinusoidal_positions(*param["shape"])
+            elif param["init"] == "uniform":
+                rng.fill_uniform(view.reshape(-1), -param["limit"], param["limit"])
+            elif param["init"] == "glorot_uniform":
                 fans = np.float32(param["fan_in"] + param["fan_out"])
                 limit = float(np.sqrt(np.float32(6) / fans))
-                rng.fill_uniform(flat[begin : begin + size], -limit, limit)
+                rng.fill_uniform(view.reshape(-1), -limit, limit)
 
     # ---- data at the edge ----
 
@@ -159,6 +187,33 @@ class Network:
         return np.ascontiguousarray(array, dtype=np.int32)
 
     # ---- use ----
+
+    def attention_maps(
+        self, x: ArrayLike, *, threads: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return the attention weights of the first attention layer for each sample.
+
+        Parameters
+        ----------
+        x : array_like
+            As for `predict_proba`.
+        threads : int in [1, 64], optional
+
+        Returns
+        -------
+        ndarray of shape (n, tokens, tokens), or (n, heads, tokens, tokens), float32
+            Row i is how token i attends to all tokens; rows sum to 1.
+
+        Raises
+        ------
+        ValueError
+            If the net has no attention layer, or x does not fit.
+        """
+        shown = [i for i, layer in enumerate(self._net.layers) if layer["has_maps"]]
+        if not shown:
+            raise ValueError("attention_maps: this net has no self_attention layer")
+        rows = self._as_rows(x)
+        return self._net.maps(rows, shown[0], threads=resolve_threads(threads))
 
     def predict_proba(
         self, x: ArrayLike, *, threads: int | None = None
@@ -277,7 +332,16 @@ class Network:
             data = training.Split(rows, targets, *held)
         else:
             data = training.split(rows, targets, validation_split, stratify)
-        recipe = training.Recipe(epochs=epochs, batch_size=batch_size, lr=lr)
+        recipe = training.Recipe(
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            seed=seed,
+            validation_split=validation_split,
+            stratify=stratify,
+            patience=None,
+            optimizer=self.optimizer,
+        )
         run = training.Run(self, data, recipe, Xorshift(seed), threads=threads)
         return training.fit(run, callbacks, verbose=verbose)
 
@@ -295,7 +359,8 @@ class Network:
             count = sum(math.prod(param["shape"]) for param in layer["params"])
             total += count
             shape = "(" + ", ".join(["n", *map(str, layer["shape"])]) + ")"
-            name = f"{layer['type']} {spec.get('activation', '')}".strip()
+            function = spec.get("activation", spec.get("function", ""))
+            name = f"{layer['type']} {function}".strip()
             lines.append(f"{name:<24}{shape:<16}{count:>12,}")
         lines.append(f"{'total':<40}{total:>12,}")
         return "\n".join(lines)
@@ -306,6 +371,19 @@ class Network:
             for shape in [self.input_shape, *(la["shape"] for la in self._net.layers)]
         )
         return f"<Network {names}, {self.params.size:,} parameters>"
+
+
+def sinusoidal_positions(tokens: int, width: int) -> NDArray[np.float32]:
+    """Return the position table of Vaswani et al. 2017, section 3.5, in float32.
+
+    Row t has sin(t / 10000^(2k/width)) in column 2k and the cosine in column 2k + 1.
+    """
+    t = np.arange(tokens, dtype=np.float32)[:, None]
+    column = np.arange(width)
+    exponent = (column // 2 * 2).astype(np.float32) / np.float32(width)
+    angle = t / np.power(np.float32(10_000), exponent)
+    table: NDArray[np.float32] = np.where(column % 2 == 0, np.sin(angle), np.cos(angle))
+    return table
 
 
 def _as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
@@ -319,6 +397,8 @@ def _as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
         return array.astype(np.float32)
     if array.dtype.kind != "f":
         raise TypeError(f"{name}: expected uint8 or a float type, got {array.dtype}")
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
     # Written so that NaN fails too; no temporary array in the usual case.
     if not (array.min() >= -FLOAT32_MAX and array.max() <= FLOAT32_MAX):
         where = np.unravel_index(int(np.argmin(np.abs(array) <= FLOAT32_MAX)), array.shape)

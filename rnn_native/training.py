@@ -2,18 +2,21 @@
 
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native import schedules
 from rnn_native._runtime import resolve_threads
 from rnn_native.callbacks import Callback, ProgressLogger
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
-from rnn_native.xorshift import Xorshift
+from rnn_native.schedules import Rates, Schedule
+from rnn_native.xorshift import Xorshift, check_seed
 
 if TYPE_CHECKING:
     from rnn_native.network import Network, Rows, Targets
@@ -27,7 +30,9 @@ class Recipe:
     ----------
     epochs, batch_size : int of at least 1
     lr : float
-        Learning rate of plain SGD, above 0.
+        Learning rate, above 0; a schedule brings its own.
+    schedule : Schedule, its `as_dict`, or None
+        Learning rate by epoch or step; see `rnn_native.schedules`.
     seed : int in [0, 2**64)
         Of the initial weights and, after them, the shuffles.
     validation_split : float in [0, 1)
@@ -38,6 +43,14 @@ class Recipe:
         Epochs without improvement before early stopping; None never stops early.
     min_delta : float
         How much lower a validation loss must be to count as an improvement.
+    optimizer : dict
+        `type` (sgd, adam, adamw) and its settings; see `Network`.
+    clip_norm : float
+        Greatest norm of the gradient of a batch, all parameters together; 0: no clipping.
+    label_smoothing : float in [0, 1)
+        Share of a label that is spread evenly over the classes.
+    class_weight : "balanced", sequence of float, or None
+        Weight of each class' rows in the loss; "balanced" is n / (classes * n_c).
     """
 
     epochs: int = 10
@@ -48,29 +61,38 @@ class Recipe:
     stratify: bool = False
     patience: int | None = 3
     min_delta: float = 0.001
+    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"type": "sgd"})
+    clip_norm: float = 0.0
+    label_smoothing: float = 0.0
+    class_weight: str | Sequence[float] | None = None
+    schedule: Schedule | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.schedule, Mapping):
+            self._normalise("schedule", schedules.from_dict(self.schedule))
         for name in ("epochs", "batch_size", "patience"):
-            value = getattr(self, name)
-            if name == "patience" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"{name}: expected an integer of at least 1, got {value!r}"
-                )
+            if name != "patience" or self.patience is not None:
+                self._normalise(name, _count(name, getattr(self, name)))
         for name, low, high in (
-            ("lr", 0.0, 1e6),
+            ("lr", 1e-30, 1e6),
             ("validation_split", 0.0, 1.0),
             ("min_delta", 0.0, 1e6),
+            ("clip_norm", 0.0, 1e30),
+            ("label_smoothing", 0.0, 1.0),
         ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name}: expected a number, got {value!r}")
-            if not low <= value < high or (name == "lr" and value == 0):
-                raise ValueError(
-                    f"{name}: expected a value in [{low:g}, {high:g}), got {value}"
-                )
-        Xorshift(self.seed)
+            self._normalise(name, _number(name, getattr(self, name), low, high))
+        if not isinstance(self.stratify, (bool, np.bool_)):
+            raise TypeError(f"stratify: expected True or False, got {self.stratify!r}")
+        self._normalise("stratify", bool(self.stratify))
+        self._normalise("seed", check_seed(self.seed))
+        if isinstance(self.class_weight, str) and self.class_weight != "balanced":
+            raise ValueError(
+                f"class_weight: expected 'balanced' or a list, got {self.class_weight!r}"
+            )
+
+    def _normalise(self, name: str, value: object) -> None:
+        """Set a field to plain data: NumPy's numbers are accepted, but are not JSON."""
+        object.__setattr__(self, name, value)
 
     def differences(self, other: "Recipe") -> list[str]:
         """Name what differs, epochs aside, as "lr=0.1 (was 0.01)"."""
@@ -82,7 +104,39 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain data, for JSON."""
-        return asdict(self)
+        weight = self.class_weight
+        plain = weight if weight is None or isinstance(weight, str) else list(weight)
+        given = self.schedule
+        schedule = schedules.as_dict(given) if isinstance(given, Schedule) else None
+        return {
+            **{f.name: getattr(self, f.name) for f in fields(self)},
+            "optimizer": dict(self.optimizer),
+            "class_weight": plain,
+            "schedule": schedule,
+        }
+
+    def rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        """Return the learning rate, or one for each step, of an epoch counted from 0."""
+        if isinstance(self.schedule, Schedule):
+            return self.schedule.rates(epoch, steps, history)
+        return self.lr
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
+    if not 1 <= value < 2**31:
+        raise ValueError(f"{name}: expected an integer in [1, 2**31), got {value}")
+    return int(value)
+
+
+def _number(name: str, value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    number = float(value)
+    if not low <= number < high:
+        raise ValueError(f"{name}: expected a value in [{low:g}, {high:g}), got {number:g}")
+    return number
 
 
 class Split(NamedTuple):
@@ -92,6 +146,7 @@ class Split(NamedTuple):
     y: "Targets"
     val_x: "Rows | None" = None
     val_y: "Targets | None" = None
+    weights: NDArray[np.float32] | None = None  # of the rows to train on
 
 
 def split(x: "Rows", y: "Targets", fraction: float, stratify: bool = False) -> Split:
@@ -116,24 +171,52 @@ def split(x: "Rows", y: "Targets", fraction: float, stratify: bool = False) -> S
         raise ValueError(f"validation_split: expected a value in [0, 1), got {fraction}")
     if fraction == 0:
         return Split(x, y)
-    if not stratify:
-        held = _held_out_count(len(x), fraction)
-        if held == 0:
-            return Split(x, y)
-        return Split(x[:-held], y[:-held], x[-held:], y[-held:])
-    if y.ndim != 1:
+    if stratify and y.ndim != 1:
         raise ValueError("stratify: expected class labels, got values")
     is_held = np.zeros(len(x), dtype=bool)
-    for label in np.unique(y):
-        rows = np.flatnonzero(y == label)
+    for label in np.unique(y) if stratify else [None]:
+        rows = np.flatnonzero(y == label) if stratify else np.arange(len(x))
         is_held[rows[len(rows) - _held_out_count(len(rows), fraction) :]] = True
     if not is_held.any():
         return Split(x, y)
+    if is_held.all():
+        raise ValueError(
+            f"validation_split: {fraction} of {len(x)} rows leaves none to train"
+        )
+    if not stratify:  # slices: no copy of the images
+        n = len(x) - np.count_nonzero(is_held)
+        return Split(x[:n], y[:n], x[n:], y[n:])
     return Split(x[~is_held], y[~is_held], x[is_held], y[is_held])
 
 
 def _held_out_count(n: int, fraction: float) -> int:
     return int(np.float32(n) * np.float32(fraction))
+
+
+def _row_weights(
+    data: Split, class_weight: str | Sequence[float] | None
+) -> NDArray[np.float32] | None:
+    """Return what multiplies each training row's loss, or None when nothing does."""
+    if class_weight is None:
+        return data.weights
+    if data.y.ndim != 1:
+        raise ValueError("class_weight: expected class labels, got values")
+    counts = np.bincount(data.y)
+    if class_weight == "balanced":
+        present = np.count_nonzero(counts)
+        by_class = len(data.y) / (present * np.maximum(counts, 1))
+    else:
+        by_class = np.asarray(class_weight, dtype=np.float64)
+        usable = (
+            by_class.ndim == 1 and np.isfinite(by_class).all() and (by_class >= 0).all()
+        )
+        if not usable or len(by_class) < len(counts):
+            raise ValueError(
+                f"class_weight: expected {len(counts)} finite weights of at least 0, got "
+                f"{class_weight!r}"
+            )
+    weights = by_class[data.y].astype(np.float32)
+    return weights if data.weights is None else weights * data.weights
 
 
 class Run:
@@ -153,8 +236,8 @@ class Run:
     history : History
     order : ndarray of int32
         Row numbers as the last shuffle left them; each epoch shuffles them further.
-    best_params : ndarray of float32 or None
-        Parameters after the epoch with the least validation loss.
+    best_weights : ndarray of float32 or None
+        The model's `weights` after the epoch with the least validation loss.
     """
 
     def __init__(
@@ -173,8 +256,20 @@ class Run:
         self.threads = resolve_threads(threads)
         self.history = History()
         self.order = np.arange(len(data.x), dtype=np.int32)
-        self.best_params: NDArray[np.float32] | None = None
+        self.row_weights = _row_weights(data, recipe.class_weight)
+        self.best_weights: NDArray[np.float32] | None = None
+        self._data_digest: str | None = None
         self.stop_reason: str | None = None
+
+    def data_digest(self) -> str:
+        """Return a digest of the rows and targets to train on; computed once."""
+        if self._data_digest is None:
+            import hashlib
+
+            digest = hashlib.sha256(np.ascontiguousarray(self.data.x).data)
+            digest.update(np.ascontiguousarray(self.data.y).data)
+            self._data_digest = digest.hexdigest()
+        return self._data_digest
 
     def stop(self, reason: str) -> None:
         """End the run after the current epoch."""
@@ -183,6 +278,9 @@ class Run:
     def train_epoch(self) -> EpochRow:
         """Train one epoch, validate, and return its row."""
         data, net, recipe = self.data, self.model._net, self.recipe
+        steps = -(-len(self.order) // recipe.batch_size)
+        losses = [row.val_loss for row in self.history]
+        rates = recipe.rates(len(self.history), steps, losses)
         self.rng.shuffle(self.order)
         start = time.perf_counter()
         try:
@@ -191,9 +289,14 @@ class Run:
                 data.y,
                 self.order,
                 recipe.batch_size,
-                recipe.lr,
+                rates,
                 threads=self.threads,
                 epoch=len(self.history) + 1,
+                weights=self.row_weights,
+                smoothing=recipe.label_smoothing,
+                clip_norm=recipe.clip_norm,
+                seed=recipe.seed,
+                step=len(self.history) * steps,
             )
         except FloatingPointError as error:
             raise TrainingDiverged(str(error)) from None
@@ -202,7 +305,7 @@ class Run:
             loss=float(loss[0]) / len(data.x),
             accuracy=int(hits[0]) / len(data.x),
             time=seconds,
-            learning_rate=recipe.lr,
+            learning_rate=float(np.ravel(rates)[0]),
         )
         if data.val_x is None or data.val_y is None:
             return row
@@ -214,8 +317,8 @@ class Run:
 
     def restore_best(self) -> None:
         """Give the model the weights of the best epoch, if there was validation."""
-        if self.best_params is not None:
-            self.model.params[:] = self.best_params
+        if self.best_weights is not None:
+            self.model.weights[:] = self.best_weights
 
 
 def fit(
@@ -249,21 +352,22 @@ def fit(
     """
     # Progress comes last: what it tells has then been saved.
     callbacks = [*callbacks, ProgressLogger(verbose)]
-    for callback in callbacks:
-        callback.run = run
+    begun = ExitStack()
     try:
         for callback in callbacks:
+            callback.run = run
+            begun.callback(callback.on_train_end)
             callback.on_train_begin()
         while run.stop_reason is None and len(run.history) < run.recipe.epochs:
             _epoch(run, callbacks)
     except KeyboardInterrupt:
         run.stop_reason = "interrupted"
-        warnings.warn("training interrupted; best weights kept", stacklevel=2)
     finally:
         run.history.stop_reason = run.stop_reason or "epochs"
         run.restore_best()
-        for callback in callbacks:
-            callback.on_train_end()
+        begun.close()
+    if run.stop_reason == "interrupted":
+        warnings.warn("training interrupted; best weights kept", stacklevel=2)
     return run.history
 
 
@@ -274,7 +378,7 @@ def _epoch(run: Run, callbacks: Sequence[Callback]) -> None:
     row = run.train_epoch()
     run.history.append(row)
     if run.history.best_epoch() == epoch:
-        run.best_params = run.model.params.copy()
+        run.best_weights = run.model.weights.copy()
     logs = {name: value for name, value in asdict(row).items() if value is not None}
     for callback in callbacks:
         callback.on_epoch_end(epoch, logs)

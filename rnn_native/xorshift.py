@@ -9,6 +9,15 @@ ZERO_SEED = 0x9E3779B97F4A7C15
 """What seed 0 is replaced by: xorshift cannot leave the state 0."""
 
 
+def check_seed(seed: object) -> int:
+    """Return a seed as an int in [0, 2**64), or raise TypeError or ValueError."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"seed: expected an integer, got {seed!r}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected a value in [0, 2**64), got {seed}")
+    return int(seed)
+
+
 class Xorshift:
     """64-bit xorshift (13, 7, 17) whose output is the state's upper half.
 
@@ -28,11 +37,7 @@ class Xorshift:
     """
 
     def __init__(self, seed: int) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-            raise TypeError(f"seed: expected an integer, got {seed!r}")
-        if not 0 <= seed < 2**64:
-            raise ValueError(f"seed: expected a value in [0, 2**64), got {seed}")
-        self.state = int(seed) or ZERO_SEED
+        self.state = check_seed(seed) or ZERO_SEED
 
     def fill_uniform(self, out: NDArray[np.float32], low: float, high: float) -> None:
         """Fill a float32 vector with low + (high - low) * u, u in [0, 1]."""

@@ -89,7 +89,22 @@ def rewrite(path, tensors=None, **metadata):
     ("change", "message"),
     [
         ({"format_version": 99}, "format version 99, expected 1"),
-        ({"architecture": []}, "architecture cannot be used"),
+        ({"architecture": []}, "the metadata cannot be read"),
+        ({"facts": 3}, "the metadata cannot be read"),
+        (
+            {"architecture": {"layers": [3], "input_shape": [4], "loss": "x"}},
+            "cannot be used",
+        ),
+        (
+            {
+                "architecture": {
+                    "layers": [],
+                    "input_shape": [2**70],
+                    "loss": "squared_error",
+                }
+            },
+            "architecture cannot be used",
+        ),
         ({"architecture": {}}, "architecture cannot be used"),
         (
             {
@@ -104,6 +119,10 @@ def rewrite(path, tensors=None, **metadata):
         (
             {"tensors": {"layers.0.weight": np.zeros((3, 4), np.float32)}},
             r"layers.0.weight: expected float32 \(4, 3\), got float32 \(3, 4\)",
+        ),
+        (
+            {"tensors": {"layers.0.weight": np.full((4, 3), np.nan, np.float32)}},
+            "layers.0.weight: expected finite values",
         ),
         (
             {"tensors": {"layers.0.weight": np.zeros((4, 3), np.float64)}},
@@ -158,3 +177,58 @@ def test_failed_save_leaves_the_old_file(model, tmp_path, monkeypatch):
         model.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def run_file(digits, tmp_path):
+    rn.train_mlp(digits, epochs=1, out=tmp_path, verbose=0)
+    return tmp_path / "last.safetensors"
+
+
+def changed_run(path, **changes):
+    _, metadata = checkpoint._read(path)
+    return {"run": {**metadata["run"], **changes}}
+
+
+ORDER = np.arange(576, dtype=np.int32)
+
+
+@pytest.mark.parametrize(
+    ("run", "tensors"),
+    [
+        ({"rng": 0}, {}),
+        ({"rng": -1}, {}),
+        ({"rng": "1"}, {}),
+        ({"history": 3}, {}),
+        ({"history": [{}]}, {}),
+        ({"history": [3]}, {}),
+        ({"recipe": {"lr": "x"}}, {}),
+        ({"recipe": {"colour": 3}}, {}),
+        ({"recipe": None}, {}),
+        ({}, {"run.order": ORDER * 0}),
+        ({}, {"run.order": ORDER - 1}),
+        ({}, {"run.order": ORDER.astype(np.int64)}),
+        ({}, {"run.order": np.array(3, np.int32)}),
+        ({}, {"run.best": np.zeros(1, np.float32)}),
+        ({}, {"run.best": np.full(407050, np.inf, np.float32)}),
+        ({"history": []}, {}),
+    ],
+)
+def test_a_run_that_is_not_whole_is_refused_and_changes_nothing(
+    digits, run_file, run, tensors
+):
+    rewrite(run_file, tensors, **changed_run(run_file, **run))
+    before = run_file.read_bytes()
+    with pytest.raises(rn.FormatError) as error:
+        rn.train_mlp(digits, epochs=2, out=run_file.parent, resume=True, verbose=0)
+    assert "\n" not in str(error.value)
+    assert run_file.read_bytes() == before
+
+
+def test_metadata_that_nest_without_end(model, tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "m.safetensors"
+    save_file({"a": np.zeros(1)}, path, {"rnn_native": "[" * 100_000})
+    with pytest.raises(rn.FormatError, match="the metadata cannot be read"):
+        rn.load(path)

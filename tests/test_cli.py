@@ -180,6 +180,18 @@ def test_bad_files_exit_with_1_and_one_line(data, tmp_path):
     assert_one_line(run("train", "mlp", "--data", data, *out), 1, "train-labels")
 
 
+def test_a_core_that_does_not_load_is_one_line():
+    for name, value in [("RNN_NATIVE_CPU", "v9"), ("RNN_NATIVE_BLAS", "/nowhere.so")]:
+        result = run("info", env={**os.environ, name: value})
+        assert_one_line(result, 1, value)
+
+
+def test_a_folder_where_the_log_should_be(data, tmp_path):
+    (tmp_path / "run" / "log.csv").mkdir(parents=True)
+    result = run("train", "mlp", "--data", data, "--out", tmp_path / "run")
+    assert_one_line(result, 1, "log.csv")
+
+
 def test_out_that_cannot_be_written(data, tmp_path):
     file = tmp_path / "file"
     file.write_text("in the way")
@@ -210,6 +222,7 @@ def test_ctrl_c_exits_with_130_and_can_be_resumed(data, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert child.stdout.readline().startswith("Epoch 1/")
     os.kill(child.pid, signal.SIGINT)
@@ -227,6 +240,13 @@ def test_ctrl_c_exits_with_130_and_can_be_resumed(data, tmp_path):
     assert resumed.returncode == 0, resumed.stderr
 
 
+def test_seed_stratify_and_patience_reach_the_recipe(data, tmp_path):
+    flags = ("--seed", 7, "--stratify", "--patience", 0, "--epochs", 1, "--quiet")
+    assert run("train", "mlp", "--data", data, "--out", tmp_path, *flags).returncode == 0
+    recipe = json.loads((tmp_path / "config.json").read_text())["recipe"]
+    assert (recipe["seed"], recipe["stratify"], recipe["patience"]) == (7, True, None)
+
+
 def test_reader_that_goes_away_is_no_error(tmp_path):
     train = f"{sys.executable} -m rnn_native train xor --out {tmp_path}"
     command = f"{train} | head -1; exit ${{PIPESTATUS[0]}}"
@@ -234,5 +254,6 @@ def test_reader_that_goes_away_is_no_error(tmp_path):
         ["bash", "-c", command], capture_output=True, text=True, timeout=60
     )
     assert result.stdout.startswith("Epoch ")
+    assert (tmp_path / "best.safetensors").is_file(), "the work was not done"
     assert "Traceback" not in result.stderr
     assert "Exception" not in result.stderr

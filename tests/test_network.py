@@ -118,5 +118,22 @@ def test_summary_counts(net):
 
 def test_images_may_not_change_their_axes():
     """A deeper input shape must match, or be flat: (n, 14, 56) is no 28x28 image."""
-    with pytest.raises(ValueError, match=r"layers\[0\]"):
-        rn.Network([rn.Dense(2)], (28, 28))
+    net = rn.Network([rn.Flatten(), rn.Dense(2)], (1, 28, 28))
+    for shape in [(3, 28, 28), (3, 1, 28, 28), (3, 784)]:
+        net.predict(np.zeros(shape))
+    with pytest.raises(
+        ValueError, match=r"expected shape \(n, 1, 28, 28\), got \(3, 14, 56\)"
+    ):
+        net.predict(np.zeros((3, 14, 56)))
+
+
+def test_attention_maps_need_an_attention_layer(net):
+    with pytest.raises(ValueError, match="this net has no self_attention layer"):
+        net.attention_maps(np.zeros((1, 784)))
+
+
+def test_attention_maps_are_rows_of_weights():
+    net = rn.Network(rn.models.attention_layers(16, 32), (1, 28, 28))
+    maps = net.attention_maps(np.random.default_rng(0).random((3, 28, 28)))
+    assert maps.shape == (3, 49, 49)
+    np.testing.assert_allclose(maps.sum(axis=2), 1, rtol=1e-5)

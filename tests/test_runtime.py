@@ -57,7 +57,7 @@ def test_cpu_level_can_be_forced(level):
 
 
 def test_unknown_cpu_level_is_one_line():
-    result = python("import rnn_native", RNN_NATIVE_CPU="v9")
+    result = python("import rnn_native as rn; rn.Network", RNN_NATIVE_CPU="v9")
     assert (
         "ImportError: rnn_native: RNN_NATIVE_CPU: unknown CPU level 'v9'" in result.stderr
     )
@@ -72,9 +72,15 @@ def test_another_blas_can_be_named(tmp_path):
 def test_a_blas_that_is_none_is_one_line(tmp_path):
     (tmp_path / "libx.so").write_text("no library")
     for path in (tmp_path / "libx.so", tmp_path / "missing.so"):
-        result = python("import rnn_native", RNN_NATIVE_BLAS=str(path))
+        result = python("import rnn_native as rn; rn.Network", RNN_NATIVE_BLAS=str(path))
         assert "ImportError: rnn_native: cannot open the BLAS: " in result.stderr
         assert str(path) in result.stderr
+
+
+def test_a_net_without_a_blas_is_an_error_and_no_crash():
+    net = "_core.Net([{'type': 'dense', 'units': 1}], (1,), 'squared_error')"
+    result = python(f"from rnn_native import _core; {net}")
+    assert "RuntimeError: Net: no BLAS is loaded" in result.stderr
 
 
 # ---- number of threads ----
@@ -90,6 +96,8 @@ def test_where_the_number_of_threads_comes_from():
     assert threads() == str(min(_runtime.available_cpus(), 64))
     assert threads(OMP_NUM_THREADS="3") == "3"
     assert threads(OMP_NUM_THREADS="3,2") == "3"
+    assert threads(OMP_NUM_THREADS="128") == "64"
+    assert threads(OMP_NUM_THREADS="auto") == threads()
     assert threads(OMP_NUM_THREADS="3", RNN_NATIVE_NUM_THREADS="5") == "5"
 
 
@@ -192,7 +200,7 @@ def test_children_of_fork_train_to_the_same_bits(busy):
 
 def test_import_is_light():
     """Nothing heavier than NumPy, whatever is installed."""
-    code = "import sys, rnn_native; print(*sys.modules)"
+    code = "import sys, rnn_native as rn; rn.train_mlp, rn.load, rn.datasets; print(*sys.modules)"
     loaded = set(python(code).stdout.split())
     heavy = {"safetensors", "tqdm", "pooch", "matplotlib", "PIL", "argparse", "gzip"}
     heavy |= {"tkinter", "torch", "sklearn", "urllib.request", "http.client", "ssl"}
@@ -212,13 +220,27 @@ def subnormals():
 subnormals()
 rn.train_xor(epochs=10, verbose=0)
 subnormals()
-thread = threading.Thread(target=subnormals); thread.start(); thread.join()
 tasks = len(os.listdir('/proc/self/task')) if os.path.isdir('/proc/self/task') else 1
 assert tasks == 1, f'{tasks} threads after import and a tiny training'
+thread = threading.Thread(target=subnormals); thread.start(); thread.join()
 """
     # NumPy's own BLAS would start threads too.
     result = python(code, OPENBLAS_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
+
+
+def test_workers_leave_signals_to_the_interpreter():
+    """A handler must not run on a thread that knows no Python."""
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("no /proc here")
+    train_something(threads=3, epochs=20)
+    blocked = []
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/status") as status:
+            lines = dict(line.split(":", 1) for line in status if ":" in line)
+        blocked.append(int(lines["SigBlk"], 16) & 2 != 0)  # bit 1: SIGINT
+    assert sum(blocked) >= 2, "the workers"
+    assert not all(blocked), "the main thread"
 
 
 def test_second_interpreter_gets_an_import_error():

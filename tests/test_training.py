@@ -1,5 +1,6 @@
 """The loop: what is kept, what is returned, and that a resumed run is the same run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
+import reference
 import rnn_native as rn
 from rnn_native import training
 from rnn_native.callbacks import Callback, EarlyStopping
@@ -46,6 +48,13 @@ def test_stratified_split_takes_the_last_rows_of_each_class():
     assert len(split.x) == 90
 
 
+def test_split_that_leaves_nothing_to_train_on():
+    x, y = np.zeros((5, 1)), np.zeros(5, np.int32)
+    for stratify in (False, True):
+        with pytest.raises(ValueError, match="^validation_split: .* leaves none to train"):
+            training.split(x, y, 0.99999999, stratify)
+
+
 def test_split_of_nothing_and_of_too_little():
     x, y = np.zeros((5, 1)), np.zeros(5, np.int32)
     assert training.split(x, y, 0.0).val_x is None
@@ -64,6 +73,7 @@ def test_split_of_nothing_and_of_too_little():
     [
         ("epochs", 0),
         ("epochs", 1.5),
+        ("batch_size", 2**40),
         ("batch_size", -1),
         ("batch_size", True),
         ("patience", 0),
@@ -80,7 +90,72 @@ def test_bad_recipes_name_the_culprit(name, value):
         training.Recipe(**{name: value})
 
 
+def test_recipe_turns_numpy_numbers_into_plain_ones():
+    recipe = training.Recipe(
+        epochs=np.int64(3), lr=np.float32(0.5), seed=np.int64(3), stratify=np.True_
+    )
+    assert json.loads(json.dumps(recipe.as_dict()))["lr"] == 0.5
+    assert recipe.differences(training.Recipe(lr=0.5, seed=3, stratify=True)) == []
+    with pytest.raises(TypeError, match="^stratify: expected True or False, got 'no'"):
+        training.Recipe(stratify="no")
+
+
 # ---- the loop ----
+
+
+def test_each_epoch_takes_the_rows_in_the_shuffled_order(digits):
+    """The driver against the twin: same generator for weights and shuffles, two epochs."""
+    (x, y), test = digits
+    result = rn.train_mlp(((x, y), test), epochs=2, lr=0.1, validation_split=0.0, verbose=0)
+    layers = [la.spec() for la in rn.models.MLP_LAYERS]
+    rng = reference.Xorshift(1)
+    params = []
+    for fan_in, units in [(784, 512), (512, 10)]:
+        limit = float(np.sqrt(np.float32(6) / np.float32(fan_in + units)))
+        weight = rng.uniform(-limit, limit, fan_in * units).reshape(fan_in, units)
+        params.append({"weight": weight.astype(np.float64), "bias": np.zeros(units)})
+    order = np.arange(len(y))
+    for loss in result.history.history["loss"]:
+        rng.shuffle(order)
+        total = reference.sgd_epoch(
+            layers,
+            params,
+            x.reshape(-1, 784) / 255,
+            y,
+            order,
+            64,
+            0.1,
+            "softmax_cross_entropy",
+        )
+        assert loss == pytest.approx(total / len(y), rel=1e-5)
+
+
+def test_validation_figures_are_those_of_evaluate(digits):
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+    history = net.fit(x, y, epochs=1, validation_split=0.25, verbose=0)
+    loss, accuracy = net.evaluate(x[480:], y[480:])
+    assert (history.rows[0].val_loss, history.rows[0].val_accuracy) == (loss, accuracy)
+
+
+def test_every_callback_that_began_is_ended_and_the_first_error_is_told(digits):
+    ended = []
+
+    class Note(Callback):
+        def __init__(self, name):
+            self.name = name
+
+        def on_train_end(self):
+            ended.append(self.name)
+
+    class Fail(Note):
+        def on_train_begin(self):
+            raise RuntimeError("at the beginning")
+
+    callbacks = [Note("first"), Fail("second"), Note("third")]
+    with pytest.raises(RuntimeError, match="at the beginning"):
+        rn.train_mlp(digits, epochs=1, callbacks=callbacks, verbose=1)
+    assert ended == ["second", "first"]
 
 
 def test_same_seed_same_bits_for_any_threads(digits):
@@ -235,7 +310,7 @@ def test_interrupted_epoch_keeps_best_weights_and_warns(digits):
 
 LONG_EPOCH = """
 import sys, time, numpy as np
-from rnn_native import _core
+from rnn_native import _core, _runtime
 net = _core.Net([{"type": "dense", "units": 512, "activation": "relu"},
                  {"type": "dense", "units": 10}], (784,), "softmax_cross_entropy")
 x, y = np.zeros((60000, 784), np.uint8), np.zeros(60000, np.int32)
@@ -250,7 +325,10 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_in_the_middle_of_an_epoch_takes_effect_soon():
     child = subprocess.Popen(
-        [sys.executable, "-c", LONG_EPOCH], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", LONG_EPOCH],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert child.stdout.readline() == "ready\n"
     time.sleep(0.5)
@@ -289,6 +367,21 @@ def test_resumed_run_equals_uninterrupted_run(digits, tmp_path, first):
     )
     log = (parts / "log.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in log] == ["epoch", "1", "2", "3", "4", "5"]
+
+
+def test_an_older_run_is_never_resumed_in_place_of_a_new_one(digits, tmp_path):
+    """A run that ends before its first epoch leaves itself to resume, not its predecessor."""
+
+    class Fail(Callback):
+        def on_epoch_begin(self, epoch):
+            raise RuntimeError("at once")
+
+    new = {"data": digits, "epochs": 1, "lr": 0.3, "verbose": 0}
+    rn.train_mlp(digits, epochs=2, lr=0.05, out=tmp_path, verbose=0)
+    with pytest.raises(RuntimeError, match="at once"):
+        rn.train_mlp(**new, out=tmp_path, callbacks=[Fail()])
+    resumed = rn.train_mlp(**new, out=tmp_path, resume=True)
+    assert resumed.model.params.tobytes() == rn.train_mlp(**new).model.params.tobytes()
 
 
 def test_resume_keeps_a_best_epoch_from_before(digits, tmp_path):
@@ -334,6 +427,8 @@ def test_resume_with_other_data_architecture_or_nothing(digits, tmp_path):
     rn.train_mlp(digits, epochs=1, out=tmp_path, verbose=0)
     with pytest.raises(ValueError, match="was trained on 576 rows, this run has 90"):
         rn.train_mlp(((x[:100], y[:100]), test), out=tmp_path, resume=True, verbose=0)
+    with pytest.raises(ValueError, match="was trained on other data"):
+        rn.train_mlp(((255 - x, y), test), out=tmp_path, resume=True, verbose=0)
     with pytest.raises(FileNotFoundError, match="no such model file"):
         rn.train_mlp(digits, out=tmp_path / "new", resume=True, verbose=0)
     with pytest.raises(ValueError, match="^resume: needs out"):
@@ -401,6 +496,12 @@ def test_history_without_validation_has_no_validation_columns():
     history = History([EpochRow(1.0, 0.5, 0.1, 0.01)])
     assert sorted(history.history) == ["accuracy", "learning_rate", "loss", "time"]
     assert history.best_epoch() is None
+
+
+def test_best_epoch_is_the_first_of_the_least_finite_losses():
+    losses = [2.0, float("nan"), 1.0, float("-inf"), 1.0, None, 3.0]
+    history = History([EpochRow(0.0, 0.0, 0.0, 0.0, loss) for loss in losses])
+    assert history.best_epoch() == 2
 
 
 def test_history_survives_json():

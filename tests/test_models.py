@@ -1,0 +1,188 @@
+"""The reference's models and what all training calls share, on a few generated digits."""
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native import schedules
+from rnn_native.checkpoint import _read
+from rnn_native.training import Recipe, Split, _row_weights
+
+TRAINERS = [rn.train_mlp, rn.train_cnn, rn.train_attention]
+
+
+def test_parameter_counts_are_those_of_the_reference():
+    counts = []
+    for layers, shape in [
+        (rn.models.MLP_LAYERS, (784,)),
+        (rn.models.CNN_LAYERS, (1, 28, 28)),
+        (rn.models.attention_layers(), (1, 28, 28)),
+        (rn.models.attention_layers(16, 32), (1, 28, 28)),
+    ]:
+        counts.append(rn.Network(layers, shape).params.size)
+    assert counts == [407_050, 15_770, 33_930, 3_114]
+
+
+def test_initial_limits_are_those_of_the_reference():
+    parameters = rn.Network(rn.models.attention_layers(), (1, 28, 28), seed=42).parameters
+    limits = [0.273861, 0.216506, 0.216506, 0.216506, 0.176777, 0.176777, 0.284747]
+    weights = [p for name, p in parameters.items() if name.endswith("weight")]
+    for weight, limit in zip(weights, limits, strict=True):
+        assert limit * 0.95 < np.abs(weight).max() <= limit * (1 + 1e-5)
+    assert weights[0].flat[0] == pytest.approx(
+        -limits[0], abs=1e-6
+    )  # seed 42 begins at -limit
+
+
+def test_sinusoidal_table_has_the_recorded_statistics():
+    table = rn.Network(rn.models.attention_layers(), (1, 28, 28)).parameters[
+        "layers.1.table"
+    ]
+    assert (round(float(table.min()), 3), round(float(table.max()), 3)) == (-1.0, 1.0)
+    assert float(table.mean()) == pytest.approx(0.391, abs=5e-4)
+
+
+@pytest.mark.parametrize("train", TRAINERS)
+def test_every_model_learns(digits, train):
+    result = train(digits, epochs=6, lr=0.05, verbose=0)
+    losses = result.history.history["loss"]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("train", TRAINERS)
+def test_bits_do_not_depend_on_threads(digits, train):
+    weights = {
+        train(digits, epochs=1, threads=t, verbose=0).model.weights.tobytes()
+        for t in (1, 2, 3, 8)
+    }
+    assert len(weights) == 1
+
+
+@pytest.mark.parametrize("train", TRAINERS)
+def test_row_alone_equals_row_in_batch(digits, train):
+    _, (x, _) = digits
+    model = train(digits, epochs=1, verbose=0).model
+    together = model.predict_proba(x)
+    for i in (0, 57, 199):
+        assert model.predict_proba(x[i : i + 1]).tobytes() == together[i : i + 1].tobytes()
+
+
+OPTIONS = [
+    {"optimizer": "adam", "lr": 1e-3},
+    {"optimizer": {"type": "adamw", "weight_decay": 0.1}, "lr": 1e-3},
+    {"optimizer": {"type": "sgd", "momentum": 0.9, "nesterov": True}, "clip_norm": 1.0},
+    {"schedule": schedules.Warmup(schedules.OneCycle(0.1, 4), epochs=1)},
+    {"schedule": schedules.Plateau(0.1, patience=1, min_delta=10.0)},
+    {"label_smoothing": 0.1, "class_weight": "balanced"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: ", ".join(o))
+def test_resumed_run_equals_uninterrupted_run(digits, tmp_path, options):
+    common = {"data": digits, "patience": None, "verbose": 0, **options}
+    whole = rn.train_mlp(epochs=4, out=tmp_path / "whole", **common)
+    rn.train_mlp(epochs=2, out=tmp_path / "parts", **common)
+    rn.train_mlp(epochs=4, out=tmp_path / "parts", resume=True, **common)
+    one, two = (
+        _read(tmp_path / name / "last.safetensors")[0] for name in ("whole", "parts")
+    )
+    assert {k: v.tobytes() for k, v in one.items()} == {
+        k: v.tobytes() for k, v in two.items()
+    }
+    plain = rn.train_mlp(digits, epochs=4, patience=None, verbose=0)
+    assert whole.model.params.tobytes() != plain.model.params.tobytes(), (
+        "the option did nothing"
+    )
+
+
+def test_dropout_and_batchnorm_resume_with_their_masks_and_statistics(digits, tmp_path):
+    layers = [rn.Dense(32, "relu"), rn.BatchNorm(), rn.Dropout(0.4), rn.Dense(10)]
+    options = {"patience": None, "verbose": 0}
+
+    def train(epochs, folder, **more):
+        return rn.models.train_layers(
+            "own",
+            layers,
+            (784,),
+            digits,
+            {"epochs": epochs, "out": folder, **options, **more},
+        )
+
+    whole = train(4, tmp_path / "whole")
+    train(1, tmp_path / "parts")
+    parts = train(4, tmp_path / "parts", resume=True)
+    assert whole.model.weights.tobytes() == parts.model.weights.tobytes()
+    again = rn.load(tmp_path / "whole" / "best.safetensors")
+    _, (x, y) = digits
+    assert again.evaluate(x, y) == whole.model.evaluate(x, y)
+    assert whole.model.state["layers.1.running_mean"].any()
+
+
+def test_schedule_sets_the_rates_of_the_history(digits):
+    schedule = schedules.StepDecay(0.1, step_size=2, gamma=0.5)
+    result = rn.train_mlp(digits, epochs=4, schedule=schedule, patience=None, verbose=0)
+    assert result.history.history["learning_rate"] == [0.1, 0.1, 0.05, 0.05]
+
+
+def test_recipe_survives_json():
+    import json
+
+    recipe = Recipe(
+        schedule=schedules.Warmup(schedules.Plateau(0.1), steps=5), class_weight=[1, 2]
+    )
+    again = Recipe(**json.loads(json.dumps(recipe.as_dict())))
+    assert recipe.differences(again) == []
+    assert again.differences(Recipe(schedule=schedules.Constant(0.1), class_weight=[1, 2]))
+
+
+def test_unknown_options_are_named(digits):
+    with pytest.raises(TypeError, match="unknown argument: batchsize"):
+        rn.train_mlp(digits, batchsize=3)
+    with pytest.raises(ValueError, match="^label_smoothing: expected a value in"):
+        rn.train_mlp(digits, label_smoothing=1.0)
+    with pytest.raises(ValueError, match="^optimizer.type: unknown optimizer 'rms'"):
+        rn.train_mlp(digits, optimizer="rms")
+
+
+# ---- class weights ----
+
+
+def weights_for(y, class_weight):
+    y = np.array(y, np.int32)
+    return _row_weights(Split(np.zeros((len(y), 1), np.float32), y), class_weight)
+
+
+def test_balanced_weights_are_those_of_scikit_learn():
+    """n / (classes * n_c): 4 / (2 * 3) and 4 / (2 * 1)."""
+    np.testing.assert_allclose(weights_for([0, 0, 0, 1], "balanced"), [2 / 3] * 3 + [2])
+    np.testing.assert_allclose(weights_for([0, 2, 2, 2], "balanced"), [2] + [2 / 3] * 3)
+
+
+def test_given_class_weights():
+    assert weights_for([0, 1, 1], None) is None
+    np.testing.assert_allclose(weights_for([0, 1, 1], [1, 5, 9]), [1, 5, 5])
+    for bad in ([1.0], [1.0, -1.0], [1.0, float("nan")]):
+        with pytest.raises(ValueError, match="^class_weight: expected 2 finite weights"):
+            weights_for([0, 1], bad)
+
+
+def test_weight_two_is_the_row_twice(digits):
+    """In one batch, doubling a class' weight is repeating its rows, up to the mean's n."""
+    (x, y), _ = digits
+    x, y = x[:60].reshape(60, 784), y[:60].astype(np.int32)
+    twice = np.concatenate([np.arange(60), np.flatnonzero(y == 3)])
+    net = rn.Network([rn.Dense(10)], (784,))._net
+    weights = np.where(y == 3, 2, 1).astype(np.float32)
+    loss, weighted = net.gradients(x, y, weights=weights)
+    repeated_loss, repeated = net.gradients(x[twice].copy(), y[twice].copy())
+    assert loss == pytest.approx(repeated_loss, rel=1e-6)
+    np.testing.assert_allclose(weighted * 60, repeated * len(twice), rtol=1e-4, atol=1e-4)
+
+
+# ---- MNIST ----
+
+
+@pytest.mark.slow
+def test_cnn_and_attention_reach_the_reference_on_mnist(mnist):
+    assert rn.train_cnn(mnist, verbose=0).test_accuracy >= 0.919
+    assert rn.train_attention(mnist, verbose=0).test_accuracy >= 0.88
