@@ -423,16 +423,23 @@ def _load_npz(path: Path) -> tuple[Split, Split]:
 
 def _read_member(archive: "ZipFile", key: str, name: str) -> Bytes:
     """Read one array; its header is compared with its size before allocating."""
+    from tokenize import TokenError
     from zipfile import ZIP_DEFLATED, ZIP_STORED
 
     info = archive.getinfo(f"{key}.npy")
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise FormatError(f"{name}: {key} is compressed in an unusual way")
     with archive.open(info) as file:
-        if np.lib.format.read_magic(file) == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        try:
+            shape, _, dtype = read_header[version](file)
+        except (KeyError, SyntaxError, TokenError):
+            # NumPy reads the header as Python's own literals, with Python's own errors.
+            raise FormatError(f"{name}: {key} has a header that cannot be read") from None
         announced = file.tell() + math.prod(shape)
     if dtype != np.uint8 or len(shape) != _ARRAYS[key]:
         raise FormatError(

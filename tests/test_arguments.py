@@ -150,6 +150,8 @@ def test_inputs_may_be_read_only_and_stay_as_they_are(net, rng):
             ValueError,
             r"layers\[0\].activation: expected one of linear, ",
         ),
+        ([dense(2, "relu\0x")], ValueError, r"layers\[0\].activation: expected one of"),
+        ([{"type": "dense\0x"}], ValueError, r"layers\[0\].type: expected a name"),
         ([dense(2, 5)], ValueError, r"layers\[0\].activation: expected one of .*got 5"),
         ([dense(2, alpha=-1.0)], ValueError, r"layers\[0\].alpha: expected a value in \[0"),
         (

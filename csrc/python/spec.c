@@ -15,6 +15,18 @@ typedef struct {
     const char *key;
 } place;
 
+/* The text of a str (borrowed), or NULL without an exception when it is no str, cannot be
+ * UTF-8, or holds a zero, where C would take it to end. */
+static const char *
+text_of(PyObject *value_b)
+{
+    Py_ssize_t size = 0;
+    const char *text_b =
+        PyUnicode_Check(value_b) ? PyUnicode_AsUTF8AndSize(value_b, &size) : NULL;
+    PyErr_Clear();
+    return text_b != NULL && strlen(text_b) == (size_t)size ? text_b : NULL;
+}
+
 static int
 raise_at(place at, PyObject *exception, const char *expected, PyObject *got_b)
 {
@@ -37,9 +49,7 @@ raise_choices(place at, const rnn_attr *attr, PyObject *got_b)
 static int
 take_choice(PyObject *value_b, const rnn_attr *attr, place at, double *result)
 {
-    const char *text_b =
-        PyUnicode_Check(value_b) ? PyUnicode_AsUTF8AndSize(value_b, NULL) : NULL;
-    PyErr_Clear(); /* a string that is not UTF-8 is no choice either */
+    const char *text_b = text_of(value_b);
     for (int i = 0; text_b != NULL && attr->choice(i) != NULL; i++)
         if (strcmp(text_b, attr->choice(i)) == 0) {
             *result = i;
@@ -116,10 +126,8 @@ take_attrs(PyObject *spec_b, const rnn_attr *attrs, const char *type, const char
     Py_ssize_t position = 0;
     PyObject *key_b = NULL;
     while (PyDict_Next(spec_b, &position, &key_b, NULL)) {
-        const char *text_b =
-            PyUnicode_Check(key_b) ? PyUnicode_AsUTF8AndSize(key_b, NULL) : NULL;
+        const char *text_b = text_of(key_b);
         if (text_b == NULL || !is_known_key(attrs, text_b)) {
-            PyErr_Clear();
             PyErr_Format(PyExc_ValueError, "%s: %s has no key %R", where, type, key_b);
             return -1;
         }
@@ -143,10 +151,8 @@ take_type_name(PyObject *spec_b, const char *where)
         PyErr_Format(PyExc_ValueError, "%s: key 'type' is missing", where);
         return NULL;
     }
-    const char *text_b =
-        PyUnicode_Check(name_b) ? PyUnicode_AsUTF8AndSize(name_b, NULL) : NULL;
+    const char *text_b = text_of(name_b);
     if (text_b == NULL) {
-        PyErr_Clear();
         PyErr_Format(PyExc_ValueError, "%s.type: expected a name, got %R", where, name_b);
     }
     return text_b;
