@@ -1,0 +1,761 @@
+"""Training configurations: JSON files with the numbers of a run.
+
+The first half is what all JSON files of settings share: reading without surprises, and
+rules for values whose errors name file, path, what was expected and what was found.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rnn_native.errors import FormatError
+from rnn_native.files import AnyPath, errors_named, regular_file_size, shown
+from rnn_native.schedules import (
+    Constant,
+    CosineAnnealing,
+    Exponential,
+    OneCycle,
+    Plateau,
+    Schedule,
+    StepDecay,
+    Warmup,
+)
+
+if TYPE_CHECKING:
+    from rnn_native.training import Recipe
+
+MAX_FILE_SIZE = 1 << 20
+MAX_INT = 2**31 - 1
+_MAX_DIGITS = 400  # more than any float has, and cheap to convert
+_MAX_SHOWN = 60
+_USUAL_NAMES = {"lr": "learning_rate"}  # what people write for ours
+
+
+class ConfigError(FormatError):
+    """A file of settings is wrong.
+
+    The message is one line: file, path inside it ("layers[2].kernel_size"), what was
+    expected, what was found.
+    """
+
+
+# ---- where a value stands, and how it is shown ----
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands.
+
+    Parameters
+    ----------
+    source : str
+        The file, as messages name it.
+    path : str
+        The path inside it; empty for the root.
+    """
+
+    source: str
+    path: str = ""
+
+    def key(self, name: str) -> "Place":
+        """Return the place of an object's key."""
+        return Place(self.source, f"{self.path}.{name}" if self.path else name)
+
+    def item(self, index: int) -> "Place":
+        """Return the place of an array's item."""
+        return Place(self.source, f"{self.path}[{index}]")
+
+    def error(self, text: str) -> ConfigError:
+        """Return the error to raise for the value that stands here."""
+        return ConfigError(": ".join(filter(None, (self.source, self.path, text))))
+
+
+def described(value: object) -> str:
+    """Return a value for a message: one line, printable, short whatever it holds."""
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        return "an array"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, int) and abs(value) >= 10**_MAX_SHOWN:
+        return "an integer of many digits"
+    return _shortened(repr(value))
+
+
+def quoted(name: str) -> str:
+    """Return a string in single quotes, as the reference's messages have it."""
+    return f"'{_shortened(repr(name)[1:-1])}'"
+
+
+def _shortened(shown_value: str) -> str:
+    if len(shown_value) <= _MAX_SHOWN:
+        return shown_value
+    return f"{shown_value[:_MAX_SHOWN]}..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?", or a list of what is known when nothing is near."""
+    import difflib
+
+    by_lower = {key.lower(): key for key in known}
+    by_lower.update({k: v for k, v in _USUAL_NAMES.items() if v in by_lower})
+    found = difflib.get_close_matches(name[:100].lower(), by_lower, n=1, cutoff=0.5)
+    if found:
+        return f"; did you mean '{by_lower[found[0]]}'?"
+    return f"; known are {', '.join(known)}"
+
+
+# ---- rules for values ----
+
+Rule: TypeAlias = Callable[[Place, Any], Any]
+"""Checks a value that is not null and returns it, or raises ConfigError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A rule: a number in a range; booleans are no numbers.
+
+    Parameters
+    ----------
+    low, high : int or float
+    above, below : bool
+        Whether `low` or `high` itself is refused.
+    whole : bool
+        Whether only integers are accepted; 3.0 is none.
+    """
+
+    low: float = -sys.float_info.max
+    high: float = sys.float_info.max
+    above: bool = False
+    below: bool = False
+    whole: bool = False
+
+    def __call__(self, place: Place, value: Any) -> Any:
+        """Return the value, as a float unless only integers are accepted."""
+        if not self._is_number(value) or not self._holds(value):
+            raise place.error(f"expected {self}, got {described(value)}")
+        return value if self.whole else float(value)
+
+    def _is_number(self, value: Any) -> bool:
+        kinds = int if self.whole else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool)
+
+    def _holds(self, value: float) -> bool:
+        """Whether the value is in the range; NaN is in none."""
+        over = value > self.low if self.above else value >= self.low
+        under = value < self.high if self.below else value <= self.high
+        return over and under
+
+    def __str__(self) -> str:
+        noun = "an integer" if self.whole else "a number"
+        if self.low == -sys.float_info.max:
+            return noun
+        if self.high == sys.float_info.max:
+            return f"{noun} {'above' if self.above else 'of at least'} {self.low:g}"
+        left, right = "(" if self.above else "[", ")" if self.below else "]"
+        return f"{noun} in {left}{self.low}, {self.high}{right}"
+
+
+def integer(low: int, high: int = MAX_INT) -> Number:
+    """Return a rule: an integer in [low, high]."""
+    return Number(low, high, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A rule: one of some names."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, place: Place, value: Any) -> str:
+        """Return the name."""
+        if isinstance(value, str) and value in self.names:
+            return value
+        text = f"expected one of {', '.join(self.names)}, got {described(value)}"
+        raise place.error(text)
+
+
+def text(place: Place, value: Any) -> str:
+    """Check a string."""
+    if not isinstance(value, str):
+        raise place.error(f"expected a string, got {described(value)}")
+    return value
+
+
+def flag(place: Place, value: Any) -> bool:
+    """Check a boolean."""
+    if not isinstance(value, bool):
+        raise place.error(f"expected true or false, got {described(value)}")
+    return value
+
+
+def array(place: Place, value: Any) -> list[Any]:
+    """Check an array; its items are left as they are."""
+    if not isinstance(value, (list, tuple)):
+        raise place.error(f"expected an array, got {described(value)}")
+    return list(value)
+
+
+def mapping_at(place: Place, value: Any) -> Mapping[str, Any]:
+    """Check an object: no key twice, all keys strings; its values are left as they are."""
+    if not isinstance(value, Mapping):
+        raise place.error(f"expected an object, got {described(value)}")
+    if isinstance(value, _Object) and value.twice is not None:
+        raise place.error(f"key {described(value.twice)} is given twice")
+    for key in value:
+        if not isinstance(key, str):
+            raise place.error(f"expected keys that are strings, got {described(key)}")
+    return value
+
+
+def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """Check an object's keys against their rules.
+
+    Parameters
+    ----------
+    place : Place
+        Of the object.
+    value : Any
+        What stands there.
+    rules : mapping of str to Rule
+        All keys that are known.
+
+    Returns
+    -------
+    dict
+        What the rules returned; keys whose value is null are left out.
+
+    Raises
+    ------
+    ConfigError
+        If it is not an object, has a key twice or an unknown one, or a value is wrong.
+    """
+    given = mapping_at(place, value)
+    for key in given:
+        if key not in rules:
+            raise place.key(_key_shown(key)).error(f"unknown key{nearest(key, rules)}")
+    return {
+        key: rules[key](place.key(key), item)
+        for key, item in given.items()
+        if item is not None
+    }
+
+
+def _key_shown(key: str) -> str:
+    return key if key.isidentifier() and len(key) <= _MAX_SHOWN else described(key)
+
+
+# ---- JSON files ----
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that knows which of its keys was given twice."""
+
+    twice: str | None = None
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> "_Object":
+        made = cls()
+        for key, value in pairs:
+            if key in made and made.twice is None:
+                made.twice = key
+            made[key] = value
+        return made
+
+
+def read_json(path: AnyPath) -> Any:
+    """Read a small JSON file; what it holds is then for `take` and its rules to judge.
+
+    Parameters
+    ----------
+    path : str or path-like
+        UTF-8, with or without a byte order mark, at most 1 MiB.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it is not a regular one, or reading fails.
+    ConfigError
+        If it is empty, too large, not UTF-8, not JSON, or nested too deeply.
+    """
+    place = Place(shown(path))
+    content = _read_text(path, place)
+    try:
+        return json.loads(
+            content,
+            object_pairs_hook=_Object.of,
+            parse_int=lambda digits: int(digits[:_MAX_DIGITS]),
+        )
+    except RecursionError:
+        fault = "arrays or objects nested too deeply"
+    except json.JSONDecodeError as error:
+        fault = f"an error at line {error.lineno}, column {error.colno}: {error.msg}"
+        if content[error.pos : error.pos + 1] in ("/", "#"):
+            fault += "; JSON has no comments"
+    raise place.error(f"expected JSON, got {fault}")
+
+
+def _read_text(path: AnyPath, place: Place) -> str:
+    with errors_named(path):
+        size = regular_file_size(path)
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE_SIZE + 1)
+    if len(data) > MAX_FILE_SIZE:
+        raise place.error(f"expected at most {MAX_FILE_SIZE} bytes, got {size}")
+    try:
+        content = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise place.error(
+            f"expected UTF-8, got byte 0x{byte:02x} at offset {error.start}"
+        ) from None
+    if not content.strip():
+        raise place.error("expected a JSON object, got an empty file")
+    return content
+
+
+# ---- training configurations ----
+
+SCHEDULERS = (
+    "constant",
+    "step_decay",
+    "exponential",
+    "cosine_annealing",
+    "one_cycle",
+    "plateau",
+)
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "swish", "tanh")
+
+_FINITE = Number()
+_ANY_COUNT = integer(0, 2**64 - 1)
+_AT_LEAST_1 = Number(1)
+_RATE = Number(1e-30, 1e6, below=True)
+_FRACTION = Number(0, 1, above=True, below=True)
+
+OPTIMIZERS: dict[str, dict[str, Rule]] = {
+    "sgd": {
+        "momentum": Number(0, 1),
+        "nesterov": flag,
+        "weight_decay": Number(0, 1e6),
+    },
+    "adam": {
+        "beta_1": Number(0, 1 - 1e-9),
+        "beta_2": Number(0, 1 - 1e-9),
+        "epsilon": Number(0, 1),
+        "weight_decay": Number(0, 1e6),
+    },
+}
+OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]
+_OPTIMIZER_KEYS: dict[str, Rule] = OPTIMIZERS["sgd"] | OPTIMIZERS["adam"]
+
+
+def _optimizer(place: Place, value: Any) -> dict[str, Any]:
+    """Check a name, or an object whose "type" is the name."""
+    names = Choice(tuple(OPTIMIZERS))
+    if isinstance(value, str):
+        return {"type": names(place, value)}
+    if not isinstance(value, Mapping):
+        raise place.error(f"expected a name or an object, got {described(value)}")
+    if mapping_at(place, value).get("type") is None:
+        raise place.key("type").error(f"missing; expected one of {', '.join(OPTIMIZERS)}")
+    name = names(place.key("type"), value["type"])
+    return take(place, value, {"type": names, **OPTIMIZERS[name]})
+
+
+def _class_weight(place: Place, value: Any) -> Any:
+    """Check "balanced", an array with a weight for each class, or {"3": weight}."""
+    weight = Number(0)
+    if isinstance(value, (list, tuple)) and value:
+        return tuple(weight(place.item(i), item) for i, item in enumerate(value))
+    if isinstance(value, Mapping) and value:
+        return {
+            _label(place, label): weight(place.key(label), item)
+            for label, item in mapping_at(place, value).items()
+        }
+    if value != "balanced":
+        raise place.error(
+            "expected 'balanced', an array of weights, or an object of class numbers and "
+            f"weights, got {described(value)}{'' if value else ' that is empty'}"
+        )
+    return value
+
+
+def _label(place: Place, label: str) -> int:
+    if re.fullmatch("0|[1-9][0-9]{0,8}", label) is None:
+        raise place.error(f"expected class numbers as keys, got {described(label)}")
+    return int(label)
+
+
+# Keys of one kind of scheduler; the reference's own are not among them, because the
+# reference takes them beside any kind.
+_OWN_SCHEDULER_KEYS: dict[str, dict[str, Rule]] = {
+    "one_cycle": {
+        "lr_max": _RATE,
+        "div": _AT_LEAST_1,
+        "div_final": _AT_LEAST_1,
+        "pct_start": _FRACTION,
+    },
+    "plateau": {
+        "plateau_factor": _FRACTION,
+        "plateau_patience": integer(1),
+        "plateau_min_delta": Number(0),
+        "plateau_cooldown": integer(0),
+    },
+}
+
+# What the reference checks after reading are finite numbers and strings here: its checks
+# have their own order and words.
+_REFERENCE_SCHEDULER_KEYS: dict[str, Rule] = {
+    "step_size": _ANY_COUNT,
+    "gamma": _FINITE,
+    "decay_rate": _FINITE,
+    "min_lr": _FINITE,
+    "T_max": _ANY_COUNT,
+}
+
+_SCHEDULER_KEYS: dict[str, Rule] = {
+    **_REFERENCE_SCHEDULER_KEYS,
+    **_OWN_SCHEDULER_KEYS["one_cycle"],
+    **_OWN_SCHEDULER_KEYS["plateau"],
+}
+
+KEYS: dict[str, Rule] = {
+    "scheduler_type": text,
+    **_SCHEDULER_KEYS,
+    "activation_function": text,
+    "leaky_relu_alpha": _FINITE,
+    "elu_alpha": _FINITE,
+    "learning_rate": _RATE,
+    "batch_size": integer(1),
+    "epochs": integer(1),
+    "optimizer": _optimizer,
+    **_OPTIMIZER_KEYS,
+    "seed": integer(0, 2**64 - 1),
+    "validation_split": Number(0, 1, below=True),
+    "stratify": flag,
+    "patience": integer(0),
+    "min_delta": Number(0, 1e6, below=True),
+    "label_smoothing": Number(0, 1, below=True),
+    "clip_norm": Number(0, 1e30, below=True),
+    "class_weight": _class_weight,
+    "warmup_epochs": integer(0),
+    "warmup_steps": integer(0),
+    "$schema": text,
+}
+"""All keys of a training configuration, each with its rule."""
+
+# What a Recipe has too, under the same names but for the learning rate.
+_RECIPE_KEYS = (
+    "epochs",
+    "batch_size",
+    "seed",
+    "validation_split",
+    "stratify",
+    "patience",
+    "min_delta",
+    "optimizer",
+    "clip_norm",
+    "label_smoothing",
+    "class_weight",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """A training configuration, made by `load_config` or `parse_config`.
+
+    What is None was not given: the program that trains has its own value.
+
+    Attributes
+    ----------
+    scheduler_type : str
+        One of `SCHEDULERS`.
+    step_size, gamma
+        Of step_decay.
+    decay_rate
+        Of exponential.
+    min_lr
+        Of cosine_annealing and plateau.
+    T_max : int or None
+        Of cosine_annealing; None is the number of epochs.
+    activation_function : str or None
+        One of `ACTIVATIONS`, for the hidden layers; see `hidden_activation`.
+    leaky_relu_alpha, elu_alpha : float
+    learning_rate, batch_size, epochs, seed, validation_split, stratify, min_delta,
+    label_smoothing, clip_norm
+        See `rnn_native.training.Recipe`.
+    patience : int or None
+        0 never stops early.
+    optimizer : dict or None
+        Spec of an optimiser, as the core takes it.
+    class_weight : "balanced", tuple of float, dict of int to float, or None
+    warmup_epochs, warmup_steps : int
+    lr_max, div, div_final, pct_start
+        Of one_cycle; `lr_max` None is the learning rate.
+    plateau_factor, plateau_patience, plateau_min_delta, plateau_cooldown
+        Of plateau.
+    """
+
+    scheduler_type: str = "constant"
+    step_size: int = 3
+    gamma: float = 0.5
+    decay_rate: float = 0.95
+    min_lr: float = 1e-4
+    T_max: int | None = None
+    activation_function: str | None = None
+    leaky_relu_alpha: float = 0.01
+    elu_alpha: float = 1.0
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    optimizer: dict[str, Any] | None = None
+    seed: int | None = None
+    validation_split: float | None = None
+    stratify: bool | None = None
+    patience: int | None = None
+    min_delta: float | None = None
+    label_smoothing: float | None = None
+    clip_norm: float | None = None
+    class_weight: str | tuple[float, ...] | dict[int, float] | None = None
+    warmup_epochs: int = 0
+    warmup_steps: int = 0
+    lr_max: float | None = None
+    div: float = 25.0
+    div_final: float = 1e5
+    pct_start: float = 0.25
+    plateau_factor: float = 0.1
+    plateau_patience: int = 2
+    plateau_min_delta: float = 0.001
+    plateau_cooldown: int = 0
+
+    def applied_to(self, recipe: "Recipe", classes: int) -> "Recipe":
+        """Return a program's recipe with what this configuration gives in its place.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            What the program does without a configuration.
+        classes : int
+            Number of classes, for `class_weight`.
+
+        Returns
+        -------
+        Recipe
+            Its schedule is that of this configuration; None when that is constant.
+
+        Raises
+        ------
+        ConfigError
+            If `class_weight` does not fit the number of classes.
+        """
+        given = {name: getattr(self, name) for name in _RECIPE_KEYS}
+        given["lr"] = self.learning_rate
+        given["class_weight"] = self._weights(classes)
+        changed = {name: value for name, value in given.items() if value is not None}
+        if self.patience == 0:
+            changed["patience"] = None
+        recipe = replace(recipe, **changed)
+        schedule = self.schedule(recipe.lr, recipe.epochs)
+        plain = isinstance(schedule, Constant)
+        return replace(recipe, schedule=None if plain else schedule)
+
+    def _weights(self, classes: int) -> str | list[float] | None:
+        """Return the class weights in the form of a recipe; classes not named weigh 1."""
+        given = self.class_weight
+        if given is None or isinstance(given, str):
+            return given
+        by_class = given if isinstance(given, dict) else dict(enumerate(given))
+        place = Place("class_weight")
+        if isinstance(given, tuple) and len(given) != classes:
+            raise place.error(f"expected {classes} weights, got {len(given)}")
+        if max(by_class) >= classes:
+            raise place.error(f"expected classes below {classes}, got {max(by_class)}")
+        return [by_class.get(label, 1.0) for label in range(classes)]
+
+    def schedule(self, lr: float, epochs: int) -> Schedule:
+        """Return the schedule for a run with this learning rate and number of epochs."""
+        schedule = self._plain_schedule(lr, epochs)
+        if self.warmup_epochs or self.warmup_steps:
+            return Warmup(schedule, self.warmup_epochs, self.warmup_steps)
+        return schedule
+
+    def _plain_schedule(self, lr: float, epochs: int) -> Schedule:
+        if self.scheduler_type == "step_decay":
+            return StepDecay(lr, self.step_size, self.gamma)
+        if self.scheduler_type == "exponential":
+            return Exponential(lr, self.decay_rate)
+        if self.scheduler_type == "cosine_annealing":
+            return CosineAnnealing(lr, self.T_max or epochs, self.min_lr)
+        if self.scheduler_type == "one_cycle":
+            top = self.lr_max or lr
+            return OneCycle(top, epochs, self.div, self.div_final, self.pct_start)
+        if self.scheduler_type == "plateau":
+            return Plateau(
+                lr,
+                self.plateau_factor,
+                self.plateau_patience,
+                self.plateau_min_delta,
+                self.plateau_cooldown,
+                self.min_lr,
+            )
+        return Constant(lr)
+
+    def hidden_activation(self) -> dict[str, Any] | None:
+        """Return the keys "activation" and "alpha" of a layer's spec, or None."""
+        if self.activation_function is None:
+            return None
+        spec: dict[str, Any] = {"activation": self.activation_function}
+        if self.activation_function == "swish":
+            spec["activation"] = "silu"
+        if self.activation_function == "leaky_relu":
+            spec["alpha"] = self.leaky_relu_alpha
+        if self.activation_function == "elu":
+            spec["alpha"] = self.elu_alpha
+        return spec
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what differs from the defaults as plain data that `parse_config` takes."""
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        if isinstance(self.class_weight, tuple):
+            given["class_weight"] = list(self.class_weight)
+        if isinstance(self.class_weight, dict):
+            given["class_weight"] = {str(k): w for k, w in self.class_weight.items()}
+        return {"scheduler_type": self.scheduler_type, **given}
+
+
+def load_config(path: AnyPath) -> TrainingConfig:
+    """Read a training configuration.
+
+    Parameters
+    ----------
+    path : str or path-like
+        JSON with the keys that docs/configuration.md lists; the reference system's files
+        are taken as they are.
+
+    Returns
+    -------
+    TrainingConfig
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it is not a regular one, or reading fails.
+    ConfigError
+        If it is not JSON, a key is unknown or missing, or a value is out of range.
+    """
+    return parse_config(read_json(path), shown(path))
+
+
+def parse_config(mapping: Mapping[str, Any], source: str = "config") -> TrainingConfig:
+    """Make a training configuration from plain data.
+
+    Parameters
+    ----------
+    mapping : mapping
+        What `load_config` reads from a file.
+    source : str
+        What messages name.
+
+    Returns
+    -------
+    TrainingConfig
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or missing, or a value is out of range.
+
+    Examples
+    --------
+    >>> from rnn_native.config import parse_config
+    >>> config = parse_config({"scheduler_type": "step_decay", "gamma": 0.1})
+    >>> config.schedule(lr=0.5, epochs=10)
+    StepDecay(lr=0.5, step_size=3, gamma=0.1)
+    """
+    place = Place(source)
+    given = take(place, mapping, KEYS)
+    given.pop("$schema", None)
+    if not given:
+        raise place.error("empty configuration")
+    _require_scheduler_type(place, given)
+    _check_as_the_reference(place, given)
+    _check_scheduler(place, given)
+    if given.get("warmup_epochs") and given.get("warmup_steps"):
+        raise place.key("warmup_steps").error("warmup_epochs is given already")
+    _gather_optimizer(place, given)
+    return TrainingConfig(**given)
+
+
+def _require_scheduler_type(place: Place, given: dict[str, Any]) -> None:
+    """Refuse schedulers' keys without the scheduler, as the reference does."""
+    key = next((key for key in given if key in _SCHEDULER_KEYS), None)
+    if key is not None and "scheduler_type" not in given:
+        raise place.key("scheduler_type").error(
+            f"missing, but '{key}' is given; expected one of {', '.join(SCHEDULERS)}"
+        )
+
+
+def _check_as_the_reference(place: Place, given: dict[str, Any]) -> None:
+    """Make the reference's checks, in its order and words."""
+    for key in ("gamma", "decay_rate", "min_lr"):
+        _require_non_negative(place, given, key)
+    name = given.get("activation_function", "relu")
+    if name not in ACTIVATIONS:
+        raise place.key("activation_function").error(
+            f"Invalid activation function {quoted(name)}. "
+            f"Must be one of: {', '.join(ACTIVATIONS)}"
+        )
+    _require_non_negative(place, given, "leaky_relu_alpha")
+    if given.get("elu_alpha", 1.0) <= 0:
+        got = given["elu_alpha"]
+        raise place.key("elu_alpha").error(f"elu_alpha must be positive, got {got}")
+
+
+def _require_non_negative(place: Place, given: dict[str, Any], key: str) -> None:
+    if given.get(key, 0) < 0:
+        raise place.key(key).error(f"{key} must be non-negative, got {given[key]}")
+
+
+def _check_scheduler(place: Place, given: dict[str, Any]) -> None:
+    """Check what the reference finds out when it makes the scheduler, and our own keys."""
+    kind = given.get("scheduler_type", "constant")
+    if kind not in SCHEDULERS:
+        raise place.key("scheduler_type").error(
+            f"Unknown scheduler type {quoted(kind)}. "
+            f"Must be one of: {', '.join(SCHEDULERS)}"
+        )
+    for owner, key in (("step_decay", "step_size"), ("cosine_annealing", "T_max")):
+        if kind == owner and given.get(key) == 0:
+            raise place.key(key).error(f"{key} must be > 0, got 0")
+    for owner, keys in _OWN_SCHEDULER_KEYS.items():
+        for key in keys:
+            if key in given and kind != owner:
+                raise place.key(key).error(
+                    f"only scheduler_type '{owner}' has this key, got '{kind}'"
+                )
+
+
+def _gather_optimizer(place: Place, given: dict[str, Any]) -> None:
+    """Move the optimiser's keys beside "optimizer" into its spec."""
+    beside = {key: given.pop(key) for key in _OPTIMIZER_KEYS if key in given}
+    if not beside:
+        return
+    spec = given.setdefault("optimizer", {"type": "sgd"})
+    for key in beside:
+        if key not in OPTIMIZERS[spec["type"]]:
+            raise place.key(key).error(
+                f"optimizer '{spec['type']}' has no such key; it has "
+                f"{', '.join(OPTIMIZERS[spec['type']])}"
+            )
+        if key in spec:
+            raise place.key(key).error(f"optimizer.{key} is given already")
+    spec.update(beside)
