@@ -1,0 +1,234 @@
+"""How good predicted labels are: confusion matrix, and what follows from it."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Counts: TypeAlias = NDArray[np.int64]
+Scores: TypeAlias = NDArray[np.float64]
+
+MAX_CLASSES = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """Scores of a set of predictions; `str` gives a table.
+
+    Attributes
+    ----------
+    confusion : ndarray of shape (classes, classes), int64
+        Rows are true labels, columns predicted ones.
+    precision, recall, f1 : ndarray of shape (classes,), float64
+        0 where there is nothing to divide by.
+    support : ndarray of shape (classes,), int64
+        Rows of each true class.
+    accuracy : float
+        A fraction in [0, 1].
+    """
+
+    confusion: Counts
+    precision: Scores
+    recall: Scores
+    f1: Scores
+    support: Counts
+    accuracy: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        classes = {
+            str(label): {
+                "precision": float(self.precision[label]),
+                "recall": float(self.recall[label]),
+                "f1": float(self.f1[label]),
+                "support": int(self.support[label]),
+            }
+            for label in range(len(self.support))
+        }
+        return {
+            "accuracy": self.accuracy,
+            "support": int(self.support.sum()),
+            "classes": classes,
+            "macro_average": self._average(None),
+            "weighted_average": self._average(self.support),
+            "confusion_matrix": self.confusion.tolist(),
+        }
+
+    def _average(self, weights: Counts | None) -> dict[str, float]:
+        return {
+            name: float(np.average(getattr(self, name), weights=weights))
+            for name in ("precision", "recall", "f1")
+        }
+
+    def __str__(self) -> str:
+        total = int(self.support.sum())
+        lines = [f"{'class':<16}{'precision':>10}{'recall':>10}{'f1':>10}{'rows':>10}"]
+        for label in range(len(self.support)):
+            scores = [self.precision[label], self.recall[label], self.f1[label]]
+            lines.append(_line(str(label), scores, int(self.support[label])))
+        for name, weights in (("macro", None), ("weighted", self.support)):
+            averages = list(self._average(weights).values())
+            lines.append(_line(f"{name} average", averages, total))
+        lines.append(_line("accuracy", [self.accuracy], total))
+        lines += ["", format_confusion_matrix(self.confusion)]
+        return "\n".join(lines)
+
+
+def confusion_matrix(
+    y_true: ArrayLike, y_pred: ArrayLike, classes: int | None = None
+) -> Counts:
+    """Count how often each true label was given each predicted one.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like of int of shape (n,)
+        Labels from 0.
+    classes : int, optional
+        Number of classes; one more than the greatest label when left out.
+
+    Returns
+    -------
+    ndarray of shape (classes, classes), int64
+        Rows are true labels, columns predicted ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the labels are not integers in 0..classes-1, there are none, or not equally many.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1])
+    array([[1, 1],
+           [0, 1]])
+    """
+    true, predicted = _as_labels(y_true, "y_true"), _as_labels(y_pred, "y_pred")
+    if len(true) != len(predicted):
+        raise ValueError(
+            f"y_pred: expected {len(true)} labels, as many as y_true, got {len(predicted)}"
+        )
+    if classes is None:
+        classes = int(max(true.max(), predicted.max())) + 1
+    if isinstance(classes, bool) or not isinstance(classes, (int, np.integer)):
+        raise TypeError(f"classes: expected an integer, got {classes!r}")
+    if not 1 <= classes <= MAX_CLASSES:
+        raise ValueError(f"classes: expected a value in 1..{MAX_CLASSES}, got {classes}")
+    for name, labels in (("y_true", true), ("y_pred", predicted)):
+        bad = np.flatnonzero((labels < 0) | (labels >= classes))
+        if bad.size:
+            raise ValueError(
+                f"{name}: expected labels in 0..{classes - 1}, got {labels[bad[0]]} at "
+                f"[{bad[0]}]"
+            )
+    # Small unsigned types would overflow in the product.
+    cells = true.astype(np.int64) * classes + predicted.astype(np.int64)
+    counts: Counts = np.bincount(cells, minlength=classes * classes).astype(np.int64)
+    return counts.reshape(classes, classes)
+
+
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the fraction of predictions that are right.
+
+    Parameters and errors are those of `confusion_matrix`.
+    """
+    matrix = confusion_matrix(y_true, y_pred)
+    return float(np.trace(matrix) / matrix.sum())
+
+
+def precision_recall_f1(confusion: ArrayLike) -> tuple[Scores, Scores, Scores]:
+    """Return precision, recall and F1 of each class of a confusion matrix.
+
+    Parameters
+    ----------
+    confusion : array_like of int of shape (classes, classes)
+
+    Returns
+    -------
+    precision : ndarray of shape (classes,), float64
+        Right ones among those predicted as the class.
+    recall : ndarray of shape (classes,), float64
+        Right ones among those that are of the class.
+    f1 : ndarray of shape (classes,), float64
+        Harmonic mean of both. All are 0 where there is nothing to divide by.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a square matrix of counts.
+    """
+    matrix = _as_confusion(confusion)
+    right = np.diagonal(matrix)
+    predicted, support = matrix.sum(axis=0), matrix.sum(axis=1)
+    return (
+        _ratio(right, predicted),
+        _ratio(right, support),
+        _ratio(2 * right, predicted + support),
+    )
+
+
+def classification_report(
+    y_true: ArrayLike, y_pred: ArrayLike, classes: int | None = None
+) -> Report:
+    """Return all scores of a set of predictions.
+
+    Parameters and errors are those of `confusion_matrix`.
+
+    Returns
+    -------
+    Report
+        `str` of it is a table, `as_dict` is plain data.
+    """
+    matrix = confusion_matrix(y_true, y_pred, classes)
+    precision, recall, f1 = precision_recall_f1(matrix)
+    hits = float(np.trace(matrix) / matrix.sum())
+    return Report(matrix, precision, recall, f1, matrix.sum(axis=1), hits)
+
+
+def format_confusion_matrix(confusion: ArrayLike) -> str:
+    """Return a confusion matrix as text: a row for each true label.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a square matrix of counts.
+    """
+    matrix = _as_confusion(confusion)
+    labels = range(len(matrix))
+    width = 2 + max(len(str(matrix.max())), len(str(len(matrix) - 1)))
+    head = "".join(f"{label:>{width}}" for label in labels)
+    lines = ["true \\ predicted", " " * 5 + head]
+    lines += [
+        f"{label:>5}" + "".join(f"{count:>{width}}" for count in row)
+        for label, row in zip(labels, matrix.tolist(), strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def _line(name: str, scores: list[float], rows: int) -> str:
+    numbers = "".join(f"{score:>10.4f}" for score in scores)
+    return f"{name:<16}{numbers:>30}{rows:>10}"
+
+
+def _ratio(part: Counts, whole: Counts) -> Scores:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole != 0)
+
+
+def _as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"{name}: expected labels of shape (n,), got {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integer labels, got {array.dtype}")
+    return array
+
+
+def _as_confusion(values: ArrayLike) -> Counts:
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or not array.size:
+        raise ValueError(f"confusion: expected a square matrix, got shape {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"confusion: expected integers, got {array.dtype}")
+    if array.min() < 0:
+        raise ValueError(f"confusion: expected counts, got {array.min()}")
+    return array.astype(np.int64)

@@ -1,0 +1,165 @@
+"""Logs: every layout there was gives the same history, and doubt is settled by rules."""
+
+import math
+
+import pytest
+
+from rnn_native.callbacks import CSVLogger
+from rnn_native.errors import FormatError
+from rnn_native.history import EpochRow, History
+from rnn_native.logs import read_log
+
+HEADER = "epoch,train_loss,train_time,val_loss,val_accuracy,learning_rate\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "log.txt"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_log(path)
+
+    return read
+
+
+def rows(history):
+    """Rows without NaN, which equals nothing."""
+    return [
+        {k: v for k, v in row.items() if v is not None and not math.isnan(v)}
+        for row in history.as_list()
+    ]
+
+
+def test_three_columns_of_mlp_c_and_v1(read):
+    history = read("1,0.323739,6.790000\n2,0.149170,7.01\n")
+    assert rows(history) == [
+        {"loss": 0.323739, "time": 6.79},
+        {"loss": 0.14917, "time": 7.01},
+    ]
+    assert history.epoch == [0, 1]
+    assert math.isnan(history.rows[0].accuracy)
+    assert math.isnan(history.rows[0].learning_rate)
+    assert "val_loss" not in history.history
+
+
+def test_four_columns_of_the_attention_model(read):
+    history = read("1,2.208794,30.18,120.53\n2,1.622909,53.18,119.00\n")
+    assert rows(history)[0] == {"loss": 2.208794, "val_accuracy": pytest.approx(0.3018),
+                                "time": 120.53}  # fmt: skip
+
+
+def test_five_columns_of_the_v2_documents(read):
+    assert rows(read("1,0.5,3.5,0.4,88\n")) == [
+        {"loss": 0.5, "time": 3.5, "val_loss": 0.4, "val_accuracy": 0.88}
+    ]
+
+
+def test_six_columns_of_v2_have_the_seconds_twice(read):
+    history = read("1,0.5,3.25,0.4,88,3.25\n2,0.4,3.5,0.3,90,3.5\n")
+    assert rows(history)[1] == {
+        "loss": 0.4,
+        "time": 3.5,
+        "val_loss": 0.3,
+        "val_accuracy": 0.9,
+    }
+
+
+def test_six_columns_of_v3_have_the_rate(read):
+    history = read("1,0.5,3.25,0.4,88,0.01\n2,0.4,0.01,0.3,90,0.01\n")
+    assert [row.learning_rate for row in history] == [0.01, 0.01]
+    assert [row.time for row in history] == [3.25, 0.01]
+
+
+def test_header_of_v3(read):
+    history = read(HEADER + "1,0.5,3.25,0.4,88,3.25\n")
+    assert rows(history) == [{"loss": 0.5, "time": 3.25, "val_loss": 0.4,
+                              "val_accuracy": 0.88, "learning_rate": 3.25}]  # fmt: skip
+
+
+def test_header_in_another_order(read):
+    history = read("Val_Acc, lr, epoch, loss\n50, 0.1, 1, 2\n")
+    assert rows(history) == [{"loss": 2, "val_accuracy": 0.5, "learning_rate": 0.1}]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("tail", ["", "1"])
+def test_line_ends_and_byte_order_marks(read, end, start, tail):
+    history = read(start + "1,0.5,1" + end + "2,0.25,1" + (end if tail else ""))
+    assert history.history["loss"] == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_our_own_log_comes_back(tmp_path, validated):
+    values = {"val_loss": 0.7, "val_accuracy": 0.9715} if validated else {}
+    written = History()
+    for epoch in (999, 1999):
+        written.append(EpochRow(0.1 + epoch, 0.5, 1.5, 0.01, **values), epoch)
+    CSVLogger(tmp_path / "log.csv").write(written)
+    again = read_log(tmp_path / "log.csv")
+    assert again.epoch == written.epoch
+    for row, wanted in zip(again, written, strict=True):
+        assert (row.loss, row.time, row.learning_rate) == (
+            wanted.loss, wanted.time, wanted.learning_rate,
+        )  # fmt: skip
+        assert row.val_loss == wanted.val_loss
+        assert row.val_accuracy == pytest.approx(wanted.val_accuracy)
+
+
+def test_epochs_that_count_from_zero(read):
+    assert read("0,1,1\n1,1,1\n").epoch == [0, 1]
+
+
+def test_a_diverged_run_is_read_as_it_was(read):
+    history = read("1,0.5,3.25,0.4,88,0.01\n2,NaN,3,inf,10,0.01\n")
+    assert math.isnan(history.rows[1].loss)
+    assert history.rows[1].val_loss == math.inf
+    assert history.best_epoch() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "file is empty"),
+        (HEADER, "only a header"),
+        ("1,2\n", ":1: expected 3 to 6 columns, or a header, got 2"),
+        ("1,2,3,4,5,6,7\n", ":1: expected 3 to 6 columns, or a header, got 7"),
+        ("1,2,3\n1,2,3\n", ":2: epoch 1 comes after epoch 1"),
+        ("1,2,3\n2,2\n", ":2: expected 3 columns, got 2"),
+        ("1,2,3\n\n2,2,3\n", ":2: empty line"),
+        ("1,2,3\n2,x,3\n", ":2: column 2: 'x' is not a number (loss)"),
+        ("1,2,3\n2,,3\n", ":2: column 2: '' is not a number"),
+        ("1,2,3\n2,1_0,3\n", ":2: column 2: '1_0' is not a number"),
+        ("1,2,3\n2,2,-3\n", ":2: column 3: expected a time of at least 0"),
+        ("1,2,3\n2,2,nan\n", ":2: column 3: expected a finite time"),
+        ("1,2,3\n2,2,1e999\n", ":2: column 3: expected a finite time"),
+        ("1.5,2,3\n", ":1: expected the number of an epoch, got '1.5'"),
+        ("-1,2,3\n", ":1: expected the number of an epoch, got '-1'"),
+        ("1,2,50,3\n2,2,101,3\n", ":2: column 3: '101' is not a percentage"),
+        ("1,2,3,4,101\n", ":1: column 5: expected a percentage"),
+        ("1,2,3,4,5,6\n2,2,3,4,5\n", ":2: expected 6 columns, got 5"),
+        ("epoch,loss,colour\n1,2,3\n", ":1: column 3: 'colour' is not a column"),
+        ("epoch,loss,train_loss\n1,2,3\n", ":1: column 3: a second loss"),
+        ("epoch,time\n1,2\n", ":1: the header names no column for loss"),
+        (b"1,2,3\n2,\xff,3\n", ":2: not UTF-8"),
+        (b"\x93NUMPY", ":1: not UTF-8"),
+        ("1,\x00,3\n", ":1: column 1: '1' is not a column"),
+    ],
+)
+def test_bad_logs_are_refused_by_line(read, tmp_path, text, words):
+    with pytest.raises(FormatError) as caught:
+        read(text)
+    message = str(caught.value)
+    assert message.startswith(str(tmp_path / "log.txt"))
+    assert words in message
+    assert "\n" not in message
+
+
+def test_a_huge_file_is_not_even_opened(tmp_path):
+    path = tmp_path / "log.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FormatError, match="at most"):
+        read_log(path)
+    with pytest.raises(FileNotFoundError):
+        read_log(tmp_path / "none.csv")
