@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         ModelCheckpoint,
         ProgressLogger,
     )
-    from rnn_native.checkpoint import load
+    from rnn_native.config import load_config
     from rnn_native.datasets import DataNotFoundError
     from rnn_native.errors import FormatError, TrainingDiverged
     from rnn_native.history import History
@@ -41,8 +41,11 @@ if TYPE_CHECKING:
         SelfAttention,
         Softmax,
     )
+    from rnn_native.loading import load
+    from rnn_native.logs import read_log
     from rnn_native.models import (
         TrainingResult,
+        train,
         train_attention,
         train_cnn,
         train_mlp,
@@ -80,10 +83,11 @@ _HOME = {
     "Softmax": "layers",
     "TrainingDiverged": "errors",
     "TrainingResult": "models",
-    "datasets": "datasets",
+    "load_config": "config",
+    "read_log": "logs",
+    "train": "models",
     "get_num_threads": "_runtime",
-    "load": "checkpoint",
-    "schedules": "schedules",
+    "load": "loading",
     "set_num_threads": "_runtime",
     "show_config": "_runtime",
     "train_attention": "models",
@@ -91,6 +95,15 @@ _HOME = {
     "train_mlp": "models",
     "train_xor": "models",
 }
+
+# Modules that are reached as attributes, `rn.datasets.load_mnist()`.
+_MODULES = frozenset(
+    (
+        *("callbacks", "checkpoint", "config", "architecture", "csv_digits", "datasets"),
+        *("history", "kaggle", "layers", "legacy", "logs", "metrics", "models"),
+        *("npy_folder", "pretrained", "run_folder", "schedules", "training"),
+    )
+)
 
 __all__ = [
     "Activation",
@@ -121,9 +134,12 @@ __all__ = [
     "datasets",
     "get_num_threads",
     "load",
+    "load_config",
+    "read_log",
     "schedules",
     "set_num_threads",
     "show_config",
+    "train",
     "train_attention",
     "train_cnn",
     "train_mlp",
@@ -132,13 +148,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name in _MODULES:
+        value = importlib.import_module(f"rnn_native.{name}")
+    elif name in _HOME:
+        value = getattr(importlib.import_module(f"rnn_native.{_HOME[name]}"), name)
+    else:
         raise AttributeError(f"module 'rnn_native' has no attribute {name!r}")
-    module = importlib.import_module(f"rnn_native.{_HOME[name]}")
-    value = module if _HOME[name] == name else getattr(module, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_HOME, *_MODULES])

@@ -84,6 +84,18 @@ def _thread_count(text: str) -> Any:
     return _number(text, int, 1, 64)
 
 
+def _per_cent(text: str) -> Any:
+    return _number(text, float, 0, 100)
+
+
+def _model_name(text: str) -> str:
+    if text in ("mlp", "cnn", "attention", "xor") or text.endswith(".json"):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"expected mlp, cnn, attention, xor or a FILE.json, got {text!r}"
+    )
+
+
 def _rate(text: str) -> Any:
     return _number(text, float, 1e-30, 1e5)
 
@@ -107,6 +119,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_kaggle(commands)
+    _add_export(commands)
     _add_info(commands)
     _add_doctor(commands)
     return parser
@@ -138,18 +152,40 @@ def _add_data_and_threads(parser: argparse.ArgumentParser) -> None:
 
 def _add_train(commands: Any) -> None:
     parser = _add_command(commands, "train", train, "Train a model.")
-    parser.add_argument("model", choices=["mlp", "xor"], help="which model")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=_model_name,
+        help="mlp, cnn, attention, xor, or an architecture file (JSON)",
+    )
     _add_data_and_threads(parser)
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="training configuration (JSON)"
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=["sgd", "adam", "adamw"],
+        help="default: sgd, or the config's",
+    )
     # Values that are not given stay None: the recipe, or the run to resume, has them.
-    parser.add_argument("--epochs", type=_count, metavar="N", help="mlp: 10, xor: 1000000")
-    parser.add_argument("--batch-size", type=_count, metavar="N", help="mlp: 64")
+    parser.add_argument(
+        "--epochs",
+        type=_count,
+        metavar="N",
+        help="mlp: 10, cnn: 3, attention: 8, xor: 1000000",
+    )
+    parser.add_argument(
+        "--batch-size", type=_count, metavar="N", help="mlp: 64, cnn and attention: 32"
+    )
     parser.add_argument("--lr", type=_rate, metavar="RATE", help="learning rate (0.01)")
-    parser.add_argument("--seed", type=_seed, metavar="N", help="mlp: 1, xor: 42")
+    parser.add_argument(
+        "--seed", type=_seed, metavar="N", help="mlp and cnn: 1, attention and xor: 42"
+    )
     parser.add_argument(
         "--validation-split",
         type=_fraction,
         metavar="F",
-        help="fraction held out (mlp: 0.1)",
+        help="fraction held out (0.1)",
     )
     parser.add_argument(
         "--stratify",
@@ -161,7 +197,7 @@ def _add_train(commands: Any) -> None:
         "--patience",
         type=_count_or_zero,
         metavar="N",
-        help="stop after N epochs without improvement (mlp: 3; 0: never)",
+        help="stop after N epochs without improvement (3; 0: never)",
     )
     parser.add_argument(
         "--out",
@@ -181,6 +217,61 @@ def _add_evaluate(commands: Any) -> None:
     parser = _add_command(commands, "evaluate", evaluate, "Evaluate a model on test data.")
     parser.add_argument("model", type=Path, help="model file")
     _add_data_and_threads(parser)
+
+
+def _add_kaggle(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "kaggle",
+        kaggle,
+        "Train on Kaggle's digit-recognizer CSVs, evaluate, and write a submission.",
+    )
+    parser.add_argument(
+        "input", nargs="?", type=Path, default=Path("input"), metavar="DIR",
+        help="folder with train.csv and test.csv (default: input)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hidden", type=_count, nargs="+", metavar="N", help="hidden layers' units (128)"
+    )
+    parser.add_argument(
+        "--iterations", type=_count, default=10, metavar="N", help="epochs (10)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help="output folder (output)",
+    )
+    parser.add_argument(
+        "--skip-training", action="store_true", help="use the model as it is"
+    )
+    parser.add_argument(
+        "--test-rate", type=_per_cent, default=20.0, metavar="N",
+        help="per cent of the rows to evaluate, 0 to 100 (20)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--input-model", "--input_model", type=Path, metavar="DIR",
+        help="a model to begin with: folder of npy arrays, of a run, or a model file",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=_seed, default=1, metavar="N")
+    parser.add_argument("--lr", type=_rate, default=0.1, metavar="RATE")
+    parser.add_argument("--batch-size", type=_count, default=64, metavar="N")
+    parser.add_argument("--threads", type=_thread_count, metavar="N")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _add_export(commands: Any) -> None:
+    parser = _add_command(
+        commands, "export", export, "Convert a model file to another format."
+    )
+    parser.add_argument("model", type=Path, help="any model that evaluate takes")
+    parser.add_argument("target", type=Path, help="file, or folder for npy, to write")
+    parser.add_argument(
+        "--format",
+        choices=["safetensors", "reference", "reference64", "npy"],
+        help="default: by the target's name; .bin is reference, no ending is npy",
+    )
 
 
 def _add_info(commands: Any) -> None:
@@ -208,14 +299,12 @@ def train(args: argparse.Namespace) -> int:
 
     # fit's warning about Ctrl-C is for notebooks; here the exit code and a line say it.
     warnings.filterwarnings("ignore", "training interrupted")
-    out = args.out or Path("runs", args.model)
+    name = Path(args.model).stem
+    out = args.out or Path("runs", name)
     options = _given(args, "epochs", "lr", "seed")
     options["verbose"] = 0 if args.quiet or args.json else "auto"
-    result = (
-        _train_mlp(args, out, options)
-        if args.model == "mlp"
-        else _train_xor(args, out, options)
-    )
+    start = _train_xor if args.model == "xor" else _train_model
+    result = start(args, out, options)
     interrupted = result.history.stop_reason == "interrupted"
     report = {
         "model": args.model,
@@ -243,17 +332,23 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
-def _train_mlp(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
-    from rnn_native import checkpoint, run_folder, train_mlp
+def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
+    import rnn_native as rn
 
     options.update(
         _given(args, "batch_size", "validation_split", "stratify", "patience", "threads")
     )
+    options.update(_given(args, "config", "optimizer"))
     if options.get("patience") == 0:
         options["patience"] = None
     if args.resume:
-        options = {**checkpoint.read_recipe(out / run_folder.LAST), **options}
-    return train_mlp(args.data, out=out, resume=args.resume, **options)
+        saved = rn.checkpoint.read_recipe(out / rn.run_folder.LAST)
+        options = {**saved, **options}
+    options.update(out=out, resume=args.resume)
+    functions = {"mlp": rn.train_mlp, "cnn": rn.train_cnn, "attention": rn.train_attention}
+    if args.model in functions:
+        return functions[args.model](args.data, **options)
+    return rn.train(args.model, args.data, **options)
 
 
 def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
@@ -299,6 +394,65 @@ def evaluate(args: argparse.Namespace) -> int:
     return OK
 
 
+def kaggle(args: argparse.Namespace) -> int:
+    """`kaggle [DIR]`."""
+    from rnn_native.kaggle import run
+
+    result = run(
+        args.input,
+        hidden=args.hidden,
+        iterations=args.iterations,
+        output=args.out,
+        skip_training=args.skip_training,
+        test_rate=args.test_rate,
+        input_model=args.input_model,
+        seed=args.seed,
+        lr=args.lr,
+        batch_size=args.batch_size,
+        threads=args.threads,
+        verbose=0 if args.quiet or args.json else "auto",
+    )
+    if args.json:
+        report = {
+            "train_rows": result.train_rows,
+            "test_rows": result.test_rows,
+            "report": None if result.report is None else result.report.as_dict(),
+            "submission": None if result.submission is None else str(result.submission),
+            "model_files": [str(path) for path in result.model_files],
+        }
+        print(json.dumps(report))
+    else:
+        print(result.summary())
+    if result.history is not None and result.history.stop_reason == "interrupted":
+        return _report("interrupted; best weights saved", INTERRUPTED)
+    return OK
+
+
+def export(args: argparse.Namespace) -> int:
+    """`export MODEL TARGET`."""
+    from rnn_native import legacy, load, npy_folder
+
+    model = load(args.model)
+    by_name = {".safetensors": "safetensors", ".bin": "reference", "": "npy"}
+    chosen = args.format or by_name.get(args.target.suffix)
+    if chosen is None:
+        raise UsageError(f"export: {args.target}: name a format with --format")
+    if chosen == "safetensors":
+        model.save(args.target)
+    elif chosen == "npy":
+        if obstacle := npy_folder.npy_obstacle(model):
+            raise ValueError(f"export: a folder of arrays cannot hold it: {obstacle}")
+        args.target.mkdir(parents=True, exist_ok=True)
+        npy_folder.write_npy_folder(model, args.target)
+    else:
+        legacy.write_legacy(model, args.target, width=8 if chosen == "reference64" else 4)
+    if args.json:
+        print(json.dumps({"file": str(args.target), "format": chosen}))
+    else:
+        print(f"Model saved to {args.target}")
+    return OK
+
+
 def info(args: argparse.Namespace) -> int:
     """`info [MODEL]`."""
     from rnn_native import checkpoint, load, show_config
@@ -309,6 +463,8 @@ def info(args: argparse.Namespace) -> int:
         else:
             show_config()
         return OK
+    if not args.model.is_file() or not checkpoint.is_safetensors(args.model):
+        return _info_of_other(args)
     described = checkpoint.describe(args.model)
     if args.json:
         print(json.dumps(described))
@@ -321,6 +477,19 @@ def info(args: argparse.Namespace) -> int:
     if "run" in described:
         epochs = len(described["run"]["history"])
         print(f"{'run':<14}after epoch {epochs}, can be resumed")
+    return OK
+
+
+def _info_of_other(args: argparse.Namespace) -> int:
+    """Describe a model that is not one of our own files."""
+    from rnn_native import load
+
+    model = load(args.model)
+    if args.json:
+        described = {"architecture": model.architecture(), "parameters": model.params.size}
+        print(json.dumps(described))
+    else:
+        print(model.summary())
     return OK
 
 

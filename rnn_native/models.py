@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -24,6 +24,7 @@ from rnn_native.layers import (
     PatchEmbed,
     Position,
     SelfAttention,
+    as_spec,
 )
 from rnn_native.network import Network
 from rnn_native.schedules import Schedule
@@ -33,8 +34,11 @@ from rnn_native.xorshift import Xorshift
 if TYPE_CHECKING:
     from os import PathLike
 
+    from rnn_native.architecture import Architecture
+    from rnn_native.config import TrainingConfig
+
 # Options of a training call that are not part of what defines the run.
-NOT_IN_RECIPE = ("threads", "callbacks", "out", "resume", "verbose")
+NOT_IN_RECIPE = ("config", "threads", "callbacks", "out", "resume", "verbose")
 
 Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
 """((x_train, y_train), (x_test, y_test)), as `datasets.load_mnist` returns it."""
@@ -42,7 +46,7 @@ Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
 IMAGE = (1, 28, 28)
 
 MLP_LAYERS: list[Layer] = [Dense(512, "relu"), Dense(10)]
-MLP_OPTIONS: "TrainingOptions" = {}
+MLP_OPTIONS: dict[str, Any] = {}
 
 CNN_LAYERS: list[Layer] = [
     Conv2D(8, 3, padding=1, activation="relu"),
@@ -50,9 +54,9 @@ CNN_LAYERS: list[Layer] = [
     Flatten(),
     Dense(10),
 ]
-CNN_OPTIONS: "TrainingOptions" = {"epochs": 3, "batch_size": 32}
+CNN_OPTIONS: dict[str, Any] = {"epochs": 3, "batch_size": 32}
 
-ATTENTION_OPTIONS: "TrainingOptions" = {"epochs": 8, "batch_size": 32, "seed": 42}
+ATTENTION_OPTIONS: dict[str, Any] = {"epochs": 8, "batch_size": 32, "seed": 42}
 
 
 def attention_layers(width: int = 64, ff: int = 128) -> list[Layer]:
@@ -145,8 +149,21 @@ class TrainingOptions(TypedDict, total=False):
     verbose: int | str
 
 
+class ModelOptions(TrainingOptions, total=False):
+    """`TrainingOptions`, and a configuration.
+
+    Attributes
+    ----------
+    config : path, mapping or TrainingConfig, optional
+        Training configuration, as a file or parsed (docs/configuration.md). What is given as
+        an argument goes before it.
+    """
+
+    config: "TrainingConfig | str | PathLike[str] | Mapping[str, Any] | None"
+
+
 def train_mlp(
-    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[TrainingOptions]
+    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
 ) -> TrainingResult:
     """Train the reference system's MNIST MLP: 784-512-10, ReLU, softmax, plain SGD.
 
@@ -162,8 +179,8 @@ def train_mlp(
     **options
         epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
         optimizer, clip_norm, label_smoothing, class_weight, schedule: see
-        `rnn_native.training.Recipe`; threads, callbacks, out, resume, verbose: see
-        `TrainingOptions`.
+        `rnn_native.training.Recipe`; config, threads, callbacks, out, resume, verbose: see
+        `ModelOptions`.
 
     Returns
     -------
@@ -181,18 +198,22 @@ def train_mlp(
     OSError
         If `out` cannot be written.
     """
-    return train_layers("mlp", MLP_LAYERS, (784,), data, {**MLP_OPTIONS, **options})
+    given = _with_config(options)
+    layers = _with_activation(MLP_LAYERS, given)
+    return train_layers("mlp", layers, (784,), data, given, defaults=MLP_OPTIONS)
 
 
 def train_cnn(
-    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[TrainingOptions]
+    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
 ) -> TrainingResult:
     """Train the reference system's MNIST CNN: conv 8x3x3, ReLU, max-pool 2x2, dense.
 
     Batch 32, learning rate 0.01, 3 epochs, seed 1; arguments, result and errors are those
     of `train_mlp`.
     """
-    return train_layers("cnn", CNN_LAYERS, IMAGE, data, {**CNN_OPTIONS, **options})
+    given = _with_config(options)
+    layers = _with_activation(CNN_LAYERS, given)
+    return train_layers("cnn", layers, IMAGE, data, given, defaults=CNN_OPTIONS)
 
 
 def train_attention(
@@ -200,7 +221,7 @@ def train_attention(
     *,
     width: int = 64,
     ff: int = 128,
-    **options: Unpack[TrainingOptions],
+    **options: Unpack[ModelOptions],
 ) -> TrainingResult:
     """Train the reference system's attention model over 49 patches of 4x4 pixels.
 
@@ -218,8 +239,100 @@ def train_attention(
     **options
         As for `train_mlp`; so are result and errors.
     """
-    layers = attention_layers(width, ff)
-    return train_layers("attention", layers, IMAGE, data, {**ATTENTION_OPTIONS, **options})
+    given = _with_config(options)
+    layers = _with_activation(attention_layers(width, ff), given)
+    return train_layers("attention", layers, IMAGE, data, given, defaults=ATTENTION_OPTIONS)
+
+
+def train(
+    architecture: "Architecture | str | PathLike[str] | Mapping[str, Any] | Sequence[Layer]",
+    data: "str | PathLike[str] | Arrays | None" = None,
+    config: "TrainingConfig | str | PathLike[str] | Mapping[str, Any] | None" = None,
+    *,
+    input_shape: Sequence[int] = IMAGE,
+    **options: Unpack[TrainingOptions],
+) -> TrainingResult:
+    """Train any architecture.
+
+    Parameters
+    ----------
+    architecture : sequence of Layer, mapping, path or Architecture
+        Layers; or the JSON that docs/configuration.md describes, ours or the reference
+        system's, as a file or parsed.
+    data : path, "synthetic", arrays or None
+        As for `train_mlp`.
+    config : path, mapping or TrainingConfig, optional
+        Training configuration. Its activation_function goes to the hidden layers that have
+        none of their own.
+    input_shape : sequence of int
+        Of one sample; only for a sequence of layers, the JSON has its own.
+    **options
+        As for `train_mlp`; what is given here goes before `config`.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    ConfigError
+        If a file or mapping is wrong; the message has the path of the culprit.
+    """
+    given = _with_config({**options, "config": config})
+    plan = _architecture(architecture, input_shape)
+    if hidden := _hidden_activation(given):
+        plan = plan.with_hidden_activation(hidden)
+    return train_layers("own", plan.layers, plan.input_shape, data, given, loss=plan.loss)
+
+
+def _architecture(source: Any, input_shape: Sequence[int]) -> "Architecture":
+    from rnn_native.architecture import Architecture, load_architecture, parse_architecture
+
+    if isinstance(source, Architecture):
+        return source
+    if isinstance(source, Mapping):
+        return parse_architecture(source)
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        specs = [as_spec(layer) for layer in source]
+        return Architecture(specs, tuple(input_shape), "softmax_cross_entropy")
+    return load_architecture(source)
+
+
+def _with_config(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with their configuration read and parsed."""
+    from rnn_native.config import TrainingConfig, load_config, parse_config
+
+    config = options.get("config")
+    if config is None or isinstance(config, TrainingConfig):
+        return options
+    parsed = parse_config(config) if isinstance(config, Mapping) else load_config(config)
+    return {**options, "config": parsed}
+
+
+def _hidden_activation(options: Mapping[str, Any]) -> dict[str, Any] | None:
+    config: Any = options.get("config")
+    found: dict[str, Any] | None = None if config is None else config.hidden_activation()
+    return found
+
+
+def _with_activation(
+    layers: Sequence[Layer], options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a model's specs with the configuration's activation in place of its ReLU."""
+    hidden = _hidden_activation(options)
+    specs = [as_spec(layer) for layer in layers]
+    if hidden is None:
+        return specs
+    function = {"function": hidden["activation"], **hidden}
+    del function["activation"]
+    return [
+        {**spec, **hidden}
+        if spec.get("activation") == "relu"
+        else {**spec, **function}
+        if spec.get("function") == "relu"
+        else spec
+        for spec in specs
+    ]
 
 
 def train_layers(
@@ -227,13 +340,19 @@ def train_layers(
     layers: Sequence[Layer | Mapping[str, Any]],
     input_shape: Sequence[int],
     data: "str | PathLike[str] | Arrays | None",
-    options: TrainingOptions,
+    options: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    loss: str = "softmax_cross_entropy",
 ) -> TrainingResult:
     """Train any list of layers; `kind` is what config.json calls it.
 
+    `options` go before their configuration, and that before `defaults`.
+
     The other parameters, the result and the errors are those of `train_mlp`.
     """
-    recipe = _recipe(options)
+    specs = [as_spec(layer) for layer in layers]
+    recipe = _recipe(options, defaults or {}, classes=specs[-1].get("units", 10))
     out, resume = options.get("out"), options.get("resume", False)
     threads = options.get("threads")
     if resume and out is None:
@@ -242,7 +361,7 @@ def train_layers(
     dataset = _as_dataset(data)
 
     rng = Xorshift(recipe.seed)
-    model = Network(layers, input_shape, optimizer=recipe.optimizer, rng=rng)
+    model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)
     x = model._as_rows(dataset.x_train)
     y = model._as_targets(dataset.y_train, len(x))
     parts = split(x, y, recipe.validation_split, recipe.stratify)
@@ -255,11 +374,13 @@ def train_layers(
         )
     callbacks = [*options.get("callbacks", ()), *_standard_callbacks(run, folder)]
     history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
-    loss, accuracy = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
-    return TrainingResult(model, history, loss, accuracy, folder, dataset.source)
+    test_loss, accuracy = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
+    return TrainingResult(model, history, test_loss, accuracy, folder, dataset.source)
 
 
-def _recipe(options: TrainingOptions) -> Recipe:
+def _recipe(
+    options: Mapping[str, Any], defaults: Mapping[str, Any], classes: int
+) -> Recipe:
     """Return the recipe in `options`; a name that nothing takes is an error."""
     given: dict[str, Any] = dict(options)
     for name in NOT_IN_RECIPE:
@@ -268,7 +389,19 @@ def _recipe(options: TrainingOptions) -> Recipe:
         raise TypeError(f"unknown argument: {', '.join(sorted(unknown))}")
     if isinstance(given.get("optimizer"), str):
         given["optimizer"] = {"type": given["optimizer"]}
-    return Recipe(**given)
+    recipe = Recipe(**defaults)
+    config: Any = options.get("config")
+    if config is not None:
+        # Its schedule is made for the rate and the epochs that the run will have.
+        known = {"learning_rate": given.get("lr"), "epochs": given.get("epochs")}
+        moved = {name: value for name, value in known.items() if value is not None}
+        recipe = replace(config, **moved).applied_to(recipe, classes)
+    recipe = replace(recipe, **given)
+    schedule = recipe.schedule
+    needs_validation = isinstance(schedule, Schedule) and schedule.needs_validation
+    if needs_validation and recipe.validation_split == 0:
+        raise ValueError("schedule: needs validation data; set validation_split")
+    return recipe
 
 
 def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> datasets.Dataset:

@@ -1,5 +1,6 @@
 """The command line as a user meets it: output, exit codes, one line for each error."""
 
+import itertools
 import json
 import os
 import signal
@@ -105,6 +106,92 @@ def test_xor(tmp_path):
     assert len((out / "log.csv").read_text().splitlines()) == 201
 
 
+@pytest.mark.parametrize("model", ["cnn", "attention"])
+def test_other_models(data, tmp_path, model):
+    args = (
+        "--data",
+        data,
+        "--out",
+        tmp_path,
+        "--epochs",
+        1,
+        "--quiet",
+        "--optimizer",
+        "adam",
+    )
+    assert run("train", model, *args).returncode == 0
+    recipe = json.loads((tmp_path / "config.json").read_text())["recipe"]
+    assert (recipe["batch_size"], recipe["optimizer"]["type"]) == (32, "adam")
+
+
+def test_architecture_and_configuration_files(data, tmp_path):
+    architecture, config = tmp_path / "net.json", tmp_path / "config.json"
+    architecture.write_text(
+        '{"layers": [{"layer_type": "dense", "input_size": 784, "output_size": 20},'
+        ' {"layer_type": "dense", "input_size": 20, "output_size": 10}]}'
+    )
+    config.write_text(
+        '{"scheduler_type": "step_decay", "step_size": 1, "gamma": 0.5,'
+        ' "activation_function": "tanh", "learning_rate": 0.2}'
+    )
+    out = tmp_path / "run"
+    files = ("train", architecture, "--config", config, "--data", data, "--out", out)
+    report = json.loads(run(*files, "--epochs", 2, "--json").stdout)
+    assert report["history"]["learning_rate"] == [0.2, 0.1]
+    layers = json.loads((out / "config.json").read_text())["architecture"]["layers"]
+    assert [layer.get("activation") for layer in layers] == ["tanh", None]
+    resumed = run(*files, "--epochs", 3, "--resume", "--quiet")
+    assert resumed.returncode == 0, resumed.stderr
+    config.write_text('{"gama": 0.5, "scheduler_type": "step_decay"}')
+    assert_one_line(run(*files), 1, "gama", "gamma")
+
+
+def test_export_converts_there_and_back(data, tmp_path):
+    out = tmp_path / "run"
+    run("train", "mlp", "--data", data, "--out", out, "--epochs", 1, "--quiet")
+    chain = [out, tmp_path / "a.bin", tmp_path / "npy", tmp_path / "b.safetensors"]
+    for source, target in itertools.pairwise(chain):
+        assert run("export", source, target).returncode == 0
+    first, last = rn.load(chain[0]), rn.load(chain[-1])
+    assert first.params.tobytes() == last.params.tobytes()
+    assert (tmp_path / "a.bin").stat().st_size == 1_628_212
+    run("export", out, tmp_path / "c.bin", "--format", "reference64")
+    assert (tmp_path / "c.bin").stat().st_size == 3_256_412
+    assert "407,050" in run("info", tmp_path / "c.bin").stdout
+    assert_one_line(run("export", out, tmp_path / "x.onnx"), 2, "name a format")
+
+
+def test_kaggle(digits, tmp_path):
+    (x, y), (xt, _) = digits
+    folder = tmp_path / "input"
+    folder.mkdir()
+    header = "label," + ",".join(f"pixel{i}" for i in range(784))
+    rows = [
+        ",".join(map(str, [label, *image.ravel()]))
+        for image, label in zip(x, y, strict=True)
+    ]
+    (folder / "train.csv").write_text("\n".join([header, *rows]) + "\n")
+    rows = [",".join(map(str, image.ravel())) for image in xt]
+    (folder / "test.csv").write_text("\n".join([header[6:], *rows]) + "\n")
+    out = tmp_path / "out"
+    result = run(
+        "kaggle", folder, "--out", out, "--iterations", 2, "--hidden", 16, "--quiet"
+    )
+    assert result.returncode == 0, result.stderr
+    assert (out / "submission.csv").read_text().startswith("ImageId,Label\n1,")
+    again = run(
+        *("kaggle", folder, "--out", tmp_path / "again", "--skip-training", "--json"),
+        *("--test-rate", 100, "--input_model", out / "model"),
+    )
+    assert json.loads(again.stdout)["test_rows"] == 640
+    shipped = run(
+        "kaggle", folder, "--out", tmp_path / "shipped", "--skip-training", "--json"
+    )
+    assert json.loads(shipped.stdout)["report"]["accuracy"] > 0.8
+    assert_one_line(run("kaggle", tmp_path / "none"), 1, "none")
+    assert run("kaggle", folder, "--test-rate", 101).returncode == 2
+
+
 def test_doctor(data):
     result = run("doctor", "--data", data)
     assert result.returncode == 0, result.stdout
@@ -133,7 +220,7 @@ def test_help_and_version():
         (["train", "mlp", "--lr", "nan"], "expected a number"),
         (["train", "mlp", "--seed", "-1"], "got '-1'"),
         (["train", "mlp", "--validation-split", "1"], "expected a number in 0..0.99"),
-        (["train", "rnn"], "invalid choice: 'rnn'"),
+        (["train", "rnn"], "expected mlp, cnn, attention, xor or a FILE.json, got 'rnn'"),
         (["fly"], "invalid choice: 'fly'"),
         ([], "required: COMMAND"),
         (["train", "xor", "--patience", "3"], "train xor: takes no --patience"),
@@ -155,7 +242,7 @@ def test_bad_files_exit_with_1_and_one_line(data, tmp_path):
     assert_one_line(run("evaluate", tmp_path / "no.safetensors"), 1, "no such model file")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"not a model")
-    assert_one_line(run("info", broken), 1, "not a safetensors file")
+    assert_one_line(run("info", broken), 1, "nor is it a safetensors file")
     resume = ("train", "mlp", "--data", data, "--resume", *out)
     assert_one_line(run(*resume), 1, "last.safetensors: no such model file")
 
