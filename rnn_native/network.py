@@ -289,12 +289,14 @@ class Network:
         validation_split: float = 0.0,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         stratify: bool = False,
+        sample_weight: ArrayLike | None = None,
+        class_weight: str | Sequence[float] | None = None,
         callbacks: Sequence["Callback"] = (),
         seed: int = 1,
         threads: int | None = None,
         verbose: int | str = "auto",
     ) -> "History":
-        """Train with plain SGD; see `rnn_native.training.fit` for the loop.
+        """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
 
         Parameters
         ----------
@@ -309,9 +311,13 @@ class Network:
             Validation rows of your own, instead of a split.
         stratify : bool
             Hold out the last rows of each class in proportion instead of the last rows.
+        sample_weight : array_like of float of shape (n,), optional
+            What multiplies each row's loss in training; at least 0.
+        class_weight : "balanced" or sequence of float, optional
+            The same by class; both multiply.
         callbacks : sequence of Callback
         seed : int
-            Of the shuffles.
+            Of the shuffles and masks.
         threads : int in [1, 64], optional
         verbose : {"auto", 0, 1, 2}
             0 silent, 1 a bar, 2 a line an epoch; "auto" is 1 on a terminal or in a
@@ -326,12 +332,13 @@ class Network:
 
         rows = self._as_rows(x)
         targets = self._as_targets(y, len(rows))
+        weights = _as_weights(sample_weight, len(rows))
         if validation_data is not None:
             held_x = self._as_rows(validation_data[0])
-            held = (held_x, self._as_targets(validation_data[1], len(held_x)))
-            data = training.Split(rows, targets, *held)
+            held_y = self._as_targets(validation_data[1], len(held_x))
+            data = training.Split(rows, targets, held_x, held_y, weights)
         else:
-            data = training.split(rows, targets, validation_split, stratify)
+            data = training.split(rows, targets, validation_split, stratify, weights)
         recipe = training.Recipe(
             epochs=epochs,
             batch_size=batch_size,
@@ -341,6 +348,7 @@ class Network:
             stratify=stratify,
             patience=None,
             optimizer=self.optimizer,
+            class_weight=class_weight,
         )
         run = training.Run(self, data, recipe, Xorshift(seed), threads=threads)
         return training.fit(run, callbacks, verbose=verbose)
@@ -371,6 +379,20 @@ class Network:
             for shape in [self.input_shape, *(la["shape"] for la in self._net.layers)]
         )
         return f"<Network {names}, {self.params.size:,} parameters>"
+
+
+def _as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
+    """Return row weights as float32 (n,), checked."""
+    if weights is None:
+        return None
+    array = np.asarray(weights)
+    if array.shape != (n,) or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"sample_weight: expected {n} numbers, got {array.dtype} of shape {array.shape}"
+        )
+    if not (array.min() >= 0 and array.max() <= FLOAT32_MAX):
+        raise ValueError("sample_weight: expected finite weights of at least 0")
+    return np.ascontiguousarray(array, np.float32)
 
 
 def sinusoidal_positions(tokens: int, width: int) -> NDArray[np.float32]:

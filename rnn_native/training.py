@@ -149,7 +149,13 @@ class Split(NamedTuple):
     weights: NDArray[np.float32] | None = None  # of the rows to train on
 
 
-def split(x: "Rows", y: "Targets", fraction: float, stratify: bool = False) -> Split:
+def split(
+    x: "Rows",
+    y: "Targets",
+    fraction: float,
+    stratify: bool = False,
+    weights: NDArray[np.float32] | None = None,
+) -> Split:
     """Hold out the last floor(n * fraction) rows, or the last rows of each class.
 
     Parameters
@@ -161,6 +167,8 @@ def split(x: "Rows", y: "Targets", fraction: float, stratify: bool = False) -> S
         As in the reference system the product is rounded to float32 first.
     stratify : bool
         Take the last floor(n_c * fraction) rows of each class c; order is kept.
+    weights : ndarray of shape (n,), float32, optional
+        What multiplies the rows' losses in training.
 
     Raises
     ------
@@ -169,8 +177,6 @@ def split(x: "Rows", y: "Targets", fraction: float, stratify: bool = False) -> S
     """
     if not 0 <= fraction < 1:
         raise ValueError(f"validation_split: expected a value in [0, 1), got {fraction}")
-    if fraction == 0:
-        return Split(x, y)
     if stratify and y.ndim != 1:
         raise ValueError("stratify: expected class labels, got values")
     is_held = np.zeros(len(x), dtype=bool)
@@ -178,15 +184,16 @@ def split(x: "Rows", y: "Targets", fraction: float, stratify: bool = False) -> S
         rows = np.flatnonzero(y == label) if stratify else np.arange(len(x))
         is_held[rows[len(rows) - _held_out_count(len(rows), fraction) :]] = True
     if not is_held.any():
-        return Split(x, y)
+        return Split(x, y, weights=weights)
     if is_held.all():
         raise ValueError(
             f"validation_split: {fraction} of {len(x)} rows leaves none to train"
         )
-    if not stratify:  # slices: no copy of the images
-        n = len(x) - np.count_nonzero(is_held)
-        return Split(x[:n], y[:n], x[n:], y[n:])
-    return Split(x[~is_held], y[~is_held], x[is_held], y[is_held])
+    n = len(x) - np.count_nonzero(is_held)
+    # Slices when the held-out rows are the last: no copy of the images.
+    train, held = (~is_held, is_held) if stratify else (slice(0, n), slice(n, None))
+    kept = None if weights is None else weights[train]
+    return Split(x[train], y[train], x[held], y[held], kept)
 
 
 def _held_out_count(n: int, fraction: float) -> int:

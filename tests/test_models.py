@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import schedules
+from rnn_native import schedules, training
 from rnn_native.checkpoint import _read
 from rnn_native.training import Recipe, Split, _row_weights
 
@@ -177,6 +177,37 @@ def test_weight_two_is_the_row_twice(digits):
     repeated_loss, repeated = net.gradients(x[twice].copy(), y[twice].copy())
     assert loss == pytest.approx(repeated_loss, rel=1e-6)
     np.testing.assert_allclose(weighted * 60, repeated * len(twice), rtol=1e-4, atol=1e-4)
+
+
+def test_sample_weights_choose_what_is_learnt(digits):
+    """Rows of weight 0 might as well not be there: labels may be nonsense."""
+    (x, y), _ = digits
+    wrong = np.where(np.arange(640) < 320, (y + 1) % 10, y)
+    weights = np.where(np.arange(640) < 320, 0, 1)
+
+    def accuracy(**options):
+        net = rn.Network([rn.Dense(10)], (784,))
+        net.fit(x, wrong, epochs=40, lr=0.1, batch_size=16, verbose=0, **options)
+        return net.evaluate(x[:320], y[:320])[1]
+
+    assert accuracy(sample_weight=weights) > 0.6 > 0.3 > accuracy(sample_weight=1 - weights)
+
+
+def test_sample_weights_are_split_with_their_rows():
+    y = np.array([0] * 5 + [1] * 5, np.int32)
+    weights = np.arange(10, dtype=np.float32)
+    split = training.split(y[:, None], y, 0.4, weights=weights)
+    assert split.weights.tolist() == [0, 1, 2, 3, 4, 5]
+    split = training.split(y[:, None], y, 0.4, stratify=True, weights=weights)
+    assert split.weights.tolist() == [0, 1, 2, 5, 6, 7]
+
+
+def test_bad_sample_weights(digits):
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+    for bad in (np.ones(3), np.full(640, -1.0), np.full(640, np.nan), ["a"] * 640):
+        with pytest.raises(ValueError, match="^sample_weight: expected"):
+            net.fit(x, y, sample_weight=bad, verbose=0)
 
 
 # ---- MNIST ----
