@@ -292,6 +292,16 @@ def test_divergence_names_epoch_and_batch_and_spares_the_weights(net):
     assert net.params.tobytes() == before
 
 
+def test_divergence_spares_the_running_statistics_and_gradients_leave_them():
+    net = _core.Net([{"type": "batchnorm"}, dense(3)], (4,), SOFTMAX)
+    before = net.weights.tobytes()
+    net.gradients(X + 1, Y)
+    assert net.weights.tobytes() == before
+    with pytest.raises(FloatingPointError):
+        net.train(X + np.float32(np.nan), Y, ORDER, 6, 0.1)
+    assert net.weights.tobytes() == before
+
+
 def test_a_nan_weight_stops_training(net):
     net.params[0] = np.nan
     with pytest.raises(FloatingPointError, match="not finite at epoch 1, batch 1"):

@@ -114,11 +114,10 @@ static void layernorm_backward_params(float *weight_target, float *bias_target,
                                       const float *mean, const float *rstd, int rows, int D,
                                       int begin, int end, float alpha, float beta);
 
-/* Channel c of (rows, C, area). statistics moves the running values:
- * running = momentum * running + (1 - momentum) * batch. */
-static void batchnorm_statistics(float *mean, float *rstd, float *running_mean,
-                                 float *running_var, const float *inp, int rows, int C,
-                                 int area, int c, float epsilon, float momentum);
+/* Channel c of (rows, C, area). */
+static void batchnorm_statistics(float *mean, float *rstd, float *variance,
+                                 const float *inp, int rows, int C, int area, int c,
+                                 float epsilon);
 static void batchnorm_forward(float *out, const float *inp, float mean, float rstd,
                               float weight, float bias, int rows, int C, int area, int c);
 static void batchnorm_sums(double *dweight, double *dbias, const float *dout,

@@ -77,16 +77,13 @@ layernorm_backward_params(float *weight_target, float *bias_target, const float 
 }
 
 static void
-batchnorm_statistics(float *mean, float *rstd, float *running_mean, float *running_var,
-                     const float *inp, int rows, int C, int area, int c, float epsilon,
-                     float momentum)
+batchnorm_statistics(float *mean, float *rstd, float *variance, const float *inp, int rows,
+                     int C, int area, int c, float epsilon)
 {
-    double variance;
+    double exact;
     ptrdiff_t jump = (ptrdiff_t)C * area;
-    moments_of(mean, rstd, &variance, inp + (ptrdiff_t)c * area, area, rows, jump, 1,
-               epsilon);
-    *running_mean = momentum * *running_mean + (1.0f - momentum) * *mean;
-    *running_var = momentum * *running_var + (1.0f - momentum) * (float)variance;
+    moments_of(mean, rstd, &exact, inp + (ptrdiff_t)c * area, area, rows, jump, 1, epsilon);
+    *variance = (float)exact;
 }
 
 static void

@@ -65,8 +65,9 @@ typedef struct rnn_layer rnn_layer;
 /* A batch as one layer sees it. Pointers that a pass does not use may be NULL. */
 typedef struct {
     int rows;
-    bool training; /* dropout drops and batch statistics are used */
-    uint64_t key;  /* of this step and layer, for masks */
+    bool training;    /* dropout drops and batch statistics are used */
+    bool moves_state; /* PARAMS moves running statistics: the loss was finite by then */
+    uint64_t key;     /* of this step and layer, for masks */
     const float *inp;
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */

@@ -97,6 +97,7 @@ layer_job(const rnn_run *r, int i, const float *inp, int rows)
     return (pass_job){.layer = &net->layers[i],
                       .io = {.rows = rows,
                              .training = r->training,
+                             .moves_state = r->moves_state,
                              .key = rnn_mask_key(r->key, (uint64_t)i),
                              .inp = inp,
                              .out = net->out[i],
@@ -208,16 +209,17 @@ rnn_run_score(rnn_run *r, const void *targets, const float *weights, int rows)
     return score;
 }
 
-void
+const float *
 rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target, float alpha,
-                 float beta)
+                 float beta, bool to_input)
 {
     rnn_net *net = r->net;
     float *dout = net->dact[0], *dinp = net->dact[1];
-    for (int i = net->n_layers - 1; i >= net->first_trainable; i--) {
+    int last = to_input ? 0 : net->first_trainable;
+    for (int i = net->n_layers - 1; i >= last; i--) {
         pass_job job = layer_job(r, i, i > 0 ? net->out[i - 1] : inp, rows);
         job.io.dout = dout;
-        job.io.dinp = i > net->first_trainable ? dinp : NULL;
+        job.io.dinp = i > last || to_input ? dinp : NULL;
         job.io.target = target + net->param_offset[i];
         job.io.alpha = alpha;
         job.io.beta = beta;
@@ -229,6 +231,7 @@ rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target, float al
         dout = dinp;
         dinp = used;
     }
+    return to_input ? dout : NULL;
 }
 
 /* ---- update ---- */

@@ -12,6 +12,7 @@ typedef struct {
     double work_a_row; /* forward, in multiply-adds */
     double work_since_clock;
     bool training;
+    bool moves_state;
     uint64_t key; /* of the step under way */
     float smoothing;
     int64_t asked; /* when the stop hook was asked last, in nanoseconds */
@@ -39,9 +40,11 @@ rnn_score rnn_run_score(rnn_run *r, const void *targets, const float *weights, i
 /* What predict returns, from the last outputs. */
 void rnn_run_predict(rnn_run *r, float *predictions, int rows);
 
-/* After score: target = beta * target + alpha * gradient, from the last layer down. */
-void rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target, float alpha,
-                      float beta);
+/* From dact[0], the gradient with respect to the last outputs, down:
+ * target = beta * target + alpha * gradient. Returns the gradient with respect to inp when
+ * that is wanted, else NULL. */
+const float *rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target,
+                              float alpha, float beta, bool to_input);
 
 /* The optimiser's update from net->grads, the gradient clipped to clip_norm when that is
  * above 0. `step` counts from 1. */

@@ -42,10 +42,11 @@ train_batch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule,
         return RNN_ENONFINITE;
     double lr = lr_of(schedule, step);
     if (is_folded(net, schedule)) {
-        rnn_run_backward(r, net->inp, rows, net->params, -(float)lr / (float)rows, 1.0f);
+        rnn_run_backward(r, net->inp, rows, net->params, -(float)lr / (float)rows, 1.0f,
+                         false);
     }
     else {
-        rnn_run_backward(r, net->inp, rows, net->grads, 1.0f / (float)rows, 0.0f);
+        rnn_run_backward(r, net->inp, rows, net->grads, 1.0f / (float)rows, 0.0f, false);
         rnn_run_update(r, lr, schedule->clip_norm, schedule->step + step + 1);
     }
     score->loss += batch.loss;
@@ -114,7 +115,7 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     const rnn_fused_epoch *fused = find_fused_epoch(net, data, schedule);
     rnn_run r =
         rnn_run_begin(net, threads, stop, (double)schedule->n_order * schedule->epochs);
-    r.training = true;
+    r.training = r.moves_state = true;
     r.smoothing = schedule->smoothing;
     *batch = 0;
     for (*epoch = 0; *epoch < schedule->epochs; ++*epoch) {
@@ -196,7 +197,31 @@ rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_schedule *schedu
     const float *inp = rnn_run_input(&r, data, 0, data->n);
     rnn_run_forward(&r, inp, data->n);
     *score = rnn_run_score(&r, data->targets, data->weights, data->n);
-    rnn_run_backward(&r, inp, data->n, net->grads, 1.0f / (float)data->n, 0.0f);
+    rnn_run_backward(&r, inp, data->n, net->grads, 1.0f / (float)data->n, 0.0f, false);
+    rnn_run_end(&r);
+    return status;
+}
+
+rnn_status
+rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
+                 int threads, float *out, float *dinp)
+{
+    size_t n = (size_t)data->n, size = n * (size_t)rnn_net_out_size(net);
+    rnn_status status = rnn_net_reserve(net, data->n);
+    if (status == RNN_OK)
+        status = rnn_net_need_grads(net);
+    if (status != RNN_OK)
+        return status;
+    rnn_run r = rnn_run_begin(net, threads, (rnn_stop){NULL, NULL}, data->n);
+    r.training = true;
+    r.key = rnn_mask_key(schedule->seed, (uint64_t)schedule->step);
+    const float *inp = rnn_run_input(&r, data, 0, data->n);
+    rnn_run_forward(&r, inp, data->n);
+    memcpy(out, net->out[net->n_layers - 1], size * sizeof(float));
+    memcpy(net->dact[0], data->targets, size * sizeof(float));
+    const float *gradient =
+        rnn_run_backward(&r, inp, data->n, net->grads, 1.0f, 0.0f, true);
+    memcpy(dinp, gradient, n * (size_t)rnn_net_in_size(net) * sizeof(float));
     rnn_run_end(&r);
     return status;
 }

@@ -73,7 +73,7 @@ static const rnn_layer_type layernorm_layer = {
              [RNN_PARAMS] = layernorm_params_pass},
 };
 
-/* ---- batchnorm: scratch holds the batch's means, then their rstd ---- */
+/* ---- batchnorm: scratch holds the batch's means, their rstd, and the variances ---- */
 
 enum { BATCHNORM_EPSILON, BATCHNORM_MOMENTUM };
 
@@ -98,7 +98,7 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
     if (!add_scale_and_shift(layer, C) || !rnn_layer_add_param(layer, mean)
         || !rnn_layer_add_param(layer, variance))
         return rnn_layer_refuse(error, "type: the parameters do not fit");
-    layer->scratch = 2 * (size_t)C;
+    layer->scratch = 3 * (size_t)C;
     int slices = rnn_slice_count(layer->in.rank == 3 ? 64 * C : C);
     for (int pass = 0; pass < RNN_PASSES; pass++) {
         layer->slices[pass] = pass == RNN_OUTPUT ? 0 : slices < C ? slices : C;
@@ -120,14 +120,13 @@ batchnorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int C = layer->in.dim[0], area = layer->in_size / C;
     float epsilon = (float)layer->attr[BATCHNORM_EPSILON];
-    float *mean = io->scratch, *rstd = io->scratch + C;
-    float *running_mean = io->state, *running_var = io->state + C;
+    float *mean = io->scratch, *rstd = mean + C, *variance = rstd + C;
+    const float *running_mean = io->state, *running_var = io->state + C;
     span s = batchnorm_channels(layer, slice);
     for (int c = (int)s.begin; c < (int)s.end; c++) {
         if (io->training) {
-            batchnorm_statistics(&mean[c], &rstd[c], &running_mean[c], &running_var[c],
-                                 io->inp, io->rows, C, area, c, epsilon,
-                                 (float)layer->attr[BATCHNORM_MOMENTUM]);
+            batchnorm_statistics(&mean[c], &rstd[c], &variance[c], io->inp, io->rows, C,
+                                 area, c, epsilon);
         }
         else {
             mean[c] = running_mean[c];
@@ -148,6 +147,13 @@ batchnorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                                  io->scratch[C + c], io->params[c], io->rows, C, area, c);
 }
 
+/* running = momentum * running + (1 - momentum) * batch */
+static void
+move_running(float *running, float batch, float momentum)
+{
+    *running = momentum * *running + (1.0f - momentum) * batch;
+}
+
 static void
 batchnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
@@ -159,6 +165,11 @@ batchnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                        io->scratch[C + c], io->rows, C, area, c);
         accumulate(&io->target[c], (float)dweight, io->alpha, io->beta);
         accumulate(&io->target[C + c], (float)dbias, io->alpha, io->beta);
+        if (io->moves_state) {
+            float momentum = (float)layer->attr[BATCHNORM_MOMENTUM];
+            move_running(&io->state[c], io->scratch[c], momentum);
+            move_running(&io->state[C + c], io->scratch[2 * C + c], momentum);
+        }
     }
 }
 
