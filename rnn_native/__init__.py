@@ -100,7 +100,7 @@ _HOME = {
 _MODULES = frozenset(
     (
         *("callbacks", "checkpoint", "config", "architecture", "csv_digits", "datasets"),
-        *("history", "kaggle", "layers", "legacy", "logs", "metrics", "models"),
+        *("history", "kaggle", "kernels", "layers", "legacy", "logs", "metrics", "models"),
         *("npy_folder", "pretrained", "run_folder", "schedules", "training"),
     )
 )

@@ -84,6 +84,16 @@ class Net:
         seed: int = 0,
         step: int = 0,
     ) -> tuple[float, NDArray[np.float32]]: ...
+    # outputs (n, outputs), gradient by x (n, inputs), gradient (parameters,)
+    def backprop(
+        self,
+        x: NDArray[np.float32] | NDArray[np.uint8],
+        dout: NDArray[np.float32],
+        *,
+        threads: int = 1,
+        seed: int = 0,
+        step: int = 0,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
     # (n, tokens, tokens) or (n, heads, tokens, tokens)
     def maps(
         self, x: NDArray[np.float32] | NDArray[np.uint8], layer: int, *, threads: int = 1

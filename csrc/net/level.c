@@ -60,6 +60,7 @@ squared_error_gradient(float *dout, double *loss, uint8_t *hit, const float *out
 static const rnn_loss_type loss_types[] = {
     {"softmax_cross_entropy", RNN_LABELS, softmax_xent_gradient, softmax},
     {"squared_error", RNN_VALUES, squared_error_gradient, NULL},
+    {"none", RNN_VALUES, NULL, NULL},
     {NULL, RNN_LABELS, NULL, NULL},
 };
 

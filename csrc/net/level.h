@@ -12,7 +12,8 @@ typedef struct {
     const char *name;
     rnn_target_kind targets;
     /* Rows begin..end: dout is per row, not divided by the batch. `targets` is int32_t or
-     * float, as the kind says; smoothing is 0 for values. */
+     * float, as the kind says; smoothing is 0 for values. NULL: the net has no loss, and
+     * can only predict and backpropagate what it is given. */
     void (*gradient)(float *dout, double *loss, uint8_t *hit, const float *out,
                      const void *targets, float smoothing, int size, int begin, int end);
     /* From the last layer's outputs to what predict returns; NULL: as they are. */

@@ -55,7 +55,7 @@ plan_layers(rnn_net *net, rnn_error *error)
             return RNN_ENOMEM;
         shape = layer->out;
     }
-    if (shape.rank != 1)
+    if (shape.rank != 1 && net->loss->gradient != NULL)
         return rnn_layer_refuse(error,
                                 "layers[%d]: the last layer must give one row of numbers, "
                                 "got rank %d",

@@ -105,6 +105,13 @@ rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, int threads, rnn_
 rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data,
                              const rnn_schedule *schedule, int threads, rnn_score *score);
 
+/* One step in training mode without a loss: data->targets is the gradient with respect to
+ * the outputs, float (n, out). out (n, out), dinp (n, in); net->grads = the parameters'
+ * gradient, summed over rows. Of the schedule only seed and step are used. */
+rnn_status rnn_net_backprop(rnn_net *net, const rnn_data *data,
+                            const rnn_schedule *schedule, int threads, float *out,
+                            float *dinp);
+
 /* maps (n, layer->maps): what layer `index` shows of each row. */
 rnn_status rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads,
                         rnn_stop stop, float *maps);

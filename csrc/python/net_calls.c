@@ -75,6 +75,10 @@ check_labels(const char *function, PyArrayObject *labels, int classes)
 static PyArrayObject *
 take_y(PyObject *op, const char *function, PyObject *y, npy_intp n)
 {
+    if (NET(op)->loss->gradient == NULL) {
+        PyErr_Format(PyExc_ValueError, "%s: this net was made without a loss", function);
+        return NULL;
+    }
     int out = rnn_net_out_size(NET(op));
     int labels = NET(op)->loss->targets == RNN_LABELS;
     array_rule rule = {function, "y", labels ? NPY_INT32 : NPY_FLOAT32, -1, labels ? 1 : 2,
@@ -431,6 +435,63 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(
+    backprop_doc,
+    "backprop($self, /, x, dout, *, threads=1, seed=0, step=0)\n--\n\n"
+    "Run one step in training mode without a loss, dout (n, outputs) being the gradient\n"
+    "with respect to the outputs. Returns the outputs (n, outputs), the gradient with\n"
+    "respect to x (n, inputs), and that of all parameters, summed over rows.");
+
+static PyObject *
+net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
+{
+    static char *names[] = {"x", "dout", "threads", "seed", "step", NULL};
+    PyObject *x_b, *dout_b;
+    PyArrayObject *x = NULL, *dout = NULL;
+    PyObject *out = NULL, *dinp = NULL, *grads = NULL, *result = NULL;
+    int threads = 1;
+    unsigned long long seed = 0;
+    long long step = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$iKL:backprop", names, &x_b, &dout_b,
+                                     &threads, &seed, &step))
+        return NULL;
+    if (check_threads("backprop", threads) < 0 || (x = take_x(op, "backprop", x_b)) == NULL)
+        goto done;
+    npy_intp n = PyArray_DIM(x, 0), count = (npy_intp)NET(op)->param_count;
+    npy_intp out_shape[2] = {n, rnn_net_out_size(NET(op))};
+    npy_intp in_shape[2] = {n, rnn_net_in_size(NET(op))};
+    array_rule rule = {"backprop", "dout", NPY_FLOAT32, -1, 2, {n, out_shape[1]}, 0};
+    if ((dout = take_array(dout_b, &rule)) == NULL
+        || (out = PyArray_SimpleNew(2, out_shape, NPY_FLOAT32)) == NULL
+        || (dinp = PyArray_SimpleNew(2, in_shape, NPY_FLOAT32)) == NULL
+        || (grads = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
+        || enter(op, "backprop") < 0)
+        goto done;
+    rnn_data data = data_of(x, dout, NULL);
+    rnn_schedule schedule = {.seed = seed, .step = step};
+    float *outputs = PyArray_DATA((PyArrayObject *)out);
+    float *to_input = PyArray_DATA((PyArrayObject *)dinp);
+    float *copy = PyArray_DATA((PyArrayObject *)grads);
+    PyThreadState *saved = PyEval_SaveThread();
+    rnn_status status =
+        rnn_net_backprop(NET(op), &data, &schedule, threads, outputs, to_input);
+    if (status == RNN_OK)
+        memcpy(copy, NET(op)->grads, (size_t)count * sizeof(float));
+    PyEval_RestoreThread(saved);
+    leave(op);
+    if (status == RNN_OK)
+        result = PyTuple_Pack(3, out, dinp, grads);
+    else
+        raise_status(status, NULL);
+done:
+    release_array(x);
+    release_array(dout);
+    Py_XDECREF(out);
+    Py_XDECREF(dinp);
+    Py_XDECREF(grads);
+    return result;
+}
+
 PyDoc_STRVAR(maps_doc,
              "maps($self, /, x, layer, *, threads=1)\n--\n\n"
              "Return what a layer shows of each row (float32), such as attention weights.");
@@ -485,6 +546,8 @@ PyMethodDef net_methods[] = {
      predict_doc},
     {"gradients", (PyCFunction)(void (*)(void))net_gradients, METH_VARARGS | METH_KEYWORDS,
      gradients_doc},
+    {"backprop", (PyCFunction)(void (*)(void))net_backprop, METH_VARARGS | METH_KEYWORDS,
+     backprop_doc},
     {"maps", (PyCFunction)(void (*)(void))net_maps, METH_VARARGS | METH_KEYWORDS, maps_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -164,7 +164,8 @@ PyDoc_STRVAR(
     "Net(layers, input_shape, loss, optimizer=None)\n--\n\n"
     "A net compiled from layer dicts, with all parameters zero.\n\n"
     "`loss` is 'softmax_cross_entropy' (y: int32 labels) or 'squared_error' (y: float32\n"
-    "(n, outputs)). `optimizer` is a dict with type sgd (the default), adam or adamw.");
+    "(n, outputs)) or 'none'. `optimizer` is a dict with type sgd (the default), adam or "
+    "adamw.");
 
 static PyObject *
 net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
