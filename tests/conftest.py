@@ -6,7 +6,6 @@ import pytest
 
 from rnn_native import _core, _runtime
 
-
 # Tests use the core directly; this is what opens its BLAS.
 assert _runtime.config()["blas_path"]
 

@@ -206,9 +206,8 @@ def conv2d_forward(spec, params, x, mode=INFERENCE):
 
 
 def conv2d_backward(spec, params, cache, dout):
-    padded, dz = cache["padded"], _activate_backward(
-        _activation(spec), spec, cache["z"], dout
-    )
+    padded = cache["padded"]
+    dz = _activate_backward(_activation(spec), spec, cache["z"], dout)
     dpadded, dweight = np.zeros_like(padded), np.zeros_like(params["weight"])
     for (ky, kx), part in _taps(spec, padded):
         weight = params["weight"][:, :, ky, kx]
@@ -361,7 +360,9 @@ def layernorm_backward(spec, params, cache, dout):
 
 
 def dropout_forward(spec, params, x, mode=INFERENCE):
-    mask = dropout_mask(mode.key, spec["rate"], x.shape) if mode.training else 1.0
+    mask = np.ones_like(x)
+    if mode.training:
+        mask = dropout_mask(mode.key, spec["rate"], x.shape)
     return x * mask, {"mask": mask}
 
 
@@ -575,9 +576,7 @@ def batch(layers, params, x, y, loss, mode, weights=None, smoothing=0.0):
     return row_loss, grads, caches
 
 
-def gradients(
-    layers, params, x, y, loss, *, seed=0, step=0, weights=None, smoothing=0.0
-):
+def gradients(layers, params, x, y, loss, *, seed=0, step=0, weights=None, smoothing=0.0):
     """Per-row losses, and the gradient of their mean as a list of dicts."""
     mode = training_mode(seed, step)
     return batch(layers, params, x, y, loss, mode, weights, smoothing)[:2]

@@ -155,7 +155,9 @@ def test_a_file_that_is_something_else(tmp_path):
     path = tmp_path / "m.safetensors"
     for content in [b"", b"hello world, this is text", struct.pack("<Q", 2**63) + b"{}"]:
         path.write_bytes(content)
-        with pytest.raises(rn.FormatError, match="not a safetensors file|nor is it a safetensors file"):
+        with pytest.raises(
+            rn.FormatError, match="not a safetensors file|nor is it a safetensors file"
+        ):
             rn.load(path)
     with pytest.raises(FileNotFoundError, match="no such model file"):
         rn.load(tmp_path / "missing")

@@ -13,7 +13,9 @@ from cases import (
     dense,
     dropout,
     layer_arrays,
+    patch_embed,
     relative,
+    self_attention,
 )
 
 STEP = 1e-5
@@ -161,9 +163,7 @@ def test_golden_activation_slopes(name, z, slope):
 
 
 def test_cross_entropy_gradient_by_hand():
-    _, gradient = reference.softmax_cross_entropy(
-        np.log([[0.1, 0.2, 0.7]]), np.array([2])
-    )
+    _, gradient = reference.softmax_cross_entropy(np.log([[0.1, 0.2, 0.7]]), np.array([2]))
     np.testing.assert_allclose(gradient, [[0.1, 0.2, -0.3]])
 
 
@@ -189,6 +189,26 @@ def test_conv_does_not_flip_its_kernel():
     params = {"weight": np.array([[[[10.0, 1], [10, 1]]]]), "bias": np.zeros(1)}
     out, _ = reference.conv2d_forward(conv2d(1, 2, padding=1), params, x)
     np.testing.assert_array_equal(out[0, 0], [[1, 12, 23, 30]] * 2)
+
+
+def test_patches_by_hand():
+    """Tokens run along the grid's rows, a token's numbers along channels, then rows."""
+    x = np.arange(32.0).reshape(1, 2, 2, 8)
+    params = {"weight": np.eye(8), "bias": np.zeros(8)}
+    out, _ = reference.patch_embed_forward(patch_embed(2, 8), params, x)
+    assert out.shape == (1, 4, 8)
+    np.testing.assert_array_equal(out[0, 1], [2, 3, 10, 11, 18, 19, 26, 27])
+
+
+def test_attention_by_hand():
+    """Scores of q = (0, 1), k = (0, 2) are 0 or 2; the second token sees both by e^2."""
+    x = np.array([[[0.0], [1.0]]])
+    params = {"q_weight": 1, "k_weight": 2, "v_weight": 10}
+    params = {name: np.array([[float(w)]]) for name, w in params.items()}
+    params |= {f"{name}_bias": np.zeros(1) for name in "qkv"}
+    out, _ = reference.self_attention_forward(self_attention(), params, x)
+    second = 10 * np.exp(2) / (1 + np.exp(2))
+    np.testing.assert_allclose(out[0, :, 0], [5, second])
 
 
 def test_batchnorm_by_hand():

@@ -1,0 +1,442 @@
+"""What single layers promise beyond the numbers that the general walk compares."""
+
+import numpy as np
+import pytest
+
+import reference
+import rnn_native as rn
+from cases import (
+    CASES,
+    SOFTMAX,
+    SQUARES,
+    Case,
+    activation,
+    arrays,
+    avgpool2d,
+    batchnorm,
+    conv2d,
+    dense,
+    dropout,
+    flatten,
+    layer_arrays,
+    layernorm,
+    maxpool2d,
+    mean_pool,
+    native,
+    native_arrays,
+    patch_embed,
+    position,
+    relative,
+    self_attention,
+    softmax,
+)
+from rnn_native import _core
+
+
+def predict(layers, shape, x, params=None):
+    """What a net of these layers makes of x: (n, *shape) in, (n, outputs) out."""
+    net = _core.Net([*layers, flatten()], shape, SQUARES)
+    if params is not None:
+        net.weights[:] = params
+    return net.predict(np.ascontiguousarray(x, np.float32).reshape(len(x), -1))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_shapes_and_storage_order_match_twin(case):
+    net = _core.Net(case.layers, case.input_shape, case.loss)
+    offset = {False: 0, True: net.params.size}
+    for layer, (out, params, state) in zip(net.layers, layer_arrays(case), strict=True):
+        assert layer["shape"] == out
+        expected = [(name, shape, False) for name, shape in params.items()]
+        expected += [(name, shape, True) for name, shape in state.items()]
+        got = [(p["name"], p["shape"], p["is_state"]) for p in layer["params"]]
+        assert got == expected
+        for param in layer["params"]:
+            assert param["offset"] == offset[param["is_state"]]
+            offset[param["is_state"]] += np.prod(param["shape"])
+    assert offset[True] == net.weights.size
+
+
+# ---- initial values ----
+
+
+def test_initial_weights_replay_the_generator():
+    """Every Glorot draw, layer by layer, from the reference's generator and mapping."""
+    layers = [
+        conv2d(4, 3),
+        patch_embed(2, 6),
+        position(),
+        self_attention(),
+        position("larger_random"),
+        position("xavier"),
+        mean_pool(),
+        dense(3),
+    ]
+    net = rn.Network(layers, (2, 8, 6), seed=42)
+    twin = reference.Xorshift(42)
+
+    def glorot(fan_in, fan_out, n):
+        limit = np.sqrt(np.float32(6) / np.float32(fan_in + fan_out))
+        return twin.uniform(-limit, limit, n)
+
+    expected = {"layers.0.weight": glorot(2 * 9, 4 * 9, 72)}
+    expected["layers.1.weight"] = glorot(16, 6, 96)
+    for name in "qkv":
+        expected[f"layers.3.{name}_weight"] = glorot(6, 6, 36)
+    expected["layers.4.table"] = twin.uniform(-0.5, 0.5, 36)
+    expected["layers.5.table"] = glorot(6, 6, 36)
+    expected["layers.7.weight"] = glorot(6, 3, 18)
+    for name, values in net.parameters.items():
+        if name in expected:
+            np.testing.assert_array_equal(values.ravel(), expected[name], err_msg=name)
+        elif name != "layers.2.table":
+            assert not values.any(), name
+
+
+def test_sinusoidal_table_matches_twin():
+    for trainable in (True, False):
+        net = rn.Network([position(trainable=trainable), mean_pool()], (49, 64))
+        table = (net.parameters if trainable else net.state)["layers.0.table"]
+        # Angles up to 48 are rounded to float32.
+        expected = reference.sinusoidal_positions(49, 64)
+        np.testing.assert_allclose(table, expected, atol=5e-6)
+
+
+def test_norms_start_as_identity_over_unit_statistics():
+    net = rn.Network([batchnorm(), layernorm()], (3,))
+    np.testing.assert_array_equal(net.weights, [1, 1, 1, 0, 0, 0] * 2 + [0, 0, 0, 1, 1, 1])
+
+
+# ---- dropout ----
+
+
+def native_mask(rate, shape, row=0, rows=1, seed=0, step=0, below=(), threads=1):
+    """What dropout over a row of ones multiplies it by, read off the weights' gradient.
+
+    The only output is a bias of 1 with target 0, so that the gradient by it is 1.
+    """
+    layers = [*below, dropout(rate), flatten(), dense(1)]
+    net = _core.Net(layers, shape, SQUARES)
+    net.params[-1] = 1
+    x = np.ones((rows, np.prod(shape)), np.float32)
+    only = np.zeros(rows, np.float32)
+    only[row] = rows
+    y = np.zeros((rows, 1), np.float32)
+    _, grads = net.gradients(x, y, weights=only, seed=seed, step=step, threads=threads)
+    return grads[:-1]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_mask_is_exactly_the_twins(rate, level):
+    shape, rows, seed, step = (3, 7, 5), 4, 2**64 - 3, 2**33
+    key = reference.mask_key(reference.mask_key(seed, step), 0)
+    expected = reference.dropout_mask(key, rate, (rows, *shape))
+    for row in range(rows):
+        got = native_mask(rate, shape, row, rows, seed, step)
+        np.testing.assert_array_equal(got != 0, expected[row].ravel() != 0)
+        np.testing.assert_allclose(got, expected[row].ravel(), rtol=1e-6)
+
+
+def test_an_element_is_kept_from_its_own_number_down():
+    """Its number has 24 bits, so a rate can equal it."""
+    key = reference.mask_key(reference.mask_key(2, 0), 0)
+    for i, number in enumerate(reference.uniform_numbers(key, (20,))):
+        if 0.01 < number < 0.99:
+            assert native_mask(float(number), (20,), seed=2)[i] > 0
+            assert native_mask(float(number + 2.0**-24), (20,), seed=2)[i] == 0
+
+
+def test_masks_differ_by_seed_step_and_layer():
+    masks = [
+        native_mask(0.5, (64,), seed=seed, step=step, below=[activation("linear")] * below)
+        for seed, step, below in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0)]
+    ]
+    for i, mask in enumerate(masks):
+        for other in masks[:i]:
+            assert 10 < (mask != other).sum() < 54
+    key = reference.mask_key(reference.mask_key(0, 0), 1)
+    expected = reference.dropout_mask(key, 0.5, (1, 64))[0]
+    np.testing.assert_array_equal(masks[3], expected)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+def test_dropped_share_is_the_rate(rate):
+    n = 100_000
+    mask = native_mask(rate, (n,), seed=11)
+    deviation = 4 * np.sqrt(rate * (1 - rate) / n)
+    assert abs((mask == 0).mean() - rate) < deviation
+    assert mask.mean() == pytest.approx(1, abs=deviation / (1 - rate))
+
+
+def test_masks_do_not_depend_on_threads(level):
+    case = Case("wide", [dense(256), dropout(0.4), dense(10)], (128,), SOFTMAX, 300)
+    x, y, params = arrays(case)
+    net, (x, y) = native(case, params), native_arrays(case, x, y)
+    alone = net.gradients(x, y, seed=5, step=9)
+    for threads in (2, 3, 8):
+        many = net.gradients(x, y, seed=5, step=9, threads=threads)
+        assert alone[0] == many[0]
+        assert alone[1].tobytes() == many[1].tobytes()
+
+
+def test_dropout_is_identity_in_inference(level):
+    x = np.random.default_rng(1).normal(size=(3, 50)).astype(np.float32)
+    assert predict([dropout(0.9)], (50,), x).tobytes() == x.tobytes()
+
+
+def test_every_training_step_has_its_own_masks():
+    """The second batch of a call drops as the first batch of a call with step=1."""
+    case = Case("masks", [dropout(0.5), dense(2)], (40,), SQUARES, 8)
+    x, y, params = arrays(case)
+    x, y = native_arrays(case, x, y)
+    order = np.arange(8, dtype=np.int32)
+    together, apart = native(case, params), native(case, params)
+    together.train(x, y, order, 4, 0.1, seed=7, step=3)
+    apart.train(x, y, order[:4], 4, 0.1, seed=7, step=3)
+    apart.train(x, y, order[4:], 4, 0.1, seed=7, step=4)
+    assert together.params.tobytes() == apart.params.tobytes()
+
+
+# ---- batchnorm ----
+
+CHANNELS = Case(
+    "channels",
+    [conv2d(5, 3), batchnorm(momentum=0.7), activation("tanh"), flatten(), dense(3)],
+    (2, 6, 7),
+    SOFTMAX,
+    11,
+)
+FEATURES = Case("features", [dense(6), batchnorm(), dense(3)], (5,), SOFTMAX, 11)
+
+
+@pytest.mark.parametrize("case", [CHANNELS, FEATURES], ids=str)
+def test_running_statistics_match_twin_and_serve_inference(case, level):
+    x, y, params = arrays(case)
+    net, (x32, y32) = native(case, params), native_arrays(case, x, y)
+    order = np.arange(case.rows, dtype=np.int32)
+    net.train(x32, y32, order, 4, 0.05, epochs=2)
+    for _ in range(2):
+        reference.sgd_epoch(case.layers, params, x, y, order, 4, 0.05, case.loss)
+    running = reference.flatten_all(params)[net.params.size :]
+    np.testing.assert_allclose(net.weights[net.params.size :], running, rtol=2e-5)
+    out, _ = reference.forward(case.layers, params, x)
+    assert relative(net.predict(x32), reference.softmax(out)) < 1e-5
+    before = net.weights.tobytes()
+    net.predict(x32)
+    net.evaluate(x32, y32)
+    assert net.weights.tobytes() == before
+
+
+def test_batchnorm_by_hand(level):
+    """[[0, 1], [2, 3]] becomes [[-1, -1], [1, 1]]; the loss to targets 0 is 2 a row."""
+    net = _core.Net([batchnorm(momentum=0.9)], (2,), SQUARES)
+    net.weights[:] = [1, 1, 0, 0, 0, 0, 0, 0]
+    x = np.array([[0, 1], [2, 3]], np.float32)
+    loss, _ = net.train(x, np.zeros((2, 2), np.float32), np.arange(2, dtype=np.int32), 2, 0)
+    assert loss[0] == pytest.approx(4, rel=1e-4)
+    np.testing.assert_allclose(net.weights[4:], [0.1, 0.2, 0.1, 0.1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [batchnorm(), layernorm()], ids=["batch", "layer"])
+def test_norms_keep_their_digits_far_from_zero(layer, level):
+    """The naive mean of squares minus squared mean would leave nothing of the variance."""
+    x = 1000 + np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32)
+    case = Case("far", [layer], (40,), SQUARES, 40)
+    _, y, params = arrays(case)
+    y32 = y.astype(np.float32)
+    _, grads = native(case, params).gradients(x, y32)
+    row_loss, expected = reference.gradients(
+        case.layers, params, x.astype(np.float64), y32, SQUARES
+    )
+    assert relative(grads, reference.flatten(expected)) < 1e-4
+    loss, _ = native(case, params).gradients(x, y32)
+    assert loss == pytest.approx(row_loss.sum(), rel=1e-4)
+
+
+# ---- pools ----
+
+
+@pytest.mark.parametrize(
+    ("pool", "width"),
+    [
+        (maxpool2d(2), 20),
+        (maxpool2d(2), 7),
+        (maxpool2d(3, stride=1), 9),
+        (maxpool2d(3, stride=2, padding=1), 12),
+    ],
+)
+def test_first_of_equal_maxima_gets_the_gradient(pool, width, level):
+    """Two channels that add up to a constant: all pixels tie, and the gradient by the
+    weight of one channel tells which pixel was taken."""
+    ramp = np.arange(6.0 * width).reshape(6, width)
+    image = np.stack([ramp, 200 - ramp])
+    case = Case("ties", [conv2d(1, 1), pool, flatten()], (2, 6, width), SQUARES, 1)
+    params = [
+        reference.Params({"weight": np.ones((1, 2, 1, 1)), "bias": np.zeros(1)}),
+        reference.Params(),
+        reference.Params(),
+    ]
+    out, _ = reference.forward(case.layers, params, image[None])
+    assert (out == 200).all()
+    targets = out - 1  # the gradient is 1 everywhere
+    _, grads = native(case, params).gradients(*native_arrays(case, image[None], targets))
+    stride, padding = pool.get("stride", pool["kernel_size"]), pool.get("padding", 0)
+    corners = [
+        np.maximum(np.arange(n) * stride - padding, 0) for n in layer_arrays(case)[1][0][1:]
+    ]
+    taken = ramp[np.ix_(*corners)]
+    np.testing.assert_allclose(grads[:2], [taken.sum(), (200 - taken).sum()], rtol=1e-6)
+
+
+def test_padding_never_is_the_maximum(level):
+    x = -np.ones((1, 2, 5, 5), np.float32)
+    assert (predict([maxpool2d(3, stride=2, padding=1)], (2, 5, 5), x) == -1).all()
+
+
+def test_padding_counts_in_the_average(level):
+    got = predict([avgpool2d(2, padding=1)], (1, 2, 2), np.ones((1, 1, 2, 2)))
+    np.testing.assert_array_equal(got, [[0.25] * 4])
+
+
+# ---- attention ----
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3])
+@pytest.mark.parametrize(("tokens", "width"), [(1, 6), (5, 18), (49, 12)])
+def test_maps_match_twin_and_sum_to_one(heads, tokens, width, level):
+    layers = [position("zero"), self_attention(heads), mean_pool()]
+    case = Case("maps", layers, (tokens, width), SQUARES, 3)
+    x, y, params = arrays(case)
+    x32, _ = native_arrays(case, x, y)
+    net = native(case, params)
+    maps = net.maps(x32, 1)
+    _, caches = reference.forward(case.layers, params, x)
+    expected = caches[1]["alpha"]
+    shape = (3, heads, tokens, tokens) if heads > 1 else (3, tokens, tokens)
+    assert maps.shape == shape
+    np.testing.assert_allclose(maps, expected.reshape(shape), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=2e-6)
+    assert maps.tobytes() == net.maps(x32, 1, threads=4).tobytes()
+
+
+def test_maps_of_more_rows_than_are_taken_at_a_time():
+    case = Case("rows", [self_attention(), mean_pool()], (3, 2), SQUARES, 600)
+    x, y, params = arrays(case)
+    x32, _ = native_arrays(case, x, y)
+    net = native(case, params)
+    maps = net.maps(x32, 0)
+    for row in (0, 255, 256, 599):
+        assert net.maps(x32[row : row + 1].copy(), 0).tobytes() == maps[row].tobytes()
+
+
+def test_maps_of_another_layer_are_refused():
+    net = _core.Net([self_attention(), mean_pool()], (3, 2), SQUARES)
+    for layer in (1, 2, -1):
+        with pytest.raises(ValueError, match="maps"):
+            net.maps(np.zeros((1, 6), np.float32), layer)
+
+
+# ---- what is not a number, and what is huge ----
+
+NAN_LAYERS = {
+    "maxpool": ([maxpool2d()], (1, 4, 6)),
+    "maxpool padded": ([maxpool2d(3, stride=1, padding=1)], (2, 5, 17)),
+    "avgpool": ([avgpool2d(3, stride=1)], (1, 5, 20)),
+    "conv": ([conv2d(2, 3, "relu", padding=1)], (1, 5, 20)),
+    "softmax": ([softmax()], (5, 19)),
+    "layernorm": ([layernorm()], (3, 18)),
+    "batchnorm": ([batchnorm()], (2, 3, 9)),
+    "patch_embed": ([patch_embed(2, 3)], (1, 4, 6)),
+    "position": ([position()], (3, 5)),
+    "mean_pool": ([mean_pool()], (3, 18)),
+    "attention": ([self_attention()], (4, 17)),
+}
+
+
+@pytest.mark.parametrize("name", NAN_LAYERS)
+def test_nan_goes_exactly_where_the_twin_sends_it(name, level):
+    layers, shape = NAN_LAYERS[name]
+    case = Case(name, [*layers, flatten()], shape, SQUARES, 3)
+    x, y, params = arrays(case)
+    for place in (0, 7, case.inputs - 1):
+        poisoned = x.copy()
+        poisoned[1].flat[place] = np.nan
+        got = native(case, params).predict(native_arrays(case, poisoned, y)[0])
+        expected, _ = reference.forward(case.layers, params, poisoned)
+        assert np.isnan(expected[1]).any()
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+
+
+def test_softmax_of_huge_values(level):
+    x = np.array([[1000, 1001, 1002], [-1e30, 0, 1e30], [-3e38, -3e38, -3e38]])
+    got = predict([softmax()], (3,), x)
+    expected = reference.softmax(np.float64(x))
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-30)
+
+
+def test_attention_over_huge_scores_picks_one_token(level):
+    net = _core.Net([self_attention(), flatten()], (3, 1), SQUARES)
+    net.params[[0, 2, 4]] = [100, 100, 1]  # q = k = 100 x, v = x
+    x = np.array([[1, 2, 30]], np.float32)
+    np.testing.assert_array_equal(net.predict(x), [[30, 30, 30]])
+
+
+# ---- bits, for the models of the reference ----
+
+CNN = Case(
+    "cnn",
+    [
+        conv2d(8, 3, "relu", padding=1),
+        batchnorm(),
+        maxpool2d(),
+        dropout(0.1),
+        flatten(),
+        dense(10),
+    ],
+    (1, 28, 28),
+    SOFTMAX,
+    70,
+)
+ATTENTION = Case(
+    "attention",
+    [
+        patch_embed(4, 64),
+        position(),
+        activation("relu"),
+        self_attention(),
+        layernorm(),
+        dense(128, "relu"),
+        dense(64),
+        mean_pool(),
+        dense(10),
+    ],
+    (1, 28, 28),
+    SOFTMAX,
+    70,
+)
+
+
+@pytest.mark.parametrize("case", [CNN, ATTENTION], ids=str)
+def test_bits_do_not_depend_on_threads(case, level):
+    x, y, params = arrays(case)
+    x, y = native_arrays(case, x, y)
+    order = np.arange(case.rows, dtype=np.int32)[::-1].copy()
+    nets = [native(case, params, {"type": "adam"}) for _ in range(3)]
+    results = [
+        net.train(x, y, order, 32, 0.01, seed=3, clip_norm=1.0, threads=threads)
+        for net, threads in zip(nets, (1, 2, 5), strict=True)
+    ]
+    for net, result in zip(nets[1:], results[1:], strict=True):
+        assert net.weights.tobytes() == nets[0].weights.tobytes()
+        assert net.moments.tobytes() == nets[0].moments.tobytes()
+        assert result[0].tobytes() == results[0][0].tobytes()
+
+
+@pytest.mark.parametrize("case", [CNN, ATTENTION], ids=str)
+def test_row_alone_equals_row_in_batch(case, level):
+    x, y, params = arrays(case)
+    x, _ = native_arrays(case, x, y)
+    net = native(case, params)
+    together = net.predict(x, threads=2)
+    for begin, end in [(0, 1), (7, 12), (69, 70)]:
+        assert net.predict(x[begin:end].copy()).tobytes() == together[begin:end].tobytes()
