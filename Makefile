@@ -17,7 +17,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: run test slow parity lint format sanitize wheel bench clean
+.PHONY: run test slow parity lint format sanitize wheel wheel-check bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
@@ -59,7 +59,18 @@ sanitize: $(VENV)/.lint
 	    $(abspath $(BIN))/pytest -q -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
 
 wheel: $(VENV)/.lint
+	rm -rf dist
 	$(BIN)/python -m build
+
+# The wheel in a venv of its own, used from a folder that has nothing to do with this one.
+wheel-check: wheel
+	rm -rf build/wheel-check
+	$(PYTHON) -m venv build/wheel-check
+	build/wheel-check/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	test $$(stat -c %s dist/*.whl) -le 10000000
+	cd build/wheel-check && bin/python -c "import rnn_native as rn; \
+	    print(rn.train_mlp('synthetic', epochs=1), rn.pretrained.load())"
+	cd build/wheel-check && bin/rnn-native doctor
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/compare.py --data mnist noise --write benchmarks/results.md
