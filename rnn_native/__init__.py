@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         MeanPool,
         PatchEmbed,
         Position,
+        RMSNorm,
         SelfAttention,
         Softmax,
     )
@@ -79,6 +80,7 @@ _HOME = {
     "PatchEmbed": "layers",
     "Position": "layers",
     "ProgressLogger": "callbacks",
+    "RMSNorm": "layers",
     "SelfAttention": "layers",
     "Softmax": "layers",
     "TrainingDiverged": "errors",
@@ -127,6 +129,7 @@ __all__ = [
     "PatchEmbed",
     "Position",
     "ProgressLogger",
+    "RMSNorm",
     "SelfAttention",
     "Softmax",
     "TrainingDiverged",

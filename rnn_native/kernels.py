@@ -193,6 +193,7 @@ patch_embed_forward, patch_embed_backward = (
     _backward(layers.PatchEmbed),
 )
 position_forward, position_backward = _pair(layers.Position)
+rmsnorm_forward, rmsnorm_backward = _pair(layers.RMSNorm)
 self_attention_forward, self_attention_backward = (
     _forward(layers.SelfAttention),
     _backward(layers.SelfAttention),

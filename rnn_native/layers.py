@@ -160,6 +160,23 @@ class LayerNorm(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class RMSNorm(Layer):
+    """Root mean square normalisation over the last axis: w x / sqrt(mean(x^2) + epsilon).
+
+    Parameters
+    ----------
+    epsilon : float
+
+    References
+    ----------
+    Zhang and Sennrich 2019, arXiv:1910.07467.
+    """
+
+    type: ClassVar[str] = "rmsnorm"
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
 class Dropout(Layer):
     """Inverted dropout: in training an element is zero with probability `rate`.
 

@@ -48,6 +48,7 @@ activation = _maker("activation", "function")
 softmax = _maker("softmax")
 batchnorm = _maker("batchnorm")
 layernorm = _maker("layernorm")
+rmsnorm = _maker("rmsnorm")
 dropout = _maker("dropout", "rate")
 patch_embed = _maker("patch_embed", "patch_size", "units")
 position = _maker("position", "init")
@@ -236,6 +237,10 @@ NORMS = [
         1,
     ),
     Case("layernorm", [dense(19), layernorm(), dense(3)], (4,), SOFTMAX, 5),
+    Case("rmsnorm", [dense(19), rmsnorm(), dense(3)], (4,), SOFTMAX, 5),
+    Case("rmsnorm first", [rmsnorm(epsilon=1e-2), dense(3)], (6,), SOFTMAX, 5),
+    Case("rmsnorm tokens", [dense(9), rmsnorm(), dense(3), flatten()], (5, 4), SQUARES, 3),
+    Case("rmsnorm of one", [dense(1), rmsnorm(epsilon=0.1), dense(2)], (3,), SOFTMAX, 2),
     Case("layernorm first", [layernorm(epsilon=1e-2), dense(3)], (6,), SOFTMAX, 5),
     Case(
         "layernorm tokens", [dense(9), layernorm(), dense(3), flatten()], (5, 4), SQUARES, 3

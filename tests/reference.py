@@ -359,6 +359,25 @@ def layernorm_backward(spec, params, cache, dout):
     return _normalise_backward(normal, cache["var"], epsilon, dnormal, -1), grads
 
 
+def rmsnorm_arrays(spec, shape):
+    return shape, {"weight": shape[-1:]}, {}
+
+
+def rmsnorm_forward(spec, params, x, mode=INFERENCE):
+    square = (x**2).mean(axis=-1, keepdims=True)
+    rrms = 1 / np.sqrt(square + spec.get("epsilon", 1e-5))
+    return params["weight"] * x * rrms, {"normal": x * rrms, "rrms": rrms}
+
+
+def rmsnorm_backward(spec, params, cache, dout):
+    normal, rows = cache["normal"], tuple(range(dout.ndim - 1))
+    dnormal = dout * params["weight"]
+    mean = (dnormal * normal).mean(axis=-1, keepdims=True)
+    return cache["rrms"] * (dnormal - normal * mean), {
+        "weight": (dout * normal).sum(axis=rows)
+    }
+
+
 def dropout_forward(spec, params, x, mode=INFERENCE):
     mask = np.ones_like(x)
     if mode.training:
@@ -511,6 +530,7 @@ LAYERS = {
     "softmax": (softmax_forward, softmax_backward, same_arrays),
     "batchnorm": (batchnorm_forward, batchnorm_backward, batchnorm_arrays),
     "layernorm": (layernorm_forward, layernorm_backward, layernorm_arrays),
+    "rmsnorm": (rmsnorm_forward, rmsnorm_backward, rmsnorm_arrays),
     "dropout": (dropout_forward, dropout_backward, same_arrays),
     "patch_embed": (patch_embed_forward, patch_embed_backward, patch_embed_arrays),
     "position": (position_forward, position_backward, position_arrays),

@@ -79,6 +79,12 @@ def batchnorm_layer(spec, p, x, mask):
     return F.batch_norm(x, None, None, p["weight"], p["bias"], True, momentum, epsilon)
 
 
+def rmsnorm_layer(spec, p, x, mask):
+    return torch.nn.functional.rms_norm(
+        x, x.shape[-1:], p["weight"], spec.get("epsilon", 1e-5)
+    )
+
+
 def layernorm_layer(spec, p, x, mask):
     return F.layer_norm(x, x.shape[-1:], p["weight"], p["bias"], spec.get("epsilon", 1e-5))
 
@@ -115,6 +121,7 @@ LAYERS = {
     "softmax": lambda spec, p, x, mask: x.softmax(-1),
     "batchnorm": batchnorm_layer,
     "layernorm": layernorm_layer,
+    "rmsnorm": rmsnorm_layer,
     "dropout": lambda spec, p, x, mask: x * mask,
     "patch_embed": patch_layer,
     "position": lambda spec, p, x, mask: x + p["table"],

@@ -127,6 +127,17 @@ static void batchnorm_backward_input(float *dinp, const float *dout, const float
                                      float mean, float rstd, float weight, int rows, int C,
                                      int area, int c);
 
+/* ---- rmsnorm.c (Zhang and Sennrich 2019) ---- */
+
+/* inp, out (rows,D)   rrms (rows) = 1/sqrt(mean of squares + epsilon), kept for backward */
+static void rmsnorm_forward(float *out, float *rrms, const float *inp, const float *weight,
+                            int rows, int D, float epsilon);
+static void rmsnorm_backward_input(float *dinp, const float *dout, const float *inp,
+                                   const float *rrms, const float *weight, int rows, int D);
+static void rmsnorm_backward_params(float *weight_target, const float *dout,
+                                    const float *inp, const float *rrms, int rows, int D,
+                                    int begin, int end, float alpha, float beta);
+
 /* ---- dropout.c ---- */
 
 /* Elements begin..end: kept, and divided by 1 - rate, iff the key's number for the element,

@@ -13,6 +13,7 @@
 #include "../kernels/norms.c"
 #include "../kernels/optimizers.c"
 #include "../kernels/pool2d.c"
+#include "../kernels/rmsnorm.c"
 #include "../kernels/sigmoid_2_4_1.c"
 #include "../kernels/softmax_xent.c"
 #include "../kernels/squared_error.c"
@@ -27,6 +28,7 @@
 #include "layers/dropout.c"
 #include "layers/flatten.c"
 #include "layers/norms.c"
+#include "layers/rmsnorm.c"
 #include "layers/self_attention.c"
 #include "layers/tokens.c"
 #include "layers/window.c"
@@ -35,11 +37,10 @@
 #include "optimizers.c"
 
 static const rnn_layer_type *const layer_types[] = {
-    &activation_layer,     &avgpool2d_layer,   &batchnorm_layer,
-    &conv2d_layer,         &dense_layer,       &dropout_layer,
-    &flatten_layer,        &layernorm_layer,   &maxpool2d_layer,
-    &mean_pool_layer,      &patch_embed_layer, &position_layer,
-    &self_attention_layer, &softmax_layer,     NULL,
+    &activation_layer, &avgpool2d_layer,      &batchnorm_layer,   &conv2d_layer,
+    &dense_layer,      &dropout_layer,        &flatten_layer,     &layernorm_layer,
+    &maxpool2d_layer,  &mean_pool_layer,      &patch_embed_layer, &position_layer,
+    &rmsnorm_layer,    &self_attention_layer, &softmax_layer,     NULL,
 };
 
 static void

@@ -1,0 +1,63 @@
+/* rmsnorm over the last axis; cache of a row holds its tokens' 1/rms.
+ * Part of net/level.c. */
+
+enum { RMSNORM_EPSILON };
+
+static const rnn_attr rmsnorm_attrs[] = {
+    [RMSNORM_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-5, 1e-30, 1, NULL},
+    RNN_ATTRS_END,
+};
+
+static rnn_status
+rmsnorm_setup(rnn_layer *layer, rnn_error *error)
+{
+    int D = last_extent(layer);
+    rnn_param weight = {.name = "weight", .shape = {1, {D}}, .init = RNN_ONES};
+    layer->out = layer->in;
+    if (!rnn_layer_add_param(layer, weight))
+        return rnn_layer_refuse(error, "type: the parameters do not fit");
+    layer->cache = (size_t)(layer->in_size / D);
+    take_rows(layer, 6.0 * layer->in_size);
+    layer->slices[RNN_PARAMS] = rnn_slice_count(D);
+    layer->work[RNN_PARAMS] = 2.0 * layer->in_size;
+    return RNN_OK;
+}
+
+static void
+rmsnorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int D = last_extent(layer);
+    span s = row_span(io, slice, layer->in_size / D);
+    size_t at = s.begin * (size_t)D;
+    rmsnorm_forward(io->out + at, io->cache + s.begin, io->inp + at, io->params,
+                    (int)(s.end - s.begin), D, (float)layer->attr[RMSNORM_EPSILON]);
+}
+
+static void
+rmsnorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int D = last_extent(layer);
+    span s = row_span(io, slice, layer->in_size / D);
+    size_t at = s.begin * (size_t)D;
+    rmsnorm_backward_input(io->dinp + at, io->dout + at, io->inp + at, io->cache + s.begin,
+                           io->params, (int)(s.end - s.begin), D);
+}
+
+static void
+rmsnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int D = last_extent(layer), slices = layer->slices[RNN_PARAMS];
+    rmsnorm_backward_params(io->target, io->dout, io->inp, io->cache,
+                            io->rows * (layer->in_size / D), D,
+                            rnn_slice_begin(D, slices, slice),
+                            rnn_slice_begin(D, slices, slice + 1), io->alpha, io->beta);
+}
+
+static const rnn_layer_type rmsnorm_layer = {
+    .name = "rmsnorm",
+    .attrs = rmsnorm_attrs,
+    .setup = rmsnorm_setup,
+    .pass = {[RNN_FORWARD] = rmsnorm_forward_pass,
+             [RNN_INPUT] = rmsnorm_input_pass,
+             [RNN_PARAMS] = rmsnorm_params_pass},
+};
