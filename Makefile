@@ -30,7 +30,7 @@ slow: $(VENV)/.test
 
 parity: $(VENV)/.test
 	$(BIN)/pip install --quiet '.[parity]'
-	$(BIN)/python -m pytest -m parity
+	RNN_NATIVE_PARITY=1 $(BIN)/python -m pytest -m parity
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -27,7 +27,7 @@ from cases import (
 
 pytestmark = pytest.mark.parity
 
-if os.environ.get("CI"):
+if os.environ.get("RNN_NATIVE_PARITY") == "1":
     import torch
 else:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: make parity")
