@@ -18,13 +18,14 @@ load_blas(PyObject *module, PyObject *path)
     rnn_error error = {""};
     PyObject *bytes = NULL, *result = NULL;
     if (!PyUnicode_FSConverter(path, &bytes))
-        return NULL;
+        goto done;
     rnn_status status = rnn_blas_load(PyBytes_AsString(bytes), &error);
     if (status == RNN_OK)
         result = Py_NewRef(Py_None);
     else
         raise_status(status, error.text);
-    Py_DECREF(bytes);
+done:
+    Py_XDECREF(bytes);
     return result;
 }
 
@@ -37,15 +38,17 @@ choose_cpu_level(PyObject *module, PyObject *name)
 {
     (void)module;
     rnn_error error = {""};
+    PyObject *result = NULL;
     const char *text_b = PyUnicode_AsUTF8AndSize(name, NULL);
     if (text_b == NULL)
-        return NULL;
+        goto done;
     rnn_status status = rnn_level_choose(text_b, &error);
-    if (status != RNN_OK) {
+    if (status == RNN_OK)
+        result = Py_NewRef(Py_None);
+    else
         raise_status(status, error.text);
-        return NULL;
-    }
-    return Py_NewRef(Py_None);
+done:
+    return result;
 }
 
 PyDoc_STRVAR(build_config_doc,
@@ -78,20 +81,19 @@ build_config(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
-    PyObject *levels = runnable_levels();
-    if (levels == NULL)
-        return NULL;
+    PyObject *result = NULL, *levels = NULL, *blas_path = NULL;
     const char *path = rnn_blas_path();
-    PyObject *blas_path =
-        path != NULL ? PyUnicode_DecodeFSDefault(path) : Py_NewRef(Py_None);
-    if (blas_path == NULL) {
-        Py_DECREF(levels);
-        return NULL;
-    }
-    return Py_BuildValue("{s:N, s:z, s:z, s:s, s:N, s:s}", "blas_path", blas_path,
-                         "blas_config", rnn_blas_config(), "blas_core", rnn_blas_core(),
-                         "cpu_level", rnn_level_current()->name, "cpu_levels", levels,
-                         "compiler", COMPILER);
+    blas_path = path != NULL ? PyUnicode_DecodeFSDefault(path) : Py_NewRef(Py_None);
+    if (blas_path == NULL || (levels = runnable_levels()) == NULL)
+        goto done;
+    result = Py_BuildValue("{s:O, s:z, s:z, s:s, s:O, s:s}", "blas_path", blas_path,
+                           "blas_config", rnn_blas_config(), "blas_core", rnn_blas_core(),
+                           "cpu_level", rnn_level_current()->name, "cpu_levels", levels,
+                           "compiler", COMPILER);
+done:
+    Py_XDECREF(blas_path);
+    Py_XDECREF(levels);
+    return result;
 }
 
 PyDoc_STRVAR(
@@ -105,17 +107,18 @@ rng_uniform(PyObject *module, PyObject *args)
     (void)module;
     unsigned long long state;
     float low, high;
-    PyObject *out_b;
-    if (!PyArg_ParseTuple(args, "KffO:rng_uniform", &state, &low, &high, &out_b))
-        return NULL;
+    PyObject *out_b, *result = NULL;
+    PyArrayObject *out = NULL;
     array_rule rule = {"rng_uniform", "out", NPY_FLOAT32, -1, 1, {-1}, 1};
-    PyArrayObject *out = take_array(out_b, &rule);
-    if (out == NULL)
-        return NULL;
+    if (!PyArg_ParseTuple(args, "KffO:rng_uniform", &state, &low, &high, &out_b)
+        || (out = take_array(out_b, &rule)) == NULL)
+        goto done;
     uint64_t next = state;
     rnn_rng_uniform(&next, low, high, PyArray_DATA(out), (size_t)PyArray_DIM(out, 0));
+    result = PyLong_FromUnsignedLongLong(next);
+done:
     release_array(out);
-    return PyLong_FromUnsignedLongLong(next);
+    return result;
 }
 
 PyDoc_STRVAR(
@@ -128,17 +131,18 @@ rng_shuffle(PyObject *module, PyObject *args)
 {
     (void)module;
     unsigned long long state;
-    PyObject *order_b;
-    if (!PyArg_ParseTuple(args, "KO:rng_shuffle", &state, &order_b))
-        return NULL;
+    PyObject *order_b, *result = NULL;
+    PyArrayObject *order = NULL;
     array_rule rule = {"rng_shuffle", "order", NPY_INT32, -1, 1, {-1}, 1};
-    PyArrayObject *order = take_array(order_b, &rule);
-    if (order == NULL)
-        return NULL;
+    if (!PyArg_ParseTuple(args, "KO:rng_shuffle", &state, &order_b)
+        || (order = take_array(order_b, &rule)) == NULL)
+        goto done;
     uint64_t next = state;
     rnn_rng_shuffle(&next, PyArray_DATA(order), (size_t)PyArray_DIM(order, 0));
+    result = PyLong_FromUnsignedLongLong(next);
+done:
     release_array(order);
-    return PyLong_FromUnsignedLongLong(next);
+    return result;
 }
 
 static PyMethodDef module_methods[] = {

@@ -252,7 +252,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
                                      &order_b, &schedule.batch_size, &lr_b, &epochs,
                                      &threads, &first_epoch, &weights_b, &smoothing,
                                      &schedule.clip_norm, &seed, &step))
-        return NULL;
+        goto done;
     if (check_at_least_one("train", "batch_size", schedule.batch_size) < 0
         || check_at_least_one("train", "epochs", epochs) < 0
         || check_threads("train", threads) < 0 || check_smoothing("train", smoothing) < 0
@@ -320,7 +320,7 @@ net_evaluate(PyObject *op, PyObject *args, PyObject *kwds)
     int threads = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$i:evaluate", names, &x_b, &y_b,
                                      &threads))
-        return NULL;
+        goto done;
     if (check_threads("evaluate", threads) < 0 || (x = take_x(op, "evaluate", x_b)) == NULL
         || (y = take_y(op, "evaluate", y_b, PyArray_DIM(x, 0))) == NULL
         || enter(op, "evaluate") < 0)
@@ -356,7 +356,7 @@ net_predict(PyObject *op, PyObject *args, PyObject *kwds)
     PyObject *out = NULL, *result = NULL;
     int threads = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "O|$i:predict", names, &x_b, &threads))
-        return NULL;
+        goto done;
     if (check_threads("predict", threads) < 0 || (x = take_x(op, "predict", x_b)) == NULL)
         goto done;
     npy_intp shape[2] = {PyArray_DIM(x, 0), rnn_net_out_size(NET(op))};
@@ -403,7 +403,7 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
     long long step = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$iOdKL:gradients", names, &x_b, &y_b,
                                      &threads, &weights_b, &smoothing, &seed, &step))
-        return NULL;
+        goto done;
     if (check_threads("gradients", threads) < 0
         || check_smoothing("gradients", smoothing) < 0
         || (x = take_x(op, "gradients", x_b)) == NULL
@@ -454,7 +454,7 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
     long long step = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$iKL:backprop", names, &x_b, &dout_b,
                                      &threads, &seed, &step))
-        return NULL;
+        goto done;
     if (check_threads("backprop", threads) < 0 || (x = take_x(op, "backprop", x_b)) == NULL)
         goto done;
     npy_intp n = PyArray_DIM(x, 0), count = (npy_intp)NET(op)->param_count;
@@ -506,7 +506,7 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
     int layer, threads = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "Oi|$i:maps", names, &x_b, &layer,
                                      &threads))
-        return NULL;
+        goto done;
     if (layer < 0 || layer >= NET(op)->n_layers || NET(op)->layers[layer].maps.rank == 0) {
         PyErr_Format(PyExc_ValueError, "maps: layer %d shows nothing", layer);
         goto done;

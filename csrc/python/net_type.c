@@ -180,11 +180,11 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     rnn_error error = {""};
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "OOs|O:Net", names, &layers_b, &shape_b,
                                      &loss_name_b, &optimizer_b))
-        return NULL;
+        goto done;
     if (rnn_blas_path() == NULL) {
         PyErr_SetString(PyExc_RuntimeError,
                         "Net: no BLAS is loaded; import rnn_native._runtime first");
-        return NULL;
+        goto done;
     }
     const rnn_level *level = rnn_level_current();
     const rnn_loss_type *loss = rnn_level_find_loss(level, loss_name_b);
@@ -192,7 +192,7 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
         PyErr_Format(PyExc_ValueError,
                      "loss: expected softmax_cross_entropy or squared_error, got '%s'",
                      loss_name_b);
-        return NULL;
+        goto done;
     }
     if (take_layer_specs(layers_b, &specs) < 0 || take_shape(shape_b, &input) < 0
         || take_optimizer_spec(optimizer_b, &optimizer) < 0)
