@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from rnn_native.config import (
+from rnn_native.files import AnyPath, shown
+from rnn_native.json_settings import (
     MAX_INT,
     Choice,
     Number,
@@ -27,7 +28,6 @@ from rnn_native.config import (
     take,
     text,
 )
-from rnn_native.files import AnyPath, shown
 
 Shape: TypeAlias = tuple[int, ...]
 Spec: TypeAlias = dict[str, Any]

@@ -20,7 +20,7 @@ from rnn_native.architecture import (
     load_architecture,
     parse_architecture,
 )
-from rnn_native.config import ConfigError, Place
+from rnn_native.json_settings import ConfigError, Place
 from rnn_native.network import Network
 
 ROOT = Path(__file__).parent.parent
