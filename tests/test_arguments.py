@@ -352,3 +352,20 @@ def test_gil_is_released_and_a_busy_net_refuses(net):
         net.predict(X)
     thread.join()
     net.predict(X)
+
+
+def test_indices_are_copied_before_they_are_checked(net):
+    """Another thread may write to the caller's arrays while the GIL is released."""
+    x = np.ones((64, 4), np.float32)
+    y, order = np.zeros(64, np.int32), np.arange(64, dtype=np.int32)
+    expected = _core.Net([dense(3)], (4,), SOFTMAX)
+    expected.train(x, y, order, 1, 1e-4, epochs=5_000)
+    thread = threading.Thread(target=net.train, args=(x, y, order, 1, 1e-4), kwargs=EPOCHS)
+    thread.start()
+    time.sleep(0.02)
+    order[:], y[:] = 2**31 - 1, 10**7
+    thread.join()
+    assert net.params.tobytes() == expected.params.tobytes()
+
+
+EPOCHS = {"epochs": 5_000}

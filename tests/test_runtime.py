@@ -195,6 +195,43 @@ def test_children_of_fork_train_to_the_same_bits(busy):
     assert result.returncode == 0, result.stderr
 
 
+FORK_IN_BLAS = """
+import os, signal, sys, threading
+sys.path.insert(0, {tests!r})
+from test_runtime import train_something
+train_something(threads=1)
+stop = threading.Event()
+def background():
+    while not stop.is_set():
+        train_something(1, threads=1)
+threading.Thread(target=background).start()
+for _ in range(1500):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        train_something(threads=1, epochs=1)
+        os._exit(0)
+    if os.waitpid(pid, 0)[1] != 0:
+        stop.set()
+        sys.exit("a child hung or failed")
+stop.set()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_fork_never_happens_inside_a_blas_call():
+    """OpenBLAS holds a lock of its own there, which the child could not open again."""
+    tests = os.path.dirname(__file__)
+    result = subprocess.run(
+        [sys.executable, "-c", FORK_IN_BLAS.format(tests=tests)],
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert result.returncode == 0, result.stderr
+
+
 # ---- manners ----
 
 
