@@ -131,6 +131,30 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     return status;
 }
 
+/* What is done with rows begin.. of the data after they went forward. */
+typedef void (*block_fn)(rnn_run *r, const rnn_data *data, int begin, int rows,
+                         void *context);
+
+/* All rows forward in inference mode, block by block. */
+static rnn_status
+for_each_block(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop, block_fn fn,
+               void *context)
+{
+    rnn_status status = rnn_net_reserve(net, smaller(EVALUATE_ROWS, data->n));
+    if (status != RNN_OK)
+        return status;
+    rnn_run r = rnn_run_begin(net, threads, stop, data->n);
+    for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
+        rows = smaller(EVALUATE_ROWS, data->n - begin);
+        rnn_run_forward(&r, rnn_run_input(&r, data, begin, rows), rows);
+        fn(&r, data, begin, rows, context);
+        if (rnn_run_stop_wanted(&r, rows))
+            status = RNN_EINTERRUPTED;
+    }
+    rnn_run_end(&r);
+    return status;
+}
+
 static const void *
 targets_from(const rnn_net *net, const rnn_data *data, int begin)
 {
@@ -139,46 +163,63 @@ targets_from(const rnn_net *net, const rnn_data *data, int begin)
     return (const float *)data->targets + (ptrdiff_t)begin * rnn_net_out_size(net);
 }
 
+static void
+score_block(rnn_run *r, const rnn_data *data, int begin, int rows, void *context)
+{
+    rnn_score *score = context;
+    rnn_score part = rnn_run_score(r, targets_from(r->net, data, begin), NULL, rows);
+    score->loss += part.loss;
+    score->hits += part.hits;
+}
+
 rnn_status
 rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                  rnn_score *score)
 {
-    rnn_status status = rnn_net_reserve(net, smaller(EVALUATE_ROWS, data->n));
     *score = (rnn_score){0, 0};
-    if (status != RNN_OK)
-        return status;
-    rnn_run r = rnn_run_begin(net, threads, stop, data->n);
-    for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
-        rows = smaller(EVALUATE_ROWS, data->n - begin);
-        rnn_run_forward(&r, rnn_run_input(&r, data, begin, rows), rows);
-        rnn_score part = rnn_run_score(&r, targets_from(net, data, begin), NULL, rows);
-        score->loss += part.loss;
-        score->hits += part.hits;
-        if (rnn_run_stop_wanted(&r, rows))
-            status = RNN_EINTERRUPTED;
-    }
-    rnn_run_end(&r);
-    return status;
+    return for_each_block(net, data, threads, stop, score_block, score);
+}
+
+static void
+predict_block(rnn_run *r, const rnn_data *data, int begin, int rows, void *context)
+{
+    (void)data;
+    float *predictions = context;
+    rnn_run_predict(r, predictions + (size_t)begin * (size_t)rnn_net_out_size(r->net),
+                    rows);
 }
 
 rnn_status
 rnn_net_predict(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                 float *predictions)
 {
-    size_t out = (size_t)rnn_net_out_size(net);
-    rnn_status status = rnn_net_reserve(net, smaller(EVALUATE_ROWS, data->n));
-    if (status != RNN_OK)
-        return status;
-    rnn_run r = rnn_run_begin(net, threads, stop, data->n);
-    for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
-        rows = smaller(EVALUATE_ROWS, data->n - begin);
-        rnn_run_forward(&r, rnn_run_input(&r, data, begin, rows), rows);
-        rnn_run_predict(&r, predictions + (size_t)begin * out, rows);
-        if (rnn_run_stop_wanted(&r, rows))
-            status = RNN_EINTERRUPTED;
-    }
-    rnn_run_end(&r);
-    return status;
+    return for_each_block(net, data, threads, stop, predict_block, predictions);
+}
+
+typedef struct {
+    int layer;
+    float *maps;
+} maps_job;
+
+static void
+maps_block(rnn_run *r, const rnn_data *data, int begin, int rows, void *context)
+{
+    (void)data;
+    const maps_job *job = context;
+    const rnn_layer *layer = &r->net->layers[job->layer];
+    size_t size = (size_t)rnn_shape_size(&layer->maps);
+    for (int i = 0; i < rows; i++)
+        memcpy(job->maps + (size_t)(begin + i) * size,
+               r->net->cache[job->layer] + (size_t)i * layer->cache + layer->maps_offset,
+               size * sizeof(float));
+}
+
+rnn_status
+rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads, rnn_stop stop,
+             float *maps)
+{
+    maps_job job = {index, maps};
+    return for_each_block(net, data, threads, stop, maps_block, &job);
 }
 
 rnn_status
@@ -222,30 +263,6 @@ rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_schedule *schedul
     const float *gradient =
         rnn_run_backward(&r, inp, data->n, net->grads, 1.0f, 0.0f, true);
     memcpy(dinp, gradient, n * (size_t)rnn_net_in_size(net) * sizeof(float));
-    rnn_run_end(&r);
-    return status;
-}
-
-rnn_status
-rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads, rnn_stop stop,
-             float *maps)
-{
-    const rnn_layer *layer = &net->layers[index];
-    size_t size = (size_t)rnn_shape_size(&layer->maps);
-    rnn_status status = rnn_net_reserve(net, smaller(EVALUATE_ROWS, data->n));
-    if (status != RNN_OK)
-        return status;
-    rnn_run r = rnn_run_begin(net, threads, stop, data->n);
-    for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
-        rows = smaller(EVALUATE_ROWS, data->n - begin);
-        rnn_run_forward(&r, rnn_run_input(&r, data, begin, rows), rows);
-        for (int i = 0; i < rows; i++)
-            memcpy(maps + (size_t)(begin + i) * size,
-                   net->cache[index] + (size_t)i * layer->cache + layer->maps_offset,
-                   size * sizeof(float));
-        if (rnn_run_stop_wanted(&r, rows))
-            status = RNN_EINTERRUPTED;
-    }
     rnn_run_end(&r);
     return status;
 }
