@@ -29,7 +29,7 @@ slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
 
 parity: $(VENV)/.test
-	$(BIN)/pip install --quiet '.[parity]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[parity]'
 	RNN_NATIVE_PARITY=1 $(BIN)/python -m pytest -m parity
 
 lint: $(VENV)/.lint
