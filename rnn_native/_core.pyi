@@ -43,6 +43,13 @@ class Net:
     def layers(self) -> list[_Layer]: ...
     @property
     def level(self) -> str: ...
+    # Zeros of inputs are left out below this density: 0 never, 2 always.
+    sparse_below: float
+    # (step, work, seconds); set it to True to begin
+    @property
+    def profile(self) -> list[tuple[str, str, float]]: ...
+    @profile.setter
+    def profile(self, on: bool) -> None: ...
     # x (n, inputs)   y (n,) labels, or (n, outputs) values   order (any,)
     def train(
         self,

@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #if defined(__AVX512F__)
 #define VL 16
 #elif defined(__AVX2__)
@@ -34,7 +38,39 @@ v_store(float *p, vf v)
     memcpy(p, &v, sizeof v);
 }
 
-/* The first n <= VL lanes; the others are zero. */
+/* The first n <= VL lanes; the others are zero, and not touched in memory. */
+#if VL == 16
+static inline vf
+v_load_part(const float *p, int n)
+{
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1U << n) - 1), p);
+}
+
+static inline void
+v_store_part(float *p, vf v, int n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1U << n) - 1), (__m512)v);
+}
+#elif VL == 8
+static inline __m256i
+first_lanes(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+static inline vf
+v_load_part(const float *p, int n)
+{
+    return (vf)_mm256_maskload_ps(p, first_lanes(n));
+}
+
+static inline void
+v_store_part(float *p, vf v, int n)
+{
+    _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
+}
+#else
 static inline vf
 v_load_part(const float *p, int n)
 {
@@ -48,6 +84,7 @@ v_store_part(float *p, vf v, int n)
 {
     memcpy(p, &v, (size_t)n * sizeof(float));
 }
+#endif
 
 static inline vf
 v_set(float x)

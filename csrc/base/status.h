@@ -7,6 +7,7 @@ typedef enum {
     RNN_ENOMEM,       /* an allocation failed, or a size does not fit size_t */
     RNN_EINVAL,       /* a layer cannot be built; the text is in rnn_error */
     RNN_ENONFINITE,   /* the loss became NaN or infinite */
+    RNN_EWEIGHTS,     /* a parameter is NaN or infinite */
     RNN_EINTERRUPTED, /* the stop hook asked to end */
 } rnn_status;
 

@@ -1,15 +1,7 @@
 #include "kernels.h"
 
 #include <math.h>
-
-/* to (n,m) = transpose of from (m,n), rows of `from` being `step` apart. */
-static void
-transpose(float *to, const float *from, int step, int m, int n)
-{
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < n; j++)
-            to[(ptrdiff_t)j * m + i] = from[(ptrdiff_t)i * step + j];
-}
+#include <string.h>
 
 static void
 attention_forward(float *context, float *alpha, const float *q, const float *k,
@@ -19,27 +11,32 @@ attention_forward(float *context, float *alpha, const float *q, const float *k,
     float scale = 1.0f / sqrtf((float)d);
     for (int h = 0; h < heads; h++) {
         float *a = alpha + (ptrdiff_t)h * T * T;
-        transpose(transposed, k + h * d, D, T, d);
+        transpose(transposed, T, k + h * d, D, T, d);
         gemm(a, T, q + h * d, D, 1, transposed, T, T, T, d, scale, 0.0f);
         softmax(a, a, T, 0, T);
         gemm(context + h * d, D, a, T, 1, v + h * d, D, T, d, T, 1.0f, 0.0f);
     }
 }
 
+/* dV = A^T dC, dA = dC V^T, dS = softmax'(dA), dQ = dS K, dK = dS^T Q. dV takes V's place
+ * after dA has used it, and a head of dQ waits in `held` until dK has used Q. */
 static void
-attention_backward(float *dq, float *dk, float *dv, const float *dcontext,
-                   const float *alpha, const float *q, const float *k, const float *v,
-                   float *dscores, float *transposed, int T, int D, int heads)
+attention_backward(float *q, float *k, float *v, const float *dcontext, const float *alpha,
+                   float *dscores, float *held, int T, int D, int heads)
 {
     int d = D / heads;
     float scale = 1.0f / sqrtf((float)d);
     for (int h = 0; h < heads; h++) {
         const float *a = alpha + (ptrdiff_t)h * T * T, *dc = dcontext + h * d;
-        gemm(dv + h * d, D, a, 1, T, dc, D, T, d, T, 1.0f, 0.0f);
-        transpose(transposed, v + h * d, D, T, d);
-        gemm(dscores, T, dc, D, 1, transposed, T, T, T, d, 1.0f, 0.0f);
+        float *qh = q + h * d, *kh = k + h * d, *vh = v + h * d;
+        transpose(held, T, vh, D, T, d);
+        gemm(dscores, T, dc, D, 1, held, T, T, T, d, 1.0f, 0.0f);
+        gemm(vh, D, a, 1, T, dc, D, T, d, T, 1.0f, 0.0f);
         softmax_backward(dscores, dscores, a, T, 0, T);
-        gemm(dq + h * d, D, dscores, T, 1, k + h * d, D, T, d, T, scale, 0.0f);
-        gemm(dk + h * d, D, dscores, 1, T, q + h * d, D, T, d, T, scale, 0.0f);
+        gemm(held, d, dscores, T, 1, kh, D, T, d, T, scale, 0.0f);
+        gemm(kh, D, dscores, 1, T, qh, D, T, d, T, scale, 0.0f);
+        for (int t = 0; t < T; t++)
+            memcpy(qh + (ptrdiff_t)t * D, held + (ptrdiff_t)t * d,
+                   (size_t)d * sizeof(float));
     }
 }

@@ -87,17 +87,18 @@ conv2d_backward_input(float *dinp, const float *dout, const float *weight, float
 }
 
 static void
-conv2d_backward_params(float *dweight, float *dbias, const float *dout, const float *inp,
-                       float *columns, int filters, const window *s)
+conv2d_backward_params(float *weight_target, float *bias_target, const float *dout, const float *inp,
+                       float *columns, int filters, const window *s, float alpha,
+                       float beta)
 {
     int positions = s->P * s->Q, fan_in = s->C * s->K * s->K;
     im2col(columns, inp, s);
-    rnn_gemm_nt(filters, fan_in, positions, 1.0f, dout, positions, columns, positions, 1.0f,
-                dweight, fan_in);
+    rnn_gemm_nt(filters, fan_in, positions, alpha, dout, positions, columns, positions,
+                beta, weight_target, fan_in);
     for (int o = 0; o < filters; o++) {
         float sum = 0;
         for (int i = 0; i < positions; i++)
             sum += dout[(ptrdiff_t)o * positions + i];
-        dbias[o] += sum;
+        accumulate(&bias_target[o], sum, alpha, beta);
     }
 }

@@ -4,18 +4,11 @@
 
 #include <string.h>
 
-static inline const void *
-row_of(const void *x, const int32_t *order, int i, int size, size_t item)
-{
-    ptrdiff_t row = order != NULL ? order[i] : i;
-    return (const char *)x + row * (ptrdiff_t)((size_t)size * item);
-}
-
 static void
 gather_f32(float *out, const float *x, const int32_t *order, int size, int begin, int end)
 {
     for (int i = begin; i < end; i++)
-        memcpy(out + (ptrdiff_t)i * size, row_of(x, order, i, size, sizeof(float)),
+        memcpy(out + (ptrdiff_t)i * size, row_of(x, order, i, (size_t)size * sizeof(float)),
                (size_t)size * sizeof(float));
 }
 
@@ -24,7 +17,7 @@ static void
 gather_u8(float *out, const uint8_t *x, const int32_t *order, int size, int begin, int end)
 {
     for (int i = begin; i < end; i++) {
-        const uint8_t *from = row_of(x, order, i, size, 1);
+        const uint8_t *from = row_of(x, order, i, (size_t)size);
         float *to = out + (ptrdiff_t)i * size;
         int j = 0;
         for (; j + VL <= size; j += VL) {

@@ -15,54 +15,94 @@
 #define TILE_VECTORS 2
 #endif
 
-/* C tile = beta*C + alpha * A B with `rows` and `vectors` constant after inlining, so that
- * the accumulators live in registers. The last vector is `last` lanes wide in C; in B it
- * is read whole, which is what RNN_READ_SLACK is for. */
-static inline __attribute__((always_inline)) void
-gemm_tile(float *C, int ldc, const float *A, int step_m, int step_k, const float *B,
-          int ldb, int rows, int vectors, int last, int K, float alpha, float beta)
+/* A row that is left over takes more vectors at once: one row of a tile alone would wait
+ * for its own sums. */
+#define WIDE_VECTORS 8
+
+/* C (M,N) = A B. Element (m,k) of A is A[m * step_m + k * step_k]; row k of B begins at
+ * B[offset[k]], or at B[k * ldb] when offset is NULL. */
+typedef struct {
+    float *C;
+    int ldc;
+    const float *A;
+    int step_m, step_k;
+    const float *B;
+    int ldb;
+    const int32_t *offset;
+    int M, N, K;
+} gemm_operands;
+
+/* How a product meets what it is added to. */
+typedef struct {
+    float alpha, beta;
+    const float *bias;     /* of columns: what every row's sums begin with; or NULL */
+    const float *row_bias; /* of rows: the same for every column's; or NULL */
+    bool continues;        /* sums begin with C: then alpha is 1 and beta is not used */
+    bool relu;             /* max(., 0) of the result */
+} gemm_rule;
+
+static inline vf
+first_sum(const gemm_operands *p, const gemm_rule *rule, int m, int n, int lanes)
 {
-    vf sum[TILE_ROWS][TILE_VECTORS];
-    for (int m = 0; m < rows; m++)
-        for (int v = 0; v < vectors; v++)
-            sum[m][v] = (vf){0};
-    for (int k = 0; k < K; k++) {
-        vf b[TILE_VECTORS];
-        for (int v = 0; v < vectors; v++)
-            b[v] = v_load(B + (ptrdiff_t)k * ldb + v * VL);
-        for (int m = 0; m < rows; m++) {
-            float a = A[(ptrdiff_t)m * step_m + (ptrdiff_t)k * step_k];
-            for (int v = 0; v < vectors; v++)
-                sum[m][v] += a * b[v];
-        }
-    }
-    for (int m = 0; m < rows; m++)
-        for (int v = 0; v < vectors; v++) {
-            float *c = C + (ptrdiff_t)m * ldc + v * VL;
-            int lanes = v + 1 == vectors ? last : VL;
-            if (lanes == VL)
-                v_store(c, beta == 0 ? alpha * sum[m][v]
-                                     : beta * v_load(c) + alpha * sum[m][v]);
-            else
-                v_store_part(c,
-                             beta == 0 ? alpha * sum[m][v]
-                                       : beta * v_load_part(c, lanes) + alpha * sum[m][v],
-                             lanes);
-        }
+    if (rule->bias != NULL)
+        return v_load_part(rule->bias + n, lanes);
+    if (rule->row_bias != NULL)
+        return v_set(rule->row_bias[m]);
+    if (rule->continues)
+        return v_load_part(p->C + (ptrdiff_t)m * p->ldc + n, lanes);
+    return (vf){0};
 }
 
-/* All rows of one panel of columns: whole tiles, then row by row. */
-static inline __attribute__((always_inline)) void
-gemm_panel(float *C, int ldc, const float *A, int step_m, int step_k, const float *B,
-           int ldb, int M, int vectors, int last, int K, float alpha, float beta)
+static inline void
+store_sum(const gemm_operands *p, const gemm_rule *rule, int m, int n, int lanes, vf sum)
 {
-    int m = 0;
-    for (; m + TILE_ROWS <= M; m += TILE_ROWS)
-        gemm_tile(C + (ptrdiff_t)m * ldc, ldc, A + (ptrdiff_t)m * step_m, step_m, step_k, B,
-                  ldb, TILE_ROWS, vectors, last, K, alpha, beta);
-    for (; m < M; m++)
-        gemm_tile(C + (ptrdiff_t)m * ldc, ldc, A + (ptrdiff_t)m * step_m, step_m, step_k, B,
-                  ldb, 1, vectors, last, K, alpha, beta);
+    float *c = p->C + (ptrdiff_t)m * p->ldc + n;
+    if (rule->bias == NULL && rule->row_bias == NULL && !rule->continues) {
+        sum *= rule->alpha;
+        if (rule->beta != 0)
+            sum += rule->beta * v_load_part(c, lanes);
+    }
+    v_store_part(c, rule->relu ? v_at_least(sum, 0.0f) : sum, lanes);
+}
+
+/* The tile of C at (m,n); `panel` is B's column n, its rows `step` apart. With `rows` and
+ * `vectors` constant after inlining the accumulators live in registers. The last vector may
+ * be cut short in C; in B it is read whole, which is what RNN_READ_SLACK is for. */
+static inline __attribute__((always_inline)) void
+gemm_tile(const gemm_operands *p, const float *panel, int step, int m, int n, int rows,
+          int vectors, const gemm_rule *rule)
+{
+    vf sum[TILE_ROWS][WIDE_VECTORS];
+    int left = p->N - n - (vectors - 1) * VL, last = left < VL ? left : VL;
+    const float *A = p->A + (ptrdiff_t)m * p->step_m;
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            sum[i][v] =
+                first_sum(p, rule, m + i, n + v * VL, v + 1 == vectors ? last : VL);
+    for (int k = 0; k < p->K; k++) {
+        const float *row = panel + (p->offset != NULL ? p->offset[k] : (ptrdiff_t)k * step);
+        vf b[WIDE_VECTORS];
+        for (int v = 0; v < vectors; v++)
+            b[v] = v_load(row + v * VL);
+        for (int i = 0; i < rows; i++) {
+            float a = A[(ptrdiff_t)i * p->step_m + (ptrdiff_t)k * p->step_k];
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += a * b[v];
+        }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            store_sum(p, rule, m + i, n + v * VL, v + 1 == vectors ? last : VL, sum[i][v]);
+}
+
+/* Tiles down one panel from row m on, as long as they are whole; returns the next row. */
+static inline __attribute__((always_inline)) int
+gemm_strip(const gemm_operands *p, const float *panel, int step, int m, int n, int rows,
+           int vectors, const gemm_rule *rule)
+{
+    for (; m + rows <= p->M; m += rows)
+        gemm_tile(p, panel, step, m, n, rows, vectors, rule);
+    return m;
 }
 
 /* K is taken in blocks: a panel of B then lies in few enough pages and lines to stay in the
@@ -81,35 +121,77 @@ pack_panel(float *packed, const float *B, int ldb, int K)
                     v_load(B + (ptrdiff_t)k * ldb + v * VL));
 }
 
+/* Rows of C that tiles of several rows cover; the others go one by one. */
+static int
+tiled_rows(int M)
+{
+    int rest = M % TILE_ROWS;
+    return M - (rest >= TILE_ROWS / 2 ? rest - TILE_ROWS / 2 : rest);
+}
+
 /* One block of K over all columns. */
 static void
-gemm_block(float *C, int ldc, const float *A, int step_m, int step_k, const float *B,
-           int ldb, int M, int N, int K, float alpha, float beta)
+gemm_block(const gemm_operands *p, const gemm_rule *rule)
 {
     float packed[BLOCK_K * TILE_VECTORS * VL] __attribute__((aligned(64)));
+    const int width = TILE_VECTORS * VL, wide = WIDE_VECTORS * VL;
     int n = 0;
-    for (; n + TILE_VECTORS * VL <= N; n += TILE_VECTORS * VL) {
-        const float *panel = B + n;
-        int step = ldb;
-        if (M >= PACK_ROWS) {
-            pack_panel(packed, panel, ldb, K);
+    for (; n + width <= p->N; n += width) {
+        const float *panel = p->B + n;
+        int step = p->ldb;
+        if (p->M >= PACK_ROWS) {
+            pack_panel(packed, panel, p->ldb, p->K);
             panel = packed;
-            step = TILE_VECTORS * VL;
+            step = width;
         }
-        gemm_panel(C + n, ldc, A, step_m, step_k, panel, step, M, TILE_VECTORS, VL, K,
-                   alpha, beta);
+        int m = gemm_strip(p, panel, step, 0, n, TILE_ROWS, TILE_VECTORS, rule);
+        gemm_strip(p, panel, step, m, n, TILE_ROWS / 2, TILE_VECTORS, rule);
     }
-    for (; n < N; n += VL)
-        gemm_panel(C + n, ldc, A, step_m, step_k, B + n, ldb, M, 1, N - n < VL ? N - n : VL,
-                   K, alpha, beta);
+    for (; n < p->N; n += VL) {
+        int m = gemm_strip(p, p->B + n, p->ldb, 0, n, TILE_ROWS, 1, rule);
+        gemm_strip(p, p->B + n, p->ldb, m, n, TILE_ROWS / 2, 1, rule);
+    }
+    int rest = tiled_rows(p->M);
+    for (n = 0; n + wide <= p->N; n += wide)
+        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, WIDE_VECTORS, rule);
+    for (; n + width <= p->N; n += width)
+        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, TILE_VECTORS, rule);
+    for (; n < p->N; n += VL)
+        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, 1, rule);
+}
+
+/* Runs the blocks of K: `first` holds for the first, `later` for the others, and only the
+ * last has a ReLU. */
+static void
+gemm_blocks(const gemm_operands *whole, gemm_rule first, gemm_rule later)
+{
+    for (int k = 0; k < whole->K; k += BLOCK_K) {
+        gemm_operands p = *whole;
+        gemm_rule rule = k == 0 ? first : later;
+        p.K = whole->K - k < BLOCK_K ? whole->K - k : BLOCK_K;
+        p.A += (ptrdiff_t)k * whole->step_k;
+        p.B += (ptrdiff_t)k * whole->ldb;
+        rule.relu = first.relu && k + p.K == whole->K;
+        gemm_block(&p, &rule);
+    }
 }
 
 static void
 gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B, int ldb,
      int M, int N, int K, float alpha, float beta)
 {
-    for (int k = 0; k < K; k += BLOCK_K)
-        gemm_block(C, ldc, A + (ptrdiff_t)k * step_k, step_m, step_k,
-                   B + (ptrdiff_t)k * ldb, ldb, M, N, K - k < BLOCK_K ? K - k : BLOCK_K,
-                   alpha, k == 0 ? beta : 1.0f);
+    gemm_operands p = {C, ldc, A, step_m, step_k, B, ldb, NULL, M, N, K};
+    gemm_rule first = {.alpha = alpha, .beta = beta};
+    gemm_rule later = {.alpha = alpha, .beta = 1.0f};
+    gemm_blocks(&p, first, later);
+}
+
+static void
+gemm_bias(float *C, int ldc, const float *A, int lda, const float *B, int ldb,
+          const float *bias, bool relu, int M, int N, int K)
+{
+    gemm_operands p = {C, ldc, A, lda, 1, B, ldb, NULL, M, N, K};
+    gemm_rule first = {.bias = bias, .relu = relu};
+    gemm_rule later = {.continues = true};
+    gemm_blocks(&p, first, later);
 }

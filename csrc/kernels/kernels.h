@@ -12,6 +12,8 @@
 #ifndef RNN_KERNELS_H
 #define RNN_KERNELS_H
 
+#include "../base/nonzeros.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +28,13 @@ accumulate(float *target, float gradient, float alpha, float beta)
     *target = (beta == 0 ? 0 : beta * *target) + alpha * gradient;
 }
 
+/* Row i of x[order], rows being `bytes` long; order NULL: of x as it stands. */
+static inline const void *
+row_of(const void *x, const int32_t *order, int i, size_t bytes)
+{
+    return (const char *)x + (ptrdiff_t)(order != NULL ? order[i] : i) * (ptrdiff_t)bytes;
+}
+
 /* ---- gemm.c ---- */
 
 /* Element (m,k) of A is A[m*step_m + k*step_k]: a plain matrix or a transposed one.
@@ -33,6 +42,16 @@ accumulate(float *target, float gradient, float alpha, float beta)
  * B (K,N) may be read RNN_READ_SLACK floats past its end. */
 static void gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B,
                  int ldb, int M, int N, int K, float alpha, float beta);
+
+/* C = A B + bias, a row of N that the sums begin with; with relu max(., 0) of that. */
+static void gemm_bias(float *C, int ldc, const float *A, int lda, const float *B, int ldb,
+                      const float *bias, bool relu, int M, int N, int K);
+
+/* ---- transpose.c ---- */
+
+/* to (n,m) = transpose of from (m,n); rows are to_step and from_step apart. */
+static void transpose(float *to, int to_step, const float *from, int from_step, int m,
+                      int n);
 
 /* ---- activations.c ---- */
 
@@ -57,20 +76,56 @@ typedef struct {
 /* ---- dense.c ----   inp (rows,in)   weight (in,out)   bias (out)   out, dout (rows,out)
  */
 
-/* Z[:, begin:end] = X W + b */
+/* Z[:, begin:end] = X W + b; with relu max(Z, 0) */
 static void dense_forward(float *out, const float *inp, const float *weight,
-                          const float *bias, int rows, int in, int out_size, int begin,
-                          int end);
+                          const float *bias, bool relu, int rows, int in, int out_size,
+                          int begin, int end);
 
 /* dX[:, begin:end] = dZ W^T */
 static void dense_backward_input(float *dinp, const float *dout, const float *weight,
                                  int rows, int in, int out_size, int begin, int end);
 
-/* Columns begin..end of the targets of dW = X^T dZ and db = column sums of dZ. */
-static void dense_backward_params(float *weight_target, float *bias_target,
-                                  const float *dout, const float *inp, int rows, int in,
-                                  int out_size, int begin, int end, float alpha,
-                                  float beta);
+/* Rows first..last, columns begin..end of the target of dW = X^T dZ. */
+static void dense_backward_weight(float *target, const float *dout, const float *inp,
+                                  int rows, int in, int out_size, int first, int last,
+                                  int begin, int end, float alpha, float beta);
+
+/* Columns begin..end of the target of db = column sums of dZ. */
+static void dense_backward_bias(float *target, const float *dout, int rows, int out_size,
+                                int begin, int end, float alpha, float beta);
+
+/* ---- nonzeros.c: products that leave out the zeros of X ----
+ * To the same bits as their dense forms, as long as the other factor is finite: adding a
+ * zero changes no sum, and what is left is added in the same order. */
+
+/* Lists rows begin..end of x[order], bytes divided by 255; order NULL: x as it stands. */
+static void nonzeros_by_row(rnn_nonzeros *to, const void *x, bool is_bytes,
+                            const int32_t *order, int begin, int end);
+
+/* Lists the columns of one range from the lists of rows 0..rows-1. */
+static void nonzeros_by_column(rnn_nonzeros *z, int rows, int range);
+
+/* Nonzeros among n elements. */
+static int count_nonzeros(const void *row, bool is_bytes, int n);
+
+/* Columns that are summed in registers at once: enough to hide the latency of a sum, few
+ * enough for a range of the weight's rows, or all of dout, to stay in the first-level
+ * cache. */
+#define PANEL_VECTORS 4
+#define PANEL (PANEL_VECTORS * VL)
+
+/* dense_forward of `width` <= PANEL columns, for rows first_row.. of the lists; out is that
+ * of the first of them. Rows of the weight are ldw apart. */
+static void dense_forward_nonzeros(float *out, const rnn_nonzeros *inp, const float *weight,
+                                   int ldw, const float *bias, bool relu, int first_row,
+                                   int rows, int out_size, int width);
+
+/* dense_backward_weight of `width` <= PANEL columns from the lists of columns; rows of the
+ * target are ldt apart. */
+static void dense_backward_weight_nonzeros(float *target, int ldt, const float *dout,
+                                           const rnn_nonzeros *inp, int rows, int out_size,
+                                           int first, int last, int width, float alpha,
+                                           float beta);
 
 /* ---- windows over an image: conv2d.c, pool2d.c ---- */
 
@@ -85,10 +140,9 @@ static void conv2d_forward(float *out, const float *inp, const float *weight,
                            const float *bias, float *columns, int filters, const window *s);
 static void conv2d_backward_input(float *dinp, const float *dout, const float *weight,
                                   float *columns, int filters, const window *s);
-/* dweight and dbias are added to. */
-static void conv2d_backward_params(float *dweight, float *dbias, const float *dout,
-                                   const float *inp, float *columns, int filters,
-                                   const window *s);
+static void conv2d_backward_params(float *weight_target, float *bias_target,
+                                   const float *dout, const float *inp, float *columns,
+                                   int filters, const window *s, float alpha, float beta);
 
 /* One image. The first of equal maxima wins; argmax is its index in the image. */
 static void maxpool2d_forward(float *out, int32_t *argmax, const float *inp,
@@ -102,17 +156,17 @@ static void avgpool2d_backward(float *dinp, const float *dout, const window *s);
 
 /* ---- norms.c: biased variances (Ba et al. 2016; Ioffe and Szegedy 2015) ---- */
 
-/* inp, out (rows,D)   mean, rstd (rows) are kept for backward */
-static void layernorm_forward(float *out, float *mean, float *rstd, const float *inp,
+/* inp, out (rows,D)   moments (rows,2): mean and rstd, kept for backward */
+static void layernorm_forward(float *out, float *moments, const float *inp,
                               const float *weight, const float *bias, int rows, int D,
                               float epsilon);
 static void layernorm_backward_input(float *dinp, const float *dout, const float *inp,
-                                     const float *mean, const float *rstd,
-                                     const float *weight, int rows, int D);
+                                     const float *moments, const float *weight, int rows,
+                                     int D);
 static void layernorm_backward_params(float *weight_target, float *bias_target,
                                       const float *dout, const float *inp,
-                                      const float *mean, const float *rstd, int rows, int D,
-                                      int begin, int end, float alpha, float beta);
+                                      const float *moments, int rows, int D, int begin,
+                                      int end, float alpha, float beta);
 
 /* Channel c of (rows, C, area). */
 static void batchnorm_statistics(float *mean, float *rstd, float *variance,
@@ -140,9 +194,10 @@ static void rmsnorm_backward_params(float *weight_target, const float *dout,
 
 /* ---- dropout.c ---- */
 
-/* Elements begin..end: kept, and divided by 1 - rate, iff the key's number for the element,
- * in [0, 1), is at least rate (Srivastava et al. 2014, inverted). Its own backward. */
-static void dropout(float *to, const float *from, size_t begin, size_t end, float rate,
+/* n elements, the first being number `first` of the batch: kept, and divided by 1 - rate,
+ * iff the key's number for the element, in [0, 1), is at least rate (Srivastava et al.
+ * 2014, inverted). Its own backward. */
+static void dropout(float *to, const float *from, size_t n, size_t first, float rate,
                     uint64_t key);
 
 /* ---- tokens.c: one image ---- */
@@ -163,10 +218,9 @@ static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
  * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head. */
 static void attention_forward(float *context, float *alpha, const float *q, const float *k,
                               const float *v, float *transposed, int T, int D, int heads);
-/* dscores: scratch of T*T floats */
-static void attention_backward(float *dq, float *dk, float *dv, const float *dcontext,
-                               const float *alpha, const float *q, const float *k,
-                               const float *v, float *dscores, float *transposed, int T,
+/* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and D/heads * T floats */
+static void attention_backward(float *q, float *k, float *v, const float *dcontext,
+                               const float *alpha, float *dscores, float *held, int T,
                                int D, int heads);
 
 /* ---- losses: one double and one hit a row; the caller sums them in row order ---- */

@@ -24,51 +24,53 @@ moments_of(float *mean, float *rstd, double *variance, const float *x, int n, in
 }
 
 static void
-layernorm_forward(float *out, float *mean, float *rstd, const float *inp,
-                  const float *weight, const float *bias, int rows, int D, float epsilon)
+layernorm_forward(float *out, float *moments, const float *inp, const float *weight,
+                  const float *bias, int rows, int D, float epsilon)
 {
     for (int b = 0; b < rows; b++) {
         const float *x = inp + (ptrdiff_t)b * D;
+        float *mean = &moments[2 * (ptrdiff_t)b], *rstd = mean + 1;
         double variance;
-        moments_of(&mean[b], &rstd[b], &variance, x, D, 1, 0, 1, epsilon);
+        moments_of(mean, rstd, &variance, x, D, 1, 0, 1, epsilon);
         for (int j = 0; j < D; j++)
-            out[(ptrdiff_t)b * D + j] = weight[j] * ((x[j] - mean[b]) * rstd[b]) + bias[j];
+            out[(ptrdiff_t)b * D + j] = weight[j] * ((x[j] - *mean) * *rstd) + bias[j];
     }
 }
 
 /* dx = rstd (dxh - mean(dxh) - xh mean(dxh xh)), dxh = dy weight, xh = (x - mean) rstd. */
 static void
 layernorm_backward_input(float *dinp, const float *dout, const float *inp,
-                         const float *mean, const float *rstd, const float *weight,
-                         int rows, int D)
+                         const float *moments, const float *weight, int rows, int D)
 {
     for (int b = 0; b < rows; b++) {
         const float *x = inp + (ptrdiff_t)b * D, *dy = dout + (ptrdiff_t)b * D;
+        float mean = moments[2 * (ptrdiff_t)b], rstd = moments[2 * (ptrdiff_t)b + 1];
         double sum = 0, projected = 0;
         for (int j = 0; j < D; j++) {
             double dxh = (double)dy[j] * (double)weight[j];
             sum += dxh;
-            projected += dxh * (double)((x[j] - mean[b]) * rstd[b]);
+            projected += dxh * (double)((x[j] - mean) * rstd);
         }
         double m = sum / D, p = projected / D;
         for (int j = 0; j < D; j++) {
             double dxh = (double)dy[j] * (double)weight[j];
-            double xh = (double)((x[j] - mean[b]) * rstd[b]);
-            dinp[(ptrdiff_t)b * D + j] = (float)((double)rstd[b] * (dxh - m - xh * p));
+            double xh = (double)((x[j] - mean) * rstd);
+            dinp[(ptrdiff_t)b * D + j] = (float)((double)rstd * (dxh - m - xh * p));
         }
     }
 }
 
 static void
 layernorm_backward_params(float *weight_target, float *bias_target, const float *dout,
-                          const float *inp, const float *mean, const float *rstd, int rows,
-                          int D, int begin, int end, float alpha, float beta)
+                          const float *inp, const float *moments, int rows, int D,
+                          int begin, int end, float alpha, float beta)
 {
     for (int j = begin; j < end; j++) {
         double dweight = 0, dbias = 0;
         for (int b = 0; b < rows; b++) {
             ptrdiff_t i = (ptrdiff_t)b * D + j;
-            dweight += (double)dout[i] * (double)((inp[i] - mean[b]) * rstd[b]);
+            float mean = moments[2 * (ptrdiff_t)b], rstd = moments[2 * (ptrdiff_t)b + 1];
+            dweight += (double)dout[i] * (double)((inp[i] - mean) * rstd);
             dbias += (double)dout[i];
         }
         accumulate(&weight_target[j], (float)dweight, alpha, beta);

@@ -25,3 +25,5 @@ static const rnn_fused_epoch fused_epochs[] = {
     {matches_sigmoid_2_4_1, sigmoid_2_4_1_epoch},
     {NULL, NULL},
 };
+
+static const rnn_fusion fusions[] = {NULL};

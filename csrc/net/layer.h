@@ -54,26 +54,41 @@ typedef struct {
     bool is_state; /* running statistics: saved, but not trained */
 } rnn_param;
 
-/* Backward runs OUTPUT, INPUT, PARAMS in this order. OUTPUT turns dout, the gradient with
- * respect to what the layer gave, into the one its products need, in place, and may leave
- * partial gradients in scratch. INPUT is left out when nothing below has parameters. PARAMS
- * comes last because its target may be the parameters themselves. */
-typedef enum { RNN_FORWARD, RNN_OUTPUT, RNN_INPUT, RNN_PARAMS, RNN_PASSES } rnn_pass;
+/* PREPARE comes once a batch, for what follows from the parameters alone. Backward runs
+ * OUTPUT, INPUT, PARAMS in this order. OUTPUT turns dout, the gradient with respect to what
+ * the layer gave, into the one its products need, in place. INPUT is left out when nothing
+ * below has parameters. PARAMS comes last because its target may be the parameters
+ * themselves. */
+typedef enum {
+    RNN_PREPARE,
+    RNN_FORWARD,
+    RNN_OUTPUT,
+    RNN_INPUT,
+    RNN_PARAMS,
+    RNN_PASSES
+} rnn_pass;
 
 typedef struct rnn_layer rnn_layer;
+typedef struct rnn_nonzeros rnn_nonzeros;
 
-/* A batch as one layer sees it. Pointers that a pass does not use may be NULL. */
+/* A batch, or some rows of it, as one layer sees it. Pointers that a pass does not use may
+ * be NULL. */
 typedef struct {
     int rows;
+    int first_row;    /* of the batch: masks go by it */
     bool training;    /* dropout drops and batch statistics are used */
     bool moves_state; /* PARAMS moves running statistics: the loss was finite by then */
+    bool to_input;    /* dinp is wanted: INPUT will follow OUTPUT */
     uint64_t key;     /* of this step and layer, for masks */
     const float *inp;
+    const rnn_nonzeros *nonzeros; /* of inp, which is then not filled in; else NULL */
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
-    float *scratch; /* layer->scratch floats */
+    float *scratch; /* layer->scratch floats, one's own */
+    float *shared;  /* layer->shared floats for all rows and slices */
+    float *packed;  /* a working copy of the parameters, current instead of params; or NULL */
     float *dout;
-    float *dinp; /* NULL when INPUT is left out */
+    float *dinp;
     const float *params;
     float *state;
     float *target; /* laid out as params: beta * target + alpha * gradient */
@@ -85,13 +100,18 @@ typedef void (*rnn_pass_fn)(const rnn_layer *layer, const rnn_io *io, int slice)
 typedef struct {
     const char *name;
     const rnn_attr *attrs; /* ends with RNN_ATTRS_END */
-    /* Fills out, params, cache, scratch, slices and work from attr and in. */
+    /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);
     rnn_pass_fn pass[RNN_PASSES];
+    /* Parameters to the working copy and back: some kernels like another order. */
+    void (*pack)(const rnn_layer *layer, float *packed, const float *params);
+    void (*unpack)(const rnn_layer *layer, float *params, const float *packed);
 } rnn_layer_type;
 
-/* In place of a number of slices: the pass takes rows rnn_row_begin(rows, slice) up to
- * rnn_row_begin(rows, slice + 1). */
+/* In place of a number of slices: the pass is given some rows of the batch, and neighbouring
+ * layers of this kind take the rows through all of them before the next rows come. PARAMS
+ * by rows is given a target of the slice's own; these are added up in the order of slices.
+ */
 #define RNN_BY_ROWS (-1)
 #define RNN_MAX_ROW_SLICES 8
 
@@ -104,7 +124,11 @@ struct rnn_layer {
     int n_params;
     size_t param_count, state_count; /* floats in all parameters, in all state */
     size_t cache;                    /* floats a row */
-    size_t scratch;                  /* floats, whatever the rows */
+    size_t scratch;                  /* floats that a pass may write and forget */
+    size_t shared;                   /* floats from PREPARE, or statistics of a batch */
+    size_t packed;                   /* floats of a working copy of parameters; 0: none */
+    bool takes_nonzeros;             /* FORWARD and PARAMS can do with the nonzeros of inp */
+    bool is_identity;                /* gives the numbers that it got: may be left out */
     int slices[RNN_PASSES];          /* from shapes only, or RNN_BY_ROWS; 0: no such pass */
     double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay */
     rnn_shape maps;          /* what attention_maps shows of a row; rank 0: nothing */

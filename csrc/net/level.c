@@ -10,6 +10,7 @@
 #include "../kernels/dropout.c"
 #include "../kernels/gather.c"
 #include "../kernels/gemm.c"
+#include "../kernels/nonzeros.c"
 #include "../kernels/norms.c"
 #include "../kernels/optimizers.c"
 #include "../kernels/pool2d.c"
@@ -18,6 +19,7 @@
 #include "../kernels/softmax_xent.c"
 #include "../kernels/squared_error.c"
 #include "../kernels/tokens.c"
+#include "../kernels/transpose.c"
 #include "../kernels/weigh_rows.c"
 
 /* common.c is shared by the adapters, which follow it; fuse.c looks at them. */
@@ -78,8 +80,12 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .losses = loss_types,
     .optimizers = optimizer_types,
     .fused_epochs = fused_epochs,
+    .fusions = fusions,
     .gather_f32 = gather_f32,
     .gather_u8 = gather_u8,
+    .nonzeros_by_row = nonzeros_by_row,
+    .nonzeros_by_column = nonzeros_by_column,
+    .count_nonzeros = count_nonzeros,
     .weigh_rows = weigh_rows,
     .sum_of_squares = sum_of_squares,
     .read_slack = RNN_READ_SLACK,

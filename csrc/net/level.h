@@ -2,6 +2,7 @@
 #ifndef RNN_LEVEL_H
 #define RNN_LEVEL_H
 
+#include "../base/nonzeros.h"
 #include "layer.h"
 #include "optimizer.h"
 
@@ -32,16 +33,25 @@ typedef struct {
                 const float *targets, const int32_t *order, int n, float lr);
 } rnn_fused_epoch;
 
+/* Replaces a run of layers, from layers[0] on, by one that does the same: fills in *fused
+ * and returns how many it replaces, or 0 when they do not match. */
+typedef int (*rnn_fusion)(rnn_layer *fused, const rnn_layer *layers, int n_layers);
+
 typedef struct {
     const char *name;
     const rnn_layer_type *const *layers;  /* ends with NULL */
     const rnn_loss_type *losses;          /* ends with a NULL name */
     const rnn_optimizer_type *optimizers; /* ends with a NULL name */
     const rnn_fused_epoch *fused_epochs;  /* ends with NULL functions */
+    const rnn_fusion *fusions;            /* ends with NULL; the first that matches is taken */
     void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,
                        int begin, int end);
     void (*gather_u8)(float *out, const uint8_t *x, const int32_t *order, int size,
                       int begin, int end);
+    void (*nonzeros_by_row)(rnn_nonzeros *to, const void *x, bool is_bytes,
+                            const int32_t *order, int begin, int end);
+    void (*nonzeros_by_column)(rnn_nonzeros *z, int rows, int range);
+    int (*count_nonzeros)(const void *row, bool is_bytes, int n);
     void (*weigh_rows)(float *dout, double *loss, const float *weight, int size, int begin,
                        int end);
     double (*sum_of_squares)(const float *x, int n);

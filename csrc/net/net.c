@@ -8,6 +8,9 @@
 
 #define ALIGNMENT 64
 
+/* Where products of nonzeros and dense ones take the same time: see docs/performance.md. */
+#define SPARSE_BELOW 0.5
+
 static void *
 aligned_zeros(size_t bytes)
 {
@@ -35,7 +38,6 @@ static rnn_status
 plan_layers(rnn_net *net, rnn_error *error)
 {
     rnn_shape shape = net->input;
-    net->first_trainable = net->n_layers;
     for (int i = 0; i < net->n_layers; i++) {
         rnn_layer *layer = &net->layers[i];
         rnn_error reason = {""};
@@ -46,8 +48,6 @@ plan_layers(rnn_net *net, rnn_error *error)
             return RNN_EINVAL;
         }
         layer->out_size = rnn_shape_size(&layer->out);
-        if (layer->n_params > 0 && net->first_trainable == net->n_layers)
-            net->first_trainable = i;
         net->param_offset[i] = net->param_count;
         net->state_offset[i] = net->state_count;
         if (!rnn_size_add(&net->param_count, layer->param_count, 1)
@@ -63,6 +63,50 @@ plan_layers(rnn_net *net, rnn_error *error)
     for (int i = 0; i < net->n_layers; i++)
         net->state_offset[i] += net->param_count;
     return RNN_OK;
+}
+
+static bool
+goes_by_rows(const rnn_layer *layer)
+{
+    return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
+}
+
+/* What layers[first] becomes; returns how many layers the step stands for. */
+static int
+plan_step(const rnn_net *net, int first, rnn_layer *step)
+{
+    for (const rnn_fusion *fuse = net->level->fusions; *fuse != NULL; fuse++) {
+        int replaced = (*fuse)(step, net->layers + first, net->n_layers - first);
+        if (replaced > 0)
+            return replaced;
+    }
+    *step = net->layers[first];
+    return 1;
+}
+
+/* The plan: layers fused where a pattern matches, and those that only rename numbers left
+ * out as long as one step remains. */
+static void
+plan_steps(rnn_net *net)
+{
+    for (int i = 0, replaced; i < net->n_layers; i += replaced) {
+        rnn_step *step = &net->steps[net->n_steps];
+        replaced = plan_step(net, i, &step->layer);
+        if (step->layer.is_identity && (net->n_steps > 0 || i + 1 < net->n_layers))
+            continue;
+        step->first = i;
+        step->by_rows = goes_by_rows(&step->layer);
+        step->param_offset = net->param_offset[i];
+        step->state_offset = net->state_offset[i];
+        step->partial_offset = net->partial_count;
+        if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+            net->partial_count += step->layer.param_count;
+        net->n_steps++;
+    }
+    net->first_trainable = 0;
+    while (net->first_trainable < net->n_steps
+           && net->steps[net->first_trainable].layer.param_count == 0)
+        net->first_trainable++;
 }
 
 /* count + more zeros that kernels may read a little past the end of, or NULL. */
@@ -111,21 +155,21 @@ rnn_net_new(rnn_net **result, const rnn_level *level, const rnn_layer *layers, i
                      .loss = loss,
                      .optimizer = optimizer,
                      .input = input,
-                     .n_layers = n_layers};
+                     .n_layers = n_layers,
+                     .sparse_below = SPARSE_BELOW};
     size_t count = (size_t)n_layers;
     net->layers = calloc(count, sizeof *net->layers);
     net->param_offset = calloc(count, sizeof *net->param_offset);
-    net->out = calloc(count, sizeof *net->out);
-    net->cache = calloc(count, sizeof *net->cache);
-    net->scratch = calloc(count, sizeof *net->scratch);
     net->state_offset = calloc(count, sizeof *net->state_offset);
-    if (net->layers == NULL || net->param_offset == NULL || net->out == NULL
-        || net->cache == NULL || net->scratch == NULL || net->state_offset == NULL)
+    net->steps = calloc(count, sizeof *net->steps);
+    if (net->layers == NULL || net->param_offset == NULL || net->state_offset == NULL
+        || net->steps == NULL)
         goto done;
     memcpy(net->layers, layers, count * sizeof *layers);
     status = plan_layers(net, error);
     if (status != RNN_OK)
         goto done;
+    plan_steps(net);
     status = make_arenas(net);
 done:
     if (status == RNN_OK)
@@ -140,14 +184,15 @@ rnn_net_free(rnn_net *net)
 {
     if (net == NULL)
         return;
+    free(net->profile);
     free(net->workspace);
+    free(net->nonzeros_memory);
+    free(net->packed);
     free(net->grads);
     free(net->moments);
     free(net->params);
+    free(net->steps);
     free(net->state_offset);
-    free(net->scratch);
-    free(net->cache);
-    free(net->out);
     free(net->param_offset);
     free(net->layers);
     free(net);
@@ -160,19 +205,6 @@ lay_out(size_t *total, size_t count, size_t each, size_t *begin)
     *begin = *total;
     return rnn_size_add(total, count, each)
            && rnn_size_add(total, (ALIGNMENT - *total % ALIGNMENT) % ALIGNMENT, 1);
-}
-
-static size_t
-widest_activation(const rnn_net *net)
-{
-    int widest = 0;
-    for (int i = 0; i < net->n_layers; i++) {
-        if (net->layers[i].in_size > widest)
-            widest = net->layers[i].in_size;
-        if (net->layers[i].out_size > widest)
-            widest = net->layers[i].out_size;
-    }
-    return (size_t)widest;
 }
 
 /* Offsets of every block of the workspace; with `base`, also the pointers to them. One
@@ -191,19 +223,22 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
             (pointer) = (void *)(base + begin);                                \
     } while (0)
     BLOCK(net->inp, n, in, float);
-    for (int i = 0; i < net->n_layers; i++) {
-        const rnn_layer *layer = &net->layers[i];
-        BLOCK(net->out[i], n, (size_t)layer->out_size, float);
-        BLOCK(net->cache[i], n, layer->cache, float);
-        BLOCK(net->scratch[i], layer->scratch, 1, float);
+    BLOCK(net->dinp, n, in, float);
+    for (int i = 0; i < net->n_steps; i++) {
+        rnn_step *step = &net->steps[i];
+        const rnn_layer *layer = &step->layer;
+        BLOCK(step->out, n, (size_t)layer->out_size, float);
+        BLOCK(step->dout, n, (size_t)layer->out_size, float);
+        BLOCK(step->cache, n, layer->cache, float);
+        BLOCK(step->scratch, layer->scratch, (size_t)rnn_row_slices(rows), float);
+        BLOCK(step->shared, layer->shared, 1, float);
     }
-    BLOCK(net->dact[0], n, widest_activation(net), float);
-    BLOCK(net->dact[1], n, widest_activation(net), float);
     BLOCK(net->targets, n, net->loss->targets == RNN_LABELS ? 1 : out, int32_t);
     BLOCK(net->weights, n, 1, float);
     BLOCK(net->loss_of_row, n, 1, double);
     BLOCK(net->hit_of_row, n, 1, uint8_t);
-    BLOCK(net->partial, RNN_MAX_SLICES, 1, double);
+    BLOCK(net->sums, RNN_MAX_SLICES, 1, double);
+    BLOCK(net->partials, net->partial_count, (size_t)rnn_row_slices(rows), float);
 #undef BLOCK
     return fits && lay_out(total, (size_t)net->level->read_slack, sizeof(float), &begin);
 }
@@ -220,8 +255,85 @@ rnn_net_reserve(rnn_net *net, int rows)
     if (workspace == NULL)
         return RNN_ENOMEM;
     free(net->workspace);
+    free(net->nonzeros_memory);
+    net->nonzeros_memory = NULL;
     net->workspace = workspace;
     net->capacity = rows;
     lay_out_workspace(net, rows, workspace, &total);
     return RNN_OK;
+}
+
+rnn_status
+rnn_net_need_nonzeros(rnn_net *net)
+{
+    size_t total = 0, begin[6];
+    size_t rows = (size_t)net->capacity, columns = (size_t)rnn_net_in_size(net);
+    if (net->nonzeros_memory != NULL)
+        return RNN_OK;
+    if (!lay_out(&total, rows * sizeof(int32_t), columns, &begin[0])
+        || !lay_out(&total, rows * sizeof(float), columns, &begin[1])
+        || !lay_out(&total, rows * sizeof(int32_t), columns, &begin[2])
+        || !lay_out(&total, rows * sizeof(float), columns, &begin[3])
+        || !lay_out(&total, rows * sizeof(int32_t), RNN_NONZERO_RANGES + 1, &begin[4])
+        || !lay_out(&total, columns, sizeof(int32_t), &begin[5])
+        || (net->nonzeros_memory = aligned_zeros(total)) == NULL)
+        return RNN_ENOMEM;
+    char *base = net->nonzeros_memory;
+    net->nonzeros = (rnn_nonzeros){.columns = (int)columns,
+                                   .most_rows = net->capacity,
+                                   .column = (void *)(base + begin[0]),
+                                   .value = (void *)(base + begin[1]),
+                                   .row = (void *)(base + begin[2]),
+                                   .row_value = (void *)(base + begin[3]),
+                                   .range = (void *)(base + begin[4]),
+                                   .count = (void *)(base + begin[5])};
+    return RNN_OK;
+}
+
+rnn_status
+rnn_net_need_packed(rnn_net *net)
+{
+    if (net->packed == NULL)
+        net->packed = new_arena(net, net->steps[0].layer.packed, 0);
+    return net->packed != NULL ? RNN_OK : RNN_ENOMEM;
+}
+
+/* Entries of the profile of one slice. */
+static size_t
+profile_size(const rnn_net *net)
+{
+    return ((size_t)net->n_steps + 1) * RNN_WORK_KINDS;
+}
+
+rnn_status
+rnn_net_set_profile(rnn_net *net, bool on)
+{
+    free(net->profile);
+    net->profile = NULL;
+    if (on)
+        net->profile = calloc(RNN_MAX_SLICES * profile_size(net), sizeof *net->profile);
+    return on && net->profile == NULL ? RNN_ENOMEM : RNN_OK;
+}
+
+int64_t
+rnn_net_profile(const rnn_net *net, int step, int kind)
+{
+    int64_t total = 0;
+    for (size_t slice = 0; slice < RNN_MAX_SLICES; slice++)
+        total += net->profile[slice * profile_size(net)
+                              + (size_t)step * RNN_WORK_KINDS + (size_t)kind];
+    return total;
+}
+
+bool
+rnn_net_is_finite(const rnn_net *net)
+{
+    const uint32_t exponent = 0x7f800000; /* all ones: NaN or infinity */
+    uint32_t found = 0;
+    for (size_t i = 0; i < net->param_count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &net->params[i], sizeof bits);
+        found |= (bits & exponent) == exponent;
+    }
+    return found == 0;
 }

@@ -2,9 +2,34 @@
 #ifndef RNN_NET_H
 #define RNN_NET_H
 
+#include "../base/nonzeros.h"
 #include "../base/team.h"
 #include "layer.h"
 #include "level.h"
+
+/* One step of the plan: a layer as given, or one that stands for several. Its memory has
+ * room for `capacity` rows. */
+typedef struct {
+    rnn_layer layer;
+    int first; /* index of the first layer in it */
+    bool by_rows;
+    size_t param_offset, state_offset; /* in floats from params */
+    size_t partial_offset;             /* in floats from a slice's partial gradients */
+    float *out;
+    float *dout;    /* gradient with respect to out */
+    float *cache;   /* of all rows */
+    float *scratch; /* of all slices of rows */
+    float *shared;
+} rnn_step;
+
+/* Where the time of a call goes: kinds of work beside the passes of a step. */
+enum {
+    RNN_WORK_GATHER = RNN_PASSES,
+    RNN_WORK_LOSS,
+    RNN_WORK_REDUCE,
+    RNN_WORK_UPDATE,
+    RNN_WORK_KINDS
+};
 
 typedef struct {
     const rnn_level *level;
@@ -13,29 +38,36 @@ typedef struct {
     rnn_shape input;
     rnn_layer *layers;
     int n_layers;
-    int first_trainable; /* index; n_layers when there are no parameters */
+    rnn_step *steps; /* the plan */
+    int n_steps;
+    int first_trainable; /* step; n_steps when there are no parameters */
 
     size_t *param_offset; /* of each layer, in floats from params */
     size_t *state_offset; /* the same: state follows the parameters */
     size_t param_count, state_count;
-    float *params;  /* param_count + state_count floats */
-    float *grads;   /* NULL until something needs it */
-    float *moments; /* n_moments * param_count floats: what the optimiser keeps */
+    size_t partial_count; /* parameters whose gradients come by slices of rows */
+    float *params;        /* param_count + state_count floats */
+    float *grads;         /* NULL until something needs it */
+    float *moments;       /* n_moments * param_count floats: what the optimiser keeps */
     int n_moments;
+
+    double sparse_below; /* density of inputs from which on their zeros are multiplied too */
+    rnn_nonzeros nonzeros;
+    void *nonzeros_memory; /* NULL until something needs it */
+    float *packed;         /* the first step's working copy of its parameters; or NULL */
 
     /* Room for `capacity` rows, in one allocation behind `workspace`. */
     int capacity;
     void *workspace;
     float *inp;      /* gathered rows */
-    float **out;     /* of each layer */
-    float **cache;   /* of each layer */
-    float **scratch; /* of each layer */
-    float *dact[2];  /* gradients of activations; layers alternate between the two */
+    float *dinp;     /* gradient with respect to them */
     void *targets;   /* gathered */
     float *weights;  /* gathered */
     double *loss_of_row;
     uint8_t *hit_of_row;
-    double *partial; /* sums over slices of parameters */
+    double *sums;     /* over slices of parameters */
+    float *partials;  /* partial_count floats a slice of rows */
+    int64_t *profile; /* nanoseconds by slice, step (n_steps: none) and kind of work; or NULL */
 } rnn_net;
 
 /* Takes n_layers layers and an optimiser whose type and attr are filled in. On failure *net
@@ -48,9 +80,21 @@ void rnn_net_free(rnn_net *net);
 int rnn_net_in_size(const rnn_net *net);
 int rnn_net_out_size(const rnn_net *net);
 
-/* Makes room for batches of `rows` rows, and for gradients. */
+/* Makes room for batches of `rows` rows, for gradients, for lists of nonzeros of as many
+ * rows as there is room for, for a working copy of the first step's parameters. */
 rnn_status rnn_net_reserve(rnn_net *net, int rows);
 rnn_status rnn_net_need_grads(rnn_net *net);
+rnn_status rnn_net_need_nonzeros(rnn_net *net);
+rnn_status rnn_net_need_packed(rnn_net *net);
+
+/* Begins to measure, or ends it. */
+rnn_status rnn_net_set_profile(rnn_net *net, bool on);
+
+/* Nanoseconds, summed over threads, in one kind of work of one step (n_steps: of none). */
+int64_t rnn_net_profile(const rnn_net *net, int step, int kind);
+
+/* Whether all parameters are finite. */
+bool rnn_net_is_finite(const rnn_net *net);
 
 /* Rows of x, and their targets: int32_t labels (n) or float values (n, out). */
 typedef struct {
@@ -88,7 +132,9 @@ typedef struct {
 
 /* Trains schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
  * before its batch's update. On RNN_ENONFINITE the parameters are those before the batch at
- * (*epoch, *batch), counted from 0; of a net with a fused epoch, those before the epoch. */
+ * (*epoch, *batch), counted from 0; of a net with a fused epoch, those before the epoch.
+ * Parameters are looked at before the first epoch and after each: a weight that meets only
+ * zeros could otherwise stay NaN unseen. */
 rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
                          int threads, rnn_stop stop, rnn_score *scores, int *epoch,
                          int *batch);

@@ -1,5 +1,7 @@
 /* A native call under way: the plan's steps over one batch, cut into slices for the team.
- */
+ *
+ * Neighbouring steps that go by rows make a chain: a slice of the batch's rows goes through
+ * all of them, a few rows at a time, while what they leave is still in the cache. */
 #ifndef RNN_RUN_H
 #define RNN_RUN_H
 
@@ -13,38 +15,57 @@ typedef struct {
     double work_since_clock;
     bool training;
     bool moves_state;
-    uint64_t key; /* of the step under way */
+    bool to_input;  /* backward goes down to the input */
+    bool is_sparse; /* the first step takes lists of nonzeros */
+    bool is_packed; /* and its parameters are current in the working copy */
+    uint64_t key;   /* of the step under way */
     float smoothing;
     int64_t asked; /* when the stop hook was asked last, in nanoseconds */
+
+    /* Of the batch under way: */
+    int rows;
+    const float *inp;
+    int backward_from; /* steps from here on have had their OUTPUT and INPUT */
 } rnn_run;
 
-/* `rows` in the whole call: a small one takes no threads. */
-rnn_run rnn_run_begin(rnn_net *net, int threads, rnn_stop stop, double rows);
+/* Rows of a call's data: order[0..rows-1], or with order NULL begin..begin+rows-1. The order
+ * goes on up to order[following - 1]. */
+typedef struct {
+    const rnn_data *data;
+    const int32_t *order;
+    int begin, rows;
+    int following;
+} rnn_batch;
+
+/* What a batch is sent forward for. TRAIN scores it too and begins with backward: it
+ * writes slices' own gradients, never a target. */
+typedef enum { RNN_FOR_OUTPUTS, RNN_FOR_SCORE, RNN_FOR_TRAINING } rnn_purpose;
+
+/* Looks at some of the rows' density and decides on sparse products; RNN_ENOMEM. */
+rnn_status rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
+                         const rnn_batch *all);
 void rnn_run_end(rnn_run *r);
 
 /* After the forward work of `rows` rows: whether the caller of the call wants it to end. */
 bool rnn_run_stop_wanted(rnn_run *r, double rows);
 
-/* Puts rows order[0..rows-1], their targets and weights where the plan expects them. */
-void rnn_run_gather(rnn_run *r, const rnn_data *data, const int32_t *order, int rows);
+/* From now on the first step's parameters are updated in a working copy, if it has one and
+ * they are updated in place; RNN_ENOMEM. */
+rnn_status rnn_run_pack(rnn_run *r);
 
-/* Rows begin.. of the data as the plan's input: in place when they are floats already. */
-const float *rnn_run_input(rnn_run *r, const rnn_data *data, int begin, int rows);
+/* Writes the working copy back, which stays current. */
+void rnn_run_unpack(rnn_run *r);
 
-void rnn_run_forward(rnn_run *r, const float *inp, int rows);
+/* What follows from the parameters: before the first batch, and again after an update. */
+void rnn_run_prepare(rnn_run *r);
 
-/* Losses of the rows (weights NULL: all 1), and their gradient with respect to the last
- * outputs. */
-rnn_score rnn_run_score(rnn_run *r, const void *targets, const float *weights, int rows);
+/* predictions (rows, out) or NULL. Returns the score when that is wanted. */
+rnn_score rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose,
+                          float *predictions);
 
-/* What predict returns, from the last outputs. */
-void rnn_run_predict(rnn_run *r, float *predictions, int rows);
-
-/* From dact[0], the gradient with respect to the last outputs, down:
- * target = beta * target + alpha * gradient. Returns the gradient with respect to inp when
- * that is wanted, else NULL. */
-const float *rnn_run_backward(rnn_run *r, const float *inp, int rows, float *target,
-                              float alpha, float beta, bool to_input);
+/* The rest of backward: target = beta * target + alpha * gradient. After a forward for
+ * outputs the last step's dout must hold the gradient with respect to them. */
+void rnn_run_backward(rnn_run *r, float *target, float alpha, float beta);
 
 /* The optimiser's update from net->grads, the gradient clipped to clip_norm when that is
  * above 0. `step` counts from 1. */

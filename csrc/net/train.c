@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Rows that evaluate and predict take at a time. */
-#define EVALUATE_ROWS 256
+#define EVALUATE_ROWS 128
 
 static int
 smaller(int a, int b)
@@ -29,28 +29,25 @@ is_folded(const rnn_net *net, const rnn_schedule *schedule)
 }
 
 static rnn_status
-train_batch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule,
-            const int32_t *order, int rows, int64_t step, rnn_score *score)
+train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, int64_t step,
+            rnn_score *score)
 {
     rnn_net *net = r->net;
     r->key = rnn_mask_key(schedule->seed, (uint64_t)(schedule->step + step));
-    rnn_run_gather(r, data, order, rows);
-    rnn_run_forward(r, net->inp, rows);
-    rnn_score batch =
-        rnn_run_score(r, net->targets, data->weights != NULL ? net->weights : NULL, rows);
-    if (!isfinite(batch.loss))
+    rnn_run_prepare(r);
+    rnn_score batch_score = rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
+    if (!isfinite(batch_score.loss))
         return RNN_ENONFINITE;
     double lr = lr_of(schedule, step);
     if (is_folded(net, schedule)) {
-        rnn_run_backward(r, net->inp, rows, net->params, -(float)lr / (float)rows, 1.0f,
-                         false);
+        rnn_run_backward(r, net->params, -(float)lr / (float)batch->rows, 1.0f);
     }
     else {
-        rnn_run_backward(r, net->inp, rows, net->grads, 1.0f / (float)rows, 0.0f, false);
+        rnn_run_backward(r, net->grads, 1.0f / (float)batch->rows, 0.0f);
         rnn_run_update(r, lr, schedule->clip_norm, schedule->step + step + 1);
     }
-    score->loss += batch.loss;
-    score->hits += batch.hits;
+    score->loss += batch_score.loss;
+    score->hits += batch_score.hits;
     return RNN_OK;
 }
 
@@ -61,8 +58,9 @@ train_epoch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule, int6
     *batch = 0;
     for (int begin = 0, rows; begin < schedule->n_order; begin += rows) {
         rows = smaller(schedule->batch_size, schedule->n_order - begin);
-        rnn_status status = train_batch(r, data, schedule, schedule->order + begin, rows,
-                                        step + *batch, score);
+        rnn_batch part = {data, schedule->order + begin, 0, rows,
+                          schedule->n_order - begin};
+        rnn_status status = train_batch(r, &part, schedule, step + *batch, score);
         if (status != RNN_OK)
             return status;
         ++*batch;
@@ -113,17 +111,30 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     if (status != RNN_OK)
         return status;
     const rnn_fused_epoch *fused = find_fused_epoch(net, data, schedule);
-    rnn_run r =
-        rnn_run_begin(net, threads, stop, (double)schedule->n_order * schedule->epochs);
+    rnn_batch all = {data, schedule->order, 0, schedule->n_order, 0};
+    rnn_run r;
+    *epoch = *batch = 0;
+    if (!rnn_net_is_finite(net))
+        return RNN_EWEIGHTS;
+    status = rnn_run_begin(&r, net, threads, stop,
+                           (double)schedule->n_order * schedule->epochs, &all);
+    if (status != RNN_OK)
+        return status;
+    if (fused == NULL && is_folded(net, schedule))
+        status = rnn_run_pack(&r);
     r.training = r.moves_state = true;
     r.smoothing = schedule->smoothing;
-    *batch = 0;
-    for (*epoch = 0; *epoch < schedule->epochs; ++*epoch) {
+    for (*epoch = 0; *epoch < schedule->epochs && status == RNN_OK; ++*epoch) {
         rnn_score *score = &scores[*epoch];
         *score = (rnn_score){0, 0};
         status = fused != NULL
                      ? train_fused_epoch(&r, fused, data, schedule, score)
                      : train_epoch(&r, data, schedule, steps * *epoch, score, batch);
+        rnn_run_unpack(&r);
+        if (status == RNN_OK && !rnn_net_is_finite(net)) {
+            status = RNN_EWEIGHTS;
+            *batch = fused != NULL ? 0 : (int)steps - 1;
+        }
         if (status != RNN_OK)
             break;
     }
@@ -131,23 +142,26 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     return status;
 }
 
-/* What is done with rows begin.. of the data after they went forward. */
-typedef void (*block_fn)(rnn_run *r, const rnn_data *data, int begin, int rows,
-                         void *context);
+/* What is done with rows begin.. of the data: forward and more. */
+typedef void (*block_fn)(rnn_run *r, const rnn_batch *block, void *context);
 
-/* All rows forward in inference mode, block by block. */
+/* All rows in inference mode, block by block. */
 static rnn_status
 for_each_block(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop, block_fn fn,
                void *context)
 {
+    rnn_run r;
+    rnn_batch all = {data, NULL, 0, data->n, 0};
     rnn_status status = rnn_net_reserve(net, smaller(EVALUATE_ROWS, data->n));
+    if (status == RNN_OK)
+        status = rnn_run_begin(&r, net, threads, stop, data->n, &all);
     if (status != RNN_OK)
         return status;
-    rnn_run r = rnn_run_begin(net, threads, stop, data->n);
+    rnn_run_prepare(&r);
     for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
         rows = smaller(EVALUATE_ROWS, data->n - begin);
-        rnn_run_forward(&r, rnn_run_input(&r, data, begin, rows), rows);
-        fn(&r, data, begin, rows, context);
+        rnn_batch block = {data, NULL, begin, rows, 0};
+        fn(&r, &block, context);
         if (rnn_run_stop_wanted(&r, rows))
             status = RNN_EINTERRUPTED;
     }
@@ -155,19 +169,11 @@ for_each_block(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop, b
     return status;
 }
 
-static const void *
-targets_from(const rnn_net *net, const rnn_data *data, int begin)
-{
-    if (net->loss->targets == RNN_LABELS)
-        return (const int32_t *)data->targets + begin;
-    return (const float *)data->targets + (ptrdiff_t)begin * rnn_net_out_size(net);
-}
-
 static void
-score_block(rnn_run *r, const rnn_data *data, int begin, int rows, void *context)
+score_block(rnn_run *r, const rnn_batch *block, void *context)
 {
     rnn_score *score = context;
-    rnn_score part = rnn_run_score(r, targets_from(r->net, data, begin), NULL, rows);
+    rnn_score part = rnn_run_forward(r, block, RNN_FOR_SCORE, NULL);
     score->loss += part.loss;
     score->hits += part.hits;
 }
@@ -181,12 +187,12 @@ rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
 }
 
 static void
-predict_block(rnn_run *r, const rnn_data *data, int begin, int rows, void *context)
+predict_block(rnn_run *r, const rnn_batch *block, void *context)
 {
-    (void)data;
     float *predictions = context;
-    rnn_run_predict(r, predictions + (size_t)begin * (size_t)rnn_net_out_size(r->net),
-                    rows);
+    rnn_run_forward(r, block, RNN_FOR_OUTPUTS,
+                    predictions
+                        + (size_t)block->begin * (size_t)rnn_net_out_size(r->net));
 }
 
 rnn_status
@@ -201,16 +207,26 @@ typedef struct {
     float *maps;
 } maps_job;
 
-static void
-maps_block(rnn_run *r, const rnn_data *data, int begin, int rows, void *context)
+/* The step that does a layer's work. */
+static const rnn_step *
+step_of(const rnn_net *net, int layer)
 {
-    (void)data;
+    int i = net->n_steps - 1;
+    while (i > 0 && net->steps[i].first > layer)
+        i--;
+    return &net->steps[i];
+}
+
+static void
+maps_block(rnn_run *r, const rnn_batch *block, void *context)
+{
     const maps_job *job = context;
-    const rnn_layer *layer = &r->net->layers[job->layer];
-    size_t size = (size_t)rnn_shape_size(&layer->maps);
-    for (int i = 0; i < rows; i++)
-        memcpy(job->maps + (size_t)(begin + i) * size,
-               r->net->cache[job->layer] + (size_t)i * layer->cache + layer->maps_offset,
+    const rnn_step *step = step_of(r->net, job->layer);
+    size_t size = (size_t)rnn_shape_size(&step->layer.maps);
+    rnn_run_forward(r, block, RNN_FOR_OUTPUTS, NULL);
+    for (int i = 0; i < block->rows; i++)
+        memcpy(job->maps + (size_t)(block->begin + i) * size,
+               step->cache + (size_t)i * step->layer.cache + step->layer.maps_offset,
                size * sizeof(float));
 }
 
@@ -222,47 +238,58 @@ rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads, rnn_sto
     return for_each_block(net, data, threads, stop, maps_block, &job);
 }
 
+/* Room and a run for all rows as one batch in training mode. */
+static rnn_status
+begin_one_batch(rnn_run *r, rnn_net *net, const rnn_batch *all,
+                const rnn_schedule *schedule, int threads)
+{
+    rnn_status status = rnn_net_reserve(net, all->rows);
+    if (status == RNN_OK)
+        status = rnn_net_need_grads(net);
+    if (status == RNN_OK)
+        status = rnn_run_begin(r, net, threads, (rnn_stop){NULL, NULL}, all->rows, all);
+    if (status != RNN_OK)
+        return status;
+    r->training = true;
+    r->smoothing = schedule->smoothing;
+    r->key = rnn_mask_key(schedule->seed, (uint64_t)schedule->step);
+    return RNN_OK;
+}
+
 rnn_status
 rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
                   int threads, rnn_score *score)
 {
-    rnn_status status = rnn_net_reserve(net, data->n);
-    if (status == RNN_OK)
-        status = rnn_net_need_grads(net);
+    rnn_run r;
+    rnn_batch all = {data, NULL, 0, data->n, 0};
+    rnn_status status = begin_one_batch(&r, net, &all, schedule, threads);
     if (status != RNN_OK)
         return status;
-    rnn_run r = rnn_run_begin(net, threads, (rnn_stop){NULL, NULL}, data->n);
-    r.training = true;
-    r.smoothing = schedule->smoothing;
-    r.key = rnn_mask_key(schedule->seed, (uint64_t)schedule->step);
-    const float *inp = rnn_run_input(&r, data, 0, data->n);
-    rnn_run_forward(&r, inp, data->n);
-    *score = rnn_run_score(&r, data->targets, data->weights, data->n);
-    rnn_run_backward(&r, inp, data->n, net->grads, 1.0f / (float)data->n, 0.0f, false);
+    rnn_run_prepare(&r);
+    *score = rnn_run_forward(&r, &all, RNN_FOR_TRAINING, NULL);
+    rnn_run_backward(&r, net->grads, 1.0f / (float)data->n, 0.0f);
     rnn_run_end(&r);
-    return status;
+    return RNN_OK;
 }
 
 rnn_status
 rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
                  int threads, float *out, float *dinp)
 {
-    size_t n = (size_t)data->n, size = n * (size_t)rnn_net_out_size(net);
-    rnn_status status = rnn_net_reserve(net, data->n);
-    if (status == RNN_OK)
-        status = rnn_net_need_grads(net);
+    rnn_run r;
+    rnn_batch all = {data, NULL, 0, data->n, 0};
+    size_t n = (size_t)data->n, size = n * (size_t)rnn_net_out_size(net) * sizeof(float);
+    rnn_status status = begin_one_batch(&r, net, &all, schedule, threads);
     if (status != RNN_OK)
         return status;
-    rnn_run r = rnn_run_begin(net, threads, (rnn_stop){NULL, NULL}, data->n);
-    r.training = true;
-    r.key = rnn_mask_key(schedule->seed, (uint64_t)schedule->step);
-    const float *inp = rnn_run_input(&r, data, 0, data->n);
-    rnn_run_forward(&r, inp, data->n);
-    memcpy(out, net->out[net->n_layers - 1], size * sizeof(float));
-    memcpy(net->dact[0], data->targets, size * sizeof(float));
-    const float *gradient =
-        rnn_run_backward(&r, inp, data->n, net->grads, 1.0f, 0.0f, true);
-    memcpy(dinp, gradient, n * (size_t)rnn_net_in_size(net) * sizeof(float));
+    const rnn_step *last = &net->steps[net->n_steps - 1];
+    r.to_input = true;
+    rnn_run_prepare(&r);
+    rnn_run_forward(&r, &all, RNN_FOR_OUTPUTS, NULL);
+    memcpy(out, last->out, size);
+    memcpy(last->dout, data->targets, size);
+    rnn_run_backward(&r, net->grads, 1.0f, 0.0f);
+    memcpy(dinp, net->dinp, n * (size_t)rnn_net_in_size(net) * sizeof(float));
     rnn_run_end(&r);
-    return status;
+    return RNN_OK;
 }

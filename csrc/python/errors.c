@@ -25,6 +25,7 @@ raise_status(rnn_status status, const char *text)
             set_text(PyExc_ValueError, text);
             break;
         case RNN_ENONFINITE:
+        case RNN_EWEIGHTS:
             set_text(PyExc_FloatingPointError, text);
             break;
         case RNN_EINTERRUPTED:

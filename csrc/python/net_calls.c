@@ -187,7 +187,7 @@ PyDoc_STRVAR(
     "its batch's update) and the number of hits (int64). `seed` is that of masks;\n"
     "`step` counts the steps before this call. `epoch` is the number of the first epoch\n"
     "in messages. A loss that is not finite raises FloatingPointError before that batch\n"
-    "changes the parameters.");
+    "changes the parameters; so does a parameter, before the first epoch and after each.");
 
 static PyObject *
 scores_as_arrays(const rnn_score *scores, int epochs)
@@ -212,11 +212,12 @@ done:
 static void
 raise_train_status(rnn_status status, int epoch, int batch, double lr)
 {
+    const char *what = status == RNN_EWEIGHTS ? "a weight" : "the loss";
     char text[200];
     PyOS_snprintf(text, sizeof text,
-                  "the loss is not finite at epoch %d, batch %d (learning rate %g); lower "
+                  "%s is not finite at epoch %d, batch %d (learning rate %g); lower "
                   "the learning rate or look for extreme values in the data or weights",
-                  epoch, batch, lr);
+                  what, epoch, batch, lr);
     raise_status(status, text);
 }
 

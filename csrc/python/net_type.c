@@ -113,6 +113,80 @@ net_level(PyObject *op, void *closure)
     return PyUnicode_FromString(NET(op)->level->name);
 }
 
+static PyObject *
+net_sparse_below(PyObject *op, void *closure)
+{
+    (void)closure;
+    return PyFloat_FromDouble(NET(op)->sparse_below);
+}
+
+static int
+set_net_sparse_below(PyObject *op, PyObject *value, void *closure)
+{
+    (void)closure;
+    double density = value != NULL ? PyFloat_AsDouble(value) : 0;
+    if (PyErr_Occurred())
+        return -1;
+    NET(op)->sparse_below = density;
+    return 0;
+}
+
+static const char *const work_names[] = {
+    [RNN_PREPARE] = "prepare",        [RNN_FORWARD] = "forward",
+    [RNN_OUTPUT] = "output",          [RNN_INPUT] = "input",
+    [RNN_PARAMS] = "params",          [RNN_WORK_GATHER] = "gather",
+    [RNN_WORK_LOSS] = "loss",         [RNN_WORK_REDUCE] = "reduce",
+    [RNN_WORK_UPDATE] = "update",
+};
+
+/* Appends (what, work, seconds) for what a step took time for. */
+static int
+append_profile(PyObject *list, const rnn_net *net, int step)
+{
+    const char *what = step < net->n_steps ? net->steps[step].layer.type->name : "net";
+    for (int kind = 0; kind < RNN_WORK_KINDS; kind++) {
+        int64_t nanoseconds = rnn_net_profile(net, step, kind);
+        if (nanoseconds == 0)
+            continue;
+        PyObject *entry =
+            Py_BuildValue("(ssd)", what, work_names[kind], (double)nanoseconds * 1e-9);
+        int status = entry != NULL ? PyList_Append(list, entry) : -1;
+        Py_XDECREF(entry);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *
+net_profile(PyObject *op, void *closure)
+{
+    (void)closure;
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list != NULL && NET(op)->profile != NULL && i <= NET(op)->n_steps; i++)
+        if (append_profile(list, NET(op), i) < 0)
+            Py_CLEAR(list);
+    return list;
+}
+
+static int
+set_net_profile(PyObject *op, PyObject *value, void *closure)
+{
+    (void)closure;
+    int on = value != NULL ? PyObject_IsTrue(value) : 0;
+    if (on < 0)
+        return -1;
+    if (((NetObject *)op)->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "profile: this net is in use");
+        return -1;
+    }
+    if (rnn_net_set_profile(NET(op), on != 0) != RNN_OK) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
 static PyGetSetDef net_getset[] = {
     {"params", net_params, NULL,
      PyDoc_STR("All parameters: a writable float32 view of the net's own memory."), NULL},
@@ -120,6 +194,14 @@ static PyGetSetDef net_getset[] = {
      PyDoc_STR("Parameters, then running statistics: a view like params."), NULL},
     {"moments", net_moments, NULL,
      PyDoc_STR("What the optimiser keeps from step to step: a view like params."), NULL},
+    {"sparse_below", net_sparse_below, set_net_sparse_below,
+     PyDoc_STR("Zeros of inputs are left out below this density. Not a bit depends on it:\n"
+               "0 never leaves them out, 2 always."),
+     NULL},
+    {"profile", net_profile, set_net_profile,
+     PyDoc_STR("A list of (step, work, seconds summed over threads). Set it to True to\n"
+               "begin with zero, to False to end."),
+     NULL},
     {"layers", net_layers, NULL,
      PyDoc_STR(
          "A dict for each layer: type, output shape, whether it has maps, and params\n"

@@ -29,20 +29,19 @@ activation_setup(rnn_layer *layer, rnn_error *error)
 static void
 activation_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    span s = row_span(io, slice, layer->in_size);
-    activation_of(layer)->forward(io->out + s.begin, io->inp + s.begin,
-                                  (int)(s.end - s.begin),
+    (void)slice;
+    activation_of(layer)->forward(io->out, io->inp, (int)all_elements(io, layer->in_size),
                                   (float)layer->attr[ACTIVATION_ALPHA]);
 }
 
 static void
 activation_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     const activation *f = activation_of(layer);
-    span s = row_span(io, slice, layer->in_size);
-    const float *seen = f->from_input ? io->inp : io->out;
-    f->backward(io->dinp + s.begin, io->dout + s.begin, seen + s.begin,
-                (int)(s.end - s.begin), (float)layer->attr[ACTIVATION_ALPHA]);
+    f->backward(io->dinp, io->dout, f->from_input ? io->inp : io->out,
+                (int)all_elements(io, layer->in_size),
+                (float)layer->attr[ACTIVATION_ALPHA]);
 }
 
 static const rnn_layer_type activation_layer = {
@@ -64,17 +63,17 @@ softmax_setup(rnn_layer *layer, rnn_error *error)
 static void
 softmax_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     int n = last_extent(layer);
-    span s = row_span(io, slice, layer->in_size / n);
-    softmax(io->out, io->inp, n, (int)s.begin, (int)s.end);
+    softmax(io->out, io->inp, n, 0, io->rows * (layer->in_size / n));
 }
 
 static void
 softmax_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     int n = last_extent(layer);
-    span s = row_span(io, slice, layer->in_size / n);
-    softmax_backward(io->dinp, io->dout, io->out, n, (int)s.begin, (int)s.end);
+    softmax_backward(io->dinp, io->dout, io->out, n, 0, io->rows * (layer->in_size / n));
 }
 
 static const rnn_layer_type softmax_layer = {

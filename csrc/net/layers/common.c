@@ -31,16 +31,22 @@ last_extent(const rnn_layer *layer)
     return layer->in.dim[layer->in.rank - 1];
 }
 
-/* Where a slice of rows begins and ends, a row being `each` elements. */
+/* Columns, channels or rows of a weight that a slice takes. */
 typedef struct {
-    size_t begin, end;
-} span;
+    int begin, end;
+} part;
 
-static span
-row_span(const rnn_io *io, int slice, int each)
+/* Elements of the rows at hand, a row being `each`, and where they begin in the batch. */
+static size_t
+all_elements(const rnn_io *io, int each)
 {
-    return (span){(size_t)rnn_row_begin(io->rows, slice) * (size_t)each,
-                  (size_t)rnn_row_begin(io->rows, slice + 1) * (size_t)each};
+    return (size_t)io->rows * (size_t)each;
+}
+
+static size_t
+first_element(const rnn_io *io, int each)
+{
+    return (size_t)io->first_row * (size_t)each;
 }
 
 /* Rows of a matrix product: samples, or samples times tokens for an input of rank 2. */
@@ -50,27 +56,13 @@ row_count(const rnn_layer *layer, const rnn_io *io)
     return layer->in.rank == 2 ? io->rows * layer->in.dim[0] : io->rows;
 }
 
-/* target = beta * target + alpha * (partials added in slice order), elements begin..end.
- * partial s lies at partials + s * stride. */
+/* target = beta * target + alpha * gradient of a whole dense product. */
 static void
-reduce_partials(float *target, const float *partials, size_t stride, int slices, int begin,
-                int end, float alpha, float beta)
+dense_backward_params(float *weight_target, float *bias_target, const float *dout,
+                      const float *inp, int rows, int in, int units, float alpha,
+                      float beta)
 {
-    for (int i = begin; i < end; i++) {
-        float sum = partials[i];
-        for (int s = 1; s < slices; s++)
-            sum += partials[(size_t)s * stride + (size_t)i];
-        target[i] = (beta == 0 ? 0 : beta * target[i]) + alpha * sum;
-    }
-}
-
-/* The PARAMS pass of layers whose OUTPUT pass left a partial gradient of all parameters for
- * each slice of rows at the start of scratch. */
-static void
-reduce_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
-{
-    int count = (int)layer->param_count, slices = layer->slices[RNN_PARAMS];
-    reduce_partials(io->target, io->scratch, layer->param_count, rnn_row_slices(io->rows),
-                    rnn_slice_begin(count, slices, slice),
-                    rnn_slice_begin(count, slices, slice + 1), io->alpha, io->beta);
+    dense_backward_weight(weight_target, dout, inp, rows, in, units, 0, in, 0, units, alpha,
+                          beta);
+    dense_backward_bias(bias_target, dout, rows, units, 0, units, alpha, beta);
 }

@@ -16,6 +16,34 @@ dense_activation(const rnn_layer *layer)
     return &activations[(int)layer->attr[DENSE_ACTIVATION]];
 }
 
+/* From so many weights on they are cut by columns, and each thread keeps its own; a smaller
+ * matrix is read by every thread for its own rows. */
+#define DENSE_BY_COLUMNS 32768
+
+/* A slice of columns as wide as sparse products like it, where there are enough. */
+static void
+dense_go_by_columns(rnn_layer *layer, int in, int units)
+{
+    int slices = rnn_slice_count(units);
+    slices = slices >= 8 ? slices / 2 : slices;
+    layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = slices;
+    layer->slices[RNN_PARAMS] = slices;
+    layer->slices[RNN_INPUT] = rnn_slice_count(in);
+    layer->packed = layer->takes_nonzeros ? (size_t)in * (size_t)units : 0;
+}
+
+/* The weight's transpose is what INPUT wants. Tokens are many: their products are taken row
+ * by row too; for few rows W^T dZ is cut by rows of W. */
+static void
+dense_go_by_rows(rnn_layer *layer, int in, int rank)
+{
+    layer->slices[RNN_PREPARE] = 1;
+    layer->shared = layer->param_count;
+    layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
+    layer->slices[RNN_INPUT] = RNN_BY_ROWS;
+    layer->slices[RNN_PARAMS] = rank == 2 ? RNN_BY_ROWS : rnn_slice_count(in);
+}
+
 static rnn_status
 dense_setup(rnn_layer *layer, rnn_error *error)
 {
@@ -40,12 +68,15 @@ dense_setup(rnn_layer *layer, rnn_error *error)
     if (!rnn_layer_add_param(layer, weight) || !rnn_layer_add_param(layer, bias))
         return rnn_layer_refuse(
             error, "units: a weight of %d x %d has more than 2^31 - 1 elements", in, units);
-    layer->cache = f->from_input ? (size_t)tokens * (size_t)units : 0;
-    int slices = rnn_slice_count(units);
-    layer->slices[RNN_FORWARD] = layer->slices[RNN_PARAMS] = slices;
-    layer->slices[RNN_OUTPUT] = f->forward == linear_forward ? 0 : slices;
-    layer->slices[RNN_INPUT] = rnn_slice_count(in);
     double products = (double)tokens * in * units;
+    layer->cache = f->from_input ? (size_t)tokens * (size_t)units : 0;
+    layer->takes_nonzeros = rank == 1;
+    if ((double)in * units < DENSE_BY_COLUMNS)
+        dense_go_by_rows(layer, in, rank);
+    else
+        dense_go_by_columns(layer, in, units);
+    if (f->forward == linear_forward)
+        layer->slices[RNN_OUTPUT] = 0;
     layer->work[RNN_FORWARD] = layer->work[RNN_PARAMS] = layer->work[RNN_INPUT] = products;
     layer->work[RNN_OUTPUT] = (double)tokens * units;
     return RNN_OK;
@@ -57,23 +88,101 @@ dense_units(const rnn_layer *layer)
     return layer->out.dim[layer->out.rank - 1];
 }
 
+/* What a slice takes of an extent: its part, or all of it for its rows. */
+static part
+dense_part(const rnn_layer *layer, rnn_pass pass, int extent, int slice)
+{
+    int slices = layer->slices[pass];
+    if (slices == RNN_BY_ROWS)
+        return (part){0, extent};
+    return (part){rnn_slice_begin(extent, slices, slice),
+                     rnn_slice_begin(extent, slices, slice + 1)};
+}
+
+static bool
+dense_is_by_rows(const rnn_layer *layer)
+{
+    return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
+}
+
+/* Columns j.. of the weight or its target, at most PANEL and before `end`. In the working
+ * copy a panel's columns lie side by side: rows of a wide matrix, a power of two apart,
+ * would push each other out of the cache. */
+typedef struct {
+    float *weight;
+    int step, width;
+} dense_panel;
+
+static int
+panel_width(int extent, int j)
+{
+    return extent - j < PANEL ? extent - j : PANEL;
+}
+
+static dense_panel
+dense_panel_of(const rnn_layer *layer, const rnn_io *io, float *weights, int j, int end)
+{
+    int units = dense_units(layer);
+    if (io->packed != NULL)
+        return (dense_panel){io->packed + (ptrdiff_t)j * last_extent(layer),
+                             panel_width(units, j), panel_width(end, j)};
+    return (dense_panel){weights + layer->param[0].offset + j, units,
+                         panel_width(end, j)};
+}
+
+static void
+dense_pack(const rnn_layer *layer, float *packed, const float *params)
+{
+    int in = last_extent(layer), units = dense_units(layer);
+    for (int j = 0; j < units; j += PANEL)
+        for (int i = 0; i < in; i++, packed += panel_width(units, j))
+            memcpy(packed, params + (ptrdiff_t)i * units + j,
+                   (size_t)panel_width(units, j) * sizeof(float));
+}
+
+static void
+dense_unpack(const rnn_layer *layer, float *params, const float *packed)
+{
+    int in = last_extent(layer), units = dense_units(layer);
+    for (int j = 0; j < units; j += PANEL)
+        for (int i = 0; i < in; i++, packed += panel_width(units, j))
+            memcpy(params + (ptrdiff_t)i * units + j, packed,
+                   (size_t)panel_width(units, j) * sizeof(float));
+}
+
+static void
+dense_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    int in = last_extent(layer), units = dense_units(layer);
+    if (io->to_input)
+        transpose(io->shared, in, io->params + layer->param[0].offset, units, in, units);
+}
+
 static void
 dense_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     const activation *f = dense_activation(layer);
-    int units = dense_units(layer), slices = layer->slices[RNN_FORWARD];
-    int begin = rnn_slice_begin(units, slices, slice);
-    int end = rnn_slice_begin(units, slices, slice + 1);
-    int rows = row_count(layer, io);
+    int units = dense_units(layer), rows = row_count(layer, io);
+    part c = dense_part(layer, RNN_FORWARD, units, slice);
+    const float *weight = io->params + layer->param[0].offset;
+    const float *bias = io->params + layer->param[1].offset;
+    bool relu = f->forward == relu_forward;
     float *z = f->from_input ? io->cache : io->out;
-    dense_forward(z, io->inp, io->params + layer->param[0].offset,
-                  io->params + layer->param[1].offset, rows, last_extent(layer), units,
-                  begin, end);
-    if (f->forward == linear_forward)
+    if (io->nonzeros != NULL)
+        for (int j = c.begin; j < c.end; j += PANEL) {
+            dense_panel p = dense_panel_of(layer, io, (float *)io->params, j, c.end);
+            dense_forward_nonzeros(z + j, io->nonzeros, p.weight, p.step, bias + j, relu,
+                                   io->first_row, rows, units, p.width);
+        }
+    else
+        dense_forward(z, io->inp, weight, bias, relu, rows, last_extent(layer), units,
+                      c.begin, c.end);
+    if (relu || f->forward == linear_forward)
         return;
     for (int b = 0; b < rows; b++) {
-        ptrdiff_t at = (ptrdiff_t)b * units + begin;
-        f->forward(io->out + at, z + at, end - begin, (float)layer->attr[DENSE_ALPHA]);
+        ptrdiff_t at = (ptrdiff_t)b * units + c.begin;
+        f->forward(io->out + at, z + at, c.end - c.begin, (float)layer->attr[DENSE_ALPHA]);
     }
 }
 
@@ -81,13 +190,12 @@ static void
 dense_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     const activation *f = dense_activation(layer);
-    int units = dense_units(layer), slices = layer->slices[RNN_OUTPUT];
-    int begin = rnn_slice_begin(units, slices, slice);
-    int end = rnn_slice_begin(units, slices, slice + 1);
+    int units = dense_units(layer);
+    part c = dense_part(layer, RNN_OUTPUT, units, slice);
     const float *seen = f->from_input ? io->cache : io->out;
     for (int b = 0; b < row_count(layer, io); b++) {
-        ptrdiff_t at = (ptrdiff_t)b * units + begin;
-        f->backward(io->dout + at, io->dout + at, seen + at, end - begin,
+        ptrdiff_t at = (ptrdiff_t)b * units + c.begin;
+        f->backward(io->dout + at, io->dout + at, seen + at, c.end - c.begin,
                     (float)layer->attr[DENSE_ALPHA]);
     }
 }
@@ -95,30 +203,50 @@ dense_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 dense_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int in = last_extent(layer), slices = layer->slices[RNN_INPUT];
-    dense_backward_input(io->dinp, io->dout, io->params + layer->param[0].offset,
-                         row_count(layer, io), in, dense_units(layer),
-                         rnn_slice_begin(in, slices, slice),
-                         rnn_slice_begin(in, slices, slice + 1));
+    int in = last_extent(layer), units = dense_units(layer), rows = row_count(layer, io);
+    part c = dense_part(layer, RNN_INPUT, in, slice);
+    if (dense_is_by_rows(layer))
+        gemm(io->dinp, in, io->dout, units, 1, io->shared, in, rows, in, units, 1.0f, 0.0f);
+    else
+        dense_backward_input(io->dinp, io->dout, io->params + layer->param[0].offset, rows,
+                             in, units, c.begin, c.end);
 }
 
+/* A slice of columns of W, a slice of its rows, or all of it from a slice of tokens. */
 static void
 dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int units = dense_units(layer), slices = layer->slices[RNN_PARAMS];
-    dense_backward_params(io->target + layer->param[0].offset,
-                          io->target + layer->param[1].offset, io->dout, io->inp,
-                          row_count(layer, io), last_extent(layer), units,
-                          rnn_slice_begin(units, slices, slice),
-                          rnn_slice_begin(units, slices, slice + 1), io->alpha, io->beta);
+    int in = last_extent(layer), units = dense_units(layer), rows = row_count(layer, io);
+    part c = {0, units}, r = {0, in};
+    if (dense_is_by_rows(layer))
+        r = dense_part(layer, RNN_PARAMS, in, slice);
+    else
+        c = dense_part(layer, RNN_PARAMS, units, slice);
+    float *weight = io->target + layer->param[0].offset;
+    if (io->nonzeros != NULL)
+        for (int j = c.begin; j < c.end; j += PANEL) {
+            dense_panel p = dense_panel_of(layer, io, io->target, j, c.end);
+            dense_backward_weight_nonzeros(p.weight, p.step, io->dout + j, io->nonzeros,
+                                           rows, units, r.begin, r.end, p.width, io->alpha,
+                                           io->beta);
+        }
+    else
+        dense_backward_weight(weight, io->dout, io->inp, rows, in, units, r.begin, r.end,
+                              c.begin, c.end, io->alpha, io->beta);
+    if (r.begin == 0)
+        dense_backward_bias(io->target + layer->param[1].offset, io->dout, rows, units,
+                            c.begin, c.end, io->alpha, io->beta);
 }
 
 static const rnn_layer_type dense_layer = {
     .name = "dense",
     .attrs = dense_attrs,
     .setup = dense_setup,
-    .pass = {[RNN_FORWARD] = dense_forward_pass,
+    .pass = {[RNN_PREPARE] = dense_prepare_pass,
+             [RNN_FORWARD] = dense_forward_pass,
              [RNN_OUTPUT] = dense_output_pass,
              [RNN_INPUT] = dense_input_pass,
              [RNN_PARAMS] = dense_params_pass},
+    .pack = dense_pack,
+    .unpack = dense_unpack,
 };

@@ -19,19 +19,21 @@ dropout_setup(rnn_layer *layer, rnn_error *error)
 static void
 dropout_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    span s = row_span(io, slice, layer->in_size);
+    (void)slice;
+    size_t n = all_elements(io, layer->in_size);
     if (io->training)
-        dropout(io->out, io->inp, s.begin, s.end, (float)layer->attr[DROPOUT_RATE],
-                io->key);
+        dropout(io->out, io->inp, n, first_element(io, layer->in_size),
+                (float)layer->attr[DROPOUT_RATE], io->key);
     else
-        memcpy(io->out + s.begin, io->inp + s.begin, (s.end - s.begin) * sizeof(float));
+        memcpy(io->out, io->inp, n * sizeof(float));
 }
 
 static void
 dropout_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    span s = row_span(io, slice, layer->in_size);
-    dropout(io->dinp, io->dout, s.begin, s.end, (float)layer->attr[DROPOUT_RATE], io->key);
+    (void)slice;
+    dropout(io->dinp, io->dout, all_elements(io, layer->in_size),
+            first_element(io, layer->in_size), (float)layer->attr[DROPOUT_RATE], io->key);
 }
 
 static const rnn_layer_type dropout_layer = {

@@ -5,6 +5,7 @@ flatten_setup(rnn_layer *layer, rnn_error *error)
 {
     (void)error;
     layer->out = (rnn_shape){1, {layer->in_size}};
+    layer->is_identity = true;
     take_rows(layer, layer->in_size);
     return RNN_OK;
 }
@@ -12,15 +13,15 @@ flatten_setup(rnn_layer *layer, rnn_error *error)
 static void
 flatten_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    span s = row_span(io, slice, layer->in_size);
-    memcpy(io->out + s.begin, io->inp + s.begin, (s.end - s.begin) * sizeof(float));
+    (void)slice;
+    memcpy(io->out, io->inp, all_elements(io, layer->in_size) * sizeof(float));
 }
 
 static void
 flatten_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    span s = row_span(io, slice, layer->in_size);
-    memcpy(io->dinp + s.begin, io->dout + s.begin, (s.end - s.begin) * sizeof(float));
+    (void)slice;
+    memcpy(io->dinp, io->dout, all_elements(io, layer->in_size) * sizeof(float));
 }
 
 static const rnn_layer_type flatten_layer = {

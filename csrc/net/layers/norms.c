@@ -9,7 +9,7 @@ add_scale_and_shift(rnn_layer *layer, int n)
     return rnn_layer_add_param(layer, weight) && rnn_layer_add_param(layer, bias);
 }
 
-/* ---- layernorm: cache of a row holds its tokens' means, then their rstd ---- */
+/* ---- layernorm: cache holds the mean and rstd of each token ---- */
 
 enum { LAYERNORM_EPSILON };
 
@@ -35,23 +35,18 @@ layernorm_setup(rnn_layer *layer, rnn_error *error)
 static void
 layernorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int D = last_extent(layer), tokens = layer->in_size / D;
-    float *mean = io->cache, *rstd = io->cache + (ptrdiff_t)io->rows * tokens;
-    span s = row_span(io, slice, tokens);
-    layernorm_forward(io->out + s.begin * (size_t)D, mean + s.begin, rstd + s.begin,
-                      io->inp + s.begin * (size_t)D, io->params, io->params + D,
-                      (int)(s.end - s.begin), D, (float)layer->attr[LAYERNORM_EPSILON]);
+    (void)slice;
+    int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
+    layernorm_forward(io->out, io->cache, io->inp, io->params, io->params + D, rows, D,
+                      (float)layer->attr[LAYERNORM_EPSILON]);
 }
 
 static void
 layernorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int D = last_extent(layer), tokens = layer->in_size / D;
-    const float *mean = io->cache, *rstd = io->cache + (ptrdiff_t)io->rows * tokens;
-    span s = row_span(io, slice, tokens);
-    layernorm_backward_input(io->dinp + s.begin * (size_t)D, io->dout + s.begin * (size_t)D,
-                             io->inp + s.begin * (size_t)D, mean + s.begin, rstd + s.begin,
-                             io->params, (int)(s.end - s.begin), D);
+    (void)slice;
+    int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
+    layernorm_backward_input(io->dinp, io->dout, io->inp, io->cache, io->params, rows, D);
 }
 
 static void
@@ -60,7 +55,7 @@ layernorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
     int slices = layer->slices[RNN_PARAMS];
     layernorm_backward_params(io->target, io->target + D, io->dout, io->inp, io->cache,
-                              io->cache + rows, rows, D, rnn_slice_begin(D, slices, slice),
+                              rows, D, rnn_slice_begin(D, slices, slice),
                               rnn_slice_begin(D, slices, slice + 1), io->alpha, io->beta);
 }
 
@@ -73,7 +68,7 @@ static const rnn_layer_type layernorm_layer = {
              [RNN_PARAMS] = layernorm_params_pass},
 };
 
-/* ---- batchnorm: scratch holds the batch's means, their rstd, and the variances ---- */
+/* ---- batchnorm: shared holds the batch's means, their rstd, and the variances ---- */
 
 enum { BATCHNORM_EPSILON, BATCHNORM_MOMENTUM };
 
@@ -98,21 +93,22 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
     if (!add_scale_and_shift(layer, C) || !rnn_layer_add_param(layer, mean)
         || !rnn_layer_add_param(layer, variance))
         return rnn_layer_refuse(error, "type: the parameters do not fit");
-    layer->scratch = 3 * (size_t)C;
+    layer->shared = 3 * (size_t)C;
     int slices = rnn_slice_count(layer->in.rank == 3 ? 64 * C : C);
-    for (int pass = 0; pass < RNN_PASSES; pass++) {
-        layer->slices[pass] = pass == RNN_OUTPUT ? 0 : slices < C ? slices : C;
-        layer->work[pass] = 6.0 * layer->in_size;
+    const rnn_pass passes[] = {RNN_FORWARD, RNN_INPUT, RNN_PARAMS};
+    for (int i = 0; i < COUNT(passes); i++) {
+        layer->slices[passes[i]] = slices < C ? slices : C;
+        layer->work[passes[i]] = 6.0 * layer->in_size;
     }
     return RNN_OK;
 }
 
 /* Channels of a slice; a channel is summed by one thread, in row order. */
-static span
+static part
 batchnorm_channels(const rnn_layer *layer, int slice)
 {
     long long C = layer->in.dim[0], slices = layer->slices[RNN_FORWARD];
-    return (span){(size_t)(C * slice / slices), (size_t)(C * (slice + 1) / slices)};
+    return (part){(int)(C * slice / slices), (int)(C * (slice + 1) / slices)};
 }
 
 static void
@@ -120,10 +116,10 @@ batchnorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int C = layer->in.dim[0], area = layer->in_size / C;
     float epsilon = (float)layer->attr[BATCHNORM_EPSILON];
-    float *mean = io->scratch, *rstd = mean + C, *variance = rstd + C;
+    float *mean = io->shared, *rstd = mean + C, *variance = rstd + C;
     const float *running_mean = io->state, *running_var = io->state + C;
-    span s = batchnorm_channels(layer, slice);
-    for (int c = (int)s.begin; c < (int)s.end; c++) {
+    part s = batchnorm_channels(layer, slice);
+    for (int c = s.begin; c < s.end; c++) {
         if (io->training) {
             batchnorm_statistics(&mean[c], &rstd[c], &variance[c], io->inp, io->rows, C,
                                  area, c, epsilon);
@@ -141,10 +137,10 @@ static void
 batchnorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int C = layer->in.dim[0], area = layer->in_size / C;
-    span s = batchnorm_channels(layer, slice);
-    for (int c = (int)s.begin; c < (int)s.end; c++)
-        batchnorm_backward_input(io->dinp, io->dout, io->inp, io->scratch[c],
-                                 io->scratch[C + c], io->params[c], io->rows, C, area, c);
+    part s = batchnorm_channels(layer, slice);
+    for (int c = s.begin; c < s.end; c++)
+        batchnorm_backward_input(io->dinp, io->dout, io->inp, io->shared[c],
+                                 io->shared[C + c], io->params[c], io->rows, C, area, c);
 }
 
 /* running = momentum * running + (1 - momentum) * batch */
@@ -158,17 +154,17 @@ static void
 batchnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int C = layer->in.dim[0], area = layer->in_size / C;
-    span s = batchnorm_channels(layer, slice);
-    for (int c = (int)s.begin; c < (int)s.end; c++) {
+    part s = batchnorm_channels(layer, slice);
+    for (int c = s.begin; c < s.end; c++) {
         double dweight, dbias;
-        batchnorm_sums(&dweight, &dbias, io->dout, io->inp, io->scratch[c],
-                       io->scratch[C + c], io->rows, C, area, c);
+        batchnorm_sums(&dweight, &dbias, io->dout, io->inp, io->shared[c],
+                       io->shared[C + c], io->rows, C, area, c);
         accumulate(&io->target[c], (float)dweight, io->alpha, io->beta);
         accumulate(&io->target[C + c], (float)dbias, io->alpha, io->beta);
         if (io->moves_state) {
             float momentum = (float)layer->attr[BATCHNORM_MOMENTUM];
-            move_running(&io->state[c], io->scratch[c], momentum);
-            move_running(&io->state[C + c], io->scratch[2 * C + c], momentum);
+            move_running(&io->state[c], io->shared[c], momentum);
+            move_running(&io->state[C + c], io->shared[2 * C + c], momentum);
         }
     }
 }

@@ -26,21 +26,18 @@ rmsnorm_setup(rnn_layer *layer, rnn_error *error)
 static void
 rmsnorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int D = last_extent(layer);
-    span s = row_span(io, slice, layer->in_size / D);
-    size_t at = s.begin * (size_t)D;
-    rmsnorm_forward(io->out + at, io->cache + s.begin, io->inp + at, io->params,
-                    (int)(s.end - s.begin), D, (float)layer->attr[RMSNORM_EPSILON]);
+    (void)slice;
+    int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
+    rmsnorm_forward(io->out, io->cache, io->inp, io->params, rows, D,
+                    (float)layer->attr[RMSNORM_EPSILON]);
 }
 
 static void
 rmsnorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int D = last_extent(layer);
-    span s = row_span(io, slice, layer->in_size / D);
-    size_t at = s.begin * (size_t)D;
-    rmsnorm_backward_input(io->dinp + at, io->dout + at, io->inp + at, io->cache + s.begin,
-                           io->params, (int)(s.end - s.begin), D);
+    (void)slice;
+    int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
+    rmsnorm_backward_input(io->dinp, io->dout, io->inp, io->cache, io->params, rows, D);
 }
 
 static void

@@ -32,20 +32,12 @@ attention_cache_of(const rnn_layer *layer, const rnn_io *io, int b)
                              base + 4 * size};
 }
 
-/* A slice's own scratch, after the partial gradients of all slices: dq, dk, dv, dcontext
- * (T,D), dscores (T,T), a transposed head, and the slack that gemm may read. */
+/* Scratch: dscores (T,T), a transposed head (T,D), dcontext (T,D), and the slack of gemm. */
 static size_t
 attention_scratch_size(const rnn_layer *layer)
 {
-    size_t T = (size_t)layer->in.dim[0], size = (size_t)layer->in_size;
-    return 4 * size + T * T + size + RNN_READ_SLACK;
-}
-
-static float *
-attention_scratch(const rnn_layer *layer, const rnn_io *io, int slice)
-{
-    return io->scratch + RNN_MAX_ROW_SLICES * layer->param_count
-           + (size_t)slice * attention_scratch_size(layer);
+    size_t T = (size_t)layer->in.dim[0];
+    return T * T + 2 * (size_t)layer->in_size + RNN_READ_SLACK;
 }
 
 static rnn_status
@@ -76,34 +68,68 @@ self_attention_setup(rnn_layer *layer, rnn_error *error)
     layer->maps = heads == 1 ? (rnn_shape){2, {T, T}} : (rnn_shape){3, {heads, T, T}};
     layer->maps_offset = 4 * (size_t)layer->in_size;
     layer->cache = layer->maps_offset + (size_t)rnn_shape_size(&layer->maps);
-    layer->scratch =
-        RNN_MAX_ROW_SLICES * (layer->param_count + attention_scratch_size(layer));
+    layer->scratch = attention_scratch_size(layer);
+    layer->shared = (size_t)pairs * (size_t)D * (size_t)D;
+    layer->slices[RNN_PREPARE] = 1;
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
-    layer->slices[RNN_PARAMS] = rnn_slice_count((int)layer->param_count);
-    double products = (double)T * D * (pairs * (double)D + 2.0 * T);
-    layer->work[RNN_FORWARD] = products;
-    layer->work[RNN_OUTPUT] = 2 * products;
+    layer->slices[RNN_INPUT] = layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
+    double projections = (double)T * D * pairs * D, scores = 2.0 * T * T * D;
+    layer->work[RNN_FORWARD] = projections + scores;
+    layer->work[RNN_OUTPUT] = 2 * scores;
+    layer->work[RNN_INPUT] = layer->work[RNN_PARAMS] = projections;
     return RNN_OK;
 }
 
-/* out = inp W + b with pair i of the parameters. */
+static const float *
+attention_weight(const rnn_layer *layer, const rnn_io *io, int pair)
+{
+    return io->params + layer->param[2 * pair].offset;
+}
+
+/* The transpose of a pair's weight, in shared. */
+static float *
+attention_transposed(const rnn_layer *layer, const rnn_io *io, int pair)
+{
+    return io->shared + (ptrdiff_t)pair * layer->in.dim[1] * layer->in.dim[1];
+}
+
+static void
+self_attention_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    int D = layer->in.dim[1];
+    for (int pair = 0; io->training && pair < layer->n_params / 2; pair++)
+        transpose(attention_transposed(layer, io, pair), D,
+                  attention_weight(layer, io, pair), D, D, D);
+}
+
+/* out = inp W + b */
 static void
 attention_project(float *out, const rnn_layer *layer, const rnn_io *io, int pair,
                   const float *inp)
 {
     int T = layer->in.dim[0], D = layer->in.dim[1];
-    dense_forward(out, inp, io->params + layer->param[2 * pair].offset,
-                  io->params + layer->param[2 * pair + 1].offset, T, D, D, 0, D);
+    dense_forward(out, inp, attention_weight(layer, io, pair),
+                  io->params + layer->param[2 * pair + 1].offset, false, T, D, D, 0, D);
+}
+
+/* dinp = beta * dinp + dout W^T */
+static void
+attention_project_back(float *dinp, const rnn_layer *layer, const rnn_io *io, int pair,
+                       const float *dout, float beta)
+{
+    int T = layer->in.dim[0], D = layer->in.dim[1];
+    gemm(dinp, D, dout, D, 1, attention_transposed(layer, io, pair), D, T, D, D, 1.0f,
+         beta);
 }
 
 static void
 self_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     int T = layer->in.dim[0], D = layer->in.dim[1],
         heads = (int)layer->attr[ATTENTION_HEADS];
-    float *transposed = attention_scratch(layer, io, slice);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
+    for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
         const float *inp = io->inp + at;
         float *out = io->out + at;
@@ -111,7 +137,7 @@ self_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         attention_project(c.q, layer, io, ATTENTION_Q, inp);
         attention_project(c.k, layer, io, ATTENTION_K, inp);
         attention_project(c.v, layer, io, ATTENTION_V, inp);
-        attention_forward(c.context, c.alpha, c.q, c.k, c.v, transposed, T, D, heads);
+        attention_forward(c.context, c.alpha, c.q, c.k, c.v, io->scratch, T, D, heads);
         if (layer->attr[ATTENTION_OUT_PROJ] != 0)
             attention_project(out, layer, io, ATTENTION_OUT, c.context);
         else
@@ -121,50 +147,68 @@ self_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     }
 }
 
-/* Gradients of pair i, added to the slice's partial; dinp += dout W^T unless it is NULL. */
-static void
-attention_project_backward(float *partial, float *dinp, const rnn_layer *layer,
-                           const rnn_io *io, int pair, const float *dout, const float *inp)
-{
-    int T = layer->in.dim[0], D = layer->in.dim[1];
-    size_t weight = layer->param[2 * pair].offset;
-    dense_backward_params(partial + weight, partial + layer->param[2 * pair + 1].offset,
-                          dout, inp, T, D, D, 0, D, 1.0f, 1.0f);
-    if (dinp != NULL)
-        rnn_gemm_nt(T, D, D, 1.0f, dout, D, io->params + weight, D, 1.0f, dinp, D);
-}
-
+/* q, k and v are not needed any more afterwards: their gradients take their places. */
 static void
 self_attention_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     int T = layer->in.dim[0], D = layer->in.dim[1],
         heads = (int)layer->attr[ATTENTION_HEADS];
     ptrdiff_t size = layer->in_size;
-    float *partial = io->scratch + (size_t)slice * layer->param_count;
-    float *dq = attention_scratch(layer, io, slice), *dk = dq + size, *dv = dk + size;
-    float *dprojected = dv + size, *dscores = dprojected + size;
-    float *transposed = dscores + (ptrdiff_t)T * T;
-    memset(partial, 0, layer->param_count * sizeof(float));
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
-        const float *inp = io->inp + b * size, *dcontext = io->dout + b * size;
-        float *dinp = io->dinp != NULL ? io->dinp + b * size : NULL;
+    float *dscores = io->scratch, *transposed = dscores + (ptrdiff_t)T * T;
+    float *dcontext = transposed + size;
+    for (int b = 0; b < io->rows; b++) {
         attention_cache c = attention_cache_of(layer, io, b);
-        if (dinp != NULL && layer->attr[ATTENTION_RESIDUAL] != 0)
-            memcpy(dinp, dcontext, (size_t)size * sizeof(float));
-        else if (dinp != NULL)
-            memset(dinp, 0, (size_t)size * sizeof(float));
+        const float *dc = io->dout + b * size;
         if (layer->attr[ATTENTION_OUT_PROJ] != 0) {
-            memset(dprojected, 0, (size_t)size * sizeof(float));
-            attention_project_backward(partial, dprojected, layer, io, ATTENTION_OUT,
-                                       dcontext, c.context);
-            dcontext = dprojected;
+            attention_project_back(dcontext, layer, io, ATTENTION_OUT, dc, 0.0f);
+            dc = dcontext;
         }
-        attention_backward(dq, dk, dv, dcontext, c.alpha, c.q, c.k, c.v, dscores,
-                           transposed, T, D, heads);
-        attention_project_backward(partial, dinp, layer, io, ATTENTION_Q, dq, inp);
-        attention_project_backward(partial, dinp, layer, io, ATTENTION_K, dk, inp);
-        attention_project_backward(partial, dinp, layer, io, ATTENTION_V, dv, inp);
+        attention_backward(c.q, c.k, c.v, dc, c.alpha, dscores, transposed, T, D, heads);
+    }
+}
+
+static void
+self_attention_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    ptrdiff_t size = layer->in_size;
+    for (int b = 0; b < io->rows; b++) {
+        attention_cache c = attention_cache_of(layer, io, b);
+        float *dinp = io->dinp + b * size;
+        attention_project_back(dinp, layer, io, ATTENTION_Q, c.q, 0.0f);
+        attention_project_back(dinp, layer, io, ATTENTION_K, c.k, 1.0f);
+        attention_project_back(dinp, layer, io, ATTENTION_V, c.v, 1.0f);
+        if (layer->attr[ATTENTION_RESIDUAL] != 0)
+            add(dinp, dinp, io->dout + b * size, layer->in_size);
+    }
+}
+
+static void
+attention_pair_params(const rnn_layer *layer, const rnn_io *io, int pair, const float *dout,
+                      const float *inp, float beta)
+{
+    int T = layer->in.dim[0], D = layer->in.dim[1];
+    dense_backward_params(io->target + layer->param[2 * pair].offset,
+                          io->target + layer->param[2 * pair + 1].offset, dout, inp, T, D,
+                          D, io->alpha, beta);
+}
+
+static void
+self_attention_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    ptrdiff_t size = layer->in_size;
+    for (int b = 0; b < io->rows; b++) {
+        attention_cache c = attention_cache_of(layer, io, b);
+        const float *inp = io->inp + b * size;
+        float beta = b == 0 ? io->beta : 1.0f;
+        attention_pair_params(layer, io, ATTENTION_Q, c.q, inp, beta);
+        attention_pair_params(layer, io, ATTENTION_K, c.k, inp, beta);
+        attention_pair_params(layer, io, ATTENTION_V, c.v, inp, beta);
+        if (layer->attr[ATTENTION_OUT_PROJ] != 0)
+            attention_pair_params(layer, io, ATTENTION_OUT, io->dout + b * size, c.context,
+                                  beta);
     }
 }
 
@@ -172,7 +216,9 @@ static const rnn_layer_type self_attention_layer = {
     .name = "self_attention",
     .attrs = self_attention_attrs,
     .setup = self_attention_setup,
-    .pass = {[RNN_FORWARD] = self_attention_forward_pass,
+    .pass = {[RNN_PREPARE] = self_attention_prepare_pass,
+             [RNN_FORWARD] = self_attention_forward_pass,
              [RNN_OUTPUT] = self_attention_output_pass,
-             [RNN_PARAMS] = reduce_params_pass},
+             [RNN_INPUT] = self_attention_input_pass,
+             [RNN_PARAMS] = self_attention_params_pass},
 };

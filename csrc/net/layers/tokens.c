@@ -53,9 +53,9 @@ patch_embed_setup(rnn_layer *layer, rnn_error *error)
             error, "units: a weight of %d x %d has more than 2^31 - 1 elements", length,
             units);
     layer->cache = (size_t)layer->in_size;
-    layer->scratch = RNN_MAX_ROW_SLICES * (size_t)layer->in_size;
+    layer->scratch = (size_t)layer->in_size;
     take_rows(layer, (double)layer->in_size * units);
-    layer->slices[RNN_PARAMS] = rnn_slice_count(units);
+    layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
     layer->work[RNN_PARAMS] = layer->work[RNN_FORWARD];
     return RNN_OK;
 }
@@ -64,14 +64,14 @@ static void
 patch_embed_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int C, H, W, units = layer->out.dim[1];
+    (void)slice;
     patch_image(layer, &C, &H, &W);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
+    for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
         patches_from_image(io->cache + at, io->inp + at, C, H, W,
                            (int)layer->attr[PATCH_SIZE]);
         dense_forward(io->out + (ptrdiff_t)b * layer->out_size, io->cache + at, io->params,
-                      io->params + layer->param[1].offset, layer->out.dim[0],
+                      io->params + layer->param[1].offset, false, layer->out.dim[0],
                       patch_length(layer), units, 0, units);
     }
 }
@@ -80,10 +80,10 @@ static void
 patch_embed_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int C, H, W, length = patch_length(layer);
-    float *patches = io->scratch + (ptrdiff_t)slice * layer->in_size;
+    float *patches = io->scratch;
+    (void)slice;
     patch_image(layer, &C, &H, &W);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
+    for (int b = 0; b < io->rows; b++) {
         dense_backward_input(patches, io->dout + (ptrdiff_t)b * layer->out_size, io->params,
                              layer->out.dim[0], length, layer->out.dim[1], 0, length);
         image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, patches, C, H, W,
@@ -94,11 +94,10 @@ patch_embed_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 patch_embed_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int units = layer->out.dim[1], slices = layer->slices[RNN_PARAMS];
+    (void)slice;
     dense_backward_params(io->target, io->target + layer->param[1].offset, io->dout,
                           io->cache, io->rows * layer->out.dim[0], patch_length(layer),
-                          units, rnn_slice_begin(units, slices, slice),
-                          rnn_slice_begin(units, slices, slice + 1), io->alpha, io->beta);
+                          layer->out.dim[1], io->alpha, io->beta);
 }
 
 static const rnn_layer_type patch_embed_layer = {
@@ -161,9 +160,9 @@ position_setup(rnn_layer *layer, rnn_error *error)
 static void
 position_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     const float *table = layer->param[0].is_state ? io->state : io->params;
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
+    for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
         add(io->out + at, io->inp + at, table, layer->in_size);
     }
@@ -173,10 +172,10 @@ static void
 position_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int slices = layer->slices[RNN_PARAMS];
-    reduce_partials(io->target, io->dout, (size_t)layer->in_size, io->rows,
-                    rnn_slice_begin(layer->in_size, slices, slice),
-                    rnn_slice_begin(layer->in_size, slices, slice + 1), io->alpha,
-                    io->beta);
+    dense_backward_bias(io->target, io->dout, io->rows, layer->in_size,
+                        rnn_slice_begin(layer->in_size, slices, slice),
+                        rnn_slice_begin(layer->in_size, slices, slice + 1), io->alpha,
+                        io->beta);
 }
 
 static const rnn_layer_type position_layer = {
@@ -204,8 +203,8 @@ mean_pool_setup(rnn_layer *layer, rnn_error *error)
 static void
 mean_pool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++)
+    (void)slice;
+    for (int b = 0; b < io->rows; b++)
         mean_over_tokens(io->out + (ptrdiff_t)b * layer->out_size,
                          io->inp + (ptrdiff_t)b * layer->in_size, layer->in.dim[0],
                          layer->in.dim[1]);
@@ -214,8 +213,8 @@ mean_pool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 mean_pool_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++)
+    (void)slice;
+    for (int b = 0; b < io->rows; b++)
         spread_over_tokens(io->dinp + (ptrdiff_t)b * layer->in_size,
                            io->dout + (ptrdiff_t)b * layer->out_size, layer->in.dim[0],
                            layer->in.dim[1]);

@@ -95,72 +95,65 @@ conv2d_setup(rnn_layer *layer, rnn_error *error)
                                 "more than 2^31 - 1 elements");
     double products = (double)filters * s.P * s.Q * s.C * k * k;
     layer->cache = f->from_input ? (size_t)rnn_shape_size(&layer->out) : 0;
-    layer->scratch = RNN_MAX_ROW_SLICES * (layer->param_count + conv2d_unfolded(&s));
-    layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
-    layer->slices[RNN_INPUT] = RNN_BY_ROWS;
-    layer->slices[RNN_PARAMS] = rnn_slice_count((int)layer->param_count);
-    layer->work[RNN_FORWARD] = layer->work[RNN_OUTPUT] = layer->work[RNN_INPUT] = products;
+    layer->scratch = conv2d_unfolded(&s);
+    layer->slices[RNN_FORWARD] = layer->slices[RNN_INPUT] = RNN_BY_ROWS;
+    layer->slices[RNN_OUTPUT] = f->forward == linear_forward ? 0 : RNN_BY_ROWS;
+    layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
+    layer->work[RNN_FORWARD] = layer->work[RNN_PARAMS] = layer->work[RNN_INPUT] = products;
+    layer->work[RNN_OUTPUT] = rnn_shape_size(&layer->out);
     return RNN_OK;
-}
-
-/* A slice's own part of scratch for unfolding, after the partial gradients. */
-static float *
-conv2d_scratch(const rnn_layer *layer, const rnn_io *io, const window *s, int slice)
-{
-    return io->scratch + RNN_MAX_ROW_SLICES * layer->param_count
-           + (size_t)slice * conv2d_unfolded(s);
 }
 
 static void
 conv2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     window s = conv2d_window(layer);
     const activation *f = conv2d_activation(layer);
     float *z = f->from_input ? io->cache : io->out;
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
-        ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
-        conv2d_forward(
-            z + at, io->inp + (ptrdiff_t)b * layer->in_size,
-            io->params + layer->param[0].offset, io->params + layer->param[1].offset,
-            conv2d_scratch(layer, io, &s, slice), (int)layer->attr[CONV_FILTERS], &s);
-        if (f->forward != linear_forward)
-            f->forward(io->out + at, z + at, layer->out_size,
-                       (float)layer->attr[CONV_ALPHA]);
-    }
+    for (int b = 0; b < io->rows; b++)
+        conv2d_forward(z + (ptrdiff_t)b * layer->out_size,
+                       io->inp + (ptrdiff_t)b * layer->in_size,
+                       io->params + layer->param[0].offset,
+                       io->params + layer->param[1].offset, io->scratch,
+                       (int)layer->attr[CONV_FILTERS], &s);
+    if (f->forward != linear_forward)
+        f->forward(io->out, z, (int)all_elements(io, layer->out_size),
+                   (float)layer->attr[CONV_ALPHA]);
 }
 
 static void
 conv2d_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    window s = conv2d_window(layer);
+    (void)slice;
     const activation *f = conv2d_activation(layer);
-    const float *seen = f->from_input ? io->cache : io->out;
-    float *partial = io->scratch + (size_t)slice * layer->param_count;
-    memset(partial, 0, layer->param_count * sizeof(float));
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
-        ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
-        float *dz = io->dout + at;
-        if (f->forward != linear_forward)
-            f->backward(dz, dz, seen + at, layer->out_size, (float)layer->attr[CONV_ALPHA]);
-        conv2d_backward_params(partial, partial + layer->param[1].offset, dz,
-                               io->inp + (ptrdiff_t)b * layer->in_size,
-                               conv2d_scratch(layer, io, &s, slice),
-                               (int)layer->attr[CONV_FILTERS], &s);
-    }
+    f->backward(io->dout, io->dout, f->from_input ? io->cache : io->out,
+                (int)all_elements(io, layer->out_size), (float)layer->attr[CONV_ALPHA]);
 }
 
 static void
 conv2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     window s = conv2d_window(layer);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++)
+    for (int b = 0; b < io->rows; b++)
         conv2d_backward_input(
             io->dinp + (ptrdiff_t)b * layer->in_size,
             io->dout + (ptrdiff_t)b * layer->out_size, io->params + layer->param[0].offset,
-            conv2d_scratch(layer, io, &s, slice), (int)layer->attr[CONV_FILTERS], &s);
+            io->scratch, (int)layer->attr[CONV_FILTERS], &s);
+}
+
+static void
+conv2d_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    window s = conv2d_window(layer);
+    for (int b = 0; b < io->rows; b++)
+        conv2d_backward_params(
+            io->target + layer->param[0].offset, io->target + layer->param[1].offset,
+            io->dout + (ptrdiff_t)b * layer->out_size,
+            io->inp + (ptrdiff_t)b * layer->in_size, io->scratch,
+            (int)layer->attr[CONV_FILTERS], &s, io->alpha, b == 0 ? io->beta : 1.0f);
 }
 
 static const rnn_layer_type conv2d_layer = {
@@ -170,7 +163,7 @@ static const rnn_layer_type conv2d_layer = {
     .pass = {[RNN_FORWARD] = conv2d_forward_pass,
              [RNN_OUTPUT] = conv2d_output_pass,
              [RNN_INPUT] = conv2d_input_pass,
-             [RNN_PARAMS] = reduce_params_pass},
+             [RNN_PARAMS] = conv2d_params_pass},
 };
 
 /* ---- pools ---- */
@@ -220,9 +213,9 @@ maxpool2d_setup(rnn_layer *layer, rnn_error *error)
 static void
 maxpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     window s = pool_window(layer);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
+    for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
         maxpool2d_forward(io->out + at, (int32_t *)io->cache + at,
                           io->inp + (ptrdiff_t)b * layer->in_size, &s);
@@ -232,9 +225,9 @@ maxpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 maxpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     window s = pool_window(layer);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++) {
+    for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
         maxpool2d_backward(io->dinp + (ptrdiff_t)b * layer->in_size, io->dout + at,
                            (const int32_t *)io->cache + at, &s);
@@ -251,9 +244,9 @@ static const rnn_layer_type maxpool2d_layer = {
 static void
 avgpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     window s = pool_window(layer);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++)
+    for (int b = 0; b < io->rows; b++)
         avgpool2d_forward(io->out + (ptrdiff_t)b * layer->out_size,
                           io->inp + (ptrdiff_t)b * layer->in_size, &s);
 }
@@ -261,9 +254,9 @@ avgpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 avgpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     window s = pool_window(layer);
-    for (int b = rnn_row_begin(io->rows, slice); b < rnn_row_begin(io->rows, slice + 1);
-         b++)
+    for (int b = 0; b < io->rows; b++)
         avgpool2d_backward(io->dinp + (ptrdiff_t)b * layer->in_size,
                            io->dout + (ptrdiff_t)b * layer->out_size, &s);
 }

@@ -1,0 +1,211 @@
+#include "kernels.h"
+
+#include "../base/simd.h"
+
+#include <string.h>
+
+/* Appends the nonzeros of a row's columns begin..end to n that are listed; returns how many
+ * there are then. Whether an entry stays is decided without a branch: digits are not
+ * predictable. */
+static int
+append_f32(int32_t *column, float *value, int n, const float *x, int begin, int end)
+{
+    for (int i = begin; i < end; i++) {
+        column[n] = i;
+        value[n] = x[i];
+        n += x[i] != 0;
+    }
+    return n;
+}
+
+static inline int
+append_bytes(int32_t *column, float *value, int n, const uint8_t *x, int begin, int end)
+{
+    for (int i = begin; i < end; i++) {
+        column[n] = i;
+        value[n] = (float)x[i];
+        n += x[i] != 0;
+    }
+    return n;
+}
+
+/* Eight bytes at a time: most of an image is background. */
+static int
+append_u8(int32_t *column, float *value, int n, const uint8_t *x, int begin, int end)
+{
+    int i = begin;
+    for (; i + 8 <= end; i += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, x + i, 8);
+        if (bytes != 0)
+            n = append_bytes(column, value, n, x, i, i + 8);
+    }
+    return append_bytes(column, value, n, x, i, end);
+}
+
+static void
+nonzeros_by_row(rnn_nonzeros *to, const void *x, bool is_bytes, const int32_t *order,
+                int begin, int end)
+{
+    size_t bytes = (size_t)to->columns * (is_bytes ? 1 : sizeof(float));
+    for (int b = begin; b < end; b++) {
+        const void *row = row_of(x, order, b, bytes);
+        int32_t *column = to->column + (ptrdiff_t)b * to->columns;
+        float *value = to->value + (ptrdiff_t)b * to->columns;
+        int32_t *range = to->range + (ptrdiff_t)b * (RNN_NONZERO_RANGES + 1);
+        range[0] = 0;
+        for (int r = 0; r < RNN_NONZERO_RANGES; r++) {
+            int first = rnn_range_begin(to->columns, r);
+            int last = rnn_range_begin(to->columns, r + 1);
+            range[r + 1] = is_bytes ? append_u8(column, value, range[r], row, first, last)
+                                    : append_f32(column, value, range[r], row, first, last);
+        }
+        for (int k = 0; is_bytes && k < range[RNN_NONZERO_RANGES]; k++)
+            value[k] /= 255.0f;
+    }
+}
+
+static void
+nonzeros_by_column(rnn_nonzeros *z, int rows, int range)
+{
+    int first = rnn_range_begin(z->columns, range);
+    int last = rnn_range_begin(z->columns, range + 1);
+    memset(z->count + first, 0, (size_t)(last - first) * sizeof(int32_t));
+    for (int b = 0; b < rows; b++) {
+        const int32_t *bounds = z->range + (ptrdiff_t)b * (RNN_NONZERO_RANGES + 1) + range;
+        ptrdiff_t row = (ptrdiff_t)b * z->columns;
+        for (ptrdiff_t k = row + bounds[0]; k < row + bounds[1]; k++) {
+            int column = z->column[k];
+            ptrdiff_t to = (ptrdiff_t)column * z->most_rows + z->count[column]++;
+            z->row[to] = b;
+            z->row_value[to] = z->value[k];
+        }
+    }
+}
+
+static int
+count_nonzeros(const void *row, bool is_bytes, int n)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        count += is_bytes ? ((const uint8_t *)row)[i] != 0 : ((const float *)row)[i] != 0;
+    return count;
+}
+
+/* sum + the listed elements times their rows of B, in the order of the list. */
+static inline __attribute__((always_inline)) void
+add_listed_rows(vf *sum, const int32_t *at, const float *value, int n, const float *B,
+                int ldb, int vectors)
+{
+    for (int k = 0; k < n; k++) {
+        const float *row = B + (ptrdiff_t)at[k] * ldb;
+        for (int v = 0; v < vectors; v++)
+            sum[v] += value[k] * v_load(row + v * VL);
+    }
+}
+
+/* Range by range of the weight's rows, so that they are in the first-level cache while the
+ * rows of X pass. */
+static inline __attribute__((always_inline)) void
+sparse_forward(float *out, int ldo, const rnn_nonzeros *inp, const float *weight, int ldw,
+               int first_row, int rows, int vectors, int last)
+{
+    for (int r = 0; r < RNN_NONZERO_RANGES; r++)
+        for (int b = 0; b < rows; b++) {
+            ptrdiff_t row = first_row + b, list = row * inp->columns;
+            const int32_t *range = inp->range + row * (RNN_NONZERO_RANGES + 1) + r;
+            float *to = out + (ptrdiff_t)b * ldo;
+            vf sum[PANEL_VECTORS];
+            for (int v = 0; v < vectors; v++)
+                sum[v] = v_load_part(to + v * VL, v + 1 == vectors ? last : VL);
+            add_listed_rows(sum, inp->column + list + range[0], inp->value + list + range[0],
+                            range[1] - range[0], weight, ldw, vectors);
+            for (int v = 0; v < vectors; v++)
+                v_store_part(to + v * VL, sum[v], v + 1 == vectors ? last : VL);
+        }
+}
+
+/* Rows of a panel that are kept side by side on the stack. */
+#define PANEL_ROWS 64
+
+static void
+dense_forward_nonzeros(float *out, const rnn_nonzeros *inp, const float *weight, int ldw,
+                       const float *bias, bool relu, int first_row, int rows, int out_size,
+                       int width)
+{
+    float panel[PANEL_ROWS * PANEL] __attribute__((aligned(64)));
+    for (int begin = 0; begin < rows; begin += PANEL_ROWS) {
+        int n = rows - begin < PANEL_ROWS ? rows - begin : PANEL_ROWS;
+        for (int b = 0; b < n; b++)
+            memcpy(panel + b * PANEL, bias, (size_t)width * sizeof(float));
+        if (width == PANEL)
+            sparse_forward(panel, PANEL, inp, weight, ldw, first_row + begin, n,
+                           PANEL_VECTORS, VL);
+        else
+            for (int j = 0; j < width; j += VL)
+                sparse_forward(panel + j, PANEL, inp, weight + j, ldw, first_row + begin, n,
+                               1, width - j < VL ? width - j : VL);
+        for (int b = 0; b < n; b++)
+            for (int j = 0; j < width; j += VL) {
+                int lanes = width - j < VL ? width - j : VL;
+                vf z = v_load_part(panel + b * PANEL + j, lanes);
+                v_store_part(out + (ptrdiff_t)(begin + b) * out_size + j,
+                             relu ? v_at_least(z, 0.0f) : z, lanes);
+            }
+    }
+}
+
+/* One column's list. Sums are taken in blocks of rows, as gemm does. */
+static inline __attribute__((always_inline)) void
+sparse_backward(float *target, const int32_t *row, const float *value, int n,
+                const float *dout, int ldd, int vectors, int last, float alpha, float beta)
+{
+    int k = 0;
+    do {
+        int m = n;
+        while (m > k && row[m - 1] / BLOCK_K != row[k] / BLOCK_K)
+            m--;
+        vf sum[PANEL_VECTORS];
+        for (int v = 0; v < vectors; v++)
+            sum[v] = (vf){0};
+        add_listed_rows(sum, row + k, value + k, m - k, dout, ldd, vectors);
+        for (int v = 0; v < vectors; v++) {
+            int lanes = v + 1 == vectors ? last : VL;
+            vf old = beta == 0 ? (vf){0} : beta * v_load_part(target + v * VL, lanes);
+            v_store_part(target + v * VL, old + alpha * sum[v], lanes);
+        }
+        beta = 1;
+        k = m;
+    } while (k < n);
+}
+
+static void
+dense_backward_weight_nonzeros(float *target, int ldt, const float *dout,
+                               const rnn_nonzeros *inp, int rows, int out_size, int first,
+                               int last, int width, float alpha, float beta)
+{
+    float panel[PANEL_ROWS * PANEL + RNN_READ_SLACK] __attribute__((aligned(64)));
+    int ldd = out_size;
+    if (rows <= PANEL_ROWS) {
+        for (int b = 0; b < rows; b++)
+            memcpy(panel + b * PANEL, dout + (ptrdiff_t)b * out_size,
+                   (size_t)width * sizeof(float));
+        dout = panel;
+        ldd = PANEL;
+    }
+    for (int i = first; i < last; i++) {
+        int n = inp->count[i];
+        if (n == 0 && beta == 1)
+            continue;
+        ptrdiff_t list = (ptrdiff_t)i * inp->most_rows;
+        const int32_t *row = inp->row + list;
+        const float *value = inp->row_value + list;
+        float *to = target + (ptrdiff_t)i * ldt;
+        if (width == PANEL)
+            sparse_backward(to, row, value, n, dout, ldd, PANEL_VECTORS, VL, alpha, beta);
+        else
+            for (int j = 0; j < width; j += VL)
+                sparse_backward(to + j, row, value, n, dout + j, ldd, 1,
+                                width - j < VL ? width - j : VL, alpha, beta);
+    }
+}
