@@ -1,104 +1,191 @@
 #include "kernels.h"
 
-#include "../base/blas.h"
+#include "../base/simd.h"
 
 #include <string.h>
 
-/* Input row of output row p under kernel row k (columns likewise); outside it is padding.
- */
-static inline int
-conv2d_source(int p, int k, const window *s)
+static int
+conv2d_pitch(const window *s)
 {
-    return p * s->stride + k - s->padding;
+    return s->W + 2 * s->padding;
 }
 
-/* One row of the unfolded image: what kernel column l meets along input row `from`, NULL
- * for a row of padding. */
-static inline void
-unfold_row(float *to, const float *from, int l, const window *s)
+static int
+conv2d_plane(const window *s)
 {
-    int q = 0;
-    for (; q < s->Q && (from == NULL || conv2d_source(q, l, s) < 0); q++)
-        to[q] = 0.0f;
-    for (int x = conv2d_source(q, l, s); q < s->Q && x < s->W; q++, x += s->stride)
-        to[q] = from[x];
-    for (; q < s->Q; q++)
-        to[q] = 0.0f;
+    return s->P * conv2d_pitch(s);
+}
+
+static int
+conv2d_back_padding(const window *s)
+{
+    return s->K - 1 - s->padding;
 }
 
 static void
-im2col(float *columns, const float *inp, const window *s)
+pad_planes(float *padded, const float *planes, int n, int H, int W, int pitch, int padding)
 {
-    float *to = columns;
-    for (int c = 0; c < s->C; c++)
-        for (int k = 0; k < s->K; k++)
-            for (int l = 0; l < s->K; l++)
-                for (int p = 0; p < s->P; p++, to += s->Q) {
-                    int y = conv2d_source(p, k, s);
-                    bool inside = y >= 0 && y < s->H;
-                    const float *row = inp + ((ptrdiff_t)c * s->H + y) * s->W;
-                    unfold_row(to, inside ? row : NULL, l, s);
-                }
-}
-
-/* The adjoint of im2col: every element of columns is added to where it came from. */
-static void
-col2im(float *dinp, const float *columns, const window *s)
-{
-    memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
-    const float *from = columns;
-    for (int c = 0; c < s->C; c++)
-        for (int k = 0; k < s->K; k++)
-            for (int l = 0; l < s->K; l++)
-                for (int p = 0; p < s->P; p++, from += s->Q) {
-                    int y = conv2d_source(p, k, s);
-                    if (y < 0 || y >= s->H)
-                        continue;
-                    float *row = dinp + ((ptrdiff_t)c * s->H + y) * s->W;
-                    for (int q = 0; q < s->Q; q++) {
-                        int x = conv2d_source(q, l, s);
-                        if (x >= 0 && x < s->W)
-                            row[x] += from[q];
-                    }
-                }
+    int to_pitch = W + 2 * padding, rows = H + 2 * padding;
+    memset(padded, 0, (size_t)n * (size_t)rows * (size_t)to_pitch * sizeof(float));
+    for (int c = 0; c < n; c++)
+        for (int y = 0; y < H; y++)
+            memcpy(padded + ((ptrdiff_t)c * rows + y + padding) * to_pitch + padding,
+                   planes + ((ptrdiff_t)c * H + y) * pitch, (size_t)W * sizeof(float));
 }
 
 static void
-conv2d_forward(float *out, const float *inp, const float *weight, const float *bias,
-               float *columns, int filters, const window *s)
+conv2d_offsets(int32_t *offset, int channels, int rows, int pitch, int K)
 {
-    int positions = s->P * s->Q, fan_in = s->C * s->K * s->K;
-    im2col(columns, inp, s);
-    for (int o = 0; o < filters; o++)
-        for (int i = 0; i < positions; i++)
-            out[(ptrdiff_t)o * positions + i] = bias[o];
-    gemm(out, positions, weight, fan_in, 1, columns, positions, filters, positions, fan_in,
-         1.0f, 1.0f);
+    for (int c = 0; c < channels; c++)
+        for (int k = 0; k < K; k++)
+            for (int l = 0; l < K; l++)
+                *offset++ = (c * rows + k) * pitch + l;
+}
+
+/* A product of the weights with an unfolded image that is never written down: the row of
+ * the unfolded image that belongs to (c,k,l) is the padded image from there on. The last
+ * columns of each row of a plane wrap around and mean nothing. */
+static void
+conv2d_planes(float *planes, int plane, const float *padded, const int32_t *offset,
+              const float *weight, const float *bias, bool relu, int filters, int fan_in,
+              int positions)
+{
+    gemm_offsets(planes, plane, weight, padded, offset, bias, relu, filters, positions,
+                 fan_in);
 }
 
 static void
-conv2d_backward_input(float *dinp, const float *dout, const float *weight, float *columns,
-                      int filters, const window *s)
+crop_planes(float *out, const float *planes, int n, int P, int Q, int plane, int pitch)
 {
-    int positions = s->P * s->Q, fan_in = s->C * s->K * s->K;
-    gemm(columns, positions, weight, 1, fan_in, dout, positions, fan_in, positions, filters,
-         1.0f, 0.0f);
-    col2im(dinp, columns, s);
+    for (int f = 0; f < n; f++)
+        for (int p = 0; p < P; p++)
+            memcpy(out + ((ptrdiff_t)f * P + p) * Q,
+                   planes + (ptrdiff_t)f * plane + p * pitch, (size_t)Q * sizeof(float));
 }
 
 static void
-conv2d_backward_params(float *weight_target, float *bias_target, const float *dout, const float *inp,
-                       float *columns, int filters, const window *s, float alpha,
-                       float beta)
+spread_planes(float *planes, const float *dout, int n, int P, int Q, int pitch)
 {
-    int positions = s->P * s->Q, fan_in = s->C * s->K * s->K;
-    im2col(columns, inp, s);
-    rnn_gemm_nt(filters, fan_in, positions, alpha, dout, positions, columns, positions,
-                beta, weight_target, fan_in);
-    for (int o = 0; o < filters; o++) {
-        float sum = 0;
-        for (int i = 0; i < positions; i++)
-            sum += dout[(ptrdiff_t)o * positions + i];
-        accumulate(&bias_target[o], sum, alpha, beta);
+    for (int row = 0; row < n * P; row++) {
+        float *to = planes + (ptrdiff_t)row * pitch;
+        memcpy(to, dout + (ptrdiff_t)row * Q, (size_t)Q * sizeof(float));
+        memset(to + Q, 0, (size_t)(pitch - Q) * sizeof(float));
+    }
+}
+
+static void
+conv2d_turn_weight(float *turned, const float *weight, int filters, int C, int K)
+{
+    int area = K * K;
+    for (int c = 0; c < C; c++)
+        for (int f = 0; f < filters; f++)
+            for (int i = 0; i < area; i++)
+                turned[((ptrdiff_t)c * filters + f) * area + i] =
+                    weight[((ptrdiff_t)f * C + c) * area + area - 1 - i];
+}
+
+/* Filters and taps whose gradients are summed at once. */
+#if VL == 16
+#define GRADIENT_FILTERS 8
+#else
+#define GRADIENT_FILTERS 4
+#endif
+#define GRADIENT_TAPS 3
+
+/* Adds what positions i.. give to the sums. */
+static inline __attribute__((always_inline)) void
+gradient_step(vf sum[GRADIENT_FILTERS][GRADIENT_TAPS], const float *planes, int plane,
+              const float *padded, const int32_t *offset, int filters, int taps, int i,
+              int lanes)
+{
+    vf x[GRADIENT_TAPS];
+    for (int k = 0; k < taps; k++)
+        x[k] = v_load_part(padded + offset[k] + i, lanes);
+    for (int f = 0; f < filters; f++) {
+        vf d = v_load_part(planes + (ptrdiff_t)f * plane + i, lanes);
+        for (int k = 0; k < taps; k++)
+            sum[f][k] += d * x[k];
+    }
+}
+
+/* Gradients of `filters` x `taps` weights: dot products along the planes. */
+static inline __attribute__((always_inline)) void
+gradient_tile(float *target, int fan_in, const float *planes, int plane,
+              const float *padded, const int32_t *offset, int filters, int taps,
+              int positions, float alpha, float beta)
+{
+    vf sum[GRADIENT_FILTERS][GRADIENT_TAPS];
+    for (int f = 0; f < filters; f++)
+        for (int k = 0; k < taps; k++)
+            sum[f][k] = (vf){0};
+    int i = 0;
+    for (; i + VL <= positions; i += VL)
+        gradient_step(sum, planes, plane, padded, offset, filters, taps, i, VL);
+    if (i < positions)
+        gradient_step(sum, planes, plane, padded, offset, filters, taps, i, positions - i);
+    for (int f = 0; f < filters; f++)
+        for (int k = 0; k < taps; k++)
+            accumulate(&target[(ptrdiff_t)f * fan_in + k], v_sum(sum[f][k]), alpha, beta);
+}
+
+static void
+conv2d_weight_gradient(float *target, const float *planes, int plane, const float *padded,
+                       const int32_t *offset, int filters, int fan_in, int positions,
+                       float alpha, float beta)
+{
+    int f = 0;
+    for (; f + GRADIENT_FILTERS <= filters; f += GRADIENT_FILTERS) {
+        float *to = target + (ptrdiff_t)f * fan_in;
+        const float *d = planes + (ptrdiff_t)f * plane;
+        int k = 0;
+        for (; k + GRADIENT_TAPS <= fan_in; k += GRADIENT_TAPS)
+            gradient_tile(to + k, fan_in, d, plane, padded, offset + k, GRADIENT_FILTERS,
+                          GRADIENT_TAPS, positions, alpha, beta);
+        for (; k < fan_in; k++)
+            gradient_tile(to + k, fan_in, d, plane, padded, offset + k, GRADIENT_FILTERS, 1,
+                          positions, alpha, beta);
+    }
+    for (; f < filters; f++)
+        for (int k = 0; k < fan_in; k++)
+            gradient_tile(target + (ptrdiff_t)f * fan_in + k, fan_in,
+                          planes + (ptrdiff_t)f * plane, plane, padded, offset + k, 1, 1,
+                          positions, alpha, beta);
+}
+
+/* With the channels of a pixel side by side, the K*C inputs under a row of the kernel are
+ * too: one product for each row of the kernel. */
+static void
+conv2d_weight_gradient_by_rows(float *sums, const float *planes, int plane,
+                               const float *pixels, int filters, int C, int K, int pitch,
+                               int positions, float beta)
+{
+    int width = K * C;
+    for (int k = 0; k < K; k++)
+        gemm(sums + (ptrdiff_t)k * filters * width, width, planes, plane, 1,
+             pixels + (ptrdiff_t)k * pitch * C, C, filters, width, positions, 1.0f, beta);
+}
+
+static void
+conv2d_add_row_sums(float *target, const float *sums, int filters, int C, int K,
+                    float alpha, float beta)
+{
+    for (int f = 0; f < filters; f++)
+        for (int c = 0; c < C; c++)
+            for (int k = 0; k < K; k++)
+                for (int l = 0; l < K; l++, target++)
+                    accumulate(target, sums[(((ptrdiff_t)k * filters + f) * K + l) * C + c],
+                               alpha, beta);
+}
+
+static void
+conv2d_bias_gradient(float *target, const float *planes, int plane, int filters,
+                     float alpha, float beta)
+{
+    for (int f = 0; f < filters; f++) {
+        const float *d = planes + (ptrdiff_t)f * plane;
+        vf sum = {0};
+        for (int i = 0; i < plane; i += VL)
+            sum += v_load_part(d + i, plane - i < VL ? plane - i : VL);
+        accumulate(&target[f], v_sum(sum), alpha, beta);
     }
 }

@@ -139,7 +139,7 @@ gemm_block(const gemm_operands *p, const gemm_rule *rule)
     for (; n + width <= p->N; n += width) {
         const float *panel = p->B + n;
         int step = p->ldb;
-        if (p->M >= PACK_ROWS) {
+        if (p->M >= PACK_ROWS && p->offset == NULL) {
             pack_panel(packed, panel, p->ldb, p->K);
             panel = packed;
             step = width;
@@ -194,4 +194,13 @@ gemm_bias(float *C, int ldc, const float *A, int lda, const float *B, int ldb,
     gemm_rule first = {.bias = bias, .relu = relu};
     gemm_rule later = {.continues = true};
     gemm_blocks(&p, first, later);
+}
+
+static void
+gemm_offsets(float *C, int ldc, const float *A, const float *B, const int32_t *offset,
+             const float *row_bias, bool relu, int M, int N, int K)
+{
+    gemm_operands p = {C, ldc, A, K, 1, B, 0, offset, M, N, K};
+    gemm_rule rule = {.alpha = 1.0f, .row_bias = row_bias, .relu = relu};
+    gemm_block(&p, &rule);
 }

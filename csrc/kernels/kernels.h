@@ -47,6 +47,12 @@ static void gemm(float *C, int ldc, const float *A, int step_m, int step_k, cons
 static void gemm_bias(float *C, int ldc, const float *A, int lda, const float *B, int ldb,
                       const float *bias, bool relu, int M, int N, int K);
 
+/* C = A B, row k of B beginning at B + offset[k]; sums begin with a number for each row of
+ * C, or with 0 when row_bias is NULL. A (M,K) */
+static void gemm_offsets(float *C, int ldc, const float *A, const float *B,
+                         const int32_t *offset, const float *row_bias, bool relu, int M,
+                         int N, int K);
+
 /* ---- transpose.c ---- */
 
 /* to (n,m) = transpose of from (m,n); rows are to_step and from_step apart. */
@@ -134,15 +140,72 @@ typedef struct {
     int C, H, W, K, stride, padding, P, Q;
 } window;
 
-/* One image.   weight (filters, C, K, K)   columns: scratch of C*K*K * P*Q floats
+/* ---- unfolded.c: one image, any stride and padding ----
+ * weight (filters, C, K, K)   columns: scratch of C*K*K * P*Q floats and slack
  * Cross-correlation with zeros around, as a product with the unfolded image. */
-static void conv2d_forward(float *out, const float *inp, const float *weight,
-                           const float *bias, float *columns, int filters, const window *s);
-static void conv2d_backward_input(float *dinp, const float *dout, const float *weight,
-                                  float *columns, int filters, const window *s);
-static void conv2d_backward_params(float *weight_target, float *bias_target,
-                                   const float *dout, const float *inp, float *columns,
-                                   int filters, const window *s, float alpha, float beta);
+static void unfolded_forward(float *out, const float *inp, const float *weight,
+                             const float *bias, float *columns, int filters,
+                             const window *s);
+static void unfolded_backward_input(float *dinp, const float *dout, const float *weight,
+                                    float *columns, int filters, const window *s);
+static void unfolded_backward_params(float *weight_target, float *bias_target,
+                                     const float *dout, const float *inp, float *columns,
+                                     int filters, const window *s, float alpha, float beta);
+
+/* ---- conv2d.c: one image, stride 1, padding < K ----
+ * Everything happens in planes whose rows keep the pitch of the padded image, W + 2 padding:
+ * then one offset leads from any output position to what a weight meets there, across the
+ * ends of rows. A plane of outputs has P rows; the K - 1 last columns of each mean nothing
+ * in results and are zero in gradients. Vectors read up to RNN_READ_SLACK floats past the
+ * end of planes. */
+static int conv2d_pitch(const window *s);
+static int conv2d_plane(const window *s);
+
+/* Padding that makes the convolution of dout give dinp. */
+static int conv2d_back_padding(const window *s);
+
+/* padded (n, H + 2 padding, W + 2 padding) from planes (n, H, pitch), zeros around. */
+static void pad_planes(float *padded, const float *planes, int n, int H, int W, int pitch,
+                       int padding);
+
+/* offset (channels, K, K): from an output position to what the weight meets there. */
+static void conv2d_offsets(int32_t *offset, int channels, int rows, int pitch, int K);
+
+/* planes (filters, plane) = weight (filters, fan_in) times what lies under it, + bias;
+ * bias NULL: + 0; with relu max(., 0) of it. `positions` of each plane are computed. */
+static void conv2d_planes(float *planes, int plane, const float *padded,
+                          const int32_t *offset, const float *weight, const float *bias,
+                          bool relu, int filters, int fan_in, int positions);
+
+/* Between planes, n of them, and tensors (n, P, Q). */
+static void crop_planes(float *out, const float *planes, int n, int P, int Q, int plane,
+                        int pitch);
+static void spread_planes(float *planes, const float *dout, int n, int P, int Q, int pitch);
+
+/* turned (C, filters, K, K): each kernel turned by half a circle, for dinp. */
+static void conv2d_turn_weight(float *turned, const float *weight, int filters, int C,
+                               int K);
+
+/* Target of dweight from planes of dout: along the planes, for few channels... */
+static void conv2d_weight_gradient(float *target, const float *planes, int plane,
+                                   const float *padded, const int32_t *offset, int filters,
+                                   int fan_in, int positions, float alpha, float beta);
+/* ...or from pixels (rows, pitch, C), to sums (K, filters, K, C) first. */
+static void conv2d_weight_gradient_by_rows(float *sums, const float *planes, int plane,
+                                           const float *pixels, int filters, int C, int K,
+                                           int pitch, int positions, float beta);
+static void conv2d_add_row_sums(float *target, const float *sums, int filters, int C, int K,
+                                float alpha, float beta);
+static void conv2d_bias_gradient(float *target, const float *planes, int plane, int filters,
+                                 float alpha, float beta);
+
+/* Max pooling 2 x 2 of planes (n, P, pitch), then ReLU if asked: out, which (n, P/2, Q/2).
+ * `which` of the four it was, the first of equals; 4 where ReLU lets nothing back. */
+static void pool_planes(float *out, int32_t *which, const float *planes, int n, int P,
+                        int Q, int pitch, bool relu);
+/* planes = dout where it came from, zero elsewhere. May write 2 vectors past the end. */
+static void unpool_planes(float *planes, const float *dout, const int32_t *which, int n,
+                          int P, int Q, int pitch);
 
 /* One image. The first of equal maxima wins; argmax is its index in the image. */
 static void maxpool2d_forward(float *out, int32_t *argmax, const float *inp,

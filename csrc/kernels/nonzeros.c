@@ -29,17 +29,33 @@ append_bytes(int32_t *column, float *value, int n, const uint8_t *x, int begin, 
     return n;
 }
 
-/* Eight bytes at a time: most of an image is background. */
+/* Most of an image is background: what is zero altogether is passed over. */
 static int
 append_u8(int32_t *column, float *value, int n, const uint8_t *x, int begin, int end)
 {
     int i = begin;
+#if VL == 16
+    const __m512i ascending =
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; i + VL <= end; i += VL) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(x + i));
+        __mmask16 kept = _mm_test_epi8_mask(bytes, bytes);
+        if (kept == 0)
+            continue;
+        __m512i at = _mm512_add_epi32(ascending, _mm512_set1_epi32(i));
+        __m512 values = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+        _mm512_storeu_si512(column + n, _mm512_maskz_compress_epi32(kept, at));
+        _mm512_storeu_ps(value + n, _mm512_maskz_compress_ps(kept, values));
+        n += __builtin_popcount(kept);
+    }
+#else
     for (; i + 8 <= end; i += 8) {
         uint64_t bytes;
         memcpy(&bytes, x + i, 8);
         if (bytes != 0)
             n = append_bytes(column, value, n, x, i, i + 8);
     }
+#endif
     return append_bytes(column, value, n, x, i, end);
 }
 
@@ -104,54 +120,52 @@ add_listed_rows(vf *sum, const int32_t *at, const float *value, int n, const flo
     }
 }
 
+/* Rows of a panel whose unfinished sums are kept side by side on the stack. */
+#define PANEL_ROWS 64
+
 /* Range by range of the weight's rows, so that they are in the first-level cache while the
- * rows of X pass. */
+ * rows of X pass. Sums begin with the bias, wait in `held` between ranges, and end in out. */
 static inline __attribute__((always_inline)) void
-sparse_forward(float *out, int ldo, const rnn_nonzeros *inp, const float *weight, int ldw,
-               int first_row, int rows, int vectors, int last)
+sparse_forward(float *out, int ldo, float *held, const rnn_nonzeros *inp,
+               const float *weight, int ldw, const float *bias, bool relu, ptrdiff_t row,
+               int rows, int vectors, int last)
 {
     for (int r = 0; r < RNN_NONZERO_RANGES; r++)
         for (int b = 0; b < rows; b++) {
-            ptrdiff_t row = first_row + b, list = row * inp->columns;
-            const int32_t *range = inp->range + row * (RNN_NONZERO_RANGES + 1) + r;
-            float *to = out + (ptrdiff_t)b * ldo;
+            ptrdiff_t list = (row + b) * inp->columns;
+            const int32_t *range = inp->range + (row + b) * (RNN_NONZERO_RANGES + 1) + r;
             vf sum[PANEL_VECTORS];
             for (int v = 0; v < vectors; v++)
-                sum[v] = v_load_part(to + v * VL, v + 1 == vectors ? last : VL);
+                sum[v] = r > 0 ? v_load(held + b * PANEL + v * VL)
+                               : v_load_part(bias + v * VL, v + 1 == vectors ? last : VL);
             add_listed_rows(sum, inp->column + list + range[0], inp->value + list + range[0],
                             range[1] - range[0], weight, ldw, vectors);
+            float *to = out + (ptrdiff_t)b * ldo;
             for (int v = 0; v < vectors; v++)
-                v_store_part(to + v * VL, sum[v], v + 1 == vectors ? last : VL);
+                if (r + 1 < RNN_NONZERO_RANGES)
+                    v_store(held + b * PANEL + v * VL, sum[v]);
+                else
+                    v_store_part(to + v * VL, relu ? v_at_least(sum[v], 0.0f) : sum[v],
+                                 v + 1 == vectors ? last : VL);
         }
 }
-
-/* Rows of a panel that are kept side by side on the stack. */
-#define PANEL_ROWS 64
 
 static void
 dense_forward_nonzeros(float *out, const rnn_nonzeros *inp, const float *weight, int ldw,
                        const float *bias, bool relu, int first_row, int rows, int out_size,
                        int width)
 {
-    float panel[PANEL_ROWS * PANEL] __attribute__((aligned(64)));
+    float held[PANEL_ROWS * PANEL] __attribute__((aligned(64)));
     for (int begin = 0; begin < rows; begin += PANEL_ROWS) {
         int n = rows - begin < PANEL_ROWS ? rows - begin : PANEL_ROWS;
-        for (int b = 0; b < n; b++)
-            memcpy(panel + b * PANEL, bias, (size_t)width * sizeof(float));
+        float *to = out + (ptrdiff_t)begin * out_size;
         if (width == PANEL)
-            sparse_forward(panel, PANEL, inp, weight, ldw, first_row + begin, n,
-                           PANEL_VECTORS, VL);
+            sparse_forward(to, out_size, held, inp, weight, ldw, bias, relu,
+                           first_row + begin, n, PANEL_VECTORS, VL);
         else
             for (int j = 0; j < width; j += VL)
-                sparse_forward(panel + j, PANEL, inp, weight + j, ldw, first_row + begin, n,
-                               1, width - j < VL ? width - j : VL);
-        for (int b = 0; b < n; b++)
-            for (int j = 0; j < width; j += VL) {
-                int lanes = width - j < VL ? width - j : VL;
-                vf z = v_load_part(panel + b * PANEL + j, lanes);
-                v_store_part(out + (ptrdiff_t)(begin + b) * out_size + j,
-                             relu ? v_at_least(z, 0.0f) : z, lanes);
-            }
+                sparse_forward(to + j, out_size, held, inp, weight + j, ldw, bias + j, relu,
+                               first_row + begin, n, 1, width - j < VL ? width - j : VL);
     }
 }
 

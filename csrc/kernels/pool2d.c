@@ -1,5 +1,7 @@
 #include "kernels.h"
 
+#include "../base/simd.h"
+
 #include <string.h>
 
 static inline int
@@ -86,4 +88,69 @@ avgpool2d_backward(float *dinp, const float *dout, const window *s)
                     for (int x = xs.begin; x < xs.end; x++)
                         dinp[(c * s->H + y) * s->W + x] += dout[o] / area;
             }
+}
+
+/* Where v is greater than best, or NaN, it takes its place, and `number` that of which. */
+static inline void
+take_greater(vf *best, vi *which, vf v, int number)
+{
+    vi taken = (v > *best) | (v != v);
+    *best = v_select(taken, v, *best);
+    *which = (taken & number) | (~taken & *which);
+}
+
+static void
+pool_planes(float *out, int32_t *which, const float *planes, int n, int P, int Q, int pitch,
+            bool relu)
+{
+    for (int c = 0; c < n; c++)
+        for (int p = 0; p < P / 2; p++, out += Q / 2, which += Q / 2) {
+            const float *upper = planes + ((ptrdiff_t)c * P + 2 * p) * pitch;
+            const float *lower = upper + pitch;
+            for (int q = 0; q < Q / 2; q += VL) {
+                vf a = v_load(upper + 2 * q), b = v_load(upper + 2 * q + VL);
+                vf d = v_load(lower + 2 * q), e = v_load(lower + 2 * q + VL);
+                vf best = v_evens(a, b);
+                vi number = {0};
+                take_greater(&best, &number, v_odds(a, b), 1);
+                take_greater(&best, &number, v_evens(d, e), 2);
+                take_greater(&best, &number, v_odds(d, e), 3);
+                if (relu) {
+                    vi alive = best > v_set(0.0f);
+                    number = (alive & number) | (~alive & 4);
+                    best = v_at_least(best, 0.0f);
+                }
+                int lanes = Q / 2 - q < VL ? Q / 2 - q : VL;
+                v_store_part(out + q, best, lanes);
+                v_store_part((float *)which + q, (vf)number, lanes);
+            }
+        }
+}
+
+static inline vf
+where_equal(vi which, int number, vf v)
+{
+    return v_select(which == number, v, v_set(0.0f));
+}
+
+static void
+unpool_planes(float *planes, const float *dout, const int32_t *which, int n, int P, int Q,
+              int pitch)
+{
+    for (int c = 0; c < n; c++)
+        for (int p = 0; p < P; p++) {
+            float *row = planes + ((ptrdiff_t)c * P + p) * pitch;
+            ptrdiff_t at = ((ptrdiff_t)c * (P / 2) + p / 2) * (Q / 2);
+            int x = 0, first = p % 2 * 2;
+            for (; x < Q / 2 && p / 2 < P / 2; x += VL) {
+                int lanes = Q / 2 - x < VL ? Q / 2 - x : VL;
+                vf d = v_load_part(dout + at + x, lanes);
+                vi from = (vi)v_load_part((const float *)which + at + x, lanes);
+                vf even = where_equal(from, first, d), odd = where_equal(from, first + 1, d);
+                v_store(row + 2 * x, v_zip_low(even, odd));
+                v_store(row + 2 * x + VL, v_zip_high(even, odd));
+            }
+            for (x *= 2; x < pitch; x++)
+                row[x] = 0;
+        }
 }

@@ -26,4 +26,13 @@ static const rnn_fused_epoch fused_epochs[] = {
     {NULL, NULL},
 };
 
-static const rnn_fusion fusions[] = {NULL};
+static int
+fuse_conv2d_pool(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    bool matches = n_layers >= 2 && layers[0].type == &conv2d_layer
+                   && layers[1].type == &maxpool2d_layer
+                   && conv2d_pool_fuse(fused, &layers[0], &layers[1]);
+    return matches ? 2 : 0;
+}
+
+static const rnn_fusion fusions[] = {fuse_conv2d_pool, NULL};

@@ -20,12 +20,17 @@
 #include "../kernels/squared_error.c"
 #include "../kernels/tokens.c"
 #include "../kernels/transpose.c"
+#include "../kernels/unfolded.c"
 #include "../kernels/weigh_rows.c"
 
-/* common.c is shared by the adapters, which follow it; fuse.c looks at them. */
+/* common.c and window.c are shared by the adapters, which follow; fuse.c looks at them. */
 #include "layers/common.c"
+#include "layers/window.c"
 
 #include "layers/activation.c"
+#include "layers/pool2d.c"
+
+#include "layers/conv2d.c"
 #include "layers/dense.c"
 #include "layers/dropout.c"
 #include "layers/flatten.c"
@@ -33,7 +38,6 @@
 #include "layers/rmsnorm.c"
 #include "layers/self_attention.c"
 #include "layers/tokens.c"
-#include "layers/window.c"
 
 #include "fuse.c"
 #include "optimizers.c"
