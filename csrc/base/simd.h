@@ -130,13 +130,17 @@ v_sqrt(vf x)
 static inline float
 v_sum(vf v)
 {
-    typedef float quad __attribute__((vector_size(16)));
-    quad part[VL / 4];
-    memcpy(part, &v, sizeof v);
-    for (int n = VL / 8; n > 0; n /= 2)
-        for (int i = 0; i < n; i++)
-            part[i] += part[i + n];
-    return (part[0][0] + part[0][2]) + (part[0][1] + part[0][3]);
+#if VL == 16
+    v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
+#elif VL == 8
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1);
+#else
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+#endif
+    return v[0] + v[1];
 }
 
 /* Lanes 0, 2, 4.. of a and then b, lanes 1, 3, 5.., and their inverses. */

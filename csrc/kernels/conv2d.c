@@ -13,7 +13,8 @@ conv2d_pitch(const window *s)
 static int
 conv2d_plane(const window *s)
 {
-    return s->P * conv2d_pitch(s);
+    int size = s->P * conv2d_pitch(s);
+    return (size + RNN_READ_SLACK - 1) / RNN_READ_SLACK * RNN_READ_SLACK;
 }
 
 static int
@@ -23,14 +24,16 @@ conv2d_back_padding(const window *s)
 }
 
 static void
-pad_planes(float *padded, const float *planes, int n, int H, int W, int pitch, int padding)
+pad_planes(float *padded, const float *planes, int n, int H, int W, int plane, int pitch,
+           int padding)
 {
     int to_pitch = W + 2 * padding, rows = H + 2 * padding;
-    memset(padded, 0, (size_t)n * (size_t)rows * (size_t)to_pitch * sizeof(float));
+    size_t size = (size_t)n * (size_t)rows * (size_t)to_pitch + RNN_READ_SLACK;
+    memset(padded, 0, size * sizeof(float));
     for (int c = 0; c < n; c++)
         for (int y = 0; y < H; y++)
             memcpy(padded + ((ptrdiff_t)c * rows + y + padding) * to_pitch + padding,
-                   planes + ((ptrdiff_t)c * H + y) * pitch, (size_t)W * sizeof(float));
+                   planes + (ptrdiff_t)c * plane + y * pitch, (size_t)W * sizeof(float));
 }
 
 static void
@@ -64,13 +67,55 @@ crop_planes(float *out, const float *planes, int n, int P, int Q, int plane, int
 }
 
 static void
-spread_planes(float *planes, const float *dout, int n, int P, int Q, int pitch)
+spread_planes(float *planes, const float *dout, int n, int P, int Q, int plane, int pitch)
 {
-    for (int row = 0; row < n * P; row++) {
-        float *to = planes + (ptrdiff_t)row * pitch;
-        memcpy(to, dout + (ptrdiff_t)row * Q, (size_t)Q * sizeof(float));
-        memset(to + Q, 0, (size_t)(pitch - Q) * sizeof(float));
+    for (int c = 0; c < n; c++, planes += plane) {
+        for (int p = 0; p < P; p++, dout += Q) {
+            memcpy(planes + p * pitch, dout, (size_t)Q * sizeof(float));
+            memset(planes + p * pitch + Q, 0, (size_t)(pitch - Q) * sizeof(float));
+        }
+        memset(planes + P * pitch, 0, (size_t)(plane - P * pitch) * sizeof(float));
     }
+}
+
+static void
+fill_rows(float *planes, const float *bias, bool relu, int n, int plane, int begin, int end)
+{
+    for (int c = 0; c < n; c++) {
+        float value = relu && bias[c] < 0 ? 0 : bias[c];
+        for (int i = begin; i < end; i++)
+            planes[(ptrdiff_t)c * plane + i] = value;
+    }
+}
+
+static bool
+is_blank(const float *x, int n)
+{
+    int nonzero = 0;
+    for (int i = 0; i < n; i++)
+        nonzero |= x[i] != 0;
+    return !nonzero;
+}
+
+static live_rows
+conv2d_live_rows(const float *inp, const window *s)
+{
+    live_rows live = {0, s->P};
+    int top = 0, bottom = s->H;
+    if (s->C > 1)
+        return live;
+    while (top < bottom && is_blank(inp + (ptrdiff_t)top * s->W, s->W))
+        top++;
+    while (bottom > top && is_blank(inp + (ptrdiff_t)(bottom - 1) * s->W, s->W))
+        bottom--;
+    int first = top + s->padding - s->K + 1, end = bottom + s->padding;
+    if (first > live.begin)
+        live.begin = first;
+    if (end < live.end)
+        live.end = end;
+    if (top == bottom || live.begin > live.end)
+        live.begin = live.end = 0;
+    return live;
 }
 
 static void
@@ -92,22 +137,6 @@ conv2d_turn_weight(float *turned, const float *weight, int filters, int C, int K
 #endif
 #define GRADIENT_TAPS 3
 
-/* Adds what positions i.. give to the sums. */
-static inline __attribute__((always_inline)) void
-gradient_step(vf sum[GRADIENT_FILTERS][GRADIENT_TAPS], const float *planes, int plane,
-              const float *padded, const int32_t *offset, int filters, int taps, int i,
-              int lanes)
-{
-    vf x[GRADIENT_TAPS];
-    for (int k = 0; k < taps; k++)
-        x[k] = v_load_part(padded + offset[k] + i, lanes);
-    for (int f = 0; f < filters; f++) {
-        vf d = v_load_part(planes + (ptrdiff_t)f * plane + i, lanes);
-        for (int k = 0; k < taps; k++)
-            sum[f][k] += d * x[k];
-    }
-}
-
 /* Gradients of `filters` x `taps` weights: dot products along the planes. */
 static inline __attribute__((always_inline)) void
 gradient_tile(float *target, int fan_in, const float *planes, int plane,
@@ -115,14 +144,22 @@ gradient_tile(float *target, int fan_in, const float *planes, int plane,
               int positions, float alpha, float beta)
 {
     vf sum[GRADIENT_FILTERS][GRADIENT_TAPS];
+    const float *tap[GRADIENT_TAPS];
+    for (int k = 0; k < taps; k++)
+        tap[k] = padded + offset[k];
     for (int f = 0; f < filters; f++)
         for (int k = 0; k < taps; k++)
             sum[f][k] = (vf){0};
-    int i = 0;
-    for (; i + VL <= positions; i += VL)
-        gradient_step(sum, planes, plane, padded, offset, filters, taps, i, VL);
-    if (i < positions)
-        gradient_step(sum, planes, plane, padded, offset, filters, taps, i, positions - i);
+    for (int i = 0; i < positions; i += VL) {
+        vf x[GRADIENT_TAPS];
+        for (int k = 0; k < taps; k++)
+            x[k] = v_load(tap[k] + i);
+        for (int f = 0; f < filters; f++) {
+            vf d = v_load(planes + (ptrdiff_t)f * plane + i);
+            for (int k = 0; k < taps; k++)
+                sum[f][k] += d * x[k];
+        }
+    }
     for (int f = 0; f < filters; f++)
         for (int k = 0; k < taps; k++)
             accumulate(&target[(ptrdiff_t)f * fan_in + k], v_sum(sum[f][k]), alpha, beta);
@@ -185,7 +222,7 @@ conv2d_bias_gradient(float *target, const float *planes, int plane, int filters,
         const float *d = planes + (ptrdiff_t)f * plane;
         vf sum = {0};
         for (int i = 0; i < plane; i += VL)
-            sum += v_load_part(d + i, plane - i < VL ? plane - i : VL);
+            sum += v_load(d + i);
         accumulate(&target[f], v_sum(sum), alpha, beta);
     }
 }

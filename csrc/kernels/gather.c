@@ -12,7 +12,21 @@ gather_f32(float *out, const float *x, const int32_t *order, int size, int begin
                (size_t)size * sizeof(float));
 }
 
-/* A division, not a product with 1/255: then bytes train to the same bits as x / 255. */
+/* x / 255, rounded correctly as a division is: then bytes train to the same bits as their
+ * quotients. The remainder of a first quotient is exact where there is a fused
+ * multiply-add, and corrects it for all 256 bytes. */
+static inline vf
+quotients(vf x)
+{
+#if defined(__FMA__)
+    const float reciprocal = 1.0f / 255.0f;
+    vf q = x * reciprocal;
+    return q + (x - q * 255.0f) * reciprocal;
+#else
+    return x / 255.0f;
+#endif
+}
+
 static void
 gather_u8(float *out, const uint8_t *x, const int32_t *order, int size, int begin, int end)
 {
@@ -23,7 +37,7 @@ gather_u8(float *out, const uint8_t *x, const int32_t *order, int size, int begi
         for (; j + VL <= size; j += VL) {
             vb bytes;
             memcpy(&bytes, from + j, sizeof bytes);
-            v_store(to + j, __builtin_convertvector(bytes, vf) / 255.0f);
+            v_store(to + j, quotients(__builtin_convertvector(bytes, vf)));
         }
         for (; j < size; j++)
             to[j] = (float)from[j] / 255.0f;

@@ -42,27 +42,77 @@ typedef struct {
 } gemm_rule;
 
 static inline vf
-first_sum(const gemm_operands *p, const gemm_rule *rule, int m, int n, int lanes)
+load_lanes(const float *from, int lanes)
 {
-    if (rule->bias != NULL)
-        return v_load_part(rule->bias + n, lanes);
-    if (rule->row_bias != NULL)
-        return v_set(rule->row_bias[m]);
-    if (rule->continues)
-        return v_load_part(p->C + (ptrdiff_t)m * p->ldc + n, lanes);
-    return (vf){0};
+    return lanes == VL ? v_load(from) : v_load_part(from, lanes);
 }
 
 static inline void
-store_sum(const gemm_operands *p, const gemm_rule *rule, int m, int n, int lanes, vf sum)
+store_lanes(float *to, vf v, int lanes)
 {
-    float *c = p->C + (ptrdiff_t)m * p->ldc + n;
-    if (rule->bias == NULL && rule->row_bias == NULL && !rule->continues) {
-        sum *= rule->alpha;
-        if (rule->beta != 0)
-            sum += rule->beta * v_load_part(c, lanes);
+    if (lanes == VL)
+        v_store(to, v);
+    else
+        v_store_part(to, v, lanes);
+}
+
+typedef vf tile_sums[TILE_ROWS][WIDE_VECTORS];
+
+/* Whether the result is not simply what the sums are. */
+static inline bool
+scales(const gemm_rule *rule)
+{
+    return rule->bias == NULL && rule->row_bias == NULL && !rule->continues;
+}
+
+/* The last of a tile's vectors has `last` lanes in C. */
+static inline __attribute__((always_inline)) void
+begin_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, int n,
+           int rows, int vectors, int last)
+{
+    if (rule->row_bias != NULL) {
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] = v_set(rule->row_bias[m + i]);
     }
-    v_store_part(c, rule->relu ? v_at_least(sum, 0.0f) : sum, lanes);
+    else if (scales(rule)) {
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] = (vf){0};
+    }
+    else {
+        const float *c = p->C + m * (ptrdiff_t)p->ldc + n;
+        const float *from = rule->bias != NULL ? rule->bias + n : c;
+        ptrdiff_t step = rule->bias != NULL ? 0 : p->ldc;
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] = load_lanes(from + i * step + v * VL,
+                                       v + 1 == vectors ? last : VL);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+end_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, int n,
+         int rows, int vectors, int last)
+{
+    float *c = p->C + m * (ptrdiff_t)p->ldc + n;
+    if (scales(rule)) {
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] *= rule->alpha;
+        for (int i = 0; rule->beta != 0 && i < rows; i++)
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] += rule->beta
+                             * load_lanes(c + (ptrdiff_t)i * p->ldc + v * VL,
+                                          v + 1 == vectors ? last : VL);
+    }
+    for (int i = 0; rule->relu && i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            sum[i][v] = v_at_least(sum[i][v], 0.0f);
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++)
+            store_lanes(c + (ptrdiff_t)i * p->ldc + v * VL, sum[i][v],
+                        v + 1 == vectors ? last : VL);
 }
 
 /* The tile of C at (m,n); `panel` is B's column n, its rows `step` apart. With `rows` and
@@ -72,13 +122,10 @@ static inline __attribute__((always_inline)) void
 gemm_tile(const gemm_operands *p, const float *panel, int step, int m, int n, int rows,
           int vectors, const gemm_rule *rule)
 {
-    vf sum[TILE_ROWS][WIDE_VECTORS];
+    tile_sums sum;
     int left = p->N - n - (vectors - 1) * VL, last = left < VL ? left : VL;
     const float *A = p->A + (ptrdiff_t)m * p->step_m;
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            sum[i][v] =
-                first_sum(p, rule, m + i, n + v * VL, v + 1 == vectors ? last : VL);
+    begin_sums(sum, p, rule, m, n, rows, vectors, last);
     for (int k = 0; k < p->K; k++) {
         const float *row = panel + (p->offset != NULL ? p->offset[k] : (ptrdiff_t)k * step);
         vf b[WIDE_VECTORS];
@@ -90,9 +137,7 @@ gemm_tile(const gemm_operands *p, const float *panel, int step, int m, int n, in
                 sum[i][v] += a * b[v];
         }
     }
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            store_sum(p, rule, m + i, n + v * VL, v + 1 == vectors ? last : VL, sum[i][v]);
+    end_sums(sum, p, rule, m, n, rows, vectors, last);
 }
 
 /* Tiles down one panel from row m on, as long as they are whole; returns the next row. */

@@ -155,18 +155,31 @@ static void unfolded_backward_params(float *weight_target, float *bias_target,
 /* ---- conv2d.c: one image, stride 1, padding < K ----
  * Everything happens in planes whose rows keep the pitch of the padded image, W + 2 padding:
  * then one offset leads from any output position to what a weight meets there, across the
- * ends of rows. A plane of outputs has P rows; the K - 1 last columns of each mean nothing
- * in results and are zero in gradients. Vectors read up to RNN_READ_SLACK floats past the
- * end of planes. */
+ * ends of rows. A plane of outputs has P rows and is rounded up to whole vectors; the K - 1
+ * last columns of each row and what comes after the rows mean nothing in results and are
+ * zero in gradients. Vectors read up to RNN_READ_SLACK floats past the end of planes. */
 static int conv2d_pitch(const window *s);
 static int conv2d_plane(const window *s);
 
 /* Padding that makes the convolution of dout give dinp. */
 static int conv2d_back_padding(const window *s);
 
-/* padded (n, H + 2 padding, W + 2 padding) from planes (n, H, pitch), zeros around. */
-static void pad_planes(float *padded, const float *planes, int n, int H, int W, int pitch,
-                       int padding);
+/* padded (n, H + 2 padding, W + 2 padding) and slack from n planes of H rows, zeros around.
+ */
+static void pad_planes(float *padded, const float *planes, int n, int H, int W, int plane,
+                       int pitch, int padding);
+
+/* Output rows that see anything but zeros; with more than one channel all of them. Outputs
+ * of the others are the bias, and they add nothing to the weights' gradient. */
+typedef struct {
+    int begin, end;
+} live_rows;
+
+static live_rows conv2d_live_rows(const float *inp, const window *s);
+
+/* Elements begin..end of each of n planes = its bias; with relu max(., 0) of it. */
+static void fill_rows(float *planes, const float *bias, bool relu, int n, int plane,
+                      int begin, int end);
 
 /* offset (channels, K, K): from an output position to what the weight meets there. */
 static void conv2d_offsets(int32_t *offset, int channels, int rows, int pitch, int K);
@@ -180,7 +193,8 @@ static void conv2d_planes(float *planes, int plane, const float *padded,
 /* Between planes, n of them, and tensors (n, P, Q). */
 static void crop_planes(float *out, const float *planes, int n, int P, int Q, int plane,
                         int pitch);
-static void spread_planes(float *planes, const float *dout, int n, int P, int Q, int pitch);
+static void spread_planes(float *planes, const float *dout, int n, int P, int Q, int plane,
+                          int pitch);
 
 /* turned (C, filters, K, K): each kernel turned by half a circle, for dinp. */
 static void conv2d_turn_weight(float *turned, const float *weight, int filters, int C,
@@ -199,13 +213,13 @@ static void conv2d_add_row_sums(float *target, const float *sums, int filters, i
 static void conv2d_bias_gradient(float *target, const float *planes, int plane, int filters,
                                  float alpha, float beta);
 
-/* Max pooling 2 x 2 of planes (n, P, pitch), then ReLU if asked: out, which (n, P/2, Q/2).
+/* Max pooling 2 x 2 of n planes, then ReLU if asked: out, which (n, P/2, Q/2).
  * `which` of the four it was, the first of equals; 4 where ReLU lets nothing back. */
 static void pool_planes(float *out, int32_t *which, const float *planes, int n, int P,
-                        int Q, int pitch, bool relu);
+                        int Q, int plane, int pitch, bool relu);
 /* planes = dout where it came from, zero elsewhere. May write 2 vectors past the end. */
 static void unpool_planes(float *planes, const float *dout, const int32_t *which, int n,
-                          int P, int Q, int pitch);
+                          int P, int Q, int plane, int pitch);
 
 /* One image. The first of equal maxima wins; argmax is its index in the image. */
 static void maxpool2d_forward(float *out, int32_t *argmax, const float *inp,

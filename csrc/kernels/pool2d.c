@@ -100,12 +100,12 @@ take_greater(vf *best, vi *which, vf v, int number)
 }
 
 static void
-pool_planes(float *out, int32_t *which, const float *planes, int n, int P, int Q, int pitch,
-            bool relu)
+pool_planes(float *out, int32_t *which, const float *planes, int n, int P, int Q, int plane,
+            int pitch, bool relu)
 {
     for (int c = 0; c < n; c++)
         for (int p = 0; p < P / 2; p++, out += Q / 2, which += Q / 2) {
-            const float *upper = planes + ((ptrdiff_t)c * P + 2 * p) * pitch;
+            const float *upper = planes + (ptrdiff_t)c * plane + 2 * p * pitch;
             const float *lower = upper + pitch;
             for (int q = 0; q < Q / 2; q += VL) {
                 vf a = v_load(upper + 2 * q), b = v_load(upper + 2 * q + VL);
@@ -135,11 +135,11 @@ where_equal(vi which, int number, vf v)
 
 static void
 unpool_planes(float *planes, const float *dout, const int32_t *which, int n, int P, int Q,
-              int pitch)
+              int plane, int pitch)
 {
-    for (int c = 0; c < n; c++)
+    for (int c = 0; c < n; c++, planes += plane) {
         for (int p = 0; p < P; p++) {
-            float *row = planes + ((ptrdiff_t)c * P + p) * pitch;
+            float *row = planes + p * pitch;
             ptrdiff_t at = ((ptrdiff_t)c * (P / 2) + p / 2) * (Q / 2);
             int x = 0, first = p % 2 * 2;
             for (; x < Q / 2 && p / 2 < P / 2; x += VL) {
@@ -153,4 +153,7 @@ unpool_planes(float *planes, const float *dout, const int32_t *which, int n, int
             for (x *= 2; x < pitch; x++)
                 row[x] = 0;
         }
+        for (int i = P * pitch; i < plane; i++)
+            planes[i] = 0;
+    }
 }

@@ -8,6 +8,9 @@
 
 #define SLICE_BLOCK 64
 
+/* Rows that make a tile of products; fewer only to give two threads something to do. */
+#define ROWS_A_SLICE 8
+
 int
 rnn_shape_size(const rnn_shape *shape)
 {
@@ -47,7 +50,10 @@ rnn_slice_begin(int extent, int slices, int slice)
 int
 rnn_row_slices(int rows)
 {
-    return rows < RNN_MAX_ROW_SLICES ? rows : RNN_MAX_ROW_SLICES;
+    int slices = rows / ROWS_A_SLICE;
+    if (slices > RNN_MAX_ROW_SLICES)
+        return RNN_MAX_ROW_SLICES;
+    return slices >= 2 ? slices : rows < 2 ? rows : 2;
 }
 
 int

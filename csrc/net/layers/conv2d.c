@@ -175,18 +175,24 @@ conv2d_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                        s.K);
 }
 
-/* Planes of row b's outputs, at the end of the scratch that they need. */
+/* Planes of row b's outputs, behind the padded image in scratch. */
 static float *
 conv2d_row_planes(const rnn_layer *layer, const rnn_io *io, const window *s,
                   const conv2d_sizes *z, int b, bool relu)
 {
+    const float *inp = io->inp + (ptrdiff_t)b * layer->in_size;
+    const float *bias = io->params + layer->param[1].offset;
     float *padded = io->scratch, *planes = padded + z->padded;
-    int filters = (int)layer->attr[CONV_FILTERS];
-    pad_planes(padded, io->inp + (ptrdiff_t)b * layer->in_size, s->C, s->H, s->W,
-               s->W, s->padding);
-    conv2d_planes(planes, z->plane, padded, conv2d_forward_offsets(io), io->params,
-                  io->params + layer->param[1].offset, relu, filters, z->fan_in,
-                  z->positions);
+    int filters = (int)layer->attr[CONV_FILTERS], pitch = conv2d_pitch(s);
+    live_rows live = conv2d_live_rows(inp, s);
+    int begin = live.begin * pitch, end = live.end * pitch;
+    pad_planes(padded, inp, s->C, s->H, s->W, s->H * s->W, s->W, s->padding);
+    fill_rows(planes, bias, relu, filters, z->plane, 0, begin);
+    fill_rows(planes, bias, relu, filters, z->plane, end, z->plane);
+    if (live.begin < live.end)
+        conv2d_planes(planes + begin, z->plane, padded + begin, conv2d_forward_offsets(io),
+                      io->params, bias, relu, filters, z->fan_in,
+                      end - begin - pitch + s->Q);
     return planes;
 }
 
@@ -199,14 +205,16 @@ conv2d_row_params(const rnn_layer *layer, const rnn_io *io, const window *s,
     float *pixels = planes + z->planes, *sums = pixels + z->padded;
     float beta = b == 0 ? io->beta : 1.0f;
     int filters = (int)layer->attr[CONV_FILTERS], pitch = conv2d_pitch(s);
-    pad_planes(padded, io->inp + (ptrdiff_t)b * layer->in_size, s->C, s->H, s->W,
-               s->W, s->padding);
+    const float *inp = io->inp + (ptrdiff_t)b * layer->in_size;
+    pad_planes(padded, inp, s->C, s->H, s->W, s->H * s->W, s->W, s->padding);
     conv2d_bias_gradient(io->target + layer->param[1].offset, planes, z->plane, filters,
                          io->alpha, beta);
     if (!conv2d_has_pixels(s)) {
-        conv2d_weight_gradient(io->target, planes, z->plane, padded,
-                               conv2d_forward_offsets(io), filters, z->fan_in,
-                               z->positions, io->alpha, beta);
+        live_rows live = conv2d_live_rows(inp, s);
+        conv2d_weight_gradient(io->target, planes + live.begin * pitch, z->plane,
+                               padded + live.begin * pitch, conv2d_forward_offsets(io),
+                               filters, z->fan_in, (live.end - live.begin) * pitch,
+                               io->alpha, beta);
         return;
     }
     int area = z->padded_rows * pitch;
@@ -276,7 +284,8 @@ conv2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     for (int b = 0; b < io->rows; b++) {
         const float *dout = io->dout + (ptrdiff_t)b * layer->out_size;
         if (conv2d_is_direct(&s)) {
-            pad_planes(io->scratch, dout, filters, s.P, s.Q, s.Q, z.back_padding);
+            pad_planes(io->scratch, dout, filters, s.P, s.Q, s.P * s.Q, s.Q,
+                       z.back_padding);
             conv2d_row_input(layer, io, &s, &z, b);
         }
         else {
@@ -296,7 +305,7 @@ conv2d_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     for (int b = 0; b < io->rows; b++) {
         const float *dout = io->dout + (ptrdiff_t)b * layer->out_size;
         if (conv2d_is_direct(&s)) {
-            spread_planes(io->scratch + z.padded, dout, filters, s.P, s.Q,
+            spread_planes(io->scratch + z.padded, dout, filters, s.P, s.Q, z.plane,
                           conv2d_pitch(&s));
             conv2d_row_params(layer, io, &s, &z, b);
         }
@@ -333,7 +342,7 @@ conv2d_pool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
         pool_planes(io->out + at, (int32_t *)(void *)io->cache + at,
                     conv2d_row_planes(layer, io, &s, &z, b, false), filters, s.P, s.Q,
-                    conv2d_pitch(&s), relu);
+                    z.plane, conv2d_pitch(&s), relu);
     }
 }
 
@@ -344,7 +353,8 @@ conv2d_unpool_row(float *planes, const rnn_layer *layer, const rnn_io *io, const
 {
     ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
     unpool_planes(planes, io->dout + at, (const int32_t *)(const void *)io->cache + at,
-                  (int)layer->attr[CONV_FILTERS], s->P, s->Q, conv2d_pitch(s));
+                  (int)layer->attr[CONV_FILTERS], s->P, s->Q, conv2d_plane(s),
+                  conv2d_pitch(s));
 }
 
 static void
@@ -357,7 +367,8 @@ conv2d_pool_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     float *planes = io->scratch + z.back + z.back_planes;
     for (int b = 0; b < io->rows; b++) {
         conv2d_unpool_row(planes, layer, io, &s, b);
-        pad_planes(io->scratch, planes, filters, s.P, s.Q, conv2d_pitch(&s), padding);
+        pad_planes(io->scratch, planes, filters, s.P, s.Q, z.plane, conv2d_pitch(&s),
+                   padding);
         conv2d_row_input(layer, io, &s, &z, b);
     }
 }
