@@ -99,6 +99,26 @@ v_select(vi mask, vf yes, vf no)
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
 
+/* The first n lanes of v, and `fill` in the others. */
+static inline vf
+v_first(vf v, int n, float fill)
+{
+#if VL == 16
+    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif VL == 8
+    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    const vi lane = {0, 1, 2, 3};
+#endif
+    return v_select(lane < n, v, v_set(fill));
+}
+
+static inline vf
+v_max(vf a, vf b)
+{
+    return v_select(a > b, a, b);
+}
+
 /* NaN in x stays NaN in both. */
 static inline vf
 v_at_least(vf x, float low)
@@ -141,6 +161,15 @@ v_sum(vf v)
     v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
 #endif
     return v[0] + v[1];
+}
+
+static inline float
+v_greatest(vf v)
+{
+    float greatest = v[0];
+    for (int i = 1; i < VL; i++)
+        greatest = v[i] > greatest ? v[i] : greatest;
+    return greatest;
 }
 
 /* Lanes 0, 2, 4.. of a and then b, lanes 1, 3, 5.., and their inverses. */

@@ -179,7 +179,7 @@ static void
 gemm_block(const gemm_operands *p, const gemm_rule *rule)
 {
     float packed[BLOCK_K * TILE_VECTORS * VL] __attribute__((aligned(64)));
-    const int width = TILE_VECTORS * VL, wide = WIDE_VECTORS * VL;
+    const int width = TILE_VECTORS * VL, wide = WIDE_VECTORS * VL, half = wide / 2;
     int n = 0;
     for (; n + width <= p->N; n += width) {
         const float *panel = p->B + n;
@@ -199,6 +199,8 @@ gemm_block(const gemm_operands *p, const gemm_rule *rule)
     int rest = tiled_rows(p->M);
     for (n = 0; n + wide <= p->N; n += wide)
         gemm_strip(p, p->B + n, p->ldb, rest, n, 1, WIDE_VECTORS, rule);
+    for (; n + half <= p->N; n += half)
+        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, WIDE_VECTORS / 2, rule);
     for (; n + width <= p->N; n += width)
         gemm_strip(p, p->B + n, p->ldb, rest, n, 1, TILE_VECTORS, rule);
     for (; n < p->N; n += VL)

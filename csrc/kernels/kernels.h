@@ -285,20 +285,26 @@ static void patches_from_image(float *patches, const float *inp, int C, int H, i
                                int size);
 static void image_from_patches(float *dinp, const float *patches, int C, int H, int W,
                                int size);
+/* Indices of the patches that are not all zero, in order, and these patches themselves side
+ * by side; returns how many there are. NaN is not zero. */
+static int live_patches(int32_t *live, float *kept, const float *patches, int T,
+                        int length);
 static void add(float *out, const float *a, const float *b, int n);
 static void mean_over_tokens(float *out, const float *inp, int T, int D);
 static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
 
 /* ---- attention.c: one sequence (Vaswani et al. 2017, section 3.2) ---- */
 
-/* q, k, v, context (T,D)   alpha (heads,T,T)   transposed: scratch of D/heads * T floats
+/* q, k, v (T,D) in rows `step` apart   context (T,D)   alpha (heads,T,T)
+ * transposed: scratch of D/heads * T floats
  * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head. */
 static void attention_forward(float *context, float *alpha, const float *q, const float *k,
-                              const float *v, float *transposed, int T, int D, int heads);
+                              const float *v, int step, float *transposed, int T, int D,
+                              int heads);
 /* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and D/heads * T floats */
-static void attention_backward(float *q, float *k, float *v, const float *dcontext,
-                               const float *alpha, float *dscores, float *held, int T,
-                               int D, int heads);
+static void attention_backward(float *q, float *k, float *v, int step,
+                               const float *dcontext, const float *alpha, float *dscores,
+                               float *held, int T, int D, int heads);
 
 /* ---- losses: one double and one hit a row; the caller sums them in row order ---- */
 

@@ -19,15 +19,25 @@ first_maximum(const float *x, int n)
 static float
 shifted_exp(float *out, const float *z, float shift, int n)
 {
-    float sum = 0;
+    vf sum = {0};
     for (int j = 0; j < n; j += VL) {
         int lanes = n - j < VL ? n - j : VL;
-        vf e = v_exp(v_load_part(z + j, lanes) - shift);
+        vf e = v_first(v_exp(v_load_part(z + j, lanes) - shift), lanes, 0.0f);
         v_store_part(out + j, e, lanes);
-        for (int lane = 0; lane < lanes; lane++)
-            sum += e[lane];
+        sum += e;
     }
-    return sum;
+    return v_sum(sum);
+}
+
+static float
+greatest(const float *z, int n)
+{
+    vf most = v_set(-INFINITY);
+    for (int j = 0; j < n; j += VL) {
+        int lanes = n - j < VL ? n - j : VL;
+        most = v_max(v_first(v_load_part(z + j, lanes), lanes, -INFINITY), most);
+    }
+    return v_greatest(most);
 }
 
 static void
@@ -60,9 +70,9 @@ softmax(float *probabilities, const float *logits, int classes, int begin, int e
     for (int b = begin; b < end; b++) {
         const float *z = logits + (ptrdiff_t)b * classes;
         float *p = probabilities + (ptrdiff_t)b * classes;
-        float sum = shifted_exp(p, z, z[first_maximum(z, classes)], classes);
+        float scale = 1.0f / shifted_exp(p, z, greatest(z, classes), classes);
         for (int j = 0; j < classes; j++)
-            p[j] /= sum;
+            p[j] *= scale;
     }
 }
 
@@ -72,10 +82,14 @@ softmax_backward(float *dlogits, const float *dprobabilities, const float *proba
 {
     for (int b = begin; b < end; b++) {
         ptrdiff_t at = (ptrdiff_t)b * classes;
-        float dot = 0;
+        const float *dp = dprobabilities + at, *p = probabilities + at;
+        vf products = {0};
+        for (int j = 0; j < classes; j += VL) {
+            int lanes = classes - j < VL ? classes - j : VL;
+            products += v_load_part(dp + j, lanes) * v_load_part(p + j, lanes);
+        }
+        float dot = v_sum(products);
         for (int j = 0; j < classes; j++)
-            dot += dprobabilities[at + j] * probabilities[at + j];
-        for (int j = 0; j < classes; j++)
-            dlogits[at + j] = probabilities[at + j] * (dprobabilities[at + j] - dot);
+            dlogits[at + j] = p[j] * (dp[j] - dot);
     }
 }

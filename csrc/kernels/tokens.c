@@ -26,6 +26,23 @@ image_from_patches(float *dinp, const float *patches, int C, int H, int W, int s
                            patches, (size_t)size * sizeof(float));
 }
 
+static int
+live_patches(int32_t *live, float *kept, const float *patches, int T, int length)
+{
+    int n = 0;
+    for (int t = 0; t < T; t++) {
+        const float *patch = patches + (ptrdiff_t)t * length;
+        int nonzero = 0;
+        for (int i = 0; i < length; i++)
+            nonzero |= patch[i] != 0;
+        if (!nonzero)
+            continue;
+        memcpy(kept + (ptrdiff_t)n * length, patch, (size_t)length * sizeof(float));
+        live[n++] = t;
+    }
+    return n;
+}
+
 static void
 add(float *out, const float *a, const float *b, int n)
 {

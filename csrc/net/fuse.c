@@ -35,4 +35,35 @@ fuse_conv2d_pool(rnn_layer *fused, const rnn_layer *layers, int n_layers)
     return matches ? 2 : 0;
 }
 
-static const rnn_fusion fusions[] = {fuse_conv2d_pool, NULL};
+static int
+fuse_pooled_dense(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    bool matches = n_layers >= 2 && layers[0].type == &dense_layer
+                   && layers[1].type == &mean_pool_layer
+                   && pooled_dense_fuse(fused, &layers[0], &layers[1]);
+    return matches ? 2 : 0;
+}
+
+static bool
+is_relu(const rnn_layer *layer)
+{
+    return layer->type == &activation_layer
+           && activation_of(layer)->forward == relu_forward;
+}
+
+static int
+fuse_patch_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    bool matches = n_layers >= 4 && layers[0].type == &patch_embed_layer
+                   && layers[1].type == &position_layer && is_relu(&layers[2])
+                   && layers[3].type == &self_attention_layer
+                   && patch_attention_fuse(fused, &layers[0], &layers[1], &layers[3]);
+    return matches ? 4 : 0;
+}
+
+static const rnn_fusion fusions[] = {
+    fuse_conv2d_pool,
+    fuse_pooled_dense,
+    fuse_patch_attention,
+    NULL,
+};

@@ -39,6 +39,9 @@
 #include "layers/self_attention.c"
 #include "layers/tokens.c"
 
+#include "layers/patch_attention.c"
+#include "layers/pooled_dense.c"
+
 #include "fuse.c"
 #include "optimizers.c"
 

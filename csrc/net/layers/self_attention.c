@@ -137,7 +137,7 @@ self_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         attention_project(c.q, layer, io, ATTENTION_Q, inp);
         attention_project(c.k, layer, io, ATTENTION_K, inp);
         attention_project(c.v, layer, io, ATTENTION_V, inp);
-        attention_forward(c.context, c.alpha, c.q, c.k, c.v, io->scratch, T, D, heads);
+        attention_forward(c.context, c.alpha, c.q, c.k, c.v, D, io->scratch, T, D, heads);
         if (layer->attr[ATTENTION_OUT_PROJ] != 0)
             attention_project(out, layer, io, ATTENTION_OUT, c.context);
         else
@@ -164,7 +164,7 @@ self_attention_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
             attention_project_back(dcontext, layer, io, ATTENTION_OUT, dc, 0.0f);
             dc = dcontext;
         }
-        attention_backward(c.q, c.k, c.v, dc, c.alpha, dscores, transposed, T, D, heads);
+        attention_backward(c.q, c.k, c.v, D, dc, c.alpha, dscores, transposed, T, D, heads);
     }
 }
 
