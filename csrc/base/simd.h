@@ -163,6 +163,20 @@ v_sum(vf v)
     return v[0] + v[1];
 }
 
+/* Bit i: lane i is not zero. */
+static inline uint32_t
+v_nonzero(vf v)
+{
+#if VL == 16
+    return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < VL; i++)
+        bits |= (uint32_t)(v[i] != 0) << i;
+    return bits;
+#endif
+}
+
 static inline float
 v_greatest(vf v)
 {

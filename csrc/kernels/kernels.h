@@ -221,6 +221,38 @@ static void pool_planes(float *out, int32_t *which, const float *planes, int n, 
 static void unpool_planes(float *planes, const float *dout, const int32_t *which, int n,
                           int P, int Q, int plane, int pitch);
 
+/* ---- windows.c: conv2d of one channel under a 2 x 2 max pool, one image ----
+ * A window of the pool sees (K+1) x (K+1) pixels. Live ones, which see anything but zeros,
+ * are listed in order; patches ((K+1)^2, stride) has a column for each of them, and which
+ * (filters, stride) an entry. area: windows in the image, P x Q. */
+
+/* Lists live windows, rows of the padded image being at most 64 pixels; returns how many. */
+static int windows_live(int32_t *live, const float *padded, int K, int P, int Q,
+                        int pitch);
+static void windows_patches(float *patches, int stride, const int32_t *live, int n,
+                            const float *padded, int K, int Q, int pitch);
+
+/* out (filters, area), to the bits of convolution, max pool and ReLU one after the other. */
+static void windows_forward(float *out, int32_t *which, const float *patches, int stride,
+                            const int32_t *live, int n, const float *weight,
+                            const float *bias, bool relu, int filters, int K, int area);
+
+/* Adds to sums (filters, K*K + 1, VL), by lane: weights' and then the bias' gradient.
+ * blank: scratch of `area` floats. */
+static void windows_backward(float *sums, const float *dout, const int32_t *which,
+                             const float *patches, int stride, const int32_t *live, int n,
+                             float *blank, const float *bias, bool relu, int filters, int K,
+                             int area);
+static void windows_add_sums(float *weight_target, float *bias_target, const float *sums,
+                             int filters, int K, float alpha, float beta);
+
+/* which of all windows, all (filters, area), as pool_planes gives it. */
+static void windows_spread_which(int32_t *all, const int32_t *which, int stride,
+                                 const int32_t *live, int n, const float *bias, bool relu,
+                                 int filters, int area);
+
+/* ---- pool2d.c ---- */
+
 /* One image. The first of equal maxima wins; argmax is its index in the image. */
 static void maxpool2d_forward(float *out, int32_t *argmax, const float *inp,
                               const window *s);

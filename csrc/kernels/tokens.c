@@ -53,12 +53,11 @@ add(float *out, const float *a, const float *b, int n)
 static void
 mean_over_tokens(float *out, const float *inp, int T, int D)
 {
-    for (int j = 0; j < D; j++) {
-        float sum = 0;
-        for (int t = 0; t < T; t++)
-            sum += inp[(ptrdiff_t)t * D + j];
-        out[j] = sum / (float)T;
-    }
+    memcpy(out, inp, (size_t)D * sizeof(float));
+    for (int t = 1; t < T; t++)
+        add(out, out, inp + (ptrdiff_t)t * D, D);
+    for (int j = 0; j < D; j++)
+        out[j] /= (float)T;
 }
 
 static void

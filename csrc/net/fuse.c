@@ -31,7 +31,8 @@ fuse_conv2d_pool(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 {
     bool matches = n_layers >= 2 && layers[0].type == &conv2d_layer
                    && layers[1].type == &maxpool2d_layer
-                   && conv2d_pool_fuse(fused, &layers[0], &layers[1]);
+                   && (conv2d_windows_fuse(fused, &layers[0], &layers[1])
+                       || conv2d_pool_fuse(fused, &layers[0], &layers[1]));
     return matches ? 2 : 0;
 }
 

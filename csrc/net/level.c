@@ -22,6 +22,7 @@
 #include "../kernels/transpose.c"
 #include "../kernels/unfolded.c"
 #include "../kernels/weigh_rows.c"
+#include "../kernels/windows.c"
 
 /* common.c and window.c are shared by the adapters, which follow; fuse.c looks at them. */
 #include "layers/common.c"
@@ -31,6 +32,7 @@
 #include "layers/pool2d.c"
 
 #include "layers/conv2d.c"
+#include "layers/conv2d_windows.c"
 #include "layers/dense.c"
 #include "layers/dropout.c"
 #include "layers/flatten.c"
