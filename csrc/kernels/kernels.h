@@ -362,6 +362,13 @@ static void squared_error(float *dout, double *loss, uint8_t *hit, const float *
 static void weigh_rows(float *dout, double *loss, const float *weight, int size, int begin,
                        int end);
 
+/* ---- reduce.c ---- */
+
+/* target (n) = beta * target + alpha * (partials s = 0..count-1 added in this order), which
+ * are `stride` floats apart. */
+static void reduce(float *target, const float *partials, size_t stride, int count, int n,
+                   float alpha, float beta);
+
 /* ---- optimizers.c: n elements; grads are scaled first ---- */
 
 /* velocity NULL: no momentum. */

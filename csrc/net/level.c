@@ -14,6 +14,7 @@
 #include "../kernels/norms.c"
 #include "../kernels/optimizers.c"
 #include "../kernels/pool2d.c"
+#include "../kernels/reduce.c"
 #include "../kernels/rmsnorm.c"
 #include "../kernels/sigmoid_2_4_1.c"
 #include "../kernels/softmax_xent.c"
@@ -96,6 +97,7 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .nonzeros_by_column = nonzeros_by_column,
     .count_nonzeros = count_nonzeros,
     .weigh_rows = weigh_rows,
+    .reduce = reduce,
     .sum_of_squares = sum_of_squares,
     .read_slack = RNN_READ_SLACK,
 };

@@ -54,6 +54,8 @@ typedef struct {
     int (*count_nonzeros)(const void *row, bool is_bytes, int n);
     void (*weigh_rows)(float *dout, double *loss, const float *weight, int size, int begin,
                        int end);
+    void (*reduce)(float *target, const float *partials, size_t stride, int count, int n,
+                   float alpha, float beta);
     double (*sum_of_squares)(const float *x, int n);
     int read_slack; /* floats that kernels may read past the end of a matrix */
 } rnn_level;

@@ -42,6 +42,7 @@ plan_layers(rnn_net *net, rnn_error *error)
         rnn_layer *layer = &net->layers[i];
         rnn_error reason = {""};
         layer->in = shape;
+        layer->is_first = i == 0;
         layer->in_size = rnn_shape_size(&shape);
         if (layer->type->setup(layer, &reason) != RNN_OK) {
             snprintf(error->text, sizeof error->text, "layers[%d].%.170s", i, reason.text);

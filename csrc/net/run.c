@@ -513,27 +513,15 @@ typedef struct {
     float alpha, beta;
 } reduce_job;
 
-/* Elements of a gradient that are summed at a time. */
-#define REDUCE_BLOCK 64
-
 /* target[i] = beta * target[i] + alpha * (the slices' own, in their order) */
 static void
-reduce_range(const reduce_job *job, float *target, const float *partials, int begin,
-             int end)
+reduce_range(const reduce_job *job, size_t target, size_t partials, int begin, int end)
 {
-    size_t stride = job->run->net->partial_count;
-    int slices = rnn_row_slices(job->run->rows);
-    for (int i = begin; i < end; i += REDUCE_BLOCK) {
-        int n = end - i < REDUCE_BLOCK ? end - i : REDUCE_BLOCK;
-        float sum[REDUCE_BLOCK];
-        memcpy(sum, partials + i, (size_t)n * sizeof(float));
-        for (int s = 1; s < slices; s++)
-            for (int j = 0; j < n; j++)
-                sum[j] += partials[(size_t)s * stride + (size_t)(i + j)];
-        for (int j = 0; j < n; j++)
-            target[i + j] =
-                (job->beta == 0 ? 0 : job->beta * target[i + j]) + job->alpha * sum[j];
-    }
+    const rnn_net *net = job->run->net;
+    size_t at = (size_t)begin;
+    net->level->reduce(job->target + target + at, net->partials + partials + at,
+                       net->partial_count, rnn_row_slices(job->run->rows), end - begin,
+                       job->alpha, job->beta);
 }
 
 static void
@@ -546,8 +534,7 @@ reduce_slice(void *context, int slice)
         const rnn_step *step = &net->steps[i];
         int count = (int)step->layer.param_count;
         if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
-            reduce_range(job, job->target + step->param_offset,
-                         net->partials + step->partial_offset,
+            reduce_range(job, step->param_offset, step->partial_offset,
                          rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice),
                          rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice + 1));
     }

@@ -41,7 +41,9 @@ dense_go_by_rows(rnn_layer *layer, int in, int rank)
     layer->shared = layer->param_count;
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
     layer->slices[RNN_INPUT] = RNN_BY_ROWS;
-    layer->slices[RNN_PARAMS] = rank == 2 ? RNN_BY_ROWS : rnn_slice_count(in);
+    int slices = rnn_slice_count(in);
+    slices = slices < RNN_MAX_ROW_SLICES ? slices : RNN_MAX_ROW_SLICES;
+    layer->slices[RNN_PARAMS] = rank == 2 ? RNN_BY_ROWS : slices;
 }
 
 static rnn_status
@@ -70,7 +72,7 @@ dense_setup(rnn_layer *layer, rnn_error *error)
             error, "units: a weight of %d x %d has more than 2^31 - 1 elements", in, units);
     double products = (double)tokens * in * units;
     layer->cache = f->from_input ? (size_t)tokens * (size_t)units : 0;
-    layer->takes_nonzeros = rank == 1;
+    layer->takes_nonzeros = layer->is_first && rank == 1;
     if ((double)in * units < DENSE_BY_COLUMNS)
         dense_go_by_rows(layer, in, rank);
     else
