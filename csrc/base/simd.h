@@ -186,26 +186,18 @@ v_greatest(vf v)
     return greatest;
 }
 
-/* Lanes 0, 2, 4.. of a and then b, lanes 1, 3, 5.., and their inverses. */
+/* Lanes 0, 2, 4.. of a and then b; lanes 1, 3, 5.. */
 #if VL == 16
 #define V_SHUFFLE(a, b, i, j, k, l)                                                     \
     __builtin_shufflevector(a, b, i, i + j, i + 2 * j, i + 3 * j, i + 4 * j, i + 5 * j, \
                             i + 6 * j, i + 7 * j, k, k + l, k + 2 * l, k + 3 * l,       \
                             k + 4 * l, k + 5 * l, k + 6 * l, k + 7 * l)
-#define V_ZIP(a, b, i)                                                                   \
-    __builtin_shufflevector(a, b, i, i + VL, i + 1, i + VL + 1, i + 2, i + VL + 2, i + 3, \
-                            i + VL + 3, i + 4, i + VL + 4, i + 5, i + VL + 5, i + 6,      \
-                            i + VL + 6, i + 7, i + VL + 7)
 #elif VL == 8
 #define V_SHUFFLE(a, b, i, j, k, l)                                                 \
     __builtin_shufflevector(a, b, i, i + j, i + 2 * j, i + 3 * j, k, k + l, k + 2 * l, \
                             k + 3 * l)
-#define V_ZIP(a, b, i)                                                                   \
-    __builtin_shufflevector(a, b, i, i + VL, i + 1, i + VL + 1, i + 2, i + VL + 2, i + 3, \
-                            i + VL + 3)
 #else
 #define V_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, i + j, k, k + l)
-#define V_ZIP(a, b, i) __builtin_shufflevector(a, b, i, i + VL, i + 1, i + VL + 1)
 #endif
 
 static inline vf
@@ -218,18 +210,6 @@ static inline vf
 v_odds(vf a, vf b)
 {
     return V_SHUFFLE(a, b, 1, 2, VL + 1, 2);
-}
-
-static inline vf
-v_zip_low(vf a, vf b)
-{
-    return V_ZIP(a, b, 0);
-}
-
-static inline vf
-v_zip_high(vf a, vf b)
-{
-    return V_ZIP(a, b, VL / 2);
 }
 
 /* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln(2)/2; Taylor polynomial of degree 7 in r.

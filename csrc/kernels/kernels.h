@@ -217,9 +217,25 @@ static void conv2d_bias_gradient(float *target, const float *planes, int plane, 
  * `which` of the four it was, the first of equals; 4 where ReLU lets nothing back. */
 static void pool_planes(float *out, int32_t *which, const float *planes, int n, int P,
                         int Q, int plane, int pitch, bool relu);
-/* planes = dout where it came from, zero elsewhere. May write 2 vectors past the end. */
-static void unpool_planes(float *planes, const float *dout, const int32_t *which, int n,
-                          int P, int Q, int plane, int pitch);
+/* ---- pooled.c: gradients of conv2d under such a pool, one image ----
+ * dout, which (filters, P/2, Q/2)   pixels, dpixels: the padded image, channels last
+ * runs (filters, K, run): weights with channels last and zeros up to whole vectors. Vectors
+ * may touch RNN_READ_SLACK floats past the end of pixels. */
+static int pooled_run(const window *s);
+static void pooled_weight_runs(float *runs, const float *weight, int filters,
+                               const window *s);
+static void pooled_add_runs(float *target, const float *runs, int filters, const window *s,
+                            float alpha, float beta);
+
+/* Added to runs and bias_sums. at: scratch of 2 * P/2 * Q/2, value: of half as many. */
+static void pooled_weight_gradient(float *runs, float *bias_sums, const float *dout,
+                                   const int32_t *which, const float *pixels, int32_t *at,
+                                   float *value, int filters, const window *s);
+
+/* Added to dpixels. filter, value: scratch of 5 * filters. */
+static void pooled_input_gradient(float *dpixels, const float *dout, const int32_t *which,
+                                  const float *runs, int32_t *filter, float *value,
+                                  int filters, const window *s);
 
 /* ---- windows.c: conv2d of one channel under a 2 x 2 max pool, one image ----
  * A window of the pool sees (K+1) x (K+1) pixels. Live ones, which see anything but zeros,

@@ -126,34 +126,3 @@ pool_planes(float *out, int32_t *which, const float *planes, int n, int P, int Q
             }
         }
 }
-
-static inline vf
-where_equal(vi which, int number, vf v)
-{
-    return v_select(which == number, v, v_set(0.0f));
-}
-
-static void
-unpool_planes(float *planes, const float *dout, const int32_t *which, int n, int P, int Q,
-              int plane, int pitch)
-{
-    for (int c = 0; c < n; c++, planes += plane) {
-        for (int p = 0; p < P; p++) {
-            float *row = planes + p * pitch;
-            ptrdiff_t at = ((ptrdiff_t)c * (P / 2) + p / 2) * (Q / 2);
-            int x = 0, first = p % 2 * 2;
-            for (; x < Q / 2 && p / 2 < P / 2; x += VL) {
-                int lanes = Q / 2 - x < VL ? Q / 2 - x : VL;
-                vf d = v_load_part(dout + at + x, lanes);
-                vi from = (vi)v_load_part((const float *)which + at + x, lanes);
-                vf even = where_equal(from, first, d), odd = where_equal(from, first + 1, d);
-                v_store(row + 2 * x, v_zip_low(even, odd));
-                v_store(row + 2 * x + VL, v_zip_high(even, odd));
-            }
-            for (x *= 2; x < pitch; x++)
-                row[x] = 0;
-        }
-        for (int i = P * pitch; i < plane; i++)
-            planes[i] = 0;
-    }
-}

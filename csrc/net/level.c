@@ -14,6 +14,7 @@
 #include "../kernels/norms.c"
 #include "../kernels/optimizers.c"
 #include "../kernels/pool2d.c"
+#include "../kernels/pooled.c"
 #include "../kernels/reduce.c"
 #include "../kernels/rmsnorm.c"
 #include "../kernels/sigmoid_2_4_1.c"

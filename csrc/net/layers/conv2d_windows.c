@@ -69,26 +69,23 @@ conv2d_windows_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     }
 }
 
-/* As conv2d_pool_input_pass, with `which` spread to all windows first. */
+/* As conv2d_pool_input_pass, with `which` spread to all windows first: at the end of
+ * scratch. */
 static void
 conv2d_windows_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     window s = conv2d_window(layer);
     int filters = (int)layer->attr[CONV_FILTERS], area = windows_area(layer);
-    conv2d_sizes z = conv2d_sizes_of(&s, filters);
-    float *planes = io->scratch + z.back + z.back_planes;
-    int32_t *all = (int32_t *)(void *)(planes + z.planes);
+    int32_t *all = (int32_t *)(void *)(io->scratch + layer->scratch - layer->out_size);
     for (int b = 0; b < io->rows; b++) {
         windows_cache c = windows_cache_of(layer, io, &s, area, b);
         windows_spread_which(all, c.which, c.stride, c.window, *c.n,
                              io->params + layer->param[1].offset, windows_have_relu(layer),
                              filters, area);
-        unpool_planes(planes, io->dout + (ptrdiff_t)b * layer->out_size, all, filters, s.P,
-                      s.Q, z.plane, conv2d_pitch(&s));
-        pad_planes(io->scratch, planes, filters, s.P, s.Q, z.plane, conv2d_pitch(&s),
-                   z.back_padding);
-        conv2d_row_input(layer, io, &s, &z, b);
+        conv2d_pool_row_input(io->dinp + (ptrdiff_t)b * layer->in_size,
+                              io->dout + (ptrdiff_t)b * layer->out_size, all, io, &s,
+                              filters);
     }
 }
 
@@ -113,7 +110,7 @@ conv2d_windows_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 
 static const rnn_layer_type conv2d_windows_layer = {
     .name = "conv2d+maxpool2d",
-    .pass = {[RNN_PREPARE] = conv2d_prepare_pass,
+    .pass = {[RNN_PREPARE] = conv2d_pool_prepare_pass,
              [RNN_FORWARD] = conv2d_windows_forward_pass,
              [RNN_INPUT] = conv2d_windows_input_pass,
              [RNN_PARAMS] = conv2d_windows_params_pass},
@@ -130,13 +127,10 @@ conv2d_windows_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *po
     if (s.C != 1 || conv2d_pitch(&s) > WINDOWS_MAX_PITCH
         || !conv2d_pool_fuse(fused, conv, pool))
         return false;
-    conv2d_sizes z = conv2d_sizes_of(&s, filters);
     int area = windows_area(fused);
-    size_t sums = (size_t)filters * ((size_t)z.fan_in + 1) * VL;
     fused->type = &conv2d_windows_layer;
     fused->cache = windows_cache_size(&s, filters, area);
-    fused->scratch =
-        larger(sums + (size_t)area,
-               z.back + z.back_planes + z.planes + (size_t)fused->out_size);
+    fused->scratch = larger(fused->scratch, (size_t)filters * (size_t)(s.K * s.K + 1) * VL)
+                     + (size_t)area + (size_t)fused->out_size;
     return true;
 }
