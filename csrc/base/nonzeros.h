@@ -6,10 +6,11 @@
 
 /* Columns are cut into so many ranges: those of a range are listed by one thread, and the
  * part of a weight's panel that belongs to a range fits the first-level cache. */
-#define RNN_NONZERO_RANGES 8
+#define RNN_NONZERO_RANGES 4
 
-/* Entry k of row b is at element b * columns + k of column and value, in the order of
- * columns; entries of range r are range[b * (RNN_NONZERO_RANGES + 1) + r] up to the next.
+/* Entries of row b, in the order of columns, are elements of column and value: those of
+ * range r are range[b * (RNN_NONZERO_RANGES + 1) + r] up to the next. Rows listed together
+ * lie side by side.
  * Entry k of column i is at element i * most_rows + k of row and row_value, in the order of
  * rows; there are count[i]. */
 typedef struct rnn_nonzeros {

@@ -84,15 +84,17 @@ work(uint32_t generation, int rank)
     int threads = atomic_load(&team.threads);
     if (rank >= threads)
         return;
-    int first = slices * rank / threads;
+    int first = slices * rank / threads, finished = 0;
     for (int i = 0; i < slices; i++) {
         int slice = (first + i) % slices;
         if (claim(generation, slice)) {
             rnn_slice_fn fn = atomic_load(&team.fn);
             fn(atomic_load(&team.context), slice);
-            atomic_fetch_add(&team.done, 1);
+            finished++;
         }
     }
+    if (finished > 0)
+        atomic_fetch_add(&team.done, finished);
 }
 
 static uint32_t

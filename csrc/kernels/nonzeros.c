@@ -64,21 +64,23 @@ nonzeros_by_row(rnn_nonzeros *to, const void *x, bool is_bytes, const int32_t *o
                 int begin, int end)
 {
     size_t bytes = (size_t)to->columns * (is_bytes ? 1 : sizeof(float));
+    int32_t *column = to->column + (ptrdiff_t)begin * to->columns;
+    float *value = to->value + (ptrdiff_t)begin * to->columns;
+    int first = begin * to->columns, n = 0;
     for (int b = begin; b < end; b++) {
         const void *row = row_of(x, order, b, bytes);
-        int32_t *column = to->column + (ptrdiff_t)b * to->columns;
-        float *value = to->value + (ptrdiff_t)b * to->columns;
         int32_t *range = to->range + (ptrdiff_t)b * (RNN_NONZERO_RANGES + 1);
-        range[0] = 0;
         for (int r = 0; r < RNN_NONZERO_RANGES; r++) {
-            int first = rnn_range_begin(to->columns, r);
-            int last = rnn_range_begin(to->columns, r + 1);
-            range[r + 1] = is_bytes ? append_u8(column, value, range[r], row, first, last)
-                                    : append_f32(column, value, range[r], row, first, last);
+            int from = rnn_range_begin(to->columns, r);
+            int until = rnn_range_begin(to->columns, r + 1);
+            range[r] = first + n;
+            n = is_bytes ? append_u8(column, value, n, row, from, until)
+                         : append_f32(column, value, n, row, from, until);
         }
-        for (int k = 0; is_bytes && k < range[RNN_NONZERO_RANGES]; k++)
-            value[k] /= 255.0f;
+        range[RNN_NONZERO_RANGES] = first + n;
     }
+    for (int k = 0; is_bytes && k < n; k++)
+        value[k] /= 255.0f;
 }
 
 static void
@@ -89,8 +91,7 @@ nonzeros_by_column(rnn_nonzeros *z, int rows, int range)
     memset(z->count + first, 0, (size_t)(last - first) * sizeof(int32_t));
     for (int b = 0; b < rows; b++) {
         const int32_t *bounds = z->range + (ptrdiff_t)b * (RNN_NONZERO_RANGES + 1) + range;
-        ptrdiff_t row = (ptrdiff_t)b * z->columns;
-        for (ptrdiff_t k = row + bounds[0]; k < row + bounds[1]; k++) {
+        for (int k = bounds[0]; k < bounds[1]; k++) {
             int column = z->column[k];
             ptrdiff_t to = (ptrdiff_t)column * z->most_rows + z->count[column]++;
             z->row[to] = b;
@@ -132,13 +133,12 @@ sparse_forward(float *out, int ldo, float *held, const rnn_nonzeros *inp,
 {
     for (int r = 0; r < RNN_NONZERO_RANGES; r++)
         for (int b = 0; b < rows; b++) {
-            ptrdiff_t list = (row + b) * inp->columns;
             const int32_t *range = inp->range + (row + b) * (RNN_NONZERO_RANGES + 1) + r;
             vf sum[PANEL_VECTORS];
             for (int v = 0; v < vectors; v++)
                 sum[v] = r > 0 ? v_load(held + b * PANEL + v * VL)
                                : v_load_part(bias + v * VL, v + 1 == vectors ? last : VL);
-            add_listed_rows(sum, inp->column + list + range[0], inp->value + list + range[0],
+            add_listed_rows(sum, inp->column + range[0], inp->value + range[0],
                             range[1] - range[0], weight, ldw, vectors);
             float *to = out + (ptrdiff_t)b * ldo;
             for (int v = 0; v < vectors; v++)

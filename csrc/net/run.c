@@ -50,7 +50,9 @@ rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
               const rnn_batch *all)
 {
     *r = (rnn_run){.net = net, .stop = stop, .asked = nanoseconds()};
-    if (net->steps[0].layer.takes_nonzeros && density(net, all) < net->sparse_below) {
+    double elements = (double)net->capacity * rnn_net_in_size(net);
+    if (net->steps[0].layer.takes_nonzeros && elements < INT32_MAX
+        && density(net, all) < net->sparse_below) {
         if (rnn_net_need_nonzeros(net) != RNN_OK)
             return RNN_ENOMEM;
         r->is_sparse = true;
@@ -186,12 +188,24 @@ typedef struct {
     int step;
     rnn_pass first, last;
     rnn_io io;
+    int lists_columns; /* by the way, in so many slices: the columns' lists of nonzeros */
 } column_job;
+
+/* The ranges of columns that fall to a slice. */
+static void
+list_columns(const rnn_run *r, int slice, int slices)
+{
+    for (int range = RNN_NONZERO_RANGES * slice / slices;
+         range < RNN_NONZERO_RANGES * (slice + 1) / slices; range++)
+        r->net->level->nonzeros_by_column(&r->net->nonzeros, r->rows, range);
+}
 
 static void
 column_slice(void *context, int slice)
 {
     const column_job *job = context;
+    if (job->lists_columns > 0)
+        list_columns(job->run, slice, job->lists_columns);
     call_pass(job->run->net, job->step, job->first, &job->io, slice);
     if (job->last != job->first)
         call_pass(job->run->net, job->step, job->last, &job->io, slice);
@@ -210,8 +224,11 @@ run_columns(rnn_run *r, column_job *job)
 static void
 run_pass(rnn_run *r, int i, rnn_pass pass)
 {
-    column_job job = {r, i, pass, pass, step_io(r, i, 0, r->rows, 0)};
-    if (r->net->steps[i].layer.slices[pass] > 0)
+    const rnn_layer *layer = &r->net->steps[i].layer;
+    column_job job = {r, i, pass, pass, step_io(r, i, 0, r->rows, 0), 0};
+    if (i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training)
+        job.lists_columns = layer->slices[pass];
+    if (layer->slices[pass] > 0)
         run_columns(r, &job);
 }
 
@@ -467,10 +484,9 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
 }
 
 static void
-list_columns_slice(void *context, int range)
+list_columns_slice(void *context, int slice)
 {
-    const rnn_run *r = context;
-    r->net->level->nonzeros_by_column(&r->net->nonzeros, r->rows, range);
+    list_columns(context, slice, RNN_NONZERO_RANGES);
 }
 
 /* PARAMS that is cut by columns; `first` is OUTPUT where that goes with it. */
@@ -480,10 +496,10 @@ run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha, float 
     const rnn_step *step = &r->net->steps[i];
     if (step->layer.slices[RNN_PARAMS] <= 0 || i < r->net->first_trainable)
         return;
-    if (i == 0 && r->is_sparse)
+    if (i == 0 && r->is_sparse && step->by_rows)
         run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,
                    ELEMENT_WORK * rnn_net_in_size(r->net) * r->rows);
-    column_job job = {r, i, first, RNN_PARAMS, step_io(r, i, 0, r->rows, 0)};
+    column_job job = {r, i, first, RNN_PARAMS, step_io(r, i, 0, r->rows, 0), 0};
     job.io.target = target + step->param_offset;
     job.io.alpha = alpha;
     job.io.beta = beta;
