@@ -72,6 +72,7 @@ class Network:
     ) -> None:
         self.specs = [as_spec(layer) for layer in layers]
         self.input_shape = tuple(operator.index(extent) for extent in input_shape)
+        self._inputs = math.prod(self.input_shape)
         self.loss = loss
         self.optimizer = (
             {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
@@ -147,22 +148,29 @@ class Network:
     def _as_rows(self, x: ArrayLike) -> Rows:
         """Return samples as (n, inputs), uint8 or float32, C-contiguous and finite."""
         array = np.asarray(x)
-        size = math.prod(self.input_shape)
-        fits = array.ndim >= 2 and (
-            len(self.input_shape) == 1
-            or array.ndim == 2
-            or [d for d in array.shape[1:] if d != 1]
-            == [d for d in self.input_shape if d != 1]
-        )
-        if not fits or array.shape[0] == 0 or math.prod(array.shape[1:]) != size:
+        size = self._inputs
+        if array.size == 0 or not self._takes_shape(array.shape):
             expected = ", ".join(map(str, self.input_shape))
             hint = (
                 "; add an axis for a single sample: x[None]" if array.size == size else ""
             )
             raise ValueError(f"x: expected shape (n, {expected}), got {array.shape}{hint}")
+        rows = array.reshape(array.shape[0], size)
+        if array.dtype == np.float32 and rows.flags.c_contiguous and _core.all_finite(rows):
+            return rows
         if array.dtype != np.uint8:
             array = _as_finite_float32(array, "x")
         return np.ascontiguousarray(array).reshape(array.shape[0], size)
+
+    def _takes_shape(self, shape: tuple[int, ...]) -> bool:
+        """Whether samples may come so: flat, or as input_shape, axes of 1 aside."""
+        if len(shape) == 2:
+            return shape[1] == self._inputs
+        flat = len(self.input_shape) == 1 and math.prod(shape[1:]) == self._inputs
+        return len(shape) > 2 and (
+            flat
+            or [d for d in shape[1:] if d != 1] == [d for d in self.input_shape if d != 1]
+        )
 
     def _as_targets(self, y: ArrayLike, n: int) -> Targets:
         """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""

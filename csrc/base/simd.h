@@ -151,7 +151,8 @@ static inline float
 v_sum(vf v)
 {
 #if VL == 16
-    v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    v +=
+        __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
     v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
     v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
 #elif VL == 8
@@ -193,7 +194,7 @@ v_greatest(vf v)
                             i + 6 * j, i + 7 * j, k, k + l, k + 2 * l, k + 3 * l,       \
                             k + 4 * l, k + 5 * l, k + 6 * l, k + 7 * l)
 #elif VL == 8
-#define V_SHUFFLE(a, b, i, j, k, l)                                                 \
+#define V_SHUFFLE(a, b, i, j, k, l)                                                    \
     __builtin_shufflevector(a, b, i, i + j, i + 2 * j, i + 3 * j, k, k + l, k + 2 * l, \
                             k + 3 * l)
 #else

@@ -5,10 +5,10 @@
 
 static void
 dense_forward(float *out, const float *inp, const float *weight, const float *bias,
-              bool relu, int rows, int in, int out_size, int begin, int end)
+              bool relu, bool in_order, int rows, int in, int out_size, int begin, int end)
 {
     gemm_bias(out + begin, out_size, inp, in, weight + begin, out_size, bias + begin, relu,
-              rows, end - begin, in);
+              in_order, rows, end - begin, in);
 }
 
 static void

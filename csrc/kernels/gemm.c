@@ -39,6 +39,7 @@ typedef struct {
     const float *row_bias; /* of rows: the same for every column's; or NULL */
     bool continues;        /* sums begin with C: then alpha is 1 and beta is not used */
     bool relu;             /* max(., 0) of the result */
+    bool splits;           /* narrow products may sum every PARTS-th term apart */
 } gemm_rule;
 
 static inline vf
@@ -86,8 +87,8 @@ begin_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, 
         ptrdiff_t step = rule->bias != NULL ? 0 : p->ldc;
         for (int i = 0; i < rows; i++)
             for (int v = 0; v < vectors; v++)
-                sum[i][v] = load_lanes(from + i * step + v * VL,
-                                       v + 1 == vectors ? last : VL);
+                sum[i][v] =
+                    load_lanes(from + i * step + v * VL, v + 1 == vectors ? last : VL);
     }
 }
 
@@ -140,6 +141,55 @@ gemm_tile(const gemm_operands *p, const float *panel, int step, int m, int n, in
     end_sums(sum, p, rule, m, n, rows, vectors, last);
 }
 
+/* Terms of a narrow product that are summed apart: a single row of one vector would wait
+ * for every sum. */
+#if VL == 16
+#define PARTS 4
+#else
+#define PARTS 2
+#endif
+
+/* A tile of one vector, terms k, k + PARTS, k + 2 PARTS.. of each sum apart. */
+static inline __attribute__((always_inline)) void
+gemm_split_tile(const gemm_operands *p, const float *panel, int step, int m, int n,
+                int rows, const gemm_rule *rule)
+{
+    tile_sums sum, part[PARTS];
+    int last = p->N - n < VL ? p->N - n : VL, k = 0;
+    const float *A = p->A + (ptrdiff_t)m * p->step_m;
+    begin_sums(sum, p, rule, m, n, rows, 1, last);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < PARTS; j++)
+            part[j][i][0] = j == 0 ? sum[i][0] : (vf){0};
+    for (; k + PARTS <= p->K; k += PARTS)
+        for (int j = 0; j < PARTS; j++) {
+            vf b = v_load(panel + (ptrdiff_t)(k + j) * step);
+            for (int i = 0; i < rows; i++)
+                part[j][i][0] +=
+                    A[(ptrdiff_t)i * p->step_m + (k + j) * (ptrdiff_t)p->step_k] * b;
+        }
+    for (; k < p->K; k++) {
+        vf b = v_load(panel + (ptrdiff_t)k * step);
+        for (int i = 0; i < rows; i++)
+            part[0][i][0] += A[(ptrdiff_t)i * p->step_m + (ptrdiff_t)k * p->step_k] * b;
+    }
+    for (int i = 0; i < rows; i++) {
+        sum[i][0] = part[0][i][0];
+        for (int j = 1; j < PARTS; j++)
+            sum[i][0] += part[j][i][0];
+    }
+    end_sums(sum, p, rule, m, n, rows, 1, last);
+}
+
+static inline __attribute__((always_inline)) int
+gemm_split_strip(const gemm_operands *p, const float *panel, int step, int m, int n,
+                 int rows, const gemm_rule *rule)
+{
+    for (; m + rows <= p->M; m += rows)
+        gemm_split_tile(p, panel, step, m, n, rows, rule);
+    return m;
+}
+
 /* Tiles down one panel from row m on, as long as they are whole; returns the next row. */
 static inline __attribute__((always_inline)) int
 gemm_strip(const gemm_operands *p, const float *panel, int step, int m, int n, int rows,
@@ -174,6 +224,16 @@ tiled_rows(int M)
     return M - (rest >= TILE_ROWS / 2 ? rest - TILE_ROWS / 2 : rest);
 }
 
+/* All rows of the columns from n on, which are fewer than a tile's. */
+static void
+gemm_split_columns(const gemm_operands *p, int n, const gemm_rule *rule)
+{
+    for (; n < p->N; n += VL) {
+        int m = gemm_split_strip(p, p->B + n, p->ldb, 0, n, TILE_ROWS / 2, rule);
+        gemm_split_strip(p, p->B + n, p->ldb, m, n, 1, rule);
+    }
+}
+
 /* One block of K over all columns. */
 static void
 gemm_block(const gemm_operands *p, const gemm_rule *rule)
@@ -192,9 +252,14 @@ gemm_block(const gemm_operands *p, const gemm_rule *rule)
         int m = gemm_strip(p, panel, step, 0, n, TILE_ROWS, TILE_VECTORS, rule);
         gemm_strip(p, panel, step, m, n, TILE_ROWS / 2, TILE_VECTORS, rule);
     }
-    for (; n < p->N; n += VL) {
-        int m = gemm_strip(p, p->B + n, p->ldb, 0, n, TILE_ROWS, 1, rule);
-        gemm_strip(p, p->B + n, p->ldb, m, n, TILE_ROWS / 2, 1, rule);
+    if (rule->splits) {
+        gemm_split_columns(p, n, rule);
+    }
+    else {
+        for (int j = n; j < p->N; j += VL) {
+            int m = gemm_strip(p, p->B + j, p->ldb, 0, j, TILE_ROWS, 1, rule);
+            gemm_strip(p, p->B + j, p->ldb, m, j, TILE_ROWS / 2, 1, rule);
+        }
     }
     int rest = tiled_rows(p->M);
     for (n = 0; n + wide <= p->N; n += wide)
@@ -203,7 +268,7 @@ gemm_block(const gemm_operands *p, const gemm_rule *rule)
         gemm_strip(p, p->B + n, p->ldb, rest, n, 1, WIDE_VECTORS / 2, rule);
     for (; n + width <= p->N; n += width)
         gemm_strip(p, p->B + n, p->ldb, rest, n, 1, TILE_VECTORS, rule);
-    for (; n < p->N; n += VL)
+    for (; n < p->N && !rule->splits; n += VL)
         gemm_strip(p, p->B + n, p->ldb, rest, n, 1, 1, rule);
 }
 
@@ -235,11 +300,11 @@ gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B, 
 
 static void
 gemm_bias(float *C, int ldc, const float *A, int lda, const float *B, int ldb,
-          const float *bias, bool relu, int M, int N, int K)
+          const float *bias, bool relu, bool in_order, int M, int N, int K)
 {
     gemm_operands p = {C, ldc, A, lda, 1, B, ldb, NULL, M, N, K};
-    gemm_rule first = {.bias = bias, .relu = relu};
-    gemm_rule later = {.continues = true};
+    gemm_rule first = {.bias = bias, .relu = relu, .splits = !in_order};
+    gemm_rule later = {.continues = true, .splits = !in_order};
     gemm_blocks(&p, first, later);
 }
 

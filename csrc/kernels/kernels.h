@@ -43,9 +43,10 @@ row_of(const void *x, const int32_t *order, int i, size_t bytes)
 static void gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B,
                  int ldb, int M, int N, int K, float alpha, float beta);
 
-/* C = A B + bias, a row of N that the sums begin with; with relu max(., 0) of that. */
+/* C = A B + bias, a row of N that the sums begin with; with relu max(., 0) of that. The
+ * last columns, too few for a tile, are summed in parts unless it must be in order. */
 static void gemm_bias(float *C, int ldc, const float *A, int lda, const float *B, int ldb,
-                      const float *bias, bool relu, int M, int N, int K);
+                      const float *bias, bool relu, bool in_order, int M, int N, int K);
 
 /* C = A B, row k of B beginning at B + offset[k]; sums begin with a number for each row of
  * C, or with 0 when row_bias is NULL. A (M,K) */
@@ -82,10 +83,11 @@ typedef struct {
 /* ---- dense.c ----   inp (rows,in)   weight (in,out)   bias (out)   out, dout (rows,out)
  */
 
-/* Z[:, begin:end] = X W + b; with relu max(Z, 0) */
+/* Z[:, begin:end] = X W + b; with relu max(Z, 0). in_order: to the bits of
+ * dense_forward_nonzeros. */
 static void dense_forward(float *out, const float *inp, const float *weight,
-                          const float *bias, bool relu, int rows, int in, int out_size,
-                          int begin, int end);
+                          const float *bias, bool relu, bool in_order, int rows, int in,
+                          int out_size, int begin, int end);
 
 /* dX[:, begin:end] = dZ W^T */
 static void dense_backward_input(float *dinp, const float *dout, const float *weight,
@@ -120,8 +122,13 @@ static int count_nonzeros(const void *row, bool is_bytes, int n);
 #define PANEL_VECTORS 4
 #define PANEL (PANEL_VECTORS * VL)
 
-/* dense_forward of `width` <= PANEL columns, for rows first_row.. of the lists; out is that
- * of the first of them. Rows of the weight are ldw apart. */
+/* For a few rows: more columns at once. */
+#define WIDE_PANEL (2 * PANEL)
+#define WIDE_PANEL_ROWS 8
+
+/* dense_forward of `width` <= PANEL columns, or WIDE_PANEL of a few rows, for rows
+ * first_row.. of the lists; out is that of the first of them. Rows of the weight are ldw
+ * apart. */
 static void dense_forward_nonzeros(float *out, const rnn_nonzeros *inp, const float *weight,
                                    int ldw, const float *bias, bool relu, int first_row,
                                    int rows, int out_size, int width);
@@ -153,11 +160,12 @@ static void unfolded_backward_params(float *weight_target, float *bias_target,
                                      int filters, const window *s, float alpha, float beta);
 
 /* ---- conv2d.c: one image, stride 1, padding < K ----
- * Everything happens in planes whose rows keep the pitch of the padded image, W + 2 padding:
- * then one offset leads from any output position to what a weight meets there, across the
- * ends of rows. A plane of outputs has P rows and is rounded up to whole vectors; the K - 1
- * last columns of each row and what comes after the rows mean nothing in results and are
- * zero in gradients. Vectors read up to RNN_READ_SLACK floats past the end of planes. */
+ * Everything happens in planes whose rows keep the pitch of the padded image, W + 2
+ * padding: then one offset leads from any output position to what a weight meets there,
+ * across the ends of rows. A plane of outputs has P rows and is rounded up to whole
+ * vectors; the K - 1 last columns of each row and what comes after the rows mean nothing in
+ * results and are zero in gradients. Vectors read up to RNN_READ_SLACK floats past the end
+ * of planes. */
 static int conv2d_pitch(const window *s);
 static int conv2d_plane(const window *s);
 
@@ -242,13 +250,14 @@ static void pooled_input_gradient(float *dpixels, const float *dout, const int32
  * are listed in order; patches ((K+1)^2, stride) has a column for each of them, and which
  * (filters, stride) an entry. area: windows in the image, P x Q. */
 
-/* Lists live windows, rows of the padded image being at most 64 pixels; returns how many. */
-static int windows_live(int32_t *live, const float *padded, int K, int P, int Q,
-                        int pitch);
+/* Lists live windows, rows of the padded image being at most 64 pixels; returns how many.
+ */
+static int windows_live(int32_t *live, const float *padded, int K, int P, int Q, int pitch);
 static void windows_patches(float *patches, int stride, const int32_t *live, int n,
                             const float *padded, int K, int Q, int pitch);
 
-/* out (filters, area), to the bits of convolution, max pool and ReLU one after the other. */
+/* out (filters, area), to the bits of convolution, max pool and ReLU one after the other.
+ */
 static void windows_forward(float *out, int32_t *which, const float *patches, int stride,
                             const int32_t *live, int n, const float *weight,
                             const float *bias, bool relu, int filters, int K, int area);

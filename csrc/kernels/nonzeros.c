@@ -125,7 +125,8 @@ add_listed_rows(vf *sum, const int32_t *at, const float *value, int n, const flo
 #define PANEL_ROWS 64
 
 /* Range by range of the weight's rows, so that they are in the first-level cache while the
- * rows of X pass. Sums begin with the bias, wait in `held` between ranges, and end in out. */
+ * rows of X pass. Sums begin with the bias, wait in `held` between ranges, and end in out.
+ */
 static inline __attribute__((always_inline)) void
 sparse_forward(float *out, int ldo, float *held, const rnn_nonzeros *inp,
                const float *weight, int ldw, const float *bias, bool relu, ptrdiff_t row,
@@ -134,16 +135,16 @@ sparse_forward(float *out, int ldo, float *held, const rnn_nonzeros *inp,
     for (int r = 0; r < RNN_NONZERO_RANGES; r++)
         for (int b = 0; b < rows; b++) {
             const int32_t *range = inp->range + (row + b) * (RNN_NONZERO_RANGES + 1) + r;
-            vf sum[PANEL_VECTORS];
+            vf sum[WIDE_PANEL / VL];
             for (int v = 0; v < vectors; v++)
-                sum[v] = r > 0 ? v_load(held + b * PANEL + v * VL)
+                sum[v] = r > 0 ? v_load(held + (b * vectors + v) * VL)
                                : v_load_part(bias + v * VL, v + 1 == vectors ? last : VL);
             add_listed_rows(sum, inp->column + range[0], inp->value + range[0],
                             range[1] - range[0], weight, ldw, vectors);
             float *to = out + (ptrdiff_t)b * ldo;
             for (int v = 0; v < vectors; v++)
                 if (r + 1 < RNN_NONZERO_RANGES)
-                    v_store(held + b * PANEL + v * VL, sum[v]);
+                    v_store(held + (b * vectors + v) * VL, sum[v]);
                 else
                     v_store_part(to + v * VL, relu ? v_at_least(sum[v], 0.0f) : sum[v],
                                  v + 1 == vectors ? last : VL);
@@ -159,7 +160,10 @@ dense_forward_nonzeros(float *out, const rnn_nonzeros *inp, const float *weight,
     for (int begin = 0; begin < rows; begin += PANEL_ROWS) {
         int n = rows - begin < PANEL_ROWS ? rows - begin : PANEL_ROWS;
         float *to = out + (ptrdiff_t)begin * out_size;
-        if (width == PANEL)
+        if (width == WIDE_PANEL)
+            sparse_forward(to, out_size, held, inp, weight, ldw, bias, relu,
+                           first_row + begin, n, WIDE_PANEL / VL, VL);
+        else if (width == PANEL)
             sparse_forward(to, out_size, held, inp, weight, ldw, bias, relu,
                            first_row + begin, n, PANEL_VECTORS, VL);
         else

@@ -6,7 +6,8 @@
 
 /* A max pool hands its gradient to one of four outputs: what lies below is taken from a
  * list of these instead of from planes that are mostly zero. Pixels, and a kernel's rows,
- * have their channels side by side, so that what an output sees is K runs of K*C numbers. */
+ * have their channels side by side, so that what an output sees is K runs of K*C numbers.
+ */
 
 static int
 pooled_run(const window *s)

@@ -65,7 +65,7 @@ col2im(float *dinp, const float *columns, const window *s)
 
 static void
 unfolded_forward(float *out, const float *inp, const float *weight, const float *bias,
-               float *columns, int filters, const window *s)
+                 float *columns, int filters, const window *s)
 {
     int positions = s->P * s->Q, fan_in = s->C * s->K * s->K;
     im2col(columns, inp, s);
@@ -78,7 +78,7 @@ unfolded_forward(float *out, const float *inp, const float *weight, const float 
 
 static void
 unfolded_backward_input(float *dinp, const float *dout, const float *weight, float *columns,
-                      int filters, const window *s)
+                        int filters, const window *s)
 {
     int positions = s->P * s->Q, fan_in = s->C * s->K * s->K;
     gemm(columns, positions, weight, 1, fan_in, dout, positions, fan_in, positions, filters,
@@ -87,9 +87,9 @@ unfolded_backward_input(float *dinp, const float *dout, const float *weight, flo
 }
 
 static void
-unfolded_backward_params(float *weight_target, float *bias_target, const float *dout, const float *inp,
-                       float *columns, int filters, const window *s, float alpha,
-                       float beta)
+unfolded_backward_params(float *weight_target, float *bias_target, const float *dout,
+                         const float *inp, float *columns, int filters, const window *s,
+                         float alpha, float beta)
 {
     int positions = s->P * s->Q, fan_in = s->C * s->K * s->K;
     im2col(columns, inp, s);

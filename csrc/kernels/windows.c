@@ -47,8 +47,8 @@ copy_patches(float *patches, int stride, const int32_t *live, int n, const float
 }
 
 static void
-windows_patches(float *patches, int stride, const int32_t *live, int n,
-                const float *padded, int K, int Q, int pitch)
+windows_patches(float *patches, int stride, const int32_t *live, int n, const float *padded,
+                int K, int Q, int pitch)
 {
     if (K == 3)
         copy_patches(patches, stride, live, n, padded, 4, Q, pitch);
@@ -179,7 +179,8 @@ backward_windows(float *sums, float *bias_sum, const float *dout, const int32_t 
 
 /* What comes to the outputs of blank windows, where those pass it on. */
 static void
-add_blank_windows(float *bias_sum, const float *dout, const float *is_blank_window, int area)
+add_blank_windows(float *bias_sum, const float *dout, const float *is_blank_window,
+                  int area)
 {
     vf bias = v_load(bias_sum);
     for (int i = 0; i < area; i += VL) {

@@ -86,7 +86,8 @@ typedef struct {
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
     float *scratch; /* layer->scratch floats, one's own */
     float *shared;  /* layer->shared floats for all rows and slices */
-    float *packed;  /* a working copy of the parameters, current instead of params; or NULL */
+    float
+        *packed; /* a working copy of the parameters, current instead of params; or NULL */
     float *dout;
     float *dinp;
     const float *params;
@@ -108,9 +109,10 @@ typedef struct {
     void (*unpack)(const rnn_layer *layer, float *params, const float *packed);
 } rnn_layer_type;
 
-/* In place of a number of slices: the pass is given some rows of the batch, and neighbouring
- * layers of this kind take the rows through all of them before the next rows come. PARAMS
- * by rows is given a target of the slice's own; these are added up in the order of slices.
+/* In place of a number of slices: the pass is given some rows of the batch, and
+ * neighbouring layers of this kind take the rows through all of them before the next rows
+ * come. PARAMS by rows is given a target of the slice's own; these are added up in the
+ * order of slices.
  */
 #define RNN_BY_ROWS (-1)
 #define RNN_MAX_ROW_SLICES 8
@@ -128,9 +130,9 @@ struct rnn_layer {
     size_t scratch;                  /* floats that a pass may write and forget */
     size_t shared;                   /* floats from PREPARE, or statistics of a batch */
     size_t packed;                   /* floats of a working copy of parameters; 0: none */
-    bool takes_nonzeros;             /* FORWARD and PARAMS can do with the nonzeros of inp */
-    bool is_identity;                /* gives the numbers that it got: may be left out */
-    int slices[RNN_PASSES];          /* from shapes only, or RNN_BY_ROWS; 0: no such pass */
+    bool takes_nonzeros;     /* FORWARD and PARAMS can do with the nonzeros of inp */
+    bool is_identity;        /* gives the numbers that it got: may be left out */
+    int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass */
     double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay */
     rnn_shape maps;          /* what attention_maps shows of a row; rank 0: nothing */
     size_t maps_offset;      /* where it lies in the row's part of cache, in floats */

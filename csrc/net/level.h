@@ -43,7 +43,7 @@ typedef struct {
     const rnn_loss_type *losses;          /* ends with a NULL name */
     const rnn_optimizer_type *optimizers; /* ends with a NULL name */
     const rnn_fused_epoch *fused_epochs;  /* ends with NULL functions */
-    const rnn_fusion *fusions;            /* ends with NULL; the first that matches is taken */
+    const rnn_fusion *fusions; /* ends with NULL; the first that matches is taken */
     void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,
                        int begin, int end);
     void (*gather_u8)(float *out, const uint8_t *x, const int32_t *order, int size,

@@ -1,5 +1,6 @@
 #include "net.h"
 
+#include "../base/finite.h"
 #include "../base/size.h"
 
 #include <stdio.h>
@@ -321,20 +322,13 @@ rnn_net_profile(const rnn_net *net, int step, int kind)
 {
     int64_t total = 0;
     for (size_t slice = 0; slice < RNN_MAX_SLICES; slice++)
-        total += net->profile[slice * profile_size(net)
-                              + (size_t)step * RNN_WORK_KINDS + (size_t)kind];
+        total += net->profile[slice * profile_size(net) + (size_t)step * RNN_WORK_KINDS
+                              + (size_t)kind];
     return total;
 }
 
 bool
 rnn_net_is_finite(const rnn_net *net)
 {
-    const uint32_t exponent = 0x7f800000; /* all ones: NaN or infinity */
-    uint32_t found = 0;
-    for (size_t i = 0; i < net->param_count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &net->params[i], sizeof bits);
-        found |= (bits & exponent) == exponent;
-    }
-    return found == 0;
+    return rnn_all_finite(net->params, net->param_count);
 }

@@ -51,7 +51,8 @@ typedef struct {
     float *moments;       /* n_moments * param_count floats: what the optimiser keeps */
     int n_moments;
 
-    double sparse_below; /* density of inputs from which on their zeros are multiplied too */
+    double
+        sparse_below; /* density of inputs from which on their zeros are multiplied too */
     rnn_nonzeros nonzeros;
     void *nonzeros_memory; /* NULL until something needs it */
     float *packed;         /* the first step's working copy of its parameters; or NULL */
@@ -59,15 +60,16 @@ typedef struct {
     /* Room for `capacity` rows, in one allocation behind `workspace`. */
     int capacity;
     void *workspace;
-    float *inp;      /* gathered rows */
-    float *dinp;     /* gradient with respect to them */
-    void *targets;   /* gathered */
-    float *weights;  /* gathered */
+    float *inp;     /* gathered rows */
+    float *dinp;    /* gradient with respect to them */
+    void *targets;  /* gathered */
+    float *weights; /* gathered */
     double *loss_of_row;
     uint8_t *hit_of_row;
-    double *sums;     /* over slices of parameters */
-    float *partials;  /* partial_count floats a slice of rows */
-    int64_t *profile; /* nanoseconds by slice, step (n_steps: none) and kind of work; or NULL */
+    double *sums;    /* over slices of parameters */
+    float *partials; /* partial_count floats a slice of rows */
+    int64_t
+        *profile; /* nanoseconds by slice, step (n_steps: none) and kind of work; or NULL */
 } rnn_net;
 
 /* Takes n_layers layers and an optimiser whose type and attr are filled in. On failure *net

@@ -33,7 +33,8 @@ nanoseconds(void)
 static double
 density(const rnn_net *net, const rnn_batch *all)
 {
-    int n = all->rows < DENSITY_ROWS ? all->rows : DENSITY_ROWS, size = rnn_net_in_size(net);
+    int n = all->rows < DENSITY_ROWS ? all->rows : DENSITY_ROWS,
+        size = rnn_net_in_size(net);
     size_t bytes = (size_t)size * (all->data->x_is_bytes ? 1 : sizeof(float));
     double count = 0;
     for (int i = 0; i < n; i++) {
@@ -330,8 +331,8 @@ backward_rows(const chain *c, int begin, int end, int slice, bool begins)
     for (int i = c->end - 1; i >= c->begin && i >= bottom; i--) {
         const rnn_step *step = &net->steps[i];
         rnn_io io = step_io(c->run, i, begin, end - begin, slice);
-        io.target = net->partials + (size_t)slice * net->partial_count
-                    + step->partial_offset;
+        io.target =
+            net->partials + (size_t)slice * net->partial_count + step->partial_offset;
         io.alpha = 1.0f;
         io.beta = begins ? 0.0f : 1.0f;
         call_pass(net, i, RNN_OUTPUT, &io, slice);

@@ -28,8 +28,8 @@ typedef struct {
     int backward_from; /* steps from here on have had their OUTPUT and INPUT */
 } rnn_run;
 
-/* Rows of a call's data: order[0..rows-1], or with order NULL begin..begin+rows-1. The order
- * goes on up to order[following - 1]. */
+/* Rows of a call's data: order[0..rows-1], or with order NULL begin..begin+rows-1. The
+ * order goes on up to order[following - 1]. */
 typedef struct {
     const rnn_data *data;
     const int32_t *order;

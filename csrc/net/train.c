@@ -191,8 +191,7 @@ predict_block(rnn_run *r, const rnn_batch *block, void *context)
 {
     float *predictions = context;
     rnn_run_forward(r, block, RNN_FOR_OUTPUTS,
-                    predictions
-                        + (size_t)block->begin * (size_t)rnn_net_out_size(r->net));
+                    predictions + (size_t)block->begin * (size_t)rnn_net_out_size(r->net));
 }
 
 rnn_status

@@ -3,6 +3,7 @@
 
 #include "../base/blas.h"
 #include "../base/cpu.h"
+#include "../base/finite.h"
 #include "../base/rng.h"
 #include "../net/level.h"
 
@@ -145,7 +146,32 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(all_finite_doc,
+             "all_finite($module, array, /)\n--\n\n"
+             "Whether every element of a float32 (n, m) array is finite.");
+
+static PyObject *
+all_finite(PyObject *module, PyObject *array_b)
+{
+    (void)module;
+    array_rule rule = {"all_finite", "array", NPY_FLOAT32, -1, 2, {-1, -1}, 0};
+    PyArrayObject *array = take_array(array_b, &rule);
+    PyObject *result = NULL;
+    if (array == NULL)
+        goto done;
+    const float *x = PyArray_DATA(array);
+    size_t n = (size_t)PyArray_DIM(array, 0) * (size_t)PyArray_DIM(array, 1);
+    PyThreadState *saved = PyEval_SaveThread();
+    bool finite = rnn_all_finite(x, n);
+    PyEval_RestoreThread(saved);
+    result = PyBool_FromLong(finite);
+done:
+    release_array(array);
+    return result;
+}
+
 static PyMethodDef module_methods[] = {
+    {"all_finite", all_finite, METH_O, all_finite_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},
     {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
     {"build_config", build_config, METH_NOARGS, build_config_doc},

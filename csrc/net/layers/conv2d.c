@@ -64,8 +64,7 @@ conv2d_sizes_of(const window *s, int filters)
     z.positions = z.plane - conv2d_pitch(s) + s->Q;
     z.back_pitch = s->Q + 2 * z.back_padding;
     z.back_rows = s->P + 2 * z.back_padding;
-    z.padded =
-        (size_t)s->C * (size_t)z.padded_rows * (size_t)conv2d_pitch(s) + slack;
+    z.padded = (size_t)s->C * (size_t)z.padded_rows * (size_t)conv2d_pitch(s) + slack;
     z.planes = (size_t)filters * (size_t)z.plane + slack;
     z.back = (size_t)filters * (size_t)z.back_rows * (size_t)z.back_pitch + slack;
     z.back_planes = (size_t)s->C * (size_t)s->H * (size_t)z.back_pitch + slack;
@@ -341,10 +340,10 @@ static conv2d_pool_sizes
 conv2d_pool_sizes_of(const window *s, int filters)
 {
     size_t area = (size_t)(s->P / 2) * (size_t)(s->Q / 2);
-    return (conv2d_pool_sizes){.of = conv2d_sizes_of(s, filters),
-                               .runs = (size_t)filters * (size_t)s->K
-                                       * (size_t)pooled_run(s),
-                               .lists = 2 * area + 5 * (size_t)filters};
+    return (conv2d_pool_sizes){
+        .of = conv2d_sizes_of(s, filters),
+        .runs = (size_t)filters * (size_t)s->K * (size_t)pooled_run(s),
+        .lists = 2 * area + 5 * (size_t)filters};
 }
 
 /* Offsets as conv2d has them, then the weights' runs. */

@@ -31,7 +31,8 @@ windows_cache_of(const rnn_layer *layer, const rnn_io *io, const window *s, int 
     windows_cache c = {.n = (int32_t *)(void *)base, .stride = windows_stride(area)};
     c.window = c.n + 1;
     c.patches = base + 1 + area;
-    c.which = (int32_t *)(void *)(c.patches + (ptrdiff_t)(s->K + 1) * (s->K + 1) * c.stride);
+    c.which =
+        (int32_t *)(void *)(c.patches + (ptrdiff_t)(s->K + 1) * (s->K + 1) * c.stride);
     return c;
 }
 

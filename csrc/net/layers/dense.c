@@ -98,7 +98,7 @@ dense_part(const rnn_layer *layer, rnn_pass pass, int extent, int slice)
     if (slices == RNN_BY_ROWS)
         return (part){0, extent};
     return (part){rnn_slice_begin(extent, slices, slice),
-                     rnn_slice_begin(extent, slices, slice + 1)};
+                  rnn_slice_begin(extent, slices, slice + 1)};
 }
 
 static bool
@@ -107,12 +107,12 @@ dense_is_by_rows(const rnn_layer *layer)
     return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
 }
 
-/* Columns j.. of the weight or its target, at most PANEL and before `end`. In the working
+/* Columns j.. of the weight or its target. In the working
  * copy a panel's columns lie side by side: rows of a wide matrix, a power of two apart,
  * would push each other out of the cache. */
 typedef struct {
     float *weight;
-    int step, width;
+    int step; /* from row to row */
 } dense_panel;
 
 static int
@@ -122,14 +122,13 @@ panel_width(int extent, int j)
 }
 
 static dense_panel
-dense_panel_of(const rnn_layer *layer, const rnn_io *io, float *weights, int j, int end)
+dense_panel_of(const rnn_layer *layer, const rnn_io *io, float *weights, int j)
 {
     int units = dense_units(layer);
     if (io->packed != NULL)
         return (dense_panel){io->packed + (ptrdiff_t)j * last_extent(layer),
-                             panel_width(units, j), panel_width(end, j)};
-    return (dense_panel){weights + layer->param[0].offset + j, units,
-                         panel_width(end, j)};
+                             panel_width(units, j)};
+    return (dense_panel){weights + layer->param[0].offset + j, units};
 }
 
 static void
@@ -157,8 +156,23 @@ dense_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     int in = last_extent(layer), units = dense_units(layer);
-    if (io->to_input)
+    if (io->training && io->to_input)
         transpose(io->shared, in, io->params + layer->param[0].offset, units, in, units);
+}
+
+/* Columns c of z from the lists of nonzeros. A few rows go along wide stretches of the
+ * weight: they do not come again, so that nothing is gained by keeping a panel. */
+static void
+dense_forward_listed(const rnn_layer *layer, const rnn_io *io, float *z, bool relu, part c)
+{
+    const float *bias = io->params + layer->param[1].offset;
+    int step = io->packed == NULL && io->rows <= WIDE_PANEL_ROWS ? WIDE_PANEL : PANEL;
+    for (int j = c.begin, width; j < c.end; j += width) {
+        width = c.end - j < step ? panel_width(c.end, j) : step;
+        dense_panel p = dense_panel_of(layer, io, (float *)io->params, j);
+        dense_forward_nonzeros(z + j, io->nonzeros, p.weight, p.step, bias + j, relu,
+                               io->first_row, io->rows, dense_units(layer), width);
+    }
 }
 
 static void
@@ -172,14 +186,10 @@ dense_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     bool relu = f->forward == relu_forward;
     float *z = f->from_input ? io->cache : io->out;
     if (io->nonzeros != NULL)
-        for (int j = c.begin; j < c.end; j += PANEL) {
-            dense_panel p = dense_panel_of(layer, io, (float *)io->params, j, c.end);
-            dense_forward_nonzeros(z + j, io->nonzeros, p.weight, p.step, bias + j, relu,
-                                   io->first_row, rows, units, p.width);
-        }
+        dense_forward_listed(layer, io, z, relu, c);
     else
-        dense_forward(z, io->inp, weight, bias, relu, rows, last_extent(layer), units,
-                      c.begin, c.end);
+        dense_forward(z, io->inp, weight, bias, relu, layer->takes_nonzeros, rows,
+                      last_extent(layer), units, c.begin, c.end);
     if (relu || f->forward == linear_forward)
         return;
     for (int b = 0; b < rows; b++) {
@@ -227,10 +237,10 @@ dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     float *weight = io->target + layer->param[0].offset;
     if (io->nonzeros != NULL)
         for (int j = c.begin; j < c.end; j += PANEL) {
-            dense_panel p = dense_panel_of(layer, io, io->target, j, c.end);
+            dense_panel p = dense_panel_of(layer, io, io->target, j);
             dense_backward_weight_nonzeros(p.weight, p.step, io->dout + j, io->nonzeros,
-                                           rows, units, r.begin, r.end, p.width, io->alpha,
-                                           io->beta);
+                                           rows, units, r.begin, r.end,
+                                           panel_width(c.end, j), io->alpha, io->beta);
         }
     else
         dense_backward_weight(weight, io->dout, io->inp, rows, in, units, r.begin, r.end,

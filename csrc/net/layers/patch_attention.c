@@ -5,9 +5,9 @@
 
 /* The widths of the layers in it. */
 typedef struct {
-    int C, H, W, size;  /* image and patch */
-    int T, length, D;   /* tokens, numbers in a patch, numbers in a token */
-    int qkv;            /* 3 D: q, k and v of a token lie side by side */
+    int C, H, W, size; /* image and patch */
+    int T, length, D;  /* tokens, numbers in a patch, numbers in a token */
+    int qkv;           /* 3 D: q, k and v of a token lie side by side */
     int heads;
 } patch_attention_sizes;
 
@@ -123,18 +123,19 @@ patch_attention_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice
     for (int pair = 0; pair < 3; pair++) {
         const float *weight = patch_attention_param(layer, io, PA_Q + 2 * pair);
         for (int i = 0; i < z.D; i++)
-            memcpy(s.weight + (ptrdiff_t)i * z.qkv + pair * z.D, weight + (ptrdiff_t)i * z.D,
-                   row);
+            memcpy(s.weight + (ptrdiff_t)i * z.qkv + pair * z.D,
+                   weight + (ptrdiff_t)i * z.D, row);
         memcpy(s.bias + pair * z.D, patch_attention_param(layer, io, PA_Q_BIAS + 2 * pair),
                row);
     }
     if (io->training)
         transpose(s.transposed, z.D, s.weight, z.qkv, z.D, z.qkv);
     for (int t = 0; t < z.T; t++)
-        memcpy(s.tokens + (ptrdiff_t)t * z.D, patch_attention_param(layer, io, PA_PATCH_BIAS),
-               row);
+        memcpy(s.tokens + (ptrdiff_t)t * z.D,
+               patch_attention_param(layer, io, PA_PATCH_BIAS), row);
     add_positions(s.tokens, patch_attention_param(layer, io, PA_TABLE), NULL, z.T, z.D);
-    dense_forward(s.qkv, s.tokens, s.weight, s.bias, false, z.T, z.D, z.qkv, 0, z.qkv);
+    dense_forward(s.qkv, s.tokens, s.weight, s.bias, false, false, z.T, z.D, z.qkv, 0,
+                  z.qkv);
 }
 
 /* Live tokens' q, k, v among those of blank ones. */
@@ -179,11 +180,11 @@ patch_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice
                            z.W, z.size);
         int n = *c.n = live_patches(c.live, c.patches, s.dtokens, z.T, z.length);
         dense_forward(c.tokens, c.patches, patch_attention_param(layer, io, PA_PATCH),
-                      patch_attention_param(layer, io, PA_PATCH_BIAS), false, n, z.length,
-                      z.D, 0, z.D);
+                      patch_attention_param(layer, io, PA_PATCH_BIAS), false, false, n,
+                      z.length, z.D, 0, z.D);
         add_positions(c.tokens, patch_attention_param(layer, io, PA_TABLE), c.live, n, z.D);
-        dense_forward(s.live_qkv, c.tokens, shared.weight, shared.bias, false, n, z.D,
-                      z.qkv, 0, z.qkv);
+        dense_forward(s.live_qkv, c.tokens, shared.weight, shared.bias, false, false, n,
+                      z.D, z.qkv, 0, z.qkv);
         merge_tokens(c.qkv, s.live_qkv, shared.qkv, c.live, n, z.T, z.qkv);
         attention_forward(io->out + (ptrdiff_t)b * layer->out_size, c.alpha, c.qkv,
                           c.qkv + z.D, c.qkv + 2 * z.D, z.qkv, s.held, z.T, z.D, z.heads);
@@ -284,8 +285,7 @@ patch_attention_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     patch_attention_scratch s = patch_attention_scratch_of(io, &z);
     if (io->beta == 0)
         memset(io->target, 0, layer->param_count * sizeof(float));
-    memset(s.blank_qkv, 0,
-           (size_t)(s.bias + z.qkv - s.blank_qkv) * sizeof(float));
+    memset(s.blank_qkv, 0, (size_t)(s.bias + z.qkv - s.blank_qkv) * sizeof(float));
     for (int b = 0; b < io->rows; b++) {
         patch_attention_cache c = patch_attention_cache_of(layer, io, &z, b);
         part_tokens(s.live_qkv, s.blank_qkv, c.qkv, c.live, *c.n, z.T, z.qkv);

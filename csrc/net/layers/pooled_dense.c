@@ -1,6 +1,6 @@
-/* A linear dense layer over tokens and the mean over tokens above it, in one: the mean comes
- * first, which is the same, mean_t(x_t W + b) = mean_t(x_t) W + b, for one row instead of
- * T. Cache holds the means. Part of net/level.c. */
+/* A linear dense layer over tokens and the mean over tokens above it, in one: the mean
+ * comes first, which is the same, mean_t(x_t W + b) = mean_t(x_t) W + b, for one row
+ * instead of T. Cache holds the means. Part of net/level.c. */
 
 static void
 pooled_dense_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
@@ -20,7 +20,7 @@ pooled_dense_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         mean_over_tokens(io->cache + (ptrdiff_t)b * in,
                          io->inp + (ptrdiff_t)b * layer->in_size, T, in);
     dense_forward(io->out, io->cache, io->params, io->params + layer->param[1].offset,
-                  false, io->rows, in, units, 0, units);
+                  false, false, io->rows, in, units, 0, units);
 }
 
 static void

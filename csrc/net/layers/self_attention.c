@@ -32,7 +32,8 @@ attention_cache_of(const rnn_layer *layer, const rnn_io *io, int b)
                              base + 4 * size};
 }
 
-/* Scratch: dscores (T,T), a transposed head (T,D), dcontext (T,D), and the slack of gemm. */
+/* Scratch: dscores (T,T), a transposed head (T,D), dcontext (T,D), and the slack of gemm.
+ */
 static size_t
 attention_scratch_size(const rnn_layer *layer)
 {
@@ -110,7 +111,8 @@ attention_project(float *out, const rnn_layer *layer, const rnn_io *io, int pair
 {
     int T = layer->in.dim[0], D = layer->in.dim[1];
     dense_forward(out, inp, attention_weight(layer, io, pair),
-                  io->params + layer->param[2 * pair + 1].offset, false, T, D, D, 0, D);
+                  io->params + layer->param[2 * pair + 1].offset, false, false, T, D, D, 0,
+                  D);
 }
 
 /* dinp = beta * dinp + dout W^T */

@@ -71,7 +71,7 @@ patch_embed_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         patches_from_image(io->cache + at, io->inp + at, C, H, W,
                            (int)layer->attr[PATCH_SIZE]);
         dense_forward(io->out + (ptrdiff_t)b * layer->out_size, io->cache + at, io->params,
-                      io->params + layer->param[1].offset, false, layer->out.dim[0],
+                      io->params + layer->param[1].offset, false, false, layer->out.dim[0],
                       patch_length(layer), units, 0, units);
     }
 }
