@@ -16,6 +16,7 @@ class Case:
     input_shape: tuple[int, ...]  # n stands for (n,)
     loss: str
     rows: int
+    blank: bool = False  # most of an input is zero, all of the first row's
 
     def __post_init__(self):
         if isinstance(self.input_shape, int):
@@ -389,7 +390,75 @@ MODELS = [
     ),
 ]
 
-LAYERS = CONV + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS
+
+def _pool_model(name, filters, kernel, shape, rows, padding=1, first="relu"):
+    """A convolution under a 2 x 2 max pool, which are one step of the plan."""
+    layers = [conv2d(filters, kernel, first, padding=padding), maxpool2d(), flatten()]
+    return Case(name, [*layers, dense(10)], shape, SOFTMAX, rows, blank=True)
+
+
+BLANKS = [
+    Case("blank dense", [dense(150, "relu"), dense(10)], (90,), SOFTMAX, 20, blank=True),
+    Case("blank wide dense", [dense(600, "relu")], (70,), SQUARES, 70, blank=True),
+    Case("blank dense, few units", [dense(10)], (300,), SOFTMAX, 20, blank=True),
+    Case("blank dense, tanh", [dense(130, "tanh"), dense(4)], (301,), SOFTMAX, 9, True),
+    Case("blank dense, 300 rows", [dense(35, "relu"), dense(3)], (40,), SOFTMAX, 300, True),
+    _pool_model("blank windows", 8, 3, (1, 28, 28), 9),
+    _pool_model("blank windows, odd", 5, 3, (1, 11, 9), 20, padding=0),
+    _pool_model("blank windows, kernel 5", 3, 5, (1, 12, 16), 4, padding=2),
+    _pool_model("blank windows, linear", 2, 2, (1, 8, 10), 4, 1, "linear"),
+    _pool_model("blank windows, as wide as can be", 1, 3, (1, 6, 62), 3),
+    _pool_model("wide image", 3, 3, (1, 6, 66), 3),
+    _pool_model("three channels", 7, 3, (3, 10, 12), 17),
+    _pool_model("sixteen channels", 33, 3, (16, 9, 14), 3),
+    _pool_model("five channels, kernel 5", 4, 5, (5, 13, 8), 3, padding=2),
+    Case(
+        "blank rows, no pool",
+        [conv2d(9, 3, "relu", padding=1), conv2d(6, 3, "silu"), flatten(), dense(3)],
+        (1, 14, 18),
+        SOFTMAX,
+        5,
+        blank=True,
+    ),
+    Case(
+        "two pooled convolutions",
+        [
+            conv2d(6, 3, "relu", padding=1),
+            maxpool2d(),
+            conv2d(18, 3, "relu", padding=1),
+            maxpool2d(),
+            flatten(),
+            dense(40, "relu"),
+            dense(10),
+        ],
+        (1, 16, 20),
+        SOFTMAX,
+        11,
+        blank=True,
+    ),
+    *(
+        Case(
+            f"blank patches, {heads} heads",
+            [
+                patch_embed(2, 12),
+                position("xavier"),
+                activation("relu"),
+                self_attention(heads),
+                dense(20, "relu"),
+                dense(12),
+                mean_pool(),
+                dense(10),
+            ],
+            (channels, 12, 10),
+            SOFTMAX,
+            rows,
+            blank=True,
+        )
+        for heads, channels, rows in [(1, 1, 19), (3, 2, 3)]
+    ),
+]
+
+LAYERS = CONV + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS + BLANKS
 CASES = DENSE + LAYERS
 
 
@@ -412,11 +481,22 @@ def _draw(rng, layer_type, name, shape):
     return rng.uniform(-0.5, 0.5, shape)
 
 
+def _spots(rng, shape):
+    """1 where an input is kept: nothing of the first row, spots in the middle of others."""
+    kept = np.zeros(shape)
+    middle = tuple(slice(extent // 4, extent - extent // 4) for extent in shape[-2:])
+    kept[(..., *middle)] = rng.random(kept[(..., *middle)].shape) < 0.6
+    kept[0] = 0
+    return kept
+
+
 def arrays(case, seed=0):
-    """Float64 inputs away from zero, targets, and parameters for a case."""
+    """Float64 inputs away from zero, or blank for the most part, targets, and parameters for a case."""
     rng = np.random.default_rng([seed, len(case.name), case.inputs, case.rows])
     sample = (case.rows, *case.input_shape)
     x = rng.uniform(0.1, 1, sample) * rng.choice([-1, 1], sample)
+    if case.blank:
+        x *= _spots(rng, sample)
     shapes = layer_arrays(case)
     outputs = shapes[-1][0][0]
     if case.loss == SOFTMAX:

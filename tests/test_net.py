@@ -1,11 +1,15 @@
 """The native net against its float64 twin, and what it promises about bits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import reference
 from cases import (
+    BLANKS,
     CASES,
+    MODELS,
     SOFTMAX,
     SQUARES,
     Case,
@@ -136,6 +140,38 @@ def test_bits_do_not_depend_on_threads(threads, level):
         alone.gradients(x, y)[1].tobytes()
         == many.gradients(x, y, threads=threads)[1].tobytes()
     )
+
+
+MANY_ROWS = [
+    replace(case, name=f"{case.name}, 70 rows", rows=70)
+    for case in [*MODELS, *BLANKS]
+    if not any(layer["type"] == "batchnorm" for layer in case.layers)
+]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("case", [*MODELS, *MANY_ROWS], ids=str)
+def test_models_train_to_the_same_bits_with_any_threads(case, optimizer):
+    """A whole call is worth threads from 5 million multiply-adds on: hence the epochs."""
+    x, y, params = arrays(case)
+    left = set()
+    for threads in (1, 2, 3, 8):
+        net = native(case, params, {"type": optimizer})
+        x32, y32 = native_arrays(case, x, y)
+        order = np.arange(len(x), dtype=np.int32)
+        losses, _ = net.train(x32, y32, order, 37, 0.01, epochs=20, threads=threads)
+        left.add((losses.tobytes(), net.weights.tobytes(), net.predict(x32).tobytes()))
+    assert len(left) == 1
+
+
+@pytest.mark.parametrize("case", MANY_ROWS, ids=str)
+def test_a_row_alone_equals_the_row_in_a_batch_of_any_model(case, level):
+    x, y, params = arrays(case)
+    net = native(case, params)
+    x32, _ = native_arrays(case, x, y)
+    together = net.predict(x32)
+    for begin, end in [(0, 1), (1, 2), (3, 9), (60, 70)]:
+        assert net.predict(x32[begin:end]).tobytes() == together[begin:end].tobytes()
 
 
 def test_row_alone_equals_row_in_batch(level):

@@ -1,0 +1,95 @@
+"""What leaves zeros out gives the bits of what multiplies them, and hides no NaN."""
+
+import numpy as np
+import pytest
+
+from cases import SOFTMAX, SQUARES, Case, arrays, conv2d, dense, flatten, maxpool2d, native
+from rnn_native import _core
+
+NEVER, ALWAYS = 0, 2
+
+SPARSE = [
+    Case("wide", [dense(300, "relu"), dense(10)], (200,), SOFTMAX, 150, blank=True),
+    Case("a rest of columns", [dense(450, "gelu"), dense(3)], (131,), SOFTMAX, 70, True),
+    Case("by rows", [dense(33, "relu"), dense(10)], (100,), SOFTMAX, 40, blank=True),
+    Case("one layer", [dense(10)], (400,), SOFTMAX, 40, blank=True),
+    Case("values", [dense(129, "tanh"), dense(2)], (260,), SQUARES, 19, blank=True),
+    Case("blocks of rows", [dense(300), dense(2)], (120,), SQUARES, 600, blank=True),
+]
+
+
+def sparse_data(case, as_bytes):
+    x, y, params = arrays(case)
+    x = x.reshape(len(x), -1)
+    x = np.abs(255 * x).astype(np.uint8) if as_bytes else x.astype(np.float32)
+    return x, y.astype(np.int32 if case.loss == SOFTMAX else np.float32), params
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("as_bytes", [False, True], ids=["floats", "bytes"])
+@pytest.mark.parametrize("case", SPARSE, ids=str)
+def test_leaving_zeros_out_changes_no_bit(case, as_bytes, optimizer, level):
+    x, y, params = sparse_data(case, as_bytes)
+    order = np.random.default_rng(1).permutation(len(x)).astype(np.int32)
+    left = []
+    for below in (NEVER, ALWAYS):
+        net = native(case, params, {"type": optimizer})
+        net.sparse_below = below
+        losses, _ = net.train(x, y, order, 300, 0.01, epochs=2, threads=2)
+        outputs = net.predict(x)
+        grads = net.gradients(x, y)[1]
+        left.append([a.tobytes() for a in (losses, net.params, outputs, grads)])
+        left[-1].append(net.predict(x[3:5]).tobytes() == outputs[3:5].tobytes())
+    assert left[0] == left[1]
+    assert left[1][-1]
+
+
+def test_density_decides():
+    """Just below the threshold zeros are left out, which only the profile can tell."""
+    net = _core.Net([dense(512), dense(10)], (784,), SOFTMAX)
+    assert 0 < net.sparse_below < 1
+    with pytest.raises(TypeError):
+        net.sparse_below = "often"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [dense(200, "relu"), dense(10)],
+        [dense(20, "relu"), dense(10)],
+    ],
+    ids=["by columns", "by rows"],
+)
+def test_a_weight_that_meets_only_zeros_stops_training(layers, value, level):
+    net = _core.Net(layers, (300,), SOFTMAX)
+    net.params[:] = 0.01
+    units = layers[0]["units"]
+    x = np.zeros((8, 300), np.float32)
+    x[:, 5] = 1
+    y, order = np.zeros(8, np.int32), np.arange(8, dtype=np.int32)
+    net.params[7 * units + 3] = value  # pixel 7 is never anything but zero
+    with pytest.raises(
+        FloatingPointError, match="weight is not finite at epoch 4, batch 1"
+    ):
+        net.train(x, y, order, 4, 0.1, epoch=4)
+
+
+def test_a_weight_that_becomes_infinite_is_seen_after_the_epoch():
+    """The last batch's update overflows: no later loss can tell."""
+    net = _core.Net([dense(1)], (1,), SQUARES)
+    net.params[:] = [1e30, 0]
+    x, y = np.full((2, 1), 1, np.float32), np.array([[1e30], [-1e30]], np.float32)
+    with pytest.raises(
+        FloatingPointError, match="weight is not finite at epoch 1, batch 2"
+    ):
+        net.train(x, y, np.array([0, 1], np.int32), 1, 1e9)
+
+
+def test_blank_images_do_not_hide_a_nan_filter(level):
+    layers = [conv2d(4, 3, "relu", padding=1), maxpool2d(), flatten(), dense(3)]
+    net = _core.Net(layers, (1, 8, 8), SOFTMAX)
+    net.params[5] = np.nan
+    x = np.zeros((4, 64), np.float32)
+    with pytest.raises(FloatingPointError, match="weight is not finite"):
+        net.train(x, np.zeros(4, np.int32), np.arange(4, dtype=np.int32), 2, 0.1)
