@@ -44,10 +44,11 @@ def test_leaving_zeros_out_changes_no_bit(case, as_bytes, optimizer, level):
     assert left[1][-1]
 
 
-def test_density_decides():
-    """Just below the threshold zeros are left out, which only the profile can tell."""
+def test_sparse_below_is_a_number():
     net = _core.Net([dense(512), dense(10)], (784,), SOFTMAX)
     assert 0 < net.sparse_below < 1
+    net.sparse_below = ALWAYS
+    assert net.sparse_below == ALWAYS
     with pytest.raises(TypeError):
         net.sparse_below = "often"
 
@@ -77,9 +78,10 @@ def test_a_weight_that_meets_only_zeros_stops_training(layers, value, level):
 
 def test_a_weight_that_becomes_infinite_is_seen_after_the_epoch():
     """The last batch's update overflows: no later loss can tell."""
-    net = _core.Net([dense(1)], (1,), SQUARES)
-    net.params[:] = [1e30, 0]
-    x, y = np.full((2, 1), 1, np.float32), np.array([[1e30], [-1e30]], np.float32)
+    net = _core.Net([dense(1)], (20,), SQUARES)
+    net.params[0] = 1e30
+    x, y = np.zeros((2, 20), np.float32), np.array([[1e30], [-1e30]], np.float32)
+    x[:, 0] = 1
     with pytest.raises(
         FloatingPointError, match="weight is not finite at epoch 1, batch 2"
     ):

@@ -99,18 +99,31 @@ v_select(vi mask, vf yes, vf no)
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
 
+/* 0, 1, 2.. */
+static inline vi
+v_lanes(void)
+{
+#if VL == 16
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif VL == 8
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    return (vi){0, 1, 2, 3};
+#endif
+}
+
 /* The first n lanes of v, and `fill` in the others. */
 static inline vf
 v_first(vf v, int n, float fill)
 {
-#if VL == 16
-    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-#elif VL == 8
-    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
-#else
-    const vi lane = {0, 1, 2, 3};
-#endif
-    return v_select(lane < n, v, v_set(fill));
+    return v_select(v_lanes() < n, v, v_set(fill));
+}
+
+/* x is added to lane i. */
+static inline vf
+v_add_to_lane(vf v, int i, float x)
+{
+    return v_select(v_lanes() == i, v + x, v);
 }
 
 static inline vf

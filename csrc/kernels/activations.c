@@ -172,24 +172,52 @@ gelu_exact_slope(vf z, float alpha)
                          n - i);                                                        \
     }
 
-LOOPS(linear)
-LOOPS(relu)
-LOOPS(leaky_relu)
-LOOPS(elu)
-LOOPS(sigmoid)
-LOOPS(tanh)
-LOOPS(silu)
-LOOPS(gelu)
-LOOPS(gelu_exact)
+/* In the order of attributes: name, from_input, default alpha. */
+#define ACTIVATIONS(ROW)         \
+    ROW(linear, false, 0.0f)     \
+    ROW(relu, false, 0.0f)       \
+    ROW(leaky_relu, true, 0.01f) \
+    ROW(elu, true, 1.0f)         \
+    ROW(sigmoid, false, 0.0f)    \
+    ROW(tanh, false, 0.0f)       \
+    ROW(silu, true, 0.0f)        \
+    ROW(gelu, true, 0.0f)        \
+    ROW(gelu_exact, true, 0.0f)
 
-static const activation activations[] = {
-    {"linear", false, 0.0f, linear_forward, linear_backward},
-    {"relu", false, 0.0f, relu_forward, relu_backward},
-    {"leaky_relu", true, 0.01f, leaky_relu_forward, leaky_relu_backward},
-    {"elu", true, 1.0f, elu_forward, elu_backward},
-    {"sigmoid", false, 0.0f, sigmoid_forward, sigmoid_backward},
-    {"tanh", false, 0.0f, tanh_forward, tanh_backward},
-    {"silu", true, 0.0f, silu_forward, silu_backward},
-    {"gelu", true, 0.0f, gelu_forward, gelu_backward},
-    {"gelu_exact", true, 0.0f, gelu_exact_forward, gelu_exact_backward},
-};
+#define LOOPS_OF(name, from_input, alpha) LOOPS(name)
+ACTIVATIONS(LOOPS_OF)
+
+#define ENUM_OF(name, from_input, alpha) ACTIVATION_##name,
+enum { ACTIVATIONS(ENUM_OF) };
+
+#define TABLE_ROW(name, from_input, alpha) \
+    {#name, from_input, alpha, name##_forward, name##_backward},
+static const activation activations[] = {ACTIVATIONS(TABLE_ROW)};
+
+/* One vector; `index` is that of the table. */
+#define VALUE_CASE(name, from_input, parameter) \
+    case ACTIVATION_##name:                     \
+        return name##_value(z, alpha);
+
+static vf
+activation_value(int index, vf z, float alpha)
+{
+    switch (index) {
+        ACTIVATIONS(VALUE_CASE)
+    }
+    return z;
+}
+
+#define SLOPE_CASE(name, from_input, parameter) \
+    case ACTIVATION_##name:                     \
+        return name##_slope(from_input ? z : y, alpha);
+
+/* The derivative at z, where the value is y. */
+static vf
+activation_slope(int index, vf z, vf y, float alpha)
+{
+    switch (index) {
+        ACTIVATIONS(SLOPE_CASE)
+    }
+    return z;
+}

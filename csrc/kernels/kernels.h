@@ -413,6 +413,32 @@ static void sigmoid_2_4_1_epoch(float *params, double *loss, int64_t *hits, cons
                                 const float *targets, const int32_t *order, int n,
                                 float lr);
 
+/* ---- tiny.c ---- */
+
+/* Dense layers that fit vectors: at most TINY_WIDTH inputs of the first, VL units of each,
+ * which at every level but the lowest is 8 or more. Parameters of a layer, weight (in,
+ * units) and bias, lie at its offset. */
+#define TINY_LAYERS 4
+#define TINY_WIDTH 16
+
+typedef struct {
+    int in, units;
+    int activation; /* index */
+    float alpha;
+    size_t offset;
+} tiny_layer;
+
+typedef struct {
+    tiny_layer layer[TINY_LAYERS];
+    int n_layers;
+    bool has_labels; /* softmax cross-entropy of labels; else squared error of values */
+} tiny_net;
+
+/* One epoch of SGD in batches, all weights in vectors; loss and hits are added to. */
+static void tiny_epoch(const tiny_net *net, float *params, double *loss, int64_t *hits,
+                       const float *x, const void *targets, const int32_t *order, int n,
+                       int batch, float lr);
+
 /* ---- gather.c ---- */
 
 /* out[i] = x[order[i]] for rows begin..end; bytes are divided by 255. order NULL: x[i]. */

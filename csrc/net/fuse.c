@@ -21,8 +21,51 @@ matches_sigmoid_2_4_1(const rnn_layer *layers, int n_layers, const rnn_loss_type
            && is_sigmoid_dense(&layers[0], 2, 4) && is_sigmoid_dense(&layers[1], 4, 1);
 }
 
+static void
+run_sigmoid_2_4_1(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss,
+                  float *params, double *sum, int64_t *hits, const float *x,
+                  const void *targets, const int32_t *order, int n, int batch_size,
+                  float lr)
+{
+    (void)layers, (void)n_layers, (void)loss, (void)batch_size;
+    sigmoid_2_4_1_epoch(params, sum, hits, x, targets, order, n, lr);
+}
+
+/* Dense layers of which each fits a vector. */
+static bool
+matches_tiny(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss,
+             int batch_size)
+{
+    (void)batch_size;
+    bool fits = n_layers <= TINY_LAYERS && layers[0].in_size <= TINY_WIDTH
+                && loss->gradient != NULL;
+    for (int i = 0; i < n_layers; i++)
+        fits = fits && layers[i].type == &dense_layer && layers[i].in.rank == 1
+               && layers[i].out_size <= VL;
+    return fits;
+}
+
+static void
+run_tiny(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss, float *params,
+         double *sum, int64_t *hits, const float *x, const void *targets,
+         const int32_t *order, int n, int batch_size, float lr)
+{
+    tiny_net net = {.n_layers = n_layers, .has_labels = loss->targets == RNN_LABELS};
+    size_t offset = 0;
+    for (int i = 0; i < n_layers; i++) {
+        net.layer[i] = (tiny_layer){.in = layers[i].in_size,
+                                    .units = layers[i].out_size,
+                                    .activation = (int)layers[i].attr[DENSE_ACTIVATION],
+                                    .alpha = (float)layers[i].attr[DENSE_ALPHA],
+                                    .offset = offset};
+        offset += layers[i].param_count;
+    }
+    tiny_epoch(&net, params, sum, hits, x, targets, order, n, batch_size, lr);
+}
+
 static const rnn_fused_epoch fused_epochs[] = {
-    {matches_sigmoid_2_4_1, sigmoid_2_4_1_epoch},
+    {matches_sigmoid_2_4_1, run_sigmoid_2_4_1},
+    {matches_tiny, run_tiny},
     {NULL, NULL},
 };
 

@@ -20,6 +20,7 @@
 #include "../kernels/sigmoid_2_4_1.c"
 #include "../kernels/softmax_xent.c"
 #include "../kernels/squared_error.c"
+#include "../kernels/tiny.c"
 #include "../kernels/tokens.c"
 #include "../kernels/transpose.c"
 #include "../kernels/unfolded.c"

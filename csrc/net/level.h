@@ -22,15 +22,16 @@ typedef struct {
 } rnn_loss_type;
 
 /* Most parameters of a net that has a fused epoch. */
-#define RNN_MAX_FUSED_PARAMS 64
+#define RNN_MAX_FUSED_PARAMS 1024
 
 /* A whole epoch of SGD in one kernel, for nets that match it exactly. params is the net's
- * arena; loss and hits are added to. */
+ * arena, which begins with the first layer's; loss and hits are added to. */
 typedef struct {
     bool (*matches)(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss,
                     int batch_size);
-    void (*run)(float *params, double *loss, int64_t *hits, const float *x,
-                const float *targets, const int32_t *order, int n, float lr);
+    void (*run)(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss,
+                float *params, double *sum, int64_t *hits, const float *x,
+                const void *targets, const int32_t *order, int n, int batch_size, float lr);
 } rnn_fused_epoch;
 
 /* Replaces a run of layers, from layers[0] on, by one that does the same: fills in *fused

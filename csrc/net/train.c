@@ -77,7 +77,8 @@ find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_schedule *s
     const rnn_fused_epoch *fused = net->level->fused_epochs;
     for (; fused->run != NULL; fused++)
         if (!data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
-            && data->weights == NULL && schedule->n_lr == 1 && is_folded(net, schedule)
+            && data->weights == NULL && schedule->n_lr == 1 && schedule->smoothing == 0
+            && is_folded(net, schedule)
             && fused->matches(net->layers, net->n_layers, net->loss, schedule->batch_size))
             return fused;
     return NULL;
@@ -90,8 +91,10 @@ train_fused_epoch(rnn_run *r, const rnn_fused_epoch *fused, const rnn_data *data
     float before[RNN_MAX_FUSED_PARAMS];
     size_t bytes = r->net->param_count * sizeof(float);
     memcpy(before, r->net->params, bytes);
-    fused->run(r->net->params, &score->loss, &score->hits, data->x, data->targets,
-               schedule->order, schedule->n_order, (float)schedule->lr[0]);
+    const rnn_net *net = r->net;
+    fused->run(net->layers, net->n_layers, net->loss, net->params, &score->loss,
+               &score->hits, data->x, data->targets, schedule->order, schedule->n_order,
+               schedule->batch_size, (float)schedule->lr[0]);
     if (!isfinite(score->loss)) {
         memcpy(r->net->params, before, bytes);
         return RNN_ENONFINITE;
@@ -131,7 +134,9 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
                      ? train_fused_epoch(&r, fused, data, schedule, score)
                      : train_epoch(&r, data, schedule, steps * *epoch, score, batch);
         rnn_run_unpack(&r);
-        if (status == RNN_OK && !rnn_net_is_finite(net)) {
+        /* Fused epochs multiply every weight: the next loss would tell. */
+        bool looks = fused == NULL || *epoch + 1 == schedule->epochs;
+        if (status == RNN_OK && looks && !rnn_net_is_finite(net)) {
             status = RNN_EWEIGHTS;
             *batch = fused != NULL ? 0 : (int)steps - 1;
         }

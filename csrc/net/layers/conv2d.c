@@ -86,6 +86,15 @@ larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* Whether an int counts the elements of all planes, padded for forward or backward. */
+static bool
+conv2d_planes_fit(const window *s, int filters)
+{
+    conv2d_sizes z = conv2d_sizes_of(s, 1);
+    int planes[2] = {filters, z.plane}, back[3] = {filters, z.back_rows, z.back_pitch};
+    return rnn_size_product(planes, 2) > 0 && rnn_size_product(back, 3) > 0;
+}
+
 /* Scratch of the direct passes, the greatest of: padded image and planes; padded dout and
  * planes of dinp; padded image, planes, pixels and sums by kernel rows.
  * Shared: offsets of forward and backward, then the turned weight. */
@@ -124,6 +133,11 @@ conv2d_setup(rnn_layer *layer, rnn_error *error)
         return rnn_layer_refuse(error,
                                 "kernel_size: the unfolded image or the weight has "
                                 "more than 2^31 - 1 elements");
+    if (conv2d_is_direct(&s) && !conv2d_planes_fit(&s, filters))
+        return rnn_layer_refuse(error,
+                                "filters: planes of %d filters, padded, have more "
+                                "than 2^31 - 1 elements",
+                                filters);
     double products = (double)filters * s.P * s.Q * s.C * k * k;
     layer->cache = f->from_input ? (size_t)rnn_shape_size(&layer->out) : 0;
     if (conv2d_is_direct(&s))
