@@ -1,12 +1,13 @@
 #define _GNU_SOURCE
 #include "team.h"
 
+#include "clock.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 
 /* A worker spins this long for the next step before it sleeps. Steps follow each other
  * within microseconds; a longer spin would take a core from somebody else. */
@@ -56,14 +57,6 @@ relax(void)
 #endif
 }
 
-static int64_t
-nanoseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool
 claim(uint32_t generation, int slice)
 {
@@ -106,8 +99,8 @@ current_generation(void)
 static void
 wait_for_generation_after(uint32_t seen)
 {
-    int64_t give_up = nanoseconds() + SPIN_NANOSECONDS;
-    while (nanoseconds() < give_up)
+    int64_t give_up = rnn_nanoseconds() + SPIN_NANOSECONDS;
+    while (rnn_nanoseconds() < give_up)
         for (int i = 0; i < SPINS_BETWEEN_CLOCK_READS; i++) {
             if (current_generation() != seen)
                 return;

@@ -1,0 +1,151 @@
+#include "chain.h"
+#include "pass.h"
+
+#include <string.h>
+
+static void
+gather_targets(rnn_net *net, const rnn_batch *batch)
+{
+    const rnn_data *data = batch->data;
+    size_t item = net->loss->targets == RNN_LABELS
+                      ? sizeof(int32_t)
+                      : (size_t)rnn_net_out_size(net) * sizeof(float);
+    for (int i = 0; i < batch->rows; i++) {
+        size_t row = (size_t)(batch->order != NULL ? batch->order[i] : batch->begin + i);
+        memcpy((char *)net->targets + (size_t)i * item,
+               (const char *)data->targets + row * item, item);
+        if (data->weights != NULL)
+            net->weights[i] = data->weights[row];
+    }
+}
+
+/* Floats that lie one after the other are taken where they are. */
+static bool
+needs_gathering(const rnn_run *r, const rnn_batch *batch)
+{
+    return r->is_sparse || batch->order != NULL || batch->data->x_is_bytes;
+}
+
+static rnn_score
+sum_scores(const rnn_net *net, int rows)
+{
+    rnn_score score = {0, 0};
+    for (int i = 0; i < rows; i++) {
+        score.loss += net->loss_of_row[i];
+        score.hits += net->hit_of_row[i];
+    }
+    return score;
+}
+
+rnn_score
+rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *predictions)
+{
+    rnn_net *net = r->net;
+    bool gather = needs_gathering(r, batch), score = purpose != RNN_FOR_OUTPUTS;
+    r->rows = batch->rows;
+    r->inp = gather ? net->inp
+                    : (const float *)batch->data->x
+                          + (ptrdiff_t)batch->begin * rnn_net_in_size(net);
+    r->backward_from = net->n_steps;
+    if (score)
+        gather_targets(net, batch);
+    for (int i = 0;; i++) {
+        rnn_chain c = {.begin = i,
+                       .end = rnn_chain_end(net, i),
+                       .gather = i == 0 && gather ? batch : NULL,
+                       .forward = true};
+        bool is_last = c.end == net->n_steps;
+        if (is_last) {
+            c.score = score;
+            c.targets = net->targets;
+            c.weights = batch->data->weights != NULL ? net->weights : NULL;
+            c.predictions = predictions;
+            c.backward = purpose == RNN_FOR_TRAINING;
+        }
+        if (c.gather != NULL || c.end > i || c.score || c.predictions != NULL)
+            rnn_run_chain(r, &c);
+        if (is_last) {
+            r->backward_from = c.backward ? i : net->n_steps;
+            break;
+        }
+        i = c.end;
+        rnn_run_pass(r, i, RNN_FORWARD);
+    }
+    return score ? sum_scores(net, batch->rows) : (rnn_score){0, 0};
+}
+
+/* A step cut by columns: its passes one after the other, OUTPUT together with PARAMS when
+ * they have the same slices and nothing in between reads what OUTPUT wrote. */
+static void
+backward_columns(rnn_run *r, int i, float *target, float alpha, float beta)
+{
+    const int *slices = r->net->steps[i].layer.slices;
+    bool to_input = i > r->net->first_trainable || r->to_input;
+    if (!to_input && slices[RNN_OUTPUT] == slices[RNN_PARAMS]) {
+        rnn_run_params(r, i, RNN_OUTPUT, target, alpha, beta);
+        return;
+    }
+    rnn_run_pass(r, i, RNN_OUTPUT);
+    if (to_input)
+        rnn_run_pass(r, i, RNN_INPUT);
+    rnn_run_params(r, i, RNN_PARAMS, target, alpha, beta);
+}
+
+typedef struct {
+    const rnn_run *run;
+    float *target;
+    float alpha, beta;
+} reduce_job;
+
+/* target[i] = beta * target[i] + alpha * (the slices' own, in their order) */
+static void
+reduce_range(const reduce_job *job, size_t target, size_t partials, int begin, int end)
+{
+    const rnn_net *net = job->run->net;
+    size_t at = (size_t)begin;
+    net->level->reduce(job->target + target + at, net->partials + partials + at,
+                       net->partial_count, rnn_row_slices(job->run->rows), end - begin,
+                       job->alpha, job->beta);
+}
+
+static void
+reduce_slice(void *context, int slice)
+{
+    const reduce_job *job = context;
+    const rnn_net *net = job->run->net;
+    int64_t clock = rnn_profile_begin(net);
+    for (int i = net->first_trainable; i < net->n_steps; i++) {
+        const rnn_step *step = &net->steps[i];
+        int count = (int)step->layer.param_count;
+        if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+            reduce_range(job, step->param_offset, step->partial_offset,
+                         rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice),
+                         rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice + 1));
+    }
+    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_REDUCE, clock);
+}
+
+void
+rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
+{
+    const rnn_net *net = r->net;
+    int bottom = rnn_lowest_step(r), i = net->n_steps;
+    while (i > bottom) {
+        rnn_chain c = {.begin = i, .end = i, .backward = true};
+        while (c.begin > bottom && net->steps[c.begin - 1].by_rows)
+            c.begin--;
+        if (c.begin == i) {
+            backward_columns(r, --i, target, alpha, beta);
+            continue;
+        }
+        if (c.begin < r->backward_from)
+            rnn_run_chain(r, &c);
+        while (i > c.begin)
+            rnn_run_params(r, --i, RNN_PARAMS, target, alpha, beta);
+    }
+    if (net->partial_count > 0) {
+        reduce_job job = {r, target, alpha, beta};
+        rnn_run_slices(r, reduce_slice, &job, RNN_MAX_ROW_SLICES,
+                       (double)net->partial_count * rnn_row_slices(r->rows));
+    }
+}

@@ -1,0 +1,158 @@
+#include "chain.h"
+
+#include "pass.h"
+
+#include <string.h>
+
+/* Rows that go through a chain at a time. */
+#define CHUNK_ROWS 8
+
+static void
+gather_rows(const rnn_chain *c, int begin, int end)
+{
+    rnn_net *net = c->run->net;
+    const rnn_batch *batch = c->gather;
+    const rnn_data *data = batch->data;
+    int size = rnn_net_in_size(net);
+    size_t skipped = batch->order != NULL ? 0 : (size_t)batch->begin;
+    const char *x = (const char *)data->x
+                    + skipped * (size_t)size * (data->x_is_bytes ? 1 : sizeof(float));
+    if (c->run->is_sparse)
+        net->level->nonzeros_by_row(&net->nonzeros, x, data->x_is_bytes, batch->order,
+                                    begin, end);
+    else if (data->x_is_bytes)
+        net->level->gather_u8(net->inp, (const void *)x, batch->order, size, begin, end);
+    else
+        net->level->gather_f32(net->inp, (const void *)x, batch->order, size, begin, end);
+}
+
+/* Bytes that the processor fetches at once. */
+#define CACHE_LINE 64
+
+/* Asks for the rows that take these rows' places in the next batch: they lie anywhere in
+ * the data. */
+static void
+prefetch_next(const rnn_chain *c, int begin, int end)
+{
+    const rnn_batch *batch = c->gather;
+    size_t bytes = (size_t)rnn_net_in_size(c->run->net)
+                   * (batch->data->x_is_bytes ? 1 : sizeof(float));
+    for (int i = batch->rows + begin; i < batch->rows + end && i < batch->following; i++) {
+        const char *row = (const char *)batch->data->x + (size_t)batch->order[i] * bytes;
+        for (size_t at = 0; at < bytes; at += CACHE_LINE)
+            __builtin_prefetch(row + at, 0, 2);
+    }
+}
+
+/* The gradient with respect to the outputs goes where backward begins. */
+static void
+score_rows(const rnn_chain *c, int begin, int end)
+{
+    const rnn_net *net = c->run->net;
+    const rnn_step *last = &net->steps[net->n_steps - 1];
+    int size = rnn_net_out_size(net);
+    net->loss->gradient(last->dout, net->loss_of_row, net->hit_of_row, last->out,
+                        c->targets, c->run->smoothing, size, begin, end);
+    if (c->weights != NULL)
+        net->level->weigh_rows(last->dout, net->loss_of_row, c->weights, size, begin, end);
+}
+
+static void
+predict_rows(const rnn_chain *c, int begin, int end)
+{
+    const rnn_net *net = c->run->net;
+    const float *out = net->steps[net->n_steps - 1].out;
+    size_t size = (size_t)rnn_net_out_size(net), at = (size_t)begin * size;
+    if (net->loss->predict != NULL)
+        net->loss->predict(c->predictions, out, (int)size, begin, end);
+    else
+        memcpy(c->predictions + at, out + at, (size_t)(end - begin) * size * sizeof(float));
+}
+
+/* Gradients by rows go to the slice's own; its first rows begin them. */
+static void
+backward_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
+{
+    const rnn_net *net = c->run->net;
+    int bottom = rnn_lowest_step(c->run);
+    for (int i = c->end - 1; i >= c->begin && i >= bottom; i--) {
+        const rnn_step *step = &net->steps[i];
+        rnn_io io = rnn_step_io(c->run, i, begin, end - begin, slice);
+        io.target =
+            net->partials + (size_t)slice * net->partial_count + step->partial_offset;
+        io.alpha = 1.0f;
+        io.beta = begins ? 0.0f : 1.0f;
+        rnn_call_pass(net, i, RNN_OUTPUT, &io, slice);
+        if (io.to_input)
+            rnn_call_pass(net, i, RNN_INPUT, &io, slice);
+        if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+            rnn_call_pass(net, i, RNN_PARAMS, &io, slice);
+    }
+}
+
+static void
+chain_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
+{
+    const rnn_net *net = c->run->net;
+    int64_t clock = rnn_profile_begin(net);
+    if (c->gather != NULL) {
+        gather_rows(c, begin, end);
+        prefetch_next(c, begin, end);
+    }
+    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_GATHER, clock);
+    for (int i = c->begin; c->forward && i < c->end; i++) {
+        rnn_io io = rnn_step_io(c->run, i, begin, end - begin, slice);
+        rnn_call_pass(net, i, RNN_FORWARD, &io, slice);
+    }
+    clock = rnn_profile_begin(net);
+    if (c->score)
+        score_rows(c, begin, end);
+    if (c->predictions != NULL)
+        predict_rows(c, begin, end);
+    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_LOSS, clock);
+    if (c->backward)
+        backward_rows(c, begin, end, slice, begins);
+}
+
+static void
+chain_slice(void *context, int slice)
+{
+    const rnn_chain *c = context;
+    int first = rnn_row_begin(c->run->rows, slice);
+    int last = rnn_row_begin(c->run->rows, slice + 1);
+    for (int begin = first; begin < last; begin += CHUNK_ROWS)
+        chain_rows(c, begin, begin + CHUNK_ROWS < last ? begin + CHUNK_ROWS : last, slice,
+                   begin == first);
+}
+
+static double
+chain_work(const rnn_chain *c)
+{
+    const rnn_net *net = c->run->net;
+    double work = 0;
+    if (c->gather != NULL)
+        work += ELEMENT_WORK * rnn_net_in_size(net);
+    if (c->score || c->predictions != NULL)
+        work += ELEMENT_WORK * rnn_net_out_size(net);
+    for (int i = c->begin; i < c->end; i++) {
+        const double *of = net->steps[i].layer.work;
+        work += c->forward ? of[RNN_FORWARD] : 0;
+        work += c->backward ? of[RNN_OUTPUT] + of[RNN_INPUT] + of[RNN_PARAMS] : 0;
+    }
+    return work * c->run->rows;
+}
+
+void
+rnn_run_chain(rnn_run *r, rnn_chain *c)
+{
+    c->run = r;
+    rnn_run_slices(r, chain_slice, c, rnn_row_slices(r->rows), chain_work(c));
+}
+
+int
+rnn_chain_end(const rnn_net *net, int i)
+{
+    while (i < net->n_steps && net->steps[i].by_rows)
+        i++;
+    return i;
+}

@@ -1,0 +1,148 @@
+#include "pass.h"
+
+#include "../base/clock.h"
+#include "../base/rng.h"
+
+/* Multiply-adds below which a step is not worth waking other threads. */
+#define MIN_STEP_WORK 2e5
+
+void
+rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
+{
+    if (work >= MIN_STEP_WORK)
+        rnn_team_run(&r->lease, fn, job, slices);
+    else
+        for (int slice = 0; slice < slices; slice++)
+            fn(job, slice);
+}
+
+int64_t
+rnn_profile_begin(const rnn_net *net)
+{
+    return net->profile != NULL ? rnn_nanoseconds() : 0;
+}
+
+void
+rnn_profile_end(const rnn_net *net, int slice, int step, int kind, int64_t begin)
+{
+    if (net->profile != NULL)
+        net->profile[(slice * (net->n_steps + 1) + step) * RNN_WORK_KINDS + kind] +=
+            rnn_nanoseconds() - begin;
+}
+
+int
+rnn_lowest_step(const rnn_run *r)
+{
+    return r->to_input ? 0 : r->net->first_trainable;
+}
+
+rnn_io
+rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice)
+{
+    const rnn_net *net = r->net;
+    const rnn_step *step = &net->steps[i];
+    const rnn_layer *layer = &step->layer;
+    const float *inp = i > 0 ? net->steps[i - 1].out : r->inp;
+    float *dinp = i > 0 ? net->steps[i - 1].dout : net->dinp;
+    size_t row = (size_t)begin;
+    return (rnn_io){.rows = rows,
+                    .first_row = begin,
+                    .training = r->training,
+                    .moves_state = r->moves_state,
+                    .to_input = i > net->first_trainable || r->to_input,
+                    .key = rnn_mask_key(r->key, (uint64_t)step->first),
+                    .inp = inp + row * (size_t)layer->in_size,
+                    .nonzeros = i == 0 && r->is_sparse ? &net->nonzeros : NULL,
+                    .out = step->out + row * (size_t)layer->out_size,
+                    .cache = step->cache + row * layer->cache,
+                    .scratch = step->scratch + (size_t)slice * layer->scratch,
+                    .shared = step->shared,
+                    .packed = i == 0 && r->is_packed ? net->packed : NULL,
+                    .dout = step->dout + row * (size_t)layer->out_size,
+                    .dinp = dinp + row * (size_t)layer->in_size,
+                    .params = net->params + step->param_offset,
+                    .state = net->params + step->state_offset};
+}
+
+void
+rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice)
+{
+    const rnn_layer *layer = &net->steps[i].layer;
+    if (layer->slices[pass] == 0)
+        return;
+    int64_t begin = rnn_profile_begin(net);
+    layer->type->pass[pass](layer, io, slice);
+    rnn_profile_end(net, slice, i, pass, begin);
+}
+
+/* A pass that is cut by columns, or two of the same cut. */
+typedef struct {
+    const rnn_run *run;
+    int step;
+    rnn_pass first, last;
+    rnn_io io;
+    int lists_columns; /* by the way, in so many slices: the columns' lists of nonzeros */
+} column_job;
+
+/* The ranges of columns that fall to a slice. */
+static void
+list_columns(const rnn_run *r, int slice, int slices)
+{
+    for (int range = RNN_NONZERO_RANGES * slice / slices;
+         range < RNN_NONZERO_RANGES * (slice + 1) / slices; range++)
+        r->net->level->nonzeros_by_column(&r->net->nonzeros, r->rows, range);
+}
+
+static void
+column_slice(void *context, int slice)
+{
+    const column_job *job = context;
+    if (job->lists_columns > 0)
+        list_columns(job->run, slice, job->lists_columns);
+    rnn_call_pass(job->run->net, job->step, job->first, &job->io, slice);
+    if (job->last != job->first)
+        rnn_call_pass(job->run->net, job->step, job->last, &job->io, slice);
+}
+
+static void
+run_columns(rnn_run *r, column_job *job)
+{
+    const rnn_layer *layer = &r->net->steps[job->step].layer;
+    double work = layer->work[job->last];
+    if (job->first != job->last)
+        work += layer->work[job->first];
+    rnn_run_slices(r, column_slice, job, layer->slices[job->last], work * job->io.rows);
+}
+
+void
+rnn_run_pass(rnn_run *r, int i, rnn_pass pass)
+{
+    const rnn_layer *layer = &r->net->steps[i].layer;
+    column_job job = {r, i, pass, pass, rnn_step_io(r, i, 0, r->rows, 0), 0};
+    if (i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training)
+        job.lists_columns = layer->slices[pass];
+    if (layer->slices[pass] > 0)
+        run_columns(r, &job);
+}
+
+static void
+list_columns_slice(void *context, int slice)
+{
+    list_columns(context, slice, RNN_NONZERO_RANGES);
+}
+
+void
+rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha, float beta)
+{
+    const rnn_step *step = &r->net->steps[i];
+    if (step->layer.slices[RNN_PARAMS] <= 0 || i < r->net->first_trainable)
+        return;
+    if (i == 0 && r->is_sparse && step->by_rows)
+        rnn_run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,
+                       ELEMENT_WORK * rnn_net_in_size(r->net) * r->rows);
+    column_job job = {r, i, first, RNN_PARAMS, rnn_step_io(r, i, 0, r->rows, 0), 0};
+    job.io.target = target + step->param_offset;
+    job.io.alpha = alpha;
+    job.io.beta = beta;
+    run_columns(r, &job);
+}

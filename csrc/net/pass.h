@@ -1,0 +1,34 @@
+/* One pass of one step of the plan, for some rows of the batch under way or for all of them
+ * in slices; and the time that it takes. */
+#ifndef RNN_PASS_H
+#define RNN_PASS_H
+
+#include "run.h"
+
+/* What handling an element costs beside a multiply-add in a product. */
+#define ELEMENT_WORK 8.0
+
+/* fn(job, 0..slices-1), by the team when so many multiply-adds are worth it. */
+void rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work);
+
+/* Around work of some kind: adds its time to the profile when there is one. */
+int64_t rnn_profile_begin(const rnn_net *net);
+void rnn_profile_end(const rnn_net *net, int slice, int step, int kind, int64_t begin);
+
+/* The step where backward ends. */
+int rnn_lowest_step(const rnn_run *r);
+
+/* What a pass sees of rows begin.. of the batch; the gradient's part is the caller's. */
+rnn_io rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice);
+
+/* Calls the pass, if the layer has it. */
+void rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice);
+
+/* A pass that is cut by columns, over all rows. */
+void rnn_run_pass(rnn_run *r, int i, rnn_pass pass);
+
+/* PARAMS, if it is cut by columns; `first` is OUTPUT where that goes with it. */
+void rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha,
+                    float beta);
+
+#endif
