@@ -491,7 +491,7 @@ def _spots(rng, shape):
 
 
 def arrays(case, seed=0):
-    """Float64 inputs away from zero, or blank for the most part, targets, and parameters for a case."""
+    """Inputs away from zero, or mostly blank, targets and parameters of a case: float64."""
     rng = np.random.default_rng([seed, len(case.name), case.inputs, case.rows])
     sample = (case.rows, *case.input_shape)
     x = rng.uniform(0.1, 1, sample) * rng.choice([-1, 1], sample)

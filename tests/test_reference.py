@@ -37,7 +37,11 @@ def probe(array, rng, most=24):
     return rng.permutation(array.size)[:most]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+# Where inputs are blank outputs tie under a pool: every probe there crosses a kink.
+SMOOTH = [case for case in CASES if not case.blank]
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=str)
 def test_backward_matches_central_differences(case, rng):
     """A random cotangent sees errors that a plain sum hides (a softmax sums to one)."""
     x, _, params = arrays(case)
