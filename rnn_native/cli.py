@@ -88,12 +88,25 @@ def _per_cent(text: str) -> Any:
     return _number(text, float, 0, 100)
 
 
+REFERENCE_MODELS = ("mlp", "cnn", "attention", "xor")
+
+
 def _model_name(text: str) -> str:
-    if text in ("mlp", "cnn", "attention", "xor") or text.endswith(".json"):
+    if text in REFERENCE_MODELS or text.endswith(".json"):
         return text
     raise argparse.ArgumentTypeError(
         f"expected mlp, cnn, attention, xor or a FILE.json, got {text!r}"
     )
+
+
+def _reference_model(text: str) -> str:
+    if text in REFERENCE_MODELS:
+        return text
+    raise argparse.ArgumentTypeError(f"expected mlp, cnn, attention or xor, got {text!r}")
+
+
+def _seconds(text: str) -> Any:
+    return _number(text, float, 0, 3600)
 
 
 def _rate(text: str) -> Any:
@@ -123,6 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_info(commands)
     _add_doctor(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -286,6 +300,42 @@ def _add_doctor(commands: Any) -> None:
         commands, "doctor", doctor, "Check this installation: build, data, a self-test."
     )
     parser.add_argument("--data", metavar="DIR", help="folder with MNIST's files")
+
+
+def _add_bench(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "bench",
+        bench,
+        "Measure training and prediction of the reference models, and the machine's peaks.",
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        type=_reference_model,
+        help="mlp, cnn, attention, xor (default: all)",
+    )
+    parser.add_argument("--threads", type=_thread_count, metavar="N", help="1 to 64")
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=3.0,
+        metavar="S",
+        help="time epochs of each model for so long, three epochs at least (3)",
+    )
+    parser.add_argument(
+        "--data",
+        choices=["mnist", "synthetic", "noise"],
+        help="noise: random bytes without zeros (default: mnist where it lies in the usual "
+        "places, else synthetic; nothing is downloaded)",
+    )
+    parser.add_argument(
+        "--rows", type=_count, metavar="N", help="rows of an epoch, at most all (54000)"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="tell where the time of an epoch goes"
+    )
 
 
 # ---- commands ----
@@ -504,3 +554,18 @@ def doctor(args: argparse.Namespace) -> int:
         for finding in findings:
             print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.text}")
     return OK if all(finding.ok for finding in findings) else FAILED
+
+
+def bench(args: argparse.Namespace) -> int:
+    """`bench [MODEL ...]`."""
+    from rnn_native import bench as measuring
+
+    report = measuring.run(
+        args.models,
+        measuring.open_data(args.data, args.rows),
+        threads=args.threads,
+        seconds=args.seconds,
+        profile=args.profile,
+    )
+    print(json.dumps(report.as_dict()) if args.json else measuring.as_text(report))
+    return OK

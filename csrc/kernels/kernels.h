@@ -404,6 +404,12 @@ static void adam_step(float *p, float *m, float *v, const float *grads, int n, f
                       float weight_decay, bool decoupled, int64_t step);
 static double sum_of_squares(const float *x, int n);
 
+/* ---- peak.c ---- */
+
+/* n rounds of sum = sum * factor + term over vectors that stay in registers. Returns how
+ * many operations that were; result is what the sums add up to. */
+static double multiply_adds(float *result, float factor, float term, int n);
+
 /* ---- sigmoid_2_4_1.c ---- */
 
 /* One epoch of the reference's XOR net, two dense layers with sigmoid and squared_error,

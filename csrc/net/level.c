@@ -13,6 +13,7 @@
 #include "../kernels/nonzeros.c"
 #include "../kernels/norms.c"
 #include "../kernels/optimizers.c"
+#include "../kernels/peak.c"
 #include "../kernels/pool2d.c"
 #include "../kernels/pooled.c"
 #include "../kernels/reduce.c"
@@ -101,5 +102,6 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .weigh_rows = weigh_rows,
     .reduce = reduce,
     .sum_of_squares = sum_of_squares,
+    .multiply_adds = multiply_adds,
     .read_slack = RNN_READ_SLACK,
 };

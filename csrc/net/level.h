@@ -58,6 +58,7 @@ typedef struct {
     void (*reduce)(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
     double (*sum_of_squares)(const float *x, int n);
+    double (*multiply_adds)(float *result, float factor, float term, int n);
     int read_slack; /* floats that kernels may read past the end of a matrix */
 } rnn_level;
 

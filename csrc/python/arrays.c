@@ -1,5 +1,7 @@
 #include "core.h"
 
+#include "../base/team.h"
+
 #include <stdio.h>
 
 static void
@@ -93,4 +95,14 @@ take_array(PyObject *object, const array_rule *rule)
         return array;
     }
     return NULL;
+}
+
+int
+check_threads(const char *function, int threads)
+{
+    if (threads >= 1 && threads <= RNN_MAX_THREADS)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s: threads must be in 1..%d, got %d", function,
+                 RNN_MAX_THREADS, threads);
+    return -1;
 }

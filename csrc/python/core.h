@@ -33,6 +33,9 @@ typedef struct {
  */
 PyArrayObject *take_array(PyObject *object, const array_rule *rule);
 
+/* 0, or -1 with the exception. */
+int check_threads(const char *function, int threads);
+
 /* Py_XDECREF for what take_array gave. */
 static inline void
 release_array(PyArrayObject *array)

@@ -6,6 +6,9 @@
 #include "../base/finite.h"
 #include "../base/rng.h"
 #include "../net/level.h"
+#include "../net/peak.h"
+
+#include <string.h>
 
 PyDoc_STRVAR(
     load_blas_doc,
@@ -170,11 +173,55 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(measure_peak_doc,
+             "measure_peak($module, kind, threads, /)\n--\n\n"
+             "Return the GF/s that threads reach together in about 50 ms: kind 'fma' is a\n"
+             "loop over registers, 'sgemm' the BLAS with matrices of each thread's own.");
+
+static int
+take_peak_kind(const char *text, rnn_peak_kind *kind)
+{
+    static const char *const names[] = {[RNN_PEAK_FMA] = "fma", [RNN_PEAK_SGEMM] = "sgemm"};
+    for (int i = 0; i < 2; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *kind = (rnn_peak_kind)i;
+            return 0;
+        }
+    PyErr_Format(PyExc_ValueError, "measure_peak: kind must be fma or sgemm, got '%s'",
+                 text);
+    return -1;
+}
+
+static PyObject *
+measure_peak(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *text_b;
+    int threads;
+    rnn_peak_kind kind;
+    rnn_error error = {""};
+    double gflops = 0;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(args, "si:measure_peak", &text_b, &threads)
+        || take_peak_kind(text_b, &kind) < 0 || check_threads("measure_peak", threads) < 0)
+        goto done;
+    PyThreadState *saved = PyEval_SaveThread();
+    rnn_status status = rnn_measure_peak(kind, threads, &gflops, &error);
+    PyEval_RestoreThread(saved);
+    if (status == RNN_OK)
+        result = PyFloat_FromDouble(gflops);
+    else
+        raise_status(status, error.text);
+done:
+    return result;
+}
+
 static PyMethodDef module_methods[] = {
     {"all_finite", all_finite, METH_O, all_finite_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},
     {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
     {"build_config", build_config, METH_NOARGS, build_config_doc},
+    {"measure_peak", measure_peak, METH_VARARGS, measure_peak_doc},
     {"rng_uniform", rng_uniform, METH_VARARGS, rng_uniform_doc},
     {"rng_shuffle", rng_shuffle, METH_VARARGS, rng_shuffle_doc},
     {NULL, NULL, 0, NULL},

@@ -119,16 +119,6 @@ check_at_least_one(const char *function, const char *name, int value)
     return -1;
 }
 
-static int
-check_threads(const char *function, int threads)
-{
-    if (threads >= 1 && threads <= RNN_MAX_THREADS)
-        return 0;
-    PyErr_Format(PyExc_ValueError, "%s: threads must be in 1..%d, got %d", function,
-                 RNN_MAX_THREADS, threads);
-    return -1;
-}
-
 /* Row weights, or NULL without an exception for None. */
 static int
 take_weights(const char *function, PyObject *weights, npy_intp n, PyArrayObject **array)
