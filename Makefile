@@ -78,7 +78,7 @@ wheel-check: wheel
 	cd build/wheel-check && bin/rnn-native doctor
 
 bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/compare.py --data mnist noise --write benchmarks/results.md
+	$(BIN)/python benchmarks/compare.py --write benchmarks/results.md
 
 clean:
 	rm -rf build dist *.egg-info $(VENV) rnn_native/_blas rnn_native/_core*.so

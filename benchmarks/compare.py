@@ -2,135 +2,188 @@
 
 Every peer begins with the same weights, sees the same rows in the same order, and reports
 the loss of each epoch, so that nobody skips work. The ratio to rnn_native is taken within a
-round; the table shows its median and spread.
+round; the tables show its median and spread.
 
-    python benchmarks/compare.py --rounds 7 --threads 2 --write benchmarks/results.md
+    python benchmarks/compare.py --threads 2 --write benchmarks/results.md
+
+For a try, `--rows 2048 --epochs 10000 --rounds 1` makes each round short.
 """
 
 import argparse
+import contextlib
 import json
-import platform
-import statistics
+import math
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+from peers.roster import OURS, OURS_ALONE, PEERS, VARIANTS
+from report import Moment, Row, Section, load_between, report
+from workloads import TRAINING_ROWS, WORKLOADS, XOR_EPOCHS
 
 HERE = Path(__file__).resolve().parent
-OURS = "rnn_native_peer"
-PEERS = [OURS, "torch_peer", "jax_peer", "sklearn_peer"]
 PAUSE = 0.5  # seconds between turns: pools of the last peer go to sleep
 
 
-class Peer(NamedTuple):
-    name: str
-    version: str
-    process: subprocess.Popen
-
-    def epoch(self, number: int) -> dict[str, float]:
-        print(number, file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
+class LeftOut(Exception):
+    """A peer cannot take part; the message says why."""
 
 
-def start(name: str, model: str, data: str, threads: int) -> Peer | None:
-    """Start a peer and wait until it has compiled; None when it is not installed."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "peers.protocol", name, model, data, str(threads)],
-        cwd=HERE,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    line = process.stdout.readline()
-    if not line:
-        print(f"{name}: left out, it did not start", file=sys.stderr)
-        return None
-    return Peer(name, json.loads(line)["ready"], process)
+class Peer:
+    """A peer's process, ready for rounds."""
+
+    def __init__(self, name: str, order: dict[str, Any]) -> None:
+        self.name = name
+        self.variant = VARIANTS[name]
+        self.answers: list[dict[str, Any]] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "peers.protocol", json.dumps({"peer": name, **order})],
+            cwd=HERE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        ready = self._read()  # once it has compiled
+        parts = [ready["version"], self.variant.what, ready["remark"]]
+        self.label = ", ".join(part for part in parts if part)
+
+    def _read(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            raise LeftOut(f"{self.name} (exit status {self.process.wait()})")
+        answer = json.loads(line)
+        if "error" in answer:
+            self.stop()
+            raise LeftOut(f"{self.name} ({answer['error']})")
+        return answer
+
+    def round(self, number: int) -> float:
+        """Do a round, keep the answer, and return its time."""
+        with contextlib.suppress(BrokenPipeError):  # _read finds out
+            print(number, file=self.process.stdin, flush=True)
+        self.answers.append(self._read())
+        return self.answers[-1]["time"]
+
+    def stop(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def spread(values: list[float]) -> str:
-    """Median, and the range from the first to the third quartile."""
-    if len(values) < 3:
-        return f"{statistics.median(values):.3f}"
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+class Field:
+    """The peers that take part in a workload, and why others do not."""
 
+    def __init__(self, names: list[str], order: dict[str, Any]) -> None:
+        self.peers: list[Peer] = []
+        self.left_out: list[str] = []
+        for name in names:
+            try:
+                self.peers.append(Peer(name, order))
+            except LeftOut as reason:
+                self.leave_out(reason)
 
-def compare(
-    model: str, data: str, threads: int, rounds: int, names: list[str]
-) -> list[str]:
-    """Return the rows of a Markdown table."""
-    peers = [p for name in names if (p := start(name, model, data, threads)) is not None]
-    answers: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
-    for number in range(rounds):
-        for peer in peers:
+    def leave_out(self, reason: LeftOut) -> None:
+        print(f"left out: {reason}", file=sys.stderr)
+        self.left_out.append(str(reason))
+
+    def round(self, number: int) -> None:
+        """Have each peer do a round; one that fails is out."""
+        times = []
+        for peer in list(self.peers):
             time.sleep(PAUSE)
-            answers[peer.name].append(peer.epoch(number))
-        line = ", ".join(f"{p.name} {answers[p.name][-1]['seconds']:.3f}" for p in peers)
-        print(f"round {number + 1}: {line}", file=sys.stderr)
-    for peer in peers:
-        peer.process.stdin.close()
-        peer.process.wait()
+            try:
+                times.append(f"{peer.name} {peer.round(number):.3f}")
+            except LeftOut as reason:
+                self.peers.remove(peer)
+                self.leave_out(reason)
+        print(f"round {number + 1}: {', '.join(times)}", file=sys.stderr)
 
-    ours = answers[OURS]
-    rows = []
-    for peer in peers:
-        theirs = answers[peer.name]
-        ratios = [t["seconds"] / o["seconds"] for t, o in zip(theirs, ours, strict=True)]
-        apart = max(
-            abs(t["loss"] - o["loss"]) / o["loss"]
-            for t, o in zip(theirs, ours, strict=True)
-        )
-        seconds = spread([t["seconds"] for t in theirs])
-        last = theirs[-1]["loss"]
-        rows.append(
-            f"| {peer.version} | {seconds} | {spread(ratios)} | {last:.6f} | {apart:.1e} |"
-        )
-    return rows
+    def stop(self) -> None:
+        for peer in self.peers:
+            peer.stop()
 
 
-def machine() -> str:
-    """One line about the processor."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [li for li in info.read_text().splitlines() if li.startswith("model name")]
-        cpu = f"{len(lines)} x {lines[0].split(':')[1].strip()}" if lines else cpu
-    system = f"{platform.system()} {platform.release()}"
-    return f"{cpu}; {system}; Python {platform.python_version()}"
+def largest_difference(theirs: list[float], ours: list[float]) -> float:
+    """Return the largest relative one; a peer with fewer epochs has fewer losses."""
+    pairs = zip(theirs, ours, strict=False)
+    differences = [abs(t - o) / abs(o) for t, o in pairs]
+    return max((math.inf if math.isnan(d) else d for d in differences), default=math.inf)
+
+
+def row_of(peer: Peer, ours: Peer) -> Row:
+    rounds = list(zip(peer.answers, ours.answers, strict=True))
+    losses = peer.answers[-1]["losses"]
+    return Row(
+        peer.name,
+        peer.label,
+        peer.variant.rewritten,
+        times=[theirs["time"] for theirs, _ in rounds],
+        ratios=[theirs["time"] / our["time"] for theirs, our in rounds],
+        loss=losses[-1] if losses else math.nan,
+        apart=max(largest_difference(t["losses"], o["losses"]) for t, o in rounds),
+    )
+
+
+def names_of(workload: str, threads: int, chosen: list[str] | None) -> list[str]:
+    """Return who takes part, ourselves first; `chosen` goes before the roster."""
+    alone = [OURS_ALONE] if threads > 1 else []
+    others = PEERS[workload] if chosen is None else chosen
+    return [OURS, *alone, *(name for name in others if name not in (OURS, OURS_ALONE))]
+
+
+def compare(name: str, threads: int, args: argparse.Namespace) -> Section:
+    """Run all rounds of a workload."""
+    print(f"{name}, threads: {threads}", file=sys.stderr)
+    before = Moment.now()
+    order = {
+        "workload": name,
+        "threads": threads,
+        "rows": args.rows,
+        "epochs": args.epochs,
+    }
+    field = Field(names_of(name, threads, args.peers), order)
+    for number in range(args.rounds):
+        field.round(number)
+    field.stop()
+    if not field.peers or field.peers[0].name != OURS:
+        sys.exit(f"{name}: nothing to compare with: {field.left_out[0]}")
+    rows = [row_of(peer, field.peers[0]) for peer in field.peers]
+    load = load_between(before, Moment.now())
+    return Section(name, WORKLOADS[name], threads, args.rounds, rows, field.left_out, load)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--workloads", nargs="+", default=list(WORKLOADS), choices=WORKLOADS)
+    add("--threads", nargs="+", type=int, default=[2])
+    add("--rounds", type=int, default=7)
+    add("--peers", nargs="+", choices=VARIANTS, help="instead of each workload's own")
+    add("--rows", type=int, default=TRAINING_ROWS, help="of the training data")
+    add("--epochs", type=int, default=XOR_EPOCHS, help="of XOR in a round")
+    add("--write", type=Path, metavar="FILE", help="write the tables here")
+    return parser.parse_args()
+
+
+def turns(args: argparse.Namespace) -> list[tuple[str, int]]:
+    """Return each workload with each number of threads that it is run on."""
+    pairs = []
+    for name in args.workloads:
+        fixed = WORKLOADS[name].threads
+        pairs += [(name, n) for n in (args.threads if fixed is None else [fixed])]
+    return pairs
 
 
 def main() -> None:
     """Parse, run, print, and write when asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", default=["mnist"], choices=["mnist", "noise"])
-    parser.add_argument("--threads", nargs="+", type=int, default=[2])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the tables here")
-    args = parser.parse_args()
-    sections = [
-        "# Benchmarks\n",
-        f"Machine: {machine()}.\n",
-        f"Command: `python benchmarks/compare.py {' '.join(sys.argv[1:])}`\n",
-        "Seconds an epoch (54,000 images, batch 64, SGD), median and quartiles over the "
-        "rounds; the ratio is taken round by round; `apart` is the largest relative "
-        "difference of an epoch's loss from ours.\n",
-    ]
-    for data in args.data:
-        for threads in args.threads:
-            rows = compare("mlp", data, threads, args.rounds, args.peers)
-            sections.append(
-                f"## MLP 784-512-10, {data}, {threads} threads, {args.rounds} rounds\n"
-            )
-            sections.append("| peer | seconds | times ours | last loss | apart |")
-            sections.append("|---|---|---|---|---|")
-            sections.append("\n".join(rows) + "\n")
-    text = "\n".join(sections)
-    print(text)
-    if args.write is not None:
-        args.write.write_text(text)
+    args = parse()
+    sections: list[Section] = []
+    for name, threads in turns(args):
+        sections.append(compare(name, threads, args))
+        if args.write is not None:  # each time: a run is long, and may be cut short
+            args.write.write_text(report(sys.argv[1:], sections))
+    print(report(sys.argv[1:], sections))
 
 
 if __name__ == "__main__":

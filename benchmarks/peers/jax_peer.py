@@ -1,56 +1,170 @@
-"""JAX: one jitted lax.scan an epoch, parameters donated, and a step for the short tail."""
+"""JAX: one jitted lax.scan an epoch, parameters donated, and a step for the short tail.
 
+Options: `patches`, a convolution as one product; `channels-last` with that.
+"""
+
+import math
 import os
-import sys
 
-# Read when the CPU client starts; XLA has no other switch for its threads.
-_threads = sys.argv[4] if len(sys.argv) > 4 else "2"
-os.environ["XLA_FLAGS"] = (
-    f"--xla_cpu_multi_thread_eigen={'true' if _threads != '1' else 'false'}"
-)
-if hasattr(os, "sched_setaffinity"):
-    allowed = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, allowed[: int(_threads)])
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-
-from peers.protocol import BATCH_SIZE, LR  # noqa: E402
+from peers.jax_layers import AS_PRODUCT, AS_PRODUCT_LAST, LAYERS, build
+from peers.protocol import checkpoints
 
 VERSION = f"JAX {jax.__version__}"
 
 
-def loss_of(params, x, y):
-    w1, b1, w2, b2 = params
-    logits = jax.nn.relu(x @ w1 + b1) @ w2 + b2
-    log_p = jax.nn.log_softmax(logits)
+def limit_threads(threads):
+    """Must come before JAX's first array; XLA has no other switch for its threads."""
+    eigen = "true" if threads > 1 else "false"
+    os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={eigen}"
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, allowed[:threads])
+
+
+def set_up(job):
+    """Return the forward function and its parameters."""
+    limit_threads(job.threads)
+    functions = AS_PRODUCT if "patches" in job.options else LAYERS
+    if "channels-last" in job.options:
+        functions = AS_PRODUCT_LAST
+    return build(job.layers, functions)
+
+
+def images_of(job):
+    last = "channels-last" in job.options
+    return job.images.transpose(0, 2, 3, 1).copy() if last else job.images
+
+
+def cross_entropy(outputs, y):
+    log_p = jax.nn.log_softmax(outputs)
     return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
 
 
-def prepare(model, data, threads):
-    x, y = jnp.asarray(data.floats), jnp.asarray(data.y)
-    state = {"params": tuple(jnp.asarray(p) for p in data[2:])}
+def half_squared_error(outputs, y):
+    return 0.5 * jnp.square(outputs - y).sum()
 
-    def step(params, rows):
-        loss, grads = jax.value_and_grad(loss_of)(params, x[rows], y[rows])
-        return tuple(p - LR * g for p, g in zip(params, grads, strict=True)), loss
 
-    whole = len(data.y) // BATCH_SIZE * BATCH_SIZE
+LOSSES = {"softmax_cross_entropy": cross_entropy, "squared_error": half_squared_error}
 
-    def epoch(params, order):
-        batches = order[:whole].reshape(-1, BATCH_SIZE)
-        params, losses = jax.lax.scan(step, params, batches)
-        total = losses.sum() * BATCH_SIZE
+
+def sgd(workload, params, grads, state):
+    return jax.tree.map(lambda p, g: p - workload.lr * g, params, grads), state
+
+
+def adam(workload, params, grads, state):
+    """Kingma and Ba 2014; `state` is the number of steps, the means and the squares."""
+    beta_1, beta_2 = workload.optimizer["beta_1"], workload.optimizer["beta_2"]
+    epsilon = workload.optimizer["epsilon"]
+    steps, means, squares = state
+    steps = steps + 1
+    means = jax.tree.map(lambda m, g: beta_1 * m + (1 - beta_1) * g, means, grads)
+    squares = jax.tree.map(lambda v, g: beta_2 * v + (1 - beta_2) * g * g, squares, grads)
+    # 1 - beta**steps would lose four digits in float32.
+    correct_mean = -1 / jnp.expm1(steps * math.log(beta_1))
+    correct_square = -1 / jnp.expm1(steps * math.log(beta_2))
+
+    def moved(p, mean, square):
+        root = jnp.sqrt(square * correct_square)
+        return p - workload.lr * (mean * correct_mean) / (root + epsilon)
+
+    return jax.tree.map(moved, params, means, squares), (steps, means, squares)
+
+
+UPDATES = {"sgd": sgd, "adam": adam}
+
+
+def first_state(workload, params):
+    """Return what the optimiser keeps from step to step."""
+    if workload.optimizer["type"] == "sgd":
+        return ()
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    return jnp.float32(0), zeros, jax.tree.map(jnp.copy, zeros)
+
+
+def step_of(workload, forward):
+    """Return a function that trains on a batch: new parameters and state, and the loss."""
+    update = UPDATES[workload.optimizer["type"]]
+
+    def loss_of(params, x, y):
+        return LOSSES[workload.loss](forward(params, x), y)
+
+    def step(kept, x, y):
+        params, state = kept
+        loss, grads = jax.value_and_grad(loss_of)(params, x, y)
+        return update(workload, params, grads, state), loss
+
+    return step
+
+
+def epoch_of(step, x, y, batch_size):
+    """Return a function that trains an epoch: what is kept, and the mean loss."""
+    whole = len(y) // batch_size * batch_size
+
+    def step_rows(kept, rows):
+        return step(kept, x[rows], y[rows])
+
+    def epoch(kept, order):
+        kept, losses = jax.lax.scan(step_rows, kept, order[:whole].reshape(-1, batch_size))
+        total = losses.sum() * batch_size
         tail = order[whole:]
         if len(tail):
-            params, loss = step(params, tail)
+            kept, loss = step_rows(kept, tail)
             total += loss * len(tail)
-        return params, total / len(order)
+        return kept, total / len(order)
 
+    return epoch
+
+
+def train(job):
+    forward, params = set_up(job)
+    x, y = jnp.asarray(images_of(job)), jnp.asarray(job.data.y)
+    kept = params, first_state(job.workload, params)
+    epoch = epoch_of(step_of(job.workload, forward), x, y, job.workload.batch_size)
     compiled = jax.jit(epoch, donate_argnums=0)
 
     def train_epoch(order):
-        state["params"], loss = compiled(state["params"], jnp.asarray(order))
-        return loss.block_until_ready()
+        nonlocal kept
+        kept, loss = compiled(kept, jnp.asarray(order))
+        jax.block_until_ready(kept)
+        return loss
 
     return train_epoch
+
+
+def xor(job):
+    forward, params = set_up(job)
+    x, y = jnp.asarray(job.images)[:, None], jnp.asarray(job.data.y)[:, None]
+    step = step_of(job.workload, forward)
+
+    def epoch(_, kept_and_loss):
+        kept, losses = jax.lax.scan(
+            lambda kept, row: step(kept, *row), kept_and_loss[0], (x, y)
+        )
+        return kept, 2 * losses.sum()
+
+    @jax.jit
+    def epochs_of(kept, number):
+        return jax.lax.fori_loop(0, number, epoch, (kept, jnp.float32(0)))
+
+    def run(epochs):
+        kept, done, losses = (params, ()), 0, []
+        for end in checkpoints(epochs):
+            kept, loss = epochs_of(kept, end - done)
+            losses.append(float(loss))
+            done = end
+        kept, _ = epochs_of(kept, epochs - done)
+        jax.block_until_ready(kept)
+        return losses
+
+    return run
+
+
+def predict(job):
+    forward, params = set_up(job)
+    images = [image[None] for image in images_of(job)]
+    compiled = jax.jit(lambda params, x: jax.nn.softmax(forward(params, x)))
+    return lambda i: np.asarray(compiled(params, images[i]))

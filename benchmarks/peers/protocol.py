@@ -1,54 +1,84 @@
-"""What a peer's process and the runner say to each other, and the data they share.
+"""What a peer's process and the runner say to each other.
 
-A peer module defines `prepare(model, data, threads)`, which returns a function that trains
-one epoch in a given order of rows and returns the mean loss, each row's loss taken before
-its batch's update. Its process reads a line for each epoch and answers with one of JSON.
+The runner starts `python -m peers.protocol ORDER`, where ORDER is a JSON object, reads a line
+of JSON when the peer is ready, writes a line with a number for each round, and reads one of
+JSON with its time and losses. A line with `error` is the peer's last.
+
+A peer module defines VERSION and, by the tasks that it takes part in,
+
+- `train(job)`, which returns a function that trains one epoch in a given order of rows and
+  returns the mean loss, each row's loss taken before its batch's update;
+- `xor(job)`, which returns a function that trains so many epochs from the initial weights
+  and returns the sums of the squared errors of those that `checkpoints` names;
+- `predict(job)`, which returns a function that gives the probabilities for an image, by its
+  number; the peer makes its own arrays of them beforehand.
 """
 
+import contextlib
 import importlib
 import json
+import statistics
 import sys
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-BATCH_SIZE = 64
-LR = 0.01
-HIDDEN = 512
-TRAINING_ROWS = 54_000
+import rnn_native as rn
+from peers.roster import VARIANTS
+from workloads import WORKLOADS, XOR_EPOCHS, Data, Workload, load
+
+LONG = 60.0  # seconds; a peer that needs more for all of XOR's epochs does SHORT
+SHORT = 10_000
+TRIAL = 1_000
+CALLS = 1_000  # of predict in a round, each with an image of its own
+
+Answer = dict[str, Any]
 
 
-class Data(NamedTuple):
-    """Training rows and the initial weights that every peer begins with."""
+class Job(NamedTuple):
+    """What a peer gets: workload, data, the initial weights in `network`, and options."""
 
-    x: np.ndarray  # (n, 784) uint8
-    y: np.ndarray  # (n,) int32
-    w1: np.ndarray  # (784, 512) float32
-    b1: np.ndarray
-    w2: np.ndarray  # (512, 10)
-    b2: np.ndarray
+    workload: Workload
+    data: Data
+    network: rn.Network
+    threads: int
+    options: tuple[str, ...]
 
     @property
-    def floats(self) -> np.ndarray:
-        """Images as float32 in [0, 1], what peers are given before the clock starts."""
-        return self.x.astype(np.float32) / np.float32(255)
+    def images(self) -> np.ndarray:
+        """Rows as float32 in [0, 1], each in the shape of the net's input."""
+        return self.data.floats.reshape(-1, *self.workload.input_shape)
+
+    @property
+    def layers(self) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+        """Spec and copied parameters of each layer.
+
+        With the option `mean-first` the mean over the tokens comes before the dense layer
+        that it follows; that layer is linear, so they commute.
+        """
+        params: list[dict[str, np.ndarray]] = [{} for _ in self.network.specs]
+        for name, view in self.network.parameters.items():
+            _, index, key = name.split(".")
+            params[int(index)][key] = view.copy()
+        layers = list(zip(self.network.specs, params, strict=True))
+        if "mean-first" in self.options:
+            mean = [spec["type"] for spec, _ in layers].index("mean_pool")
+            layers[mean - 1], layers[mean] = layers[mean], layers[mean - 1]
+        return layers
+
+    @property
+    def dense_parameters(self) -> list[dict[str, np.ndarray]]:
+        """Weight and bias of each layer, for peers that know no others."""
+        if any(spec["type"] != "dense" for spec, _ in self.layers):
+            raise NotImplementedError("only for nets of dense layers")
+        return [params for _, params in self.layers]
 
 
-def load(kind: str) -> Data:
-    """`mnist`: its first 54,000 images; `noise`: as many without a zero in them."""
-    import rnn_native as rn
-
-    if kind == "mnist":
-        x, y = rn.datasets.load_mnist()[0]
-        x = x.reshape(len(x), -1)[:TRAINING_ROWS]
-        y = y[:TRAINING_ROWS].astype(np.int32)
-    else:
-        rng = np.random.default_rng(0)
-        x = rng.integers(1, 256, (TRAINING_ROWS, 784)).astype(np.uint8)
-        y = rng.integers(0, 10, TRAINING_ROWS).astype(np.int32)
-    net = rn.Network([rn.Dense(HIDDEN, "relu"), rn.Dense(10)], (784,))
-    return Data(x, y, *(p.copy() for p in net.parameters.values()))
+def checkpoints(epochs: int) -> list[int]:
+    """Return the epochs of XOR whose losses are compared: the powers of ten from 100 on."""
+    return [10**power for power in range(2, 10) if 10**power <= epochs]
 
 
 def order_of(epoch: int, n: int) -> np.ndarray:
@@ -56,20 +86,95 @@ def order_of(epoch: int, n: int) -> np.ndarray:
     return np.random.default_rng(epoch).permutation(n).astype(np.int32)
 
 
+def seconds_of(call: Callable[..., Any], *args: Any) -> tuple[float, Any]:
+    """Return how long a call took, and its result."""
+    start = time.perf_counter()
+    result = call(*args)
+    return time.perf_counter() - start, result
+
+
+def train_rounds(module: Any, job: Job) -> tuple[str, Callable[[int], Answer]]:
+    """Return no remark, and a function that trains an epoch."""
+    train_epoch = module.train(job)
+    n = len(job.data.y)
+    train_epoch(order_of(10**6, n))  # compiles, and touches all memory
+
+    def answer(number: int) -> Answer:
+        seconds, loss = seconds_of(train_epoch, order_of(number, n))
+        return {"time": seconds, "losses": [float(loss)]}
+
+    return "", answer
+
+
+def xor_rounds(module: Any, job: Job, epochs: int) -> tuple[str, Callable[[int], Answer]]:
+    """Return a remark on the epochs, and a function that trains so many of them."""
+    train = module.xor(job)
+    train(10)  # compiles
+    seconds, _ = seconds_of(train, TRIAL)
+    if seconds / TRIAL * epochs > LONG:
+        epochs = min(epochs, SHORT)
+
+    def answer(number: int) -> Answer:
+        seconds, losses = seconds_of(train, epochs)
+        return {"time": seconds / epochs * XOR_EPOCHS, "losses": losses}
+
+    whole = epochs == XOR_EPOCHS
+    return "" if whole else f"scaled from {epochs:,} epochs", answer
+
+
+def predict_rounds(module: Any, job: Job) -> tuple[str, Callable[[int], Answer]]:
+    """Return no remark, and a function that predicts image after image."""
+    job = job._replace(data=Data(job.data.x[:CALLS], job.data.y[:CALLS]))
+    predict = module.predict(job)
+    numbers = range(len(job.data.y))
+
+    def answer(number: int) -> Answer:
+        timed = [seconds_of(predict, i) for i in numbers]
+        outputs = np.concatenate([np.asarray(outputs) for _, outputs in timed])
+        losses = -np.log(outputs[numbers, job.data.y])
+        middle = statistics.median(seconds for seconds, _ in timed)
+        return {"time": 1e6 * middle, "losses": [float(losses.mean())]}
+
+    answer(0)  # compiles
+    return "", answer
+
+
+def prepare(order: dict[str, Any]) -> tuple[Answer, Callable[[int], Answer]]:
+    """Make the peer ready; return what it is, and the function that does a round."""
+    variant = VARIANTS[order["peer"]]
+    workload = WORKLOADS[order["workload"]]
+    module = importlib.import_module(f"peers.{variant.module}")
+    if not hasattr(module, workload.task):
+        raise NotImplementedError(f"{variant.module} has no {workload.task}")
+    data = load(workload.data, order["rows"])
+    job = Job(workload, data, workload.network(), order["threads"], variant.options)
+    if workload.task == "train":
+        remark, answer = train_rounds(module, job)
+    elif workload.task == "xor":
+        remark, answer = xor_rounds(module, job, order["epochs"])
+    else:
+        remark, answer = predict_rounds(module, job)
+    return {"version": module.VERSION, "remark": remark}, answer
+
+
+def answers(order: dict[str, Any], lines: Any) -> Any:
+    """Yield what the process says: that it is ready, then an answer for each line."""
+    try:
+        ready, answer = prepare(order)
+        yield ready
+        for line in lines:
+            yield answer(int(line))
+    except Exception as error:  # whatever it is, the runner tells it and goes on without
+        first = (str(error).strip() or "no message").splitlines()[0]
+        yield {"error": f"{type(error).__name__}: {first}"}
+
+
 def serve() -> None:
-    """Run as `python -m peers.protocol PEER MODEL DATA THREADS`."""
-    peer, model, kind, threads = sys.argv[1:5]
-    data = load(kind)
-    module = importlib.import_module(f"peers.{peer}")
-    train_epoch = module.prepare(model, data, int(threads))
-    train_epoch(order_of(10**6, len(data.y)))  # compiles, and touches all memory
-    print(json.dumps({"ready": module.VERSION}), flush=True)
-    for line in sys.stdin:
-        order = order_of(int(line), len(data.y))
-        start = time.perf_counter()
-        loss = train_epoch(order)
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "loss": float(loss)}), flush=True)
+    """Answer on standard output, which is kept from all else that prints."""
+    out = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        for said in answers(json.loads(sys.argv[1]), sys.stdin):
+            print(json.dumps(said), file=out, flush=True)
 
 
 if __name__ == "__main__":

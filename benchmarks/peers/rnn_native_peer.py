@@ -1,18 +1,45 @@
 """rnn_native itself."""
 
+import numpy as np
+
 import rnn_native as rn
-from peers.protocol import BATCH_SIZE, HIDDEN, LR
+from peers.protocol import checkpoints
 
 VERSION = f"rnn_native {rn.__version__}"
 
 
-def prepare(model, data, threads):
-    net = rn.Network([rn.Dense(HIDDEN, "relu"), rn.Dense(10)], (784,))
-    for parameter, value in zip(net.parameters.values(), data[2:], strict=True):
-        parameter[:] = value
+def train(job):
+    workload, data = job.workload, job.data
+    threads = 1 if "alone" in job.options else job.threads
+    steps = 0
 
     def train_epoch(order):
-        loss, _ = net._net.train(data.x, data.y, order, BATCH_SIZE, LR, threads=threads)
-        return loss[0] / len(order)
+        nonlocal steps
+        losses, _ = job.network._net.train(
+            *(data.x, data.y, order, workload.batch_size, workload.lr),
+            threads=threads,
+            step=steps,
+        )
+        steps += -(-len(order) // workload.batch_size)
+        return losses[0] / len(order)
 
     return train_epoch
+
+
+def xor(job):
+    workload, (x, y), net = job.workload, job.data, job.network
+    start = net.params.copy()
+    order = np.arange(len(x), dtype="int32")
+
+    def run(epochs):
+        net.params[:] = start
+        losses, _ = net._net.train(x, y, order, 1, workload.lr, epochs=epochs)
+        return [losses[epoch - 1] for epoch in checkpoints(epochs)]
+
+    return run
+
+
+def predict(job):
+    rn.set_num_threads(job.threads)
+    images = [image[None] for image in job.images]
+    return lambda i: job.network.predict_proba(images[i])

@@ -5,29 +5,40 @@ import sklearn
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from peers.protocol import BATCH_SIZE, HIDDEN, LR
-
 VERSION = f"scikit-learn {sklearn.__version__}"
 
 
-def prepare(model, data, threads):
-    threadpool_limits(threads)
-    x, y = data.floats, data.y
+def build(job):
+    """Return the classifier with the initial weights."""
+    threadpool_limits(job.threads)
+    workload = job.workload
+    params = job.dense_parameters
     net = MLPClassifier(
-        (HIDDEN,),
+        [len(p["bias"]) for p in params[:-1]],
         solver="sgd",
         momentum=0,
         alpha=0,
-        batch_size=BATCH_SIZE,
-        learning_rate_init=LR,
+        batch_size=workload.batch_size,
+        learning_rate_init=workload.lr,
         shuffle=False,
     )
-    net.partial_fit(x[:BATCH_SIZE], y[:BATCH_SIZE], classes=np.arange(10))
-    net.coefs_[0][:], net.coefs_[1][:] = data.w1, data.w2
-    net.intercepts_[0][:], net.intercepts_[1][:] = data.b1, data.b2
+    rows = slice(workload.batch_size)
+    net.partial_fit(job.images[rows], job.data.y[rows], classes=np.arange(10))
+    for weight, bias, p in zip(net.coefs_, net.intercepts_, params, strict=True):
+        weight[:], bias[:] = p["weight"], p["bias"]
+    return net
+
+
+def train(job):
+    net, x, y = build(job), job.images, job.data.y
 
     def train_epoch(order):
         net.partial_fit(x[order], y[order])
         return net.loss_
 
     return train_epoch
+
+
+def predict(job):
+    net, images = build(job), [image[None] for image in job.images]
+    return lambda i: net.predict_proba(images[i])

@@ -1,0 +1,166 @@
+"""What is compared: each workload's model, training, data and goal, in one place."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import rnn_native as rn
+from rnn_native import models
+
+TRAINING_ROWS = 54_000
+XOR_EPOCHS = 1_000_000
+
+
+class Goal(NamedTuple):
+    """How many times our time the best peer's should be."""
+
+    must: float
+    aim: float | None = None
+    against: str = ""  # only peers whose names begin so
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A model and what is done with it.
+
+    `task` is `train` (a round is an epoch), `xor` (a round is a training from the start) or
+    `predict` (a round is many calls with one image).
+    """
+
+    title: str
+    layers: list[rn.layers.Layer]
+    input_shape: tuple[int, ...]
+    goal: Goal
+    task: str = "train"
+    data: str = "mnist"
+    loss: str = "softmax_cross_entropy"
+    batch_size: int = 64
+    lr: float = 0.01
+    optimizer: dict[str, Any] = field(default_factory=lambda: {"type": "sgd"})
+    threads: int | None = None  # whatever the command line says
+
+    @property
+    def unit(self) -> str:
+        """What the times are in."""
+        return {
+            "train": "seconds an epoch",
+            "xor": f"seconds for {XOR_EPOCHS:,} epochs",
+            "predict": "microseconds a call",
+        }[self.task]
+
+    def network(self) -> rn.Network:
+        """Return our network with the initial weights that every peer begins with."""
+        return rn.Network(
+            self.layers, self.input_shape, self.loss, optimizer=self.optimizer
+        )
+
+
+class Data(NamedTuple):
+    """Rows and their labels or values."""
+
+    x: np.ndarray  # (n, inputs) uint8, or float32
+    y: np.ndarray  # (n,) int32, or (n, outputs) float32
+
+    @property
+    def floats(self) -> np.ndarray:
+        """Rows as float32 in [0, 1], what peers are given before the clock starts."""
+        if self.x.dtype == np.uint8:
+            return self.x.astype(np.float32) / np.float32(255)
+        return self.x
+
+
+def load(kind: str, rows: int = TRAINING_ROWS) -> Data:
+    """Return the first `rows` rows.
+
+    `mnist`: of its 54,000 first images; `noise`: of as many without a zero in them; `xor`:
+    its four rows, whatever `rows` says.
+    """
+    if kind == "xor":
+        return Data(models.XOR_X, models.XOR_Y)
+    if kind == "mnist":
+        x, y = rn.datasets.load_mnist()[0]
+        x = x.reshape(len(x), -1)[:TRAINING_ROWS]
+    else:
+        rng = np.random.default_rng(0)
+        x = rng.integers(1, 256, (TRAINING_ROWS, 784)).astype(np.uint8)
+        y = rng.integers(0, 10, TRAINING_ROWS)
+    return Data(x[:rows], y[:rows].astype(np.int32))
+
+
+ADAM = {"type": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+
+GENERAL_CNN_LAYERS = [
+    rn.Conv2D(16, 3, padding=1, activation="relu"),
+    rn.MaxPool2D(2),
+    rn.Conv2D(32, 3, padding=1, activation="relu"),
+    rn.MaxPool2D(2),
+    rn.Flatten(),
+    rn.Dense(128, "relu"),
+    rn.Dense(10),
+]
+
+MLP = Workload(
+    title="MLP 784-512-10, batch 64, SGD",
+    layers=models.MLP_LAYERS,
+    input_shape=(784,),
+    goal=Goal(3.5, 5),
+)
+CNN = Workload(
+    title="CNN, 8 filters, batch 32, SGD",
+    layers=models.CNN_LAYERS,
+    input_shape=models.IMAGE,
+    goal=Goal(15, 25),
+    batch_size=32,
+)
+
+WORKLOADS = {
+    "mlp": MLP,
+    "mlp-noise": replace(
+        MLP,
+        title=f"{MLP.title}, pixels at random without zeros",
+        data="noise",
+        goal=Goal(1.5, 2),
+    ),
+    "cnn": CNN,
+    "attention": Workload(
+        title="Attention, 49 tokens of 64, batch 32, SGD",
+        layers=models.attention_layers(),
+        input_shape=models.IMAGE,
+        goal=Goal(3, 5),
+        batch_size=32,
+    ),
+    "general-cnn": Workload(
+        title="CNN, 16 and 32 filters, dense 128, batch 64, Adam",
+        layers=GENERAL_CNN_LAYERS,
+        input_shape=models.IMAGE,
+        goal=Goal(2.5, 4),
+        lr=0.001,
+        optimizer=ADAM,
+    ),
+    "xor": Workload(
+        title="XOR 2-4-1, an update a row, SGD",
+        layers=models.XOR_LAYERS,
+        input_shape=(2,),
+        goal=Goal(500),
+        task="xor",
+        data="xor",
+        loss="squared_error",
+        batch_size=1,
+        threads=1,
+    ),
+    "predict-mlp": replace(
+        MLP,
+        title="One image through the MLP",
+        task="predict",
+        goal=Goal(8, 15, against="torch"),
+        threads=1,
+    ),
+    "predict-cnn": replace(
+        CNN,
+        title="One image through the CNN",
+        task="predict",
+        goal=Goal(8, 15, against="torch"),
+        threads=1,
+    ),
+}
