@@ -191,6 +191,35 @@ v_nonzero(vf v)
 #endif
 }
 
+/* Lanes whose bit in mask is set, side by side from lane 0 on; zeros follow. */
+static inline vf
+v_compress(vf v, uint32_t mask)
+{
+#if VL == 16
+    return (vf)_mm512_maskz_compress_ps((__mmask16)mask, (__m512)v);
+#else
+    vf packed = {0};
+    for (int i = 0, n = 0; i < VL; i++)
+        if (mask >> i & 1)
+            packed[n++] = v[i];
+    return packed;
+#endif
+}
+
+/* The reverse: lanes whose bit is not set come from `others`. */
+static inline vf
+v_expand(vf packed, uint32_t mask, vf others)
+{
+#if VL == 16
+    return (vf)_mm512_mask_expand_ps((__m512)others, (__mmask16)mask, (__m512)packed);
+#else
+    for (int i = 0, n = 0; i < VL; i++)
+        if (mask >> i & 1)
+            others[i] = packed[n++];
+    return others;
+#endif
+}
+
 static inline float
 v_greatest(vf v)
 {

@@ -14,49 +14,106 @@ nonzero_bits(const float *x, int n)
     return bits;
 }
 
-static int
-windows_live(int32_t *live, const float *padded, int K, int P, int Q, int pitch)
+/* Bits 0, 2, 4.. side by side. */
+static uint64_t
+even_bits(uint64_t bits)
 {
-    uint64_t every_other = UINT64_C(0x5555555555555555);
-    uint64_t inside = Q < 32 ? (UINT64_C(1) << (2 * Q)) - 1 : ~UINT64_C(0);
+    const uint64_t masks[] = {0x5555555555555555, 0x3333333333333333, 0x0f0f0f0f0f0f0f0f,
+                              0x00ff00ff00ff00ff, 0x0000ffff0000ffff, 0x00000000ffffffff};
+    bits &= masks[0];
+    for (int i = 1; i < 6; i++)
+        bits = (bits | bits >> (1 << (i - 1))) & masks[i];
+    return bits;
+}
+
+static int
+windows_live(uint32_t *live, const float *padded, int K, int P, int Q, int pitch)
+{
+    uint64_t rows[WINDOWS_MAX_ROWS], inside = (UINT64_C(1) << Q) - 1;
     int n = 0;
+    for (int y = 0; y < 2 * P - 1 + K; y++)
+        rows[y] = nonzero_bits(padded + (ptrdiff_t)y * pitch, pitch);
     for (int p = 0; p < P; p++) {
         uint64_t seen = 0, bits = 0;
         for (int k = 0; k <= K; k++)
-            seen |= nonzero_bits(padded + (ptrdiff_t)(2 * p + k) * pitch, pitch);
+            seen |= rows[2 * p + k];
         for (int l = 0; l <= K; l++)
             bits |= seen >> l;
-        for (bits &= every_other & inside; bits != 0; bits &= bits - 1)
-            live[n++] = p * Q + __builtin_ctzll(bits) / 2;
+        live[p] = (uint32_t)(even_bits(bits) & inside);
+        n += __builtin_popcount(live[p]);
     }
     return n;
 }
 
-static inline __attribute__((always_inline)) void
-copy_patches(float *patches, int stride, const int32_t *live, int n, const float *padded,
-             int size, int Q, int pitch)
+/* Windows q.. of a row: their bits, and how many there are room for in a vector. */
+static inline uint32_t
+bits_from(uint32_t live, int q)
 {
-    for (int i = 0, p = 0; i < n; i++) {
-        while (live[i] >= (p + 1) * Q)
-            p++;
-        const float *corner = padded + (ptrdiff_t)2 * p * pitch + 2 * (live[i] - p * Q);
-        for (int k = 0; k < size; k++)
-            for (int l = 0; l < size; l++)
-                patches[(ptrdiff_t)(k * size + l) * stride + i] = corner[k * pitch + l];
-    }
+    return live >> q & (uint32_t)((UINT64_C(1) << VL) - 1);
+}
+
+static inline __attribute__((always_inline)) void
+copy_patches(float *patches, int stride, const uint32_t *live, int n, const float *padded,
+             int size, int P, int Q, int pitch)
+{
+    int at = 0;
+    for (int p = 0; p < P; p++)
+        for (int q = 0; q < Q; q += VL) {
+            uint32_t bits = bits_from(live[p], q);
+            const float *corner = padded + (ptrdiff_t)2 * p * pitch + 2 * q;
+            if (bits == 0)
+                continue;
+            for (int k = 0; k < size; k++)
+                for (int l = 0; l < size; l++) {
+                    const float *x = corner + k * pitch + l;
+                    vf v = v_compress(v_evens(v_load(x), v_load(x + VL)), bits);
+                    v_store(patches + (ptrdiff_t)(k * size + l) * stride + at, v);
+                }
+            at += __builtin_popcount(bits);
+        }
+    for (int k = 0; k < size * size; k++)
+        v_store(patches + (ptrdiff_t)k * stride + n, (vf){0});
 }
 
 static void
-windows_patches(float *patches, int stride, const int32_t *live, int n, const float *padded,
-                int K, int Q, int pitch)
+windows_patches(float *patches, int stride, const uint32_t *live, int n,
+                const float *padded, int K, int P, int Q, int pitch)
 {
     if (K == 3)
-        copy_patches(patches, stride, live, n, padded, 4, Q, pitch);
+        copy_patches(patches, stride, live, n, padded, 4, P, Q, pitch);
     else
-        copy_patches(patches, stride, live, n, padded, K + 1, Q, pitch);
-    for (int k = 0; k < (K + 1) * (K + 1); k++)
-        for (int i = n; i % VL != 0; i++)
-            patches[(ptrdiff_t)k * stride + i] = 0;
+        copy_patches(patches, stride, live, n, padded, K + 1, P, Q, pitch);
+}
+
+/* to (P, Q) = the listed numbers where windows are live, `others` elsewhere. */
+static void
+expand_windows(float *to, const float *listed, const uint32_t *live, vf others, int P,
+               int Q)
+{
+    for (int p = 0; p < P; p++, to += Q)
+        for (int q = 0; q < Q; q += VL) {
+            uint32_t bits = bits_from(live[p], q);
+            v_store_part(to + q, v_expand(v_load(listed), bits, others),
+                         Q - q < VL ? Q - q : VL);
+            listed += __builtin_popcount(bits);
+        }
+}
+
+/* The reverse; returns the sum, by lane, of what is not listed. Zeros follow the list. */
+static vf
+compress_windows(float *listed, const float *from, const uint32_t *live, int P, int Q)
+{
+    vf rest = {0};
+    for (int p = 0; p < P; p++, from += Q)
+        for (int q = 0; q < Q; q += VL) {
+            uint32_t bits = bits_from(live[p], q);
+            vf v = v_load_part(from + q, Q - q < VL ? Q - q : VL);
+            v_store(listed, v_compress(v, bits));
+            listed += __builtin_popcount(bits);
+            rest += v_compress(v, ~bits);
+        }
+    v_store(listed, (vf){0});
+    return rest;
 }
 
 /* Filters that are computed together. */
@@ -87,19 +144,10 @@ pool_windows(vf *best, vi *which, const float *patches, int stride, const float 
     }
 }
 
-static inline void
-scatter_windows(float *out, vf v, const int32_t *live, int n)
-{
-    float lanes[VL];
-    v_store(lanes, v);
-    for (int i = 0; i < VL && i < n; i++)
-        out[live[i]] = lanes[i];
-}
-
+/* `listed`: room for a vector more than there are windows. */
 static inline __attribute__((always_inline)) void
-forward_windows(float *out, int32_t *which, const float *patches, int stride,
-                const int32_t *live, int n, const float *weight, const float *bias,
-                bool relu, int filters, int K, int area)
+forward_windows(float *listed, int32_t *which, const float *patches, int stride, int n,
+                const float *weight, const float *bias, bool relu, int filters, int K)
 {
     for (int i = 0; i < n; i += VL) {
         vf best[WINDOW_FILTERS];
@@ -112,103 +160,80 @@ forward_windows(float *out, int32_t *which, const float *patches, int stride,
                 best[f] = v_at_least(best[f], 0.0f);
             }
             memcpy(which + (ptrdiff_t)f * stride + i, &number[f], sizeof number[f]);
-            scatter_windows(out + (ptrdiff_t)f * area, best[f], live + i, n - i);
+            v_store(listed + (ptrdiff_t)f * stride + i, best[f]);
         }
     }
 }
 
 static void
-windows_forward(float *out, int32_t *which, const float *patches, int stride,
-                const int32_t *live, int n, const float *weight, const float *bias,
-                bool relu, int filters, int K, int area)
+windows_forward(float *out, int32_t *which, float *listed, const float *patches, int stride,
+                const uint32_t *live, int n, const float *weight, const float *bias,
+                bool relu, int filters, int K, int P, int Q)
 {
-    fill_rows(out, bias, relu, filters, area, 0, area);
-    int f = 0;
-    for (; f + WINDOW_FILTERS <= filters; f += WINDOW_FILTERS) {
-        float *to = out + (ptrdiff_t)f * area;
+    for (int f = 0; f < filters; f += WINDOW_FILTERS) {
+        int count = filters - f < WINDOW_FILTERS ? filters - f : WINDOW_FILTERS;
+        int32_t *number = which + (ptrdiff_t)f * stride;
         const float *w = weight + (ptrdiff_t)f * K * K;
-        if (K == 3)
-            forward_windows(to, which + (ptrdiff_t)f * stride, patches, stride, live, n, w,
-                            bias + f, relu, WINDOW_FILTERS, 3, area);
+        if (K == 3 && count == WINDOW_FILTERS)
+            forward_windows(listed, number, patches, stride, n, w, bias + f, relu,
+                            WINDOW_FILTERS, 3);
         else
-            forward_windows(to, which + (ptrdiff_t)f * stride, patches, stride, live, n, w,
-                            bias + f, relu, WINDOW_FILTERS, K, area);
-    }
-    if (f < filters)
-        forward_windows(out + (ptrdiff_t)f * area, which + (ptrdiff_t)f * stride, patches,
-                        stride, live, n, weight + (ptrdiff_t)f * K * K, bias + f, relu, 1,
-                        K, area);
-}
-
-/* Gradients of a vector of live windows, lane by lane from where they lie. */
-static inline vf
-gather_windows(const float *dout, const int32_t *live, int n)
-{
-    float lanes[VL] = {0};
-    for (int i = 0; i < VL && i < n; i++)
-        lanes[i] = dout[live[i]];
-    return v_load(lanes);
-}
-
-/* Adds to sums (K*K) and their bias of one filter, by lane. */
-static inline __attribute__((always_inline)) void
-backward_windows(float *sums, float *bias_sum, const float *dout, const int32_t *which,
-                 const float *patches, int stride, const int32_t *live, int n, int K)
-{
-    vf bias = v_load(bias_sum);
-    for (int i = 0; i < n; i += VL) {
-        vf d = gather_windows(dout, live + i, n - i), part[4];
-        vi number;
-        memcpy(&number, which + i, sizeof number);
-        for (int u = 0; u < 4; u++) {
-            part[u] = v_select(number == u, d, v_set(0.0f));
-            bias += part[u];
+            forward_windows(listed, number, patches, stride, n, w, bias + f, relu, count,
+                            K);
+        for (int i = 0; i < count; i++) {
+            vf constant = v_set(relu && bias[f + i] < 0 ? 0 : bias[f + i]);
+            expand_windows(out + (ptrdiff_t)(f + i) * P * Q, listed + (ptrdiff_t)i * stride,
+                           live, constant, P, Q);
         }
-        for (int k = 0; k < K; k++)
-            for (int l = 0; l < K; l++) {
-                vf sum = v_load(sums + (k * K + l) * VL);
-                for (int u = 0; u < 4; u++)
-                    sum += part[u]
-                           * v_load(patches + i
-                                    + ((k + u / 2) * (K + 1) + l + u % 2) * stride);
-                v_store(sums + (k * K + l) * VL, sum);
-            }
     }
-    v_store(bias_sum, bias);
 }
 
-/* What comes to the outputs of blank windows, where those pass it on. */
-static void
-add_blank_windows(float *bias_sum, const float *dout, const float *is_blank_window,
-                  int area)
+/* Adds to sums (K*K + 1) of one filter, by lane; d: gradients of the listed windows. */
+static inline __attribute__((always_inline)) void
+backward_windows(float *sums, const float *d, const int32_t *which, const float *patches,
+                 int stride, int n, int K)
 {
-    vf bias = v_load(bias_sum);
-    for (int i = 0; i < area; i += VL) {
-        int lanes = area - i < VL ? area - i : VL;
-        bias += v_load_part(dout + i, lanes) * v_load_part(is_blank_window + i, lanes);
+    vf sum[9], bias = v_load(sums + K * K * VL);
+    for (int first = 0; first < K * K; first += 9) {
+        int taps = K * K - first < 9 ? K * K - first : 9;
+        for (int t = 0; t < taps; t++)
+            sum[t] = v_load(sums + (first + t) * VL);
+        for (int i = 0; i < n; i += VL) {
+            vi number;
+            vf part[4], all = v_load(d + i);
+            memcpy(&number, which + i, sizeof number);
+            for (int u = 0; u < 4; u++)
+                part[u] = v_select(number == u, all, v_set(0.0f));
+            if (first == 0)
+                bias += (part[0] + part[1]) + (part[2] + part[3]);
+            for (int t = 0; t < taps; t++) {
+                int k = (first + t) / K, l = (first + t) % K;
+                for (int u = 0; u < 4; u++)
+                    sum[t] += part[u]
+                              * v_load(patches + i
+                                       + ((k + u / 2) * (K + 1) + l + u % 2) * stride);
+            }
+        }
+        for (int t = 0; t < taps; t++)
+            v_store(sums + (first + t) * VL, sum[t]);
     }
-    v_store(bias_sum, bias);
+    v_store(sums + K * K * VL, bias);
 }
 
 static void
 windows_backward(float *sums, const float *dout, const int32_t *which, const float *patches,
-                 int stride, const int32_t *live, int n, float *blank, const float *bias,
-                 bool relu, int filters, int K, int area)
+                 int stride, const uint32_t *live, int n, float *listed, const float *bias,
+                 bool relu, int filters, int K, int P, int Q)
 {
-    for (int i = 0; i < area; i++)
-        blank[i] = 1;
-    for (int i = 0; i < n; i++)
-        blank[live[i]] = 0;
-    for (int f = 0; f < filters; f++) {
-        float *of = sums + (ptrdiff_t)f * (K * K + 1) * VL, *bias_sum = of + K * K * VL;
-        const float *d = dout + (ptrdiff_t)f * area;
+    for (int f = 0; f < filters; f++, sums += (K * K + 1) * VL) {
         const int32_t *number = which + (ptrdiff_t)f * stride;
+        vf rest = compress_windows(listed, dout + (ptrdiff_t)f * P * Q, live, P, Q);
         if (K == 3)
-            backward_windows(of, bias_sum, d, number, patches, stride, live, n, 3);
+            backward_windows(sums, listed, number, patches, stride, n, 3);
         else
-            backward_windows(of, bias_sum, d, number, patches, stride, live, n, K);
+            backward_windows(sums, listed, number, patches, stride, n, K);
         if (!relu || bias[f] > 0)
-            add_blank_windows(bias_sum, d, blank, area);
+            v_store(sums + K * K * VL, v_load(sums + K * K * VL) + rest);
     }
 }
 
@@ -225,13 +250,13 @@ windows_add_sums(float *weight_target, float *bias_target, const float *sums, in
 }
 
 static void
-windows_spread_which(int32_t *all, const int32_t *which, int stride, const int32_t *live,
-                     int n, const float *bias, bool relu, int filters, int area)
+windows_spread_which(int32_t *all, const int32_t *which, int stride, const uint32_t *live,
+                     const float *bias, bool relu, int filters, int P, int Q)
 {
-    for (int f = 0; f < filters; f++, all += area, which += stride) {
-        for (int i = 0; i < area; i++)
-            all[i] = !relu || bias[f] > 0 ? 0 : 4;
-        for (int i = 0; i < n; i++)
-            all[live[i]] = which[i];
+    for (int f = 0; f < filters; f++) {
+        vi others = v_lanes() * 0 + (!relu || bias[f] > 0 ? 0 : 4);
+        expand_windows((float *)all + (ptrdiff_t)f * P * Q,
+                       (const float *)which + (ptrdiff_t)f * stride, live, (vf)others, P,
+                       Q);
     }
 }

@@ -5,68 +5,70 @@
 /* What forward keeps of a row: which windows are live and how many, what they see, and for
  * each filter which of the four outputs it was. */
 typedef struct {
-    int32_t *n, *window;
+    int32_t *n;
+    uint32_t *live;
     float *patches;
     int32_t *which;
-    int stride; /* of patches and which: room for all windows, in whole vectors */
 } windows_cache;
 
-static int
-windows_stride(int area)
+/* The sizes that kernels ask for. */
+typedef struct {
+    window conv;
+    int filters, P, Q; /* windows of the pool */
+    int stride;        /* of lists: room for all windows and a vector, in whole vectors */
+    bool relu;
+} windows_sizes;
+
+static windows_sizes
+windows_sizes_of(const rnn_layer *layer)
 {
-    return (area + RNN_READ_SLACK - 1) / RNN_READ_SLACK * RNN_READ_SLACK;
+    windows_sizes z = {.conv = conv2d_window(layer),
+                       .filters = (int)layer->attr[CONV_FILTERS],
+                       .P = layer->out.dim[1],
+                       .Q = layer->out.dim[2],
+                       .relu = conv2d_activation(layer)->forward == relu_forward};
+    z.stride = (z.P * z.Q / RNN_READ_SLACK + 2) * RNN_READ_SLACK;
+    return z;
 }
 
 static size_t
-windows_cache_size(const window *s, int filters, int area)
+windows_cache_size(const windows_sizes *z)
 {
-    size_t stride = (size_t)windows_stride(area), size = (size_t)s->K + 1;
-    return 1 + (size_t)area + (size * size + (size_t)filters) * stride;
+    size_t size = (size_t)z->conv.K + 1;
+    return 1 + (size_t)z->P + (size * size + (size_t)z->filters) * (size_t)z->stride;
 }
 
 static windows_cache
-windows_cache_of(const rnn_layer *layer, const rnn_io *io, const window *s, int area, int b)
+windows_cache_of(const rnn_layer *layer, const rnn_io *io, const windows_sizes *z, int b)
 {
     float *base = io->cache + (size_t)b * layer->cache;
-    windows_cache c = {.n = (int32_t *)(void *)base, .stride = windows_stride(area)};
-    c.window = c.n + 1;
-    c.patches = base + 1 + area;
-    c.which =
-        (int32_t *)(void *)(c.patches + (ptrdiff_t)(s->K + 1) * (s->K + 1) * c.stride);
+    int size = z->conv.K + 1;
+    windows_cache c = {.n = (int32_t *)(void *)base};
+    c.live = (uint32_t *)(void *)(base + 1);
+    c.patches = base + 1 + z->P;
+    c.which = (int32_t *)(void *)(c.patches + (ptrdiff_t)size * size * z->stride);
     return c;
 }
 
-/* Windows in an image. */
-static int
-windows_area(const rnn_layer *layer)
-{
-    return layer->out.dim[1] * layer->out.dim[2];
-}
-
-static bool
-windows_have_relu(const rnn_layer *layer)
-{
-    return conv2d_activation(layer)->forward == relu_forward;
-}
-
+/* Scratch: the padded image, then a list. */
 static void
 conv2d_windows_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    window s = conv2d_window(layer);
-    int filters = (int)layer->attr[CONV_FILTERS], area = windows_area(layer);
-    int Q = layer->out.dim[2], pitch = conv2d_pitch(&s);
+    windows_sizes z = windows_sizes_of(layer);
+    const window *s = &z.conv;
+    int pitch = conv2d_pitch(s);
+    float *listed = io->scratch + conv2d_sizes_of(s, z.filters).padded + 2 * RNN_READ_SLACK;
     for (int b = 0; b < io->rows; b++) {
-        windows_cache c = windows_cache_of(layer, io, &s, area, b);
-        pad_planes(io->scratch, io->inp + (ptrdiff_t)b * layer->in_size, 1, s.H, s.W,
-                   s.H * s.W, s.W, s.padding);
-        int n = *c.n =
-            windows_live(c.window, io->scratch, s.K, layer->out.dim[1], Q, pitch);
-        windows_patches(c.patches, c.stride, c.window, n, io->scratch, s.K, Q, pitch);
-        windows_forward(io->out + (ptrdiff_t)b * layer->out_size, c.which, c.patches,
-                        c.stride, c.window, n, io->params,
-                        io->params + layer->param[1].offset, windows_have_relu(layer),
-                        filters, s.K, area);
+        windows_cache c = windows_cache_of(layer, io, &z, b);
+        pad_planes(io->scratch, io->inp + (ptrdiff_t)b * layer->in_size, 1, s->H, s->W,
+                   s->H * s->W, s->W, s->padding);
+        int n = *c.n = windows_live(c.live, io->scratch, s->K, z.P, z.Q, pitch);
+        windows_patches(c.patches, z.stride, c.live, n, io->scratch, s->K, z.P, z.Q, pitch);
+        windows_forward(io->out + (ptrdiff_t)b * layer->out_size, c.which, listed,
+                        c.patches, z.stride, c.live, n, io->params,
+                        io->params + layer->param[1].offset, z.relu, z.filters, s->K, z.P,
+                        z.Q);
     }
 }
 
@@ -76,37 +78,37 @@ static void
 conv2d_windows_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    window s = conv2d_window(layer);
-    int filters = (int)layer->attr[CONV_FILTERS], area = windows_area(layer);
+    windows_sizes z = windows_sizes_of(layer);
     int32_t *all = (int32_t *)(void *)(io->scratch + layer->scratch - layer->out_size);
     for (int b = 0; b < io->rows; b++) {
-        windows_cache c = windows_cache_of(layer, io, &s, area, b);
-        windows_spread_which(all, c.which, c.stride, c.window, *c.n,
-                             io->params + layer->param[1].offset, windows_have_relu(layer),
-                             filters, area);
+        windows_cache c = windows_cache_of(layer, io, &z, b);
+        windows_spread_which(all, c.which, z.stride, c.live,
+                             io->params + layer->param[1].offset, z.relu, z.filters, z.P,
+                             z.Q);
         conv2d_pool_row_input(io->dinp + (ptrdiff_t)b * layer->in_size,
-                              io->dout + (ptrdiff_t)b * layer->out_size, all, io, &s,
-                              filters);
+                              io->dout + (ptrdiff_t)b * layer->out_size, all, io, &z.conv,
+                              z.filters);
     }
 }
 
+/* Scratch: sums by lane, then a list. */
 static void
 conv2d_windows_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    window s = conv2d_window(layer);
-    int filters = (int)layer->attr[CONV_FILTERS], area = windows_area(layer);
-    size_t sums = (size_t)filters * ((size_t)s.K * (size_t)s.K + 1) * VL;
+    windows_sizes z = windows_sizes_of(layer);
+    int K = z.conv.K;
+    size_t sums = (size_t)z.filters * (size_t)(K * K + 1) * VL;
     const float *bias = io->params + layer->param[1].offset;
     memset(io->scratch, 0, sums * sizeof(float));
     for (int b = 0; b < io->rows; b++) {
-        windows_cache c = windows_cache_of(layer, io, &s, area, b);
+        windows_cache c = windows_cache_of(layer, io, &z, b);
         windows_backward(io->scratch, io->dout + (ptrdiff_t)b * layer->out_size, c.which,
-                         c.patches, c.stride, c.window, *c.n, io->scratch + sums, bias,
-                         windows_have_relu(layer), filters, s.K, area);
+                         c.patches, z.stride, c.live, *c.n, io->scratch + sums, bias,
+                         z.relu, z.filters, K, z.P, z.Q);
     }
-    windows_add_sums(io->target, io->target + layer->param[1].offset, io->scratch, filters,
-                     s.K, io->alpha, io->beta);
+    windows_add_sums(io->target, io->target + layer->param[1].offset, io->scratch,
+                     z.filters, K, io->alpha, io->beta);
 }
 
 static const rnn_layer_type conv2d_windows_layer = {
@@ -117,21 +119,20 @@ static const rnn_layer_type conv2d_windows_layer = {
              [RNN_PARAMS] = conv2d_windows_params_pass},
 };
 
-/* Pixels of a row of the padded image that windows_live can look at. */
-#define WINDOWS_MAX_PITCH 64
-
 static bool
 conv2d_windows_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *pool)
 {
     window s = conv2d_window(conv);
-    int filters = (int)conv->attr[CONV_FILTERS];
     if (s.C != 1 || conv2d_pitch(&s) > WINDOWS_MAX_PITCH
-        || !conv2d_pool_fuse(fused, conv, pool))
+        || s.H + 2 * s.padding > WINDOWS_MAX_ROWS || !conv2d_pool_fuse(fused, conv, pool))
         return false;
-    int area = windows_area(fused);
+    windows_sizes z = windows_sizes_of(fused);
+    size_t sums = (size_t)z.filters * (size_t)(s.K * s.K + 1) * VL;
+    size_t padded = conv2d_sizes_of(&s, z.filters).padded + 2 * RNN_READ_SLACK;
     fused->type = &conv2d_windows_layer;
-    fused->cache = windows_cache_size(&s, filters, area);
-    fused->scratch = larger(fused->scratch, (size_t)filters * (size_t)(s.K * s.K + 1) * VL)
-                     + (size_t)area + (size_t)fused->out_size;
+    fused->cache = windows_cache_size(&z);
+    fused->scratch =
+        larger(fused->scratch, larger(sums, padded) + WINDOW_FILTERS * (size_t)z.stride)
+        + (size_t)fused->out_size;
     return true;
 }
