@@ -188,36 +188,64 @@ windows_forward(float *out, int32_t *which, float *listed, const float *patches,
     }
 }
 
-/* Adds to sums (K*K + 1) of one filter, by lane; d: gradients of the listed windows. */
+/* Taps of a filter that are summed at once. */
+#define WINDOW_TAPS 9
+
+/* What a vector of gradients gives to each of the four outputs. */
+static inline void
+part_windows(vf *part, const float *d, const int32_t *which)
+{
+    vi number;
+    memcpy(&number, which, sizeof number);
+    for (int u = 0; u < 4; u++)
+        part[u] = v_select(number == u, v_load(d), v_set(0.0f));
+}
+
+/* Adds to the sums of `taps` taps of one filter from `first` on, by lane; d: gradients of
+ * the listed windows. */
 static inline __attribute__((always_inline)) void
+backward_taps(float *sums, const float *d, const int32_t *which, const float *patches,
+              int stride, int n, int first, int taps, int K)
+{
+    vf sum[WINDOW_TAPS];
+    for (int t = 0; t < taps; t++)
+        sum[t] = v_load(sums + (first + t) * VL);
+    for (int i = 0; i < n; i += VL) {
+        vf part[4];
+        part_windows(part, d + i, which + i);
+        for (int t = 0; t < taps; t++) {
+            int corner = (first + t) / K * (K + 1) + (first + t) % K;
+            const float *x = patches + i + (ptrdiff_t)corner * stride;
+            sum[t] += part[0] * v_load(x) + part[1] * v_load(x + stride);
+            x += (K + 1) * stride;
+            sum[t] += part[2] * v_load(x) + part[3] * v_load(x + stride);
+        }
+    }
+    for (int t = 0; t < taps; t++)
+        v_store(sums + (first + t) * VL, sum[t]);
+}
+
+/* All taps, then the bias. */
+static void
 backward_windows(float *sums, const float *d, const int32_t *which, const float *patches,
                  int stride, int n, int K)
 {
-    vf sum[9], bias = v_load(sums + K * K * VL);
-    for (int first = 0; first < K * K; first += 9) {
-        int taps = K * K - first < 9 ? K * K - first : 9;
-        for (int t = 0; t < taps; t++)
-            sum[t] = v_load(sums + (first + t) * VL);
-        for (int i = 0; i < n; i += VL) {
-            vi number;
-            vf part[4], all = v_load(d + i);
-            memcpy(&number, which + i, sizeof number);
-            for (int u = 0; u < 4; u++)
-                part[u] = v_select(number == u, all, v_set(0.0f));
-            if (first == 0)
-                bias += (part[0] + part[1]) + (part[2] + part[3]);
-            for (int t = 0; t < taps; t++) {
-                int k = (first + t) / K, l = (first + t) % K;
-                for (int u = 0; u < 4; u++)
-                    sum[t] += part[u]
-                              * v_load(patches + i
-                                       + ((k + u / 2) * (K + 1) + l + u % 2) * stride);
-            }
-        }
-        for (int t = 0; t < taps; t++)
-            v_store(sums + (first + t) * VL, sum[t]);
+    int first = 0;
+    vf bias = v_load(sums + K * K * VL);
+    for (int i = 0; i < n; i += VL) {
+        vf part[4];
+        part_windows(part, d + i, which + i);
+        bias += (part[0] + part[1]) + (part[2] + part[3]);
     }
     v_store(sums + K * K * VL, bias);
+    if (K == 3) {
+        backward_taps(sums, d, which, patches, stride, n, 0, 9, 3);
+        return;
+    }
+    for (; first + WINDOW_TAPS <= K * K; first += WINDOW_TAPS)
+        backward_taps(sums, d, which, patches, stride, n, first, WINDOW_TAPS, K);
+    for (; first < K * K; first++)
+        backward_taps(sums, d, which, patches, stride, n, first, 1, K);
 }
 
 static void
@@ -228,10 +256,7 @@ windows_backward(float *sums, const float *dout, const int32_t *which, const flo
     for (int f = 0; f < filters; f++, sums += (K * K + 1) * VL) {
         const int32_t *number = which + (ptrdiff_t)f * stride;
         vf rest = compress_windows(listed, dout + (ptrdiff_t)f * P * Q, live, P, Q);
-        if (K == 3)
-            backward_windows(sums, listed, number, patches, stride, n, 3);
-        else
-            backward_windows(sums, listed, number, patches, stride, n, K);
+        backward_windows(sums, listed, number, patches, stride, n, K);
         if (!relu || bias[f] > 0)
             v_store(sums + K * K * VL, v_load(sums + K * K * VL) + rest);
     }
