@@ -311,6 +311,7 @@ class Network:
         x, y : array_like
             As for `evaluate`.
         batch_size, epochs : int of at least 1
+            A batch larger than the data is all of it; the last one may be smaller.
         lr : float
             Learning rate.
         validation_split : float in [0, 1)

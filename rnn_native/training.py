@@ -29,6 +29,7 @@ class Recipe:
     Parameters
     ----------
     epochs, batch_size : int of at least 1
+        A batch larger than the data is all of it; the last one may be smaller.
     lr : float
         Learning rate, above 0; a schedule brings its own.
     schedule : Schedule, its `as_dict`, or None

@@ -513,3 +513,13 @@ def test_training_gives_no_warnings(digits):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rn.train_mlp(digits, epochs=1, verbose=2)
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(digits):
+    (x, y), _ = digits
+    left = set()
+    for batch_size in (100, 101, 2**31 - 1):
+        net = rn.Network([rn.Dense(20, "relu"), rn.Dense(10)], (784,))
+        net.fit(x[:100], y[:100], epochs=2, batch_size=batch_size, verbose=0)
+        left.add(net.params.tobytes())
+    assert len(left) == 1

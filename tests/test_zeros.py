@@ -44,11 +44,31 @@ def test_leaving_zeros_out_changes_no_bit(case, as_bytes, optimizer, level):
     assert left[1][-1]
 
 
+def leaves_zeros_out(layers, shape, density, below=None):
+    """Whether a NaN among the weights that meet only zeros stays out of the outputs."""
+    net = _core.Net(layers, shape, SOFTMAX)
+    if below is not None:
+        net.sparse_below = below
+    net.params[:] = 0.01
+    net.params[: layers[-2]["units"]] = np.nan  # of input 0
+    x = np.random.default_rng(0).random((50, 400), np.float32) < density
+    x[:, 0] = False
+    return bool(np.isfinite(net.predict(x.astype(np.float32))).all())
+
+
+@pytest.mark.parametrize("units", [20, 200], ids=["by rows", "by columns"])
+def test_density_decides(units):
+    layers = [dense(units), dense(10)]
+    assert leaves_zeros_out(layers, (400,), 0.3)
+    assert not leaves_zeros_out(layers, (400,), 0.8)
+    assert not leaves_zeros_out(layers, (400,), 0.3, NEVER)
+    assert leaves_zeros_out(layers, (400,), 0.8, ALWAYS)
+    assert leaves_zeros_out([flatten(), *layers], (20, 20), 0.3)
+
+
 def test_sparse_below_is_a_number():
-    net = _core.Net([dense(512), dense(10)], (784,), SOFTMAX)
+    net = _core.Net([dense(5)], (4,), SOFTMAX)
     assert 0 < net.sparse_below < 1
-    net.sparse_below = ALWAYS
-    assert net.sparse_below == ALWAYS
     with pytest.raises(TypeError):
         net.sparse_below = "often"
 

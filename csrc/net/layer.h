@@ -122,7 +122,7 @@ struct rnn_layer {
     double attr[RNN_MAX_ATTRS]; /* in the order of type->attrs */
     rnn_shape in, out;
     int in_size, out_size;
-    bool is_first; /* its inputs are the data */
+    bool is_first; /* its inputs are the data, at most under another shape */
     rnn_param param[RNN_MAX_PARAMS];
     int n_params;
     size_t param_count, state_count; /* floats in all parameters, in all state */

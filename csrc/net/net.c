@@ -39,11 +39,12 @@ static rnn_status
 plan_layers(rnn_net *net, rnn_error *error)
 {
     rnn_shape shape = net->input;
+    bool is_first = true;
     for (int i = 0; i < net->n_layers; i++) {
         rnn_layer *layer = &net->layers[i];
         rnn_error reason = {""};
         layer->in = shape;
-        layer->is_first = i == 0;
+        layer->is_first = is_first;
         layer->in_size = rnn_shape_size(&shape);
         if (layer->type->setup(layer, &reason) != RNN_OK) {
             snprintf(error->text, sizeof error->text, "layers[%d].%.170s", i, reason.text);
@@ -56,6 +57,7 @@ plan_layers(rnn_net *net, rnn_error *error)
             || !rnn_size_add(&net->state_count, layer->state_count, 1))
             return RNN_ENOMEM;
         shape = layer->out;
+        is_first = is_first && layer->is_identity;
     }
     if (shape.rank != 1 && net->loss->gradient != NULL)
         return rnn_layer_refuse(error,
