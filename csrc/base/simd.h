@@ -159,22 +159,46 @@ v_sqrt(vf x)
     return x;
 }
 
+/* Lanes n.. in the place of lanes 0..n-1, for n = VL/2, VL/4.. down to 2. */
+#if VL == 16
+#define V_UPPER_8(v) \
+    __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+#define V_UPPER_4(v) \
+    __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3)
+#define V_UPPER_2(v) \
+    __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1)
+#elif VL == 8
+#define V_UPPER_4(v) __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3)
+#define V_UPPER_2(v) __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1)
+#else
+#define V_UPPER_2(v) __builtin_shufflevector(v, v, 2, 3, 0, 1)
+#endif
+
 /* Halves are added to each other down to one lane. */
 static inline float
 v_sum(vf v)
 {
-#if VL == 16
-    v +=
-        __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
-    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
-#elif VL == 8
-    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
-    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 2, 3, 0, 1);
-#else
-    v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+#if VL >= 16
+    v += V_UPPER_8(v);
 #endif
+#if VL >= 8
+    v += V_UPPER_4(v);
+#endif
+    v += V_UPPER_2(v);
     return v[0] + v[1];
+}
+
+static inline float
+v_greatest(vf v)
+{
+#if VL >= 16
+    v = v_max(v, V_UPPER_8(v));
+#endif
+#if VL >= 8
+    v = v_max(v, V_UPPER_4(v));
+#endif
+    v = v_max(v, V_UPPER_2(v));
+    return v[0] > v[1] ? v[0] : v[1];
 }
 
 /* Bit i: lane i is not zero. */
@@ -218,15 +242,6 @@ v_expand(vf packed, uint32_t mask, vf others)
             others[i] = packed[n++];
     return others;
 #endif
-}
-
-static inline float
-v_greatest(vf v)
-{
-    float greatest = v[0];
-    for (int i = 1; i < VL; i++)
-        greatest = v[i] > greatest ? v[i] : greatest;
-    return greatest;
 }
 
 /* Lanes 0, 2, 4.. of a and then b; lanes 1, 3, 5.. */
