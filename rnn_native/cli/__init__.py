@@ -1,0 +1,47 @@
+"""The command line: parsing, exit codes, one line for each error.
+
+Exit codes: 0 done; 1 the run failed; 2 wrong call; 130 Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from rnn_native.cli import kaggle, machine, model_files, outcome, training
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.command(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return outcome.report("interrupted", outcome.INTERRUPTED)
+    except outcome.UsageError as error:
+        return outcome.report(str(error), outcome.WRONG_CALL)
+    except BrokenPipeError:
+        # The reader is gone (`| head`): Python would complain again at exit.
+        sys.stdout = None
+        return outcome.OK
+    except Exception as error:
+        # Whatever it is, a shell gets one line; RNN_NATIVE_DEBUG=1 shows where it arose.
+        if os.environ.get("RNN_NATIVE_DEBUG") == "1":
+            raise
+        return outcome.report(outcome.one_line(error), outcome.FAILED)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    from rnn_native import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="rnn-native", description="Train and use small neural networks on a CPU."
+    )
+    parser.add_argument("--version", action="version", version=f"rnn-native {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (training, kaggle, model_files, machine):
+        module.add_commands(commands)
+    return parser

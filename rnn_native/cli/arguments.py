@@ -1,0 +1,81 @@
+"""Types of arguments, and options that several commands take."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+INT_MAX = 2**31 - 1
+REFERENCE_MODELS = ("mlp", "cnn", "attention", "xor")
+
+
+def number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], Any]:
+    """Return an argument type: numbers from low to high, both included."""
+    noun = "an integer" if kind is int else "a number"
+    limit = f"in {low:g}..{high:g}" if high < INT_MAX else f"of at least {low:g}"
+
+    def parse(text: str) -> int | float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"expected {noun} {limit}, got {text!r}")
+        return value
+
+    return parse
+
+
+COUNT = number(int, 1, INT_MAX)
+COUNT_OR_ZERO = number(int, 0, INT_MAX)
+THREADS = number(int, 1, 64)
+SEED = number(int, 0, 2**64 - 1)
+RATE = number(float, 1e-30, 1e5)
+FRACTION = number(float, 0, 0.99)
+PER_CENT = number(float, 0, 100)
+SECONDS = number(float, 0, 3600)
+
+
+def model_name(text: str) -> str:
+    """Argument type: a reference model, or an architecture file."""
+    if text in REFERENCE_MODELS or text.endswith(".json"):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"expected mlp, cnn, attention, xor or a FILE.json, got {text!r}"
+    )
+
+
+def reference_model(text: str) -> str:
+    """Argument type: a reference model."""
+    if text in REFERENCE_MODELS:
+        return text
+    raise argparse.ArgumentTypeError(f"expected mlp, cnn, attention or xor, got {text!r}")
+
+
+def add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    """Add a command that `run(args)` carries out; all of them take --json."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=run)
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object to standard output"
+    )
+    return parser
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add --data."""
+    parser.add_argument(
+        "--data",
+        metavar="DIR|synthetic",
+        help="folder with MNIST's files, or 'synthetic' for generated digits (default: "
+        "look in the usual places, download, or generate)",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add --threads."""
+    parser.add_argument(
+        "--threads",
+        type=THREADS,
+        metavar="N",
+        help="threads, 1 to 64 (never changes a result)",
+    )

@@ -1,0 +1,89 @@
+"""`kaggle [DIR]`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rnn_native.cli import arguments, outcome
+
+
+def add_commands(commands: Any) -> None:
+    """Add `kaggle` to the parser's commands."""
+    parser = arguments.add_command(
+        commands,
+        "kaggle",
+        kaggle,
+        "Train on Kaggle's digit-recognizer CSVs, evaluate, and write a submission.",
+    )
+    parser.add_argument(
+        "input", nargs="?", type=Path, default=Path("input"), metavar="DIR",
+        help="folder with train.csv and test.csv (default: input)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hidden",
+        type=arguments.COUNT,
+        nargs="+",
+        metavar="N",
+        help="hidden layers' units (128)",
+    )
+    parser.add_argument(
+        "--iterations", type=arguments.COUNT, default=10, metavar="N", help="epochs (10)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help="output folder (output)",
+    )
+    parser.add_argument(
+        "--skip-training", action="store_true", help="use the model as it is"
+    )
+    parser.add_argument(
+        "--test-rate", type=arguments.PER_CENT, default=20.0, metavar="N",
+        help="per cent of the rows to evaluate, 0 to 100 (20)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--input-model", "--input_model", type=Path, metavar="DIR",
+        help="a model to begin with: folder of npy arrays, of a run, or a model file",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=arguments.SEED, default=1, metavar="N")
+    parser.add_argument("--lr", type=arguments.RATE, default=0.1, metavar="RATE")
+    parser.add_argument("--batch-size", type=arguments.COUNT, default=64, metavar="N")
+    arguments.add_threads(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def kaggle(args: argparse.Namespace) -> int:
+    """`kaggle [DIR]`."""
+    from rnn_native.kaggle import run
+
+    result = run(
+        args.input,
+        hidden=args.hidden,
+        iterations=args.iterations,
+        output=args.out,
+        skip_training=args.skip_training,
+        test_rate=args.test_rate,
+        input_model=args.input_model,
+        seed=args.seed,
+        lr=args.lr,
+        batch_size=args.batch_size,
+        threads=args.threads,
+        verbose=0 if args.quiet or args.json else "auto",
+    )
+    if args.json:
+        report = {
+            "train_rows": result.train_rows,
+            "test_rows": result.test_rows,
+            "report": None if result.report is None else result.report.as_dict(),
+            "submission": None if result.submission is None else str(result.submission),
+            "model_files": [str(path) for path in result.model_files],
+        }
+        print(json.dumps(report))
+    else:
+        print(result.summary())
+    if result.history is not None and result.history.stop_reason == "interrupted":
+        return outcome.report("interrupted; best weights saved", outcome.INTERRUPTED)
+    return outcome.OK

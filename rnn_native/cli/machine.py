@@ -1,0 +1,87 @@
+"""`doctor` and `bench [MODEL...]`."""
+
+import argparse
+import json
+from typing import Any
+
+from rnn_native.cli import arguments, outcome
+
+
+def add_commands(commands: Any) -> None:
+    """Add `doctor` and `bench` to the parser's commands."""
+    _add_doctor(commands)
+    _add_bench(commands)
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = arguments.add_command(
+        commands, "doctor", doctor, "Check this installation: build, data, a self-test."
+    )
+    parser.add_argument("--data", metavar="DIR", help="folder with MNIST's files")
+
+
+def _add_bench(commands: Any) -> None:
+    parser = arguments.add_command(
+        commands,
+        "bench",
+        bench,
+        "Measure training and prediction of the reference models, and the machine's peaks.",
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        type=arguments.reference_model,
+        help="mlp, cnn, attention, xor (default: all)",
+    )
+    arguments.add_threads(parser)
+    parser.add_argument(
+        "--seconds",
+        type=arguments.SECONDS,
+        default=3.0,
+        metavar="S",
+        help="time epochs of each model for so long, three epochs at least (3)",
+    )
+    parser.add_argument(
+        "--data",
+        choices=["mnist", "synthetic", "noise"],
+        help="noise: random bytes without zeros (default: mnist where it lies in the usual "
+        "places, else synthetic; nothing is downloaded)",
+    )
+    parser.add_argument(
+        "--rows",
+        type=arguments.COUNT,
+        metavar="N",
+        help="rows of an epoch, at most all (54000)",
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="tell where the time of an epoch goes"
+    )
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """`doctor`."""
+    from rnn_native import doctor as examination
+
+    findings = examination.examine(args.data)
+    if args.json:
+        print(json.dumps({f.name: {"ok": f.ok, "text": f.text} for f in findings}))
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.text}")
+    return outcome.OK if all(finding.ok for finding in findings) else outcome.FAILED
+
+
+def bench(args: argparse.Namespace) -> int:
+    """`bench [MODEL ...]`."""
+    from rnn_native import bench as measuring
+
+    report = measuring.run(
+        args.models,
+        measuring.open_data(args.data, args.rows),
+        threads=args.threads,
+        seconds=args.seconds,
+        profile=args.profile,
+    )
+    print(json.dumps(report.as_dict()) if args.json else measuring.as_text(report))
+    return outcome.OK

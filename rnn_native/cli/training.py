@@ -1,0 +1,198 @@
+"""`train MODEL` and `evaluate MODEL`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rnn_native.cli import arguments, outcome
+
+
+def add_commands(commands: Any) -> None:
+    """Add `train` and `evaluate` to the parser's commands."""
+    _add_train(commands)
+    _add_evaluate(commands)
+
+
+def _add_train(commands: Any) -> None:
+    parser = arguments.add_command(commands, "train", train, "Train a model.")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=arguments.model_name,
+        help="mlp, cnn, attention, xor, or an architecture file (JSON)",
+    )
+    arguments.add_data(parser)
+    arguments.add_threads(parser)
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="training configuration (JSON)"
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=["sgd", "adam", "adamw"],
+        help="default: sgd, or the config's",
+    )
+    # Values that are not given stay None: the recipe, or the run to resume, has them.
+    parser.add_argument(
+        "--epochs",
+        type=arguments.COUNT,
+        metavar="N",
+        help="mlp: 10, cnn: 3, attention: 8, xor: 1000000",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=arguments.COUNT,
+        metavar="N",
+        help="mlp: 64, cnn and attention: 32",
+    )
+    parser.add_argument(
+        "--lr", type=arguments.RATE, metavar="RATE", help="learning rate (0.01)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=arguments.SEED,
+        metavar="N",
+        help="mlp and cnn: 1, attention and xor: 42",
+    )
+    parser.add_argument(
+        "--validation-split",
+        type=arguments.FRACTION,
+        metavar="F",
+        help="fraction held out (0.1)",
+    )
+    parser.add_argument(
+        "--stratify",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="hold out the same share of every class",
+    )
+    parser.add_argument(
+        "--patience",
+        type=arguments.COUNT_OR_ZERO,
+        metavar="N",
+        help="stop after N epochs without improvement (3; 0: never)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        help="folder for the files (default: runs/MODEL)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from last.safetensors in --out; --epochs may be raised",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = arguments.add_command(
+        commands, "evaluate", evaluate, "Evaluate a model on test data."
+    )
+    parser.add_argument("model", type=Path, help="model file")
+    arguments.add_data(parser)
+    arguments.add_threads(parser)
+
+
+def train(args: argparse.Namespace) -> int:
+    """`train mlp|xor`."""
+    import warnings
+
+    from rnn_native import run_folder
+
+    # fit's warning about Ctrl-C is for notebooks; here the exit code and a line say it.
+    warnings.filterwarnings("ignore", "training interrupted")
+    name = Path(args.model).stem
+    out = args.out or Path("runs", name)
+    options = _given(args, "epochs", "lr", "seed")
+    options["verbose"] = 0 if args.quiet or args.json else "auto"
+    start = _train_xor if args.model == "xor" else _train_model
+    result = start(args, out, options)
+    interrupted = result.history.stop_reason == "interrupted"
+    report = {
+        "model": args.model,
+        "data": result.data,
+        "epochs": len(result.history),
+        "stop_reason": result.history.stop_reason,
+        "test_loss": result.test_loss,
+        "test_accuracy": result.test_accuracy,
+        "history": result.history.history,
+        "files": str(result.run_dir),
+    }
+    if args.json:
+        print(json.dumps(report))
+    else:
+        print(f"Test Accuracy: {100 * result.test_accuracy:.2f}%")
+        print(f"Files: {result.run_dir}")
+    if interrupted:
+        can_resume = (out / run_folder.LAST).is_file()
+        advice = f"; go on with --resume --out {out}" if can_resume else ""
+        return outcome.report(f"interrupted{advice}", outcome.INTERRUPTED)
+    return outcome.OK
+
+
+def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
+    import rnn_native as rn
+
+    options.update(
+        _given(args, "batch_size", "validation_split", "stratify", "patience", "threads")
+    )
+    options.update(_given(args, "config", "optimizer"))
+    if options.get("patience") == 0:
+        options["patience"] = None
+    if args.resume:
+        saved = rn.checkpoint.read_recipe(out / rn.run_folder.LAST)
+        options = {**saved, **options}
+    options.update(out=out, resume=args.resume)
+    functions = {"mlp": rn.train_mlp, "cnn": rn.train_cnn, "attention": rn.train_attention}
+    if args.model in functions:
+        return functions[args.model](args.data, **options)
+    return rn.train(args.model, args.data, **options)
+
+
+def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
+    from rnn_native import train_xor
+
+    useless = [
+        "data",
+        "threads",
+        "batch_size",
+        "validation_split",
+        "stratify",
+        "patience",
+    ]
+    for name in useless:
+        if getattr(args, name) is not None:
+            flag = "--" + name.replace("_", "-")
+            raise outcome.UsageError(f"train xor: takes no {flag}")
+    if args.resume:
+        raise outcome.UsageError("train xor: takes no --resume; it is one native call")
+    return train_xor(out=out, **options)
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """`evaluate MODEL`."""
+    from rnn_native import datasets, load
+
+    model = load(args.model)
+    data = datasets.open_dataset(args.data)
+    loss, accuracy = model.evaluate(data.x_test, data.y_test, threads=args.threads)
+    if args.json:
+        report = {
+            "model": str(args.model),
+            "data": data.source,
+            "images": len(data.y_test),
+            "test_loss": loss,
+            "test_accuracy": accuracy,
+        }
+        print(json.dumps(report))
+    else:
+        print(f"Data: {data.source}")
+        print(f"Test Loss: {loss:.6f}")
+        print(f"Test Accuracy: {100 * accuracy:.2f}%")
+    return outcome.OK
