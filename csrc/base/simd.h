@@ -86,6 +86,22 @@ v_store_part(float *p, vf v, int n)
 }
 #endif
 
+/* The same for what is usually a whole vector. */
+static inline vf
+v_load_lanes(const float *p, int lanes)
+{
+    return lanes == VL ? v_load(p) : v_load_part(p, lanes);
+}
+
+static inline void
+v_store_lanes(float *p, vf v, int lanes)
+{
+    if (lanes == VL)
+        v_store(p, v);
+    else
+        v_store_part(p, v, lanes);
+}
+
 static inline vf
 v_set(float x)
 {

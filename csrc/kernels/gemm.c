@@ -42,21 +42,6 @@ typedef struct {
     bool splits;           /* narrow products may sum every PARTS-th term apart */
 } gemm_rule;
 
-static inline vf
-load_lanes(const float *from, int lanes)
-{
-    return lanes == VL ? v_load(from) : v_load_part(from, lanes);
-}
-
-static inline void
-store_lanes(float *to, vf v, int lanes)
-{
-    if (lanes == VL)
-        v_store(to, v);
-    else
-        v_store_part(to, v, lanes);
-}
-
 typedef vf tile_sums[TILE_ROWS][WIDE_VECTORS];
 
 /* Whether the result is not simply what the sums are. */
@@ -88,7 +73,7 @@ begin_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, 
         for (int i = 0; i < rows; i++)
             for (int v = 0; v < vectors; v++)
                 sum[i][v] =
-                    load_lanes(from + i * step + v * VL, v + 1 == vectors ? last : VL);
+                    v_load_lanes(from + i * step + v * VL, v + 1 == vectors ? last : VL);
     }
 }
 
@@ -104,16 +89,16 @@ end_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, in
         for (int i = 0; rule->beta != 0 && i < rows; i++)
             for (int v = 0; v < vectors; v++)
                 sum[i][v] += rule->beta
-                             * load_lanes(c + (ptrdiff_t)i * p->ldc + v * VL,
-                                          v + 1 == vectors ? last : VL);
+                             * v_load_lanes(c + (ptrdiff_t)i * p->ldc + v * VL,
+                                            v + 1 == vectors ? last : VL);
     }
     for (int i = 0; rule->relu && i < rows; i++)
         for (int v = 0; v < vectors; v++)
             sum[i][v] = v_at_least(sum[i][v], 0.0f);
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < vectors; v++)
-            store_lanes(c + (ptrdiff_t)i * p->ldc + v * VL, sum[i][v],
-                        v + 1 == vectors ? last : VL);
+            v_store_lanes(c + (ptrdiff_t)i * p->ldc + v * VL, sum[i][v],
+                          v + 1 == vectors ? last : VL);
 }
 
 /* The tile of C at (m,n); `panel` is B's column n, its rows `step` apart. With `rows` and

@@ -102,6 +102,18 @@ static void dense_backward_weight(float *target, const float *dout, const float 
 static void dense_backward_bias(float *target, const float *dout, int rows, int out_size,
                                 int begin, int end, float alpha, float beta);
 
+/* ---- dense_transposed.c ----   the same with weight^T (out,in) */
+
+/* Z = X W + b; with relu max(Z, 0). Sums of another order than dense_forward's. */
+static void dense_forward_transposed(float *out, const float *inp, const float *weight,
+                                     const float *bias, bool relu, int rows, int in,
+                                     int out_size);
+
+/* Columns begin..end of the target of dW^T = dZ^T X. */
+static void dense_backward_transposed(float *target, const float *dout, const float *inp,
+                                      int rows, int in, int out_size, int begin, int end,
+                                      float alpha, float beta);
+
 /* ---- nonzeros.c: products that leave out the zeros of X ----
  * To the same bits as their dense forms, as long as the other factor is finite: adding a
  * zero changes no sum, and what is left is added in the same order. */

@@ -7,6 +7,7 @@
 #include "../kernels/attention.c"
 #include "../kernels/conv2d.c"
 #include "../kernels/dense.c"
+#include "../kernels/dense_transposed.c"
 #include "../kernels/dropout.c"
 #include "../kernels/gather.c"
 #include "../kernels/gemm.c"

@@ -297,9 +297,19 @@ rnn_net_need_nonzeros(rnn_net *net)
 rnn_status
 rnn_net_need_packed(rnn_net *net)
 {
+    size_t count = 0;
+    if (net->packed != NULL)
+        return RNN_OK;
+    for (int i = 0; i < net->n_steps; i++)
+        count += net->steps[i].layer.packed;
+    net->packed = new_arena(net, count, 0);
     if (net->packed == NULL)
-        net->packed = new_arena(net, net->steps[0].layer.packed, 0);
-    return net->packed != NULL ? RNN_OK : RNN_ENOMEM;
+        return RNN_ENOMEM;
+    float *next = net->packed;
+    for (int i = 0; i < net->n_steps; next += net->steps[i++].layer.packed)
+        if (net->steps[i].layer.packed > 0)
+            net->steps[i].packed = next;
+    return RNN_OK;
 }
 
 /* Entries of the profile of one slice. */

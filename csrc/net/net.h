@@ -20,6 +20,7 @@ typedef struct {
     float *cache;   /* of all rows */
     float *scratch; /* of all slices of rows */
     float *shared;
+    float *packed; /* its working copy of parameters, in net->packed; or NULL */
 } rnn_step;
 
 /* Where the time of a call goes: kinds of work beside the passes of a step. */
@@ -55,7 +56,7 @@ typedef struct {
         sparse_below; /* density of inputs from which on their zeros are multiplied too */
     rnn_nonzeros nonzeros;
     void *nonzeros_memory; /* NULL until something needs it */
-    float *packed;         /* the first step's working copy of its parameters; or NULL */
+    float *packed;         /* working copies of steps' parameters; NULL until needed */
 
     /* Room for `capacity` rows, in one allocation behind `workspace`. */
     int capacity;
@@ -83,7 +84,7 @@ int rnn_net_in_size(const rnn_net *net);
 int rnn_net_out_size(const rnn_net *net);
 
 /* Makes room for batches of `rows` rows, for gradients, for lists of nonzeros of as many
- * rows as there is room for, for a working copy of the first step's parameters. */
+ * rows as there is room for, for working copies of parameters. */
 rnn_status rnn_net_reserve(rnn_net *net, int rows);
 rnn_status rnn_net_need_grads(rnn_net *net);
 rnn_status rnn_net_need_nonzeros(rnn_net *net);

@@ -36,6 +36,14 @@ rnn_lowest_step(const rnn_run *r)
     return r->to_input ? 0 : r->net->first_trainable;
 }
 
+float *
+rnn_run_packed(const rnn_run *r, int i)
+{
+    const rnn_step *step = &r->net->steps[i];
+    bool takes = !step->layer.takes_nonzeros || r->is_sparse;
+    return r->is_packed && takes ? step->packed : NULL;
+}
+
 rnn_io
 rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice)
 {
@@ -57,7 +65,7 @@ rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice)
                     .cache = step->cache + row * layer->cache,
                     .scratch = step->scratch + (size_t)slice * layer->scratch,
                     .shared = step->shared,
-                    .packed = i == 0 && r->is_packed ? net->packed : NULL,
+                    .packed = rnn_run_packed(r, i),
                     .dout = step->dout + row * (size_t)layer->out_size,
                     .dinp = dinp + row * (size_t)layer->in_size,
                     .params = net->params + step->param_offset,

@@ -18,6 +18,10 @@ void rnn_profile_end(const rnn_net *net, int slice, int step, int kind, int64_t 
 /* The step where backward ends. */
 int rnn_lowest_step(const rnn_run *r);
 
+/* The working copy where step i's parameters are current, or NULL: they are in net->params.
+ */
+float *rnn_run_packed(const rnn_run *r, int i);
+
 /* What a pass sees of rows begin.. of the batch; the gradient's part is the caller's. */
 rnn_io rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice);
 

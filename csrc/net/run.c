@@ -52,25 +52,30 @@ rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
 rnn_status
 rnn_run_pack(rnn_run *r)
 {
-    const rnn_step *step = &r->net->steps[0];
-    if (!r->is_sparse || step->layer.packed == 0)
-        return RNN_OK;
     rnn_status status = rnn_net_need_packed(r->net);
-    if (status == RNN_OK) {
-        step->layer.type->pack(&step->layer, r->net->packed,
-                               r->net->params + step->param_offset);
-        r->is_packed = true;
+    if (status != RNN_OK)
+        return status;
+    r->is_packed = true;
+    for (int i = 0; i < r->net->n_steps; i++) {
+        const rnn_step *step = &r->net->steps[i];
+        float *packed = rnn_run_packed(r, i);
+        if (packed != NULL)
+            step->layer.type->pack(&step->layer, packed,
+                                   r->net->params + step->param_offset);
     }
-    return status;
+    return RNN_OK;
 }
 
 void
 rnn_run_unpack(rnn_run *r)
 {
-    const rnn_step *step = &r->net->steps[0];
-    if (r->is_packed)
-        step->layer.type->unpack(&step->layer, r->net->params + step->param_offset,
-                                 r->net->packed);
+    for (int i = 0; i < r->net->n_steps; i++) {
+        const rnn_step *step = &r->net->steps[i];
+        const float *packed = rnn_run_packed(r, i);
+        if (packed != NULL)
+            step->layer.type->unpack(&step->layer, r->net->params + step->param_offset,
+                                     packed);
+    }
 }
 
 void

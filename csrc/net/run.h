@@ -17,7 +17,7 @@ typedef struct {
     bool moves_state;
     bool to_input;  /* backward goes down to the input */
     bool is_sparse; /* the first step takes lists of nonzeros */
-    bool is_packed; /* and its parameters are current in the working copy */
+    bool is_packed; /* parameters are current in the working copies */
     uint64_t key;   /* of the step under way */
     float smoothing;
     int64_t asked; /* when the stop hook was asked last, in nanoseconds */
@@ -49,11 +49,11 @@ void rnn_run_end(rnn_run *r);
 /* After the forward work of `rows` rows: whether the caller of the call wants it to end. */
 bool rnn_run_stop_wanted(rnn_run *r, double rows);
 
-/* From now on the first step's parameters are updated in a working copy, if it has one and
- * they are updated in place; RNN_ENOMEM. */
+/* From now on parameters that are updated in place are updated in steps' working copies,
+ * where they have one; RNN_ENOMEM. */
 rnn_status rnn_run_pack(rnn_run *r);
 
-/* Writes the working copy back, which stays current. */
+/* Writes the working copies back, which stay current. */
 void rnn_run_unpack(rnn_run *r);
 
 /* What follows from the parameters: before the first batch, and again after an update. */

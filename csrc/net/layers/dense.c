@@ -16,6 +16,12 @@ dense_activation(const rnn_layer *layer)
     return &activations[(int)layer->attr[DENSE_ACTIVATION]];
 }
 
+static bool
+dense_is_by_rows(const rnn_layer *layer)
+{
+    return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
+}
+
 /* From so many weights on they are cut by columns, and each thread keeps its own; a smaller
  * matrix is read by every thread for its own rows. */
 #define DENSE_BY_COLUMNS 32768
@@ -32,13 +38,15 @@ dense_go_by_columns(rnn_layer *layer, int in, int units)
     layer->packed = layer->takes_nonzeros ? (size_t)in * (size_t)units : 0;
 }
 
-/* The weight's transpose is what INPUT wants. Tokens are many: their products are taken row
- * by row too; for few rows W^T dZ is cut by rows of W. */
+/* The weight's transpose is what INPUT wants; the working copy, if any, is that. Tokens are
+ * many: their products are taken row by row too; for few rows W^T dZ is cut by rows of W.
+ */
 static void
-dense_go_by_rows(rnn_layer *layer, int in, int rank)
+dense_go_by_rows(rnn_layer *layer, int in, int units, int rank)
 {
     layer->slices[RNN_PREPARE] = 1;
     layer->shared = layer->param_count;
+    layer->packed = rank == 1 && !layer->takes_nonzeros ? (size_t)in * (size_t)units : 0;
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
     layer->slices[RNN_INPUT] = RNN_BY_ROWS;
     int slices = rnn_slice_count(in);
@@ -74,7 +82,7 @@ dense_setup(rnn_layer *layer, rnn_error *error)
     layer->cache = f->from_input ? (size_t)tokens * (size_t)units : 0;
     layer->takes_nonzeros = layer->is_first && rank == 1;
     if ((double)in * units < DENSE_BY_COLUMNS)
-        dense_go_by_rows(layer, in, rank);
+        dense_go_by_rows(layer, in, units, rank);
     else
         dense_go_by_columns(layer, in, units);
     if (f->forward == linear_forward)
@@ -99,12 +107,6 @@ dense_part(const rnn_layer *layer, rnn_pass pass, int extent, int slice)
         return (part){0, extent};
     return (part){rnn_slice_begin(extent, slices, slice),
                   rnn_slice_begin(extent, slices, slice + 1)};
-}
-
-static bool
-dense_is_by_rows(const rnn_layer *layer)
-{
-    return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
 }
 
 /* Columns j.. of the weight or its target. In the working
@@ -135,6 +137,10 @@ static void
 dense_pack(const rnn_layer *layer, float *packed, const float *params)
 {
     int in = last_extent(layer), units = dense_units(layer);
+    if (dense_is_by_rows(layer)) {
+        transpose(packed, in, params, units, in, units);
+        return;
+    }
     for (int j = 0; j < units; j += PANEL)
         for (int i = 0; i < in; i++, packed += panel_width(units, j))
             memcpy(packed, params + (ptrdiff_t)i * units + j,
@@ -145,6 +151,10 @@ static void
 dense_unpack(const rnn_layer *layer, float *params, const float *packed)
 {
     int in = last_extent(layer), units = dense_units(layer);
+    if (dense_is_by_rows(layer)) {
+        transpose(params, units, packed, in, units, in);
+        return;
+    }
     for (int j = 0; j < units; j += PANEL)
         for (int i = 0; i < in; i++, packed += panel_width(units, j))
             memcpy(params + (ptrdiff_t)i * units + j, packed,
@@ -156,7 +166,7 @@ dense_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     int in = last_extent(layer), units = dense_units(layer);
-    if (io->training && io->to_input)
+    if (io->training && io->to_input && io->packed == NULL)
         transpose(io->shared, in, io->params + layer->param[0].offset, units, in, units);
 }
 
@@ -187,6 +197,9 @@ dense_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     float *z = f->from_input ? io->cache : io->out;
     if (io->nonzeros != NULL)
         dense_forward_listed(layer, io, z, relu, c);
+    else if (io->packed != NULL)
+        dense_forward_transposed(z, io->inp, io->packed, bias, relu, rows,
+                                 last_extent(layer), units);
     else
         dense_forward(z, io->inp, weight, bias, relu, layer->takes_nonzeros, rows,
                       last_extent(layer), units, c.begin, c.end);
@@ -218,7 +231,8 @@ dense_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     int in = last_extent(layer), units = dense_units(layer), rows = row_count(layer, io);
     part c = dense_part(layer, RNN_INPUT, in, slice);
     if (dense_is_by_rows(layer))
-        gemm(io->dinp, in, io->dout, units, 1, io->shared, in, rows, in, units, 1.0f, 0.0f);
+        gemm(io->dinp, in, io->dout, units, 1, io->packed != NULL ? io->packed : io->shared,
+             in, rows, in, units, 1.0f, 0.0f);
     else
         dense_backward_input(io->dinp, io->dout, io->params + layer->param[0].offset, rows,
                              in, units, c.begin, c.end);
@@ -242,6 +256,9 @@ dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                                            rows, units, r.begin, r.end,
                                            panel_width(c.end, j), io->alpha, io->beta);
         }
+    else if (io->packed != NULL)
+        dense_backward_transposed(io->packed, io->dout, io->inp, rows, in, units, r.begin,
+                                  r.end, io->alpha, io->beta);
     else
         dense_backward_weight(weight, io->dout, io->inp, rows, in, units, r.begin, r.end,
                               c.begin, c.end, io->alpha, io->beta);

@@ -1,0 +1,82 @@
+#include "kernels.h"
+
+#include "../base/simd.h"
+
+/* A tile of products: rows of inp with rows of the weight's transpose. Its accumulators, a
+ * vector of each row of the weight and one of inp fill the registers. */
+#if VL == 16
+#define DOT_ROWS 4
+#define DOT_UNITS 5
+#else
+#define DOT_ROWS 2
+#define DOT_UNITS 5
+#endif
+
+typedef vf dot_sums[DOT_ROWS][DOT_UNITS];
+
+static inline __attribute__((always_inline)) void
+add_products(dot_sums sum, const float *inp, const float *weight, int in, int rows,
+             int units, int lanes)
+{
+    vf w[DOT_UNITS];
+    for (int j = 0; j < units; j++)
+        w[j] = v_load_lanes(weight + (ptrdiff_t)j * in, lanes);
+    for (int b = 0; b < rows; b++) {
+        vf a = v_load_lanes(inp + (ptrdiff_t)b * in, lanes);
+        for (int j = 0; j < units; j++)
+            sum[b][j] += a * w[j];
+    }
+}
+
+/* Every sum is kept in VL parts, so that its order does not depend on the tile. */
+static inline __attribute__((always_inline)) void
+dot_tile(float *out, const float *inp, const float *weight, const float *bias, bool relu,
+         int in, int out_size, int rows, int units)
+{
+    dot_sums sum = {0};
+    int i = 0;
+    for (; i + VL <= in; i += VL)
+        add_products(sum, inp + i, weight + i, in, rows, units, VL);
+    if (i < in)
+        add_products(sum, inp + i, weight + i, in, rows, units, in - i);
+    for (int b = 0; b < rows; b++)
+        for (int j = 0; j < units; j++) {
+            float z = bias[j] + v_sum(sum[b][j]);
+            out[(ptrdiff_t)b * out_size + j] = relu && z < 0 ? 0 : z;
+        }
+}
+
+static inline __attribute__((always_inline)) void
+dot_strip(float *out, const float *inp, const float *weight, const float *bias, bool relu,
+          int rows, int in, int out_size, int units)
+{
+    int b = 0;
+    for (; b + DOT_ROWS <= rows; b += DOT_ROWS)
+        dot_tile(out + (ptrdiff_t)b * out_size, inp + (ptrdiff_t)b * in, weight, bias, relu,
+                 in, out_size, DOT_ROWS, units);
+    for (; b < rows; b++)
+        dot_tile(out + (ptrdiff_t)b * out_size, inp + (ptrdiff_t)b * in, weight, bias, relu,
+                 in, out_size, 1, units);
+}
+
+static void
+dense_forward_transposed(float *out, const float *inp, const float *weight,
+                         const float *bias, bool relu, int rows, int in, int out_size)
+{
+    int j = 0;
+    for (; j + DOT_UNITS <= out_size; j += DOT_UNITS)
+        dot_strip(out + j, inp, weight + (ptrdiff_t)j * in, bias + j, relu, rows, in,
+                  out_size, DOT_UNITS);
+    for (; j < out_size; j++)
+        dot_strip(out + j, inp, weight + (ptrdiff_t)j * in, bias + j, relu, rows, in,
+                  out_size, 1);
+}
+
+/* Columns begin..end of the transposed target. */
+static void
+dense_backward_transposed(float *target, const float *dout, const float *inp, int rows,
+                          int in, int out_size, int begin, int end, float alpha, float beta)
+{
+    gemm(target + begin, in, dout, 1, out_size, inp + begin, in, out_size, end - begin,
+         rows, alpha, beta);
+}
