@@ -86,6 +86,23 @@ v_store_part(float *p, vf v, int n)
 }
 #endif
 
+/* VL bytes as floats. Compilers convert them one by one unless told how. */
+static inline vf
+v_load_bytes(const uint8_t *p)
+{
+#if VL == 16
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+#elif VL == 8
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+#else
+    vb bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return __builtin_convertvector(bytes, vf);
+#endif
+}
+
 /* The same for what is usually a whole vector. */
 static inline vf
 v_load_lanes(const float *p, int lanes)
@@ -257,6 +274,19 @@ v_expand(vf packed, uint32_t mask, vf others)
         if (mask >> i & 1)
             others[i] = packed[n++];
     return others;
+#endif
+}
+
+/* Lanes whose bit in mask is set; the others are zero. */
+static inline vf
+v_keep(vf v, uint32_t mask)
+{
+#if VL == 16
+    return (vf)_mm512_maskz_mov_ps((__mmask16)mask, (__m512)v);
+#else
+    for (int i = 0; i < VL; i++)
+        v[i] = mask >> i & 1 ? v[i] : 0;
+    return v;
 #endif
 }
 

@@ -23,6 +23,16 @@ conv2d_back_padding(const window *s)
     return s->K - 1 - s->padding;
 }
 
+/* Rows are short: a call for each would cost more than the copy. */
+static inline void
+copy_row(float *to, const float *from, int n)
+{
+    for (int i = 0; i < n; i += VL) {
+        int lanes = n - i < VL ? n - i : VL;
+        v_store_lanes(to + i, v_load_lanes(from + i, lanes), lanes);
+    }
+}
+
 static void
 pad_planes(float *padded, const float *planes, int n, int H, int W, int plane, int pitch,
            int padding)
@@ -32,8 +42,8 @@ pad_planes(float *padded, const float *planes, int n, int H, int W, int plane, i
     memset(padded, 0, size * sizeof(float));
     for (int c = 0; c < n; c++)
         for (int y = 0; y < H; y++)
-            memcpy(padded + ((ptrdiff_t)c * rows + y + padding) * to_pitch + padding,
-                   planes + (ptrdiff_t)c * plane + y * pitch, (size_t)W * sizeof(float));
+            copy_row(padded + ((ptrdiff_t)c * rows + y + padding) * to_pitch + padding,
+                     planes + (ptrdiff_t)c * plane + y * pitch, W);
 }
 
 static void

@@ -34,11 +34,8 @@ gather_u8(float *out, const uint8_t *x, const int32_t *order, int size, int begi
         const uint8_t *from = row_of(x, order, i, (size_t)size);
         float *to = out + (ptrdiff_t)i * size;
         int j = 0;
-        for (; j + VL <= size; j += VL) {
-            vb bytes;
-            memcpy(&bytes, from + j, sizeof bytes);
-            v_store(to + j, quotients(__builtin_convertvector(bytes, vf)));
-        }
+        for (; j + VL <= size; j += VL)
+            v_store(to + j, quotients(v_load_bytes(from + j)));
         for (; j < size; j++)
             to[j] = (float)from[j] / 255.0f;
     }

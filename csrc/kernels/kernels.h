@@ -258,38 +258,42 @@ static void pooled_input_gradient(float *dpixels, const float *dout, const int32
                                   int filters, const window *s);
 
 /* ---- windows.c: conv2d of one channel under a 2 x 2 max pool, one image ----
- * A window of the pool, (P,Q) of them, sees (K+1) x (K+1) pixels. Live ones see anything
- * but zeros: bit q of live[p] tells. n of them are listed row by row, in columns of patches
- * ((K+1)^2, stride) and of which (filters, stride), with room for a vector more. */
+ * A window of the pool, (P,Q) of them, sees (K+1) x (K+1) pixels; live ones see anything
+ * but zeros. They are listed in columns of patches ((K+1)^2, stride) and of which (filters,
+ * stride), with room for a vector more. */
+typedef struct {
+    int count;      /* of all windows */
+    uint32_t *bits; /* of VL windows each: bit l tells whether the l-th is live */
+    int32_t *begin; /* how many are live before these; after the last: how many in all */
+} live_windows;
 
 /* At most so many pixels in a row of the padded image, and so many rows. */
 #define WINDOWS_MAX_PITCH 64
 #define WINDOWS_MAX_ROWS 256
 
-/* Returns how many there are. */
-static int windows_live(uint32_t *live, const float *padded, int K, int P, int Q,
-                        int pitch);
-static void windows_patches(float *patches, int stride, const uint32_t *live, int n,
-                            const float *padded, int K, int P, int Q, int pitch);
+/* Fills in live->bits, live->begin and the patches. split: scratch of the padded image's
+ * size and a float a row. */
+static void windows_list(live_windows *live, float *patches, int stride, float *split,
+                         const float *padded, int K, int P, int Q, int pitch);
 
 /* out (filters, P, Q), to the bits of convolution, max pool and ReLU one after the other.
  * listed: scratch of 2 * stride floats. */
 static void windows_forward(float *out, int32_t *which, float *listed, const float *patches,
-                            int stride, const uint32_t *live, int n, const float *weight,
-                            const float *bias, bool relu, int filters, int K, int P, int Q);
+                            int stride, const live_windows *live, const float *weight,
+                            const float *bias, bool relu, int filters, int K);
 
 /* Adds to sums (filters, K*K + 1, VL), by lane: weights' and then the bias' gradient. */
 static void windows_backward(float *sums, const float *dout, const int32_t *which,
-                             const float *patches, int stride, const uint32_t *live, int n,
+                             const float *patches, int stride, const live_windows *live,
                              float *listed, const float *bias, bool relu, int filters,
-                             int K, int P, int Q);
+                             int K);
 static void windows_add_sums(float *weight_target, float *bias_target, const float *sums,
                              int filters, int K, float alpha, float beta);
 
 /* which of all windows, all (filters, P, Q), as pool_planes gives it. */
 static void windows_spread_which(int32_t *all, const int32_t *which, int stride,
-                                 const uint32_t *live, const float *bias, bool relu,
-                                 int filters, int P, int Q);
+                                 const live_windows *live, const float *bias, bool relu,
+                                 int filters);
 
 /* ---- pool2d.c ---- */
 

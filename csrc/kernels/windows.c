@@ -4,115 +4,131 @@
 
 #include <string.h>
 
-/* Bit i of 64: element i of x[0..n-1] is not zero; NaN is not. */
-static uint64_t
-nonzero_bits(const float *x, int n)
+/* Where the odd pixels of a row follow, and where the next row begins. */
+static int
+split_half(int pitch)
+{
+    return (pitch + 1) / 2;
+}
+
+/* A row of the padded image, its even pixels first and then the odd ones, `half` of each;
+ * bit i of *evens and *odds: the i-th is not zero. NaN is not. */
+static void
+split_row(float *split, uint32_t *evens, uint32_t *odds, const float *padded, int half)
+{
+    *evens = *odds = 0;
+    for (int i = 0; i < half; i += VL) {
+        vf a = v_load(padded + 2 * i), b = v_load(padded + 2 * i + VL);
+        vf even = v_evens(a, b), odd = v_odds(a, b);
+        int lanes = half - i < VL ? half - i : VL;
+        v_store_lanes(split + i, even, lanes);
+        v_store_lanes(split + half + i, odd, lanes);
+        *evens |= v_nonzero(even) << i;
+        *odds |= v_nonzero(odd) << i;
+    }
+}
+
+/* Bit q: window q of a row of windows sees something in its rows of pixels. */
+static uint32_t
+live_in_row(const uint32_t *evens, const uint32_t *odds, int K, int Q)
+{
+    uint32_t even = 0, odd = 0, bits = 0;
+    for (int k = 0; k <= K; k++) {
+        even |= evens[k];
+        odd |= odds[k];
+    }
+    for (int l = 0; l <= K; l++)
+        bits |= (l % 2 == 0 ? even : odd) >> l / 2;
+    return bits & (uint32_t)((UINT64_C(1) << Q) - 1);
+}
+
+/* Rows of bits one after the other, VL at a time. */
+static void
+join_rows(live_windows *live, const uint32_t *rows, int P, int Q)
 {
     uint64_t bits = 0;
-    for (int i = 0; i < n; i += VL)
-        bits |= (uint64_t)v_nonzero(v_load_part(x + i, n - i < VL ? n - i : VL)) << i;
-    return bits;
-}
-
-/* Bits 0, 2, 4.. side by side. */
-static uint64_t
-even_bits(uint64_t bits)
-{
-    const uint64_t masks[] = {0x5555555555555555, 0x3333333333333333, 0x0f0f0f0f0f0f0f0f,
-                              0x00ff00ff00ff00ff, 0x0000ffff0000ffff, 0x00000000ffffffff};
-    bits &= masks[0];
-    for (int i = 1; i < 6; i++)
-        bits = (bits | bits >> (1 << (i - 1))) & masks[i];
-    return bits;
-}
-
-static int
-windows_live(uint32_t *live, const float *padded, int K, int P, int Q, int pitch)
-{
-    uint64_t rows[WINDOWS_MAX_ROWS], inside = (UINT64_C(1) << Q) - 1;
-    int n = 0;
-    for (int y = 0; y < 2 * P - 1 + K; y++)
-        rows[y] = nonzero_bits(padded + (ptrdiff_t)y * pitch, pitch);
+    int held = 0, i = 0, n = 0;
     for (int p = 0; p < P; p++) {
-        uint64_t seen = 0, bits = 0;
-        for (int k = 0; k <= K; k++)
-            seen |= rows[2 * p + k];
-        for (int l = 0; l <= K; l++)
-            bits |= seen >> l;
-        live[p] = (uint32_t)(even_bits(bits) & inside);
-        n += __builtin_popcount(live[p]);
+        bits |= (uint64_t)rows[p] << held;
+        held += Q;
+        for (; held >= VL || (p + 1 == P && held > 0); held -= VL, bits >>= VL) {
+            live->bits[i] = (uint32_t)(bits & ((UINT64_C(1) << VL) - 1));
+            live->begin[i] = n;
+            n += __builtin_popcount(live->bits[i++]);
+        }
     }
-    return n;
+    live->begin[i] = n;
 }
 
-/* Windows q.. of a row: their bits, and how many there are room for in a vector. */
-static inline uint32_t
-bits_from(uint32_t live, int q)
+/* How many are live. */
+static int
+live_count(const live_windows *live)
 {
-    return live >> q & (uint32_t)((UINT64_C(1) << VL) - 1);
+    return live->begin[(live->count + VL - 1) / VL];
 }
 
 static inline __attribute__((always_inline)) void
-copy_patches(float *patches, int stride, const uint32_t *live, int n, const float *padded,
-             int size, int P, int Q, int pitch)
+copy_patches(float *patches, int stride, const uint32_t *rows, const float *split, int size,
+             int P, int Q, int pitch)
 {
-    int at = 0;
+    int at = 0, half = split_half(pitch);
     for (int p = 0; p < P; p++)
         for (int q = 0; q < Q; q += VL) {
-            uint32_t bits = bits_from(live[p], q);
-            const float *corner = padded + (ptrdiff_t)2 * p * pitch + 2 * q;
+            uint32_t bits = rows[p] >> q & (uint32_t)((UINT64_C(1) << VL) - 1);
+            const float *corner = split + (ptrdiff_t)4 * p * half + q;
+            float *to = patches + at;
             if (bits == 0)
                 continue;
-            for (int k = 0; k < size; k++)
-                for (int l = 0; l < size; l++) {
-                    const float *x = corner + k * pitch + l;
-                    vf v = v_compress(v_evens(v_load(x), v_load(x + VL)), bits);
-                    v_store(patches + (ptrdiff_t)(k * size + l) * stride + at, v);
+            for (int k = 0; k < size; k++, corner += 2 * half)
+                for (int l = 0; l < size; l++, to += stride) {
+                    const float *x = corner + l % 2 * half + l / 2;
+                    v_store(to, v_compress(v_load(x), bits));
                 }
             at += __builtin_popcount(bits);
         }
     for (int k = 0; k < size * size; k++)
-        v_store(patches + (ptrdiff_t)k * stride + n, (vf){0});
+        v_store(patches + (ptrdiff_t)k * stride + at, (vf){0});
 }
 
 static void
-windows_patches(float *patches, int stride, const uint32_t *live, int n,
-                const float *padded, int K, int P, int Q, int pitch)
+windows_list(live_windows *live, float *patches, int stride, float *split,
+             const float *padded, int K, int P, int Q, int pitch)
 {
+    uint32_t evens[WINDOWS_MAX_ROWS], odds[WINDOWS_MAX_ROWS], rows[WINDOWS_MAX_ROWS / 2];
+    int half = split_half(pitch);
+    for (int y = 0; y < 2 * P - 1 + K; y++)
+        split_row(split + (ptrdiff_t)2 * y * half, &evens[y], &odds[y],
+                  padded + (ptrdiff_t)y * pitch, half);
+    for (int p = 0; p < P; p++)
+        rows[p] = live_in_row(evens + 2 * p, odds + 2 * p, K, Q);
+    join_rows(live, rows, P, Q);
     if (K == 3)
-        copy_patches(patches, stride, live, n, padded, 4, P, Q, pitch);
+        copy_patches(patches, stride, rows, split, 4, P, Q, pitch);
     else
-        copy_patches(patches, stride, live, n, padded, K + 1, P, Q, pitch);
+        copy_patches(patches, stride, rows, split, K + 1, P, Q, pitch);
 }
 
-/* to (P, Q) = the listed numbers where windows are live, `others` elsewhere. */
+/* to (count) = the listed numbers where windows are live, `others` elsewhere. */
 static void
-expand_windows(float *to, const float *listed, const uint32_t *live, vf others, int P,
-               int Q)
+expand_windows(float *to, const float *listed, const live_windows *live, vf others)
 {
-    for (int p = 0; p < P; p++, to += Q)
-        for (int q = 0; q < Q; q += VL) {
-            uint32_t bits = bits_from(live[p], q);
-            v_store_part(to + q, v_expand(v_load(listed), bits, others),
-                         Q - q < VL ? Q - q : VL);
-            listed += __builtin_popcount(bits);
-        }
+    for (int i = 0, left = live->count; left > 0; i++, left -= VL) {
+        vf v = v_expand(v_load(listed + live->begin[i]), live->bits[i], others);
+        v_store_lanes(to + (ptrdiff_t)i * VL, v, left < VL ? left : VL);
+    }
 }
 
 /* The reverse; returns the sum, by lane, of what is not listed. Zeros follow the list. */
 static vf
-compress_windows(float *listed, const float *from, const uint32_t *live, int P, int Q)
+compress_windows(float *listed, const float *from, const live_windows *live)
 {
     vf rest = {0};
-    for (int p = 0; p < P; p++, from += Q)
-        for (int q = 0; q < Q; q += VL) {
-            uint32_t bits = bits_from(live[p], q);
-            vf v = v_load_part(from + q, Q - q < VL ? Q - q : VL);
-            v_store(listed, v_compress(v, bits));
-            listed += __builtin_popcount(bits);
-            rest += v_compress(v, ~bits);
-        }
-    v_store(listed, (vf){0});
+    for (int i = 0, left = live->count; left > 0; i++, left -= VL) {
+        vf v = v_load_lanes(from + (ptrdiff_t)i * VL, left < VL ? left : VL);
+        v_store(listed + live->begin[i], v_compress(v, live->bits[i]));
+        rest += v_keep(v, ~live->bits[i]);
+    }
+    v_store(listed + live_count(live), (vf){0});
     return rest;
 }
 
@@ -167,9 +183,10 @@ forward_windows(float *listed, int32_t *which, const float *patches, int stride,
 
 static void
 windows_forward(float *out, int32_t *which, float *listed, const float *patches, int stride,
-                const uint32_t *live, int n, const float *weight, const float *bias,
-                bool relu, int filters, int K, int P, int Q)
+                const live_windows *live, const float *weight, const float *bias, bool relu,
+                int filters, int K)
 {
+    int n = live_count(live);
     for (int f = 0; f < filters; f += WINDOW_FILTERS) {
         int count = filters - f < WINDOW_FILTERS ? filters - f : WINDOW_FILTERS;
         int32_t *number = which + (ptrdiff_t)f * stride;
@@ -182,8 +199,8 @@ windows_forward(float *out, int32_t *which, float *listed, const float *patches,
                             K);
         for (int i = 0; i < count; i++) {
             vf constant = v_set(relu && bias[f + i] < 0 ? 0 : bias[f + i]);
-            expand_windows(out + (ptrdiff_t)(f + i) * P * Q, listed + (ptrdiff_t)i * stride,
-                           live, constant, P, Q);
+            expand_windows(out + (ptrdiff_t)(f + i) * live->count,
+                           listed + (ptrdiff_t)i * stride, live, constant);
         }
     }
 }
@@ -201,13 +218,13 @@ part_windows(vf *part, const float *d, const int32_t *which)
         part[u] = v_select(number == u, v_load(d), v_set(0.0f));
 }
 
-/* Adds to the sums of `taps` taps of one filter from `first` on, by lane; d: gradients of
- * the listed windows. */
+/* Adds to the sums of `taps` taps of one filter from `first` on, by lane, and with the last
+ * ones to the bias' that follow; d: gradients of the listed windows. */
 static inline __attribute__((always_inline)) void
 backward_taps(float *sums, const float *d, const int32_t *which, const float *patches,
               int stride, int n, int first, int taps, int K)
 {
-    vf sum[WINDOW_TAPS];
+    vf sum[WINDOW_TAPS], bias = v_load(sums + K * K * VL);
     for (int t = 0; t < taps; t++)
         sum[t] = v_load(sums + (first + t) * VL);
     for (int i = 0; i < n; i += VL) {
@@ -216,28 +233,22 @@ backward_taps(float *sums, const float *d, const int32_t *which, const float *pa
         for (int t = 0; t < taps; t++) {
             int corner = (first + t) / K * (K + 1) + (first + t) % K;
             const float *x = patches + i + (ptrdiff_t)corner * stride;
-            sum[t] += part[0] * v_load(x) + part[1] * v_load(x + stride);
-            x += (K + 1) * stride;
-            sum[t] += part[2] * v_load(x) + part[3] * v_load(x + stride);
+            for (int u = 0; u < 4; u++)
+                sum[t] += part[u] * v_load(x + (u / 2 * (K + 1) + u % 2) * stride);
         }
+        bias += (part[0] + part[1]) + (part[2] + part[3]);
     }
     for (int t = 0; t < taps; t++)
         v_store(sums + (first + t) * VL, sum[t]);
+    if (first + taps == K * K)
+        v_store(sums + K * K * VL, bias);
 }
 
-/* All taps, then the bias. */
 static void
 backward_windows(float *sums, const float *d, const int32_t *which, const float *patches,
                  int stride, int n, int K)
 {
     int first = 0;
-    vf bias = v_load(sums + K * K * VL);
-    for (int i = 0; i < n; i += VL) {
-        vf part[4];
-        part_windows(part, d + i, which + i);
-        bias += (part[0] + part[1]) + (part[2] + part[3]);
-    }
-    v_store(sums + K * K * VL, bias);
     if (K == 3) {
         backward_taps(sums, d, which, patches, stride, n, 0, 9, 3);
         return;
@@ -250,12 +261,13 @@ backward_windows(float *sums, const float *d, const int32_t *which, const float 
 
 static void
 windows_backward(float *sums, const float *dout, const int32_t *which, const float *patches,
-                 int stride, const uint32_t *live, int n, float *listed, const float *bias,
-                 bool relu, int filters, int K, int P, int Q)
+                 int stride, const live_windows *live, float *listed, const float *bias,
+                 bool relu, int filters, int K)
 {
+    int n = live_count(live);
     for (int f = 0; f < filters; f++, sums += (K * K + 1) * VL) {
         const int32_t *number = which + (ptrdiff_t)f * stride;
-        vf rest = compress_windows(listed, dout + (ptrdiff_t)f * P * Q, live, P, Q);
+        vf rest = compress_windows(listed, dout + (ptrdiff_t)f * live->count, live);
         backward_windows(sums, listed, number, patches, stride, n, K);
         if (!relu || bias[f] > 0)
             v_store(sums + K * K * VL, v_load(sums + K * K * VL) + rest);
@@ -275,13 +287,12 @@ windows_add_sums(float *weight_target, float *bias_target, const float *sums, in
 }
 
 static void
-windows_spread_which(int32_t *all, const int32_t *which, int stride, const uint32_t *live,
-                     const float *bias, bool relu, int filters, int P, int Q)
+windows_spread_which(int32_t *all, const int32_t *which, int stride,
+                     const live_windows *live, const float *bias, bool relu, int filters)
 {
     for (int f = 0; f < filters; f++) {
         vi others = v_lanes() * 0 + (!relu || bias[f] > 0 ? 0 : 4);
-        expand_windows((float *)all + (ptrdiff_t)f * P * Q,
-                       (const float *)which + (ptrdiff_t)f * stride, live, (vf)others, P,
-                       Q);
+        expand_windows((float *)all + (ptrdiff_t)f * live->count,
+                       (const float *)which + (ptrdiff_t)f * stride, live, (vf)others);
     }
 }

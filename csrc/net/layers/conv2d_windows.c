@@ -2,11 +2,10 @@
  * digit most windows see nothing but background, and these give a constant. Those that see
  * something stand side by side in vectors. Part of net/level.c. */
 
-/* What forward keeps of a row: which windows are live and how many, what they see, and for
- * each filter which of the four outputs it was. */
+/* What forward keeps of a row: which windows are live, what they see, and for each filter
+ * which of the four outputs it was. */
 typedef struct {
-    int32_t *n;
-    uint32_t *live;
+    live_windows live;
     float *patches;
     int32_t *which;
 } windows_cache;
@@ -31,44 +30,65 @@ windows_sizes_of(const rnn_layer *layer)
     return z;
 }
 
+/* Vectors that all windows fill. */
+static int
+windows_vectors(const windows_sizes *z)
+{
+    return (z->P * z->Q + VL - 1) / VL;
+}
+
 static size_t
 windows_cache_size(const windows_sizes *z)
 {
-    size_t size = (size_t)z->conv.K + 1;
-    return 1 + (size_t)z->P + (size * size + (size_t)z->filters) * (size_t)z->stride;
+    size_t size = (size_t)z->conv.K + 1, vectors = (size_t)windows_vectors(z);
+    return 2 * vectors + 1 + (size * size + (size_t)z->filters) * (size_t)z->stride;
 }
 
 static windows_cache
 windows_cache_of(const rnn_layer *layer, const rnn_io *io, const windows_sizes *z, int b)
 {
     float *base = io->cache + (size_t)b * layer->cache;
-    int size = z->conv.K + 1;
-    windows_cache c = {.n = (int32_t *)(void *)base};
-    c.live = (uint32_t *)(void *)(base + 1);
-    c.patches = base + 1 + z->P;
+    int size = z->conv.K + 1, vectors = windows_vectors(z);
+    windows_cache c = {.live = {.count = z->P * z->Q}};
+    c.live.bits = (uint32_t *)(void *)base;
+    c.live.begin = (int32_t *)(void *)(base + vectors);
+    c.patches = base + 2 * vectors + 1;
     c.which = (int32_t *)(void *)(c.patches + (ptrdiff_t)size * size * z->stride);
     return c;
 }
 
-/* Scratch: the padded image, then a list. */
+/* Scratch of FORWARD: the padded image, the same split, and a list. */
+typedef struct {
+    size_t padded, split, listed;
+} windows_scratch;
+
+static windows_scratch
+windows_scratch_of(const windows_sizes *z)
+{
+    size_t padded = conv2d_sizes_of(&z->conv, z->filters).padded + 2 * RNN_READ_SLACK;
+    return (windows_scratch){.padded = padded,
+                             .split = padded + (size_t)(z->conv.H + 2 * z->conv.padding),
+                             .listed = WINDOW_FILTERS * (size_t)z->stride};
+}
+
 static void
 conv2d_windows_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     windows_sizes z = windows_sizes_of(layer);
+    windows_scratch sizes = windows_scratch_of(&z);
     const window *s = &z.conv;
-    int pitch = conv2d_pitch(s);
-    float *listed = io->scratch + conv2d_sizes_of(s, z.filters).padded + 2 * RNN_READ_SLACK;
+    float *padded = io->scratch, *split = padded + sizes.padded,
+          *listed = split + sizes.split;
     for (int b = 0; b < io->rows; b++) {
         windows_cache c = windows_cache_of(layer, io, &z, b);
-        pad_planes(io->scratch, io->inp + (ptrdiff_t)b * layer->in_size, 1, s->H, s->W,
+        pad_planes(padded, io->inp + (ptrdiff_t)b * layer->in_size, 1, s->H, s->W,
                    s->H * s->W, s->W, s->padding);
-        int n = *c.n = windows_live(c.live, io->scratch, s->K, z.P, z.Q, pitch);
-        windows_patches(c.patches, z.stride, c.live, n, io->scratch, s->K, z.P, z.Q, pitch);
+        windows_list(&c.live, c.patches, z.stride, split, padded, s->K, z.P, z.Q,
+                     conv2d_pitch(s));
         windows_forward(io->out + (ptrdiff_t)b * layer->out_size, c.which, listed,
-                        c.patches, z.stride, c.live, n, io->params,
-                        io->params + layer->param[1].offset, z.relu, z.filters, s->K, z.P,
-                        z.Q);
+                        c.patches, z.stride, &c.live, io->params,
+                        io->params + layer->param[1].offset, z.relu, z.filters, s->K);
     }
 }
 
@@ -82,13 +102,19 @@ conv2d_windows_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     int32_t *all = (int32_t *)(void *)(io->scratch + layer->scratch - layer->out_size);
     for (int b = 0; b < io->rows; b++) {
         windows_cache c = windows_cache_of(layer, io, &z, b);
-        windows_spread_which(all, c.which, z.stride, c.live,
-                             io->params + layer->param[1].offset, z.relu, z.filters, z.P,
-                             z.Q);
+        windows_spread_which(all, c.which, z.stride, &c.live,
+                             io->params + layer->param[1].offset, z.relu, z.filters);
         conv2d_pool_row_input(io->dinp + (ptrdiff_t)b * layer->in_size,
                               io->dout + (ptrdiff_t)b * layer->out_size, all, io, &z.conv,
                               z.filters);
     }
+}
+
+/* Floats of sums by lane. */
+static size_t
+windows_sums(const windows_sizes *z)
+{
+    return (size_t)z->filters * (size_t)(z->conv.K * z->conv.K + 1) * VL;
 }
 
 /* Scratch: sums by lane, then a list. */
@@ -97,18 +123,17 @@ conv2d_windows_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     windows_sizes z = windows_sizes_of(layer);
-    int K = z.conv.K;
-    size_t sums = (size_t)z.filters * (size_t)(K * K + 1) * VL;
+    size_t sums = windows_sums(&z);
     const float *bias = io->params + layer->param[1].offset;
     memset(io->scratch, 0, sums * sizeof(float));
     for (int b = 0; b < io->rows; b++) {
         windows_cache c = windows_cache_of(layer, io, &z, b);
         windows_backward(io->scratch, io->dout + (ptrdiff_t)b * layer->out_size, c.which,
-                         c.patches, z.stride, c.live, *c.n, io->scratch + sums, bias,
-                         z.relu, z.filters, K, z.P, z.Q);
+                         c.patches, z.stride, &c.live, io->scratch + sums, bias, z.relu,
+                         z.filters, z.conv.K);
     }
     windows_add_sums(io->target, io->target + layer->param[1].offset, io->scratch,
-                     z.filters, K, io->alpha, io->beta);
+                     z.filters, z.conv.K, io->alpha, io->beta);
 }
 
 static const rnn_layer_type conv2d_windows_layer = {
@@ -127,12 +152,11 @@ conv2d_windows_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *po
         || s.H + 2 * s.padding > WINDOWS_MAX_ROWS || !conv2d_pool_fuse(fused, conv, pool))
         return false;
     windows_sizes z = windows_sizes_of(fused);
-    size_t sums = (size_t)z.filters * (size_t)(s.K * s.K + 1) * VL;
-    size_t padded = conv2d_sizes_of(&s, z.filters).padded + 2 * RNN_READ_SLACK;
+    windows_scratch sizes = windows_scratch_of(&z);
+    size_t images = larger(windows_sums(&z), sizes.padded + sizes.split);
     fused->type = &conv2d_windows_layer;
     fused->cache = windows_cache_size(&z);
     fused->scratch =
-        larger(fused->scratch, larger(sums, padded) + WINDOW_FILTERS * (size_t)z.stride)
-        + (size_t)fused->out_size;
+        larger(fused->scratch, images + sizes.listed) + (size_t)fused->out_size;
     return true;
 }
