@@ -114,6 +114,7 @@ def largest_difference(theirs: list[float], ours: list[float]) -> float:
 def row_of(peer: Peer, ours: Peer) -> Row:
     rounds = list(zip(peer.answers, ours.answers, strict=True))
     losses = peer.answers[-1]["losses"]
+    apart = [largest_difference(t["losses"], o["losses"]) for t, o in rounds]
     return Row(
         peer.name,
         peer.label,
@@ -121,7 +122,8 @@ def row_of(peer: Peer, ours: Peer) -> Row:
         times=[theirs["time"] for theirs, _ in rounds],
         ratios=[theirs["time"] / our["time"] for theirs, our in rounds],
         loss=losses[-1] if losses else math.nan,
-        apart=max(largest_difference(t["losses"], o["losses"]) for t, o in rounds),
+        apart=max(apart),
+        apart_first=apart[0],
     )
 
 

@@ -77,8 +77,9 @@ class Job(NamedTuple):
 
 
 def checkpoints(epochs: int) -> list[int]:
-    """Return the epochs of XOR whose losses are compared: the powers of ten from 100 on."""
-    return [10**power for power in range(2, 10) if 10**power <= epochs]
+    """Return the epochs of XOR whose losses are compared: 100, 1,000.. and the last."""
+    powers = [10**power for power in range(2, 10) if 10**power < epochs]
+    return [*powers, epochs]
 
 
 def order_of(epoch: int, n: int) -> np.ndarray:
