@@ -101,9 +101,10 @@ _HOME = {
 # Modules that are reached as attributes, `rn.datasets.load_mnist()`.
 _MODULES = frozenset(
     (
-        *("callbacks", "checkpoint", "config", "architecture", "csv_digits", "datasets"),
-        *("history", "kaggle", "kernels", "layers", "legacy", "logs", "metrics", "models"),
-        *("npy_folder", "pretrained", "run_folder", "schedules", "training"),
+        *("architecture", "attention_text", "callbacks", "checkpoint", "config"),
+        *("csv_digits", "datasets", "history", "kaggle", "kernels", "layers", "legacy"),
+        *("logs", "metrics", "models", "npy_folder", "plots", "pretrained", "run_folder"),
+        *("schedules", "training"),
     )
 )
 

@@ -21,6 +21,11 @@ def shown(path: AnyPath) -> str:
     return repr(os.fspath(path))
 
 
+def printable(text: str) -> str:
+    """Return text on one line that terminals, fonts and XML take: a path may hold anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 @contextmanager
 def errors_named(path: AnyPath) -> Iterator[None]:
     """Let every OSError of the block name `path`, as the caller knows it."""

@@ -101,3 +101,8 @@ class History:
         }
         body = ", ".join(f"{name} {text}" for name, text in shown.items())
         return f"<History of {len(self)} epochs: {body or 'empty'}>"
+
+    def _repr_html_(self) -> str:
+        from rnn_native import notebook
+
+        return notebook.history_html(self)

@@ -109,6 +109,12 @@ class TrainingResult:
             f"{100 * self.test_accuracy:.2f}%{where}>"
         )
 
+    def _repr_html_(self) -> str:
+        from rnn_native import notebook
+
+        history, model = self.history._repr_html_(), self.model._repr_html_()
+        return notebook.result_html(repr(self)[1:-1], history, model)
+
 
 class TrainingOptions(TypedDict, total=False):
     """Keyword arguments that all training functions share; all but these are `Recipe`'s.

@@ -371,16 +371,25 @@ class Network:
     def summary(self) -> str:
         """Return a table of layers, output shapes and parameter counts."""
         lines = [f"{'layer':<24}{'output shape':<16}{'parameters':>12}"]
-        total = 0
+        rows = self._layer_rows()
+        lines += [f"{name:<24}{shape:<16}{count:>12,}" for name, shape, count in rows]
+        lines.append(f"{'total':<40}{sum(count for _, _, count in rows):>12,}")
+        return "\n".join(lines)
+
+    def _layer_rows(self) -> list[tuple[str, str, int]]:
+        """Return name, output shape and number of parameters of each layer."""
+        rows = []
         for spec, layer in zip(self.specs, self._net.layers, strict=True):
             count = sum(math.prod(param["shape"]) for param in layer["params"])
-            total += count
             shape = "(" + ", ".join(["n", *map(str, layer["shape"])]) + ")"
             function = spec.get("activation", spec.get("function", ""))
-            name = f"{layer['type']} {function}".strip()
-            lines.append(f"{name:<24}{shape:<16}{count:>12,}")
-        lines.append(f"{'total':<40}{total:>12,}")
-        return "\n".join(lines)
+            rows.append((f"{layer['type']} {function}".strip(), shape, count))
+        return rows
+
+    def _repr_html_(self) -> str:
+        from rnn_native import notebook
+
+        return notebook.network_html(repr(self)[1:-1], self._layer_rows())
 
     def __repr__(self) -> str:
         names = " -> ".join(

@@ -1,0 +1,71 @@
+"""`plot RUN...`."""
+
+import argparse
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rnn_native.cli import arguments, outcome
+
+
+def add_commands(commands: Any) -> None:
+    """Add `plot` to the parser's commands."""
+    parser = arguments.add_command(
+        commands, "plot", plot, "Draw the training curves of a run, or compare several."
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="a run's folder, a training log (CSV, the reference's too), last.safetensors",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("training_comparison.png"),
+        metavar="FILE",
+        help="picture to write: .png, .svg or .pdf (default: training_comparison.png)",
+    )
+    parser.add_argument("--title", metavar="TEXT", help="title of the picture")
+
+
+def plot(args: argparse.Namespace) -> int:
+    """`plot RUN...`."""
+    from rnn_native import plots
+    from rnn_native.files import printable
+    from rnn_native.plots.summary import console_text, summarise
+
+    check_target(args.out)
+    runs = plots.open_runs(args.runs)
+    summaries = {printable(n): summarise(run) for n, run in runs.items()}
+    if not args.json:
+        print(console_text(summaries))
+    plots.save_figure(plots.training_report(runs, args.title), args.out)
+    if args.json:
+        numbers = {name: without_nan(asdict(s)) for name, s in summaries.items()}
+        print(json.dumps({"file": str(args.out), "runs": numbers}))
+    else:
+        print(f"Graph saved to: {printable(str(args.out))}")
+    return outcome.OK
+
+
+def check_target(path: Path) -> None:
+    """See that a picture can be written, before any work is done for it."""
+    from rnn_native.plots.figures import check_suffix
+
+    try:
+        check_suffix(path)
+    except ValueError as error:
+        raise outcome.UsageError(str(error)) from None
+    if not path.parent.is_dir():
+        raise outcome.UsageError(f"{path}: there is no folder {path.parent}; make it first")
+
+
+def without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Return numbers as JSON knows them: null for what is not finite."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in numbers.items()
+    }

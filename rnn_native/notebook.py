@@ -1,0 +1,257 @@
+"""What notebooks show of histories, models and results: HTML with inline SVG.
+
+Plain strings, so nothing needs to be installed or imported for it. Text and axes have the
+colour of the page's text and curves are of middling lightness, so that both light and dark
+pages can be read; curves are told apart by dashes and by names at their ends.
+"""
+
+import html
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+
+from rnn_native.files import printable
+
+if TYPE_CHECKING:
+    from rnn_native.history import History
+
+WIDTH, HEIGHT = 380, 220
+LEFT, RIGHT, TOP, BOTTOM = 52, 84, 26, 34
+MAX_POINTS = 400
+
+# Okabe and Ito's blue and vermilion.
+TRAINING, VALIDATION = "#0072B2", "#D55E00"
+
+_TEXT = 'font-family="sans-serif" font-size="11" fill="currentColor"'
+_CELL = "text-align:right;padding:2px 8px"
+
+
+class Curve(NamedTuple):
+    """A named series of values over epochs."""
+
+    name: str
+    values: Sequence[float | None]
+    colour: str
+    dashed: bool = False
+
+
+# ---- what objects show ----
+
+
+def history_html(history: "History") -> str:
+    """Return curves of loss and accuracy, and a table of the best and the last epoch."""
+    epochs = [epoch + 1 for epoch in history.epoch]
+    if not epochs:
+        return "<div><p>History of 0 epochs</p></div>"
+    pictures = [
+        _loss_and_validation(history, epochs, "Loss", "loss"),
+        _loss_and_validation(history, epochs, "Accuracy", "accuracy"),
+    ]
+    return f"<div>{''.join(pictures)}{_epochs_table(history, epochs)}</div>"
+
+
+def network_html(title: str, rows: Sequence[tuple[str, str, int]]) -> str:
+    """Return a table of layers.
+
+    Parameters
+    ----------
+    title : str
+    rows : sequence of (str, str, int)
+        Name, output shape and number of parameters of each layer.
+    """
+    head = ["layer", "output shape", "parameters"]
+    body = [[name, shape, f"{count:,}"] for name, shape, count in rows]
+    total = ["total", "", f"{sum(count for _, _, count in rows):,}"]
+    return f"<div><p><b>{_escape(title)}</b></p>{_table(head, [*body, total])}</div>"
+
+
+def result_html(title: str, history: str, model: str) -> str:
+    """Return a result's title, its history's HTML and, folded, its model's."""
+    return (
+        f"<div><p><b>{_escape(title)}</b></p>{history}"
+        f"<details><summary>model</summary>{model}</details></div>"
+    )
+
+
+# ---- pictures ----
+
+
+def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> str:
+    """Return an SVG picture of curves over epochs.
+
+    Parameters
+    ----------
+    title : str
+    epochs : sequence of int
+        Ascending.
+    curves : sequence of Curve
+        With a value, or None, for each epoch. What is not finite is a gap.
+    """
+    finite = [v for curve in curves for v in curve.values if _is_finite(v)]
+    if not finite:
+        return ""
+    low, high = _widened(min(finite), max(finite))
+    first, last = _widened(epochs[0], epochs[-1])
+    parts = [_frame(title, (low, high), (epochs[0], epochs[-1]))]
+    ends = []
+    for curve in curves:
+        points = [
+            (_scale(e, first, last, LEFT, WIDTH - RIGHT),
+             _scale(v, low, high, HEIGHT - BOTTOM, TOP)) if _is_finite(v) else None
+            for e, v in _thinned(epochs, curve.values)
+        ]  # fmt: skip
+        parts += _strokes(points, curve)
+        known = [point for point in points if point is not None]
+        if known:
+            ends.append((known[-1][1], curve))
+    parts += _names(ends)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _loss_and_validation(
+    history: "History", epochs: Sequence[int], title: str, name: str
+) -> str:
+    training = [getattr(row, name) for row in history.rows]
+    validation = [getattr(row, f"val_{name}") for row in history.rows]
+    curves = [
+        Curve("training", training, TRAINING),
+        Curve("validation", validation, VALIDATION, dashed=True),
+    ]
+    return curves_svg(title, epochs, curves)
+
+
+def _frame(title: str, values: tuple[float, float], epochs: tuple[int, int]) -> str:
+    """Return axes with their least and greatest values, and the title."""
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    low, high = values
+    lines = [
+        f'<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="currentColor" '
+        'stroke-opacity="0.5"/>',
+        _text(LEFT, 16, title, weight="bold"),
+        _text(LEFT - 6, TOP + 8, f"{high:.4g}", anchor="end"),
+        _text(LEFT - 6, bottom, f"{low:.4g}", anchor="end"),
+        _text((LEFT + right) / 2, HEIGHT - 6, "epoch", anchor="middle"),
+    ]
+    if epochs[0] == epochs[1]:
+        return "".join(
+            [*lines, _text((LEFT + right) / 2, bottom + 14, f"{epochs[0]}", "middle")]
+        )
+    lines.append(_text(LEFT, bottom + 14, f"{epochs[0]}", "middle"))
+    lines.append(_text(right, bottom + 14, f"{epochs[1]}", "middle"))
+    return "".join(lines)
+
+
+def _strokes(points: Sequence[tuple[float, float] | None], curve: Curve) -> list[str]:
+    """Return a path for each run of points without a gap; a lone point is a dot."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for point in points:
+        if point is not None:
+            runs[-1].append(point)
+        elif runs[-1]:
+            runs.append([])
+    dash = ' stroke-dasharray="5 3"' if curve.dashed else ""
+    strokes = []
+    for run in filter(None, runs):
+        if len(run) == 1:
+            ((x, y),) = run
+            strokes.append(
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{curve.colour}"/>'
+            )
+            continue
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in run)
+        strokes.append(
+            f'<path d="M{path}" fill="none" stroke="{curve.colour}" stroke-width="2"{dash}/>'
+        )
+    return strokes
+
+
+def _names(ends: list[tuple[float, Curve]]) -> list[str]:
+    """Return the curves' names at their ends, moved apart where they would overlap."""
+    names, free = [], float(TOP)
+    for y, curve in sorted(ends, key=lambda end: end[0]):
+        y = max(y + 4, free)
+        free = y + 13
+        names.append(_text(WIDTH - RIGHT + 18, y, curve.name))
+        dash = ' stroke-dasharray="5 3"' if curve.dashed else ""
+        names.append(
+            f'<path d="M{WIDTH - RIGHT + 4} {y - 4:.1f}h11" stroke="{curve.colour}" '
+            f'stroke-width="2"{dash}/>'
+        )
+    return names
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "") -> str:
+    bold = f' font-weight="{weight}"' if weight else ""
+    return (
+        f'<text x="{x:.0f}" y="{y:.1f}" text-anchor="{anchor}"{bold} {_TEXT}>'
+        f"{_escape(text)}</text>"
+    )
+
+
+def _thinned(
+    epochs: Sequence[int], values: Sequence[float | None]
+) -> list[tuple[int, float | None]]:
+    """Return at most MAX_POINTS of the pairs, the last one always among them."""
+    pairs = list(zip(epochs, values, strict=True))
+    step = -(-len(pairs) // MAX_POINTS)
+    kept = pairs[::step]
+    if (len(pairs) - 1) % step:
+        kept[-1] = pairs[-1]
+    return kept
+
+
+def _scale(value: float, low: float, high: float, begin: float, end: float) -> float:
+    return begin + (value - low) / (high - low) * (end - begin)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Return a range that is not empty, for values that are all the same."""
+    if low < high:
+        return low, high
+    margin = abs(low) / 2 or 0.5
+    return low - margin, high + margin
+
+
+def _is_finite(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
+
+
+# ---- tables ----
+
+
+def _epochs_table(history: "History", epochs: Sequence[int]) -> str:
+    names = ["loss", "accuracy", "val_loss", "val_accuracy", "time"]
+    chosen = [("last", len(epochs) - 1)]
+    best = history.best_epoch()
+    if best is not None:
+        chosen.insert(0, ("best", best))
+    body = [
+        [f"{label}: epoch {epochs[at]}"]
+        + [_number(getattr(history.rows[at], name), name) for name in names]
+        for label, at in chosen
+    ]
+    return _table(["", "loss", "accuracy", "val loss", "val accuracy", "seconds"], body)
+
+
+def _number(value: float | None, name: str) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{100 * value:.2f} %" if name.endswith("accuracy") else f"{value:.4g}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = "".join(f'<th style="{_CELL}">{_escape(name)}</th>' for name in head)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_CELL}">{_escape(c)}</td>' for c in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _escape(text: str) -> str:
+    """Return text that HTML and XML take."""
+    return html.escape(printable(text))

@@ -1,0 +1,312 @@
+"""Attention: whole maps, what one token attends to, and that over its image.
+
+The two figures, `attention_figure` and `token_figure`, are those of the reference system:
+sizes, limits, colour maps and labels are its own.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_native.attention_text import as_map
+from rnn_native.plots.figures import axes_or_new, new_figure
+from rnn_native.plots.tiles import as_pictures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# What the reference system's colours reach to: 49 tokens attended to alike have 0.02.
+LIMIT = 0.15
+MAX_SAMPLES = 6
+MAX_TOKEN_SAMPLES = 4
+
+
+def attention_map(
+    weights: ArrayLike,
+    title: str = "Attention Weights",
+    limit: float | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw an attention map: a row for each query token, a column for each key token.
+
+    Parameters
+    ----------
+    weights : array_like of shape (queries, keys)
+    title : str
+        The number of tokens is added to it.
+    limit : float, optional
+        Weight at the colours' upper end; the greatest weight when left out.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If it is not a matrix of finite weights of at least 0.
+    """
+    values = as_map(weights)
+    queries, keys = values.shape
+    ax = axes_or_new(ax, 8, 7)
+    image = ax.imshow(
+        values, cmap="viridis", interpolation="nearest", aspect="auto",
+        vmin=0, vmax=limit or float(values.max()) or 1.0,
+    )  # fmt: skip
+    ax.set_xlabel("Key Token (attended to)", fontsize=11)
+    ax.set_ylabel("Query Token (attending from)", fontsize=11)
+    ax.set_title(f"{title} ({keys} tokens)", fontsize=12, fontweight="bold")
+    ax.set_xticks(range(0, keys, 7))
+    ax.set_yticks(range(0, queries, 7))
+    ax.grid(alpha=0.3, linestyle="--", linewidth=0.5)
+    bar = ax.figure.colorbar(image, ax=ax)
+    bar.set_label("Attention Weight", rotation=270, labelpad=15)
+    return ax
+
+
+def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
+    """Draw the maps of up to six samples: the reference's attention_visualization.png.
+
+    Parameters
+    ----------
+    samples : mapping of int to array_like of shape (queries, keys)
+        As `read_attention` returns them; those with the least numbers are drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is not a map.
+    """
+    chosen = _first(samples, MAX_SAMPLES)
+    columns = min(3, len(chosen))
+    rows = math.ceil(len(chosen) / columns)
+    figure = new_figure(8 * columns, 7 * rows)
+    figure.set_layout_engine("constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, (number, weights) in zip(panels, chosen, strict=False):
+        attention_map(weights, f"Sample {number}\nAttention Weights", LIMIT, ax)
+    for ax in panels[len(chosen) :]:
+        ax.axis("off")
+    figure.suptitle(
+        "MNIST Attention Model - Attention Weight Patterns", fontsize=16, fontweight="bold"
+    )
+    return figure
+
+
+def token_attention(
+    weights: ArrayLike,
+    token: int = 0,
+    title: str = "",
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw what one token attends to, its keys laid out as the image's patches lie.
+
+    Parameters
+    ----------
+    weights : array_like of shape (queries, keys)
+        A square number of keys is drawn as a square, any other as one row.
+    token : int in [0, queries)
+        The token that attends; a star marks its place.
+    title : str
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If it is not a map.
+    IndexError
+        If there is no such token.
+    """
+    row = _row(weights, token)
+    grid = row.reshape(_grid(len(row)))
+    ax = axes_or_new(ax, 5, 5)
+    image = ax.imshow(grid, cmap="hot", interpolation="nearest")
+    _mark(ax, token, grid.shape)
+    ax.set_title(title or f"Attention from Token {token}", fontsize=12, fontweight="bold")
+    ax.set_xticks(range(grid.shape[1]))
+    ax.set_yticks(range(grid.shape[0]))
+    ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    return ax
+
+
+def token_figure(samples: Mapping[int, ArrayLike], token: int = 0) -> "Figure":
+    """Draw what a token attends to in up to four samples: token_0_attention.png.
+
+    Parameters
+    ----------
+    samples : mapping of int to array_like of shape (queries, keys)
+        Those with the least numbers are drawn.
+    token : int
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is not a map.
+    IndexError
+        If one has no such token.
+    """
+    chosen = _first(samples, MAX_TOKEN_SAMPLES)
+    figure = new_figure(5 * len(chosen), 5)
+    figure.set_layout_engine("constrained")
+    panels = figure.subplots(1, len(chosen), squeeze=False).ravel()
+    for ax, (number, weights) in zip(panels, chosen, strict=True):
+        token_attention(weights, token, f"Sample {number}", ax)
+    figure.suptitle(
+        f"Attention from Token {token} (spatial view)", fontsize=14, fontweight="bold"
+    )
+    return figure
+
+
+def attention_over_image(
+    weights: ArrayLike,
+    image: ArrayLike,
+    token: int | None = None,
+    title: str = "",
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw an image, and over it which of its patches are attended to.
+
+    Parameters
+    ----------
+    weights : array_like of shape (queries, keys)
+        With a square number of keys.
+    image : array_like of shape (height, width)
+        In a channel axis of its own, too, or 784 numbers.
+    token : int in [0, queries), optional
+        The token that attends, marked by a star; the mean over all when left out.
+    title : str
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        `ax.images` are the image and the patches.
+
+    Raises
+    ------
+    ValueError
+        If it is not a map, its keys are no square, or the image has another shape.
+    IndexError
+        If there is no such token.
+    """
+    row = as_map(weights).mean(axis=0) if token is None else _row(weights, token)
+    side = math.isqrt(len(row))
+    if side * side != len(row):
+        raise ValueError(
+            f"attention_over_image: expected a square number of tokens, got {len(row)}"
+        )
+    picture = as_pictures(np.asarray(image)[None], "image")[0]
+    height, width = picture.shape
+    grid = row.reshape(side, side)
+    # The more a patch is attended to, the less of the image's grey is left.
+    opacity = 0.75 * grid / (grid.max() or 1.0)
+    extent = (-0.5, side - 0.5, side - 0.5, -0.5)
+    ax = axes_or_new(ax, 5, 5)
+    ax.imshow(picture, cmap="gray", extent=extent, aspect=height / width)
+    over = ax.imshow(
+        grid, cmap="autumn_r", vmin=0, alpha=opacity, extent=extent,
+        interpolation="nearest", aspect=height / width,
+    )  # fmt: skip
+    if token is not None:
+        _mark(ax, token, grid.shape)
+    default = "Mean attention" if token is None else f"Attention from Token {token}"
+    ax.set_title(title or default, fontsize=12, fontweight="bold", parse_math=False)
+    ax.axis("off")
+    ax.figure.colorbar(over, ax=ax, shrink=0.8)
+    return ax
+
+
+def attention_over_images(
+    samples: Sequence[ArrayLike],
+    images: ArrayLike,
+    titles: Sequence[str] | None = None,
+    token: int | None = None,
+) -> "Figure":
+    """Draw several images, and over each which of its patches are attended to.
+
+    Parameters
+    ----------
+    samples : sequence of array_like of shape (queries, keys)
+    images : array_like of shape (n, height, width), or (n, 784)
+        As many as samples.
+    titles : sequence of str, optional
+        As many as samples.
+    token : int, optional
+        As for `attention_over_image`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError, IndexError
+        As for `attention_over_image`; if there are not as many of each.
+    """
+    pictures = as_pictures(images, "images")
+    names = (
+        list(titles) if titles is not None else [f"Sample {i}" for i in range(len(samples))]
+    )
+    if not len(samples) == len(pictures) == len(names):
+        raise ValueError(
+            f"attention_over_images: expected as many maps as images and titles, got "
+            f"{len(samples)}, {len(pictures)} and {len(names)}"
+        )
+    columns = min(3, len(samples))
+    rows = math.ceil(len(samples) / columns)
+    figure = new_figure(4 * columns, 4 * rows)
+    figure.set_layout_engine("constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, weights, picture, name in zip(panels, samples, pictures, names, strict=False):
+        attention_over_image(weights, picture, token, name, ax)
+    for ax in panels[len(samples) :]:
+        ax.axis("off")
+    whom = "all tokens, mean" if token is None else f"token {token}"
+    figure.suptitle(f"Attention over the image ({whom})", fontsize=14, fontweight="bold")
+    return figure
+
+
+def _first(samples: Mapping[int, ArrayLike], most: int) -> list[tuple[int, ArrayLike]]:
+    if not samples:
+        raise ValueError("samples: expected at least one attention map, got none")
+    return sorted(samples.items())[:most]
+
+
+def _row(weights: ArrayLike, token: int) -> NDArray[np.float64]:
+    values = as_map(weights)
+    if not 0 <= token < len(values):
+        raise IndexError(f"token: expected one in 0..{len(values) - 1}, got {token}")
+    row: NDArray[np.float64] = values[token]
+    return row
+
+
+def _grid(keys: int) -> tuple[int, int]:
+    side = math.isqrt(keys)
+    return (side, side) if side * side == keys else (1, keys)
+
+
+def _mark(ax: "Axes", token: int, grid: tuple[int, ...]) -> None:
+    """Put a star where the token lies; nowhere if the keys are other tokens."""
+    if token < math.prod(grid):
+        row, column = divmod(token, grid[1])
+        ax.plot(
+            column, row, marker="*", color="blue", markersize=15,
+            markeredgecolor="white", markeredgewidth=1.5,
+        )  # fmt: skip

@@ -1,0 +1,132 @@
+"""How good predictions are: confusion matrix, and the most confident mistakes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnn_native import metrics
+from rnn_native.plots.figures import axes_or_new
+from rnn_native.plots.tiles import as_pictures, check_count, draw_tiles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Beyond so many classes numbers would not fit into their cells.
+MAX_NUMBERED = 20
+
+
+def confusion_matrix(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    classes: int | None = None,
+    names: Sequence[str] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw how often each true label was given each predicted one.
+
+    A cell has its count; its colour is the count's share of its row, so that rare classes are
+    seen as well.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like of int of shape (n,)
+        Labels from 0.
+    classes : int, optional
+        Number of classes; one more than the greatest label when left out.
+    names : sequence of str, optional
+        Of the classes, instead of their numbers.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `metrics.confusion_matrix`; if there are not as many names as classes.
+    """
+    counts = metrics.confusion_matrix(y_true, y_pred, classes)
+    size = len(counts)
+    labels = [str(i) for i in range(size)] if names is None else list(names)
+    if len(labels) != size:
+        raise ValueError(f"names: expected {size}, one a class, got {len(labels)}")
+    support = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support != 0)
+    ax = axes_or_new(ax, 6.4, 5.6)
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ax.figure.colorbar(image, ax=ax, label="share of the true class")
+    if size <= MAX_NUMBERED:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                ax.text(column, row, f"{count}", ha="center", va="center", color=colour,
+                        fontsize=8)  # fmt: skip
+        ax.set_xticks(range(size), labels, parse_math=False)
+        ax.set_yticks(range(size), labels, parse_math=False)
+    accuracy = np.trace(counts) / counts.sum()
+    ax.set_title(
+        f"Confusion matrix, accuracy {100 * accuracy:.2f} % of {counts.sum():,}",
+        fontsize=12, fontweight="bold",
+    )  # fmt: skip
+    ax.set_xlabel("Predicted label", fontsize=11)
+    ax.set_ylabel("True label", fontsize=11)
+    return ax
+
+
+def worst_mistakes(
+    images: ArrayLike,
+    y_true: ArrayLike,
+    probabilities: ArrayLike,
+    n: int = 16,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw the wrongly labelled images that the model was surest of, surest first.
+
+    Parameters
+    ----------
+    images : array_like of shape (rows, height, width), or (rows, 784)
+    y_true : array_like of int of shape (rows,)
+        Labels from 0.
+    probabilities : array_like of shape (rows, classes)
+        What `Network.predict_proba` returned.
+    n : int in [1, 1024]
+        At most so many.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        An image in `ax.images` for each mistake; its title is "true -> predicted, share".
+
+    Raises
+    ------
+    ValueError
+        If shapes or labels do not fit.
+    """
+    check_count("n", n)
+    pictures = as_pictures(images, "images")
+    shares, labels = np.asarray(probabilities), np.asarray(y_true)
+    if shares.ndim != 2 or len(shares) != len(pictures):
+        raise ValueError(
+            f"probabilities: expected shape ({len(pictures)}, classes), got {shares.shape}"
+        )
+    # Checks the labels too: this is the one place that knows what labels are.
+    predicted = shares.argmax(axis=1)
+    metrics.confusion_matrix(labels, predicted, shares.shape[1])
+    surest = np.argsort(-shares.max(axis=1), kind="stable")
+    worst = surest[labels[surest] != predicted[surest]][:n]
+    if not len(worst):
+        ax = axes_or_new(ax)
+        ax.axis("off")
+        ax.text(0.5, 0.5, "no mistakes", ha="center", transform=ax.transAxes)
+    else:
+        titles = [
+            f"{labels[i]} \u2192 {predicted[i]}, {100 * shares[i].max():.1f} %"
+            for i in worst
+        ]
+        ax = draw_tiles(ax, [pictures[i] for i in worst], titles, cmap="gray")
+    ax.set_title("Most confident mistakes: true \u2192 predicted", fontweight="bold")
+    return ax

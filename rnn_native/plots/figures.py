@@ -1,0 +1,94 @@
+"""Figures without pyplot: made, and written to files."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnn_native.files import AnyPath, atomic_write, printable, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 300
+SUFFIXES = (".png", ".svg", ".pdf")
+
+# Okabe and Ito's palette, which people with any kind of colour vision tell apart. Without
+# its yellow, which is too light for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+GRID: dict[str, Any] = {"alpha": 0.3, "linestyle": "--"}
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure of so many inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height))
+
+
+def axes_or_new(ax: "Axes | None", width: float = 6.4, height: float = 4.8) -> "Axes":
+    """Return `ax`, or the axes of a new figure."""
+    if ax is not None:
+        return ax
+    figure = new_figure(width, height)
+    figure.set_layout_engine("constrained")
+    return figure.add_subplot()
+
+
+def check_suffix(path: AnyPath) -> str:
+    """Return the format that a file's name asks for: "png", "svg" or "pdf".
+
+    Raises
+    ------
+    ValueError
+        If it asks for none of them.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f"{shown(path)[1:-1]}: expected a name that ends in {', '.join(SUFFIXES)}, got "
+            f"{suffix or 'no ending'!r}"
+        )
+    return suffix[1:]
+
+
+def save_figure(figure: "Figure", path: AnyPath, dpi: int = DPI) -> None:
+    """Write a figure atomically; equal figures are equal bytes.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : str or path-like
+        The ending decides the format: .png, .svg or .pdf.
+    dpi : int
+        Dots per inch of what has pixels.
+
+    Raises
+    ------
+    ValueError
+        If the ending is another one.
+    OSError
+        If the file cannot be written; one that was there before is untouched.
+    """
+    from matplotlib import rc_context
+
+    kind = check_suffix(path)
+    # Dates and random ids would make each file differ.
+    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
+    content = io.BytesIO()
+    with rc_context({"svg.hashsalt": "rnn_native"}), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; that is all there is to it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(
+            content, format=kind, dpi=dpi, bbox_inches="tight", metadata=dates[kind]
+        )
+    atomic_write(path, content.getvalue())
+
+
+def label(text: str, limit: int = 40) -> str:
+    """Return a run's name for a legend: printable, and its end if it is long."""
+    plain = printable(text)
+    return plain if len(plain) <= limit else "..." + plain[3 - limit :]

@@ -1,0 +1,184 @@
+"""The report of a training run, or of several: four panels, and a text for the console."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_native.files import printable
+from rnn_native.history import History
+from rnn_native.plots.curves import (
+    LINE,
+    METRICS,
+    decorate,
+    draw_runs,
+    epoch_numbers,
+    is_known,
+    values_of,
+)
+from rnn_native.plots.figures import COLOURS, label, new_figure
+from rnn_native.plots.runs import Runs, open_runs
+from rnn_native.plots.summary import (
+    Summary,
+    console_text,
+    cumulative_time,
+    facts,
+    series,
+    summarise,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The reference system's colours.
+_LOSS, _TIME, _CUMULATIVE = "#1f77b4", "#ff7f0e", "#2ca02c"
+
+
+def training_report(runs: Runs, title: str | None = None) -> "Figure":
+    """Draw the four panels of one run, or of several: the reference system's figure.
+
+    One run: loss with its validation curves, time of each epoch, cumulative time, summary.
+    Several: losses, validation accuracy (or time of each epoch where none has it),
+    cumulative time, a table.
+
+    Parameters
+    ----------
+    runs : run, mapping of str to run, or iterable of run
+        As for `open_runs`.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        12 x 10 inches.
+
+    Raises
+    ------
+    OSError, FormatError, TypeError, ValueError
+        As for `open_runs`.
+    """
+    histories = open_runs(runs)
+    figure = new_figure(12, 10)
+    figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.15)
+    figure.suptitle(
+        title or "Training Performance",
+        fontsize=14, fontweight="bold", parse_math=False,
+    )  # fmt: skip
+    panels = figure.subplots(2, 2)
+    if len(histories) == 1:
+        _report_one(panels, next(iter(histories.values())))
+    else:
+        _report_several(panels, histories)
+    return figure
+
+
+def console_summary(runs: Runs) -> str:
+    """Return the text that the reference system prints beside its figure.
+
+    Parameters and errors are those of `training_report`.
+    """
+    named = open_runs(runs).items()
+    return console_text({printable(name): summarise(history) for name, history in named})
+
+
+# ---- panels ----
+
+
+def _report_one(panels: Any, history: History) -> None:
+    epochs = epoch_numbers(history)
+    _loss_panel(panels[0, 0], history)
+    _single(panels[0, 1], epochs, series(history, "time"), "s", _TIME)
+    decorate(panels[0, 1], "Time per Epoch", "Time (seconds)")
+    _single(panels[1, 0], epochs, cumulative_time(history), "D", _CUMULATIVE)
+    decorate(panels[1, 0], "Cumulative Training Time", "Cumulative Time (seconds)")
+    _summary_panel(panels[1, 1], summarise(history))
+
+
+def _report_several(panels: Any, histories: Mapping[str, History]) -> None:
+    draw_runs(panels[0, 0], histories, "loss", "val_loss")
+    decorate(panels[0, 0], "Training Loss (validation dashed)", "Loss")
+    shown = [values_of(history, "val_accuracy") for history in histories.values()]
+    if any(map(is_known, shown)):
+        draw_runs(panels[0, 1], histories, "val_accuracy")
+        decorate(panels[0, 1], "Validation Accuracy", METRICS["accuracy"])
+    else:
+        draw_runs(panels[0, 1], histories, "time")
+        decorate(panels[0, 1], "Time per Epoch", METRICS["time"])
+    draw_runs(panels[1, 0], histories, "cumulative_time")
+    decorate(panels[1, 0], "Cumulative Training Time", "Cumulative Time (seconds)")
+    _table_panel(panels[1, 1], {n: summarise(h) for n, h in histories.items()})
+
+
+def _loss_panel(ax: "Axes", history: History) -> None:
+    """Training loss as the reference draws it; what is known of validation beside it."""
+    epochs = epoch_numbers(history)
+    loss, val_loss = values_of(history, "loss"), values_of(history, "val_loss")
+    lines = ax.plot(epochs, loss, marker="o", color=_LOSS, label="training loss", **LINE)
+    if is_known(val_loss):
+        lines += ax.plot(
+            epochs, val_loss, marker="s", color=COLOURS[1], ls="--",
+            label="validation loss", **LINE,
+        )  # fmt: skip
+    decorate(ax, "Training Loss", "Loss")
+    top = ax
+    accuracy = values_of(history, "val_accuracy")
+    if is_known(accuracy):
+        top = ax.twinx()
+        lines += top.plot(
+            epochs, accuracy, marker="^", color=COLOURS[2], ls=":",
+            label="validation accuracy (right)", **LINE,
+        )  # fmt: skip
+        top.set_ylabel("Validation accuracy (%)", fontsize=11)
+    if len(lines) > 1:
+        # On the axes that are drawn last, or a curve would run over the legend.
+        top.legend(handles=lines, loc="center right")
+
+
+def _single(ax: "Axes", x: Any, y: Any, marker: str, colour: str) -> None:
+    if is_known(y):
+        ax.plot(x, y, marker=marker, color=colour, **LINE)
+    else:
+        ax.text(0.5, 0.5, "not in this log", ha="center", transform=ax.transAxes)
+
+
+def _summary_panel(ax: "Axes", summary: Summary) -> None:
+    lines = facts(summary)
+    width = max(len(name) for name, _ in lines) + 2
+    body = [f"{name + ':':<{width}}{value}" for name, value in lines]
+    text = "\n".join(["Training Summary", "\u2500" * 20, *body])
+    ax.axis("off")
+    ax.text(
+        0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=12,
+        family="monospace",
+        bbox={"boxstyle": "round", "facecolor": "lightgray", "alpha": 0.5},
+    )  # fmt: skip
+
+
+def _table_panel(ax: "Axes", summaries: Mapping[str, Summary]) -> None:
+    head = ["run", "epochs", "seconds", "loss", "val loss", "val acc"]
+    rows = [
+        [
+            label(name, 20),
+            f"{s.epochs}",
+            _cell(s.total_time, ".2f"),
+            _cell(s.final_loss, ".4f"),
+            _cell(s.best_val_loss, ".4f"),
+            _cell(100 * s.best_val_accuracy, ".2f"),
+        ]
+        for name, s in summaries.items()
+    ]
+    ax.axis("off")
+    ax.set_title("Training Summary", fontsize=12, fontweight="bold")
+    table = ax.table(
+        rows, colLabels=head, loc="upper center", colWidths=[0.38, *[0.124] * 5]
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(9)
+    table.scale(1, 1.5)
+    for cell in table.get_celld().values():
+        cell.get_text().set_parse_math(False)
+
+
+def _cell(value: float, pattern: str) -> str:
+    return "-" if np.isnan(value) else format(value, pattern)

@@ -1,0 +1,123 @@
+"""What a net has learnt to look for: weights of its first layer, filters of convolutions."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.plots.tiles import MAX_TILES, check_count, draw_tiles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from rnn_native.network import Network
+
+
+def first_layer_weights(net: "Network", n: int = 64, ax: "Axes | None" = None) -> "Axes":
+    """Draw what each unit of the first dense layer adds up: a picture of the input each.
+
+    Parameters
+    ----------
+    net : Network
+        Its inputs are images, or 784 numbers (28 x 28).
+    n : int in [1, 1024]
+        At most so many units; those with the longest weight vectors.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Red adds, blue takes away; all units have the same limits.
+
+    Raises
+    ------
+    ValueError
+        If the first layer with parameters is not dense, or its inputs are no picture.
+    """
+    check_count("n", n)
+    index, kind = _first_with_weights(net)
+    if kind != "dense":
+        hint = "; use conv_filters" if kind == "conv2d" else ""
+        raise ValueError(
+            f"first_layer_weights: expected a dense layer first, got {kind or 'no weights'}"
+            f"{hint}"
+        )
+    weight = net.parameters[f"layers.{index}.weight"]
+    height, width = _picture_shape(net, weight.shape[0])
+    strongest = np.sort(np.argsort(-np.linalg.norm(weight, axis=0), kind="stable")[:n])
+    pictures = [weight[:, unit].reshape(height, width) for unit in strongest]
+    units = weight.shape[1]
+    which = f"{len(pictures)} strongest of {units}" if len(pictures) < units else f"{units}"
+    return _draw(ax, pictures, f"Weights of the first layer: {which} units")
+
+
+def conv_filters(
+    net: "Network", layer: int | None = None, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw the filters of a convolution, a picture for each pair of output and input channel.
+
+    Parameters
+    ----------
+    net : Network
+    layer : int, optional
+        Position of a conv2d layer in the net; the first one when left out.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Output channels one after the other; red is positive, blue negative.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer, or it has more than 1024 pictures.
+    """
+    found = [i for i, spec in enumerate(net.specs) if spec["type"] == "conv2d"]
+    if not found:
+        raise ValueError("conv_filters: this net has no conv2d layer")
+    if layer is None:
+        layer = found[0]
+    if layer not in found:
+        places = ", ".join(map(str, found))
+        raise ValueError(f"layer: expected one of the conv2d layers {places}, got {layer}")
+    weight = net.parameters[f"layers.{layer}.weight"]
+    outputs, inputs, height, width = weight.shape
+    if outputs * inputs > MAX_TILES:
+        raise ValueError(
+            f"layer: expected at most {MAX_TILES} filters, layer {layer} has {outputs} x "
+            f"{inputs}"
+        )
+    title = f"Filters of layer {layer}: {outputs} x {inputs} of {height} x {width}"
+    return _draw(ax, list(weight.reshape(-1, height, width)), title)
+
+
+def _draw(ax: "Axes | None", pictures: list[NDArray[Any]], title: str) -> "Axes":
+    limit = max(float(np.abs(picture).max()) for picture in pictures) or 1.0
+    # The view is of the net's own memory, which training goes on to change.
+    copies = [picture.copy() for picture in pictures]
+    ax = draw_tiles(ax, copies, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.figure.colorbar(ax.images[0], ax=ax, label="weight", shrink=0.8)
+    ax.set_title(title, fontsize=12, fontweight="bold")
+    return ax
+
+
+def _first_with_weights(net: "Network") -> tuple[int, str]:
+    for index, spec in enumerate(net.specs):
+        if f"layers.{index}.weight" in net.parameters:
+            return index, str(spec["type"])
+    return -1, ""
+
+
+def _picture_shape(net: "Network", inputs: int) -> tuple[int, int]:
+    extents = [extent for extent in net.input_shape if extent != 1]
+    if len(extents) == 2 and math.prod(extents) == inputs:
+        return extents[0], extents[1]
+    side = math.isqrt(inputs)
+    if side * side != inputs:
+        raise ValueError(
+            f"first_layer_weights: expected inputs that are a picture, got {inputs} numbers "
+            f"of shape {net.input_shape}"
+        )
+    return side, side
