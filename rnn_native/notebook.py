@@ -153,7 +153,6 @@ def _strokes(points: Sequence[tuple[float, float] | None], curve: Curve) -> list
             runs[-1].append(point)
         elif runs[-1]:
             runs.append([])
-    dash = ' stroke-dasharray="5 3"' if curve.dashed else ""
     strokes = []
     for run in filter(None, runs):
         if len(run) == 1:
@@ -164,24 +163,31 @@ def _strokes(points: Sequence[tuple[float, float] | None], curve: Curve) -> list
             continue
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in run)
         strokes.append(
-            f'<path d="M{path}" fill="none" stroke="{curve.colour}" stroke-width="2"{dash}/>'
+            f'<path d="M{path}" fill="none" stroke="{curve.colour}" stroke-width="2"'
+            f"{_dash(curve)}/>"
         )
     return strokes
 
 
 def _names(ends: list[tuple[float, Curve]]) -> list[str]:
     """Return the curves' names at their ends, moved apart where they would overlap."""
-    names, free = [], float(TOP)
-    for y, curve in sorted(ends, key=lambda end: end[0]):
-        y = max(y + 4, free)
-        free = y + 13
-        names.append(_text(WIDTH - RIGHT + 18, y, curve.name))
-        dash = ' stroke-dasharray="5 3"' if curve.dashed else ""
-        names.append(
-            f'<path d="M{WIDTH - RIGHT + 4} {y - 4:.1f}h11" stroke="{curve.colour}" '
-            f'stroke-width="2"{dash}/>'
+    places: list[float] = []
+    for y, _ in sorted(ends, key=lambda end: end[0]):
+        places.append(max(y + 4, places[-1] + 13 if places else TOP))
+    # Below the axis are the numbers of the epochs.
+    excess = max(0.0, places[-1] - (HEIGHT - BOTTOM)) if places else 0.0
+    parts = []
+    for y, (_, curve) in zip(places, sorted(ends, key=lambda end: end[0]), strict=True):
+        parts.append(_text(WIDTH - RIGHT + 18, y - excess, curve.name))
+        parts.append(
+            f'<path d="M{WIDTH - RIGHT + 4} {y - excess - 4:.1f}h11" '
+            f'stroke="{curve.colour}" stroke-width="2"{_dash(curve)}/>'
         )
-    return names
+    return parts
+
+
+def _dash(curve: Curve) -> str:
+    return ' stroke-dasharray="5 3"' if curve.dashed else ""
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "") -> str:

@@ -215,21 +215,23 @@ def attention_over_image(
     picture = as_pictures(np.asarray(image)[None], "image")[0]
     height, width = picture.shape
     grid = row.reshape(side, side)
-    # The more a patch is attended to, the less of the image's grey is left.
-    opacity = 0.75 * grid / (grid.max() or 1.0)
+    # The more a patch is attended to, the less of the image's grey is left. Ink is dark: on
+    # black, colours that are nearly transparent would not be those of the colour bar.
+    opacity = 0.8 * grid / (grid.max() or 1.0)
     extent = (-0.5, side - 0.5, side - 0.5, -0.5)
     ax = axes_or_new(ax, 5, 5)
-    ax.imshow(picture, cmap="gray", extent=extent, aspect=height / width)
+    ax.imshow(picture, cmap="gray_r", extent=extent, aspect=height / width)
     over = ax.imshow(
-        grid, cmap="autumn_r", vmin=0, alpha=opacity, extent=extent,
+        grid, cmap="Oranges", vmin=0, alpha=opacity, extent=extent,
         interpolation="nearest", aspect=height / width,
     )  # fmt: skip
     if token is not None:
         _mark(ax, token, grid.shape)
     default = "Mean attention" if token is None else f"Attention from Token {token}"
     ax.set_title(title or default, fontsize=12, fontweight="bold", parse_math=False)
-    ax.axis("off")
-    ax.figure.colorbar(over, ax=ax, shrink=0.8)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.figure.colorbar(over, ax=ax, shrink=0.8, label="Attention Weight")
     return ax
 
 

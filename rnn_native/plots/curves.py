@@ -20,10 +20,11 @@ METRICS = {
     "learning_rate": "Learning rate",
 }
 LINE: dict[str, Any] = {"linewidth": 2, "markersize": 6}
+_SECOND: dict[str, Any] = {"linestyle": "--", "markerfacecolor": "white"}
 
 
 def draw_runs(ax: "Axes", histories: Mapping[str, History], *metrics: str) -> None:
-    """Draw the metrics of each run in its colour, the second one dashed; with a legend."""
+    """Draw metrics of each run in its colour, the second dashed and hollow; with a legend."""
     named = []
     for number, (name, history) in enumerate(histories.items()):
         style: dict[str, Any] = {
@@ -32,8 +33,8 @@ def draw_runs(ax: "Axes", histories: Mapping[str, History], *metrics: str) -> No
             "marker": MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
         }
         lines = [
-            ax.plot(epoch_numbers(history), values, ls=ls, label=name, **style, **LINE)[0]
-            for metric, ls in zip(metrics, ("-", "--"), strict=False)
+            ax.plot(epoch_numbers(history), values, **line, label=name, **style, **LINE)[0]
+            for metric, line in zip(metrics, ({}, _SECOND), strict=False)
             if is_known(values := values_of(history, metric))
         ]
         if lines:

@@ -97,7 +97,7 @@ def _report_one(panels: Any, history: History) -> None:
 
 def _report_several(panels: Any, histories: Mapping[str, History]) -> None:
     draw_runs(panels[0, 0], histories, "loss", "val_loss")
-    decorate(panels[0, 0], "Training Loss (validation dashed)", "Loss")
+    decorate(panels[0, 0], "Training Loss (validation: dashed, hollow)", "Loss")
     shown = [values_of(history, "val_accuracy") for history in histories.values()]
     if any(map(is_known, shown)):
         draw_runs(panels[0, 1], histories, "val_accuracy")
@@ -144,13 +144,15 @@ def _single(ax: "Axes", x: Any, y: Any, marker: str, colour: str) -> None:
 
 def _summary_panel(ax: "Axes", summary: Summary) -> None:
     lines = facts(summary)
-    width = max(len(name) for name, _ in lines) + 2
-    body = [f"{name + ':':<{width}}{value}" for name, value in lines]
+    # The longest value begins behind the longest name, and all values end in one column.
+    names = max(len(name) for name, _ in lines) + 2
+    values = max(len(value) for _, value in lines)
+    body = [f"{name + ':':<{names}}{value:>{values}}" for name, value in lines]
     text = "\n".join(["Training Summary", "\u2500" * 20, *body])
     ax.axis("off")
     ax.text(
         0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=12,
-        family="monospace",
+        family="monospace", multialignment="left",
         bbox={"boxstyle": "round", "facecolor": "lightgray", "alpha": 0.5},
     )  # fmt: skip
 
@@ -176,8 +178,11 @@ def _table_panel(ax: "Axes", summaries: Mapping[str, Summary]) -> None:
     table.auto_set_font_size(False)
     table.set_fontsize(9)
     table.scale(1, 1.5)
-    for cell in table.get_celld().values():
+    for (_, column), cell in table.get_celld().items():
         cell.get_text().set_parse_math(False)
+        cell.set_edgecolor("lightgray")
+        if column == 0:
+            cell.set_text_props(ha="left")
 
 
 def _cell(value: float, pattern: str) -> str:
