@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import rnn_native as rn
-from rnn_native import attention_text
+from rnn_native import attention_text, idx
 from rnn_native.cli import main
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -27,6 +27,22 @@ def log(here):
     path = here / "log.txt"
     path.write_text("1,2.0,3.0\n2,1.0,4.0\n")
     return path
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Pictures with fewer pixels: time goes into those."""
+    monkeypatch.setattr("rnn_native.plots.figures.DPI", 40)
+
+
+@pytest.fixture
+def data(digits, here):
+    folder = here / "data"
+    folder.mkdir()
+    for part, (x, y) in zip(["train", "t10k"], digits, strict=True):
+        idx.write_idx(folder / f"{part}-images-idx3-ubyte", x)
+        idx.write_idx(folder / f"{part}-labels-idx1-ubyte", y)
+    return folder
 
 
 @pytest.fixture
@@ -106,8 +122,8 @@ def test_plot_says_what_is_wrong_with_a_run(here, log, model, capsys):
 # ---- attention ----
 
 
-def test_attention_of_a_model(here, model, capsys):
-    args = ("attention", model, "--data", "synthetic", "--samples", 7, "--out", "maps")
+def test_attention_of_a_model(here, model, data, digits, coarse, capsys):
+    args = ("attention", model, "--data", data, "--samples", 7, "--out", "maps")
     code, out, err = call(capsys, *args, "--token", 5, "--threads", 1)
     assert (code, err) == (0, "")
     names = {"attention_weights.txt", "attention_visualization.png",
@@ -116,11 +132,11 @@ def test_attention_of_a_model(here, model, capsys):
     assert sum(line.startswith("Saved: ") for line in out.splitlines()) == 4
     samples = attention_text.read_attention(here / "maps/attention_weights.txt")
     assert list(samples) == list(range(7))
-    x = rn.datasets.open_dataset("synthetic").x_test[:7]
-    maps = rn.load(model).attention_maps(x)
+    x, y = digits[1]
+    maps = rn.load(model).attention_maps(x[:7])
     assert maps.shape == (7, 2, 16, 16)
     assert abs(samples[6] - maps[6].mean(axis=0)).max() < 1e-6
-    assert "Sample 6: a " in out
+    assert f"Sample 6: a {y[6]}, read as {rn.load(model).predict(x[6:7])[0]}" in out
     assert "  Shape:        16 x 16" in out
 
 
@@ -138,25 +154,27 @@ def test_attention_of_a_text_file(here, capsys):
         assert image.size[0] > 2000
 
 
-def test_attention_without_a_grid_of_patches_is_not_laid_over_the_image(here, capsys):
+def test_attention_without_a_grid_of_patches_is_not_laid_over_the_image(
+    here, data, coarse, capsys
+):
     layers = [rn.SelfAttention(), rn.MeanPool(), rn.Dense(10)]
     rn.Network(layers, (28, 28)).save("rows.safetensors")
-    code, out, _ = call(capsys, "attention", "rows.safetensors", "--data", "synthetic")
+    code, out, _ = call(capsys, "attention", "rows.safetensors", "--data", data)
     assert code == 0
     assert "Shape:        28 x 28" in out
     assert not (here / "logs/attention_over_images.png").exists()
     assert (here / "logs/token_0_attention.png").exists()
 
 
-def test_attention_refuses(here, model, capsys):
+def test_attention_refuses(here, model, data, capsys):
     rn.Network([rn.Dense(10)], (784,)).save("mlp.safetensors")
-    result = call(capsys, "attention", "mlp.safetensors", "--data", "synthetic")
+    result = call(capsys, "attention", "mlp.safetensors", "--data", data)
     assert_one_line(result, 1, "mlp.safetensors", "self_attention")
     assert_one_line(call(capsys, "attention", "no.safetensors"), 1, "no.safetensors")
     assert_one_line(call(capsys, "attention", "no.txt"), 1, "no.txt")
-    data = ("attention", model, "--data", "synthetic")
-    assert_one_line(call(capsys, *data, "--token", 16), 2, "0..15, got 16")
-    assert_one_line(call(capsys, *data, "--samples", 10**6), 2, "at most", "1000000")
+    args = ("attention", model, "--data", data)
+    assert_one_line(call(capsys, *args, "--token", 16), 2, "0..15, got 16")
+    assert_one_line(call(capsys, *args, "--samples", 201), 2, "at most 200", "got 201")
     (here / "maps.txt").write_text("# Sample: 1\n1 x\n")
     assert_one_line(call(capsys, "attention", "maps.txt"), 1, "maps.txt:2", "'x'")
     assert_one_line(call(capsys, "attention", "maps.txt", "--data", "x"), 2, "--data")

@@ -55,7 +55,7 @@ def check_suffix(path: AnyPath) -> str:
     return suffix[1:]
 
 
-def save_figure(figure: "Figure", path: AnyPath, dpi: int = DPI) -> None:
+def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None:
     """Write a figure atomically; equal figures are equal bytes.
 
     Parameters
@@ -63,8 +63,8 @@ def save_figure(figure: "Figure", path: AnyPath, dpi: int = DPI) -> None:
     figure : matplotlib.figure.Figure
     path : str or path-like
         The ending decides the format: .png, .svg or .pdf.
-    dpi : int
-        Dots per inch of what has pixels.
+    dpi : int, optional
+        Dots per inch of what has pixels; 300 when left out.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def save_figure(figure: "Figure", path: AnyPath, dpi: int = DPI) -> None:
         # A name in a script that the font lacks is drawn as boxes; that is all there is to it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(
-            content, format=kind, dpi=dpi, bbox_inches="tight", metadata=dates[kind]
+            content, format=kind, dpi=dpi or DPI, bbox_inches="tight", metadata=dates[kind]
         )
     atomic_write(path, content.getvalue())
 
