@@ -87,7 +87,7 @@ def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> st
     curves : sequence of Curve
         With a value, or None, for each epoch. What is not finite is a gap.
     """
-    finite = [v for curve in curves for v in curve.values if _is_finite(v)]
+    finite = [v for curve in curves for v in curve.values if _is_drawable(v)]
     if not finite:
         return ""
     low, high = _widened(min(finite), max(finite))
@@ -97,7 +97,7 @@ def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> st
     for curve in curves:
         points = [
             (_scale(e, first, last, LEFT, WIDTH - RIGHT),
-             _scale(v, low, high, HEIGHT - BOTTOM, TOP)) if _is_finite(v) else None
+             _scale(v, low, high, HEIGHT - BOTTOM, TOP)) if _is_drawable(v) else None
             for e, v in _thinned(epochs, curve.values)
         ]  # fmt: skip
         parts += _strokes(points, curve)
@@ -222,8 +222,9 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _is_finite(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value)
+def _is_drawable(value: float | None) -> TypeGuard[float]:
+    # Differences of greater values overflow.
+    return value is not None and abs(value) < 1e300
 
 
 # ---- tables ----

@@ -96,7 +96,7 @@ def test_what_a_log_does_not_tell_is_not_drawn():
 
 
 def test_gaps_lone_points_and_values_that_are_all_the_same():
-    svg = parse(history_of([1, math.nan, 1, 1, math.inf, 1])._repr_html_())
+    svg = parse(history_of([1, math.nan, 1, 1, 1e308, -1e308, math.inf, 1])._repr_html_())
     loss = next(svg.iter(f"{SVG}svg"))
     assert len(list(loss.iter(f"{SVG}circle"))) == 2
     assert [len(points(path)) for path in curves(loss)] == [2]

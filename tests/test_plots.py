@@ -261,6 +261,17 @@ def test_a_log_without_times_says_so_and_one_epoch_is_enough(tmp_path):
     figure.savefig(io.BytesIO(), dpi=20)
 
 
+def test_losses_that_no_axis_can_span_are_gaps():
+    losses = (1e308, -1e308, math.inf, 2.0)
+    history = History([EpochRow(loss, 0.5, 1.0, 0.1, loss, 0.5) for loss in losses])
+    for figure in (plots.training_report(history), plots.training_report([history] * 2)):
+        figure.savefig(io.BytesIO(), dpi=20)  # any warning is an error
+        assert np.isfinite(figure.axes[0].lines[0].get_ydata()).tolist() == [0, 0, 0, 1]
+    assert "Best Val Loss:       -1e+308\n" in plots.console_summary(history)
+    ax = plots.lr_curve([0.1, 0.2, 0.3, 0.4], losses)
+    assert xy(ax.lines[0]) == ([0.4], [2.0])
+
+
 def test_rows_that_stand_for_many_epochs_count_for_all_of_them():
     history = History()
     for epoch in (999, 1999, 2499):
@@ -439,6 +450,7 @@ def test_no_mistakes_is_said(ax):
         (np.zeros((2, 784)), [0, 0], [[1, 0]], 4, r"expected shape \(2, classes\)"),
         (np.zeros((2, 784)), [0, 2], [[1, 0]] * 2, 4, r"labels in 0\.\.1, got 2"),
         (np.zeros((2, 784)), [0], [[1, 0]] * 2, 4, "expected 1 labels"),
+        (np.zeros((2, 784)), [0, 0], [[1, math.nan]] * 2, 4, "expected finite numbers"),
         (np.zeros((2, 784)), [0, 0], [[1, 0]] * 2, 0, r"n: expected 1\.\.1024"),
     ],
 )

@@ -5,6 +5,7 @@ sizes, limits, colour maps and labels are its own.
 """
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -293,7 +294,7 @@ def _first(samples: Mapping[int, ArrayLike], most: int) -> list[tuple[int, Array
 
 def _row(weights: ArrayLike, token: int) -> NDArray[np.float64]:
     values = as_map(weights)
-    if not 0 <= token < len(values):
+    if not 0 <= operator.index(token) < len(values):
         raise IndexError(f"token: expected one in 0..{len(values) - 1}, got {token}")
     row: NDArray[np.float64] = values[token]
     return row

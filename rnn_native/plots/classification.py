@@ -113,6 +113,8 @@ def worst_mistakes(
         raise ValueError(
             f"probabilities: expected shape ({len(pictures)}, classes), got {shares.shape}"
         )
+    if shares.dtype.kind not in "fiu" or not np.isfinite(shares).all():
+        raise ValueError("probabilities: expected finite numbers")
     # Checks the labels too: this is the one place that knows what labels are.
     predicted = shares.argmax(axis=1)
     metrics.confusion_matrix(labels, predicted, shares.shape[1])

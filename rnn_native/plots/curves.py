@@ -19,6 +19,8 @@ METRICS = {
     "time": "Time (seconds)",
     "learning_rate": "Learning rate",
 }
+# Axes cannot span values beyond this: their differences overflow. They are drawn as gaps.
+LARGEST = 1e300
 LINE: dict[str, Any] = {"linewidth": 2, "markersize": 6}
 _SECOND: dict[str, Any] = {"linestyle": "--", "markerfacecolor": "white"}
 
@@ -83,7 +85,12 @@ def values_of(history: History, metric: str) -> Series:
     if metric in ("val_time", "val_learning_rate"):
         return np.full(len(history), np.nan)
     scale = 100 if metric.endswith("accuracy") else 1
-    return scale * series(history, metric)
+    return drawable(scale * series(history, metric))
+
+
+def drawable(values: Series) -> Series:
+    """Return values with NaN in place of those that no axis can show."""
+    return np.where(np.abs(values) < LARGEST, values, np.nan)
 
 
 def is_known(values: Series) -> bool:

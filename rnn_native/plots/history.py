@@ -11,6 +11,7 @@ from rnn_native.plots.curves import (
     check_metric,
     decorate,
     draw_runs,
+    drawable,
     epoch_numbers,
     is_known,
     values_of,
@@ -126,7 +127,7 @@ def lr_curve(
     ValueError
         If they are not equally many, or there is nothing to draw.
     """
-    x, y = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
+    x, y = np.asarray(rates, np.float64), drawable(np.asarray(losses, np.float64))
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(
             "lr_curve: expected as many rates as losses, of shape (n,), got "

@@ -23,6 +23,7 @@ from rnn_native.plots.summary import (
     console_text,
     cumulative_time,
     facts,
+    fixed,
     series,
     summarise,
 )
@@ -163,10 +164,10 @@ def _table_panel(ax: "Axes", summaries: Mapping[str, Summary]) -> None:
         [
             label(name, 20),
             f"{s.epochs}",
-            _cell(s.total_time, ".2f"),
-            _cell(s.final_loss, ".4f"),
-            _cell(s.best_val_loss, ".4f"),
-            _cell(100 * s.best_val_accuracy, ".2f"),
+            _cell(s.total_time, 2),
+            _cell(s.final_loss, 4),
+            _cell(s.best_val_loss, 4),
+            _cell(100 * s.best_val_accuracy, 2),
         ]
         for name, s in summaries.items()
     ]
@@ -185,5 +186,5 @@ def _table_panel(ax: "Axes", summaries: Mapping[str, Summary]) -> None:
             cell.set_text_props(ha="left")
 
 
-def _cell(value: float, pattern: str) -> str:
-    return "-" if np.isnan(value) else format(value, pattern)
+def _cell(value: float, decimals: int) -> str:
+    return "-" if np.isnan(value) else fixed(value, decimals)

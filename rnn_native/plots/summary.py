@@ -67,19 +67,24 @@ def summarise(history: History) -> Summary:
 def facts(summary: Summary) -> list[tuple[str, str]]:
     """Return the lines of a summary that are known, as (name, value)."""
     lines = [
-        ("Total Time", summary.total_time, "{:.2f}s"),
-        ("Avg Time/Epoch", summary.average_time, "{:.2f}s"),
-        ("Final Loss", summary.final_loss, "{:.6f}"),
-        ("Best Val Loss", summary.best_val_loss, "{:.6f}"),
-        ("Best Val Acc", 100 * summary.best_val_accuracy, "{:.2f}%"),
+        ("Total Time", summary.total_time, 2, "s"),
+        ("Avg Time/Epoch", summary.average_time, 2, "s"),
+        ("Final Loss", summary.final_loss, 6, ""),
+        ("Best Val Loss", summary.best_val_loss, 6, ""),
+        ("Best Val Acc", 100 * summary.best_val_accuracy, 2, "%"),
     ]
     # A final loss of NaN is a result; the others are NaN when the log does not have them.
     known = [
-        (name, pattern.format(value))
-        for name, value, pattern in lines
+        (name, fixed(value, decimals) + unit)
+        for name, value, decimals, unit in lines
         if name == "Final Loss" or not math.isnan(value)
     ]
     return [*known, ("Epochs", f"{summary.epochs}")]
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Return a number with so many decimals; a huge one, which diverged, in short."""
+    return f"{value:.{decimals}f}" if abs(value) < 1e12 else f"{value:.4g}"
 
 
 def console_text(summaries: Mapping[str, Summary]) -> str:
@@ -96,15 +101,15 @@ def console_text(summaries: Mapping[str, Summary]) -> str:
 
 def _console_lines(summary: Summary) -> list[str]:
     lines = [
-        ("Total Training Time:", summary.total_time, "{:.2f} seconds"),
-        ("Average Time/Epoch:", summary.average_time, "{:.2f} seconds"),
-        ("Final Loss:", summary.final_loss, "{:.6f}"),
-        ("Best Val Loss:", summary.best_val_loss, "{:.6f}"),
-        ("Best Val Accuracy:", 100 * summary.best_val_accuracy, "{:.2f}%"),
+        ("Total Training Time:", summary.total_time, 2, " seconds"),
+        ("Average Time/Epoch:", summary.average_time, 2, " seconds"),
+        ("Final Loss:", summary.final_loss, 6, ""),
+        ("Best Val Loss:", summary.best_val_loss, 6, ""),
+        ("Best Val Accuracy:", 100 * summary.best_val_accuracy, 2, "%"),
     ]
     return [
-        f"{name:<20} " + ("unknown" if math.isnan(value) else pattern.format(value))
-        for name, value, pattern in lines
+        f"{name:<20} " + ("unknown" if math.isnan(value) else fixed(value, decimals) + unit)
+        for name, value, decimals, unit in lines
         if not (name.startswith("Best") and math.isnan(value))
     ]
 
