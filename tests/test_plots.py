@@ -257,7 +257,9 @@ def test_a_log_without_times_says_so_and_one_epoch_is_enough(tmp_path):
     assert figure.axes[1].texts[0].get_text() == "not in this log"
     (text,) = figure.axes[3].texts
     assert text.get_text().splitlines()[2:] == ["Final Loss: nan", "Epochs:       1"]
-    assert "Total Training Time: unknown" in plots.console_summary(path)
+    console = plots.console_summary(path)
+    assert "Total Training Time: unknown\n" in console
+    assert "Final Loss:          nan\n" in console
     figure.savefig(io.BytesIO(), dpi=20)
 
 

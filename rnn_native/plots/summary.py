@@ -108,10 +108,16 @@ def _console_lines(summary: Summary) -> list[str]:
         ("Best Val Accuracy:", 100 * summary.best_val_accuracy, 2, "%"),
     ]
     return [
-        f"{name:<20} " + ("unknown" if math.isnan(value) else fixed(value, decimals) + unit)
+        f"{name:<20} {_told(name, value, decimals, unit)}"
         for name, value, decimals, unit in lines
         if not (name.startswith("Best") and math.isnan(value))
     ]
+
+
+def _told(name: str, value: float, decimals: int, unit: str) -> str:
+    # A loss of NaN is what became of the run; a time of NaN is not in the log.
+    unknown = math.isnan(value) and name != "Final Loss:"
+    return "unknown" if unknown else fixed(value, decimals) + unit
 
 
 def _greatest(values: Series) -> float:
