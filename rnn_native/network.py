@@ -95,6 +95,11 @@ class Network:
             "loss": self.loss,
         }
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of what one sample gives."""
+        return tuple(self._net.layers[-1]["shape"])
+
     # ---- parameters ----
 
     @property
@@ -175,7 +180,7 @@ class Network:
     def _as_targets(self, y: ArrayLike, n: int) -> Targets:
         """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
         array = np.asarray(y)
-        outputs = self._net.layers[-1]["shape"][0]
+        outputs = self.output_shape[0]
         if self.loss == "squared_error":
             if array.ndim == 1 and outputs == 1:
                 array = array[:, None]

@@ -343,3 +343,29 @@ def synthetic_digits(n: int, seed: int = 0) -> tuple[Bytes, Bytes]:
         part = slice(start, start + CHUNK)
         images[part] = _render(labels[part], rng)
     return images, labels
+
+
+def digit_strokes(labels: Bytes, seed: int = 0) -> list[list[Floats]]:
+    """Generate digits as the strokes of a pen.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), uint8
+        Which digits.
+    seed : int of at least 0
+
+    Returns
+    -------
+    list of n lists of ndarray of shape (points, 2), float32
+        Strokes as (x, y) with y downwards, about 1 high, around (0, 0).
+    """
+    rng = np.random.default_rng(seed)
+    paths = _tilt(_bend(_write(labels, rng), rng), rng)
+    return [_lifted(path) for path in paths]
+
+
+def _lifted(path: Floats) -> list[Floats]:
+    """Cut a path where the pen was lifted: points along a stroke are equally far apart."""
+    steps = np.hypot(*np.diff(path, axis=0).T)
+    lifts = np.flatnonzero(steps > 4 * np.median(steps)) + 1
+    return np.split(path, lifts)

@@ -1,0 +1,82 @@
+"""What a net makes of a picture of 28 x 28, and whether that is worth saying."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.network import Network
+from rnn_native.recognizer.ink import marks
+
+Floats = NDArray[np.float32]
+
+# A digit's ink fills between these shares of its box's pixels; MNIST's all do.
+LEAST_PIXELS = 14
+FULLEST = 0.8
+MOST_MARKS = 3
+LEAST_SURE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read.
+
+    Attributes
+    ----------
+    label : int or None
+        The most likely digit; None when there is nothing that could be one.
+    probabilities : ndarray of shape (10,), float32
+        Zeros when label is None.
+    image : ndarray of shape (28, 28), float32, in [0, 1]
+        What the net was shown.
+    doubt : str or None
+        Why there is no label, or why it may be wrong.
+    """
+
+    label: int | None
+    probabilities: Floats
+    image: Floats
+    doubt: str | None = None
+
+
+def recognise(net: Network, image: Floats, *, threads: int | None = None) -> Reading:
+    """Read a picture, or say why it is none of a digit.
+
+    Parameters
+    ----------
+    net : Network
+        From 28 x 28 pixels to ten digits.
+    image : ndarray of shape (28, 28), float32, in [0, 1]
+        As `from_strokes` and `from_image` make it.
+    threads : int, optional
+
+    Returns
+    -------
+    Reading
+    """
+    if nonsense := _nonsense(image):
+        return Reading(None, np.zeros(10, np.float32), image, nonsense)
+    shape = (1, *net.input_shape)
+    probabilities = net.predict_proba(image.reshape(shape), threads=threads)[0]
+    first, second = (int(digit) for digit in np.argsort(-probabilities)[:2])
+    doubt = None
+    if probabilities[first] < LEAST_SURE:
+        doubt = f"not sure: {first} or {second}"
+    return Reading(first, probabilities, image, doubt)
+
+
+def _nonsense(image: Floats) -> str | None:
+    """Say why a picture cannot be a digit."""
+    mask = image > 0.25
+    count = int(mask.sum())
+    if count == 0:
+        return "nothing drawn"
+    rows, columns = np.nonzero(mask)
+    height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+    if count < LEAST_PIXELS or max(height, width) < 8:
+        return "only a dot"
+    if min(height, width) > 8 and count > FULLEST * height * width:
+        return "too much ink for a digit"
+    if int(marks(mask).max()) > MOST_MARKS:
+        return "several separate marks"
+    return None
