@@ -8,7 +8,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rnn_native.cli import attention, kaggle, machine, model_files, outcome, plot, training
+from rnn_native.cli import (
+    attention,
+    kaggle,
+    machine,
+    model_files,
+    outcome,
+    plot,
+    predict,
+    training,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,6 +51,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rnn-native {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (training, kaggle, model_files, plot, attention, machine):
+    for module in (training, predict, kaggle, model_files, plot, attention, machine):
         module.add_commands(commands)
     return parser

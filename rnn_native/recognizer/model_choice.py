@@ -1,0 +1,98 @@
+"""Which model reads the drawings: what a user names, or what lies around."""
+
+import contextlib
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from rnn_native import pretrained
+from rnn_native.loading import load
+from rnn_native.network import Network
+from rnn_native.run_folder import BEST
+
+# The reference system's words for the files that its programs leave.
+REFERENCE_FILES = {
+    "serial": "mnist_model.bin",
+    "cpu": "mnist_model_cpu.bin",
+    "gpu": "mnist_model_gpu.bin",
+    "cuda": "mnist_model_gpu.bin",
+}
+RUNS = Path("runs")
+PIXELS, DIGITS = 784, 10
+
+
+class Choice(NamedTuple):
+    """A model file and what to call it."""
+
+    name: str
+    path: Path
+
+
+def named(word: str) -> Choice:
+    """Return the model that a user names: a path, or one of the reference's words.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a word's file is not there.
+    """
+    path = Path(word)
+    file = REFERENCE_FILES.get(word.lower())
+    if file is None or path.exists():
+        return Choice(word, path)
+    if not Path(file).is_file():
+        raise FileNotFoundError(
+            f"{file}: not found in this folder; train the model first, or name a file"
+        )
+    return Choice(word.lower(), Path(file))
+
+
+def around(runs: Path = RUNS) -> list[Choice]:
+    """Return what lies around, best first.
+
+    These are runs from the newest on, the reference's files in the current folder, and the
+    model that comes with the package.
+    """
+    best = [path for path in runs.glob(f"*/{BEST}") if path.is_file()]
+    best.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    found = [Choice(f"run {path.parent.name}", path) for path in best]
+    seen = set()
+    for word, file in REFERENCE_FILES.items():
+        if file not in seen and Path(file).is_file():
+            found.append(Choice(word, Path(file)))
+        seen.add(file)
+    return [*found, Choice("pretrained", pretrained.PATH)]
+
+
+def open_model(choice: Choice) -> Network:
+    """Read a model that takes 28 x 28 pixels and tells ten digits apart.
+
+    Raises
+    ------
+    ValueError
+        If it takes or gives something else, or is damaged (FormatError).
+    OSError
+        If it cannot be read.
+    """
+    net = load(choice.path)
+    size, outputs = math.prod(net.input_shape), math.prod(net.output_shape)
+    if (size, outputs) != (PIXELS, DIGITS):
+        raise ValueError(
+            f"{choice.path}: expected a model from 28 x 28 pixels to 10 digits, got one "
+            f"from {size} numbers to {outputs}"
+        )
+    return net
+
+
+def first_that_opens(choices: list[Choice]) -> tuple[Choice, Network]:
+    """Return the first model that reads digits: a run may have been for something else.
+
+    Raises
+    ------
+    ValueError, OSError
+        What is wrong with the last one, if none does.
+    """
+    for choice in choices[:-1]:
+        with contextlib.suppress(ValueError, OSError):
+            return choice, open_model(choice)
+    return choices[-1], open_model(choices[-1])
