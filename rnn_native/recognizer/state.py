@@ -1,0 +1,134 @@
+"""What the window shows and its buttons do, without the window."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.files import AnyPath
+from rnn_native.network import Network
+from rnn_native.recognizer import learning, model_choice, overlay
+from rnn_native.recognizer.drawing import Drawing
+from rnn_native.recognizer.preprocessing import from_image, from_strokes
+from rnn_native.recognizer.reading import Reading, recognise
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+OVERLAYS: tuple[overlay.Overlay, ...] = ("none", "saliency", "attention")
+
+
+class Seen(NamedTuple):
+    """What the net sees and says, and what lies over its picture."""
+
+    reading: Reading
+    overlay: Floats | None
+
+
+class Lesson(NamedTuple):
+    """A net and corrections, as they were when it was asked to learn."""
+
+    net: Network
+    images: tuple[Bytes, ...]
+    labels: tuple[int, ...]
+
+    def learned(self) -> Network:
+        """Return a net that has learned: a second of work, safe in a thread of its own."""
+        return learning.learned(self.net, self.images, self.labels, learning.load_replay())
+
+
+class State:
+    """A drawing or an opened picture, the net that reads it, and what was corrected.
+
+    Parameters
+    ----------
+    choice : Choice
+        The model's name and file.
+    net : Network
+    corrections : path, optional
+        Folder where corrections are kept.
+    """
+
+    def __init__(
+        self,
+        choice: model_choice.Choice,
+        net: Network,
+        corrections: AnyPath | None = None,
+    ) -> None:
+        self.choice = choice
+        self.net = net
+        self.drawing = Drawing()
+        self.picture: Bytes | None = None  # (rows, columns), instead of a drawing
+        self.overlay: overlay.Overlay = "none"
+        self.corrections = learning.Corrections(corrections)
+        self._unlearned: list[Network] = []
+
+    # ---- reading ----
+
+    def seen(self) -> Seen:
+        """Read what is on the canvas."""
+        if self.picture is not None:
+            image = from_image(self.picture)
+        else:
+            image = from_strokes(self.drawing.strokes)
+        reading = recognise(self.net, image)
+        return Seen(reading, self._overlay_of(reading))
+
+    def _overlay_of(self, reading: Reading) -> Floats | None:
+        if self.overlay == "none" or reading.label is None:
+            return None
+        if self.overlay == "attention" and overlay.has_attention(self.net):
+            return overlay.attention(self.net, reading.image)
+        return overlay.saliency(self.net, reading.image, reading.label)
+
+    def next_overlay(self) -> None:
+        """Show the next kind; attention only of a net that has any."""
+        kinds = OVERLAYS if overlay.has_attention(self.net) else OVERLAYS[:2]
+        self.overlay = kinds[(kinds.index(self.overlay) + 1) % len(kinds)]
+
+    def use(self, choice: model_choice.Choice) -> None:
+        """Read with another model; what was learned stays with the old one.
+
+        Raises
+        ------
+        ValueError, OSError
+            If it cannot be used; the old one stays then.
+        """
+        self.net = model_choice.open_model(choice)
+        self.choice = choice
+        self._unlearned.clear()
+        if self.overlay == "attention" and not overlay.has_attention(self.net):
+            self.overlay = "none"
+
+    # ---- learning ----
+
+    def correct(self, label: int) -> bool:
+        """Keep what is on the canvas as a correction; False when nothing is."""
+        reading = self.seen().reading
+        if not reading.image.any():
+            return False
+        self.corrections.add(reading.image, label)
+        return True
+
+    def lesson(self) -> Lesson:
+        """Return what is to be learned from the corrections that there are now."""
+        kept = self.corrections
+        return Lesson(self.net, tuple(kept.images), tuple(kept.labels))
+
+    def take(self, lesson: Lesson, net: Network) -> bool:
+        """Read with what a lesson gave; False if another net came in between."""
+        if self.net is not lesson.net:
+            return False
+        self._unlearned.append(self.net)
+        self.net = net
+        return True
+
+    @property
+    def can_unlearn(self) -> bool:
+        """Whether there is a net of before learning."""
+        return bool(self._unlearned)
+
+    def unlearn(self) -> None:
+        """Read with the net of before the last learning."""
+        if self._unlearned:
+            self.net = self._unlearned.pop()

@@ -1,0 +1,449 @@
+"""The recognizer's window on a screen of its own: real pointer and key events."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from display import plain, require, screen
+from rnn_native import pretrained
+from rnn_native.recognizer import learning, model_choice, pictures
+
+SEVEN = [(80, 60), (200, 60), (170, 110), (140, 170), (125, 240)]
+ONE = [(140, 40), (140, 240)]
+
+
+@pytest.fixture(scope="module")
+def display():
+    require("Xvfb")
+    with screen() as name:
+        before = os.environ.get("DISPLAY")
+        os.environ["DISPLAY"] = name
+        yield name
+        if before is None:
+            del os.environ["DISPLAY"]
+        else:
+            os.environ["DISPLAY"] = before
+
+
+@pytest.fixture
+def window(display, monkeypatch):
+    import tkinter as tk
+
+    from rnn_native.recognizer import window as module
+    from rnn_native.recognizer.state import State
+
+    told = []
+    monkeypatch.setattr(module.messagebox, "showerror", lambda *a, **k: told.append(a[1]))
+    monkeypatch.setattr(module.messagebox, "showinfo", lambda *a, **k: told.append(a[1]))
+    choice = model_choice.Choice("pretrained", pretrained.PATH)
+    root = tk.Tk()
+    opened = module.Window(root, State(choice, pretrained.load()), [choice])
+    opened.told = told
+    root.update()
+    opened.canvas.widget.focus_force()
+    root.update()
+    yield opened
+    if not_closed(root):
+        root.destroy()
+
+
+def not_closed(root):
+    import tkinter as tk
+
+    try:
+        return bool(root.winfo_exists())
+    except tk.TclError:
+        return False
+
+
+def draw(window, points, button=1, lift=True):
+    canvas = window.canvas.widget
+    (x, y), *rest = points
+    canvas.event_generate(f"<ButtonPress-{button}>", x=x, y=y)
+    for x1, y1 in rest:
+        for i in range(1, 11):
+            at = {"x": round(x + (x1 - x) * i / 10), "y": round(y + (y1 - y) * i / 10)}
+            canvas.event_generate("<Motion>", state=0x80 << button, **at)
+        x, y = x1, y1
+    if lift:
+        canvas.event_generate(f"<ButtonRelease-{button}>", x=x, y=y)
+    window.root.update()
+
+
+def press(window, sequence):
+    window.canvas.widget.event_generate(sequence)
+    window.root.update()
+
+
+def digit_of(window):
+    found = re.match(r"\d", window.result.get())
+    return int(found[0]) if found else None
+
+
+def white_pixels(window):
+    """What the canvas shows, as a picture of the screen."""
+    from PIL import ImageGrab
+
+    canvas = window.canvas.widget
+    left, top = canvas.winfo_rootx(), canvas.winfo_rooty()
+    box = (left, top, left + canvas.winfo_width(), top + canvas.winfo_height())
+    window.root.update()
+    shown = ImageGrab.grab(bbox=box, xdisplay=os.environ["DISPLAY"]).convert("L")
+    return np.asarray(shown) > 127
+
+
+# ---- what is shown ----
+
+
+def test_the_references_widgets_are_there(window):
+    root = window.root
+    assert root.title() == "MNIST Digit Recognizer"
+    canvas = window.canvas.widget
+    assert (canvas.winfo_width(), canvas.winfo_height()) == (280, 280)
+    assert canvas["background"] == "black"
+    assert len(window.bars.canvases) == 10
+    assert {"Clear", "Predict"} <= set(window.buttons)
+    assert [label["text"] for label in window.bars.labels] == ["0.0%"] * 10
+
+
+def test_a_drawn_seven_is_read(window):
+    draw(window, SEVEN)
+    assert digit_of(window) == 7
+    shares = [float(label["text"].rstrip("%")) for label in window.bars.labels]
+    assert np.argmax(shares) == 7
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+    colours = [c.itemcget("bar", "fill") for c in window.bars.canvases]
+    assert colours[7] == pictures.ORANGE
+    assert set(colours[:7] + colours[8:]) == {pictures.BLUE}
+    left, _, right, _ = window.bars.canvases[7].coords("bar")
+    assert right - left == pytest.approx(1.4 * shares[7], abs=1)
+
+
+def test_the_line_on_the_screen_is_where_the_pointer_was(window):
+    draw(window, ONE)
+    rows, columns = np.nonzero(white_pixels(window))
+    assert (rows.min(), rows.max()) == (pytest.approx(30, abs=2), pytest.approx(250, abs=2))
+    assert (columns.min(), columns.max()) == (
+        pytest.approx(130, abs=2),
+        pytest.approx(150, abs=2),
+    )
+
+
+def test_it_predicts_while_the_button_is_down(window):
+    draw(window, SEVEN, lift=False)
+    assert digit_of(window) == 7
+
+
+def test_a_click_makes_a_dot(window):
+    draw(window, [(100, 100)])
+    white = white_pixels(window)
+    assert 200 < white.sum() < 450  # a disc 20 wide has 314
+    assert white[100, 100]
+
+
+def test_what_the_net_sees_is_shown(window):
+    draw(window, ONE)
+    image = window.state.seen().reading.image
+    shown = window.net_view._image
+    zoom = shown.width() // 28
+    grey = [[shown.get(x * zoom, y * zoom)[0] for x in range(28)] for y in range(28)]
+    np.testing.assert_allclose(np.array(grey), image * 255, atol=1)
+
+
+# ---- undo, redo, clear, erase ----
+
+
+def test_undo_redo_and_clear_by_keys(window):
+    draw(window, ONE)
+    one = white_pixels(window)
+    draw(window, [(60, 140), (220, 140)])
+    both = white_pixels(window)
+    assert both.sum() > one.sum() + 1_000
+    press(window, "<Control-z>")
+    np.testing.assert_array_equal(white_pixels(window), one)
+    assert digit_of(window) == 1
+    press(window, "<Control-y>")
+    np.testing.assert_array_equal(white_pixels(window), both)
+    press(window, "<Delete>")
+    assert not white_pixels(window).any()
+    assert digit_of(window) is None
+    assert [label["text"] for label in window.bars.labels] == ["0.0%"] * 10
+    press(window, "<Control-z>")
+    np.testing.assert_array_equal(white_pixels(window), both)
+
+
+def test_buttons_tell_what_can_be_done(window):
+    undo, redo = window.buttons["Undo"], window.buttons["Redo"]
+    assert undo.instate(["disabled"])
+    draw(window, ONE)
+    assert undo.instate(["!disabled"])
+    assert redo.instate(["disabled"])
+    undo.invoke()
+    assert redo.instate(["!disabled"])
+    redo.invoke()
+    window.buttons["Clear"].invoke()
+    assert not window.state.drawing.strokes
+
+
+@pytest.mark.parametrize("how", ["right button", "shift", "key"])
+def test_erasing(window, how):
+    draw(window, ONE)
+    across = [(100, 140), (180, 140)]
+    if how == "right button":
+        draw(window, across, button=3)
+    elif how == "key":
+        press(window, "<Key-e>")
+        draw(window, across)
+    else:
+        canvas = window.canvas.widget
+        canvas.event_generate("<ButtonPress-1>", x=100, y=140, state=1)
+        for x in range(100, 180, 5):
+            canvas.event_generate("<Motion>", x=x, y=140, state=0x101)
+        canvas.event_generate("<ButtonRelease-1>", x=180, y=140)
+        window.root.update()
+    assert len(window.state.drawing.strokes) == 2
+    assert not white_pixels(window)[140].any()
+    press(window, "<Control-z>")
+    assert len(window.state.drawing.strokes) == 1
+
+
+def test_pen_width_keys_stay_in_bounds(window):
+    press(window, "<bracketright>")
+    draw(window, ONE)
+    assert window.state.drawing.strokes[-1].width == 22
+    for _ in range(60):
+        press(window, "<bracketleft>")
+    assert window.canvas.pen == 4
+
+
+# ---- size ----
+
+
+def test_resized_the_drawing_grows_along_and_reads_the_same(window):
+    draw(window, SEVEN)
+    before = window.state.seen().reading
+    window.root.geometry("1200x850")
+    window.root.update()
+    side = window.canvas.widget.winfo_width()
+    assert side > 350
+    assert side == window.canvas.widget.winfo_height()
+    rows, _ = np.nonzero(white_pixels(window))
+    assert rows.max() == pytest.approx(250 * side / 280, abs=3)
+    np.testing.assert_array_equal(window.state.seen().reading.image, before.image)
+    draw(window, [(0, 0), (side - 1, side - 1)])
+    assert window.state.drawing.strokes[-1].points.max() == pytest.approx(279, abs=1.5)
+
+
+# ---- files ----
+
+
+def test_a_saved_drawing_opens_again(window, tmp_path):
+    draw(window, SEVEN)
+    for name in ("seven.png", "seven.json"):
+        window.save_file(str(tmp_path / name))
+    before = white_pixels(window)
+    press(window, "<Escape>")
+    window.open_file(str(tmp_path / "seven.json"))
+    np.testing.assert_array_equal(white_pixels(window), before)
+    press(window, "<Escape>")
+    window.open_file(str(tmp_path / "seven.png"))
+    assert digit_of(window) == 7
+    assert (white_pixels(window) == before).mean() > 0.99
+    draw(window, ONE)  # a new drawing takes the picture's place
+    assert digit_of(window) == 1
+    assert not window.told
+
+
+@pytest.mark.parametrize("name", ["text.png", "text.json", "missing.png"])
+def test_a_file_that_cannot_be_read_is_told(window, tmp_path, name, capsys):
+    if name != "missing.png":
+        (tmp_path / name).write_text("no picture")
+    draw(window, ONE)
+    window.open_file(str(tmp_path / name))
+    assert len(window.told) == 1
+    assert "\n" not in window.told[0]
+    assert name in window.told[0]
+    assert name in capsys.readouterr().err
+    assert digit_of(window) == 1  # the drawing is still there
+
+
+def test_a_drawing_that_cannot_be_saved_is_told(window, tmp_path):
+    draw(window, ONE)
+    window.save_file(str(tmp_path / "nowhere" / "one.png"))
+    window.save_file(str(tmp_path / "one.gif"))
+    assert "nowhere" in window.told[0]
+    assert ".png or .json" in window.told[1]
+
+
+def test_models_are_changed_and_broken_ones_told(window, tmp_path):
+    rn.Network([rn.Dense(10)], (784,), seed=3).save(tmp_path / "other.safetensors")
+    (tmp_path / "broken.safetensors").write_text("text")
+    choose = model_choice.Choice
+    window.use_model(choose("other", tmp_path / "other.safetensors"))
+    assert window.state.choice.name == "other"
+    assert "other" in window.model_box["values"]
+    window.use_model(choose("broken", tmp_path / "broken.safetensors"))
+    assert window.state.choice.name == "other"
+    assert len(window.told) == 1
+
+
+# ---- corrections ----
+
+
+def test_corrections_are_learned_and_unlearned(window):
+    draw(window, ONE)
+    press(window, "<Key-4>")
+    assert window.state.corrections.labels == [4]
+    assert "kept as 4" in window.status.get()
+    window.buttons["Learn"].invoke()
+    deadline = time.monotonic() + 60
+    while window.status.get() == "learning..." and time.monotonic() < deadline:
+        window.root.update()
+        time.sleep(0.01)
+    assert digit_of(window) == 4
+    window.buttons["Unlearn"].invoke()
+    assert digit_of(window) == 1
+    assert not window.told
+
+
+def test_nothing_drawn_is_no_correction(window):
+    press(window, "<Key-4>")
+    assert len(window.state.corrections) == 0
+    assert window.buttons["Learn"].instate(["disabled"])
+
+
+def test_a_failure_while_learning_is_told(window, monkeypatch):
+    draw(window, ONE)
+    press(window, "<Key-4>")
+
+    def fail(*_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(learning, "learned", fail)
+    window.learn()
+    deadline = time.monotonic() + 10
+    while not window.told and time.monotonic() < deadline:
+        window.root.update()
+    assert window.told == ["no room"]
+
+
+# ---- other keys ----
+
+
+def test_help_lists_every_key(window):
+    from rnn_native.recognizer.keys import KEYS
+
+    press(window, "<F1>")
+    assert "Ctrl" in window.told[0] or "Control" in window.told[0]
+    for _, method in KEYS:
+        assert callable(getattr(window, method))
+
+
+def test_overlay_key(window):
+    draw(window, ONE)
+    press(window, "<Key-o>")
+    assert window.net_view.caption.get() == "overlay: saliency"
+
+
+def test_closing_is_clean(window, capfd):
+    draw(window, ONE)
+    press(window, "<Control-q>")
+    assert not not_closed(window.root)
+    assert capfd.readouterr().err == ""
+
+
+# ---- the program ----
+
+
+def start(display, *arguments, cwd=None, env=None):
+    return subprocess.Popen(
+        [sys.executable, "-m", "rnn_native.recognizer", *arguments],
+        cwd=cwd,
+        env={**os.environ, "DISPLAY": display, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def xdo(*words):
+    subprocess.run(["xdotool", *map(str, words)], check=True, timeout=60, env=plain())
+
+
+def test_a_seven_drawn_with_the_mouse_of_the_system(display, tmp_path):
+    require("xdotool")
+    program = start(display, "--announce", cwd=tmp_path)
+    try:
+        assert program.stdout.readline().startswith("Found pretrained model: ")
+        xdo("search", "--sync", "--name", "MNIST Digit Recognizer")
+        time.sleep(0.3)
+        found = subprocess.run(
+            ["xdotool", "search", "--name", "MNIST Digit Recognizer", "getwindowgeometry"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=plain(),
+        )
+        left, top = map(int, re.search(r"Position: (\d+),(\d+)", found.stdout).groups())
+        # The canvas begins at about a tenth of the window; the middle of it is safe.
+        x, y = left + 130, top + 130
+        xdo("mousemove", x, y, "mousedown", 1)
+        for dx, dy in ((60, 0), (120, 0), (90, 60), (60, 120), (45, 180)):
+            xdo("mousemove", x + dx, y + dy)
+        xdo("mouseup", 1)
+        assert program.stdout.readline().startswith("7 ")
+        xdo("key", "ctrl+z")
+        xdo("key", "Return")
+        assert not program.stdout.readline()[:1].isdigit()
+        xdo("key", "ctrl+q")
+        assert program.wait(20) == 0
+        assert program.stderr.read() == ""
+    finally:
+        program.kill()
+        program.communicate()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["serial"], "mnist_model.bin: not found"),
+        (["nowhere.safetensors"], "nowhere.safetensors"),
+        (["text.bin"], "text.bin"),
+    ],
+)
+def test_without_a_model_it_says_so(display, tmp_path, arguments, message):
+    (tmp_path / "text.bin").write_text("text")
+    program = start(display, *arguments, cwd=tmp_path)
+    _, errors = program.communicate(timeout=30)
+    assert program.returncode == 2
+    assert errors.count("\n") == 1
+    assert message in errors
+
+
+def test_without_a_display_it_says_so(tmp_path):
+    pytest.importorskip("tkinter")
+    program = start("", cwd=tmp_path, env={"WAYLAND_DISPLAY": ""})
+    _, errors = program.communicate(timeout=30)
+    assert program.returncode == 2
+    assert errors.count("\n") == 1
+    assert "no window can be opened" in errors
+    assert "rnn-native predict" in errors
+
+
+def test_without_tk_it_says_so(tmp_path):
+    (tmp_path / "tkinter.py").write_text("raise ImportError('no module _tkinter')")
+    program = start(
+        "",
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    _, errors = program.communicate(timeout=30)
+    assert program.returncode == 2
+    assert "this Python has no Tk" in errors
+    assert errors.count("\n") == 1
