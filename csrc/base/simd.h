@@ -125,11 +125,64 @@ v_set(float x)
     return x - (vf){0};
 }
 
-/* Lanes of `yes` where mask is all ones, of `no` where it is all zeros. */
-static inline vf
-v_select(vi mask, vf yes, vf no)
+/* Which lanes: a bit for each where the processor has registers for that, else a lane of
+ * ones. Compilers go from one to the other and back unless told not to. */
+#if VL == 16
+typedef __mmask16 vm;
+#define V_COMPARE(a, b, op, predicate) \
+    _mm512_cmp_ps_mask((__m512)(a), (__m512)(b), predicate)
+#else
+typedef vi vm;
+#define V_COMPARE(a, b, op, predicate) ((a)op(b))
+#endif
+
+static inline vm
+v_less(vf a, vf b)
 {
+    return V_COMPARE(a, b, <, _CMP_LT_OQ);
+}
+
+static inline vm
+v_greater(vf a, vf b)
+{
+    return V_COMPARE(a, b, >, _CMP_GT_OQ);
+}
+
+static inline vm
+v_is_nan(vf a)
+{
+    return V_COMPARE(a, a, !=, _CMP_UNORD_Q);
+}
+
+static inline vm
+v_equal(vi a, int b)
+{
+#if VL == 16
+    return _mm512_cmpeq_epi32_mask((__m512i)a, _mm512_set1_epi32(b));
+#else
+    return a == b;
+#endif
+}
+
+/* Lanes of `yes` where the mask has them, else of `no`. */
+static inline vf
+v_select(vm mask, vf yes, vf no)
+{
+#if VL == 16
+    return (vf)_mm512_mask_blend_ps(mask, (__m512)no, (__m512)yes);
+#else
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
+#endif
+}
+
+static inline vi
+v_select_int(vm mask, vi yes, vi no)
+{
+#if VL == 16
+    return (vi)_mm512_mask_blend_epi32(mask, (__m512i)no, (__m512i)yes);
+#else
+    return (yes & mask) | (no & ~mask);
+#endif
 }
 
 /* 0, 1, 2.. */
@@ -149,33 +202,57 @@ v_lanes(void)
 static inline vf
 v_first(vf v, int n, float fill)
 {
+#if VL == 16
+    return v_select((vm)((1U << n) - 1), v, v_set(fill));
+#else
     return v_select(v_lanes() < n, v, v_set(fill));
+#endif
 }
 
 /* x is added to lane i. */
 static inline vf
 v_add_to_lane(vf v, int i, float x)
 {
-    return v_select(v_lanes() == i, v + x, v);
+    return v_select(v_equal(v_lanes(), i), v + x, v);
 }
 
+/* a where it is greater than b; b where one of them is NaN: what processors have. */
 static inline vf
 v_max(vf a, vf b)
 {
+#if VL == 16
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif VL == 8
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
     return v_select(a > b, a, b);
+#endif
+}
+
+/* The same for what is less. */
+static inline vf
+v_min(vf a, vf b)
+{
+#if VL == 16
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif VL == 8
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return v_select(a < b, a, b);
+#endif
 }
 
 /* NaN in x stays NaN in both. */
 static inline vf
 v_at_least(vf x, float low)
 {
-    return v_select(x < v_set(low), v_set(low), x);
+    return v_max(v_set(low), x);
 }
 
 static inline vf
 v_at_most(vf x, float high)
 {
-    return v_select(x > v_set(high), v_set(high), x);
+    return v_min(v_set(high), x);
 }
 
 static inline vf
@@ -339,7 +416,7 @@ v_exp(vf x)
     vi power = __builtin_convertvector(n, vi);
     vi half = power >> 1;
     vf scaled = p * (vf)((half + 127) << 23) * (vf)((power - half + 127) << 23);
-    return v_select(x < v_set(-87.33654f), v_set(0.0f), scaled);
+    return v_select(v_less(x, v_set(-87.33654f)), v_set(0.0f), scaled);
 }
 
 static inline vf
@@ -361,8 +438,8 @@ v_tanh(vf x)
     p = p * square + -3.33332819422e-1f;
     vf near = p * square * x + x;
     vf far = 1.0f - 2.0f / (v_exp(size + size) + 1.0f);
-    far = v_select(x < v_set(0.0f), -far, far);
-    return v_select(size < v_set(0.625f), near, far);
+    far = v_select(v_less(x, v_set(0.0f)), -far, far);
+    return v_select(v_less(size, v_set(0.625f)), near, far);
 }
 
 #endif

@@ -34,32 +34,32 @@ static inline vf
 relu_slope(vf y, float alpha)
 {
     (void)alpha;
-    return v_select(y > v_set(0.0f), v_set(1.0f), v_set(0.0f));
+    return v_select(v_greater(y, v_set(0.0f)), v_set(1.0f), v_set(0.0f));
 }
 
 static inline vf
 leaky_relu_value(vf z, float alpha)
 {
-    return v_select(z > v_set(0.0f), z, alpha * z);
+    return v_select(v_greater(z, v_set(0.0f)), z, alpha * z);
 }
 
 static inline vf
 leaky_relu_slope(vf z, float alpha)
 {
-    return v_select(z > v_set(0.0f), v_set(1.0f), v_set(alpha));
+    return v_select(v_greater(z, v_set(0.0f)), v_set(1.0f), v_set(alpha));
 }
 
 /* alpha (e^z - 1) for z <= 0. */
 static inline vf
 elu_value(vf z, float alpha)
 {
-    return v_select(z > v_set(0.0f), z, alpha * (v_exp(z) - 1.0f));
+    return v_select(v_greater(z, v_set(0.0f)), z, alpha * (v_exp(z) - 1.0f));
 }
 
 static inline vf
 elu_slope(vf z, float alpha)
 {
-    return v_select(z > v_set(0.0f), v_set(1.0f), alpha * v_exp(z));
+    return v_select(v_greater(z, v_set(0.0f)), v_set(1.0f), alpha * v_exp(z));
 }
 
 static inline vf

@@ -94,9 +94,9 @@ avgpool2d_backward(float *dinp, const float *dout, const window *s)
 static inline void
 take_greater(vf *best, vi *which, vf v, int number)
 {
-    vi taken = (v > *best) | (v != v);
+    vm taken = v_greater(v, *best) | v_is_nan(v);
     *best = v_select(taken, v, *best);
-    *which = (taken & number) | (~taken & *which);
+    *which = v_select_int(taken, v_lanes() * 0 + number, *which);
 }
 
 static void
@@ -116,8 +116,8 @@ pool_planes(float *out, int32_t *which, const float *planes, int n, int P, int Q
                 take_greater(&best, &number, v_evens(d, e), 2);
                 take_greater(&best, &number, v_odds(d, e), 3);
                 if (relu) {
-                    vi alive = best > v_set(0.0f);
-                    number = (alive & number) | (~alive & 4);
+                    vm alive = v_greater(best, v_set(0.0f));
+                    number = v_select_int(alive, number, v_lanes() * 0 + 4);
                     best = v_at_least(best, 0.0f);
                 }
                 int lanes = Q / 2 - q < VL ? Q / 2 - q : VL;

@@ -171,8 +171,8 @@ forward_windows(float *listed, int32_t *which, const float *patches, int stride,
         pool_windows(best, number, patches + i, stride, weight, bias, filters, K);
         for (int f = 0; f < filters; f++) {
             if (relu) {
-                vi alive = best[f] > v_set(0.0f);
-                number[f] = (alive & number[f]) | (~alive & 4);
+                vm alive = v_greater(best[f], v_set(0.0f));
+                number[f] = v_select_int(alive, number[f], v_lanes() * 0 + 4);
                 best[f] = v_at_least(best[f], 0.0f);
             }
             memcpy(which + (ptrdiff_t)f * stride + i, &number[f], sizeof number[f]);
@@ -215,7 +215,7 @@ part_windows(vf *part, const float *d, const int32_t *which)
     vi number;
     memcpy(&number, which, sizeof number);
     for (int u = 0; u < 4; u++)
-        part[u] = v_select(number == u, v_load(d), v_set(0.0f));
+        part[u] = v_select(v_equal(number, u), v_load(d), v_set(0.0f));
 }
 
 /* Adds to the sums of `taps` taps of one filter from `first` on, by lane, and with the last
