@@ -273,6 +273,43 @@ gemm_blocks(const gemm_operands *whole, gemm_rule first, gemm_rule later)
     }
 }
 
+/* Rows whose products with a column are summed side by side. */
+#define COLUMN_ROWS 4
+
+static inline __attribute__((always_inline)) void
+column_products(float *C, int ldc, const float *A, int step_m, const float *column, int K,
+                int rows, float alpha, float beta)
+{
+    vf sum[COLUMN_ROWS];
+    for (int i = 0; i < rows; i++)
+        sum[i] = (vf){0};
+    for (int k = 0; k < K; k += VL) {
+        int lanes = K - k < VL ? K - k : VL;
+        vf b = v_load_lanes(column + k, lanes);
+        for (int i = 0; i < rows; i++)
+            sum[i] += v_load_lanes(A + (ptrdiff_t)i * step_m + k, lanes) * b;
+    }
+    for (int i = 0; i < rows; i++)
+        accumulate(C + (ptrdiff_t)i * ldc, v_sum(sum[i]), alpha, beta);
+}
+
+/* The last column of C: a vector of columns would be empty but for that one. */
+static void
+gemm_last_column(const gemm_operands *p, float alpha, float beta)
+{
+    float column[BLOCK_K];
+    float *C = p->C + p->N - 1;
+    int m = 0;
+    for (int k = 0; k < p->K; k++)
+        column[k] = p->B[(ptrdiff_t)k * p->ldb + p->N - 1];
+    for (; m + COLUMN_ROWS <= p->M; m += COLUMN_ROWS)
+        column_products(C + (ptrdiff_t)m * p->ldc, p->ldc, p->A + (ptrdiff_t)m * p->step_m,
+                        p->step_m, column, p->K, COLUMN_ROWS, alpha, beta);
+    for (; m < p->M; m++)
+        column_products(C + (ptrdiff_t)m * p->ldc, p->ldc, p->A + (ptrdiff_t)m * p->step_m,
+                        p->step_m, column, p->K, 1, alpha, beta);
+}
+
 static void
 gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B, int ldb,
      int M, int N, int K, float alpha, float beta)
@@ -280,6 +317,10 @@ gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B, 
     gemm_operands p = {C, ldc, A, step_m, step_k, B, ldb, NULL, M, N, K};
     gemm_rule first = {.alpha = alpha, .beta = beta};
     gemm_rule later = {.alpha = alpha, .beta = 1.0f};
+    if (N > 1 && N % VL == 1 && step_k == 1 && K <= BLOCK_K) {
+        gemm_last_column(&p, alpha, beta);
+        p.N--;
+    }
     gemm_blocks(&p, first, later);
 }
 
