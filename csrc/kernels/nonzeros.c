@@ -109,46 +109,109 @@ count_nonzeros(const void *row, bool is_bytes, int n)
     return count;
 }
 
-/* sum + the listed elements times their rows of B, in the order of the list. */
+/* A list of elements: rows of B that are summed, and their factors. */
+typedef struct {
+    const int32_t *at;
+    const float *value;
+    int n;
+} element_list;
+
+/* sum + elements from `first` on times their rows of B, in the order of the list. */
 static inline __attribute__((always_inline)) void
-add_listed_rows(vf *sum, const int32_t *at, const float *value, int n, const float *B,
-                int ldb, int vectors)
+add_listed_rows(vf *sum, element_list list, int first, const float *B, int ldb, int vectors)
 {
-    for (int k = 0; k < n; k++) {
-        const float *row = B + (ptrdiff_t)at[k] * ldb;
+    for (int k = first; k < list.n; k++) {
+        const float *row = B + (ptrdiff_t)list.at[k] * ldb;
         for (int v = 0; v < vectors; v++)
-            sum[v] += value[k] * v_load(row + v * VL);
+            sum[v] += list.value[k] * v_load(row + v * VL);
     }
+}
+
+/* Two lists side by side: the sums of one alone would wait for each other. */
+static inline __attribute__((always_inline)) void
+add_two_lists(vf *sum, vf *sum2, element_list list, element_list list2, const float *B,
+              int ldb, int vectors)
+{
+    int both = list.n < list2.n ? list.n : list2.n;
+    for (int k = 0; k < both; k++) {
+        const float *row = B + (ptrdiff_t)list.at[k] * ldb;
+        const float *row2 = B + (ptrdiff_t)list2.at[k] * ldb;
+        for (int v = 0; v < vectors; v++)
+            sum[v] += list.value[k] * v_load(row + v * VL);
+        for (int v = 0; v < vectors; v++)
+            sum2[v] += list2.value[k] * v_load(row2 + v * VL);
+    }
+    add_listed_rows(sum, list, both, B, ldb, vectors);
+    add_listed_rows(sum2, list2, both, B, ldb, vectors);
 }
 
 /* Rows of a panel whose unfinished sums are kept side by side on the stack. */
 #define PANEL_ROWS 64
 
+/* What a row's sums begin with in a range: the bias, then what waits from the range
+ * before; and where they go. */
+typedef struct {
+    float *out;
+    int ldo;
+    float *held;
+    const float *bias;
+    bool relu;
+    int last; /* columns of the last vector */
+} forward_rows;
+
+static inline __attribute__((always_inline)) void
+begin_row(vf *sum, const forward_rows *f, int b, int range, int vectors)
+{
+    for (int v = 0; v < vectors; v++)
+        sum[v] = range > 0 ? v_load(f->held + (b * vectors + v) * VL)
+                           : v_load_part(f->bias + v * VL, v + 1 == vectors ? f->last : VL);
+}
+
+static inline __attribute__((always_inline)) void
+end_row(const vf *sum, const forward_rows *f, int b, int range, int vectors)
+{
+    float *to = f->out + (ptrdiff_t)b * f->ldo;
+    for (int v = 0; v < vectors; v++)
+        if (range + 1 < RNN_NONZERO_RANGES)
+            v_store(f->held + (b * vectors + v) * VL, sum[v]);
+        else
+            v_store_part(to + v * VL, f->relu ? v_at_least(sum[v], 0.0f) : sum[v],
+                         v + 1 == vectors ? f->last : VL);
+}
+
+static inline element_list
+row_list(const rnn_nonzeros *inp, ptrdiff_t row, int range)
+{
+    const int32_t *bounds = inp->range + row * (RNN_NONZERO_RANGES + 1) + range;
+    return (element_list){inp->column + bounds[0], inp->value + bounds[0],
+                          bounds[1] - bounds[0]};
+}
+
 /* Range by range of the weight's rows, so that they are in the first-level cache while the
  * rows of X pass. Sums begin with the bias, wait in `held` between ranges, and end in out.
  */
 static inline __attribute__((always_inline)) void
-sparse_forward(float *out, int ldo, float *held, const rnn_nonzeros *inp,
-               const float *weight, int ldw, const float *bias, bool relu, ptrdiff_t row,
-               int rows, int vectors, int last)
+sparse_forward(const forward_rows *f, const rnn_nonzeros *inp, const float *weight, int ldw,
+               ptrdiff_t row, int rows, int vectors)
 {
-    for (int r = 0; r < RNN_NONZERO_RANGES; r++)
-        for (int b = 0; b < rows; b++) {
-            const int32_t *range = inp->range + (row + b) * (RNN_NONZERO_RANGES + 1) + r;
-            vf sum[WIDE_PANEL / VL];
-            for (int v = 0; v < vectors; v++)
-                sum[v] = r > 0 ? v_load(held + (b * vectors + v) * VL)
-                               : v_load_part(bias + v * VL, v + 1 == vectors ? last : VL);
-            add_listed_rows(sum, inp->column + range[0], inp->value + range[0],
-                            range[1] - range[0], weight, ldw, vectors);
-            float *to = out + (ptrdiff_t)b * ldo;
-            for (int v = 0; v < vectors; v++)
-                if (r + 1 < RNN_NONZERO_RANGES)
-                    v_store(held + (b * vectors + v) * VL, sum[v]);
-                else
-                    v_store_part(to + v * VL, relu ? v_at_least(sum[v], 0.0f) : sum[v],
-                                 v + 1 == vectors ? last : VL);
+    for (int r = 0; r < RNN_NONZERO_RANGES; r++) {
+        int b = 0;
+        for (; vectors <= PANEL_VECTORS && b + 2 <= rows; b += 2) {
+            vf sum[PANEL_VECTORS], sum2[PANEL_VECTORS];
+            begin_row(sum, f, b, r, vectors);
+            begin_row(sum2, f, b + 1, r, vectors);
+            add_two_lists(sum, sum2, row_list(inp, row + b, r),
+                          row_list(inp, row + b + 1, r), weight, ldw, vectors);
+            end_row(sum, f, b, r, vectors);
+            end_row(sum2, f, b + 1, r, vectors);
         }
+        for (; b < rows; b++) {
+            vf sum[WIDE_PANEL / VL];
+            begin_row(sum, f, b, r, vectors);
+            add_listed_rows(sum, row_list(inp, row + b, r), 0, weight, ldw, vectors);
+            end_row(sum, f, b, r, vectors);
+        }
+    }
 }
 
 static void
@@ -159,42 +222,96 @@ dense_forward_nonzeros(float *out, const rnn_nonzeros *inp, const float *weight,
     float held[PANEL_ROWS * PANEL] __attribute__((aligned(64)));
     for (int begin = 0; begin < rows; begin += PANEL_ROWS) {
         int n = rows - begin < PANEL_ROWS ? rows - begin : PANEL_ROWS;
-        float *to = out + (ptrdiff_t)begin * out_size;
-        if (width == WIDE_PANEL)
-            sparse_forward(to, out_size, held, inp, weight, ldw, bias, relu,
-                           first_row + begin, n, WIDE_PANEL / VL, VL);
-        else if (width == PANEL)
-            sparse_forward(to, out_size, held, inp, weight, ldw, bias, relu,
-                           first_row + begin, n, PANEL_VECTORS, VL);
-        else
-            for (int j = 0; j < width; j += VL)
-                sparse_forward(to + j, out_size, held, inp, weight + j, ldw, bias + j, relu,
-                               first_row + begin, n, 1, width - j < VL ? width - j : VL);
+        int row = first_row + begin;
+        forward_rows f = {.out = out + (ptrdiff_t)begin * out_size,
+                          .ldo = out_size,
+                          .held = held,
+                          .bias = bias,
+                          .relu = relu,
+                          .last = VL};
+        if (width == WIDE_PANEL) {
+            sparse_forward(&f, inp, weight, ldw, row, n, WIDE_PANEL / VL);
+            continue;
+        }
+        if (width == PANEL) {
+            sparse_forward(&f, inp, weight, ldw, row, n, PANEL_VECTORS);
+            continue;
+        }
+        for (int j = 0; j < width; j += VL) {
+            f.last = width - j < VL ? width - j : VL;
+            sparse_forward(&f, inp, weight + j, ldw, row, n, 1);
+            f.out += VL;
+            f.bias += VL;
+        }
     }
+}
+
+/* What a column's sums are added to, rounded as gemm does: the product with alpha first. */
+static inline __attribute__((always_inline)) void
+end_column(float *target, vf *sum, int vectors, int last, float alpha, float beta)
+{
+    for (int v = 0; v < vectors; v++)
+        sum[v] *= alpha;
+    for (int v = 0; beta != 0 && v < vectors; v++)
+        sum[v] += beta * v_load_lanes(target + v * VL, v + 1 == vectors ? last : VL);
+    for (int v = 0; v < vectors; v++)
+        v_store_lanes(target + v * VL, sum[v], v + 1 == vectors ? last : VL);
 }
 
 /* One column's list. Sums are taken in blocks of rows, as gemm does. */
 static inline __attribute__((always_inline)) void
-sparse_backward(float *target, const int32_t *row, const float *value, int n,
-                const float *dout, int ldd, int vectors, int last, float alpha, float beta)
+sparse_backward(float *target, element_list list, const float *dout, int ldd, int vectors,
+                int last, float alpha, float beta)
 {
     int k = 0;
     do {
-        int m = n;
-        while (m > k && row[m - 1] / BLOCK_K != row[k] / BLOCK_K)
+        int m = list.n;
+        while (m > k && list.at[m - 1] / BLOCK_K != list.at[k] / BLOCK_K)
             m--;
         vf sum[PANEL_VECTORS];
         for (int v = 0; v < vectors; v++)
             sum[v] = (vf){0};
-        add_listed_rows(sum, row + k, value + k, m - k, dout, ldd, vectors);
-        for (int v = 0; v < vectors; v++) {
-            int lanes = v + 1 == vectors ? last : VL;
-            vf old = beta == 0 ? (vf){0} : beta * v_load_part(target + v * VL, lanes);
-            v_store_part(target + v * VL, old + alpha * sum[v], lanes);
-        }
+        add_listed_rows(sum, (element_list){list.at, list.value, m}, k, dout, ldd, vectors);
+        end_column(target, sum, vectors, last, alpha, beta);
         beta = 1;
         k = m;
-    } while (k < n);
+    } while (k < list.n);
+}
+
+/* Two columns' lists of at most PANEL_ROWS rows, over a panel of whole vectors. */
+static void
+sparse_backward_two(float *target, float *target2, element_list list, element_list list2,
+                    const float *dout, float alpha, float beta)
+{
+    vf sum[PANEL_VECTORS] = {{0}}, sum2[PANEL_VECTORS] = {{0}};
+    add_two_lists(sum, sum2, list, list2, dout, PANEL, PANEL_VECTORS);
+    end_column(target, sum, PANEL_VECTORS, VL, alpha, beta);
+    end_column(target2, sum2, PANEL_VECTORS, VL, alpha, beta);
+}
+
+static inline element_list
+column_list(const rnn_nonzeros *inp, int i)
+{
+    ptrdiff_t at = (ptrdiff_t)i * inp->most_rows;
+    return (element_list){inp->row + at, inp->row_value + at, inp->count[i]};
+}
+
+/* A whole panel of columns, which rows of dout fill without gaps. Neighbours have lists of
+ * about the same length. */
+static void
+sparse_backward_panel(float *target, int ldt, const float *dout, const rnn_nonzeros *inp,
+                      int first, int last, float alpha, float beta)
+{
+    int i = first;
+    for (; i + 2 <= last; i += 2) {
+        element_list list = column_list(inp, i), list2 = column_list(inp, i + 1);
+        float *to = target + (ptrdiff_t)i * ldt;
+        if (list.n > 0 || list2.n > 0 || beta != 1)
+            sparse_backward_two(to, to + ldt, list, list2, dout, alpha, beta);
+    }
+    if (i < last)
+        sparse_backward(target + (ptrdiff_t)i * ldt, column_list(inp, i), dout, PANEL,
+                        PANEL_VECTORS, VL, alpha, beta);
 }
 
 static void
@@ -210,20 +327,21 @@ dense_backward_weight_nonzeros(float *target, int ldt, const float *dout,
                    (size_t)width * sizeof(float));
         dout = panel;
         ldd = PANEL;
+        if (width == PANEL) {
+            sparse_backward_panel(target, ldt, dout, inp, first, last, alpha, beta);
+            return;
+        }
     }
     for (int i = first; i < last; i++) {
-        int n = inp->count[i];
-        if (n == 0 && beta == 1)
-            continue;
-        ptrdiff_t list = (ptrdiff_t)i * inp->most_rows;
-        const int32_t *row = inp->row + list;
-        const float *value = inp->row_value + list;
+        element_list list = column_list(inp, i);
         float *to = target + (ptrdiff_t)i * ldt;
+        if (list.n == 0 && beta == 1)
+            continue;
         if (width == PANEL)
-            sparse_backward(to, row, value, n, dout, ldd, PANEL_VECTORS, VL, alpha, beta);
+            sparse_backward(to, list, dout, ldd, PANEL_VECTORS, VL, alpha, beta);
         else
             for (int j = 0; j < width; j += VL)
-                sparse_backward(to + j, row, value, n, dout + j, ldd, 1,
+                sparse_backward(to + j, list, dout + j, ldd, 1,
                                 width - j < VL ? width - j : VL, alpha, beta);
     }
 }
