@@ -263,6 +263,16 @@ def test_a_log_without_times_says_so_and_one_epoch_is_enough(tmp_path):
     figure.savefig(io.BytesIO(), dpi=20)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 30])
+def test_ticks_are_whole_epochs(epochs):
+    row = EpochRow(2.0, 0.5, 3.0, 0.1)
+    figure = plots.training_report(History([row] * epochs))
+    for panel in figure.axes[:3]:
+        ticks = [tick for tick in panel.get_xticks() if 1 <= tick <= epochs]
+        assert ticks
+        assert all(tick == round(tick) for tick in panel.get_xticks())
+
+
 def test_losses_that_no_axis_can_span_are_gaps():
     losses = (1e308, -1e308, math.inf, 2.0)
     history = History([EpochRow(loss, 0.5, 1.0, 0.1, loss, 0.5) for loss in losses])

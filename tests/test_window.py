@@ -432,7 +432,7 @@ def test_without_a_display_it_says_so(tmp_path):
     _, errors = program.communicate(timeout=30)
     assert program.returncode == 2
     assert errors.count("\n") == 1
-    assert "no window can be opened" in errors
+    assert errors.startswith("rnn-native: no window can be opened: ")
     assert "rnn-native predict" in errors
 
 
@@ -445,5 +445,5 @@ def test_without_tk_it_says_so(tmp_path):
     )
     _, errors = program.communicate(timeout=30)
     assert program.returncode == 2
-    assert "this Python has no Tk" in errors
+    assert errors.startswith("rnn-native: this Python has no Tk")
     assert errors.count("\n") == 1

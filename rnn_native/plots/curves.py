@@ -64,7 +64,7 @@ def decorate(ax: "Axes", title: str, y_label: str, x_label: str = "Epoch") -> No
     ax.set_ylabel(y_label, fontsize=11)
     ax.grid(**GRID)
     if x_label == "Epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def check_metric(metric: str) -> None:

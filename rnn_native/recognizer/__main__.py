@@ -85,7 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         state = make_state(args)
         root = make_root()
-    except (OSError, ValueError, outcome.UsageError) as error:
+    except outcome.UsageError as error:
+        return outcome.report(str(error), outcome.WRONG_CALL)
+    except (OSError, ValueError) as error:
         return outcome.report(outcome.one_line(error), outcome.WRONG_CALL)
     from rnn_native.recognizer import model_choice
     from rnn_native.recognizer.window import Window
