@@ -1,5 +1,6 @@
 """The recognizer's window on a screen of its own: real pointer and key events."""
 
+import gc
 import os
 import re
 import subprocess
@@ -38,6 +39,8 @@ def window(display, monkeypatch):
     from rnn_native.recognizer import window as module
     from rnn_native.recognizer.state import State
 
+    # Tk's variables may only be collected by this thread, not by one that learns.
+    gc.collect()
     told = []
     monkeypatch.setattr(module.messagebox, "showerror", lambda *a, **k: told.append(a[1]))
     monkeypatch.setattr(module.messagebox, "showinfo", lambda *a, **k: told.append(a[1]))
