@@ -132,6 +132,21 @@ def test_colour_alpha_palette_and_depth(tmp_path):
         np.testing.assert_array_equal(read_picture(tmp_path / name), grey, err_msg=name)
 
 
+def test_sixteen_bits_cmyk_and_grey_with_alpha(tmp_path):
+    grey = np.full((6, 8), 65_000, np.uint16)
+    grey[2:4, 3:6] = 300
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    wanted = np.where(grey > 1000, 255, 0)
+    np.testing.assert_array_equal(read_picture(tmp_path / "deep.png"), wanted)
+    page = Image.fromarray(wanted.astype(np.uint8))
+    page.convert("RGB").convert("CMYK").save(tmp_path / "print.tif")
+    page.convert("LA").save(tmp_path / "la.png")
+    for name in ("print.tif", "la.png"):
+        np.testing.assert_array_equal(read_picture(tmp_path / name), wanted, err_msg=name)
+    Image.fromarray(np.full((5, 5), 7, np.uint16)).save(tmp_path / "even.png")
+    assert not read_picture(tmp_path / "even.png").any()
+
+
 def test_a_camera_turned_aside(tmp_path):
     page = Image.new("L", (8, 6), 255)
     exif = Image.Exif()

@@ -306,6 +306,31 @@ def test_what_the_net_cannot_tell_is_doubted(net):
     assert recognise(net, line).doubt is None
 
 
+def test_outputs_that_are_no_probabilities(net):
+    line = from_strokes([Stroke([(20, 20), (200, 250)], 20)])
+    values = rn.Network([rn.Dense(10)], (784,), "squared_error")
+    values.params[:] = 0
+    values.parameters["layers.0.bias"][:] = [-3, -2, -1, 0, 0, 0, 0, 0.5, 0.9, 4]
+    reading = recognise(values, line)
+    assert reading.label == 9
+    assert reading.probabilities.min() == 0
+    assert reading.probabilities.max() == 1
+    values.params[:] = np.nan
+    reading = recognise(values, line)
+    assert reading.label is None
+    assert "broken" in reading.doubt
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (3000, 2), (28, 28)])
+def test_pictures_of_odd_shapes(shape):
+    for value in (0, 255):
+        page = np.full(shape, 255 - value, np.uint8)
+        page[shape[0] // 2, shape[1] // 3] = value
+        image = from_image(page)
+        assert image.shape == (28, 28)
+        assert image.max() in (0, 1)
+
+
 def test_mnist_is_hardly_ever_doubted(net, mnist):
     images, labels = mnist[1]
     read = [recognise(net, from_image(image)) for image in images[:2000]]

@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -181,6 +182,20 @@ def test_undo_redo_and_clear_by_keys(window):
     np.testing.assert_array_equal(white_pixels(window), both)
 
 
+@pytest.mark.parametrize("key", ["<Control-z>", "<Escape>"])
+def test_a_key_in_the_middle_of_a_stroke(window, key):
+    """What the pen does after it leaves nothing on the screen that is not read."""
+    draw(window, ONE, lift=False)
+    press(window, key)
+    canvas = window.canvas.widget
+    for x in range(40, 240, 10):
+        canvas.event_generate("<Motion>", x=x, y=100, state=0x100)
+    canvas.event_generate("<ButtonRelease-1>", x=240, y=100)
+    window.root.update()
+    assert not white_pixels(window).any()
+    assert not window.state.drawing.strokes
+
+
 def test_buttons_tell_what_can_be_done(window):
     undo, redo = window.buttons["Undo"], window.buttons["Redo"]
     assert undo.instate(["disabled"])
@@ -258,6 +273,10 @@ def test_a_saved_drawing_opens_again(window, tmp_path):
     window.open_file(str(tmp_path / "seven.png"))
     assert digit_of(window) == 7
     assert (white_pixels(window) == before).mean() > 0.99
+    window.root.geometry("1200x850")
+    window.root.update()
+    rows, _ = np.nonzero(white_pixels(window))
+    assert rows.max() > 400  # the picture grows along
     draw(window, ONE)  # a new drawing takes the picture's place
     assert digit_of(window) == 1
     assert not window.told
@@ -354,6 +373,16 @@ def test_overlay_key(window):
     assert window.net_view.caption.get() == "overlay: saliency"
 
 
+def test_an_error_in_a_callback_is_one_line(window, monkeypatch, capsys):
+    def fail():
+        raise ZeroDivisionError("by accident")
+
+    monkeypatch.setattr(window.state, "seen", fail)
+    press(window, "<Return>")
+    assert window.told == ["by accident"]
+    assert capsys.readouterr().err == "rnn-native: by accident\n"
+
+
 def test_closing_is_clean(window, capfd):
     draw(window, ONE)
     press(window, "<Control-q>")
@@ -410,6 +439,16 @@ def test_a_seven_drawn_with_the_mouse_of_the_system(display, tmp_path):
     finally:
         program.kill()
         program.communicate()
+
+
+def test_ctrl_c_in_the_terminal(display, tmp_path):
+    program = start(display, cwd=tmp_path)
+    program.stdout.readline()
+    time.sleep(1)
+    program.send_signal(signal.SIGINT)
+    _, errors = program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert errors == "rnn-native: interrupted\n"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+from rnn_native import outcome
 from rnn_native.cli import (
     attention,
     kaggle,
     machine,
     model_files,
-    outcome,
     plot,
     predict,
     training,

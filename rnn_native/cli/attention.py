@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rnn_native.cli import arguments, outcome
+from rnn_native import outcome
+from rnn_native.cli import arguments
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,8 @@ import argparse
 import json
 from typing import Any
 
-from rnn_native.cli import arguments, outcome
+from rnn_native import outcome
+from rnn_native.cli import arguments
 
 
 def add_commands(commands: Any) -> None:

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rnn_native.cli import arguments, outcome
+from rnn_native import outcome
+from rnn_native.cli import arguments
 
 
 def add_commands(commands: Any) -> None:

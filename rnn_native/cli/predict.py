@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_native.cli import arguments, outcome
+from rnn_native import outcome
+from rnn_native.cli import arguments
 
 if TYPE_CHECKING:
     from rnn_native.network import Network

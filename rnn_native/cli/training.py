@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rnn_native.cli import arguments, outcome
+from rnn_native import outcome
+from rnn_native.cli import arguments
 
 
 def add_commands(commands: Any) -> None:

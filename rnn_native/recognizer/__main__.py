@@ -4,18 +4,20 @@ Exit codes: 0 closed; 2 cannot start (no display, no Tk, no model); 130 Ctrl-C.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnn_native.cli import outcome
+from rnn_native import outcome
 
 if TYPE_CHECKING:
     import tkinter as tk
 
     from rnn_native.recognizer.state import State
 
+AWAKE_MS = 200
 INSTEAD = "; `rnn-native predict IMAGE` needs none"
 
 
@@ -79,6 +81,26 @@ def make_root() -> "tk.Tk":
         raise outcome.UsageError(f"no window can be opened: {error}{INSTEAD}") from None
 
 
+def run(root: "tk.Tk") -> int:
+    """Serve the window until it is closed, or Ctrl-C; return the exit code."""
+    code = outcome.OK
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        nonlocal code
+        code = outcome.report("interrupted", outcome.INTERRUPTED)
+        root.quit()
+
+    def stay_awake() -> None:
+        # Python looks for signals only when Tk calls it.
+        root.after(AWAKE_MS, stay_awake)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    stay_awake()
+    root.mainloop()
+    signal.signal(signal.SIGINT, before)
+    return code
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the window, and return the exit code when it is closed."""
     args = parse(argv)
@@ -93,11 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from rnn_native.recognizer.window import Window
 
     Window(root, state, model_choice.around(), announce=args.announce)
-    try:
-        root.mainloop()
-    except KeyboardInterrupt:
-        return outcome.report("interrupted", outcome.INTERRUPTED)
-    return outcome.OK
+    return run(root)
 
 
 if __name__ == "__main__":

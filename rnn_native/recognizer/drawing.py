@@ -38,6 +38,11 @@ class Drawing:
         return (*self._done, Stroke(self._points, self._width))
 
     @property
+    def is_drawing(self) -> bool:
+        """Whether a pen is on the canvas."""
+        return bool(self._points)
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is a gesture to undo."""
         return bool(self._before)

@@ -2,12 +2,16 @@
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.errors import FormatError
 from rnn_native.files import AnyPath, regular_file_size, shown
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MOST_PIXELS = 64_000_000
 SUFFIXES = frozenset(
@@ -39,10 +43,7 @@ def read_picture(path: AnyPath) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             with Image.open(path) as picture:
                 _check_size(picture.size, path)
-                turned = ImageOps.exif_transpose(picture)
-                rgba = turned.convert("RGBA")
-                page = Image.new("RGBA", rgba.size, "white")
-                return np.asarray(Image.alpha_composite(page, rgba).convert("L"))
+                return _as_grey(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise FormatError(f"{shown(path)}: not an image that can be read") from None
     except Image.DecompressionBombError:
@@ -54,6 +55,21 @@ def read_picture(path: AnyPath) -> NDArray[np.uint8]:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FormatError(f"{shown(path)}: damaged image: {reason}") from None
+
+
+def _as_grey(picture: "Image") -> NDArray[np.uint8]:
+    from PIL import Image
+
+    if picture.mode in ("F", "I") or picture.mode.startswith("I;"):
+        # More than 8 bits: Pillow would cut them off.
+        values = np.asarray(picture, np.float64)
+        span = float(np.ptp(values))
+        scaled = 255 * (values - values.min()) / span if span > 0 else 0 * values
+        return np.rint(scaled).astype(np.uint8)
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(picture.convert("RGB").convert("L"))
 
 
 def _check_size(size: tuple[int, int], path: AnyPath) -> None:

@@ -46,7 +46,8 @@ class Canvas:
     ) -> None:
         self._drawing = drawing
         self._changed = changed
-        self._picture: tk.PhotoImage | None = None
+        self._picture: NDArray[np.uint8] | None = None  # shown instead of strokes
+        self._image: tk.PhotoImage | None = None  # what Tk shows of it
         self._gesture = ""  # "draws" or "erases" while a button is down
         self.pen: float = PEN_WIDTH
         self.erases = False
@@ -108,7 +109,7 @@ class Canvas:
 
     def _move(self, event: Any) -> None:
         x, y = event.x / self._scale, event.y / self._scale
-        if self._gesture == "draws":
+        if self._gesture == "draws" and self._drawing.is_drawing:
             x0, y0 = self._last
             self._drawing.extend(x, y)
             self._line(x0, y0, x, y)
@@ -150,8 +151,9 @@ class Canvas:
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw all strokes anew; an opened picture stays."""
+        """Draw all strokes, or the opened picture, anew."""
         if self._picture is not None:
+            self.show_picture(self._picture)
             return
         self.widget.delete("all")
         for stroke in self._drawing.strokes:
@@ -165,12 +167,11 @@ class Canvas:
         # Nearest pixels: the picture is only looked at here.
         at = (np.arange(room) * size / room).astype(int)
         shown = grey[at[at < rows]][:, at[at < columns]]
-        rgb = shown[:, :, None].repeat(3, axis=2)
+        data = pictures.ppm(shown[:, :, None].repeat(3, axis=2))
+        self._picture = grey
+        self._image = tk.PhotoImage(data=data, format="ppm", master=self.widget)
         self.widget.delete("all")
-        self._picture = tk.PhotoImage(
-            data=pictures.ppm(rgb), format="ppm", master=self.widget
-        )
-        self.widget.create_image(0, 0, image=self._picture, anchor="nw")
+        self.widget.create_image(0, 0, image=self._image, anchor="nw")
 
 
 class Bars:

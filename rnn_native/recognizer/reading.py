@@ -58,7 +58,11 @@ def recognise(net: Network, image: Floats, *, threads: int | None = None) -> Rea
     if nonsense := _nonsense(image):
         return Reading(None, np.zeros(10, np.float32), image, nonsense)
     shape = (1, *net.input_shape)
-    probabilities = net.predict_proba(image.reshape(shape), threads=threads)[0]
+    outputs = net.predict_proba(image.reshape(shape), threads=threads)[0]
+    if not np.isfinite(outputs).all():
+        return Reading(None, np.zeros(10, np.float32), image, "the model is broken: NaN")
+    # A net that learned values instead of classes may leave [0, 1].
+    probabilities = outputs.clip(0, 1)
     first, second = (int(digit) for digit in np.argsort(-probabilities)[:2])
     doubt = None
     if probabilities[first] < LEAST_SURE:

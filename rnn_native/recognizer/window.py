@@ -1,5 +1,6 @@
 """The window: Tk widgets around a State."""
 
+import os
 import sys
 import threading
 import tkinter as tk
@@ -9,6 +10,7 @@ from tkinter import filedialog, messagebox, ttk
 from tkinter.font import Font
 from typing import Any
 
+from rnn_native import outcome
 from rnn_native.recognizer import drawing, model_choice, saving
 from rnn_native.recognizer.keys import HELP, KEYS
 from rnn_native.recognizer.opening import read_picture
@@ -43,6 +45,7 @@ class Window:
         self.root = root
         self.state = state
         self.announce = announce
+        self.root.report_callback_exception = self._report
         self._is_stale = False
         self._learning: threading.Thread | None = None
         self._build(choices)
@@ -325,8 +328,14 @@ class Window:
         self.model_box.configure(values=[*self.choices, "Open..."])
         self.update()
 
-    def _tell(self, error: Exception) -> None:
-        text = " ".join(str(error).split())
+    def _report(self, _kind: object, error: BaseException, _trace: object) -> None:
+        """Tell of an error in a callback, which Tk would print with a traceback."""
+        if os.environ.get("RNN_NATIVE_DEBUG") == "1":
+            raise error
+        self._tell(error)
+
+    def _tell(self, error: BaseException) -> None:
+        text = outcome.one_line(error)
         print(f"rnn-native: {text}", file=sys.stderr)
         messagebox.showerror(TITLE, text, parent=self.root)
 
