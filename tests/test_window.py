@@ -15,6 +15,7 @@ import rnn_native as rn
 from display import plain, require, screen
 from rnn_native import pretrained
 from rnn_native.recognizer import learning, model_choice, pictures
+from rnn_native.recognizer.reading import Reading
 
 SEVEN = [(80, 60), (200, 60), (170, 110), (140, 170), (125, 240)]
 ONE = [(140, 40), (140, 240)]
@@ -125,8 +126,26 @@ def test_a_drawn_seven_is_read(window):
     colours = [c.itemcget("bar", "fill") for c in window.bars.canvases]
     assert colours[7] == pictures.ORANGE
     assert set(colours[:7] + colours[8:]) == {pictures.BLUE}
-    left, _, right, _ = window.bars.canvases[7].coords("bar")
-    assert right - left == pytest.approx(1.4 * shares[7], abs=1)
+
+
+def test_bars_are_as_long_as_probabilities_are_high(window):
+    probabilities = np.array([0, 0.5, 0.25, 0.125, 0.1, 0, 0.025, 0, 0, 0], np.float32)
+    window.bars.show(Reading(1, probabilities, np.zeros((28, 28), np.float32)))
+    bars = [canvas.coords("bar") for canvas in window.bars.canvases]
+    assert [right - left for left, _, right, _ in bars] == [
+        0,
+        70,
+        35,
+        18,
+        14,
+        0,
+        4,
+        0,
+        0,
+        0,
+    ]
+    texts = [label["text"] for label in window.bars.labels]
+    assert texts[1:5] == ["50.0%", "25.0%", "12.5%", "10.0%"]
 
 
 def test_the_line_on_the_screen_is_where_the_pointer_was(window):
