@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from environment import program_environment
 
 
 def require(*programs):
@@ -22,11 +23,6 @@ def require(*programs):
         pytest.skip(reason)
 
 
-def plain():
-    """Return the environment without a sanitizer's libraries: for other programs."""
-    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-
-
 @contextlib.contextmanager
 def screen():
     """Start Xvfb on a free number, and yield the value of DISPLAY for it."""
@@ -34,7 +30,7 @@ def screen():
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-dpi", "96"],
         pass_fds=[write],
-        env=plain(),
+        env=program_environment(),
         stderr=subprocess.DEVNULL,
     )
     os.close(write)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from environment import python_environment
 from PIL import Image
 
 import rnn_native as rn
@@ -71,7 +72,7 @@ def script(name, *args, cwd):
     done = subprocess.run(
         [sys.executable, SCRIPTS / name, *map(str, args)],
         capture_output=True, text=True, timeout=120, cwd=cwd,
-        env={"PYTHONPATH": ":".join(sys.path), "PATH": ""},
+        env=python_environment(DISPLAY=""),
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

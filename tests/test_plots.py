@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from environment import python_environment
 from matplotlib import colors
 from matplotlib.figure import Figure
 from PIL import Image
@@ -119,7 +120,7 @@ ax.figure.savefig(io.BytesIO())
 assert "matplotlib" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules
 """
-    env = {"MPLBACKEND": "TkAgg", "DISPLAY": ":77", "PYTHONPATH": ":".join(sys.path)}
+    env = python_environment(MPLBACKEND="TkAgg", DISPLAY=":77")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=env)
 
 

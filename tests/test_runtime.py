@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+from environment import python_environment
 
 import rnn_native as rn
 from cases import SOFTMAX, dense
@@ -22,7 +23,7 @@ def python(code, **environment):
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, **environment},
+        env=python_environment(**environment),
     )
 
 

@@ -1,11 +1,11 @@
 """The thread team by itself: every slice runs exactly once, whoever wakes up when."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from environment import program_environment
 
 HERE = Path(__file__).parent
 BASE = HERE.parent / "csrc" / "base"
@@ -18,7 +18,7 @@ def build(folder, *flags):
     sources = [HERE / "csrc" / "team_driver.c", BASE / "team.c"]
     command = ["cc", "-O2", "-std=gnu11", "-pthread", f"-I{BASE}", *flags, *sources]
     # A preloaded sanitizer is for the interpreter, not for the compiler or the driver.
-    clean = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    clean = program_environment()
     subprocess.run([*command, "-o", program], check=True, timeout=120, env=clean)
 
     def run(*arguments):

@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 import pytest
+from environment import program_environment, python_environment
 
 import rnn_native as rn
-from display import plain, require, screen
+from display import require, screen
 from rnn_native import pretrained
 from rnn_native.recognizer import learning, model_choice, pictures
 from rnn_native.recognizer.reading import Reading
@@ -416,7 +417,7 @@ def start(display, *arguments, cwd=None, env=None):
     return subprocess.Popen(
         [sys.executable, "-m", "rnn_native.recognizer", *arguments],
         cwd=cwd,
-        env={**os.environ, "DISPLAY": display, **(env or {})},
+        env=python_environment(DISPLAY=display, **(env or {})),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -424,7 +425,9 @@ def start(display, *arguments, cwd=None, env=None):
 
 
 def xdo(*words):
-    subprocess.run(["xdotool", *map(str, words)], check=True, timeout=60, env=plain())
+    subprocess.run(
+        ["xdotool", *map(str, words)], check=True, timeout=60, env=program_environment()
+    )
 
 
 def test_a_seven_drawn_with_the_mouse_of_the_system(display, tmp_path):
@@ -439,7 +442,7 @@ def test_a_seven_drawn_with_the_mouse_of_the_system(display, tmp_path):
             capture_output=True,
             text=True,
             check=True,
-            env=plain(),
+            env=program_environment(),
         )
         left, top = map(int, re.search(r"Position: (\d+),(\d+)", found.stdout).groups())
         # The canvas begins at about a tenth of the window; the middle of it is safe.
