@@ -65,6 +65,11 @@ class Net:
         weights: NDArray[np.float32] | None = None,
         smoothing: float = 0.0,
         clip_norm: float = 0.0,
+        l2: float = 0.0,
+        mixup: float = 0.0,
+        augment: dict[str, Any] | None = None,
+        average: NDArray[np.float32] | None = None,
+        average_decay: float = 0.0,
         seed: int = 0,
         step: int = 0,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

@@ -32,7 +32,7 @@ from rnn_native.json_settings import (
 Shape: TypeAlias = tuple[int, ...]
 Spec: TypeAlias = dict[str, Any]
 
-LOSSES = ("softmax_cross_entropy", "squared_error")
+LOSSES = ("softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error", "poisson")
 ACTIVATIONS = (
     "linear",
     "relu",

@@ -26,6 +26,13 @@ Optimizer = str | Mapping[str, Any]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
+# What targets may be, by loss.
+TARGET_RANGES = {
+    "sigmoid_cross_entropy": (0.0, 1.0),
+    "squared_error": (-FLOAT32_MAX, FLOAT32_MAX),
+    "poisson": (0.0, FLOAT32_MAX),
+}
+
 
 class Network:
     """A feed-forward net over a list of layers.
@@ -36,9 +43,11 @@ class Network:
         Dicts are layer specs, as in model files.
     input_shape : sequence of int
         Shape of one sample.
-    loss : {"softmax_cross_entropy", "squared_error"}
-        The first takes class labels and makes the last layer's outputs logits; the second
-        takes values.
+    loss : str
+        "softmax_cross_entropy" takes class labels and makes the last layer's outputs
+        logits. The others take a value for each output: "sigmoid_cross_entropy" in [0, 1],
+        outputs being logits of one yes or no each; "squared_error" any; "poisson" counts,
+        outputs being logarithms of rates.
     seed : int in [0, 2**64)
         Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
@@ -181,12 +190,16 @@ class Network:
         """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
         array = np.asarray(y)
         outputs = self.output_shape[0]
-        if self.loss == "squared_error":
+        if self.loss != "softmax_cross_entropy":
             if array.ndim == 1 and outputs == 1:
                 array = array[:, None]
             if array.shape != (n, outputs):
                 raise ValueError(f"y: expected shape ({n}, {outputs}), got {array.shape}")
-            return np.ascontiguousarray(_as_finite_float32(array, "y"))
+            if array.dtype.kind in "iu":
+                array = array.astype(np.float64)
+            values = np.ascontiguousarray(_as_finite_float32(array, "y"))
+            _check_range(values, *TARGET_RANGES[self.loss])
+            return values
         if array.shape != (n,):
             raise ValueError(f"y: expected {n} labels, shape ({n},), got {array.shape}")
         if array.dtype.kind not in "iu":
@@ -242,8 +255,9 @@ class Network:
         Returns
         -------
         ndarray of shape (n, outputs), float32
-            Probabilities under softmax_cross_entropy, else the last layer's outputs. A
-            sample's row has the same bits alone and among others.
+            Probabilities under softmax_cross_entropy and sigmoid_cross_entropy, rates
+            under poisson, else the last layer's outputs. A sample's row has the same bits
+            alone and among others.
 
         Raises
         ------
@@ -260,10 +274,14 @@ class Network:
         Returns
         -------
         ndarray of shape (n,), int64
+            Under sigmoid_cross_entropy with several outputs (n, outputs): for each whether
+            it is >= 0.5.
         """
         outputs = self.predict_proba(x, threads=threads)
         if outputs.shape[1] == 1:
             return (outputs[:, 0] >= 0.5).astype(np.int64)
+        if self.loss == "sigmoid_cross_entropy":
+            return (outputs >= 0.5).astype(np.int64)
         labels: NDArray[np.int64] = np.argmax(outputs, axis=1)
         return labels
 
@@ -277,8 +295,9 @@ class Network:
         x : array_like
             As for `predict_proba`.
         y : array_like of int of shape (n,), or of float of shape (n, outputs)
-            Labels, or values under squared_error (a hit is a row whose outputs all lie on
-            their targets' side of 0.5).
+            Labels, or values under the losses that take them. A hit then is a row whose
+            outputs all lie on their targets' side of 0.5; under poisson, less than 0.5
+            from them.
         threads : int in [1, 64], optional
 
         Raises
@@ -416,6 +435,18 @@ def _as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None
     if not (array.min() >= 0 and array.max() <= FLOAT32_MAX):
         raise ValueError("sample_weight: expected finite weights of at least 0")
     return np.ascontiguousarray(array, np.float32)
+
+
+def _check_range(values: NDArray[np.float32], low: float, high: float) -> None:
+    if values.min() >= low and values.max() <= high:
+        return
+    row, column = np.unravel_index(
+        int(np.argmax((values < low) | (values > high))), values.shape
+    )
+    above = f"in [{low:g}, {high:g}]" if high <= 1 else f"of at least {low:g}"
+    raise ValueError(
+        f"y: expected values {above}, got {values[row, column]:g} at [{row}, {column}]"
+    )
 
 
 def sinusoidal_positions(tokens: int, width: int) -> NDArray[np.float32]:

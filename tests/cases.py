@@ -57,6 +57,7 @@ self_attention = _maker("self_attention", "heads")
 mean_pool = _maker("mean_pool")
 
 SOFTMAX, SQUARES = "softmax_cross_entropy", "squared_error"
+SIGMOID, POISSON = "sigmoid_cross_entropy", "poisson"
 
 DENSE = [
     Case("one linear layer", [dense(3)], (4,), SOFTMAX, 5),
@@ -83,6 +84,11 @@ DENSE = [
     Case("tokens", [dense(4, "relu"), dense(3), mean_pool()], (5, 3), SOFTMAX, 4),
     Case("49 tokens", [dense(17, "tanh"), dense(6), flatten()], (49, 3), SQUARES, 3),
     Case("one token", [dense(5, "silu"), flatten()], (1, 1), SQUARES, 1),
+    Case("yes or no", [dense(20, "relu"), dense(1)], (7,), SIGMOID, 9),
+    Case("several yes or no", [dense(70, "tanh"), dense(21)], (7,), SIGMOID, 40),
+    Case("tiny yes or no", [dense(3, "relu"), dense(2)], (4,), SIGMOID, 9),
+    Case("counts", [dense(70, "tanh"), dense(3)], (7,), POISSON, 9),
+    Case("tiny counts", [dense(3, "tanh"), dense(1)], (4,), POISSON, 9),
 ]
 
 CONV = [
@@ -501,8 +507,12 @@ def arrays(case, seed=0):
     outputs = shapes[-1][0][0]
     if case.loss == SOFTMAX:
         y = rng.integers(0, outputs, case.rows)
-    else:
+    elif case.loss == SQUARES:
         y = rng.uniform(-1, 1, (case.rows, outputs))
+    elif case.loss == SIGMOID:
+        y = rng.choice([0.0, 1.0, 0.3], (case.rows, outputs))
+    else:
+        y = rng.poisson(2.0, (case.rows, outputs)).astype(np.float64)
     params = []
     for layer, (_, trained, state) in zip(case.layers, shapes, strict=True):
         drawn = reference.Params()

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from environment import program_environment
 
 

@@ -24,12 +24,12 @@ def mix64(x):
     return x ^ (x >> np.uint64(31))
 
 
-def _mix_one(x):
+def mix_one(x):
     return int(mix64(np.array([x & MASK64], dtype=np.uint64))[0])
 
 
 def mask_key(key, part):
-    return _mix_one(key ^ _mix_one(part + GOLDEN))
+    return mix_one(key ^ mix_one(part + GOLDEN))
 
 
 def uniform_numbers(key, shape):
@@ -559,7 +559,31 @@ def squared_error(y, targets, smoothing=0.0):
     return ((y - targets) ** 2).sum(axis=1), y - targets
 
 
-LOSSES = {"softmax_cross_entropy": softmax_cross_entropy, "squared_error": squared_error}
+def sigmoid_cross_entropy(z, targets, smoothing=0.0):
+    targets = (1 - smoothing) * targets + smoothing / 2
+    loss = np.logaddexp(0, z) - targets * z
+    return loss.sum(axis=1), _sigmoid(z) - targets
+
+
+def poisson(z, targets, smoothing=0.0):
+    """Half the deviance of counts from rates e^z."""
+    known = np.where(targets > 0, targets, 1)
+    loss = np.exp(z) - targets - targets * z + targets * np.log(known)
+    return loss.sum(axis=1), np.exp(z) - targets
+
+
+LOSSES = {
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "sigmoid_cross_entropy": sigmoid_cross_entropy,
+    "squared_error": squared_error,
+    "poisson": poisson,
+}
+PREDICTIONS = {
+    "softmax_cross_entropy": softmax,
+    "sigmoid_cross_entropy": _sigmoid,
+    "squared_error": np.asarray,
+    "poisson": np.exp,
+}
 
 
 # ---- nets ----
@@ -585,12 +609,17 @@ def backward(layers, params, caches, dout):
     return dout, grads[::-1]
 
 
-def batch(layers, params, x, y, loss, mode, weights=None, smoothing=0.0):
+def batch(layers, params, x, y, loss, mode, weights=None, smoothing=0.0, share=1.0):
     """Per-row losses, the gradient of their mean, and the caches of forward."""
     out, caches = forward(layers, params, x, mode)
-    row_loss, dout = LOSSES[loss](out, y, smoothing)
-    if weights is not None:
-        row_loss, dout = row_loss * weights, dout * weights[:, None]
+    row_loss, dout = 0.0, 0.0
+    # With a share below 1 the next row's target, and weight, have the rest.
+    for part, first in ((share, 0), (1 - share, -1)):
+        loss_of, dout_of = LOSSES[loss](out, np.roll(y, first, axis=0), smoothing)
+        weight = (
+            part * np.ones(len(x)) if weights is None else part * np.roll(weights, first)
+        )
+        row_loss, dout = row_loss + weight * loss_of, dout + weight[:, None] * dout_of
     # The mean is over rows, whatever they weigh.
     _, grads = backward(layers, params, caches, dout / len(x))
     return row_loss, grads, caches
@@ -639,6 +668,25 @@ def _adam_step(spec, p, g, moments, lr, step):
 OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 
+def penalise(params, grads, l2, rows):
+    """Gradients with that of l2 / 2 * sum w^2 of a batch, and the penalty; no vectors."""
+    penalty, changed = 0.0, []
+    for layer, layer_grads in zip(params, grads, strict=True):
+        matrices = {name: w for name, w in layer.items() if w.ndim > 1}
+        penalty += l2 / 2 * sum((w**2).sum() for w in matrices.values())
+        more = {name: layer_grads[name] + l2 / rows * w for name, w in matrices.items()}
+        changed.append({**layer_grads, **more})
+    return changed, penalty
+
+
+def move_average(average, params, decay, step):
+    """Towards the parameters; more at first. `step` is 1 for the first."""
+    rest = 1 - min(decay, (1 + step) / (10 + step))
+    for layer, layer_params in zip(average, params, strict=True):
+        for name, value in layer.items():
+            value += rest * (layer_params[name] - value)
+
+
 class Optimizer:
     """A spec and the moments of every tensor, in dicts like the parameters'."""
 
@@ -685,11 +733,17 @@ def train_epoch(
     weights=None,
     smoothing=0.0,
     clip_norm=0.0,
+    l2=0.0,
+    distort=None,
+    share_of=None,
+    average=None,
+    average_decay=0.0,
 ):
     """Train in place; return the loss summed over rows, as the core reports it.
 
     `optimizer` is an Optimizer, plain SGD when left out; `step` the number of batches
-    before this epoch.
+    before this epoch. `distort` takes a batch and its step's key, `share_of` the key;
+    `average` is moved too.
     """
     total = 0.0
     optimizer = Optimizer("sgd", params) if optimizer is None else optimizer
@@ -697,17 +751,23 @@ def train_epoch(
         rows = order[begin : begin + batch_size]
         row_weights = None if weights is None else weights[rows]
         mode = training_mode(seed, step)
+        inputs = x[rows] if distort is None else distort(x[rows], mode.key)
+        share = 1.0 if share_of is None else share_of(mode.key)
+        inputs = share * inputs + (1 - share) * np.roll(inputs, -1, axis=0)
         row_loss, grads, caches = batch(
-            layers, params, x[rows], y[rows], loss, mode, row_weights, smoothing
+            layers, params, inputs, y[rows], loss, mode, row_weights, smoothing, share
         )
-        total += row_loss.sum()
         if clip_norm > 0:
             grads = clip_by_norm(grads, clip_norm)
+        grads, penalty = penalise(params, grads, l2, len(rows))
+        total += row_loss.sum() + penalty
         step += 1
         optimizer.update(params, grads, lr, step)
         for layer_params, cache in zip(params, caches, strict=True):
             if "state" in cache:
                 layer_params.state = cache["state"]
+        if average is not None:
+            move_average(average, params, average_decay, step)
     return total
 
 

@@ -291,7 +291,7 @@ OWN_ERRORS = [
     (own({"type": "flatten"}, shape=[3, 0]), "input_shape[1]: expected an integer in "
      "[1, 2147483647], got 0"),
     (own({"type": "flatten"}, loss="mse"), "loss: expected one of softmax_cross_entropy, "
-     "squared_error, got 'mse'"),
+     "sigmoid_cross_entropy, squared_error, poisson, got 'mse'"),
     (own({"type": "flaten"}), "layers[0].type: unknown layer type 'flaten'; did you mean "
      "'flatten'?"),
     (own({"type": "Dense", "units": 1}), "layers[0].type: unknown layer type 'Dense'; did "

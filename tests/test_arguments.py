@@ -268,7 +268,7 @@ def test_one_rate_for_each_step(net):
 
 
 def test_unknown_loss():
-    with pytest.raises(ValueError, match="^loss: expected softmax_cross_entropy or"):
+    with pytest.raises(ValueError, match="^loss: expected softmax_cross_entropy, sigmoid"):
         _core.Net([dense(2)], (4,), "hinge")
 
 

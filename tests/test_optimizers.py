@@ -250,6 +250,61 @@ def test_row_weights_go_with_squared_error(level):
     assert relative(net.params, reference.flatten(params)) < 1e-5
 
 
+@pytest.mark.parametrize("spec", [OPTIMIZERS[k] for k in (0, 5, 8, 12)], ids=name_of)
+def test_penalty_matches_twin(spec, level):
+    """Of matrices, not of biases and scales; beside the optimiser's own weight decay."""
+    lr = 0.1 if spec["type"] == "sgd" else 0.01
+    net, params, _, losses, expected = train_both(CASE, spec, lr, l2=0.7)
+    _, _, _, plain, _ = train_both(CASE, spec, lr)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert losses[0] > 1.05 * plain[0]
+    for got, layer in zip(reference.unflatten(net.params, params), params, strict=True):
+        for name, value in layer.items():
+            assert relative(got[name], value) < 1e-5, name
+
+
+def test_penalty_of_a_large_net_matches_twin(level):
+    """Its parameters are cut into several slices, which end within a matrix."""
+    case = Case("large", [dense(300, "relu"), dense(70)], (90,), SOFTMAX, 20)
+    net, params, _, losses, expected = train_both(case, {"type": "sgd"}, 0.05, l2=2.0)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert relative(net.params, reference.flatten(params)) < 1e-5
+
+
+@pytest.mark.parametrize("spec", [OPTIMIZERS[0], OPTIMIZERS[7]], ids=name_of)
+def test_average_matches_twin(spec, level):
+    x, y, params = arrays(CASE)
+    twin, average = (
+        reference.Optimizer(spec, params),
+        reference.unflatten(reference.flatten(params), params),
+    )
+    net = native(CASE, params, spec)
+    got = net.params.copy()
+    order = np.arange(CASE.rows, dtype=np.int32)
+    net.train(
+        *native_arrays(CASE, x, y), order, 5, 0.1, epochs=9, average=got, average_decay=0.7
+    )
+    for epoch in range(9):
+        reference.train_epoch(
+            CASE.layers, params, x, y, order, 5, 0.1, SOFTMAX, twin, 4 * epoch,
+            average=average, average_decay=0.7,
+        )  # fmt: skip
+    assert relative(net.params, reference.flatten(params)) < 1e-4
+    assert relative(got, reference.flatten(average)) < 1e-4
+    assert relative(got, net.params) > 1e-3
+
+
+def test_an_average_changes_no_bit_of_training():
+    x, y, params = arrays(CASE)
+    data, order = native_arrays(CASE, x, y), np.arange(CASE.rows, dtype=np.int32)
+    adam = {"type": "adam"}
+    with_one, without = native(CASE, params, adam), native(CASE, params, adam)
+    average = with_one.params.copy()
+    with_one.train(*data, order, 5, 0.1, average=average, average_decay=0.9)
+    without.train(*data, order, 5, 0.1)
+    assert with_one.weights.tobytes() == without.weights.tobytes()
+
+
 def test_a_rate_for_each_step():
     x, y, params = arrays(CASE)
     data, order = native_arrays(CASE, x, y), np.arange(CASE.rows, dtype=np.int32)

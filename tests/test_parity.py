@@ -8,7 +8,10 @@ import pytest
 import reference
 from cases import (
     CASES,
+    POISSON,
+    SIGMOID,
     SOFTMAX,
+    SQUARES,
     Case,
     activation,
     arrays,
@@ -33,6 +36,13 @@ else:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: make parity")
 
 F = torch.nn.functional
+
+PREDICTIONS = {
+    SOFTMAX: lambda out: out.softmax(1),
+    SIGMOID: torch.sigmoid,
+    SQUARES: lambda out: out,
+    POISSON: torch.exp,
+}
 
 ACTIVATIONS = {
     "linear": lambda z, alpha: z,
@@ -159,7 +169,13 @@ class TorchNet:
         out = self.forward(x, [{}] * len(self.layers) if caches is None else caches)
         if self.case.loss == SOFTMAX:
             return F.cross_entropy(out, y.long())
-        return ((out - y) ** 2).sum(dim=1).mean()
+        if self.case.loss == SQUARES:
+            return ((out - y) ** 2).sum(dim=1).mean()
+        if self.case.loss == SIGMOID:
+            rows = F.binary_cross_entropy_with_logits(out, y, reduction="none")
+        else:
+            rows = F.poisson_nll_loss(out, y, reduction="none") + torch.xlogy(y, y) - y
+        return rows.sum(dim=1).mean()
 
     def flat(self, tensors):
         return np.concatenate([t.detach().numpy().ravel() for t in tensors])
@@ -184,7 +200,7 @@ def test_gradients_of_one_step(case):
     if net.tensors:
         loss.backward()
         expected = net.flat([t.grad for t in net.tensors])
-        if case.loss != SOFTMAX:
+        if case.loss == SQUARES:
             expected = expected / 2  # squared_error is differentiated as one half of it
         assert relative(grads, expected) < 1e-5
 
@@ -198,7 +214,7 @@ def test_outputs_in_inference(case):
     x32, _ = native_arrays(case, x, y)
     with torch.no_grad():
         out = TorchNet(case, params).forward(torch.from_numpy(x32), [{}] * len(case.layers))
-    expected = out.softmax(1) if case.loss == SOFTMAX else out
+    expected = PREDICTIONS[case.loss](out)
     assert relative(native(case, params).predict(x32), expected.numpy()) < 1e-5
 
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from environment import python_environment
 from PIL import Image
 
 import rnn_native as rn
+from environment import python_environment
 from rnn_native import attention_text, idx
 from rnn_native.cli import main
 

@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from environment import python_environment
 from matplotlib import colors
 from matplotlib.figure import Figure
 from PIL import Image
 
 import rnn_native as rn
+from environment import python_environment
 from rnn_native import attention_text, plots
 from rnn_native.errors import FormatError
 from rnn_native.history import EpochRow, History

@@ -8,10 +8,10 @@ import threading
 
 import numpy as np
 import pytest
-from environment import python_environment
 
 import rnn_native as rn
 from cases import SOFTMAX, dense
+from environment import python_environment
 from rnn_native import _core, _runtime
 
 CONFIG = "import rnn_native as rn, json; print(json.dumps(rn.show_config('dicts')))"

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from environment import program_environment
 
 HERE = Path(__file__).parent

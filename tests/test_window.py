@@ -10,10 +10,10 @@ import time
 
 import numpy as np
 import pytest
-from environment import program_environment, python_environment
 
 import rnn_native as rn
 from display import require, screen
+from environment import program_environment, python_environment
 from rnn_native import pretrained
 from rnn_native.recognizer import learning, model_choice, pictures
 from rnn_native.recognizer.reading import Reading

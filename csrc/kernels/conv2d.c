@@ -98,15 +98,6 @@ fill_rows(float *planes, const float *bias, bool relu, int n, int plane, int beg
     }
 }
 
-static bool
-is_blank(const float *x, int n)
-{
-    int nonzero = 0;
-    for (int i = 0; i < n; i++)
-        nonzero |= x[i] != 0;
-    return !nonzero;
-}
-
 static live_rows
 conv2d_live_rows(const float *inp, const window *s)
 {

@@ -40,3 +40,12 @@ gather_u8(float *out, const uint8_t *x, const int32_t *order, int size, int begi
             to[j] = (float)from[j] / 255.0f;
     }
 }
+
+static bool
+is_blank(const float *x, int n)
+{
+    int nonzero = 0;
+    for (int i = 0; i < n; i++)
+        nonzero |= x[i] != 0;
+    return !nonzero;
+}

@@ -384,12 +384,16 @@ static void attention_backward(float *q, float *k, float *v, int step,
 
 /* ---- losses: one double and one hit a row; the caller sums them in row order ---- */
 
+/* Of rows begin..end. targets: int32_t labels (rows) or float values (rows, size); label
+ * smoothing is for those losses that have it. */
+typedef void loss_gradient(float *dout, double *loss, uint8_t *hit, const float *out,
+                           const void *targets, float smoothing, int size, int begin,
+                           int end);
+
 /* p = softmax(z), row-wise; loss = -sum t ln p; dz = p - t, with t = (1 - smoothing) *
  * onehot(label) + smoothing / classes (Szegedy et al. 2016); a hit when the first maximum
  * is the label. The row maximum is subtracted before exp. */
-static void softmax_xent(float *dlogits, double *loss, uint8_t *hit, const float *logits,
-                         const int32_t *labels, int classes, float smoothing, int begin,
-                         int end);
+static loss_gradient softmax_xent;
 static void softmax(float *probabilities, const float *logits, int classes, int begin,
                     int end);
 
@@ -399,8 +403,19 @@ static void softmax_backward(float *dlogits, const float *dprobabilities,
 
 /* loss = sum of (y - t)^2 over a row; dy = y - t, the gradient of half of it (the
  * reference system's pair); a hit when every y is on its t's side of 0.5. */
-static void squared_error(float *dout, double *loss, uint8_t *hit, const float *out,
-                          const float *targets, int size, int begin, int end);
+static loss_gradient squared_error;
+
+/* p = 1 / (1 + e^-z); loss = -sum t ln p + (1 - t) ln(1 - p) over a row; dz = p - t, with t
+ * = (1 - smoothing) * target + smoothing / 2; a hit when every p is on its target's side of
+ * 0.5. */
+static loss_gradient sigmoid_xent;
+static void sigmoid_rows(float *probabilities, const float *logits, int size, int begin,
+                         int end);
+
+/* r = e^z; loss = sum of r - t + t ln(t / r) over a row, half the Poisson deviance; dz = r
+ * - t; a hit when every r is less than 0.5 from its t. */
+static loss_gradient poisson;
+static void exp_rows(float *rates, const float *log_rates, int size, int begin, int end);
 
 /* Row b's loss and gradient times weight[b]. */
 static void weigh_rows(float *dout, double *loss, const float *weight, int size, int begin,
@@ -417,11 +432,14 @@ static void reduce(float *target, const float *partials, size_t stride, int coun
 
 /* velocity NULL: no momentum. */
 static void sgd_step(float *p, float *velocity, const float *grads, int n, float lr,
-                     float scale, float momentum, bool nesterov, float weight_decay);
+                     float scale, float momentum, bool nesterov, float penalty);
 static void adam_step(float *p, float *m, float *v, const float *grads, int n, float lr,
                       float scale, double beta_1, double beta_2, float epsilon,
-                      float weight_decay, bool decoupled, int64_t step);
+                      float penalty, float decay, int64_t step);
 static double sum_of_squares(const float *x, int n);
+
+/* average += step * (p - average) */
+static void move_average(float *average, const float *p, int n, float step);
 
 /* ---- peak.c ---- */
 
@@ -456,13 +474,25 @@ typedef struct {
 typedef struct {
     tiny_layer layer[TINY_LAYERS];
     int n_layers;
-    bool has_labels; /* softmax cross-entropy of labels; else squared error of values */
+    loss_gradient *loss;
+    size_t target_bytes; /* of a row */
 } tiny_net;
 
 /* One epoch of SGD in batches, all weights in vectors; loss and hits are added to. */
 static void tiny_epoch(const tiny_net *net, float *params, double *loss, int64_t *hits,
                        const float *x, const void *targets, const int32_t *order, int n,
                        int batch, float lr);
+
+/* ---- augment.c ---- */
+
+/* image (channels, height, width) in place, changed by what `key` draws: sheared, scaled
+ * and turned around its centre, shifted, its coarse grid moved (Simard et al. 2003); pixels
+ * are interpolated between four, and outside all is 0. scratch: rnn_augmentation_scratch.
+ */
+static void augment(float *image, const rnn_augmentation *a, uint64_t key, float *scratch);
+
+/* row (n) = share * row + (1 - share) * other */
+static void mix_row(float *row, const float *other, float share, int n);
 
 /* ---- gather.c ---- */
 
@@ -471,5 +501,8 @@ static void gather_f32(float *out, const float *x, const int32_t *order, int siz
                        int begin, int end);
 static void gather_u8(float *out, const uint8_t *x, const int32_t *order, int size,
                       int begin, int end);
+
+/* Whether all of x (n) is zero. */
+static bool is_blank(const float *x, int n);
 
 #endif

@@ -5,15 +5,15 @@
 #include <math.h>
 
 /* v = momentum * v + g; p -= lr * v, or with nesterov p -= lr * (g + momentum * v).
- * g takes weight_decay * p first, as in PyTorch.        Sutskever et al. 2013 */
+ * g takes penalty * p first, as in PyTorch.             Sutskever et al. 2013 */
 static void
 sgd_step(float *p, float *velocity, const float *grads, int n, float lr, float scale,
-         float momentum, bool nesterov, float weight_decay)
+         float momentum, bool nesterov, float penalty)
 {
     for (int i = 0; i < n; i += VL) {
         int lanes = n - i < VL ? n - i : VL;
         vf value = v_load_part(p + i, lanes);
-        vf g = v_load_part(grads + i, lanes) * scale + weight_decay * value;
+        vf g = v_load_part(grads + i, lanes) * scale + penalty * value;
         if (velocity != NULL) {
             vf v = momentum * v_load_part(velocity + i, lanes) + g;
             v_store_part(velocity + i, v, lanes);
@@ -25,10 +25,10 @@ sgd_step(float *p, float *velocity, const float *grads, int n, float lr, float s
 
 /* m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, p -= lr m^ / (sqrt(v^) + eps) with the bias
  * corrections m^ = m / (1 - b1^t), v^ = v / (1 - b2^t).            Kingma and Ba 2014.
- * Weight decay is added to g (Adam) or taken off p directly (AdamW, Loshchilov 2017). */
+ * penalty * p is added to g; decay * p is taken off p directly (AdamW, Loshchilov 2017). */
 static void
 adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, float scale,
-          double beta_1, double beta_2, float epsilon, float weight_decay, bool decoupled,
+          double beta_1, double beta_2, float epsilon, float penalty, float decay,
           int64_t step)
 {
     /* 1 - beta in double: in float32, 1 - 0.999 is off by 5e-5 of itself. */
@@ -39,11 +39,8 @@ adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, flo
     for (int i = 0; i < n; i += VL) {
         int lanes = n - i < VL ? n - i : VL;
         vf value = v_load_part(p + i, lanes);
-        vf g = v_load_part(grads + i, lanes) * scale;
-        if (decoupled)
-            value -= lr * weight_decay * value;
-        else
-            g += weight_decay * value;
+        vf g = v_load_part(grads + i, lanes) * scale + penalty * value;
+        value -= lr * decay * value;
         vf mean = keep_m * v_load_part(m + i, lanes) + take_m * g;
         vf square = keep_v * v_load_part(v + i, lanes) + take_v * (g * g);
         v_store_part(m + i, mean, lanes);
@@ -53,12 +50,37 @@ adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, flo
     }
 }
 
-/* In float64, in order. */
+/* Numbers that sum_of_squares adds up in float32, by lane, before it goes on in float64. */
+#define SQUARES_BLOCK 1024
+
 static double
 sum_of_squares(const float *x, int n)
 {
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += (double)x[i] * x[i];
-    return sum;
+    double total = 0;
+    for (int begin = 0; begin < n; begin += SQUARES_BLOCK) {
+        int end = n - begin < SQUARES_BLOCK ? n : begin + SQUARES_BLOCK;
+        vf sum = {0}, other = {0};
+        int i = begin;
+        for (; i + 2 * VL <= end; i += 2 * VL) {
+            vf a = v_load(x + i), b = v_load(x + i + VL);
+            sum += a * a;
+            other += b * b;
+        }
+        for (; i < end; i += VL) {
+            vf a = v_load_part(x + i, end - i < VL ? end - i : VL);
+            sum += a * a;
+        }
+        total += v_sum(sum + other);
+    }
+    return total;
+}
+
+static void
+move_average(float *average, const float *p, int n, float step)
+{
+    for (int i = 0; i < n; i += VL) {
+        int lanes = n - i < VL ? n - i : VL;
+        vf old = v_load_part(average + i, lanes);
+        v_store_part(average + i, old + step * (v_load_part(p + i, lanes) - old), lanes);
+    }
 }

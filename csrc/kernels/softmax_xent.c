@@ -42,12 +42,12 @@ greatest(const float *z, int n)
 
 static void
 softmax_xent(float *dlogits, double *loss, uint8_t *hit, const float *logits,
-             const int32_t *labels, int classes, float smoothing, int begin, int end)
+             const void *labels, float smoothing, int classes, int begin, int end)
 {
     for (int b = begin; b < end; b++) {
         const float *z = logits + (ptrdiff_t)b * classes;
         float *d = dlogits + (ptrdiff_t)b * classes;
-        int label = labels[b];
+        int label = ((const int32_t *)labels)[b];
         int best = first_maximum(z, classes);
         float sum = shifted_exp(d, z, z[best], classes);
         double below = 0; /* how far the other logits lie below the greatest, on average */

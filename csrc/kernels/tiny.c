@@ -107,12 +107,8 @@ tiny_score(const tiny_net *net, double *loss, int64_t *hits, vf out, const void 
     uint8_t hit;
     int size = net->layer[net->n_layers - 1].units;
     v_store(outputs, out);
-    if (net->has_labels)
-        softmax_xent(gradient, &row_loss, &hit, outputs, (const int32_t *)targets + row,
-                     size, 0.0f, 0, 1);
-    else
-        squared_error(gradient, &row_loss, &hit, outputs,
-                      (const float *)targets + row * size, size, 0, 1);
+    net->loss(gradient, &row_loss, &hit, outputs,
+              (const char *)targets + (size_t)row * net->target_bytes, 0.0f, size, 0, 1);
     *loss += row_loss;
     *hits += hit;
     return v_load(gradient);

@@ -43,6 +43,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     rnn_net *net = r->net;
     bool gather = needs_gathering(r, batch), score = purpose != RNN_FOR_OUTPUTS;
     r->rows = batch->rows;
+    r->has_weights = batch->data->weights != NULL;
     r->inp = gather ? net->inp
                     : (const float *)batch->data->x
                           + (ptrdiff_t)batch->begin * rnn_net_in_size(net);
@@ -57,8 +58,6 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
         bool is_last = c.end == net->n_steps;
         if (is_last) {
             c.score = score;
-            c.targets = net->targets;
-            c.weights = batch->data->weights != NULL ? net->weights : NULL;
             c.predictions = predictions;
             c.backward = purpose == RNN_FOR_TRAINING;
         }

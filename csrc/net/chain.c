@@ -1,5 +1,6 @@
 #include "chain.h"
 
+#include "inputs.h"
 #include "pass.h"
 
 #include <string.h>
@@ -7,54 +8,20 @@
 /* Rows that go through a chain at a time. */
 #define CHUNK_ROWS 8
 
-static void
-gather_rows(const rnn_chain *c, int begin, int end)
-{
-    rnn_net *net = c->run->net;
-    const rnn_batch *batch = c->gather;
-    const rnn_data *data = batch->data;
-    int size = rnn_net_in_size(net);
-    size_t skipped = batch->order != NULL ? 0 : (size_t)batch->begin;
-    const char *x = (const char *)data->x
-                    + skipped * (size_t)size * (data->x_is_bytes ? 1 : sizeof(float));
-    if (c->run->is_sparse)
-        net->level->nonzeros_by_row(&net->nonzeros, x, data->x_is_bytes, batch->order,
-                                    begin, end);
-    else if (data->x_is_bytes)
-        net->level->gather_u8(net->inp, (const void *)x, batch->order, size, begin, end);
-    else
-        net->level->gather_f32(net->inp, (const void *)x, batch->order, size, begin, end);
-}
-
-/* Bytes that the processor fetches at once. */
-#define CACHE_LINE 64
-
-/* Asks for the rows that take these rows' places in the next batch: they lie anywhere in
- * the data. */
-static void
-prefetch_next(const rnn_chain *c, int begin, int end)
-{
-    const rnn_batch *batch = c->gather;
-    size_t bytes = (size_t)rnn_net_in_size(c->run->net)
-                   * (batch->data->x_is_bytes ? 1 : sizeof(float));
-    for (int i = batch->rows + begin; i < batch->rows + end && i < batch->following; i++) {
-        const char *row = (const char *)batch->data->x + (size_t)batch->order[i] * bytes;
-        for (size_t at = 0; at < bytes; at += CACHE_LINE)
-            __builtin_prefetch(row + at, 0, 2);
-    }
-}
-
 /* The gradient with respect to the outputs goes where backward begins. */
 static void
-score_rows(const rnn_chain *c, int begin, int end)
+score_rows(const rnn_chain *c, int begin, int end, int slice)
 {
     const rnn_net *net = c->run->net;
     const rnn_step *last = &net->steps[net->n_steps - 1];
     int size = rnn_net_out_size(net);
     net->loss->gradient(last->dout, net->loss_of_row, net->hit_of_row, last->out,
-                        c->targets, c->run->smoothing, size, begin, end);
-    if (c->weights != NULL)
-        net->level->weigh_rows(last->dout, net->loss_of_row, c->weights, size, begin, end);
+                        net->targets, c->run->smoothing, size, begin, end);
+    if (c->run->has_weights)
+        net->level->weigh_rows(last->dout, net->loss_of_row, net->weights, size, begin,
+                               end);
+    if (c->run->share < 1)
+        rnn_mix_losses(c->run, begin, end, slice);
 }
 
 static void
@@ -95,10 +62,8 @@ chain_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
 {
     const rnn_net *net = c->run->net;
     int64_t clock = rnn_profile_begin(net);
-    if (c->gather != NULL) {
-        gather_rows(c, begin, end);
-        prefetch_next(c, begin, end);
-    }
+    if (c->gather != NULL)
+        rnn_make_inputs(c->run, c->gather, begin, end, slice);
     rnn_profile_end(net, slice, net->n_steps, RNN_WORK_GATHER, clock);
     for (int i = c->begin; c->forward && i < c->end; i++) {
         rnn_io io = rnn_step_io(c->run, i, begin, end - begin, slice);
@@ -106,7 +71,7 @@ chain_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
     }
     clock = rnn_profile_begin(net);
     if (c->score)
-        score_rows(c, begin, end);
+        score_rows(c, begin, end, slice);
     if (c->predictions != NULL)
         predict_rows(c, begin, end);
     rnn_profile_end(net, slice, net->n_steps, RNN_WORK_LOSS, clock);

@@ -13,8 +13,6 @@ typedef struct {
     bool forward;
     bool score;
     bool backward;
-    const void *targets;
-    const float *weights;
     float *predictions; /* NULL: not wanted */
 } rnn_chain;
 

@@ -50,7 +50,11 @@ run_tiny(const rnn_layer *layers, int n_layers, const rnn_loss_type *loss, float
          double *sum, int64_t *hits, const float *x, const void *targets,
          const int32_t *order, int n, int batch_size, float lr)
 {
-    tiny_net net = {.n_layers = n_layers, .has_labels = loss->targets == RNN_LABELS};
+    size_t values = (size_t)layers[n_layers - 1].out_size;
+    tiny_net net = {.n_layers = n_layers,
+                    .loss = loss->gradient,
+                    .target_bytes = loss->targets == RNN_LABELS ? sizeof(int32_t)
+                                                                : values * sizeof(float)};
     size_t offset = 0;
     for (int i = 0; i < n_layers; i++) {
         net.layer[i] = (tiny_layer){.in = layers[i].in_size,

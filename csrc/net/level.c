@@ -5,6 +5,7 @@
 
 #include "../kernels/activations.c"
 #include "../kernels/attention.c"
+#include "../kernels/augment.c"
 #include "../kernels/conv2d.c"
 #include "../kernels/dense.c"
 #include "../kernels/dense_transposed.c"
@@ -16,10 +17,12 @@
 #include "../kernels/optimizers.c"
 #include "../kernels/peak.c"
 #include "../kernels/pool2d.c"
+#include "../kernels/poisson.c"
 #include "../kernels/pooled.c"
 #include "../kernels/reduce.c"
 #include "../kernels/rmsnorm.c"
 #include "../kernels/sigmoid_2_4_1.c"
+#include "../kernels/sigmoid_xent.c"
 #include "../kernels/softmax_xent.c"
 #include "../kernels/squared_error.c"
 #include "../kernels/tiny.c"
@@ -59,24 +62,11 @@ static const rnn_layer_type *const layer_types[] = {
     &rmsnorm_layer,    &self_attention_layer, &softmax_layer,     NULL,
 };
 
-static void
-softmax_xent_gradient(float *dout, double *loss, uint8_t *hit, const float *out,
-                      const void *targets, float smoothing, int size, int begin, int end)
-{
-    softmax_xent(dout, loss, hit, out, targets, size, smoothing, begin, end);
-}
-
-static void
-squared_error_gradient(float *dout, double *loss, uint8_t *hit, const float *out,
-                       const void *targets, float smoothing, int size, int begin, int end)
-{
-    (void)smoothing;
-    squared_error(dout, loss, hit, out, targets, size, begin, end);
-}
-
 static const rnn_loss_type loss_types[] = {
-    {"softmax_cross_entropy", RNN_LABELS, softmax_xent_gradient, softmax},
-    {"squared_error", RNN_VALUES, squared_error_gradient, NULL},
+    {"softmax_cross_entropy", RNN_LABELS, softmax_xent, softmax},
+    {"sigmoid_cross_entropy", RNN_VALUES, sigmoid_xent, sigmoid_rows},
+    {"squared_error", RNN_VALUES, squared_error, NULL},
+    {"poisson", RNN_VALUES, poisson, exp_rows},
     {"none", RNN_VALUES, NULL, NULL},
     {NULL, RNN_LABELS, NULL, NULL},
 };
@@ -100,9 +90,12 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .nonzeros_by_row = nonzeros_by_row,
     .nonzeros_by_column = nonzeros_by_column,
     .count_nonzeros = count_nonzeros,
+    .augment = augment,
+    .mix_row = mix_row,
     .weigh_rows = weigh_rows,
     .reduce = reduce,
     .sum_of_squares = sum_of_squares,
+    .move_average = move_average,
     .multiply_adds = multiply_adds,
     .read_slack = RNN_READ_SLACK,
 };

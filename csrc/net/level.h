@@ -2,6 +2,7 @@
 #ifndef RNN_LEVEL_H
 #define RNN_LEVEL_H
 
+#include "../base/augmentation.h"
 #include "../base/nonzeros.h"
 #include "layer.h"
 #include "optimizer.h"
@@ -53,11 +54,14 @@ typedef struct {
                             const int32_t *order, int begin, int end);
     void (*nonzeros_by_column)(rnn_nonzeros *z, int rows, int range);
     int (*count_nonzeros)(const void *row, bool is_bytes, int n);
+    void (*augment)(float *image, const rnn_augmentation *a, uint64_t key, float *scratch);
+    void (*mix_row)(float *row, const float *other, float share, int n);
     void (*weigh_rows)(float *dout, double *loss, const float *weight, int size, int begin,
                        int end);
     void (*reduce)(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
     double (*sum_of_squares)(const float *x, int n);
+    void (*move_average)(float *average, const float *p, int n, float step);
     double (*multiply_adds)(float *result, float factor, float term, int n);
     int read_slack; /* floats that kernels may read past the end of a matrix */
 } rnn_level;

@@ -191,6 +191,7 @@ rnn_net_free(rnn_net *net)
     free(net->profile);
     free(net->workspace);
     free(net->nonzeros_memory);
+    free(net->making);
     free(net->packed);
     free(net->grads);
     free(net->moments);
@@ -309,6 +310,26 @@ rnn_net_need_packed(rnn_net *net)
     for (int i = 0; i < net->n_steps; next += net->steps[i++].layer.packed)
         if (net->steps[i].layer.packed > 0)
             net->steps[i].packed = next;
+    return RNN_OK;
+}
+
+rnn_status
+rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation)
+{
+    int in = rnn_net_in_size(net), out = rnn_net_out_size(net);
+    size_t each = (size_t)(in > out ? in : out), count = 0;
+    if (augmentation != NULL)
+        each += rnn_augmentation_scratch(augmentation);
+    if (each <= net->making_each)
+        return RNN_OK;
+    if (!rnn_size_add(&count, each, RNN_MAX_ROW_SLICES))
+        return RNN_ENOMEM;
+    float *making = new_arena(net, count, 0);
+    if (making == NULL)
+        return RNN_ENOMEM;
+    free(net->making);
+    net->making = making;
+    net->making_each = each;
     return RNN_OK;
 }
 

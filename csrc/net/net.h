@@ -2,6 +2,7 @@
 #ifndef RNN_NET_H
 #define RNN_NET_H
 
+#include "../base/augmentation.h"
 #include "../base/nonzeros.h"
 #include "../base/team.h"
 #include "layer.h"
@@ -57,6 +58,8 @@ typedef struct {
     rnn_nonzeros nonzeros;
     void *nonzeros_memory; /* NULL until something needs it */
     float *packed;         /* working copies of steps' parameters; NULL until needed */
+    float *making;         /* where slices of rows make their inputs; NULL until needed */
+    size_t making_each;    /* floats of it for a slice */
 
     /* Room for `capacity` rows, in one allocation behind `workspace`. */
     int capacity;
@@ -89,6 +92,9 @@ rnn_status rnn_net_reserve(rnn_net *net, int rows);
 rnn_status rnn_net_need_grads(rnn_net *net);
 rnn_status rnn_net_need_nonzeros(rnn_net *net);
 rnn_status rnn_net_need_packed(rnn_net *net);
+
+/* Makes room to distort images (NULL: not to) and mix rows, for each slice of rows. */
+rnn_status rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation);
 
 /* Begins to measure, or ends it. */
 rnn_status rnn_net_set_profile(rnn_net *net, bool on);
@@ -128,13 +134,25 @@ typedef struct {
     const double *lr; /* one learning rate, or one for each step of the call */
     int64_t n_lr;
     double clip_norm; /* of the gradient, before the update; 0: not clipped */
-    float smoothing;  /* of labels */
-    uint64_t seed;    /* of masks */
-    int64_t step;     /* steps before this call: masks and bias corrections go on from it */
+    double l2; /* penalty l2 / 2 * sum w^2 of a batch's summed loss, w all but vectors */
+    float smoothing;                      /* of labels */
+    const rnn_augmentation *augmentation; /* of the inputs; or NULL */
+    double mixup;   /* alpha of Beta(alpha, alpha), a row's share in the mix; 0: none */
+    float *average; /* param_count floats, moved towards the parameters; or NULL */
+    double average_decay;
+    uint64_t seed; /* of masks */
+    int64_t step;  /* steps before this call: masks and bias corrections go on from it */
 } rnn_schedule;
 
+/* Largest alpha of mixup that rnn_schedule takes. */
+#define RNN_MAX_MIXUP 4
+
+/* Batches in an epoch. */
+int64_t rnn_schedule_steps(const rnn_schedule *schedule);
+
 /* Trains schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
- * before its batch's update. On RNN_ENONFINITE the parameters are those before the batch at
+ * before its batch's update, penalties included. On RNN_ENONFINITE the parameters are those
+ * before the batch at
  * (*epoch, *batch), counted from 0; of a net with a fused epoch, those before the epoch.
  * Parameters are looked at before the first epoch and after each: a weight that meets only
  * zeros could otherwise stay NaN unseen. */

@@ -12,8 +12,9 @@ typedef struct {
     size_t count;
     const double *attr;
     double lr;
-    float scale;  /* of the gradients: below 1 when they are clipped */
-    int64_t step; /* 1 for the first */
+    float scale;   /* of the gradients: below 1 when they are clipped */
+    float penalty; /* penalty * params is added to the gradients */
+    int64_t step;  /* 1 for the first */
 } rnn_update;
 
 typedef struct {

@@ -28,7 +28,7 @@ sgd_update(const rnn_update *u, size_t begin, size_t end)
     sgd_step(u->params + begin, sgd_moments(u->attr) ? u->moments + begin : NULL,
              u->grads + begin, (int)(end - begin), (float)u->lr, u->scale,
              (float)u->attr[SGD_MOMENTUM], u->attr[SGD_NESTEROV] != 0,
-             (float)u->attr[SGD_WEIGHT_DECAY]);
+             u->penalty + (float)u->attr[SGD_WEIGHT_DECAY]);
 }
 
 enum { ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, ADAM_WEIGHT_DECAY };
@@ -60,24 +60,24 @@ adam_is_plain(const double *attr)
 }
 
 static void
-update_adam(const rnn_update *u, size_t begin, size_t end, bool decoupled)
+update_adam(const rnn_update *u, size_t begin, size_t end, float penalty, float decay)
 {
     adam_step(u->params + begin, u->moments + begin, u->moments + u->count + begin,
               u->grads + begin, (int)(end - begin), (float)u->lr, u->scale,
               u->attr[ADAM_BETA_1], u->attr[ADAM_BETA_2], (float)u->attr[ADAM_EPSILON],
-              (float)u->attr[ADAM_WEIGHT_DECAY], decoupled, u->step);
+              u->penalty + penalty, decay, u->step);
 }
 
 static void
 adam_update(const rnn_update *u, size_t begin, size_t end)
 {
-    update_adam(u, begin, end, false);
+    update_adam(u, begin, end, (float)u->attr[ADAM_WEIGHT_DECAY], 0);
 }
 
 static void
 adamw_update(const rnn_update *u, size_t begin, size_t end)
 {
-    update_adam(u, begin, end, true);
+    update_adam(u, begin, end, 0, (float)u->attr[ADAM_WEIGHT_DECAY]);
 }
 
 static const rnn_optimizer_type optimizer_types[] = {

@@ -35,7 +35,7 @@ rnn_status
 rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
               const rnn_batch *all)
 {
-    *r = (rnn_run){.net = net, .stop = stop, .asked = rnn_nanoseconds()};
+    *r = (rnn_run){.net = net, .stop = stop, .asked = rnn_nanoseconds(), .share = 1};
     double elements = (double)net->capacity * rnn_net_in_size(net);
     if (net->steps[0].layer.takes_nonzeros && elements < INT32_MAX
         && density(net, all) < net->sparse_below) {

@@ -20,10 +20,13 @@ typedef struct {
     bool is_packed; /* parameters are current in the working copies */
     uint64_t key;   /* of the step under way */
     float smoothing;
+    const rnn_augmentation *augmentation; /* of the batch's inputs; or NULL */
+    double share;  /* of a row in its mix with the next one; 1: not mixed */
     int64_t asked; /* when the stop hook was asked last, in nanoseconds */
 
     /* Of the batch under way: */
     int rows;
+    bool has_weights; /* in net->weights */
     const float *inp;
     int backward_from; /* steps from here on have had their OUTPUT and INPUT */
 } rnn_run;
@@ -67,8 +70,8 @@ rnn_score rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpos
  * outputs the last step's dout must hold the gradient with respect to them. */
 void rnn_run_backward(rnn_run *r, float *target, float alpha, float beta);
 
-/* The optimiser's update from net->grads, the gradient clipped to clip_norm when that is
- * above 0. `step` counts from 1. */
-void rnn_run_update(rnn_run *r, double lr, double clip_norm, int64_t step);
+/* The optimiser's update from net->grads, clipped and penalised as the schedule says; then
+ * the average's. `step` counts from 1. Returns the penalty before the update. */
+double rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step);
 
 #endif

@@ -1,9 +1,13 @@
+#include "inputs.h"
 #include "run.h"
 
 #include "../base/rng.h"
 
 #include <math.h>
 #include <string.h>
+
+/* Part of a step's key, beside those of layers, which count from 0. */
+#define MIXUP_PART (UINT64_C(2) << 32)
 
 /* Rows that evaluate and predict take at a time. */
 #define EVALUATE_ROWS 128
@@ -12,6 +16,13 @@ static int
 smaller(int a, int b)
 {
     return a < b ? a : b;
+}
+
+int64_t
+rnn_schedule_steps(const rnn_schedule *schedule)
+{
+    int n = schedule->n_order, size = schedule->batch_size;
+    return n / size + (n % size != 0);
 }
 
 /* Learning rate of a step, counted from 0 within the call. */
@@ -25,7 +36,15 @@ lr_of(const rnn_schedule *schedule, int64_t step)
 static bool
 is_folded(const rnn_net *net, const rnn_schedule *schedule)
 {
-    return schedule->clip_norm == 0 && net->optimizer.type->is_plain(net->optimizer.attr);
+    return schedule->clip_norm == 0 && schedule->l2 == 0 && schedule->average == NULL
+           && net->optimizer.type->is_plain(net->optimizer.attr);
+}
+
+/* Whether rows are not trained on as they lie in the data. */
+static bool
+makes_inputs(const rnn_schedule *schedule)
+{
+    return schedule->augmentation != NULL || schedule->mixup > 0;
 }
 
 static rnn_status
@@ -34,6 +53,8 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, in
 {
     rnn_net *net = r->net;
     r->key = rnn_mask_key(schedule->seed, (uint64_t)(schedule->step + step));
+    if (schedule->mixup > 0)
+        r->share = rnn_draw_share(schedule->mixup, rnn_mask_key(r->key, MIXUP_PART));
     rnn_run_prepare(r);
     rnn_score batch_score = rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
     if (!isfinite(batch_score.loss))
@@ -44,7 +65,7 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, in
     }
     else {
         rnn_run_backward(r, net->grads, 1.0f / (float)batch->rows, 0.0f);
-        rnn_run_update(r, lr, schedule->clip_norm, schedule->step + step + 1);
+        batch_score.loss += rnn_run_update(r, schedule, lr, schedule->step + step + 1);
     }
     score->loss += batch_score.loss;
     score->hits += batch_score.hits;
@@ -78,7 +99,7 @@ find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_schedule *s
     for (; fused->run != NULL; fused++)
         if (!data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
             && data->weights == NULL && schedule->n_lr == 1 && schedule->smoothing == 0
-            && is_folded(net, schedule)
+            && is_folded(net, schedule) && !makes_inputs(schedule)
             && fused->matches(net->layers, net->n_layers, net->loss, schedule->batch_size))
             return fused;
     return NULL;
@@ -107,10 +128,12 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
               rnn_stop stop, rnn_score *scores, int *epoch, int *batch)
 {
     int most = smaller(schedule->batch_size, schedule->n_order);
-    int64_t steps = schedule->n_order / most + (schedule->n_order % most != 0);
+    int64_t steps = rnn_schedule_steps(schedule);
     rnn_status status = rnn_net_reserve(net, most);
     if (status == RNN_OK && !is_folded(net, schedule))
         status = rnn_net_need_grads(net);
+    if (status == RNN_OK && makes_inputs(schedule))
+        status = rnn_net_need_making(net, schedule->augmentation);
     if (status != RNN_OK)
         return status;
     const rnn_fused_epoch *fused = find_fused_epoch(net, data, schedule);
@@ -127,6 +150,7 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
         status = rnn_run_pack(&r);
     r.training = r.moves_state = true;
     r.smoothing = schedule->smoothing;
+    r.augmentation = schedule->augmentation;
     for (*epoch = 0; *epoch < schedule->epochs && status == RNN_OK; ++*epoch) {
         rnn_score *score = &scores[*epoch];
         *score = (rnn_score){0, 0};

@@ -6,6 +6,9 @@ typedef struct {
     rnn_net *net;
     rnn_update update;
     int slices;
+    float penalty;      /* of parameters that are not vectors */
+    float *average;     /* or NULL */
+    float average_step; /* how far it goes towards the parameters */
 } update_job;
 
 /* Slices of all parameters; a fixed number of blocks, so that the norm's order is fixed. */
@@ -30,32 +33,95 @@ norm_slice(void *context, int slice)
         job->net->grads + begin, (int)(update_end(job, slice) - begin));
 }
 
+/* The part of begin..end that one parameter covers; whether there is any. */
+static bool
+overlap(const rnn_net *net, int layer, int param, size_t *begin, size_t *end)
+{
+    const rnn_param *p = &net->layers[layer].param[param];
+    size_t first = net->param_offset[layer] + p->offset;
+    size_t last = first + (size_t)rnn_shape_size(&p->shape);
+    if (p->is_state || last <= *begin || first >= *end)
+        return false;
+    *begin = first > *begin ? first : *begin;
+    *end = last < *end ? last : *end;
+    return true;
+}
+
+/* Updates begin..end parameter by parameter: vectors (biases, scales) are not penalised.
+ * Returns the sum of squares of the others, as they were. */
+static double
+update_penalised(const update_job *job, size_t begin, size_t end)
+{
+    const rnn_net *net = job->net;
+    double squares = 0;
+    for (int l = 0; l < net->n_layers; l++)
+        for (int k = 0; k < net->layers[l].n_params; k++) {
+            size_t first = begin, last = end;
+            rnn_update update = job->update;
+            if (!overlap(net, l, k, &first, &last))
+                continue;
+            if (net->layers[l].param[k].shape.rank > 1) {
+                update.penalty = job->penalty;
+                squares +=
+                    net->level->sum_of_squares(net->params + first, (int)(last - first));
+            }
+            net->optimizer.type->update(&update, first, last);
+        }
+    return squares;
+}
+
 static void
 update_slice(void *context, int slice)
 {
     const update_job *job = context;
-    int64_t clock = rnn_profile_begin(job->net);
-    job->net->optimizer.type->update(&job->update, update_begin(job, slice),
-                                     update_end(job, slice));
-    rnn_profile_end(job->net, slice, job->net->n_steps, RNN_WORK_UPDATE, clock);
+    const rnn_net *net = job->net;
+    size_t begin = update_begin(job, slice), end = update_end(job, slice);
+    int64_t clock = rnn_profile_begin(net);
+    if (job->penalty > 0)
+        net->sums[slice] = update_penalised(job, begin, end);
+    else
+        net->optimizer.type->update(&job->update, begin, end);
+    if (job->average != NULL)
+        net->level->move_average(job->average + begin, net->params + begin,
+                                 (int)(end - begin), job->average_step);
+    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_UPDATE, clock);
+}
+
+static double
+sum_of_slices(const update_job *job)
+{
+    double sum = 0;
+    for (int slice = 0; slice < job->slices; slice++)
+        sum += job->net->sums[slice];
+    return sum;
 }
 
 static float
 clip_scale(rnn_run *r, update_job *job, double clip_norm)
 {
-    double sum = 0;
     rnn_run_slices(r, norm_slice, job, job->slices, (double)job->net->param_count);
-    for (int slice = 0; slice < job->slices; slice++)
-        sum += job->net->sums[slice];
-    double norm = sqrt(sum);
+    double norm = sqrt(sum_of_slices(job));
     return norm > clip_norm ? (float)(clip_norm / norm) : 1.0f;
 }
 
-void
-rnn_run_update(rnn_run *r, double lr, double clip_norm, int64_t step)
+/* An average that began lately follows more closely (the rule of TensorFlow's
+ * ExponentialMovingAverage): else it would be made of initial weights for long. */
+static double
+average_step(double decay, int64_t step)
+{
+    double early = (1 + (double)step) / (10 + (double)step);
+    return 1 - (decay < early ? decay : early);
+}
+
+double
+rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step)
 {
     rnn_net *net = r->net;
-    update_job job = {.net = net, .slices = RNN_MAX_SLICES};
+    update_job job = {.net = net,
+                      .slices = RNN_MAX_SLICES,
+                      .penalty = (float)(schedule->l2 / r->rows),
+                      .average = schedule->average,
+                      .average_step = (float)average_step(schedule->average_decay, step)};
     job.update = (rnn_update){.params = net->params,
                               .grads = net->grads,
                               .moments = net->moments,
@@ -64,8 +130,9 @@ rnn_run_update(rnn_run *r, double lr, double clip_norm, int64_t step)
                               .lr = lr,
                               .scale = 1.0f,
                               .step = step};
-    if (clip_norm > 0)
-        job.update.scale = clip_scale(r, &job, clip_norm);
+    if (schedule->clip_norm > 0)
+        job.update.scale = clip_scale(r, &job, schedule->clip_norm);
     rnn_run_slices(r, update_slice, &job, job.slices,
                    ELEMENT_WORK * (double)net->param_count);
+    return job.penalty > 0 ? schedule->l2 / 2 * sum_of_slices(&job) : 0;
 }

@@ -14,6 +14,7 @@
 #endif
 #include <numpy/arrayobject.h>
 
+#include "../base/augmentation.h"
 #include "../base/status.h"
 #include "../net/optimizer.h"
 
@@ -60,6 +61,9 @@ int take_layer_specs(PyObject *sequence, layer_specs *specs);
 
 /* Reads an optimiser's dict, or plain SGD from None; 0, or -1 with the exception. */
 int take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer);
+
+/* Reads how images of `inputs` numbers are distorted; 0, or -1 with the exception. */
+int take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentation);
 
 /* ---- net_type.c ---- */
 

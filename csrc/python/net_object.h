@@ -1,4 +1,4 @@
-/* The object behind Net, for the two files that implement it. */
+/* The object behind Net, for the files that implement it. */
 #ifndef RNN_NET_OBJECT_H
 #define RNN_NET_OBJECT_H
 
@@ -14,7 +14,37 @@ typedef struct {
 
 #define NET(op) (((NetObject *)(op))->net)
 
-/* net_calls.c: train, evaluate, predict, gradients, maps. */
+/* ---- call.c: functions that return int give 0, or -1 with the exception ---- */
+
+/* A net is used by one thread at a time: between enter and leave nobody else may. */
+int enter(PyObject *op, const char *function);
+void leave(PyObject *op);
+
+/* A stop hook: takes the GIL for a moment and lets signal handlers run. */
+bool signal_pending(void *context);
+
+/* A copy of what was given, for indices: they are checked with the GIL and used without,
+ * when another thread may write to the caller's array. */
+PyArrayObject *take_copy(PyObject *object, const array_rule *rule);
+
+PyArrayObject *take_x(PyObject *op, const char *function, PyObject *x);
+PyArrayObject *take_y(PyObject *op, const char *function, PyObject *y, npy_intp n);
+
+/* Row weights; *array stays NULL for None. */
+int take_weights(const char *function, PyObject *weights, npy_intp n,
+                 PyArrayObject **array);
+int check_smoothing(const char *function, double smoothing);
+
+/* y and weights may be NULL. */
+rnn_data data_of(PyArrayObject *x, PyArrayObject *y, PyArrayObject *weights);
+
+/* ---- train_call.c ---- */
+
+extern const char train_doc[];
+PyObject *net_train(PyObject *op, PyObject *args, PyObject *kwds);
+
+/* ---- net_calls.c: train, evaluate, predict, gradients, maps ---- */
+
 extern PyMethodDef net_methods[];
 
 #endif

@@ -243,9 +243,9 @@ PyDoc_STRVAR(
     net_doc,
     "Net(layers, input_shape, loss, optimizer=None)\n--\n\n"
     "A net compiled from layer dicts, with all parameters zero.\n\n"
-    "`loss` is 'softmax_cross_entropy' (y: int32 labels) or 'squared_error' (y: float32\n"
-    "(n, outputs)) or 'none'. `optimizer` is a dict with type sgd (the default), adam or "
-    "adamw.");
+    "`loss` is 'softmax_cross_entropy' (y: int32 labels) or 'sigmoid_cross_entropy',\n"
+    "'squared_error' or 'poisson' (y: float32 (n, outputs)) or 'none'. `optimizer` is a\n"
+    "dict with type sgd (the default), adam or adamw.");
 
 static PyObject *
 net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
@@ -270,7 +270,8 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     const rnn_loss_type *loss = rnn_level_find_loss(level, loss_name_b);
     if (loss == NULL) {
         PyErr_Format(PyExc_ValueError,
-                     "loss: expected softmax_cross_entropy or squared_error, got '%s'",
+                     "loss: expected softmax_cross_entropy, sigmoid_cross_entropy, "
+                     "squared_error or poisson, got '%s'",
                      loss_name_b);
         goto done;
     }

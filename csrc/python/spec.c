@@ -194,6 +194,47 @@ take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer)
     return result;
 }
 
+enum { CHANNELS, HEIGHT, WIDTH, SHIFT, ROTATION, SCALE, SHEAR, ELASTIC };
+
+static const rnn_attr augmentation_attrs[] = {
+    [CHANNELS] = {"channels", RNN_INT, true, 0, 1, INT32_MAX, NULL},
+    [HEIGHT] = {"height", RNN_INT, true, 0, 1, INT32_MAX, NULL},
+    [WIDTH] = {"width", RNN_INT, true, 0, 1, INT32_MAX, NULL},
+    [SHIFT] = {"shift", RNN_FLOAT, false, 0, 0, 1e6, NULL},
+    [ROTATION] = {"rotation", RNN_FLOAT, false, 0, 0, 10, NULL},
+    [SCALE] = {"scale", RNN_FLOAT, false, 0, 0, 0.99, NULL},
+    [SHEAR] = {"shear", RNN_FLOAT, false, 0, 0, 100, NULL},
+    [ELASTIC] = {"elastic", RNN_FLOAT, false, 0, 0, 1e6, NULL},
+    RNN_ATTRS_END,
+};
+
+int
+take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentation)
+{
+    double value[sizeof augmentation_attrs / sizeof *augmentation_attrs];
+    if (!PyDict_Check(spec)) {
+        PyErr_Format(PyExc_TypeError, "augment: expected a dict, got %R", spec);
+        return -1;
+    }
+    if (take_attrs(spec, augmentation_attrs, "augment", "augment", value) < 0)
+        return -1;
+    if (value[CHANNELS] * value[HEIGHT] * value[WIDTH] != inputs) {
+        PyErr_Format(PyExc_ValueError,
+                     "augment: images of %d x %d x %d do not fit the net's %d inputs",
+                     (int)value[CHANNELS], (int)value[HEIGHT], (int)value[WIDTH], inputs);
+        return -1;
+    }
+    *augmentation = (rnn_augmentation){.channels = (int)value[CHANNELS],
+                                       .height = (int)value[HEIGHT],
+                                       .width = (int)value[WIDTH],
+                                       .shift = (float)value[SHIFT],
+                                       .rotation = (float)value[ROTATION],
+                                       .scale = (float)value[SCALE],
+                                       .shear = (float)value[SHEAR],
+                                       .elastic = (float)value[ELASTIC]};
+    return 0;
+}
+
 int
 take_layer_specs(PyObject *sequence, layer_specs *specs)
 {

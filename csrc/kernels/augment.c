@@ -1,0 +1,225 @@
+#include "kernels.h"
+
+#include "../base/rng.h"
+#include "../base/simd.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Where the pixel at (x, y) of the new image comes from in the old one:
+ * (xx x + xy y + x0, yx x + yy y + y0), and what the elastic grid adds. */
+typedef struct {
+    float xx, xy, x0, yx, yy, y0;
+    bool is_elastic;
+    float grid_x[RNN_ELASTIC_POINTS][RNN_ELASTIC_POINTS]; /* by row */
+    float grid_y[RNN_ELASTIC_POINTS][RNN_ELASTIC_POINTS];
+} placement;
+
+/* Where an image has anything but zeros: rows top..bottom and columns left..right. */
+typedef struct {
+    float left, right, top, bottom;
+} ink_box;
+
+/* Even in [-most, most]; each number of an image has an index of its own. */
+static float
+draw(uint64_t key, int index, float most)
+{
+    float u = (float)rnn_mask_bits(key, (uint64_t)index) / 4294967296.0f;
+    return (2.0f * u - 1.0f) * most;
+}
+
+/* The new image is the old one sheared, scaled and turned around its centre, then shifted;
+ * that is undone in the reverse order to find where a pixel comes from. */
+static placement
+draw_placement(const rnn_augmentation *a, uint64_t key)
+{
+    float dx = draw(key, 0, a->shift), dy = draw(key, 1, a->shift);
+    float angle = draw(key, 2, a->rotation), factor = 1.0f + draw(key, 3, a->scale);
+    float shear = draw(key, 4, a->shear), c = cosf(angle), s = sinf(angle);
+    float x_centre = (float)(a->width - 1) / 2, y_centre = (float)(a->height - 1) / 2;
+    placement p = {.xx = (c + shear * s) / factor,
+                   .xy = (s - shear * c) / factor,
+                   .yx = -s / factor,
+                   .yy = c / factor,
+                   .is_elastic = a->elastic > 0};
+    p.x0 = x_centre - p.xx * (x_centre + dx) - p.xy * (y_centre + dy);
+    p.y0 = y_centre - p.yx * (x_centre + dx) - p.yy * (y_centre + dy);
+    for (int i = 0, index = 5; p.is_elastic && i < RNN_ELASTIC_POINTS; i++)
+        for (int j = 0; j < RNN_ELASTIC_POINTS; j++) {
+            p.grid_x[i][j] = draw(key, index++, a->elastic);
+            p.grid_y[i][j] = draw(key, index++, a->elastic);
+        }
+    return p;
+}
+
+/* The image among zeros; see RNN_AUGMENTATION_MARGIN. */
+static void
+copy_with_margin(float *to, const float *image, const rnn_augmentation *a)
+{
+    int pitch = a->width + RNN_AUGMENTATION_MARGIN;
+    size_t row_bytes = (size_t)a->width * sizeof(float);
+    memset(to, 0, rnn_augmentation_scratch(a) * sizeof(float));
+    for (int c = 0; c < a->channels; c++) {
+        to += pitch + 1;
+        for (int y = 0; y < a->height; y++, to += pitch, image += a->width)
+            memcpy(to, image, row_bytes);
+        to += 2 * pitch - 1;
+    }
+}
+
+static bool
+is_blank_column(const float *image, const rnn_augmentation *a, int x)
+{
+    int rows = a->channels * a->height;
+    for (int y = 0; y < rows; y++)
+        if (image[(ptrdiff_t)y * a->width + x] != 0)
+            return false;
+    return true;
+}
+
+static bool
+is_blank_row(const float *image, const rnn_augmentation *a, int y)
+{
+    for (int c = 0; c < a->channels; c++)
+        if (!is_blank(image + ((ptrdiff_t)c * a->height + y) * a->width, a->width))
+            return false;
+    return true;
+}
+
+static ink_box
+find_ink(const float *image, const rnn_augmentation *a)
+{
+    int top = 0, bottom = a->height - 1, left = 0, right = a->width - 1;
+    while (top < bottom && is_blank_row(image, a, top))
+        top++;
+    while (bottom > top && is_blank_row(image, a, bottom))
+        bottom--;
+    while (left < right && is_blank_column(image, a, left))
+        left++;
+    while (right > left && is_blank_column(image, a, right))
+        right--;
+    return (ink_box){(float)left, (float)right, (float)top, (float)bottom};
+}
+
+/* The rows of the grid that lie around row y, and their mean by nearness. */
+static void
+blend_grid_rows(float *row, const float (*grid)[RNN_ELASTIC_POINTS], int y, int height)
+{
+    const int cells = RNN_ELASTIC_POINTS - 1;
+    float at = height > 1 ? (float)(y * cells) / (float)(height - 1) : 0;
+    int i = (int)at < cells ? (int)at : cells - 1;
+    for (int j = 0; j < RNN_ELASTIC_POINTS; j++)
+        row[j] = grid[i][j] + (at - (float)i) * (grid[i + 1][j] - grid[i][j]);
+}
+
+/* The same along a row, at lanes x; `step` is cells a pixel. Each point of the grid counts
+ * by a hat that reaches to its neighbours. */
+static inline vf
+blend_grid_row(const float *row, vf x, float step)
+{
+    vf at = x * step, sum = {0};
+    for (int j = 0; j < RNN_ELASTIC_POINTS; j++)
+        sum += v_at_least(1.0f - v_abs(at - (float)j), 0.0f) * row[j];
+    return sum;
+}
+
+static inline vf
+v_gather(const float *p, vi at)
+{
+#if VL == 16
+    return (vf)_mm512_i32gather_ps((__m512i)at, p, sizeof *p);
+#elif VL == 8
+    return (vf)_mm256_i32gather_ps(p, (__m256i)at, sizeof *p);
+#else
+    vf v;
+    for (int i = 0; i < VL; i++)
+        v[i] = p[at[i]];
+    return v;
+#endif
+}
+
+/* Between the four neighbours of a place at a whole number and a fraction of pixels. */
+static inline vf
+interpolate(const float *padded, vi at, vf right, vf down, int pitch)
+{
+    vf a = v_gather(padded, at), b = v_gather(padded + 1, at);
+    vf c = v_gather(padded + pitch, at), d = v_gather(padded + pitch + 1, at);
+    vf upper = a + right * (b - a), lower = c + right * (d - c);
+    return upper + down * (lower - upper);
+}
+
+/* The greatest whole number that is not above x, for x of at least -1. */
+static inline vi
+floor_from_minus_one(vf x)
+{
+    return __builtin_convertvector(x + 1.0f, vi) - 1;
+}
+
+/* Lanes x of row y of the new image, of all channels. */
+static inline void
+place_lanes(float *out, const float *padded, const rnn_augmentation *a, const ink_box *ink,
+            vf x, vf y, int lanes)
+{
+    ptrdiff_t pitch = a->width + RNN_AUGMENTATION_MARGIN;
+    ptrdiff_t plane = (a->height + RNN_AUGMENTATION_MARGIN) * pitch;
+    ptrdiff_t area = (ptrdiff_t)a->height * a->width;
+    vf inside = v_min(v_min(x - (ink->left - 1), ink->right + 1 - x),
+                      v_min(y - (ink->top - 1), ink->bottom + 1 - y));
+    if (v_greatest(inside) <= 0) {
+        for (int c = 0; c < a->channels; c++)
+            v_store_lanes(out + c * area, (vf){0}, lanes);
+        return;
+    }
+    x = v_at_most(v_at_least(x, -1.0f), (float)a->width);
+    y = v_at_most(v_at_least(y, -1.0f), (float)a->height);
+    vi column = floor_from_minus_one(x), row = floor_from_minus_one(y);
+    vf right = x - __builtin_convertvector(column, vf);
+    vf down = y - __builtin_convertvector(row, vf);
+    vi at = (row + 1) * (int)pitch + column + 1;
+    for (int c = 0; c < a->channels; c++)
+        v_store_lanes(out + c * area,
+                      interpolate(padded + c * plane, at, right, down, (int)pitch), lanes);
+}
+
+static void
+place_row(float *out, const float *padded, const rnn_augmentation *a, const placement *p,
+          const ink_box *ink, int y)
+{
+    float row_x[RNN_ELASTIC_POINTS], row_y[RNN_ELASTIC_POINTS];
+    float step = a->width > 1 ? (float)(RNN_ELASTIC_POINTS - 1) / (float)(a->width - 1) : 0;
+    if (p->is_elastic) {
+        blend_grid_rows(row_x, p->grid_x, y, a->height);
+        blend_grid_rows(row_y, p->grid_y, y, a->height);
+    }
+    for (int begin = 0; begin < a->width; begin += VL) {
+        int lanes = a->width - begin < VL ? a->width - begin : VL;
+        vf x = __builtin_convertvector(v_lanes() + begin, vf);
+        vf from_x = p->xx * x + (p->xy * (float)y + p->x0);
+        vf from_y = p->yx * x + (p->yy * (float)y + p->y0);
+        if (p->is_elastic) {
+            from_x += blend_grid_row(row_x, x, step);
+            from_y += blend_grid_row(row_y, x, step);
+        }
+        place_lanes(out + begin, padded, a, ink, from_x, from_y, lanes);
+    }
+}
+
+static void
+augment(float *image, const rnn_augmentation *a, uint64_t key, float *scratch)
+{
+    placement p = draw_placement(a, key);
+    ink_box ink = find_ink(image, a);
+    copy_with_margin(scratch, image, a);
+    for (int y = 0; y < a->height; y++)
+        place_row(image + (ptrdiff_t)y * a->width, scratch, a, &p, &ink, y);
+}
+
+static void
+mix_row(float *row, const float *other, float share, int n)
+{
+    for (int i = 0; i < n; i += VL) {
+        int lanes = n - i < VL ? n - i : VL;
+        vf a = v_load_part(row + i, lanes), b = v_load_part(other + i, lanes);
+        v_store_part(row + i, share * a + (1.0f - share) * b, lanes);
+    }
+}

@@ -1,0 +1,157 @@
+#include "inputs.h"
+
+#include "../base/rng.h"
+
+#include <math.h>
+
+/* Parts of a step's key beside those of layers, which count from 0. */
+#define AUGMENTATION_PART (UINT64_C(1) << 32)
+
+/* Bytes that the processor fetches at once. */
+#define CACHE_LINE 64
+
+/* Asks for the rows that take these rows' places in the next batch: they lie anywhere in
+ * the data. */
+static void
+prefetch_next(const rnn_run *r, const rnn_batch *batch, int begin, int end)
+{
+    size_t bytes =
+        (size_t)rnn_net_in_size(r->net) * (batch->data->x_is_bytes ? 1 : sizeof(float));
+    for (int i = batch->rows + begin; i < batch->rows + end && i < batch->following; i++) {
+        const char *row = (const char *)batch->data->x + (size_t)batch->order[i] * bytes;
+        for (size_t at = 0; at < bytes; at += CACHE_LINE)
+            __builtin_prefetch(row + at, 0, 2);
+    }
+}
+
+/* The batch's rows as they lie in the data; without an order they begin there. */
+static const char *
+first_row(const rnn_run *r, const rnn_batch *batch)
+{
+    size_t item = batch->data->x_is_bytes ? 1 : sizeof(float);
+    size_t skipped = batch->order != NULL ? 0 : (size_t)batch->begin;
+    return (const char *)batch->data->x + skipped * (size_t)rnn_net_in_size(r->net) * item;
+}
+
+static void
+gather(const rnn_run *r, const rnn_batch *batch, float *to, int begin, int end)
+{
+    const void *x = first_row(r, batch);
+    int size = rnn_net_in_size(r->net);
+    if (batch->data->x_is_bytes)
+        r->net->level->gather_u8(to, x, batch->order, size, begin, end);
+    else
+        r->net->level->gather_f32(to, x, batch->order, size, begin, end);
+}
+
+/* A slice's own room: scratch for distorting, then for a row of inputs or outputs. */
+static float *
+scratch_of(const rnn_run *r, int slice)
+{
+    return r->net->making + (size_t)slice * r->net->making_each;
+}
+
+static float *
+second_row(const rnn_run *r, int slice)
+{
+    size_t scratch =
+        r->augmentation != NULL ? rnn_augmentation_scratch(r->augmentation) : 0;
+    return scratch_of(r, slice) + scratch;
+}
+
+static void
+augment_row(const rnn_run *r, float *row, int index, int slice)
+{
+    if (r->augmentation == NULL)
+        return;
+    uint64_t key = rnn_mask_key(r->key, AUGMENTATION_PART + (uint64_t)index);
+    r->net->level->augment(row, r->augmentation, key, scratch_of(r, slice));
+}
+
+/* The row that another is mixed with; rows come in random order. */
+static int
+partner(const rnn_run *r, int index)
+{
+    return index + 1 < r->rows ? index + 1 : 0;
+}
+
+/* The partner is made anew: it may be the part of another slice. */
+static void
+mix_with_partner(const rnn_run *r, const rnn_batch *batch, float *row, int index, int slice)
+{
+    float *other = second_row(r, slice);
+    rnn_batch one = *batch;
+    int at = partner(r, index);
+    if (batch->order != NULL)
+        one.order += at;
+    else
+        one.begin += at;
+    gather(r, &one, other, 0, 1);
+    augment_row(r, other, at, slice);
+    r->net->level->mix_row(row, other, (float)r->share, rnn_net_in_size(r->net));
+}
+
+/* Rows as the net sees them in training, in net->inp. */
+static void
+distort_and_mix(const rnn_run *r, const rnn_batch *batch, int begin, int end, int slice)
+{
+    for (int i = begin; i < end; i++) {
+        float *row = r->net->inp + (ptrdiff_t)i * rnn_net_in_size(r->net);
+        augment_row(r, row, i, slice);
+        if (r->share < 1)
+            mix_with_partner(r, batch, row, i, slice);
+    }
+}
+
+void
+rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end, int slice)
+{
+    rnn_net *net = r->net;
+    bool changes = r->augmentation != NULL || r->share < 1;
+    if (changes || !r->is_sparse)
+        gather(r, batch, net->inp, begin, end);
+    if (changes)
+        distort_and_mix(r, batch, begin, end, slice);
+    if (r->is_sparse && changes)
+        net->level->nonzeros_by_row(&net->nonzeros, net->inp, false, NULL, begin, end);
+    else if (r->is_sparse)
+        net->level->nonzeros_by_row(&net->nonzeros, first_row(r, batch),
+                                    batch->data->x_is_bytes, batch->order, begin, end);
+    prefetch_next(r, batch, begin, end);
+}
+
+/* Joehnk 1964: of two even numbers' powers with a sum of at most 1, the share of one. */
+double
+rnn_draw_share(double alpha, uint64_t key)
+{
+    for (uint64_t i = 0;; i += 2) {
+        double a = pow(rnn_mask_bits(key, i) / 4294967296.0, 1 / alpha);
+        double b = pow(rnn_mask_bits(key, i + 1) / 4294967296.0, 1 / alpha);
+        if (a + b > 0 && a + b <= 1)
+            return a / (a + b);
+    }
+}
+
+void
+rnn_mix_losses(const rnn_run *r, int begin, int end, int slice)
+{
+    const rnn_net *net = r->net;
+    const rnn_step *last = &net->steps[net->n_steps - 1];
+    size_t size = (size_t)rnn_net_out_size(net);
+    size_t item = net->loss->targets == RNN_LABELS ? sizeof(int32_t) : size * sizeof(float);
+    float *other = second_row(r, slice), share = (float)r->share;
+    for (int i = begin; i < end; i++) {
+        int at = partner(r, i);
+        double loss;
+        uint8_t hit;
+        net->loss->gradient(other, &loss, &hit, last->out + (size_t)i * size,
+                            (const char *)net->targets + (size_t)at * item, r->smoothing,
+                            (int)size, 0, 1);
+        if (r->has_weights)
+            net->level->weigh_rows(other, &loss, net->weights + at, (int)size, 0, 1);
+        net->level->mix_row(last->dout + (size_t)i * size, other, share, (int)size);
+        net->loss_of_row[i] = r->share * net->loss_of_row[i] + (1 - r->share) * loss;
+        if (r->share < 0.5)
+            net->hit_of_row[i] = hit;
+    }
+}

@@ -1,0 +1,251 @@
+/* Net.train. */
+#include "net_object.h"
+
+static PyArrayObject *
+take_order(const char *function, PyObject *order, npy_intp n)
+{
+    array_rule rule = {function, "order", NPY_INT32, -1, 1, {-1}, 0};
+    PyArrayObject *array = take_copy(order, &rule);
+    if (array == NULL)
+        return NULL;
+    const int32_t *row = PyArray_DATA(array);
+    for (npy_intp i = 0; i < PyArray_DIM(array, 0); i++)
+        if (row[i] < 0 || row[i] >= n) {
+            PyErr_Format(PyExc_ValueError, "%s: order[%zd] is %d, expected a row in 0..%zd",
+                         function, (Py_ssize_t)i, (int)row[i], (Py_ssize_t)n - 1);
+            release_array(array);
+            return NULL;
+        }
+    return array;
+}
+
+static int
+check_at_least_one(const char *function, const char *name, int value)
+{
+    if (value >= 1)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s: %s must be at least 1, got %d", function, name,
+                 value);
+    return -1;
+}
+
+static int
+check_at_most(const char *function, const char *name, double value, double most)
+{
+    if (value >= 0 && value <= most)
+        return 0;
+    char text[100];
+    PyOS_snprintf(text, sizeof text, "%s: %s must be in [0, %g], got %g", function, name,
+                  most, value);
+    PyErr_SetString(PyExc_ValueError, text);
+    return -1;
+}
+
+static int
+check_not_negative(const char *function, const char *name, double value)
+{
+    if (value >= 0)
+        return 0;
+    char text[100];
+    PyOS_snprintf(text, sizeof text, "%s: %s must be at least 0, got %g", function, name,
+                  value);
+    PyErr_SetString(PyExc_ValueError, text);
+    return -1;
+}
+
+const char train_doc[] = PyDoc_STR(
+    "train($self, /, x, y, order, batch_size, lr, *, epochs=1, threads=1, epoch=1,\n"
+    "      weights=None, smoothing=0.0, clip_norm=0.0, l2=0.0, mixup=0.0, augment=None,\n"
+    "      average=None, average_decay=0.0, seed=0, step=0)\n--\n\n"
+    "Train on the rows x[order], in that order, `epochs` times.\n\n"
+    "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
+    "with an entry for each epoch: the loss summed over rows (float64, each row before\n"
+    "its batch's update) and the number of hits (int64). `l2` adds l2 / 2 times the sum\n"
+    "of squares of all parameters but vectors to each batch's summed loss. `augment` is\n"
+    "a dict with channels, height, width, shift, rotation, scale, shear, elastic; `mixup`\n"
+    "is alpha. `average` (float32, writable, as params) follows the parameters from step\n"
+    "to step. `seed` is that of masks; `step` counts the steps before this call. `epoch`\n"
+    "is the number of the first epoch in messages. A loss that is not finite raises\n"
+    "FloatingPointError before that batch changes the parameters; so does a parameter,\n"
+    "before the first epoch and after each.");
+
+static PyObject *
+scores_as_arrays(const rnn_score *scores, int epochs)
+{
+    npy_intp n = epochs;
+    PyObject *result = NULL;
+    PyObject *loss = PyArray_SimpleNew(1, &n, NPY_FLOAT64);
+    PyObject *hits = PyArray_SimpleNew(1, &n, NPY_INT64);
+    if (loss == NULL || hits == NULL)
+        goto done;
+    for (int e = 0; e < epochs; e++) {
+        ((double *)PyArray_DATA((PyArrayObject *)loss))[e] = scores[e].loss;
+        ((int64_t *)PyArray_DATA((PyArrayObject *)hits))[e] = scores[e].hits;
+    }
+    result = PyTuple_Pack(2, loss, hits);
+done:
+    Py_XDECREF(loss);
+    Py_XDECREF(hits);
+    return result;
+}
+
+static void
+raise_train_status(rnn_status status, int epoch, int batch, double lr)
+{
+    const char *what = status == RNN_EWEIGHTS ? "a weight" : "the loss";
+    char text[200];
+    PyOS_snprintf(text, sizeof text,
+                  "%s is not finite at epoch %d, batch %d (learning rate %g); lower "
+                  "the learning rate or look for extreme values in the data or weights",
+                  what, epoch, batch, lr);
+    raise_status(status, text);
+}
+
+/* One learning rate in *one, or an array with one for each step. */
+static int
+take_lr(PyObject *lr, int64_t steps, double *one, PyArrayObject **many)
+{
+    if (PyArray_Check(lr)) {
+        array_rule rule = {"train", "lr", NPY_FLOAT64, -1, 1, {(npy_intp)steps}, 0};
+        *many = take_array(lr, &rule);
+        return *many != NULL ? 0 : -1;
+    }
+    *one = PyFloat_AsDouble(lr);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* What a call is given, and holds references to. */
+typedef struct {
+    PyArrayObject *x, *y, *order, *weights, *rates, *average;
+    rnn_augmentation augmentation;
+    rnn_schedule schedule;
+    double lr;
+    int threads, first_epoch;
+} train_arguments;
+
+static void
+release_arguments(train_arguments *a)
+{
+    release_array(a->x);
+    release_array(a->y);
+    release_array(a->order);
+    release_array(a->weights);
+    release_array(a->rates);
+    release_array(a->average);
+}
+
+static int
+check_numbers(const train_arguments *a)
+{
+    const rnn_schedule *s = &a->schedule;
+    if (check_at_least_one("train", "batch_size", s->batch_size) < 0
+        || check_at_least_one("train", "epochs", s->epochs) < 0
+        || check_threads("train", a->threads) < 0
+        || check_not_negative("train", "clip_norm", s->clip_norm) < 0
+        || check_not_negative("train", "l2", s->l2) < 0
+        || check_not_negative("train", "step", (double)s->step) < 0
+        || check_at_most("train", "mixup", s->mixup, RNN_MAX_MIXUP) < 0
+        || check_at_most("train", "average_decay", s->average_decay, 1) < 0)
+        return -1;
+    return 0;
+}
+
+static int
+take_average(PyObject *op, PyObject *average, train_arguments *a)
+{
+    array_rule rule = {
+        "train", "average", NPY_FLOAT32, -1, 1, {(npy_intp)NET(op)->param_count}, 1};
+    if (average == NULL || average == Py_None)
+        return 0;
+    if ((a->average = take_array(average, &rule)) == NULL)
+        return -1;
+    a->schedule.average = PyArray_DATA(a->average);
+    return 0;
+}
+
+static int
+take_augmentation(PyObject *op, PyObject *augment, train_arguments *a)
+{
+    if (augment == NULL || augment == Py_None)
+        return 0;
+    if (take_augmentation_spec(augment, rnn_net_in_size(NET(op)), &a->augmentation) < 0)
+        return -1;
+    a->schedule.augmentation = &a->augmentation;
+    return 0;
+}
+
+/* Everything that net_train is given; 0, or -1 with the exception. */
+static int
+take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
+{
+    static char *names[] = {"x",       "y",         "order",     "batch_size",
+                            "lr",      "epochs",    "threads",   "epoch",
+                            "weights", "smoothing", "clip_norm", "l2",
+                            "mixup",   "augment",   "average",   "average_decay",
+                            "seed",    "step",      NULL};
+    PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
+    PyObject *augment_b = NULL, *average_b = NULL;
+    rnn_schedule *s = &a->schedule;
+    double smoothing = 0;
+    unsigned long long seed = 0;
+    long long step = 0;
+    s->epochs = a->threads = a->first_epoch = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OOOiO|$iiiOddddOOdKL:train", names, &x_b,
+                                     &y_b, &order_b, &s->batch_size, &lr_b, &s->epochs,
+                                     &a->threads, &a->first_epoch, &weights_b, &smoothing,
+                                     &s->clip_norm, &s->l2, &s->mixup, &augment_b,
+                                     &average_b, &s->average_decay, &seed, &step))
+        return -1;
+    s->smoothing = (float)smoothing;
+    s->seed = seed;
+    s->step = step;
+    if (check_numbers(a) < 0 || check_smoothing("train", smoothing) < 0
+        || (a->x = take_x(op, "train", x_b)) == NULL
+        || (a->y = take_y(op, "train", y_b, PyArray_DIM(a->x, 0))) == NULL
+        || (a->order = take_order("train", order_b, PyArray_DIM(a->x, 0))) == NULL
+        || take_weights("train", weights_b, PyArray_DIM(a->x, 0), &a->weights) < 0
+        || take_average(op, average_b, a) < 0 || take_augmentation(op, augment_b, a) < 0)
+        return -1;
+    s->order = PyArray_DATA(a->order);
+    s->n_order = (int)PyArray_DIM(a->order, 0);
+    int64_t steps = rnn_schedule_steps(s) * s->epochs;
+    if (take_lr(lr_b, steps, &a->lr, &a->rates) < 0)
+        return -1;
+    s->lr = a->rates != NULL ? PyArray_DATA(a->rates) : &a->lr;
+    s->n_lr = a->rates != NULL ? steps : 1;
+    return 0;
+}
+
+PyObject *
+net_train(PyObject *op, PyObject *args, PyObject *kwds)
+{
+    train_arguments a = {0};
+    PyObject *result = NULL;
+    rnn_score *scores = NULL;
+    int epoch = 0, batch = 0;
+    if (take_arguments(op, args, kwds, &a) < 0)
+        goto done;
+    if ((scores = PyMem_Calloc((size_t)a.schedule.epochs, sizeof *scores)) == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    if (enter(op, "train") < 0)
+        goto done;
+    rnn_data data = data_of(a.x, a.y, a.weights);
+    PyThreadState *saved = PyEval_SaveThread();
+    rnn_status status =
+        rnn_net_train(NET(op), &data, &a.schedule, a.threads,
+                      (rnn_stop){signal_pending, &saved}, scores, &epoch, &batch);
+    PyEval_RestoreThread(saved);
+    leave(op);
+    int64_t at = rnn_schedule_steps(&a.schedule) * epoch + batch;
+    if (status == RNN_OK)
+        result = scores_as_arrays(scores, a.schedule.epochs);
+    else
+        raise_train_status(status, a.first_epoch + epoch, batch + 1,
+                           a.schedule.lr[a.schedule.n_lr > 1 ? at : 0]);
+done:
+    PyMem_Free(scores);
+    release_arguments(&a);
+    return result;
+}
