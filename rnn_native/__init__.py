@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnn_native import datasets, schedules
     from rnn_native._runtime import get_num_threads, set_num_threads, show_config
+    from rnn_native.augmentation import Augment
     from rnn_native.callbacks import (
         Callback,
         CSVLogger,
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 # package costs next to nothing, and the command line can report a core that does not load.
 _HOME = {
     "Activation": "layers",
+    "Augment": "augmentation",
     "AvgPool2D": "layers",
     "BatchNorm": "layers",
     "CSVLogger": "callbacks",
@@ -110,6 +112,7 @@ _MODULES = frozenset(
 
 __all__ = [
     "Activation",
+    "Augment",
     "AvgPool2D",
     "BatchNorm",
     "CSVLogger",

@@ -3,7 +3,8 @@
 A model file has a tensor for each parameter ("layers.0.weight"), and one metadata entry,
 "rnn_native", a JSON object with format_version, architecture, normalisation, facts (what
 was known about the model when it was saved) and sha256. A run file ("last.safetensors")
-adds the tensors "run.order" and "run.best" and the object "run". The digest covers all
+adds the tensors "run.order", "run.moments", "run.best" and "run.live", as far as there are
+such, and the object "run". The digest covers all
 tensors (name, dtype, shape, bytes) and all other metadata: plain safetensors accepts many
 single flipped bits. Equal models are equal bytes.
 """
@@ -62,6 +63,8 @@ def save_run(run: "Run", path: "str | PathLike[str]") -> None:
         tensors["run.moments"] = run.model.moments
     if run.best_weights is not None:
         tensors["run.best"] = run.best_weights
+    if run.live_params is not None:
+        tensors["run.live"] = run.live_params
     state = {
         "recipe": run.recipe.as_dict(),
         "rng": run.rng.state,
@@ -143,11 +146,15 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     _require(path, "run.best", best is None or _fits(best, run.model.weights))
     moments = tensors.get("run.moments", np.empty(0, np.float32))
     _require(path, "run.moments", _fits(moments, run.model.moments))
+    live = tensors.get("run.live")
+    _require(path, "run.live", (live is None) == (run.live_params is None))
+    _require(path, "run.live", live is None or _fits(live, run.model.params))
 
     _fill(run.model, tensors, path)
     run.model.moments[:] = moments
     run.order[:] = order
     run.best_weights = best
+    run.live_params = live
     run.rng.state = state["rng"]
     run.history = history
 

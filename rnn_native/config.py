@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from rnn_native.augmentation import MOST
 from rnn_native.files import AnyPath, shown
 from rnn_native.json_settings import (
     Choice,
@@ -104,6 +105,14 @@ def _label(place: Place, label: str) -> int:
     return int(label)
 
 
+AUGMENT_KEYS: dict[str, Rule] = {name: Number(0, most) for name, most in MOST.items()}
+
+
+def _augment(place: Place, value: Any) -> dict[str, Any]:
+    """Check an object with the keys of `Augment`."""
+    return take(place, value, AUGMENT_KEYS)
+
+
 # Keys of one kind of scheduler; the reference's own are not among them, because the
 # reference takes them beside any kind.
 _OWN_SCHEDULER_KEYS: dict[str, dict[str, Rule]] = {
@@ -155,6 +164,10 @@ KEYS: dict[str, Rule] = {
     "min_delta": Number(0, 1e6, below=True),
     "label_smoothing": Number(0, 1, below=True),
     "clip_norm": Number(0, 1e30, below=True),
+    "l2": Number(0, 1e6, below=True),
+    "mixup": Number(0, 4),
+    "ema_decay": Number(0, 1, below=True),
+    "augment": _augment,
     "class_weight": _class_weight,
     "warmup_epochs": integer(0),
     "warmup_steps": integer(0),
@@ -174,6 +187,10 @@ _RECIPE_KEYS = (
     "optimizer",
     "clip_norm",
     "label_smoothing",
+    "l2",
+    "mixup",
+    "ema_decay",
+    "augment",
     "class_weight",
 )
 
@@ -200,12 +217,14 @@ class TrainingConfig:
         One of `ACTIVATIONS`, for the hidden layers; see `hidden_activation`.
     leaky_relu_alpha, elu_alpha : float
     learning_rate, batch_size, epochs, seed, validation_split, stratify, min_delta,
-    label_smoothing, clip_norm
+    label_smoothing, clip_norm, l2, mixup, ema_decay
         See `rnn_native.training.Recipe`.
     patience : int or None
         0 never stops early.
     optimizer : dict or None
         Spec of an optimiser, as the core takes it.
+    augment : dict or None
+        Keys of `rnn_native.Augment`, all but image_shape.
     class_weight : "balanced", tuple of float, dict of int to float, or None
     warmup_epochs, warmup_steps : int
     lr_max, div, div_final, pct_start
@@ -234,6 +253,10 @@ class TrainingConfig:
     min_delta: float | None = None
     label_smoothing: float | None = None
     clip_norm: float | None = None
+    l2: float | None = None
+    mixup: float | None = None
+    ema_decay: float | None = None
+    augment: dict[str, Any] | None = None
     class_weight: str | tuple[float, ...] | dict[int, float] | None = None
     warmup_epochs: int = 0
     warmup_steps: int = 0

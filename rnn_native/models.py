@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import checkpoint, datasets, run_folder
+from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
@@ -148,6 +149,10 @@ class TrainingOptions(TypedDict, total=False):
     label_smoothing: float
     class_weight: str | Sequence[float] | None
     schedule: Schedule | Mapping[str, Any] | None
+    l2: float
+    augment: Augment | Mapping[str, Any] | None
+    mixup: float
+    ema_decay: float
     threads: int | None
     callbacks: Sequence[Callback]
     out: "str | PathLike[str] | None"
@@ -184,9 +189,9 @@ def train_mlp(
         neither files nor network says so and uses generated digits.
     **options
         epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
-        optimizer, clip_norm, label_smoothing, class_weight, schedule: see
-        `rnn_native.training.Recipe`; config, threads, callbacks, out, resume, verbose: see
-        `ModelOptions`.
+        optimizer, clip_norm, label_smoothing, class_weight, schedule, l2, augment, mixup,
+        ema_decay: see `rnn_native.training.Recipe`; config, threads, callbacks, out,
+        resume, verbose: see `ModelOptions`.
 
     Returns
     -------
@@ -264,7 +269,7 @@ def train(
     ----------
     architecture : sequence of Layer, mapping, path or Architecture
         Layers; or the JSON that docs/configuration.md describes, ours or the reference
-        system's, as a file or parsed.
+        system's, as a file or parsed; or a recipe, which has a configuration too.
     data : path, "synthetic", arrays or None
         As for `train_mlp`.
     config : path, mapping or TrainingConfig, optional
@@ -284,24 +289,35 @@ def train(
     ConfigError
         If a file or mapping is wrong; the message has the path of the culprit.
     """
-    given = _with_config({**options, "config": config})
-    plan = _architecture(architecture, input_shape)
+    plan, own_config = _plan(architecture, input_shape)
+    if own_config is not None and config is not None:
+        raise ValueError("config: this recipe has its own training; leave one of them out")
+    given = _with_config({**options, "config": own_config or config})
     if hidden := _hidden_activation(given):
         plan = plan.with_hidden_activation(hidden)
     return train_layers("own", plan.layers, plan.input_shape, data, given, loss=plan.loss)
 
 
-def _architecture(source: Any, input_shape: Sequence[int]) -> "Architecture":
-    from rnn_native.architecture import Architecture, load_architecture, parse_architecture
+def _plan(
+    source: Any, input_shape: Sequence[int]
+) -> "tuple[Architecture, TrainingConfig | None]":
+    """Return the architecture, and a recipe's configuration."""
+    from rnn_native.architecture import Architecture, parse_architecture
+    from rnn_native.files import shown
+    from rnn_native.json_settings import read_json
+    from rnn_native.recipes import is_recipe, parse_recipe
 
     if isinstance(source, Architecture):
-        return source
-    if isinstance(source, Mapping):
-        return parse_architecture(source)
+        return source, None
     if isinstance(source, Sequence) and not isinstance(source, str):
         specs = [as_spec(layer) for layer in source]
-        return Architecture(specs, tuple(input_shape), "softmax_cross_entropy")
-    return load_architecture(source)
+        return Architecture(specs, tuple(input_shape), "softmax_cross_entropy"), None
+    parsed = isinstance(source, Mapping)
+    data = source if parsed else read_json(source)
+    if not is_recipe(data):
+        return parse_architecture(data, *([] if parsed else [shown(source)])), None
+    recipe = parse_recipe(data, *([] if parsed else [shown(source)]))
+    return recipe.architecture, recipe.training
 
 
 def _with_config(options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,9 +1,10 @@
 """The training loop: the only place that knows what an epoch consists of."""
 
+import math
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from rnn_native import schedules
 from rnn_native._runtime import resolve_threads
+from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, ProgressLogger
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
@@ -52,6 +54,19 @@ class Recipe:
         Share of a label that is spread evenly over the classes.
     class_weight : "balanced", sequence of float, or None
         Weight of each class' rows in the loss; "balanced" is n / (classes * n_c).
+    l2 : float
+        Adds l2 / 2 times the sum of squares of all weights (biases and other vectors
+        aside) to the summed loss of each batch, as scikit-learn's `alpha` does.
+    augment : Augment, its `as_dict`, or None
+        Distorts the images that are trained on.
+    mixup : float in [0, 4]
+        alpha: each row is mixed with another one of its batch, in shares that are drawn
+        from Beta(alpha, alpha) for each batch (Zhang et al. 2018, arXiv:1710.09412);
+        0: not mixed.
+    ema_decay : float in [0, 1)
+        Above 0, what is validated, saved and returned is an exponential moving average of
+        the parameters, followed from step to step with this decay, or (1 + t) / (10 + t) in
+        early steps t. Running statistics of batchnorm are those of the last step.
     """
 
     epochs: int = 10
@@ -67,8 +82,14 @@ class Recipe:
     label_smoothing: float = 0.0
     class_weight: str | Sequence[float] | None = None
     schedule: Schedule | Mapping[str, Any] | None = None
+    l2: float = 0.0
+    augment: Augment | Mapping[str, Any] | None = None
+    mixup: float = 0.0
+    ema_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.augment, Mapping):
+            self._normalise("augment", Augment.from_dict(self.augment))
         if isinstance(self.schedule, Mapping):
             self._normalise("schedule", schedules.from_dict(self.schedule))
         for name in ("epochs", "batch_size", "patience"):
@@ -80,6 +101,9 @@ class Recipe:
             ("min_delta", 0.0, 1e6),
             ("clip_norm", 0.0, 1e30),
             ("label_smoothing", 0.0, 1.0),
+            ("l2", 0.0, 1e6),
+            ("mixup", 0.0, math.nextafter(4.0, 5.0)),
+            ("ema_decay", 0.0, 1.0),
         ):
             self._normalise(name, _number(name, getattr(self, name), low, high))
         if not isinstance(self.stratify, (bool, np.bool_)):
@@ -109,8 +133,10 @@ class Recipe:
         plain = weight if weight is None or isinstance(weight, str) else list(weight)
         given = self.schedule
         schedule = schedules.as_dict(given) if isinstance(given, Schedule) else None
+        augment = self.augment.as_dict() if isinstance(self.augment, Augment) else None
         return {
             **{f.name: getattr(self, f.name) for f in fields(self)},
+            "augment": augment,
             "optimizer": dict(self.optimizer),
             "class_weight": plain,
             "schedule": schedule,
@@ -246,6 +272,9 @@ class Run:
         Row numbers as the last shuffle left them; each epoch shuffles them further.
     best_weights : ndarray of float32 or None
         The model's `weights` after the epoch with the least validation loss.
+    live_params : ndarray of float32 or None
+        With `ema_decay`: the parameters that training goes on from; between epochs the
+        model holds their average.
     """
 
     def __init__(
@@ -266,6 +295,8 @@ class Run:
         self.order = np.arange(len(data.x), dtype=np.int32)
         self.row_weights = _row_weights(data, recipe.class_weight)
         self.best_weights: NDArray[np.float32] | None = None
+        self.live_params = model.params.copy() if recipe.ema_decay > 0 else None
+        self._augment = self._augmentation()
         self._data_digest: str | None = None
         self.stop_reason: str | None = None
 
@@ -278,6 +309,27 @@ class Run:
             digest.update(np.ascontiguousarray(self.data.y).data)
             self._data_digest = digest.hexdigest()
         return self._data_digest
+
+    def _augmentation(self) -> dict[str, Any] | None:
+        augment = self.recipe.augment
+        if not isinstance(augment, Augment):
+            return None
+        return augment.spec(self.model.input_shape)
+
+    @contextmanager
+    def _averaging(self) -> Iterator[dict[str, Any]]:
+        """Let the model hold the live parameters, and move their average meanwhile."""
+        if self.live_params is None:
+            yield {}
+            return
+        params = self.model.params
+        average = params.copy()
+        params[:] = self.live_params
+        try:
+            yield {"average": average, "average_decay": self.recipe.ema_decay}
+        finally:
+            self.live_params[:] = params
+            params[:] = average
 
     def stop(self, reason: str) -> None:
         """End the run after the current epoch."""
@@ -292,20 +344,25 @@ class Run:
         self.rng.shuffle(self.order)
         start = time.perf_counter()
         try:
-            loss, hits = net.train(
-                data.x,
-                data.y,
-                self.order,
-                recipe.batch_size,
-                rates,
-                threads=self.threads,
-                epoch=len(self.history) + 1,
-                weights=self.row_weights,
-                smoothing=recipe.label_smoothing,
-                clip_norm=recipe.clip_norm,
-                seed=recipe.seed,
-                step=len(self.history) * steps,
-            )
+            with self._averaging() as average:
+                loss, hits = net.train(
+                    data.x,
+                    data.y,
+                    self.order,
+                    recipe.batch_size,
+                    rates,
+                    threads=self.threads,
+                    epoch=len(self.history) + 1,
+                    weights=self.row_weights,
+                    smoothing=recipe.label_smoothing,
+                    clip_norm=recipe.clip_norm,
+                    l2=recipe.l2,
+                    mixup=recipe.mixup,
+                    augment=self._augment,
+                    seed=recipe.seed,
+                    step=len(self.history) * steps,
+                    **average,
+                )
         except FloatingPointError as error:
             raise TrainingDiverged(str(error)) from None
         seconds = time.perf_counter() - start

@@ -191,6 +191,10 @@ def test_all_of_a_recipe_can_be_given():
         "clip_norm": 0.0,
         "label_smoothing": 0.1,
         "class_weight": [1.0, 2.0],
+        "l2": 0.5,
+        "mixup": 0.2,
+        "ema_decay": 0.99,
+        "augment": {"shift": 2, "elastic": 0.5},
     }
     program = Recipe(clip_norm=3)
     found = parse_config(given | {"learning_rate": 0.05}).applied_to(program, 2)
@@ -530,6 +534,7 @@ VALUES = [
     True, False, -1, 0, 1, 2, 40, 2**31 - 1, 2**31, 2**64 - 1, 2**64, -0.5, 0.5, 1.5,
     1e6 + 0.5, 1e9 + 0.5, 0.9999999999, "", "x", "constant", "plateau", "adam", "relu",
     "balanced", [], {},
+    {"shift": 1}, {"scale": 1}, {"zoom": 1}, {"shear": None},
     [1], [0.5, -1], [None], [True], {"0": 1}, {"x": 1}, {"0": None}, {"type": "sgd"},
     {"type": "adam", "momentum": 0.5}, {"type": "adamw", "epsilon": 2}, {"type": None},
     None,

@@ -341,6 +341,80 @@ def test_ctrl_c_in_the_middle_of_an_epoch_takes_effect_soon():
     assert child.returncode == 0
 
 
+# ---- averages, distortions ----
+
+DISTORTED = {
+    "augment": rn.Augment(shift=1.5, rotation=10, elastic=1),
+    "mixup": 0.3,
+    "l2": 0.01,
+    "ema_decay": 0.9,
+}
+
+
+def test_recipe_options_reach_the_core(digits):
+    """Each by itself makes another model, the same for any number of threads."""
+    plain = rn.train_mlp(digits, epochs=1, verbose=0)
+    for name, value in DISTORTED.items():
+        options = {"epochs": 1, "verbose": 0, name: value}
+        one = rn.train_mlp(digits, threads=1, **options)
+        two = rn.train_mlp(digits, threads=2, **options)
+        assert one.model.params.tobytes() == two.model.params.tobytes()
+        assert one.model.params.tobytes() != plain.model.params.tobytes(), name
+
+
+def test_the_average_is_what_is_validated_saved_and_returned(digits, tmp_path):
+    """And what training goes on from are the parameters that it would have without."""
+    options = {"epochs": 2, "verbose": 0, "patience": None, "validation_split": 0.0}
+    seen = []
+
+    class See(Callback):
+        def on_epoch_end(self, epoch, logs):
+            seen.append((self.run.model.params.copy(), self.run.live_params.copy()))
+
+    averaged = rn.train_mlp(digits, ema_decay=0.9, callbacks=[See()], **options)
+    plain = rn.train_mlp(
+        digits, optimizer={"type": "sgd", "weight_decay": 1e-30}, **options
+    )
+    average, live = seen[-1]
+    np.testing.assert_array_equal(averaged.model.params, average)
+    # Not folded into the gradient as plain SGD's update is: a penalty that rounds to none.
+    np.testing.assert_array_equal(live, plain.model.params)
+    assert 0 < np.abs(average - live).max() < 0.1
+
+    held_out = {**options, "validation_split": 0.2}
+    row = rn.train_mlp(digits, ema_decay=0.9, out=tmp_path, **held_out)
+    (x, y), _ = digits
+    best = rn.load(tmp_path / "best.safetensors")
+    assert row.history.history["val_loss"][-1] == best.evaluate(x[512:], y[512:])[0]
+
+
+def test_augment_needs_an_image():
+    assert rn.Augment(shift=1).spec((784,))["height"] == 28
+    assert rn.Augment(shift=1).spec((3, 5, 7))["channels"] == 3
+    assert rn.Augment(image_shape=(5, 7)).spec((35,))["width"] == 7
+    assert rn.Augment(rotation=180).spec((4, 4))["rotation"] == pytest.approx(np.pi)
+    with pytest.raises(ValueError, match=r"got rows of shape \(35,\); give image_shape"):
+        rn.Augment(shift=1).spec((35,))
+    with pytest.raises(ValueError, match=r"\(5, 8\) does not fit the net's input shape"):
+        rn.Augment(image_shape=(5, 8)).spec((35,))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"zoom": 1}, "augment: unknown key 'zoom'; it has elastic, image_shape"),
+        ({"shift": -1}, r"augment.shift: expected a value in \[0, 1e\+06\], got -1"),
+        ({"scale": 1.0}, r"augment.scale: expected a value in \[0, 0.99\]"),
+        ({"shear": float("nan")}, "augment.shear: expected a value"),
+        ({"rotation": "10"}, "augment.rotation: expected a number, got '10'"),
+        ({"elastic": True}, "augment.elastic: expected a number, got True"),
+    ],
+)
+def test_bad_distortions_name_the_culprit(given, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        rn.training.Recipe(augment=given)
+
+
 # ---- resume ----
 
 
@@ -350,9 +424,10 @@ def arrays_of(folder, name):
 
 
 @pytest.mark.parametrize("first", [1, 2, 4])
-def test_resumed_run_equals_uninterrupted_run(digits, tmp_path, first):
+@pytest.mark.parametrize("more", [{}, DISTORTED], ids=["plain", "distorted"])
+def test_resumed_run_equals_uninterrupted_run(digits, tmp_path, first, more):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    options = {"lr": 0.1, "verbose": 0, "data": digits}
+    options = {"lr": 0.1, "verbose": 0, "data": digits, **more}
     one = rn.train_mlp(epochs=5, out=whole, **options)
     rn.train_mlp(epochs=first, out=parts, **options)
     two = rn.train_mlp(epochs=5, out=parts, resume=True, **options)
