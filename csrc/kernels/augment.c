@@ -68,16 +68,6 @@ copy_with_margin(float *to, const float *image, const rnn_augmentation *a)
 }
 
 static bool
-is_blank_column(const float *image, const rnn_augmentation *a, int x)
-{
-    int rows = a->channels * a->height;
-    for (int y = 0; y < rows; y++)
-        if (image[(ptrdiff_t)y * a->width + x] != 0)
-            return false;
-    return true;
-}
-
-static bool
 is_blank_row(const float *image, const rnn_augmentation *a, int y)
 {
     for (int c = 0; c < a->channels; c++)
@@ -86,18 +76,34 @@ is_blank_row(const float *image, const rnn_augmentation *a, int y)
     return true;
 }
 
+/* Which of the columns begin.. (at most VL) are not blank, as bits. */
+static uint32_t
+inked_columns(const float *image, const rnn_augmentation *a, int begin)
+{
+    int lanes = a->width - begin < VL ? a->width - begin : VL;
+    ptrdiff_t size = (ptrdiff_t)a->channels * a->height * a->width;
+    vf most = {0};
+    for (ptrdiff_t i = begin; i < size; i += a->width)
+        most = v_max(v_abs(v_load_part(image + i, lanes)), most);
+    return v_nonzero(most);
+}
+
 static ink_box
 find_ink(const float *image, const rnn_augmentation *a)
 {
-    int top = 0, bottom = a->height - 1, left = 0, right = a->width - 1;
+    int top = 0, bottom = a->height - 1, left = a->width, right = 0;
     while (top < bottom && is_blank_row(image, a, top))
         top++;
     while (bottom > top && is_blank_row(image, a, bottom))
         bottom--;
-    while (left < right && is_blank_column(image, a, left))
-        left++;
-    while (right > left && is_blank_column(image, a, right))
-        right--;
+    for (int begin = 0; begin < a->width; begin += VL) {
+        uint32_t bits = inked_columns(image, a, begin);
+        if (bits == 0)
+            continue;
+        if (left == a->width)
+            left = begin + __builtin_ctz(bits);
+        right = begin + 31 - __builtin_clz(bits);
+    }
     return (ink_box){(float)left, (float)right, (float)top, (float)bottom};
 }
 
@@ -123,18 +129,27 @@ blend_grid_row(const float *row, vf x, float step)
     return sum;
 }
 
-static inline vf
-v_gather(const float *p, vi at)
+typedef struct {
+    vf left, right;
+} neighbours;
+
+/* p[at] and p[at + 1] of each lane: one load where the processor takes both at once. */
+static inline neighbours
+gather_neighbours(const float *p, vi at)
 {
 #if VL == 16
-    return (vf)_mm512_i32gather_ps((__m512i)at, p, sizeof *p);
-#elif VL == 8
-    return (vf)_mm256_i32gather_ps(p, (__m256i)at, sizeof *p);
+    __m256i low = _mm512_castsi512_si256((__m512i)at);
+    __m256i high = _mm512_extracti64x4_epi64((__m512i)at, 1);
+    vf a = (vf)_mm512_i32gather_pd(low, p, sizeof *p);
+    vf b = (vf)_mm512_i32gather_pd(high, p, sizeof *p);
+    return (neighbours){v_evens(a, b), v_odds(a, b)};
 #else
-    vf v;
-    for (int i = 0; i < VL; i++)
-        v[i] = p[at[i]];
-    return v;
+    neighbours found = {{0}, {0}};
+    for (int i = 0; i < VL; i++) {
+        found.left[i] = p[at[i]];
+        found.right[i] = p[at[i] + 1];
+    }
+    return found;
 #endif
 }
 
@@ -142,9 +157,10 @@ v_gather(const float *p, vi at)
 static inline vf
 interpolate(const float *padded, vi at, vf right, vf down, int pitch)
 {
-    vf a = v_gather(padded, at), b = v_gather(padded + 1, at);
-    vf c = v_gather(padded + pitch, at), d = v_gather(padded + pitch + 1, at);
-    vf upper = a + right * (b - a), lower = c + right * (d - c);
+    neighbours above = gather_neighbours(padded, at),
+               below = gather_neighbours(padded + pitch, at);
+    vf upper = above.left + right * (above.right - above.left);
+    vf lower = below.left + right * (below.right - below.left);
     return upper + down * (lower - upper);
 }
 
@@ -165,7 +181,7 @@ place_lanes(float *out, const float *padded, const rnn_augmentation *a, const in
     ptrdiff_t area = (ptrdiff_t)a->height * a->width;
     vf inside = v_min(v_min(x - (ink->left - 1), ink->right + 1 - x),
                       v_min(y - (ink->top - 1), ink->bottom + 1 - y));
-    if (v_greatest(inside) <= 0) {
+    if (v_nonzero(v_at_least(inside, 0.0f)) == 0) {
         for (int c = 0; c < a->channels; c++)
             v_store_lanes(out + c * area, (vf){0}, lanes);
         return;
