@@ -1,5 +1,6 @@
 """How good predicted labels are: confusion matrix, and what follows from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,6 +11,8 @@ Counts: TypeAlias = NDArray[np.int64]
 Scores: TypeAlias = NDArray[np.float64]
 
 MAX_CLASSES = 4096
+# Of the normal distribution 95 % lies within so many standard deviations.
+Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,18 +64,30 @@ class Report:
             for name in ("precision", "recall", "f1")
         }
 
-    def __str__(self) -> str:
+    def table(self, names: Sequence[str] | None = None) -> str:
+        """Return a line of scores for each class, the averages, and the accuracy.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Of the classes, instead of their numbers.
+        """
         total = int(self.support.sum())
-        lines = [f"{'class':<16}{'precision':>10}{'recall':>10}{'f1':>10}{'rows':>10}"]
-        for label in range(len(self.support)):
+        classes = [str(i) for i in range(len(self.support))] if names is None else names
+        width = max(16, *(len(name) + 1 for name in classes))
+        head = f"{'precision':>10}{'recall':>10}{'f1':>10}{'rows':>10}"
+        lines = [f"{'class':<{width}}{head}"]
+        for label, name in enumerate(classes):
             scores = [self.precision[label], self.recall[label], self.f1[label]]
-            lines.append(_line(str(label), scores, int(self.support[label])))
+            lines.append(_line(name, width, scores, int(self.support[label])))
         for name, weights in (("macro", None), ("weighted", self.support)):
             averages = list(self._average(weights).values())
-            lines.append(_line(f"{name} average", averages, total))
-        lines.append(_line("accuracy", [self.accuracy], total))
-        lines += ["", format_confusion_matrix(self.confusion)]
+            lines.append(_line(f"{name} average", width, averages, total))
+        lines.append(_line("accuracy", width, [self.accuracy], total))
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return f"{self.table()}\n\n{format_confusion_matrix(self.confusion)}"
 
 
 def confusion_matrix(
@@ -103,7 +118,7 @@ def confusion_matrix(
     array([[1, 1],
            [0, 1]])
     """
-    true, predicted = _as_labels(y_true, "y_true"), _as_labels(y_pred, "y_pred")
+    true, predicted = _as_integers(y_true, "y_true"), _as_integers(y_pred, "y_pred")
     if len(true) != len(predicted):
         raise ValueError(
             f"y_pred: expected {len(true)} labels, as many as y_true, got {len(predicted)}"
@@ -115,16 +130,34 @@ def confusion_matrix(
     if not 1 <= classes <= MAX_CLASSES:
         raise ValueError(f"classes: expected a value in 1..{MAX_CLASSES}, got {classes}")
     for name, labels in (("y_true", true), ("y_pred", predicted)):
-        bad = np.flatnonzero((labels < 0) | (labels >= classes))
-        if bad.size:
-            raise ValueError(
-                f"{name}: expected labels in 0..{classes - 1}, got {labels[bad[0]]} at "
-                f"[{bad[0]}]"
-            )
+        _check_range(labels, name, classes)
     # Small unsigned types would overflow in the product.
     cells = true.astype(np.int64) * classes + predicted.astype(np.int64)
     counts: Counts = np.bincount(cells, minlength=classes * classes).astype(np.int64)
     return counts.reshape(classes, classes)
+
+
+def as_labels(values: ArrayLike, rows: int, classes: int, name: str = "y") -> Counts:
+    """Return labels as int64, checked.
+
+    Parameters
+    ----------
+    values : array_like of int of shape (rows,)
+    rows, classes : int
+        Labels must be so many, and in 0..classes-1.
+    name : str
+        What messages call them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not.
+    """
+    labels = _as_integers(values, name)
+    if len(labels) != rows:
+        raise ValueError(f"{name}: expected {rows} labels, one a row, got {len(labels)}")
+    _check_range(labels, name, classes)
+    return labels.astype(np.int64)
 
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -185,6 +218,47 @@ def classification_report(
     return Report(matrix, precision, recall, f1, matrix.sum(axis=1), hits)
 
 
+def wilson_interval(hits: ArrayLike, rows: ArrayLike) -> tuple[Scores, Scores]:
+    """Return the limits between which the true share lies, with 95 % confidence.
+
+    Parameters
+    ----------
+    hits : array_like of int
+        How many of the rows were right.
+    rows : array_like of int
+        At least 1; of the same shape.
+
+    Returns
+    -------
+    low, high : ndarray of float64
+        Fractions in [0, 1], of the same shape.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or not 0..rows hits.
+
+    References
+    ----------
+    Wilson 1927; Newcombe 1998, Statistics in Medicine 17, method 3. Unlike the normal
+    approximation it stays in [0, 1] and has a width when all rows are right.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(9, 10)
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.596 to 0.982
+    """
+    k, n = np.asarray(hits, np.float64), np.asarray(rows, np.float64)
+    if not ((n >= 1).all() and (k >= 0).all() and (k <= n).all()):
+        raise ValueError("wilson_interval: expected at least 1 row, and 0..rows hits")
+    square = Z_95**2
+    centre = (k + square / 2) / (n + square)
+    half = Z_95 / (n + square) * np.sqrt(k * (n - k) / n + square / 4)
+    # At none and at all hits one limit is 0 or 1 but for rounding.
+    return np.where(k == 0, 0.0, centre - half), np.where(k == n, 1.0, centre + half)
+
+
 def format_confusion_matrix(confusion: ArrayLike) -> str:
     """Return a confusion matrix as text: a row for each true label.
 
@@ -205,22 +279,31 @@ def format_confusion_matrix(confusion: ArrayLike) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, scores: list[float], rows: int) -> str:
+def _line(name: str, width: int, scores: list[float], rows: int) -> str:
     numbers = "".join(f"{score:>10.4f}" for score in scores)
-    return f"{name:<16}{numbers:>30}{rows:>10}"
+    return f"{name:<{width}}{numbers:>30}{rows:>10}"
 
 
 def _ratio(part: Counts, whole: Counts) -> Scores:
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole != 0)
 
 
-def _as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
+def _as_integers(values: ArrayLike, name: str) -> NDArray[Any]:
     array = np.asarray(values)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{name}: expected labels of shape (n,), got {array.shape}")
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integer labels, got {array.dtype}")
     return array
+
+
+def _check_range(labels: NDArray[Any], name: str, classes: int) -> None:
+    bad = np.flatnonzero((labels < 0) | (labels >= classes))
+    if bad.size:
+        raise ValueError(
+            f"{name}: expected labels in 0..{classes - 1}, got {labels[bad[0]]} at "
+            f"[{bad[0]}]"
+        )
 
 
 def _as_confusion(values: ArrayLike) -> Counts:

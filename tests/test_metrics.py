@@ -11,6 +11,7 @@ from rnn_native.metrics import (
     confusion_matrix,
     format_confusion_matrix,
     precision_recall_f1,
+    wilson_interval,
 )
 
 TRUE = [0, 0, 0, 1, 1, 2]
@@ -109,3 +110,45 @@ def test_what_is_no_confusion_matrix_is_refused(matrix):
     for function in (precision_recall_f1, format_confusion_matrix):
         with pytest.raises((TypeError, ValueError), match="confusion"):
             function(matrix)
+
+
+@pytest.mark.parametrize(
+    ("hits", "rows", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (20, 20, 1 - 0.1611, 1.0),
+    ],
+)
+def test_wilsons_interval_is_newcombes(hits, rows, low, high):
+    """Newcombe 1998, table I, method 3; the last is the third the other way round."""
+    got = wilson_interval(hits, rows)
+    np.testing.assert_allclose(got, [low, high], atol=5e-5)
+    if hits in (0, rows):
+        assert got[hits == rows] == hits / rows
+
+
+def test_wilsons_interval_is_scipys():
+    stats = pytest.importorskip("scipy.stats")
+    hits, rows = np.array([0, 3, 500, 7]), np.array([1, 5, 10_000, 7])
+    expected = [
+        stats.binomtest(k, n).proportion_ci(method="wilson")
+        for k, n in zip(hits.tolist(), rows.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(np.transpose(wilson_interval(hits, rows)), expected)
+
+
+@pytest.mark.parametrize(("hits", "rows"), [(0, 0), (-1, 2), (3, 2), (np.nan, 2)])
+def test_bad_counts_have_no_interval(hits, rows):
+    with pytest.raises(ValueError, match="at least 1 row, and 0..rows hits"):
+        wilson_interval(hits, rows)
+
+
+def test_table_with_names():
+    lines = (
+        classification_report(TRUE, GUESS).table(["a", "b", "no short name"]).splitlines()
+    )
+    assert [line[:15].rstrip() for line in lines[1:4]] == ["a", "b", "no short name"]
+    assert str(classification_report(TRUE, GUESS)).startswith("class ")
