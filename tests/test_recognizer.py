@@ -113,14 +113,6 @@ def test_attention_is_offered_only_where_there_is_some():
     assert not overlay.has_attention(digit_net())
 
 
-def test_overlay_colours():
-    image = np.array([[0, 1]], np.float32)
-    assert pictures.coloured(image).tolist() == [[[0, 0, 0], [255, 255, 255]]]
-    over = pictures.coloured(image, np.array([[1, 0]], np.float32))
-    assert over[0, 0].tolist() == [196, 135, 0]  # 85 % of the orange
-    assert over[0, 1].tolist() == [255, 255, 255]
-
-
 def test_pixmap():
     rgb = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
     assert pictures.ppm(rgb) == b"P6 2 1 255\n\1\2\3\4\5\6"

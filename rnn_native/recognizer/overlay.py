@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native import saliency as gradients
 from rnn_native.network import Network
 
 Floats = NDArray[np.float32]
@@ -24,14 +25,11 @@ def saliency(net: Network, image: Floats, label: int) -> Floats:
     Returns
     -------
     ndarray of shape (28, 28), float32, in [0, 1]
-        The gradient's size, of the label's logit with respect to the pixels (Simonyan,
-        Vedaldi and Zisserman 2014), the greatest being 1.
+        The gradient's size, of the label's logit with respect to the pixels, the greatest
+        being 1.
     """
-    direction = np.zeros((1, *net.output_shape), np.float32)
-    direction[0, label] = 1
-    rows = np.ascontiguousarray(image, np.float32).reshape(1, -1)
-    _, gradient, _ = net._net.backprop(rows, direction)
-    return _to_one(np.abs(gradient).reshape(image.shape))
+    maps = gradients.saliency(net, image.reshape(1, *net.input_shape), [label])
+    return maps.reshape(image.shape)
 
 
 def attention(net: Network, image: Floats) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rnn_native.recognizer import pictures
 from rnn_native.recognizer.drawing import SIDE, Drawing
 from rnn_native.recognizer.reading import Reading
+from rnn_native.saliency import over_image
 
 PEN_WIDTH = 20
 NOTICEABLE = 1.1  # a canvas that grows by less stays as it is
@@ -242,6 +243,6 @@ class NetView:
         kind: str,
     ) -> None:
         """Show an image of shape (28, 28) and what lies over it."""
-        data = pictures.ppm(pictures.coloured(image, overlay), self._zoom)
+        data = pictures.ppm(over_image(image, overlay), self._zoom)
         self._image.configure(data=data, format="ppm")
         self.caption.set(f"overlay: {kind}")
