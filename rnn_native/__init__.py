@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rnn_native.datasets import DataNotFoundError
     from rnn_native.errors import FormatError, TrainingDiverged
     from rnn_native.history import History
+    from rnn_native.interpretation import Interpretation, interpret
     from rnn_native.layers import (
         Activation,
         AvgPool2D,
@@ -74,6 +75,7 @@ _HOME = {
     "Flatten": "layers",
     "FormatError": "errors",
     "History": "history",
+    "Interpretation": "interpretation",
     "LayerNorm": "layers",
     "MaxPool2D": "layers",
     "MeanPool": "layers",
@@ -87,6 +89,7 @@ _HOME = {
     "Softmax": "layers",
     "TrainingDiverged": "errors",
     "TrainingResult": "models",
+    "interpret": "interpretation",
     "load_config": "config",
     "read_log": "logs",
     "train": "models",
@@ -103,9 +106,10 @@ _HOME = {
 # Modules that are reached as attributes, `rn.datasets.load_mnist()`.
 _MODULES = frozenset(
     (
-        *("architecture", "attention_text", "callbacks", "checkpoint", "config"),
-        *("csv_digits", "datasets", "history", "kaggle", "kernels", "layers", "legacy"),
-        *("logs", "metrics", "models", "npy_folder", "plots", "pretrained", "run_folder"),
+        *("architecture", "attention_text", "calibration", "callbacks", "checkpoint"),
+        *("config", "csv_digits", "datasets", "history", "interpretation", "kaggle"),
+        *("kernels", "layers", "legacy", "logits", "logs", "metrics", "models"),
+        *("npy_folder", "plots", "pretrained", "report", "run_folder", "saliency"),
         *("schedules", "training"),
     )
 )
@@ -125,6 +129,7 @@ __all__ = [
     "Flatten",
     "FormatError",
     "History",
+    "Interpretation",
     "LayerNorm",
     "MaxPool2D",
     "MeanPool",
@@ -140,6 +145,7 @@ __all__ = [
     "TrainingResult",
     "datasets",
     "get_num_threads",
+    "interpret",
     "load",
     "load_config",
     "read_log",

@@ -62,13 +62,13 @@ def network_html(title: str, rows: Sequence[tuple[str, str, int]]) -> str:
     head = ["layer", "output shape", "parameters"]
     body = [[name, shape, f"{count:,}"] for name, shape, count in rows]
     total = ["total", "", f"{sum(count for _, _, count in rows):,}"]
-    return f"<div><p><b>{_escape(title)}</b></p>{_table(head, [*body, total])}</div>"
+    return f"<div><p><b>{escape(title)}</b></p>{table(head, [*body, total])}</div>"
 
 
 def result_html(title: str, history: str, model: str) -> str:
     """Return a result's title, its history's HTML and, folded, its model's."""
     return (
-        f"<div><p><b>{_escape(title)}</b></p>{history}"
+        f"<div><p><b>{escape(title)}</b></p>{history}"
         f"<details><summary>model</summary>{model}</details></div>"
     )
 
@@ -107,7 +107,7 @@ def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> st
     parts += _names(ends)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_escape(title)}">'
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg>"
     )
 
@@ -131,17 +131,17 @@ def _frame(title: str, values: tuple[float, float], epochs: tuple[int, int]) -> 
     lines = [
         f'<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="currentColor" '
         'stroke-opacity="0.5"/>',
-        _text(LEFT, 16, title, weight="bold"),
-        _text(LEFT - 6, TOP + 8, f"{high:.4g}", anchor="end"),
-        _text(LEFT - 6, bottom, f"{low:.4g}", anchor="end"),
-        _text((LEFT + right) / 2, HEIGHT - 6, "epoch", anchor="middle"),
+        svg_text(LEFT, 16, title, weight="bold"),
+        svg_text(LEFT - 6, TOP + 8, f"{high:.4g}", anchor="end"),
+        svg_text(LEFT - 6, bottom, f"{low:.4g}", anchor="end"),
+        svg_text((LEFT + right) / 2, HEIGHT - 6, "epoch", anchor="middle"),
     ]
     if epochs[0] == epochs[1]:
         return "".join(
-            [*lines, _text((LEFT + right) / 2, bottom + 14, f"{epochs[0]}", "middle")]
+            [*lines, svg_text((LEFT + right) / 2, bottom + 14, f"{epochs[0]}", "middle")]
         )
-    lines.append(_text(LEFT, bottom + 14, f"{epochs[0]}", "middle"))
-    lines.append(_text(right, bottom + 14, f"{epochs[1]}", "middle"))
+    lines.append(svg_text(LEFT, bottom + 14, f"{epochs[0]}", "middle"))
+    lines.append(svg_text(right, bottom + 14, f"{epochs[1]}", "middle"))
     return "".join(lines)
 
 
@@ -178,7 +178,7 @@ def _names(ends: list[tuple[float, Curve]]) -> list[str]:
     excess = max(0.0, places[-1] - (HEIGHT - BOTTOM)) if places else 0.0
     parts = []
     for y, (_, curve) in zip(places, sorted(ends, key=lambda end: end[0]), strict=True):
-        parts.append(_text(WIDTH - RIGHT + 18, y - excess, curve.name))
+        parts.append(svg_text(WIDTH - RIGHT + 18, y - excess, curve.name))
         parts.append(
             f'<path d="M{WIDTH - RIGHT + 4} {y - excess - 4:.1f}h11" '
             f'stroke="{curve.colour}" stroke-width="2"{_dash(curve)}/>'
@@ -190,11 +190,12 @@ def _dash(curve: Curve) -> str:
     return ' stroke-dasharray="5 3"' if curve.dashed else ""
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "") -> str:
+def svg_text(x: float, y: float, text: str, anchor: str = "start", weight: str = "") -> str:
+    """Return text of an SVG picture, in the page's colour."""
     bold = f' font-weight="{weight}"' if weight else ""
     return (
         f'<text x="{x:.0f}" y="{y:.1f}" text-anchor="{anchor}"{bold} {_TEXT}>'
-        f"{_escape(text)}</text>"
+        f"{escape(text)}</text>"
     )
 
 
@@ -241,7 +242,7 @@ def _epochs_table(history: "History", epochs: Sequence[int]) -> str:
         + [_number(getattr(history.rows[at], name), name) for name in names]
         for label, at in chosen
     ]
-    return _table(["", "loss", "accuracy", "val loss", "val accuracy", "seconds"], body)
+    return table(["", "loss", "accuracy", "val loss", "val accuracy", "seconds"], body)
 
 
 def _number(value: float | None, name: str) -> str:
@@ -250,15 +251,16 @@ def _number(value: float | None, name: str) -> str:
     return f"{100 * value:.2f} %" if name.endswith("accuracy") else f"{value:.4g}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = "".join(f'<th style="{_CELL}">{_escape(name)}</th>' for name in head)
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of texts."""
+    cells = "".join(f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in head)
     body = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}">{_escape(c)}</td>' for c in row) + "</tr>"
+        "<tr>" + "".join(f'<td style="{_CELL}">{escape(c)}</td>' for c in row) + "</tr>"
         for row in rows
     )
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Return text that HTML and XML take."""
     return html.escape(printable(text))

@@ -39,5 +39,28 @@ def digits():
 
 
 @pytest.fixture
+def data(digits, tmp_path):
+    """A folder with the generated digits as MNIST's files, some of them packed."""
+    from rnn_native import idx
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for part, (x, y) in zip(["train", "t10k"], digits, strict=True):
+        idx.write_idx(folder / f"{part}-images-idx3-ubyte", x)
+        idx.write_idx(folder / f"{part}-labels-idx1-ubyte.gz", y)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def poor(digits):
+    """What a net that has hardly learned makes of the test digits: many mistakes."""
+    import rnn_native as rn
+
+    net = rn.Network([rn.Dense(16, "relu"), rn.Dense(10)], (784,))
+    net.fit(*digits[0], epochs=2, verbose=0)
+    return rn.interpret(net, *digits[1])
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(7)

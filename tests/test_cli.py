@@ -15,17 +15,6 @@ from rnn_native import idx
 from rnn_native.cli import main
 
 
-@pytest.fixture
-def data(digits, tmp_path):
-    """A folder with a little MNIST of generated digits."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for part, (x, y) in zip(["train", "t10k"], digits, strict=True):
-        idx.write_idx(folder / f"{part}-images-idx3-ubyte", x)
-        idx.write_idx(folder / f"{part}-labels-idx1-ubyte.gz", y)
-    return folder
-
-
 def run(*args, **more):
     """A process of its own: what a shell would see."""
     return subprocess.run(

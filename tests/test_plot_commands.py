@@ -10,7 +10,7 @@ from PIL import Image
 
 import rnn_native as rn
 from environment import python_environment
-from rnn_native import attention_text, idx
+from rnn_native import attention_text
 from rnn_native.cli import main
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -34,16 +34,6 @@ def log(here):
 def coarse(monkeypatch):
     """Pictures with fewer pixels: time goes into those."""
     monkeypatch.setattr("rnn_native.plots.figures.DPI", 40)
-
-
-@pytest.fixture
-def data(digits, here):
-    folder = here / "data"
-    folder.mkdir()
-    for part, (x, y) in zip(["train", "t10k"], digits, strict=True):
-        idx.write_idx(folder / f"{part}-images-idx3-ubyte", x)
-        idx.write_idx(folder / f"{part}-labels-idx1-ubyte", y)
-    return folder
 
 
 @pytest.fixture

@@ -74,6 +74,15 @@ DRAW = {
     "worst_mistakes": lambda h, m, ax: plots.worst_mistakes(
         np.zeros((1, 4, 4)), [0], [[0.1, 0.9]], ax=ax
     ),
+    "reliability_diagram": lambda h, m, ax: plots.reliability_diagram(
+        [0, 1], [[0.9, 0.1], [0.6, 0.4]], ax=ax
+    ),
+    "saliency_over_images": lambda h, m, ax: plots.saliency_over_images(
+        np.zeros((1, 4, 4)), np.ones((1, 4, 4)), ax=ax
+    ),
+    "top_losses": lambda h, m, ax: plots.top_losses(
+        np.zeros((1, 4, 4)), [0], [[0.1, 0.9]], [2.3], ax=ax
+    ),
     "first_layer_weights": lambda h, m, ax: plots.first_layer_weights(mlp(), ax=ax),
     "conv_filters": lambda h, m, ax: plots.conv_filters(rn.pretrained.load(), ax=ax),
     "attention_map": lambda h, m, ax: plots.attention_map(m[0], ax=ax),

@@ -18,6 +18,11 @@ from rnn_native.plots.attention import (
 from rnn_native.plots.classification import confusion_matrix, worst_mistakes
 from rnn_native.plots.figures import save_figure
 from rnn_native.plots.history import compare_runs, lr_curve, plot_history
+from rnn_native.plots.interpretation import (
+    reliability_diagram,
+    saliency_over_images,
+    top_losses,
+)
 from rnn_native.plots.report import console_summary, training_report
 from rnn_native.plots.runs import open_runs
 from rnn_native.plots.weights import conv_filters, first_layer_weights
@@ -36,9 +41,12 @@ __all__ = [
     "lr_curve",
     "open_runs",
     "plot_history",
+    "reliability_diagram",
+    "saliency_over_images",
     "save_figure",
     "token_attention",
     "token_figure",
+    "top_losses",
     "training_report",
     "worst_mistakes",
 ]

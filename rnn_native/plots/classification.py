@@ -23,6 +23,8 @@ def confusion_matrix(
     classes: int | None = None,
     names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
+    *,
+    normalize: bool = False,
 ) -> "Axes":
     """Draw how often each true label was given each predicted one.
 
@@ -38,6 +40,8 @@ def confusion_matrix(
     names : sequence of str, optional
         Of the classes, instead of their numbers.
     ax : matplotlib.axes.Axes, optional
+    normalize : bool
+        Write that share into the cells, instead of the count.
 
     Returns
     -------
@@ -62,7 +66,8 @@ def confusion_matrix(
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "black"
-                ax.text(column, row, f"{count}", ha="center", va="center", color=colour,
+                text = f"{shares[row, column]:.2f}" if normalize else f"{count}"
+                ax.text(column, row, text, ha="center", va="center", color=colour,
                         fontsize=8)  # fmt: skip
         ax.set_xticks(range(size), labels, parse_math=False)
         ax.set_yticks(range(size), labels, parse_math=False)

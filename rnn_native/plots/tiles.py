@@ -21,17 +21,18 @@ def draw_tiles(
     titles: Sequence[str] | None = None,
     **style: Any,
 ) -> "Axes":
-    """Draw pictures of one shape, (height, width), in rows of a near square.
+    """Draw pictures of one shape, (height, width) or with colours, in rows of a near square.
 
     Each is an image of its own in `ax.images`, with `style` as keywords; a title stands above
-    its picture. Returns the axes, new ones when `ax` is None.
+    its picture, all of them with as many lines. Returns the axes, new ones when `ax` is None.
     """
-    height, width = pictures[0].shape
+    height, width = pictures[0].shape[:2]
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = math.ceil(len(pictures) / columns)
-    # In pixels of the pictures: room between them, and for a line of text above.
+    lines = titles[0].count("\n") + 1 if titles else 0
+    # In pixels of the pictures: room between them, and for lines of text above.
     gap = 0.12 * max(height, width)
-    head = 0.28 * max(height, width) if titles else gap
+    head = (0.12 + 0.16 * lines) * max(height, width)
     step_x, step_y = width + gap, height + head
     if ax is None:
         scale = 1.5 if titles else 1.0
@@ -42,7 +43,7 @@ def draw_tiles(
         if titles:
             ax.text(
                 left + width / 2, top - 0.06 * height, titles[number],
-                ha="center", va="bottom", fontsize=9,
+                ha="center", va="bottom", fontsize=9, parse_math=False,
             )  # fmt: skip
     ax.set_xlim(-gap, columns * step_x)
     ax.set_ylim(rows * step_y - head + gap, -head - gap)
