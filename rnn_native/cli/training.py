@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_native import outcome
-from rnn_native.cli import arguments
+from rnn_native.cli import arguments, evaluation_report
 
 
 def add_commands(commands: Any) -> None:
@@ -91,7 +91,13 @@ def _add_evaluate(commands: Any) -> None:
     parser = arguments.add_command(
         commands, "evaluate", evaluate, "Evaluate a model on test data."
     )
-    parser.add_argument("model", type=Path, help="model file")
+    parser.add_argument("model", type=Path, help="model file, or a run's folder")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="write a page: curves, confusion matrix, calibration, worst mistakes",
+    )
     arguments.add_data(parser)
     arguments.add_threads(parser)
 
@@ -180,9 +186,13 @@ def evaluate(args: argparse.Namespace) -> int:
     """`evaluate MODEL`."""
     from rnn_native import datasets, load
 
+    if args.report is not None:
+        evaluation_report.check_target(args.report)
     model = load(args.model)
     data = datasets.open_dataset(args.data)
     loss, accuracy = model.evaluate(data.x_test, data.y_test, threads=args.threads)
+    if args.report is not None:
+        evaluation_report.write_report(args, model, data)
     if args.json:
         report = {
             "model": str(args.model),
@@ -191,9 +201,13 @@ def evaluate(args: argparse.Namespace) -> int:
             "test_loss": loss,
             "test_accuracy": accuracy,
         }
+        if args.report is not None:
+            report["report"] = str(args.report)
         print(json.dumps(report))
     else:
         print(f"Data: {data.source}")
         print(f"Test Loss: {loss:.6f}")
         print(f"Test Accuracy: {100 * accuracy:.2f}%")
+        if args.report is not None:
+            print(f"Report: {args.report}")
     return outcome.OK
