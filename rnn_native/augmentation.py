@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 # The core's limits, but for degrees.
 MOST = {"shift": 1e6, "rotation": 360.0, "scale": 0.99, "shear": 100.0, "elastic": 1e6}
 
@@ -84,6 +87,52 @@ class Augment:
         if self.image_shape is not None:
             given["image_shape"] = list(self.image_shape)
         return given
+
+    def apply(
+        self, images: ArrayLike, *, seed: int = 1, step: int = 0
+    ) -> NDArray[np.float32]:
+        """Return images as training would see them, to look at.
+
+        Parameters
+        ----------
+        images : array_like of shape (n, height, width), (n, channels, height, width) or
+            (n, pixels)
+            uint8 (divided by 255) or numbers; n is the batch.
+        seed : int
+            Of the training.
+        step : int
+            Batches before this one.
+
+        Returns
+        -------
+        ndarray of the same shape, float32
+
+        Raises
+        ------
+        ValueError
+            If these are no images, or their shape does not fit.
+
+        Examples
+        --------
+        >>> import rnn_native as rn
+        >>> digits, labels = rn.datasets.synthetic_digits(4, seed=1)
+        >>> rn.Augment(shift=2, rotation=10).apply(digits).shape
+        (4, 28, 28)
+        """
+        from rnn_native import _core  # noqa: F401: loads what the core needs
+
+        given = np.asarray(images)
+        if given.ndim < 2 or not given.size or given.dtype.kind not in "biuf":
+            raise ValueError(
+                f"images: expected a batch of images, got {given.dtype} of shape "
+                f"{given.shape}"
+            )
+        spec = self.spec(given.shape[1:])
+        rows = given.reshape(len(given), -1).astype(np.float32)
+        if given.dtype == np.uint8:
+            rows /= np.float32(255)
+        _core.augment(rows, spec, seed, step)
+        return rows.reshape(given.shape)
 
     def spec(self, input_shape: Sequence[int]) -> dict[str, Any]:
         """Return the dict that the core takes, for a net with this input shape.

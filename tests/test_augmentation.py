@@ -5,6 +5,7 @@ import pytest
 
 import distortions
 import reference
+import rnn_native as rn
 from cases import (
     SIGMOID,
     SOFTMAX,
@@ -67,6 +68,23 @@ def test_images_match_twin(kind, channels, rng, level):
     expected = distortions.distort_batch(x.astype(np.float64), spec, key)
     np.testing.assert_allclose(distorted(x, spec), expected, atol=2e-5)
     assert np.abs(expected - x).max() > 0.1
+
+
+def test_apply_shows_what_training_sees(rng, level):
+    x = spotted(rng, IMAGE)
+    augment = rn.Augment(shift=2, rotation=30, scale=0.2, shear=0.1, elastic=1)
+    spec = augment.spec((1, 9, 21))
+    seen = augment.apply(x, seed=3, step=5)
+    np.testing.assert_allclose(seen, distorted(x, spec), atol=1e-7)
+    assert seen.shape == x.shape
+    assert np.abs(seen - x).max() > 0.1
+    as_bytes = np.rint(255 * x[:, 0]).astype(np.uint8)
+    floats = as_bytes.astype(np.float32) / np.float32(255)
+    assert augment.apply(as_bytes).tobytes() == augment.apply(floats).tobytes()
+    with pytest.raises(ValueError, match="images: expected a batch of images, got float64"):
+        augment.apply(1.5)
+    with pytest.raises(ValueError, match=r"got rows of shape \(35,\); give image_shape"):
+        augment.apply(np.zeros((3, 35)))
 
 
 def test_nothing_asked_for_changes_nothing(rng, level):

@@ -59,13 +59,30 @@ second_row(const rnn_run *r, int slice)
     return scratch_of(r, slice) + scratch;
 }
 
+static uint64_t
+row_key(uint64_t step_key, int index)
+{
+    return rnn_mask_key(step_key, AUGMENTATION_PART + (uint64_t)index);
+}
+
 static void
 augment_row(const rnn_run *r, float *row, int index, int slice)
 {
-    if (r->augmentation == NULL)
-        return;
-    uint64_t key = rnn_mask_key(r->key, AUGMENTATION_PART + (uint64_t)index);
-    r->net->level->augment(row, r->augmentation, key, scratch_of(r, slice));
+    if (r->augmentation != NULL)
+        r->net->level->augment(row, r->augmentation, row_key(r->key, index),
+                               scratch_of(r, slice));
+}
+
+void
+rnn_augment_rows(const rnn_level *level, float *rows, int n,
+                 const rnn_augmentation *augmentation, uint64_t seed, int64_t step,
+                 float *scratch)
+{
+    const rnn_augmentation *a = augmentation;
+    ptrdiff_t size = (ptrdiff_t)a->channels * a->height * a->width;
+    uint64_t key = rnn_mask_key(seed, (uint64_t)step);
+    for (int i = 0; i < n; i++)
+        level->augment(rows + i * size, a, row_key(key, i), scratch);
 }
 
 /* The row that another is mixed with; rows come in random order. */

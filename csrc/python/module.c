@@ -6,6 +6,7 @@
 #include "../base/finite.h"
 #include "../base/rng.h"
 #include "../net/level.h"
+#include "../net/inputs.h"
 #include "../net/peak.h"
 
 #include <string.h>
@@ -216,7 +217,45 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(augment_doc,
+             "augment($module, rows, spec, seed, step, /)\n--\n\n"
+             "Distort images, float32 (n, inputs), in place, as Net.train does those of a\n"
+             "batch in this step; `spec` is its `augment`.");
+
+static PyObject *
+augment(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *rows_b, *spec_b, *result = NULL;
+    PyArrayObject *rows = NULL;
+    rnn_augmentation augmentation;
+    float *scratch = NULL;
+    unsigned long long seed;
+    long long step;
+    array_rule rule = {"augment", "rows", NPY_FLOAT32, -1, 2, {-1, -1}, 1};
+    if (!PyArg_ParseTuple(args, "OOKL:augment", &rows_b, &spec_b, &seed, &step)
+        || (rows = take_array(rows_b, &rule)) == NULL
+        || take_augmentation_spec(spec_b, (int)PyArray_DIM(rows, 1), &augmentation) < 0)
+        goto done;
+    size_t count = rnn_augmentation_scratch(&augmentation);
+    if ((scratch = PyMem_Malloc(count * sizeof *scratch)) == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    float *data = PyArray_DATA(rows);
+    int n = (int)PyArray_DIM(rows, 0);
+    PyThreadState *saved = PyEval_SaveThread();
+    rnn_augment_rows(rnn_level_current(), data, n, &augmentation, seed, step, scratch);
+    PyEval_RestoreThread(saved);
+    result = Py_NewRef(Py_None);
+done:
+    PyMem_Free(scratch);
+    release_array(rows);
+    return result;
+}
+
 static PyMethodDef module_methods[] = {
+    {"augment", augment, METH_VARARGS, augment_doc},
     {"all_finite", all_finite, METH_O, all_finite_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},
     {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
