@@ -19,8 +19,12 @@ if TYPE_CHECKING:
         Callback,
         CSVLogger,
         EarlyStopping,
+        LambdaCallback,
+        LearningRateScheduler,
         ModelCheckpoint,
         ProgressLogger,
+        ReduceLROnPlateau,
+        TerminateOnNaN,
     )
     from rnn_native.config import load_config
     from rnn_native.datasets import DataNotFoundError
@@ -76,7 +80,9 @@ _HOME = {
     "FormatError": "errors",
     "History": "history",
     "Interpretation": "interpretation",
+    "LambdaCallback": "callbacks",
     "LayerNorm": "layers",
+    "LearningRateScheduler": "callbacks",
     "MaxPool2D": "layers",
     "MeanPool": "layers",
     "ModelCheckpoint": "callbacks",
@@ -85,8 +91,10 @@ _HOME = {
     "Position": "layers",
     "ProgressLogger": "callbacks",
     "RMSNorm": "layers",
+    "ReduceLROnPlateau": "callbacks",
     "SelfAttention": "layers",
     "Softmax": "layers",
+    "TerminateOnNaN": "callbacks",
     "TrainingDiverged": "errors",
     "TrainingResult": "models",
     "interpret": "interpretation",
@@ -108,9 +116,9 @@ _MODULES = frozenset(
     (
         *("architecture", "attention_text", "calibration", "callbacks", "checkpoint"),
         *("config", "csv_digits", "datasets", "history", "interpretation", "kaggle"),
-        *("kernels", "layers", "legacy", "logits", "logs", "metrics", "models"),
-        *("npy_folder", "plots", "pretrained", "report", "run_folder", "saliency"),
-        *("schedules", "training"),
+        *("kernels", "layers", "legacy", "logits", "logs", "metrics"),
+        *("models", "npy_folder", "plots", "pretrained", "report", "run_folder"),
+        *("saliency", "schedules", "training"),
     )
 )
 
@@ -130,7 +138,9 @@ __all__ = [
     "FormatError",
     "History",
     "Interpretation",
+    "LambdaCallback",
     "LayerNorm",
+    "LearningRateScheduler",
     "MaxPool2D",
     "MeanPool",
     "ModelCheckpoint",
@@ -139,8 +149,10 @@ __all__ = [
     "Position",
     "ProgressLogger",
     "RMSNorm",
+    "ReduceLROnPlateau",
     "SelfAttention",
     "Softmax",
+    "TerminateOnNaN",
     "TrainingDiverged",
     "TrainingResult",
     "datasets",

@@ -142,7 +142,9 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     whole = order.dtype == np.int32 and order.ndim == 1
     _require(path, "run.order", whole and np.array_equal(np.sort(order), rows))
     best = tensors.get("run.best")
-    _require(path, "run.best", (best is None) == (history.best_epoch() is None))
+    # Without validation, too, a run may have had a best epoch, by another column.
+    _require(path, "run.best", best is not None or history.best_epoch() is None)
+    _require(path, "run.best", best is None or len(history) > 0)
     _require(path, "run.best", best is None or _fits(best, run.model.weights))
     moments = tensors.get("run.moments", np.empty(0, np.float32))
     _require(path, "run.moments", _fits(moments, run.model.moments))

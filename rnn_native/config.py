@@ -160,6 +160,7 @@ KEYS: dict[str, Rule] = {
     "seed": integer(0, 2**64 - 1),
     "validation_split": Number(0, 1, below=True),
     "stratify": flag,
+    "shuffle": flag,
     "patience": integer(0),
     "min_delta": Number(0, 1e6, below=True),
     "label_smoothing": Number(0, 1, below=True),
@@ -182,6 +183,7 @@ _RECIPE_KEYS = (
     "seed",
     "validation_split",
     "stratify",
+    "shuffle",
     "patience",
     "min_delta",
     "optimizer",
@@ -216,7 +218,7 @@ class TrainingConfig:
     activation_function : str or None
         One of `ACTIVATIONS`, for the hidden layers; see `hidden_activation`.
     leaky_relu_alpha, elu_alpha : float
-    learning_rate, batch_size, epochs, seed, validation_split, stratify, min_delta,
+    learning_rate, batch_size, epochs, seed, validation_split, stratify, shuffle, min_delta,
     label_smoothing, clip_norm, l2, mixup, ema_decay
         See `rnn_native.training.Recipe`.
     patience : int or None
@@ -249,6 +251,7 @@ class TrainingConfig:
     seed: int | None = None
     validation_split: float | None = None
     stratify: bool | None = None
+    shuffle: bool | None = None
     patience: int | None = None
     min_delta: float | None = None
     label_smoothing: float | None = None

@@ -42,14 +42,18 @@ class History:
         A list for each of loss, accuracy, time, learning_rate, and val_loss and
         val_accuracy when there was validation.
     stop_reason : str
-        Why the run ended: "epochs", "early stopping", "interrupted", or what a callback
-        said.
+        Why the run ended: "epochs", "early stopping", "stop_training", "interrupted", or
+        what a callback said.
+    best_by : str
+        The column that tells the best epoch; `go_by` sets it.
     """
 
     def __init__(self, rows: list[EpochRow] | None = None) -> None:
         self.rows: list[EpochRow] = []
         self.epoch: list[int] = []
         self.stop_reason = "epochs"
+        self.best_by = "val_loss"
+        self._sign = -1
         self._best: int | None = None
         for row in rows or []:
             self.append(row)
@@ -58,12 +62,32 @@ class History:
         """Add a row; `epoch` counts from 0 and is the next number when left out."""
         self.epoch.append(len(self.rows) if epoch is None else epoch)
         self.rows.append(row)
-        loss, best = row.val_loss, self._best_loss()
-        if loss is not None and math.isfinite(loss) and (best is None or loss < best):
-            self._best = len(self.rows) - 1
+        self._see(len(self.rows) - 1)
 
-    def _best_loss(self) -> float | None:
-        return None if self._best is None else self.rows[self._best].val_loss
+    def _see(self, index: int) -> None:
+        """Note whether a row is the best one so far."""
+        value = self._merit(index)
+        if math.isfinite(value) and (self._best is None or value > self._merit(self._best)):
+            self._best = index
+
+    def _merit(self, index: int) -> float:
+        """Return what is greater for a better row; NaN when the row does not tell."""
+        value = getattr(self.rows[index], self.best_by)
+        return math.nan if value is None else self._sign * float(value)
+
+    def go_by(self, column: str, greatest: bool) -> None:
+        """Let `best_epoch` mean the greatest, or the least, value of a column.
+
+        Parameters
+        ----------
+        column : str
+            An attribute of `EpochRow`. A new history goes by the least "val_loss".
+        greatest : bool
+        """
+        self.best_by, self._sign = column, 1 if greatest else -1
+        self._best = None
+        for index in range(len(self.rows)):
+            self._see(index)
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -75,7 +99,10 @@ class History:
         return {name: list_ for name, list_ in columns.items() if None not in list_}
 
     def best_epoch(self) -> int | None:
-        """Return the row index with the least validation loss (the first of equals)."""
+        """Return the index of the best row (the first of equals), None when none tells.
+
+        That is the one with the least validation loss, unless `go_by` said otherwise.
+        """
         return self._best
 
     def as_list(self) -> list[dict[str, Any]]:

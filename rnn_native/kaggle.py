@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native import checkpoint, npy_folder, run_folder
-from rnn_native.callbacks import CSVLogger
+from rnn_native.callbacks import RunLog
 from rnn_native.csv_digits import CLASSES, load_csv, write_submission
 from rnn_native.errors import FormatError
 from rnn_native.files import AnyPath, shown
@@ -179,7 +179,7 @@ def run(
             model._as_targets(labels[parts.train], len(parts.train)),
         )
         training_run = Run(model, rows, recipe, rng, threads=threads)
-        history = fit(training_run, [CSVLogger(folder / run_folder.LOG)], verbose=verbose)
+        history = fit(training_run, [RunLog(folder / run_folder.LOG)], verbose=verbose)
     report = _evaluate(model, images[parts.test], labels[parts.test], threads)
     model_files = _save(model, folder, report) if plan.trains else []
     predictions, submission = _predict(model, unlabelled, folder, threads)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import checkpoint, datasets, run_folder
 from rnn_native.augmentation import Augment
-from rnn_native.callbacks import Callback, CSVLogger, EarlyStopping, ModelCheckpoint
+from rnn_native.callbacks import Callback, EarlyStopping, RunCheckpoint, RunLog
+from rnn_native.callbacks.base import as_list
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
 from rnn_native.layers import (
@@ -153,6 +154,7 @@ class TrainingOptions(TypedDict, total=False):
     augment: Augment | Mapping[str, Any] | None
     mixup: float
     ema_decay: float
+    shuffle: bool
     threads: int | None
     callbacks: Sequence[Callback]
     out: "str | PathLike[str] | None"
@@ -189,8 +191,8 @@ def train_mlp(
         neither files nor network says so and uses generated digits.
     **options
         epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
-        optimizer, clip_norm, label_smoothing, class_weight, schedule, l2, augment, mixup,
-        ema_decay: see `rnn_native.training.Recipe`; config, threads, callbacks, out,
+        optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle, l2, augment,
+        mixup, ema_decay: see `rnn_native.training.Recipe`; config, threads, callbacks, out,
         resume, verbose: see `ModelOptions`.
 
     Returns
@@ -394,7 +396,7 @@ def train_layers(
         run_folder.write_config(
             folder, kind, model.architecture(), recipe.as_dict(), dataset.source
         )
-    callbacks = [*options.get("callbacks", ()), *_standard_callbacks(run, folder)]
+    callbacks = [*as_list(options.get("callbacks")), *_standard_callbacks(run, folder)]
     history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
     test_loss, accuracy = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
     return TrainingResult(model, history, test_loss, accuracy, folder, dataset.source)
@@ -418,12 +420,7 @@ def _recipe(
         known = {"learning_rate": given.get("lr"), "epochs": given.get("epochs")}
         moved = {name: value for name, value in known.items() if value is not None}
         recipe = replace(config, **moved).applied_to(recipe, classes)
-    recipe = replace(recipe, **given)
-    schedule = recipe.schedule
-    needs_validation = isinstance(schedule, Schedule) and schedule.needs_validation
-    if needs_validation and recipe.validation_split == 0:
-        raise ValueError("schedule: needs validation data; set validation_split")
-    return recipe
+    return replace(recipe, **given)
 
 
 def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> datasets.Dataset:
@@ -438,11 +435,12 @@ def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> datasets.Dataset
 
 def _standard_callbacks(run: Run, folder: Path | None) -> list[Callback]:
     chosen: list[Callback] = []
-    if run.recipe.patience is not None and run.data.val_x is not None:
-        chosen.append(EarlyStopping(run.recipe.patience, run.recipe.min_delta))
+    patience = run.recipe.patience
+    if patience is not None and run.data.val_x is not None:
+        chosen.append(EarlyStopping(patience=patience, min_delta=run.recipe.min_delta))
     if folder is not None:
         # The checkpoint first: a log never tells of an epoch that cannot be resumed from.
-        chosen += [ModelCheckpoint(folder), CSVLogger(folder / run_folder.LOG)]
+        chosen += [RunCheckpoint(folder), RunLog(folder / run_folder.LOG)]
     return chosen
 
 
@@ -504,7 +502,7 @@ def train_xor(
     if folder is not None:
         facts = {"loss": loss, "accuracy": accuracy}
         checkpoint.save(model, folder / run_folder.BEST, facts)
-        CSVLogger(folder / run_folder.LOG).write(history)
+        RunLog(folder / run_folder.LOG).write(history)
         run_folder.write_config(
             folder, "xor", model.architecture(), recipe.as_dict(), "XOR"
         )

@@ -16,8 +16,10 @@ from rnn_native.xorshift import Xorshift
 if TYPE_CHECKING:
     from os import PathLike
 
+    from rnn_native.augmentation import Augment
     from rnn_native.callbacks import Callback
     from rnn_native.history import History
+    from rnn_native.schedules import Schedule
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
 Targets = NDArray[np.int32] | NDArray[np.float32]
@@ -56,6 +58,11 @@ class Network:
     rng : Xorshift, optional
         Generator to draw from instead of one made from `seed`.
 
+    Attributes
+    ----------
+    stop_training : bool
+        A callback that sets it to True ends the training under way, after its epoch.
+
     Raises
     ------
     ValueError, TypeError
@@ -83,6 +90,7 @@ class Network:
         self.input_shape = tuple(operator.index(extent) for extent in input_shape)
         self._inputs = math.prod(self.input_shape)
         self.loss = loss
+        self.stop_training = False
         self.optimizer = (
             {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
         )
@@ -318,12 +326,20 @@ class Network:
         batch_size: int = 64,
         epochs: int = 1,
         lr: float = 0.01,
+        schedule: "Schedule | Mapping[str, Any] | None" = None,
         validation_split: float = 0.0,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         stratify: bool = False,
+        shuffle: bool = True,
         sample_weight: ArrayLike | None = None,
         class_weight: str | Sequence[float] | None = None,
-        callbacks: Sequence["Callback"] = (),
+        label_smoothing: float = 0.0,
+        clip_norm: float = 0.0,
+        l2: float = 0.0,
+        augment: "Augment | Mapping[str, Any] | None" = None,
+        mixup: float = 0.0,
+        ema_decay: float = 0.0,
+        callbacks: "Sequence[Callback] | Callback | None" = (),
         seed: int = 1,
         threads: int | None = None,
         verbose: int | str = "auto",
@@ -338,17 +354,24 @@ class Network:
             A batch larger than the data is all of it; the last one may be smaller.
         lr : float
             Learning rate.
+        schedule : Schedule, or its dict, optional
+            Rates of epochs and steps, in place of `lr`: see `rnn_native.schedules`.
         validation_split : float in [0, 1)
             Fraction of the rows, taken from the end, that is held out.
         validation_data : tuple of (x, y), optional
             Validation rows of your own, instead of a split.
         stratify : bool
             Hold out the last rows of each class in proportion instead of the last rows.
+        shuffle : bool
+            Whether each epoch takes the rows in an order of its own.
         sample_weight : array_like of float of shape (n,), optional
             What multiplies each row's loss in training; at least 0.
         class_weight : "balanced" or sequence of float, optional
             The same by class; both multiply.
+        label_smoothing, clip_norm, l2, augment, mixup, ema_decay
+            See `rnn_native.training.Recipe`.
         callbacks : sequence of Callback
+            See docs/callbacks.md.
         seed : int
             Of the shuffles and masks.
         threads : int in [1, 64], optional
@@ -376,11 +399,19 @@ class Network:
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
+            schedule=schedule,
             seed=seed,
             validation_split=validation_split,
             stratify=stratify,
+            shuffle=shuffle,
             patience=None,
             optimizer=self.optimizer,
+            clip_norm=clip_norm,
+            label_smoothing=label_smoothing,
+            l2=l2,
+            augment=augment,
+            mixup=mixup,
+            ema_decay=ema_decay,
             class_weight=class_weight,
         )
         run = training.Run(self, data, recipe, Xorshift(seed), threads=threads)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rnn_native import schedules
 from rnn_native._runtime import resolve_threads
 from rnn_native.augmentation import Augment
-from rnn_native.callbacks import Callback, ProgressLogger
+from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
+from rnn_native.callbacks.base import as_list, call, wants_batches
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
 from rnn_native.schedules import Rates, Schedule
@@ -67,6 +68,8 @@ class Recipe:
         Above 0, what is validated, saved and returned is an exponential moving average of
         the parameters, followed from step to step with this decay, or (1 + t) / (10 + t) in
         early steps t. Running statistics of batchnorm are those of the last step.
+    shuffle : bool
+        False takes the rows in their order in every epoch.
     """
 
     epochs: int = 10
@@ -86,6 +89,7 @@ class Recipe:
     augment: Augment | Mapping[str, Any] | None = None
     mixup: float = 0.0
     ema_decay: float = 0.0
+    shuffle: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.augment, Mapping):
@@ -106,9 +110,11 @@ class Recipe:
             ("ema_decay", 0.0, 1.0),
         ):
             self._normalise(name, _number(name, getattr(self, name), low, high))
-        if not isinstance(self.stratify, (bool, np.bool_)):
-            raise TypeError(f"stratify: expected True or False, got {self.stratify!r}")
-        self._normalise("stratify", bool(self.stratify))
+        for name in ("stratify", "shuffle"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"{name}: expected True or False, got {value!r}")
+            self._normalise(name, bool(value))
         self._normalise("seed", check_seed(self.seed))
         if isinstance(self.class_weight, str) and self.class_weight != "balanced":
             raise ValueError(
@@ -118,6 +124,11 @@ class Recipe:
     def _normalise(self, name: str, value: object) -> None:
         """Set a field to plain data: NumPy's numbers are accepted, but are not JSON."""
         object.__setattr__(self, name, value)
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the schedule goes by validation losses."""
+        return isinstance(self.schedule, Schedule) and self.schedule.needs_validation
 
     def differences(self, other: "Recipe") -> list[str]:
         """Name what differs, epochs aside, as "lr=0.1 (was 0.01)"."""
@@ -141,12 +152,6 @@ class Recipe:
             "class_weight": plain,
             "schedule": schedule,
         }
-
-    def rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
-        """Return the learning rate, or one for each step, of an epoch counted from 0."""
-        if isinstance(self.schedule, Schedule):
-            return self.schedule.rates(epoch, steps, history)
-        return self.lr
 
 
 def _count(name: str, value: object) -> int:
@@ -271,10 +276,13 @@ class Run:
     order : ndarray of int32
         Row numbers as the last shuffle left them; each epoch shuffles them further.
     best_weights : ndarray of float32 or None
-        The model's `weights` after the epoch with the least validation loss.
+        The model's `weights` after the best epoch, that with the least validation loss
+        unless `History.go_by` said otherwise.
     live_params : ndarray of float32 or None
         With `ema_decay`: the parameters that training goes on from; between epochs the
         model holds their average.
+    keeps_last : bool
+        Whether the run ends with its last weights instead of the best ones.
     """
 
     def __init__(
@@ -297,8 +305,12 @@ class Run:
         self.best_weights: NDArray[np.float32] | None = None
         self.live_params = model.params.copy() if recipe.ema_decay > 0 else None
         self._augment = self._augmentation()
-        self._data_digest: str | None = None
+        self.keeps_last = False
         self.stop_reason: str | None = None
+        self._data_digest: str | None = None
+        self._rate: float | None = None
+        if recipe.needs_validation and data.val_x is None:
+            raise ValueError("schedule: needs validation data; set validation_split")
 
     def data_digest(self) -> str:
         """Return a digest of the rows and targets to train on; computed once."""
@@ -335,71 +347,156 @@ class Run:
         """End the run after the current epoch."""
         self.stop_reason = reason
 
-    def train_epoch(self) -> EpochRow:
-        """Train one epoch, validate, and return its row."""
-        data, net, recipe = self.data, self.model._net, self.recipe
-        steps = -(-len(self.order) // recipe.batch_size)
-        losses = [row.val_loss for row in self.history]
-        rates = recipe.rates(len(self.history), steps, losses)
-        self.rng.shuffle(self.order)
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.order) // self.recipe.batch_size)
+
+    @property
+    def learning_rate(self) -> float:
+        """Rate of the next epoch's first batch, and of all others when there is no schedule.
+
+        One that is set holds from the next batch on, in a resumed run as well: it goes on
+        with the last epoch's. With a schedule, setting it raises ValueError.
+        """
+        return float(np.ravel(self._rates())[0])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        if self.recipe.schedule is not None:
+            raise ValueError(
+                "learning_rate: the run's schedule sets it; leave one of them out"
+            )
+        self._rate = _number("learning_rate", rate, 0.0, 1e6)
+
+    def _rates(self) -> Rates:
+        """Return the learning rate, or one for each step, of the next epoch."""
+        schedule, rows = self.recipe.schedule, self.history.rows
+        if isinstance(schedule, Schedule):
+            losses = [row.val_loss for row in rows]
+            return schedule.rates(len(rows), self.steps, losses)
+        if self._rate is not None:
+            return self._rate
+        return rows[-1].learning_rate if rows else self.recipe.lr
+
+    def train_epoch(self, callbacks: Sequence[Callback] = ()) -> EpochRow:
+        """Train one epoch, validate, and return its row.
+
+        With callbacks it goes batch by batch, and their hooks of batches are called.
+        """
+        data = self.data
+        rates = self._rates()
+        if self.recipe.shuffle:
+            self.rng.shuffle(self.order)
         start = time.perf_counter()
-        try:
-            with self._averaging() as average:
-                loss, hits = net.train(
-                    data.x,
-                    data.y,
-                    self.order,
-                    recipe.batch_size,
-                    rates,
-                    threads=self.threads,
-                    epoch=len(self.history) + 1,
-                    weights=self.row_weights,
-                    smoothing=recipe.label_smoothing,
-                    clip_norm=recipe.clip_norm,
-                    l2=recipe.l2,
-                    mixup=recipe.mixup,
-                    augment=self._augment,
-                    seed=recipe.seed,
-                    step=len(self.history) * steps,
-                    **average,
-                )
-        except FloatingPointError as error:
-            raise TrainingDiverged(str(error)) from None
+        with self._averaging() as average:
+            if callbacks:
+                loss, hits = self._train_by_batches(rates, callbacks, average)
+            else:
+                loss, hits = self.train_rows(self.order, rates, **average)
         seconds = time.perf_counter() - start
         row = EpochRow(
-            loss=float(loss[0]) / len(data.x),
-            accuracy=int(hits[0]) / len(data.x),
+            loss=loss / len(data.x),
+            accuracy=hits / len(data.x),
             time=seconds,
             learning_rate=float(np.ravel(rates)[0]),
         )
         if data.val_x is None or data.val_y is None:
             return row
-        val_loss, val_hits = net.evaluate(data.val_x, data.val_y, threads=self.threads)
+        val_loss, val_hits = self.model._net.evaluate(
+            data.val_x, data.val_y, threads=self.threads
+        )
         n = len(data.val_x)
         return EpochRow(
             **{**asdict(row), "val_loss": val_loss / n, "val_accuracy": val_hits / n}
         )
 
+    def train_rows(
+        self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
+    ) -> tuple[float, int]:
+        """Train on rows of the epoch, `batch` batches having gone before.
+
+        `average` is what `_averaging` gives.
+
+        Returns
+        -------
+        float, int
+            Loss and hits, summed over the rows.
+        """
+        recipe, epoch = self.recipe, len(self.history)
+        try:
+            loss, hits = self.model._net.train(
+                self.data.x,
+                self.data.y,
+                order,
+                recipe.batch_size,
+                rates,
+                threads=self.threads,
+                epoch=epoch + 1,
+                weights=self.row_weights,
+                smoothing=recipe.label_smoothing,
+                clip_norm=recipe.clip_norm,
+                l2=recipe.l2,
+                mixup=recipe.mixup,
+                augment=self._augment,
+                seed=recipe.seed,
+                step=epoch * self.steps + batch,
+                **average,
+            )
+        except FloatingPointError as error:
+            # A call for one batch knows it as the first.
+            first, this = "batch 1 ", f"batch {batch + 1} "
+            text = str(error).replace(first, this) if batch else str(error)
+            raise TrainingDiverged(text) from None
+        return float(loss[0]), int(hits[0])
+
+    def _train_by_batches(
+        self, rates: Rates, callbacks: Sequence[Callback], average: Mapping[str, Any]
+    ) -> tuple[float, int]:
+        """Train on all rows, a native call for each batch; return loss and hits, summed."""
+        loss, hits, size = 0.0, 0, self.recipe.batch_size
+        for batch in range(self.steps):
+            for callback in callbacks:
+                callback.on_train_batch_begin(batch, {})
+            rows = self.order[batch * size : (batch + 1) * size]
+            # A hook may have set another rate.
+            rate: Rates = self.learning_rate
+            if isinstance(rates, np.ndarray):
+                rate = rates[batch : batch + 1]
+            more = self.train_rows(rows, rate, batch, **average)
+            # In float64 and in order, as the native sum of an epoch.
+            loss, hits = loss + more[0], hits + more[1]
+            seen = batch * size + len(rows)
+            for callback in callbacks:
+                callback.on_train_batch_end(
+                    batch, {"loss": loss / seen, "accuracy": hits / seen}
+                )
+        return loss, hits
+
     def restore_best(self) -> None:
-        """Give the model the weights of the best epoch, if there was validation."""
-        if self.best_weights is not None:
+        """Give the model the weights of the best epoch, if there is one to go by."""
+        if self.best_weights is not None and not self.keeps_last:
             self.model.weights[:] = self.best_weights
 
 
 def fit(
-    run: Run, callbacks: Sequence[Callback] = (), *, verbose: int | str = "auto"
+    run: Run,
+    callbacks: Sequence[Callback] | Callback | None = (),
+    *,
+    verbose: int | str = "auto",
 ) -> History:
     """Train until `run.recipe.epochs` epochs are done or a callback stops the run.
 
     Whatever ends the run, the model is left with the weights of its best epoch (least
-    validation loss), or with the last ones when there is no validation.
+    validation loss), or with the last ones when there is no validation; `EarlyStopping` can
+    ask for others.
 
     Parameters
     ----------
     run : Run
         Fresh, or restored from a checkpoint.
     callbacks : sequence of Callback
-        Called at epoch borders, in order.
+        Called in order.
     verbose : {"auto", 0, 1, 2}
         See `ProgressLogger`.
 
@@ -411,20 +508,26 @@ def fit(
     Raises
     ------
     TrainingDiverged
-        If the loss is not finite.
+        If the loss is not finite and no `TerminateOnNaN` is among the callbacks.
     OSError
         From callbacks that write files.
     """
     # Progress comes last: what it tells has then been saved.
-    callbacks = [*callbacks, ProgressLogger(verbose)]
+    callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
+    params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
+    run.model.stop_training = False
     begun = ExitStack()
     try:
         for callback in callbacks:
-            callback.run = run
-            begun.callback(callback.on_train_end)
-            callback.on_train_begin()
-        while run.stop_reason is None and len(run.history) < run.recipe.epochs:
+            callback.run, callback.model, callback.params = run, run.model, params
+            begun.callback(_end, callback, run)
+            call(callback.on_train_begin, {})
+        while not _is_stopped(run) and len(run.history) < run.recipe.epochs:
             _epoch(run, callbacks)
+    except TrainingDiverged as error:
+        if not any(isinstance(c, TerminateOnNaN) and not c.raise_error for c in callbacks):
+            raise
+        run.stop(str(error))
     except KeyboardInterrupt:
         run.stop_reason = "interrupted"
     finally:
@@ -436,14 +539,31 @@ def fit(
     return run.history
 
 
+def _is_stopped(run: Run) -> bool:
+    """Tell whether a callback has asked for an end, in our way or in Keras'."""
+    if run.model.stop_training and run.stop_reason is None:
+        run.stop("stop_training")
+    return run.stop_reason is not None
+
+
 def _epoch(run: Run, callbacks: Sequence[Callback]) -> None:
     epoch = len(run.history)
     for callback in callbacks:
-        callback.on_epoch_begin(epoch)
-    row = run.train_epoch()
+        call(callback.on_epoch_begin, epoch, {})
+    row = run.train_epoch([callback for callback in callbacks if wants_batches(callback)])
     run.history.append(row)
     if run.history.best_epoch() == epoch:
         run.best_weights = run.model.weights.copy()
-    logs = {name: value for name, value in asdict(row).items() if value is not None}
+    logs = _last_logs(run)
     for callback in callbacks:
         callback.on_epoch_end(epoch, logs)
+
+
+def _end(callback: Callback, run: Run) -> None:
+    call(callback.on_train_end, _last_logs(run))
+
+
+def _last_logs(run: Run) -> dict[str, float]:
+    """Return the last epoch's values by name, for callbacks."""
+    row = asdict(run.history.rows[-1]) if run.history else {}
+    return {name: value for name, value in row.items() if value is not None}

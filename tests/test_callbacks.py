@@ -1,8 +1,9 @@
-"""Progress and logs: what is printed, and what the CSV file holds."""
+"""How callbacks are called, what is printed, and what a run's folder holds."""
 
 import io
 import re
 
+import numpy as np
 import pytest
 
 import rnn_native as rn
@@ -45,6 +46,16 @@ def test_early_stop_is_told(digits, capsys):
     assert "Early stopping after epoch 4: best validation loss" in capsys.readouterr().out
 
 
+def test_an_interrupted_run_is_told_of_by_its_warning_alone(digits, capsys):
+    def interrupt(epoch, logs):
+        raise KeyboardInterrupt
+
+    callbacks = [rn.LambdaCallback(on_epoch_begin=interrupt)]
+    with pytest.warns(UserWarning, match="training interrupted"):
+        rn.train_mlp(digits, callbacks=callbacks, verbose=2)
+    assert capsys.readouterr().out == ""
+
+
 def test_unknown_verbosity():
     with pytest.raises(ValueError, match="^verbose: expected 'auto', 0, 1 or 2, got 3"):
         ProgressLogger(3)
@@ -80,6 +91,173 @@ def test_csv_log_without_validation_leaves_columns_empty(digits, tmp_path):
     rn.train_mlp(digits, epochs=1, validation_split=0.0, out=tmp_path, verbose=0)
     row = (tmp_path / "log.csv").read_text().splitlines()[1].split(",")
     assert row[3:5] == ["", ""]
+
+
+class Note(rn.Callback):
+    """Hooks as Keras' guide writes them: logs have a default and are never None."""
+
+    def __init__(self):
+        self.calls = []
+
+    def on_train_begin(self, logs=None):
+        self.calls.append(("train begins", list(logs.keys())))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.calls.append(("epoch begins", epoch, list(logs.keys())))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(("epoch ends", epoch, list(logs.keys())))
+
+    def on_train_end(self, logs=None):
+        self.calls.append(("train ends", list(logs.keys())))
+
+
+COLUMNS = ["loss", "accuracy", "time", "learning_rate", "val_loss", "val_accuracy"]
+
+
+def test_hooks_are_called_as_keras_does(digits):
+    (x, y), test = digits
+    note = Note()
+    net = rn.Network([rn.Dense(10)], (784,))
+    net.fit(x, y, epochs=2, batch_size=100, validation_data=test, callbacks=note, verbose=0)
+    assert note.calls == [
+        ("train begins", []),
+        ("epoch begins", 0, []),
+        ("epoch ends", 0, COLUMNS),
+        ("epoch begins", 1, []),
+        ("epoch ends", 1, COLUMNS),
+        ("train ends", COLUMNS),
+    ]
+    assert note.model is net
+    assert note.params == {"epochs": 2, "steps": 7, "verbose": 0}
+    assert len(note.run.history) == 2
+
+
+def test_hooks_may_leave_logs_out(digits):
+    calls = []
+
+    class Short(rn.Callback):
+        def on_train_begin(self):
+            calls.append("train begins")
+
+        def on_epoch_begin(self, epoch):
+            calls.append(epoch)
+
+        def on_train_end(self):
+            calls.append("train ends")
+
+    (x, y), _ = digits
+    rn.Network([rn.Dense(10)], (784,)).fit(x, y, callbacks=[Short()], verbose=0)
+    assert calls == ["train begins", 0, "train ends"]
+
+
+def test_an_error_in_a_hook_is_told_as_it_is(digits):
+    """One of the wrong type is not taken for a hook without logs."""
+
+    class Wrong(rn.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            raise TypeError("mine")
+
+    (x, y), _ = digits
+    with pytest.raises(TypeError, match="^mine$"):
+        rn.Network([rn.Dense(10)], (784,)).fit(x, y, callbacks=[Wrong()], verbose=0)
+
+
+def test_functions_as_callbacks(digits):
+    calls = []
+    names = ["on_train_begin", "on_epoch_begin", "on_train_batch_begin",
+             "on_train_batch_end", "on_epoch_end", "on_train_end"]  # fmt: skip
+    hooks = {
+        name: lambda *args, name=name: calls.append((name, *args[:-1], sorted(args[-1])))
+        for name in names
+    }
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+    callback = rn.LambdaCallback(**hooks)
+    net.fit(x, y, batch_size=640, callbacks=[callback], verbose=0)
+    row = ["accuracy", "learning_rate", "loss", "time"]
+    assert calls == [
+        ("on_train_begin", []),
+        ("on_epoch_begin", 0, []),
+        ("on_train_batch_begin", 0, []),
+        ("on_train_batch_end", 0, ["accuracy", "loss"]),
+        ("on_epoch_end", 0, row),
+        ("on_train_end", row),
+    ]
+    with pytest.raises(TypeError, match="^on_epoch_end: expected a function, got 3"):
+        rn.LambdaCallback(on_epoch_end=3)
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
+def test_stop_training_stops_after_the_epoch(digits, hook, capsys):
+    def stop(*args):
+        if hook == "on_train_begin" or args[0] == 1:
+            net.stop_training = True
+
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+    callback = rn.LambdaCallback(**{hook: stop})
+    history = net.fit(x, y, epochs=5, callbacks=[callback], verbose=2)
+    epochs = 0 if hook == "on_train_begin" else 2
+    assert len(history) == epochs
+    assert history.stop_reason == "stop_training"
+    assert f"Stopped after epoch {epochs}: stop_training" in capsys.readouterr().out
+    assert len(net.fit(x, y, epochs=2, verbose=0)) == 2, "a new run begins afresh"
+
+
+def test_stop_in_a_batch_ends_the_run_with_its_epoch(digits):
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+
+    def stop(batch, logs):
+        net.stop_training = True
+
+    callbacks = [rn.LambdaCallback(on_train_batch_end=stop)]
+    history = net.fit(x, y, epochs=5, callbacks=callbacks, verbose=0)
+    whole = rn.Network([rn.Dense(10)], (784,))
+    whole.fit(x, y, epochs=1, verbose=0)
+    assert len(history) == 1
+    assert net.params.tobytes() == whole.params.tobytes()
+
+
+@pytest.mark.parametrize("wrong", [[rn.EarlyStopping], ["stop"], [None]])
+def test_only_callbacks_are_taken(digits, wrong):
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+    with pytest.raises(
+        TypeError, match=r"^callbacks: expected instances of rnn_native\.Call"
+    ):
+        net.fit(x, y, callbacks=wrong, verbose=0)
+    net.fit(x, y, callbacks=None, verbose=0)
+
+
+class Explode(rn.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            self.model.params[:] = np.inf
+
+
+def test_terminate_on_nan_ends_the_run_with_the_best_weights(digits, capsys):
+    (x, y), test = digits
+    nets = [rn.Network([rn.Dense(10)], (784,)) for _ in range(2)]
+    nets[0].fit(x, y, epochs=2, validation_data=test, verbose=0)
+    callbacks = [Explode(), rn.TerminateOnNaN()]
+    history = nets[1].fit(
+        x, y, epochs=5, validation_data=test, callbacks=callbacks, verbose=2
+    )
+    assert len(history) == 2
+    assert "not finite at epoch 3, batch 1 (learning rate 0.01)" in history.stop_reason
+    assert nets[0].params.tobytes() == nets[1].params.tobytes()
+    assert "Stopped after epoch 2: " in capsys.readouterr().out
+
+
+def test_terminate_on_nan_may_raise(digits):
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+    for callbacks in ([Explode()], [Explode(), rn.TerminateOnNaN(raise_error=True)]):
+        with pytest.raises(rn.TrainingDiverged, match="epoch 3"):
+            net.fit(x, y, epochs=5, callbacks=callbacks, verbose=0)
+        net.params[:] = 0
 
 
 def test_run_folder_has_its_four_files(digits, tmp_path):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rnn_native.callbacks import CSVLogger
+from rnn_native.callbacks import RunLog
 from rnn_native.errors import FormatError
 from rnn_native.history import EpochRow, History
 from rnn_native.logs import read_log
@@ -95,7 +95,7 @@ def test_our_own_log_comes_back(tmp_path, validated):
     written = History()
     for epoch in (999, 1999):
         written.append(EpochRow(0.1 + epoch, 0.5, 1.5, 0.01, **values), epoch)
-    CSVLogger(tmp_path / "log.csv").write(written)
+    RunLog(tmp_path / "log.csv").write(written)
     again = read_log(tmp_path / "log.csv")
     assert again.epoch == written.epoch
     for row, wanted in zip(again, written, strict=True):

@@ -235,6 +235,7 @@ def test_early_stopping_counts_epochs_without_improvement(digits):
 def test_early_stopping_rule(losses, stops_after):
     class FakeRun:
         stopped = None
+        data = training.Split(x=0, y=0, val_x=0, val_y=0)
 
         def stop(self, reason):
             self.stopped = reason
@@ -582,6 +583,78 @@ def test_best_epoch_is_the_first_of_the_least_finite_losses():
 def test_history_survives_json():
     history = History([EpochRow(1.0, 0.5, 0.1, 0.01, 0.9, 0.6)])
     assert History.from_list(history.as_list()).history == history.history
+
+
+def test_best_epoch_by_another_column():
+    values = [(3.0, 0.5), (1.0, 0.25), (2.0, 0.75), (2.0, 0.75), (2.0, float("nan"))]
+    history = History([EpochRow(a, 0.0, 0.0, 0.0, a, b) for a, b in values])
+    assert history.best_epoch() == 1
+    history.go_by("val_accuracy", greatest=True)
+    assert history.best_epoch() == 2
+    assert history.best_by == "val_accuracy"
+    history.append(EpochRow(0.5, 0.0, 0.0, 0.0, 0.5, 1.0))
+    assert history.best_epoch() == 5
+    history.go_by("loss", greatest=False)
+    assert history.best_epoch() == 5
+    history.go_by("loss", greatest=True)
+    assert history.best_epoch() == 0
+
+
+def test_rows_in_their_order(digits):
+    (x, y), _ = digits
+    nets = [rn.Network([rn.Dense(10)], (784,)) for _ in range(2)]
+    nets[0].fit(x, y, epochs=2, shuffle=False, verbose=0)
+    for _ in range(2):
+        nets[1]._net.train(
+            nets[1]._as_rows(x), nets[1]._as_targets(y, 640), np.arange(640, dtype=np.int32),
+            64, 0.01,
+        )  # fmt: skip
+    assert nets[0].params.tobytes() == nets[1].params.tobytes()
+    with pytest.raises(TypeError, match="^shuffle: expected True or False, got 'no'"):
+        nets[0].fit(x, y, shuffle="no")
+
+
+def test_resume_without_shuffles(digits, tmp_path):
+    options = {"data": digits, "lr": 0.1, "shuffle": False, "verbose": 0}
+    one = rn.train_mlp(epochs=3, **options)
+    rn.train_mlp(epochs=1, out=tmp_path, **options)
+    two = rn.train_mlp(epochs=3, out=tmp_path, resume=True, **options)
+    assert one.model.params.tobytes() == two.model.params.tobytes()
+    shuffled = {**options, "shuffle": True}
+    with pytest.raises(ValueError, match=r"another recipe: shuffle=True \(was False\)"):
+        rn.train_mlp(epochs=4, out=tmp_path, resume=True, **shuffled)
+
+
+def test_fit_hands_on_what_a_recipe_has(digits):
+    (x, y), _ = digits
+    options = {
+        "epochs": 2,
+        "label_smoothing": 0.1,
+        "clip_norm": 0.5,
+        "schedule": rn.schedules.StepDecay(0.2, 1),
+        "shuffle": False,
+    }
+
+    def fitted(**options):
+        net = rn.Network([rn.Dense(10)], (784,))
+        net.fit(x, y, verbose=0, **options)
+        return net.params.tobytes()
+
+    net = rn.Network([rn.Dense(10)], (784,))
+    data = training.Split(net._as_rows(x), net._as_targets(y, 640))
+    run = training.Run(net, data, training.Recipe(**options), training.Xorshift(1))
+    training.fit(run, verbose=0)
+    assert fitted(**options) == net.params.tobytes()
+    for name in options:
+        fewer = {key: value for key, value in options.items() if key != name}
+        assert fitted(**fewer) != net.params.tobytes(), name
+
+
+def test_fit_needs_validation_for_a_plateau(digits):
+    (x, y), _ = digits
+    net = rn.Network([rn.Dense(10)], (784,))
+    with pytest.raises(ValueError, match="^schedule: needs validation data"):
+        net.fit(x, y, schedule=rn.schedules.Plateau(0.1), verbose=0)
 
 
 def test_training_gives_no_warnings(digits):

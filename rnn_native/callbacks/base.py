@@ -1,0 +1,102 @@
+"""What a callback is, and how `fit` calls it."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from rnn_native.network import Network
+    from rnn_native.training import Run
+
+Logs: TypeAlias = dict[str, float]
+"""Values by name: loss, accuracy, ..., those of the validation beginning with val_."""
+
+
+class Callback:
+    """Base class: override what you need; the hooks are those of Keras.
+
+    Attributes
+    ----------
+    run : Run
+        Set by `fit`, as the others, before anything is called. `run.history` has the epochs
+        so far, `run.stop("why")` ends the run after this one, and `run.learning_rate` can be
+        set.
+    model : Network
+        `model.stop_training = True` ends the run, too.
+    params : dict
+        epochs, steps (batches in an epoch) and verbose.
+
+    Notes
+    -----
+    What a callback knows of past epochs it works out from `run.history` in
+    `on_train_begin`; so a resumed run goes on as an uninterrupted one.
+    """
+
+    run: "Run"
+    model: "Network"
+    params: dict[str, Any]
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Before the first epoch; a resumed run has a history here."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before an epoch; `epoch` counts from 0."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch; `batch` counts from 0 in each epoch.
+
+        Epochs are one native call unless a callback overrides this method or the next; then
+        they go batch by batch, to the same bits, which takes longer. With `ema_decay` the
+        model holds its parameters then, not their average.
+        """
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """After a batch; `logs` has the means of loss and accuracy since the epoch began."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """After an epoch and its validation; `logs` is the epoch's row of the history."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """After the last epoch, whatever ended the run; `logs` is the last epoch's row."""
+
+
+def as_list(callbacks: Iterable[Callback] | Callback | None) -> list[Callback]:
+    """Return callbacks as a list; one alone and None are taken, as by Keras.
+
+    Raises
+    ------
+    TypeError
+        If something else is among them, such as a class in place of its instance.
+    """
+    if callbacks is None or isinstance(callbacks, Callback):
+        return [] if callbacks is None else [callbacks]
+    chosen = list(callbacks)
+    for callback in chosen:
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"callbacks: expected instances of rnn_native.Callback, got {callback!r}"
+            )
+    return chosen
+
+
+def wants_batches(callback: Callback) -> bool:
+    """Tell whether a callback overrides a hook of batches."""
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+        for name in ("on_train_batch_begin", "on_train_batch_end")
+    )
+
+
+def call(hook: Callable[..., None], *arguments: Any) -> None:
+    """Call a hook whose last parameter, logs, may be left out of its definition."""
+    try:
+        inspect.signature(hook).bind(*arguments)
+    except TypeError:
+        arguments = arguments[:-1]
+    hook(*arguments)
+
+
+def say(verbose: int, epoch: int, text: str) -> None:
+    """Print what a callback did after an epoch, counted from 0, unless it is to be silent."""
+    if verbose > 0:
+        print(f"Epoch {epoch + 1}: {text}", flush=True)

@@ -1,0 +1,89 @@
+"""Stopping when nothing improves any more."""
+
+from rnn_native.callbacks.base import Callback, Logs, say
+from rnn_native.callbacks.monitor import Monitor, check_count
+
+
+class EarlyStopping(Callback):
+    """Stop when the monitored value has not improved for `patience` epochs in a row.
+
+    Parameters
+    ----------
+    monitor : str
+        A column of the history: "val_loss", "val_accuracy", "loss", "accuracy".
+    min_delta : float
+        An improvement is a value better than the best one by more than this.
+    patience : int of at least 0
+        0 and 1 stop after the first epoch without improvement.
+    verbose : int
+        Above 0 prints a line when it stops.
+    mode : {"auto", "min", "max"}
+        "auto" is "max" for accuracies.
+    baseline : float, optional
+        Value to beat: until an epoch is better than it, improvements do not start the count
+        of `patience` anew.
+    restore_best_weights : bool
+        True, unlike Keras: the model is left with the weights of the epoch that had the best
+        value of all (of `monitor`, without `min_delta`). False: with the last ones.
+    start_from_epoch : int of at least 0
+        Epochs before this one, counted from 0, are not looked at.
+
+    Notes
+    -----
+    The count is made anew from the history when training begins, so a resumed run stops
+    where an uninterrupted one does. NaN is no improvement. `train_mlp` and its like bring
+    their own, with the `patience` and `min_delta` of the recipe.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = True,
+        start_from_epoch: int = 0,
+    ) -> None:
+        self.monitor = monitor
+        self._monitor = Monitor(monitor, mode, min_delta)
+        self.patience = check_count("patience", patience)
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = check_count("start_from_epoch", start_from_epoch)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Count the epochs that a resumed run has behind it."""
+        goal = self._monitor
+        goal.require(self.run, type(self).__name__)
+        if not self.restore_best_weights:
+            self.run.keeps_last = True
+        elif (goal.name, goal.is_greatest) != ("val_loss", False):
+            # That is the rule; to set it again would undo what another callback set.
+            self.run.history.go_by(goal.name, goal.is_greatest)
+        self.best = goal.worst
+        self.wait = 0
+        for epoch, row in enumerate(self.run.history):
+            self._see(epoch, getattr(row, self.monitor))
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Count this epoch."""
+        if self._see(epoch, logs[self.monitor]):
+            say(self.verbose, epoch, "early stopping")
+
+    def _see(self, epoch: int, value: float) -> bool:
+        """Count an epoch; return whether it is the one to stop after."""
+        if epoch < self.start_from_epoch:
+            return False
+        self.wait += 1
+        if self._monitor.is_better(value, self.best):
+            self.best = value
+            if self.baseline is None or self._monitor.is_better(value, self.baseline):
+                self.wait = 0
+            return False
+        if self.wait < self.patience:
+            return False
+        self.run.stop("early stopping")
+        return True

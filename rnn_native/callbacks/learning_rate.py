@@ -1,0 +1,115 @@
+"""Learning rates that a callback sets from epoch to epoch."""
+
+from collections.abc import Callable
+
+from rnn_native.callbacks.base import Callback, Logs, say
+from rnn_native.callbacks.monitor import Monitor, check_count, check_not_negative
+
+
+class LearningRateScheduler(Callback):
+    """Set each epoch's learning rate by a function.
+
+    Parameters
+    ----------
+    schedule : callable
+        `schedule(epoch, lr)` returns the epoch's rate; `epoch` counts from 0, `lr` is the rate
+        of the epoch before, and in the first one that of `fit`.
+    verbose : int
+        Above 0 prints a line an epoch.
+
+    Notes
+    -----
+    `rnn_native.schedules` has ready-made ones for `fit(schedule=...)`, among them those that
+    change the rate with every batch. A run that has one takes no callback of this kind.
+    """
+
+    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(f"schedule: expected a function, got {schedule!r}")
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Set the rate."""
+        self.run.learning_rate = self.schedule(epoch, self.run.learning_rate)
+        say(self.verbose, epoch, f"learning rate {self.run.learning_rate:.6g}")
+
+
+class ReduceLROnPlateau(Callback):
+    """Multiply the learning rate by `factor` when the monitored value stops improving.
+
+    Parameters
+    ----------
+    monitor, mode : str
+        As for `EarlyStopping`.
+    factor : float in (0, 1)
+    patience : int of at least 0
+        So many epochs in a row without improvement lower the rate.
+    verbose : int
+        Above 0 prints a line when the rate is lowered.
+    min_delta : float
+        An improvement is a value better than the best one by more than this.
+    cooldown : int of at least 0
+        After a lowering, counting begins anew with the epoch of this number; 0 and 1 mean the
+        next one, as in Keras.
+    min_lr : float of at least 0
+        The rate is not lowered below it.
+
+    Notes
+    -----
+    The state is worked out anew from the history when training begins, so a resumed run goes
+    on as an uninterrupted one. NaN is no improvement. `schedules.Plateau` is the same idea
+    as a schedule, in PyTorch's way of counting.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        if not 0 < factor < 1:
+            raise ValueError(f"factor: expected a number in (0, 1), got {factor!r}")
+        self.monitor = monitor
+        self.factor = factor
+        self.patience = check_count("patience", patience)
+        self.verbose = verbose
+        self.cooldown = check_count("cooldown", cooldown)
+        self.min_lr = check_not_negative("min_lr", min_lr)
+        self._monitor = Monitor(monitor, mode, min_delta)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Count the epochs that a resumed run has behind it."""
+        self._monitor.require(self.run, type(self).__name__)
+        self.best = self._monitor.worst
+        self.wait = self._cooling = 0
+        lowered = None
+        for row in self.run.history:
+            lowered = self._lowered(getattr(row, self.monitor), row.learning_rate)
+        # Set it in any case: a schedule is refused now, not when the rate first changes.
+        self.run.learning_rate = self.run.learning_rate if lowered is None else lowered
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Count this epoch; lower the rate of the next one."""
+        lowered = self._lowered(logs[self.monitor], logs["learning_rate"])
+        if lowered is not None:
+            self.run.learning_rate = lowered
+            say(self.verbose, epoch, f"learning rate lowered to {lowered:.6g}")
+
+    def _lowered(self, value: float, rate: float) -> float | None:
+        """Count an epoch that had this value and rate; return the new rate if it is time."""
+        self._cooling = max(self._cooling - 1, 0)
+        if self._monitor.is_better(value, self.best):
+            self.best = value
+            self.wait = 0
+        elif self._cooling == 0:
+            self.wait += 1
+            if self.wait >= self.patience and rate > self.min_lr:
+                self.wait, self._cooling = 0, self.cooldown
+                return max(rate * self.factor, self.min_lr)
+        return None

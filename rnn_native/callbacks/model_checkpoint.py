@@ -1,0 +1,105 @@
+"""Model files written while training goes on."""
+
+import string
+from pathlib import Path
+
+from rnn_native import checkpoint, run_folder
+from rnn_native.callbacks.base import Callback, Logs, say
+from rnn_native.callbacks.monitor import COLUMNS, Monitor
+from rnn_native.files import AnyPath, shown
+
+
+class ModelCheckpoint(Callback):
+    """Write the model after every epoch, or after each that is the best so far.
+
+    Parameters
+    ----------
+    filepath : str or path-like
+        May have places for the epoch, from 1, and the columns of the history:
+        "checkpoints/{epoch:02d}-{val_loss:.2f}.safetensors". The folder is made when missing.
+        `rnn_native.load` reads the file, whatever its ending.
+    monitor, mode : str
+        What tells the best epoch; as for `EarlyStopping`.
+    verbose : int
+        Above 0 prints a line for each file.
+    save_best_only : bool
+        Write only when the monitored value is better than in all epochs before.
+    initial_value_threshold : float, optional
+        The first file, too, must be better than this.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, before the first epoch, if validation is missing that `filepath` or
+        `monitor` needs.
+    OSError
+        From `fit` if a file cannot be written; one that was there before is untouched.
+
+    Notes
+    -----
+    Files are replaced atomically. The best value is worked out anew from the history when a
+    run is resumed. What a resumed run needs is in the files of `train_mlp(out=...)` and its
+    like, not in these.
+    """
+
+    def __init__(
+        self,
+        filepath: AnyPath,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        self.filepath = str(Path(filepath))
+        self.monitor = monitor
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.initial_value_threshold = initial_value_threshold
+        self._monitor = Monitor(monitor, mode)
+        self._places = _places(self.filepath)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """See that files can be written; look at the epochs behind a resumed run."""
+        name = type(self).__name__
+        for place in self._places - {"epoch"}:
+            Monitor(place).require(self.run, f"{name}: {shown(self.filepath)}")
+        folder = Path(self.filepath).parent
+        if not _places(str(folder)):
+            run_folder.prepare(str(folder).format())
+        start = self.initial_value_threshold
+        self.best = self._monitor.worst if start is None else start
+        if self.save_best_only:
+            self._monitor.require(self.run, name)
+            for row in self.run.history:
+                self._is_best(getattr(row, self.monitor))
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Write the file of this epoch."""
+        if self.save_best_only and not self._is_best(logs[self.monitor]):
+            return
+        path = Path(self.filepath.format(epoch=epoch + 1, **logs))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(self.model, path, logs)
+        say(self.verbose, epoch, f"saved the model to {path}")
+
+    def _is_best(self, value: float) -> bool:
+        if not self._monitor.is_better(value, self.best):
+            return False
+        self.best = value
+        return True
+
+
+def _places(template: str) -> set[str]:
+    """Return the names between braces; raise ValueError for those that no epoch has."""
+    known = ("epoch", *COLUMNS)
+    try:
+        names = {
+            name for _, name, _, _ in string.Formatter().parse(template) if name is not None
+        }
+        if not names <= set(known):
+            raise ValueError(f"{sorted(names - set(known))[0]!r} is not among {known}")
+        template.format(**dict.fromkeys(known, 1.0) | {"epoch": 1})
+    except (ValueError, LookupError) as error:
+        raise ValueError(f"filepath: {shown(template)}: {error}") from None
+    return names

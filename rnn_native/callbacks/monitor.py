@@ -1,0 +1,82 @@
+"""Which value of an epoch tells how good it was, and which way is better."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from rnn_native.history import EpochRow
+
+if TYPE_CHECKING:
+    from rnn_native.training import Run
+
+COLUMNS = tuple(field.name for field in fields(EpochRow))
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """A column of the history and a direction.
+
+    Parameters
+    ----------
+    name : str
+        "val_loss", "val_accuracy", "loss", "accuracy", ...
+    mode : {"auto", "min", "max"}
+        "auto" is "max" for accuracies, else "min".
+    min_delta : float
+        A value is better when it is so by more than this; at least 0.
+
+    Raises
+    ------
+    ValueError
+        If one of them is something else.
+    """
+
+    name: str = "val_loss"
+    mode: str = "auto"
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name not in COLUMNS:
+            raise ValueError(
+                f"monitor: expected one of {', '.join(COLUMNS)}, got {self.name!r}"
+            )
+        if self.mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode: expected 'auto', 'min' or 'max', got {self.mode!r}")
+        check_not_negative("min_delta", self.min_delta)
+
+    @property
+    def is_greatest(self) -> bool:
+        """Whether greater values are better."""
+        return self.mode == "max" or (
+            self.mode == "auto" and self.name.endswith("accuracy")
+        )
+
+    @property
+    def worst(self) -> float:
+        """Infinity of the sign that every number is better than."""
+        return -math.inf if self.is_greatest else math.inf
+
+    def is_better(self, value: float, best: float) -> bool:
+        """Tell whether `value` improves on `best` by more than `min_delta`; NaN never does."""
+        if self.is_greatest:
+            return value > best + self.min_delta
+        return value < best - self.min_delta
+
+    def require(self, run: "Run", name: str) -> None:
+        """Raise ValueError when the run's epochs will not have the value."""
+        if self.name.startswith("val_") and run.data.val_x is None:
+            raise ValueError(f"{name} needs validation data; set validation_split")
+
+
+def check_count(name: str, value: object, least: int = 0) -> int:
+    """Return an integer of at least `least`, or raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
+    return value
+
+
+def check_not_negative(name: str, value: float) -> float:
+    """Return a finite number of at least 0, or raise ValueError."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name}: expected a number of at least 0, got {value!r}")
+    return value

@@ -1,0 +1,84 @@
+"""The files of a run's folder: what resumes it, its best model, its log."""
+
+from pathlib import Path
+from typing import Any
+
+from rnn_native import checkpoint, run_folder
+from rnn_native.callbacks.base import Callback, Logs
+from rnn_native.files import AnyPath, atomic_write, errors_named
+from rnn_native.history import History
+
+
+class RunCheckpoint(Callback):
+    """Write best.safetensors on improvement and last.safetensors after every epoch.
+
+    Parameters
+    ----------
+    folder : path
+        Must exist. Files are replaced atomically: a good one is never lost.
+
+    Notes
+    -----
+    last.safetensors holds all that is needed to resume the run bit for bit. It is also
+    written before the first epoch, so that what is resumed is never an older run.
+    """
+
+    def __init__(self, folder: AnyPath) -> None:
+        self.folder = Path(folder)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Save the run as it stands before its first epoch."""
+        if not self.run.history:
+            checkpoint.save_run(self.run, self.folder / run_folder.LAST)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Save. Without validation, the last epoch is the best."""
+        if self.run.history.best_epoch() in (epoch, None):
+            checkpoint.save(self.run.model, self.folder / run_folder.BEST, logs)
+        checkpoint.save_run(self.run, self.folder / run_folder.LAST)
+
+
+CSV_HEADER = "epoch,train_loss,train_time,val_loss,val_accuracy,learning_rate"
+"""Columns of the log: epochs from 1, seconds, and the accuracy in percent."""
+
+
+class RunLog(Callback):
+    """Append a row for each epoch to a CSV file, in the reference system's columns.
+
+    Parameters
+    ----------
+    path : path
+        A new run starts the file anew. A resumed run keeps the rows of the epochs it has
+        behind it, drops later ones, and writes no second header.
+    """
+
+    def __init__(self, path: AnyPath) -> None:
+        self.path = Path(path)
+
+    def write(self, history: History) -> None:
+        """Write the header and all rows of a history, replacing the file atomically."""
+        rows = zip(history.epoch, history.as_list(), strict=True)
+        text = "".join(self._row(epoch, row) for epoch, row in rows)
+        atomic_write(self.path, f"{CSV_HEADER}\n{text}".encode())
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Write the header, and what the history already holds."""
+        self.write(self.run.history)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Append the epoch's row."""
+        with errors_named(self.path), self.path.open("a", newline="") as file:
+            file.write(self._row(epoch, logs))
+
+    @staticmethod
+    def _row(epoch: int, logs: dict[str, Any]) -> str:
+        accuracy = logs.get("val_accuracy")
+        values = [
+            epoch + 1,
+            logs["loss"],
+            logs["time"],
+            logs.get("val_loss"),
+            None if accuracy is None else 100 * accuracy,
+            logs["learning_rate"],
+        ]
+        return ",".join("" if v is None else repr(v) for v in values) + "\n"

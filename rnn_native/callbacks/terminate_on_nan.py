@@ -1,0 +1,19 @@
+"""Ending quietly where training would fail."""
+
+from rnn_native.callbacks.base import Callback
+
+
+class TerminateOnNaN(Callback):
+    """Let a loss that is not finite end the run instead of raising `TrainingDiverged`.
+
+    `history.stop_reason` then says where it was. The epoch is not in the history, and with
+    validation the model is left with its best weights.
+
+    Parameters
+    ----------
+    raise_error : bool
+        True raises all the same, as without this callback.
+    """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = raise_error

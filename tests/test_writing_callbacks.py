@@ -1,0 +1,204 @@
+"""Callbacks that write: models, tables."""
+
+import csv
+from functools import partial
+
+import pytest
+from scripted import fit_scripted
+
+import rnn_native as rn
+from rnn_native.callbacks import CSVLogger, ModelCheckpoint
+
+
+@pytest.fixture
+def net():
+    return rn.Network([rn.Dense(10)], (784,))
+
+
+def files_of(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def value_of(path):
+    """The weight that a scripted run's file has in all places: its epoch, from 1."""
+    weights = rn.load(path).weights
+    assert (weights == weights[0]).all()
+    return weights[0]
+
+
+# ---- ModelCheckpoint ----
+
+
+def test_a_file_for_each_epoch_by_template(tmp_path):
+    template = tmp_path / "new" / "epoch {epoch:02d}" / "{val_loss:.2f} {{x}}.safetensors"
+    fit_scripted("val_loss", [0.75, 2, 0.125], lambda: ModelCheckpoint(template))
+    names = [
+        "epoch 01/0.75 {x}.safetensors",
+        "epoch 02/2.00 {x}.safetensors",
+        "epoch 03/0.12 {x}.safetensors",
+    ]
+    assert files_of(tmp_path / "new") == names
+    assert [value_of(tmp_path / "new" / name) for name in names] == [1, 2, 3]
+
+
+def test_one_file_is_replaced_after_every_epoch_and_loads_under_any_name(
+    tmp_path, net, digits
+):
+    (x, y), test = digits
+    path = tmp_path / "model.keras"
+    keep = ModelCheckpoint(path)
+    history = net.fit(x, y, epochs=2, validation_data=test, callbacks=[keep], verbose=0)
+    assert rn.load(path).weights.tobytes() == net.weights.tobytes()
+    facts = rn.checkpoint.describe(path)["facts"]
+    assert facts["val_accuracy"] == history.rows[1].val_accuracy
+
+
+@pytest.mark.parametrize("resumed_after", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("monitor", "values", "options", "saved"),
+    [
+        ("val_loss", [3, 2, 2, 1, 4], {}, [1, 2, 4]),
+        ("val_accuracy", [0.5, 0.25, 0.75, 0.75, 1], {}, [1, 3, 5]),
+        ("val_accuracy", [0.5, 0.25, 0.75], {"mode": "min"}, [1, 2]),
+        ("val_loss", [3, 2, 2, 1, 4], {"initial_value_threshold": 2.5}, [2, 4]),
+        ("loss", [float("nan"), 2, 1], {}, [2, 3]),
+    ],
+)
+def test_best_only(tmp_path, monitor, values, options, saved, resumed_after):
+    if resumed_after >= len(values):
+        return
+    path = str(tmp_path / "{epoch}.safetensors")
+    fit_scripted(
+        monitor,
+        values,
+        lambda: ModelCheckpoint(path, monitor, save_best_only=True, **options),
+        resumed_after=resumed_after,
+    )
+    assert files_of(tmp_path) == [f"{epoch}.safetensors" for epoch in saved]
+    assert [value_of(tmp_path / f"{epoch}.safetensors") for epoch in saved] == saved
+
+
+def test_a_file_that_cannot_be_replaced_is_kept(tmp_path, net, digits, monkeypatch):
+    (x, y), _ = digits
+    path = tmp_path / "model.safetensors"
+    net.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr(
+        "rnn_native.files.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "full"))
+    )
+    with pytest.raises(OSError, match="full.*model.safetensors"):
+        net.fit(x, y, callbacks=[ModelCheckpoint(path)], verbose=0)
+    assert files_of(tmp_path) == ["model.safetensors"]
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_first_epoch(
+    tmp_path, net, digits
+):
+    (x, y), _ = digits
+    (tmp_path / "file").write_text("")
+    before = net.params.copy()
+    with pytest.raises(OSError, match="cannot write"):
+        net.fit(x, y, callbacks=[ModelCheckpoint(tmp_path / "file" / "m.st")], verbose=0)
+    assert net.params.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{acc}",
+        "{epoch.real}",
+        "{}",
+        "{0}",
+        "{epoch",
+        "{val_loss:d}",
+        "{epoch:{width}}",
+        "}",
+    ],
+)
+def test_templates_are_checked_at_once(template):
+    with pytest.raises(ValueError, match="^filepath: '.*': "):
+        ModelCheckpoint(template)
+
+
+def test_a_template_needs_the_values_that_it_names(tmp_path, net, digits):
+    (x, y), _ = digits
+    for options in ({"filepath": "{val_loss}"}, {"filepath": "m", "save_best_only": True}):
+        with pytest.raises(ValueError, match="^ModelCheckpoint.* needs validation data"):
+            net.fit(x, y, callbacks=[ModelCheckpoint(**options)], verbose=0)
+
+
+def test_checkpoints_say_what_they_do(tmp_path, capsys):
+    path = str(tmp_path / "{epoch}.st")
+    fit_scripted("val_loss", [2, 3], lambda: ModelCheckpoint(path, verbose=1))
+    assert capsys.readouterr().out.splitlines() == [
+        f"Epoch {epoch}: saved the model to {tmp_path / str(epoch)}.st" for epoch in (1, 2)
+    ]
+
+
+# ---- CSVLogger ----
+
+KERAS_HEADER = "epoch,accuracy,learning_rate,loss,time,val_accuracy,val_loss"
+
+
+def test_table_has_keras_columns(tmp_path):
+    path = tmp_path / "training.csv"
+    run = fit_scripted("val_loss", [3, 2.5], lambda: CSVLogger(path))
+    assert path.read_text().splitlines()[0] == KERAS_HEADER
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    for name, column in run.history.history.items():
+        assert [float(row[name]) for row in rows] == column
+
+
+def test_table_without_validation_and_with_another_separator(tmp_path, net, digits):
+    (x, y), _ = digits
+    path = tmp_path / "training.tsv"
+    net.fit(x, y, callbacks=[CSVLogger(path, separator="\t")], verbose=0)
+    lines = path.read_text().splitlines()
+    assert lines[0].split("\t") == ["epoch", "accuracy", "learning_rate", "loss", "time"]
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_resumed_run_has_the_table_of_an_uninterrupted_one(tmp_path, append):
+    values = [3, 2, 1, 4]
+    for name, after in (("whole", 0), ("parts", 2)):
+        log = partial(CSVLogger, tmp_path / name, append=append)
+        fit_scripted("val_loss", values, log, resumed_after=after)
+    assert (tmp_path / "whole").read_text() == (tmp_path / "parts").read_text()
+
+
+def test_appending_keeps_what_is_there(tmp_path):
+    path = tmp_path / "training.csv"
+    for _ in range(2):
+        fit_scripted("val_loss", [3, 2], lambda: CSVLogger(path, append=True))
+    with path.open("a") as file:
+        file.write("2,0.5")  # a writer was killed
+    fit_scripted("val_loss", [1], lambda: CSVLogger(path, append=True))
+    lines = path.read_text().splitlines()
+    assert lines[0] == KERAS_HEADER
+    assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "0", "1", "2", "0"]
+    assert lines[5] == "2,0.5"
+    before = path.read_text()
+    with pytest.raises(
+        ValueError, match=r"training.csv': has the columns '.*, this run has"
+    ):
+        fit_scripted("val_loss", [1], lambda: CSVLogger(path, separator=";", append=True))
+    assert path.read_text() == before
+    fit_scripted("val_loss", [1], lambda: CSVLogger(path))
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_appending_to_an_empty_file_writes_the_header(tmp_path):
+    path = tmp_path / "training.csv"
+    path.write_text("")
+    fit_scripted("val_loss", [3], lambda: CSVLogger(path, append=True))
+    assert path.read_text().startswith(KERAS_HEADER)
+
+
+def test_refused_separators(tmp_path):
+    for separator in ("", ",,", "\n", '"', None):
+        with pytest.raises(ValueError, match="^separator: expected one character"):
+            CSVLogger(tmp_path / "t.csv", separator)
