@@ -3,7 +3,10 @@
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,22 @@ class History:
     def as_list(self) -> list[dict[str, Any]]:
         """Return the rows as dicts, for JSON."""
         return [asdict(row) for row in self.rows]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return the columns of `history` as a DataFrame whose index is the epoch.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError(
+                "to_pandas: pandas is not installed; try `pip install pandas`"
+            ) from None
+        return pandas.DataFrame(self.history, index=pandas.Index(self.epoch, name="epoch"))
 
     @classmethod
     def from_list(cls, rows: list[dict[str, Any]]) -> "History":

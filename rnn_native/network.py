@@ -424,27 +424,23 @@ class Network:
         checkpoint.save(self, path)
 
     def summary(self) -> str:
-        """Return a table of layers, output shapes and parameter counts."""
-        lines = [f"{'layer':<24}{'output shape':<16}{'parameters':>12}"]
-        rows = self._layer_rows()
-        lines += [f"{name:<24}{shape:<16}{count:>12,}" for name, shape, count in rows]
-        lines.append(f"{'total':<40}{sum(count for _, _, count in rows):>12,}")
-        return "\n".join(lines)
+        """Return a table of layers, output shapes and parameter counts, as Keras prints it.
 
-    def _layer_rows(self) -> list[tuple[str, str, int]]:
-        """Return name, output shape and number of parameters of each layer."""
-        rows = []
-        for spec, layer in zip(self.specs, self._net.layers, strict=True):
-            count = sum(math.prod(param["shape"]) for param in layer["params"])
-            shape = "(" + ", ".join(["n", *map(str, layer["shape"])]) + ")"
-            function = spec.get("activation", spec.get("function", ""))
-            rows.append((f"{layer['type']} {function}".strip(), shape, count))
-        return rows
+        A notebook and an interpreter show the string as the table that it is; in a script,
+        print it. Layers are named as in `parameters`.
+        """
+        from rnn_native import model_summary
+
+        return model_summary.text(self)
 
     def _repr_html_(self) -> str:
-        from rnn_native import notebook
+        from rnn_native import model_summary, notebook
 
-        return notebook.network_html(repr(self)[1:-1], self._layer_rows())
+        rows = [
+            (row.kind, row.output_shape("n"), row.params)
+            for row in model_summary.layer_rows(self)
+        ]
+        return notebook.network_html(repr(self)[1:-1], rows)
 
     def __repr__(self) -> str:
         names = " -> ".join(

@@ -585,6 +585,22 @@ def test_history_survives_json():
     assert History.from_list(history.as_list()).history == history.history
 
 
+def test_history_as_a_data_frame():
+    history = History([EpochRow(1.0, 0.5, 0.1, 0.01), EpochRow(0.5, 0.75, 0.1, 0.01)])
+    frame = history.to_pandas()
+    assert frame.index.name == "epoch"
+    assert frame.index.tolist() == [0, 1]
+    assert frame.to_dict("list") == history.history
+    assert frame["accuracy"].idxmax() == 1
+    assert History().to_pandas().shape == (0, 6)
+
+
+def test_history_without_pandas(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="^to_pandas: pandas is not installed; try"):
+        History().to_pandas()
+
+
 def test_best_epoch_by_another_column():
     values = [(3.0, 0.5), (1.0, 0.25), (2.0, 0.75), (2.0, 0.75), (2.0, float("nan"))]
     history = History([EpochRow(a, 0.0, 0.0, 0.0, a, b) for a, b in values])
