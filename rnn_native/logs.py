@@ -1,4 +1,4 @@
-"""Training logs: a reader for the CSV of this package and all those of the reference.
+"""Training logs: a reader for the CSVs of this package and all those of the reference.
 
 ===== ===================================================== ===========================
        columns of a file without a header                    written by
@@ -12,11 +12,13 @@
 
 Six columns are V2's if the sixth equals the third in every row, and else V3's. The third of
 four columns must look like a percentage. A header, as this package and the V3 MLP write it,
-leaves nothing to guess.
+leaves nothing to guess. One with a column `accuracy` is Keras' or that of our `CSVLogger`,
+whose accuracies are fractions, not percentages.
 """
 
 import math
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +32,7 @@ _NAMES = {
     "epoch": "epoch",
     "train_loss": "loss",
     "loss": "loss",
+    "accuracy": "accuracy",
     "train_time": "time",
     "time": "time",
     "seconds": "time",
@@ -46,7 +49,7 @@ _LAYOUTS = {
     6: ("epoch", "loss", "time", "val_loss", "val_accuracy", "learning_rate"),
 }
 _TIME_TWICE = (*_LAYOUTS[5], "time")
-_OPTIONAL = frozenset({"val_loss", "val_accuracy"})
+_OPTIONAL = frozenset({"accuracy", "val_loss", "val_accuracy"})
 _DIVERGES = frozenset({"loss", "val_loss"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
@@ -71,7 +74,7 @@ def read_log(path: AnyPath) -> History:
     -------
     History
         Accuracies are fractions. What a file does not tell is None for `val_loss` and
-        `val_accuracy`, and NaN for `accuracy` (no log has it), `time` and `learning_rate`.
+        `val_accuracy`, and NaN for `accuracy`, `time` and `learning_rate`.
         Epochs count from 0 whether the file's count from 0 or from 1.
 
     Raises
@@ -186,18 +189,18 @@ def _as_history(lines: list[_Line], columns: tuple[str, ...], name: str) -> Hist
 
 
 def _as_row(values: dict[str, float | None]) -> EpochRow:
-    percent = values.get("val_accuracy")
-    loss, seconds, rate = (
+    reached = values.get("val_accuracy")
+    loss, accuracy, seconds, rate = (
         math.nan if (value := values.get(name)) is None else value
-        for name in ("loss", "time", "learning_rate")
+        for name in ("loss", "accuracy", "time", "learning_rate")
     )
     return EpochRow(
         loss=loss,
-        accuracy=math.nan,
+        accuracy=accuracy,
         time=seconds,
         learning_rate=rate,
         val_loss=values.get("val_loss"),
-        val_accuracy=None if percent is None else percent / 100,
+        val_accuracy=None if reached is None else reached / _whole(values),
     )
 
 
@@ -215,13 +218,19 @@ def _values(line: _Line, columns: tuple[str, ...]) -> dict[str, float | None]:
         raise FormatError(
             f"{line.where}: expected {len(columns)} columns, got {len(line.fields)}"
         )
+    whole = _whole(columns)
     return {
-        column: _value(text, column, f"{line.where}: column {number}")
+        column: _value(text, column, whole, f"{line.where}: column {number}")
         for number, (text, column) in enumerate(zip(line.fields, columns, strict=True), 1)
     }
 
 
-def _value(text: str, column: str, where: str) -> float | None:
+def _whole(columns: Collection[str]) -> int:
+    """Return what an accuracy of all rows is in a log with these columns: 1 or 100."""
+    return 1 if "accuracy" in columns else 100
+
+
+def _value(text: str, column: str, whole: int, where: str) -> float | None:
     if not text and column in _OPTIONAL:
         return None
     if not _is_number(text):
@@ -229,8 +238,9 @@ def _value(text: str, column: str, where: str) -> float | None:
     value = float(text)
     if not math.isfinite(value) and column not in _DIVERGES:
         raise FormatError(f"{where}: expected a finite {column}, got {text[:24]!r}")
-    if column == "val_accuracy" and not 0 <= value <= 100:
-        raise FormatError(f"{where}: expected a percentage, got {text[:24]!r}")
+    if column in ("accuracy", "val_accuracy") and not 0 <= value <= whole:
+        kind = "fraction" if whole == 1 else "percentage"
+        raise FormatError(f"{where}: expected a {kind}, got {text[:24]!r}")
     if column in ("time", "learning_rate") and value < 0:
         raise FormatError(f"{where}: expected a {column} of at least 0, got {text[:24]!r}")
     return value

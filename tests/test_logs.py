@@ -76,6 +76,14 @@ def test_header_of_v3(read):
                               "val_accuracy": 0.88, "learning_rate": 3.25}]  # fmt: skip
 
 
+def test_keras_table_has_fractions(read):
+    history = read("epoch,accuracy,loss,val_accuracy,val_loss\n0,0.5,2,0.75,1\n1,1,1,1,0\n")
+    assert history.epoch == [0, 1]
+    assert rows(history)[0] == {
+        "accuracy": 0.5, "loss": 2, "val_accuracy": 0.75, "val_loss": 1,
+    }  # fmt: skip
+
+
 def test_header_in_another_order(read):
     history = read("Val_Acc, lr, epoch, loss\n50, 0.1, 1, 2\n")
     assert rows(history) == [{"loss": 2, "val_accuracy": 0.5, "learning_rate": 0.1}]
@@ -137,6 +145,7 @@ def test_a_diverged_run_is_read_as_it_was(read):
         ("-1,2,3\n", ":1: expected the number of an epoch, got '-1'"),
         ("1,2,50,3\n2,2,101,3\n", ":2: column 3: '101' is not a percentage"),
         ("1,2,3,4,101\n", ":1: column 5: expected a percentage"),
+        ("epoch,loss,accuracy\n0,2,50\n", ":2: column 3: expected a fraction, got '50'"),
         ("1,2,3,4,5,6\n2,2,3,4,5\n", ":2: expected 6 columns, got 5"),
         ("epoch,loss,colour\n1,2,3\n", ":1: column 3: 'colour' is not a column"),
         ("epoch,loss,train_loss\n1,2,3\n", ":1: column 3: a second loss"),

@@ -198,6 +198,14 @@ def test_appending_to_an_empty_file_writes_the_header(tmp_path):
     assert path.read_text().startswith(KERAS_HEADER)
 
 
+def test_the_table_is_a_log_that_can_be_read_and_drawn(tmp_path):
+    path = tmp_path / "training.csv"
+    run = fit_scripted("val_loss", [3, 2.5], lambda: CSVLogger(path))
+    again = rn.read_log(path)
+    assert again.epoch == run.history.epoch
+    assert again.history == run.history.history
+
+
 def test_refused_separators(tmp_path):
     for separator in ("", ",,", "\n", '"', None):
         with pytest.raises(ValueError, match="^separator: expected one character"):
