@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ModelCheckpoint,
         ProgressLogger,
         ReduceLROnPlateau,
+        TensorBoard,
         TerminateOnNaN,
     )
     from rnn_native.config import load_config
@@ -94,6 +95,7 @@ _HOME = {
     "ReduceLROnPlateau": "callbacks",
     "SelfAttention": "layers",
     "Softmax": "layers",
+    "TensorBoard": "callbacks",
     "TerminateOnNaN": "callbacks",
     "TrainingDiverged": "errors",
     "TrainingResult": "models",
@@ -152,6 +154,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "SelfAttention",
     "Softmax",
+    "TensorBoard",
     "TerminateOnNaN",
     "TrainingDiverged",
     "TrainingResult",

@@ -1,13 +1,15 @@
-"""Callbacks that write: models, tables."""
+"""Callbacks that write: models, tables, event files."""
 
 import csv
+import struct
 from functools import partial
 
+import numpy as np
 import pytest
-from scripted import fit_scripted
+from scripted import fit_scripted, rows_of
 
 import rnn_native as rn
-from rnn_native.callbacks import CSVLogger, ModelCheckpoint
+from rnn_native.callbacks import CSVLogger, ModelCheckpoint, TensorBoard
 
 
 @pytest.fixture
@@ -210,3 +212,108 @@ def test_refused_separators(tmp_path):
     for separator in ("", ",,", "\n", '"', None):
         with pytest.raises(ValueError, match="^separator: expected one character"):
             CSVLogger(tmp_path / "t.csv", separator)
+
+
+# ---- TensorBoard ----
+
+
+def events_of(folder):
+    """All events of a folder; the framing is read by its definition, and its sums checked."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = []
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        data = path.read_bytes()
+        while data:
+            size, size_sum = struct.unpack("<QI", data[:12])
+            body, body_sum = data[12 : 12 + size], data[12 + size : 16 + size]
+            assert masked_crc32c(data[:8]) == size_sum
+            assert masked_crc32c(body) == struct.unpack("<I", body_sum)[0]
+            found.append(Event.FromString(body))
+            data = data[16 + size :]
+    return found
+
+
+def masked_crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
+
+
+def scalars_of(folder):
+    return [
+        (event.step, value.tag, value.simple_value)
+        for event in events_of(folder)
+        for value in event.summary.value
+    ]
+
+
+def test_scalars_have_keras_names_and_folders(tmp_path):
+    logs = tmp_path / "new" / "logs"
+    rows = rows_of("val_loss", [3, 2.5])
+    fit_scripted("val_loss", [3, 2.5], lambda: TensorBoard(logs), lr=0.25)
+    assert {path.name for path in logs.iterdir()} == {"train", "validation"}
+    assert events_of(logs / "train")[0].file_version == "brain.Event:2"
+    assert sorted(scalars_of(logs / "train")) == sorted(
+        entry
+        for epoch, row in enumerate(rows)
+        for entry in [
+            (epoch, "epoch_loss", row.loss),
+            (epoch, "epoch_accuracy", row.accuracy),
+            (epoch, "epoch_learning_rate", 0.25),
+        ]
+    )
+    assert sorted(scalars_of(logs / "validation")) == [
+        (0, "epoch_accuracy", 0.5),
+        (0, "epoch_loss", 3.0),
+        (1, "epoch_accuracy", 0.5),
+        (1, "epoch_loss", 2.5),
+    ]
+
+
+def test_values_are_on_the_disk_when_an_epoch_has_ended(tmp_path, net, digits):
+    (x, y), _ = digits
+    seen = []
+    look = rn.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(len(scalars_of(tmp_path / "train")))
+    )
+    net.fit(x, y, epochs=2, callbacks=[TensorBoard(tmp_path), look], verbose=0)
+    assert seen == [3, 6]
+    assert files_of(tmp_path / "validation") == []
+
+
+def test_two_runs_in_one_second_have_files_of_their_own(tmp_path):
+    fit_scripted("val_loss", [3, 2, 1], lambda: TensorBoard(tmp_path), resumed_after=1)
+    assert len(list((tmp_path / "train").iterdir())) == 2
+    steps = {step for step, _, _ in scalars_of(tmp_path / "train")}
+    assert steps == {0, 1, 2}
+
+
+def test_a_full_disk_is_an_error_not_a_wait(tmp_path, net, digits, monkeypatch):
+    (x, y), _ = digits
+
+    def full(writer, event):
+        raise OSError(28, "No space left on device")
+
+    from tensorboardX.event_file_writer import EventsWriter
+
+    board = TensorBoard(tmp_path)
+    breaks = rn.LambdaCallback(
+        on_train_begin=lambda logs: monkeypatch.setattr(EventsWriter, "write_event", full)
+    )
+    with pytest.raises(OSError, match="No space left on device: .*") as caught:
+        net.fit(x, y, callbacks=[board, breaks], verbose=0)
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_without_tensorboardx(tmp_path, net, digits, monkeypatch):
+    (x, y), _ = digits
+    monkeypatch.setitem(__import__("sys").modules, "tensorboardX.event_file_writer", None)
+    with pytest.raises(ImportError, match=r"pip install rnn_native\[tensorboard\]"):
+        net.fit(x, y, callbacks=[TensorBoard(tmp_path)], verbose=0)
+    assert np.isfinite(net.params).all()
+    assert list(tmp_path.iterdir()) == []

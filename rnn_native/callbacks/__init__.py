@@ -11,6 +11,7 @@ from rnn_native.callbacks.learning_rate import LearningRateScheduler, ReduceLROn
 from rnn_native.callbacks.model_checkpoint import ModelCheckpoint
 from rnn_native.callbacks.progress import ProgressLogger
 from rnn_native.callbacks.run_files import CSV_HEADER, RunCheckpoint, RunLog
+from rnn_native.callbacks.tensorboard import TensorBoard
 from rnn_native.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "ReduceLROnPlateau",
     "RunCheckpoint",
     "RunLog",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -1,0 +1,74 @@
+"""Curves for TensorBoard."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rnn_native.callbacks.base import Callback, Logs
+from rnn_native.files import AnyPath, errors_named
+
+
+class TensorBoard(Callback):
+    """Write event files that `tensorboard --logdir` shows, with Keras' folders and names.
+
+    `log_dir`/train has epoch_loss, epoch_accuracy and epoch_learning_rate, and
+    `log_dir`/validation epoch_loss and epoch_accuracy, each epoch as it ends; epochs count
+    from 0.
+
+    Parameters
+    ----------
+    log_dir : str or path-like
+        Made when missing. A resumed run goes on in it with files of its own.
+
+    Raises
+    ------
+    ImportError
+        From `fit`, if tensorboardX is not installed.
+    OSError
+        From `fit`, if the files cannot be written.
+    """
+
+    def __init__(self, log_dir: AnyPath = "logs") -> None:
+        self.log_dir = Path(log_dir)
+        self._writers: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Open the files."""
+        # Not tensorboardX's SummaryWriter: it writes from a thread, whose errors nobody sees;
+        # with a full disk it would wait for ever.
+        try:
+            from tensorboardX.event_file_writer import EventsWriter
+        except ImportError:
+            raise ImportError(
+                "TensorBoard: tensorboardX is not installed; try "
+                "`pip install rnn_native[tensorboard]`"
+            ) from None
+        # To the writer's name, which has the second: two runs in one must not share a file.
+        suffix = f".{time.time_ns()}"
+        for part in ("train", "validation")[: 1 if self.run.data.val_x is None else 2]:
+            folder = (self.log_dir / part).resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writers[part] = EventsWriter(str(folder / "events"), suffix)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Write the epoch's values, onto the disk."""
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        for name, value in logs.items():
+            part = "validation" if name.startswith("val_") else "train"
+            if name == "time":
+                continue
+            summary = scalar(f"epoch_{name.removeprefix('val_')}", value)
+            event = Event(wall_time=time.time(), step=epoch, summary=summary)
+            with errors_named(self.log_dir):
+                self._writers[part].write_event(event)
+        for writer in self._writers.values():
+            with errors_named(self.log_dir):
+                writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Close the files."""
+        while self._writers:
+            with errors_named(self.log_dir):
+                self._writers.popitem()[1].close()
