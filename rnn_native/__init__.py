@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from rnn_native.loading import load
     from rnn_native.logs import read_log
+    from rnn_native.lr_finder import lr_find
     from rnn_native.models import (
         TrainingResult,
         train,
@@ -101,6 +102,7 @@ _HOME = {
     "TrainingResult": "models",
     "interpret": "interpretation",
     "load_config": "config",
+    "lr_find": "lr_finder",
     "read_log": "logs",
     "train": "models",
     "get_num_threads": "_runtime",
@@ -118,7 +120,7 @@ _MODULES = frozenset(
     (
         *("architecture", "attention_text", "calibration", "callbacks", "checkpoint"),
         *("config", "csv_digits", "datasets", "history", "interpretation", "kaggle"),
-        *("kernels", "layers", "legacy", "logits", "logs", "metrics"),
+        *("kernels", "layers", "legacy", "logits", "logs", "lr_finder", "metrics"),
         *("models", "npy_folder", "plots", "pretrained", "report", "run_folder"),
         *("saliency", "schedules", "training"),
     )
@@ -163,6 +165,7 @@ __all__ = [
     "interpret",
     "load",
     "load_config",
+    "lr_find",
     "read_log",
     "schedules",
     "set_num_threads",

@@ -291,13 +291,53 @@ def train(
     ConfigError
         If a file or mapping is wrong; the message has the path of the culprit.
     """
-    plan, own_config = _plan(architecture, input_shape)
+    plan, given = _planned(architecture, input_shape, {**options, "config": config})
+    return train_layers("own", plan.layers, plan.input_shape, data, given, loss=plan.loss)
+
+
+def untrained(model: str, **options: Unpack[ModelOptions]) -> tuple[Network, Recipe]:
+    """Return what training would begin with: a new model, and its recipe.
+
+    Parameters
+    ----------
+    model : {"mlp", "cnn", "attention"} or path
+        A reference model, or the JSON of an architecture or a recipe.
+    **options
+        As for `train_mlp`; those that are no part of a recipe are not looked at.
+    """
+    from rnn_native.architecture import Architecture
+
+    known: dict[str, tuple[list[Layer], tuple[int, ...], dict[str, Any]]] = {
+        "mlp": (MLP_LAYERS, (784,), MLP_OPTIONS),
+        "cnn": (CNN_LAYERS, IMAGE, CNN_OPTIONS),
+        "attention": (attention_layers(), IMAGE, ATTENTION_OPTIONS),
+    }
+    if model in known:
+        layers, shape, defaults = known[model]
+        given = _with_config(options)
+        specs = _with_activation(layers, given)
+        plan = Architecture(specs, shape, "softmax_cross_entropy")
+    else:
+        defaults = {}
+        plan, given = _planned(model, IMAGE, options)
+    recipe = _recipe(given, defaults, classes=plan.layers[-1].get("units", 10))
+    optimizer, seed = recipe.optimizer, recipe.seed
+    net = Network(plan.layers, plan.input_shape, plan.loss, seed, optimizer=optimizer)
+    return net, recipe
+
+
+def _planned(
+    source: Any, input_shape: Sequence[int], options: Mapping[str, Any]
+) -> "tuple[Architecture, Mapping[str, Any]]":
+    """Return the architecture, and the options with the configuration that they have."""
+    plan, own_config = _plan(source, input_shape)
+    config = options.get("config")
     if own_config is not None and config is not None:
         raise ValueError("config: this recipe has its own training; leave one of them out")
     given = _with_config({**options, "config": own_config or config})
     if hidden := _hidden_activation(given):
         plan = plan.with_hidden_activation(hidden)
-    return train_layers("own", plan.layers, plan.input_shape, data, given, loss=plan.loss)
+    return plan, given
 
 
 def _plan(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rnn_native.augmentation import Augment
     from rnn_native.callbacks import Callback
     from rnn_native.history import History
+    from rnn_native.lr_finder import RateSearch
     from rnn_native.schedules import Schedule
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
@@ -416,6 +417,52 @@ class Network:
         )
         run = training.Run(self, data, recipe, Xorshift(seed), threads=threads)
         return training.fit(run, callbacks, verbose=verbose)
+
+    def fit_one_cycle(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        epochs: int,
+        lr_max: float,
+        *,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        pct_start: float = 0.25,
+        **options: Any,
+    ) -> "History":
+        """Train with one cycle of learning rates: up to `lr_max` and down again.
+
+        Parameters
+        ----------
+        x, y : array_like
+            As for `fit`.
+        epochs : int
+            Length of the cycle.
+        lr_max : float
+            Greatest rate; `lr_find` suggests one.
+        div, div_final, pct_start : float
+            See `rnn_native.schedules.OneCycle`; the defaults are fastai's.
+        **options
+            As for `fit`, but for epochs, lr and schedule.
+
+        Returns
+        -------
+        History
+
+        Notes
+        -----
+        fastai also lets the momentum go down and up; here it stays as it is.
+        """
+        from rnn_native.schedules import OneCycle
+
+        cycle = OneCycle(lr_max, epochs, div=div, div_final=div_final, pct_start=pct_start)
+        return self.fit(x, y, epochs=epochs, schedule=cycle, **options)
+
+    def lr_find(self, x: ArrayLike, y: ArrayLike, **options: Any) -> "RateSearch":
+        """Search for a learning rate; see `rnn_native.lr_find`."""
+        from rnn_native.lr_finder import lr_find
+
+        return lr_find(self, x, y, **options)
 
     def save(self, path: "str | PathLike[str]") -> None:
         """Write the net as safetensors, atomically; `rnn_native.load` reads it back."""

@@ -12,6 +12,7 @@ from rnn_native import outcome
 from rnn_native.cli import (
     attention,
     kaggle,
+    lr_find,
     machine,
     model_files,
     plot,
@@ -51,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rnn-native {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (training, predict, kaggle, model_files, plot, attention, machine):
+    for module in (
+        training, lr_find, predict, kaggle, model_files, plot, attention, machine,
+    ):  # fmt: skip
         module.add_commands(commands)
     return parser

@@ -1,0 +1,125 @@
+"""`lr-find MODEL`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rnn_native import outcome
+from rnn_native.cli import arguments
+from rnn_native.cli.plot import check_target
+
+
+def add_commands(commands: Any) -> None:
+    """Add `lr-find` to the parser's commands."""
+    parser = arguments.add_command(
+        commands, "lr-find", lr_find, "Search for a learning rate to train a model with."
+    )
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=arguments.model_name,
+        help="mlp, cnn, attention, or an architecture or recipe file (JSON)",
+    )
+    arguments.add_data(parser)
+    arguments.add_threads(parser)
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="training configuration (JSON)"
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=["sgd", "adam", "adamw"],
+        help="default: sgd, or the config's",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=arguments.COUNT,
+        metavar="N",
+        help="mlp: 64, cnn and attention: 32",
+    )
+    parser.add_argument(
+        "--seed",
+        type=arguments.SEED,
+        metavar="N",
+        help="mlp and cnn: 1, attention: 42",
+    )
+    parser.add_argument(
+        "--start-lr",
+        type=arguments.RATE,
+        default=1e-7,
+        metavar="RATE",
+        help="first rate (1e-7)",
+    )
+    parser.add_argument(
+        "--end-lr",
+        type=arguments.RATE,
+        default=10.0,
+        metavar="RATE",
+        help="rate to rise to (10)",
+    )
+    parser.add_argument(
+        "--num-it", type=arguments.COUNT, default=100, metavar="N", help="batches (100)"
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="picture of the curve to write: .png, .svg or .pdf",
+    )
+
+
+def lr_find(args: argparse.Namespace) -> int:
+    """`lr-find MODEL`."""
+    from rnn_native import datasets, models, plots
+    from rnn_native.files import printable
+
+    if args.model == "xor":
+        raise outcome.UsageError("lr-find: xor has four rows; its rate is 0.01")
+    if args.start_lr >= args.end_lr:
+        raise outcome.UsageError("lr-find: --end-lr must be above --start-lr")
+    if args.plot is not None:
+        check_target(args.plot)
+    names = ("config", "optimizer", "batch_size", "seed")
+    given: Any = {name: getattr(args, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    model, recipe = models.untrained(args.model, **given)
+    data = datasets.open_dataset(args.data)
+    search = model.lr_find(
+        data.x_train,
+        data.y_train,
+        start_lr=args.start_lr,
+        end_lr=args.end_lr,
+        num_it=args.num_it,
+        batch_size=recipe.batch_size,
+        class_weight=recipe.class_weight,
+        label_smoothing=recipe.label_smoothing,
+        clip_norm=recipe.clip_norm,
+        l2=recipe.l2,
+        augment=recipe.augment,
+        mixup=recipe.mixup,
+        seed=recipe.seed,
+        threads=args.threads,
+    )
+    if args.plot is not None:
+        figure: Any = search.plot().figure
+        plots.save_figure(figure, args.plot)
+    if args.json:
+        report = {
+            "model": args.model,
+            "data": data.source,
+            "suggestion": search.suggestion,
+            "rates": search.rates.tolist(),
+            "losses": search.losses.tolist(),
+            "file": None if args.plot is None else str(args.plot),
+        }
+        print(json.dumps(report))
+        return outcome.OK
+    if search.suggestion is None:
+        return outcome.report(
+            "lr-find: the loss never fell; try other rates or a larger --num-it",
+            outcome.FAILED,
+        )
+    print(f"Suggested learning rate: {search.suggestion:.3g}")
+    if args.plot is not None:
+        print(f"Graph saved to: {printable(str(args.plot))}")
+    return outcome.OK
