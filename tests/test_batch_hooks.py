@@ -77,6 +77,30 @@ def test_batch_by_batch_has_the_bits_of_one_call(case, threads, digits):
     assert rows[0] == rows[1]
 
 
+TINY = [rn.Dense(6, "tanh"), rn.Dense(3)]
+XOR = [rn.Dense(4, "sigmoid"), rn.Dense(1, "sigmoid")]
+
+
+@pytest.mark.parametrize("rates", [None, schedules.OneCycle(0.2, 3)])
+@pytest.mark.parametrize("batch_size", [1, 7, 40])
+@pytest.mark.parametrize("layers", [TINY, XOR])
+def test_nets_with_a_kernel_for_whole_epochs(layers, batch_size, rates, rng):
+    x = rng.random((40, 2)).astype(np.float32)
+    y = (3 * x.mean(axis=1)).astype(int)
+    loss = "softmax_cross_entropy"
+    if layers is XOR:
+        y, loss = (x[:, :1] > 0.5).astype(np.float32), "squared_error"
+    ends = []
+    for callbacks in ([], [Batches()]):
+        net = rn.Network(layers, (2,), loss)
+        history = net.fit(
+            x, y, batch_size=batch_size, epochs=3, lr=0.1, schedule=rates,
+            callbacks=callbacks, verbose=0,
+        )  # fmt: skip
+        ends.append((net.weights.tobytes(), history.history["loss"]))
+    assert ends[0] == ends[1]
+
+
 def test_what_the_hooks_are_told(digits):
     (x, y), _ = digits
     batches = Batches()

@@ -145,8 +145,11 @@ tiny_epoch(const tiny_net *net, float *params, double *loss, int64_t *hits, cons
         float step = -lr / (float)rows;
         if (rows > 1)
             memcpy(sum, w, (size_t)net->n_layers * sizeof *w);
+        double batch_loss = 0; /* so that batches sum up the same in several calls */
         for (int i = begin; i < begin + rows; i++)
-            tiny_row(net, rows > 1 ? sum : w, w, loss, hits, x, targets, order[i], step);
+            tiny_row(net, rows > 1 ? sum : w, w, &batch_loss, hits, x, targets, order[i],
+                     step);
+        *loss += batch_loss;
         if (rows > 1)
             memcpy(w, sum, (size_t)net->n_layers * sizeof *w);
     }

@@ -132,7 +132,7 @@ typedef struct {
     int batch_size;
     int epochs;
     const double *lr; /* one learning rate, or one for each step of the call */
-    int64_t n_lr;
+    int64_t n_lr;     /* 0: lr[0] is that of all steps */
     double clip_norm; /* of the gradient, before the update; 0: not clipped */
     double l2; /* penalty l2 / 2 * sum w^2 of a batch's summed loss, w all but vectors */
     float smoothing;                      /* of labels */

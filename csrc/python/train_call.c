@@ -212,7 +212,7 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
     if (take_lr(lr_b, steps, &a->lr, &a->rates) < 0)
         return -1;
     s->lr = a->rates != NULL ? PyArray_DATA(a->rates) : &a->lr;
-    s->n_lr = a->rates != NULL ? steps : 1;
+    s->n_lr = a->rates != NULL ? steps : 0;
     return 0;
 }
 
@@ -243,7 +243,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         result = scores_as_arrays(scores, a.schedule.epochs);
     else
         raise_train_status(status, a.first_epoch + epoch, batch + 1,
-                           a.schedule.lr[a.schedule.n_lr > 1 ? at : 0]);
+                           a.schedule.lr[a.schedule.n_lr > 0 ? at : 0]);
 done:
     PyMem_Free(scores);
     release_arguments(&a);
