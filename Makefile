@@ -17,7 +17,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: run test slow levels parity lint format sanitize wheel wheel-check bench clean
+.PHONY: run test slow levels parity lint format docs sanitize wheel wheel-check bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
@@ -50,6 +50,10 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i $(C_SOURCES)
 
+# Pages, tour and reference as a site in build/docs. The tour is run; a warning is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning -b html -d build/doctrees docs build/docs
+
 # A second build beside the usual one, tested from its own folder so that child processes
 # import it too. The interpreter's own leaks are not ours to check, hence no leak detection.
 sanitize: SANITIZED = $(abspath build/sanitize/lib)
@@ -79,6 +83,10 @@ wheel-check: wheel
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/compare.py --write benchmarks/results.md
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs,test]'
+	touch $@
 
 clean:
 	rm -rf build dist *.egg-info $(VENV) rnn_native/_blas rnn_native/_core*.so

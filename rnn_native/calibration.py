@@ -58,7 +58,7 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error: the bins' mean |accuracy - confidence|, by rows."""
+        """The mean distance of accuracy and confidence over the bins, by rows."""
         full = self.count > 0
         gaps = np.abs(self.accuracy[full] - self.confidence[full])
         return float(np.average(gaps, weights=self.count[full]))
@@ -122,7 +122,7 @@ def expected_calibration_error(
     Returns
     -------
     float in [0, 1]
-        Mean over all rows of |accuracy - confidence| of the row's bin. With few rows in a bin
+        Mean over all rows of abs(accuracy - confidence) of the row's bin. With few rows in a bin
         it is above 0 by chance alone.
 
     Examples

@@ -257,7 +257,7 @@ class Network:
 
         Parameters
         ----------
-        x : array_like of shape (n, *input_shape) or (n, inputs)
+        x : array_like of shape (n, ...) as input_shape, or (n, inputs)
             uint8 (divided by 255) or numbers (taken as float32).
         threads : int in [1, 64], optional
 

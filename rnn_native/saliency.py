@@ -32,7 +32,7 @@ def input_gradient(
     Parameters
     ----------
     model : Network
-    x : array_like of shape (n, *input_shape) or (n, inputs)
+    x : array_like of shape (n, ...) as input_shape, or (n, inputs)
         As for `Network.predict_proba`. The gradient is with respect to what the net sees:
         of uint8, x / 255.
     labels : array_like of int of shape (n,)
@@ -42,7 +42,7 @@ def input_gradient(
 
     Returns
     -------
-    ndarray of shape (n, *input_shape), float32
+    ndarray of shape (n, ...) as input_shape, float32
         As the net predicts: without dropout, and with batchnorm's running statistics.
 
     Raises
@@ -74,7 +74,7 @@ def saliency(
 
     Returns
     -------
-    ndarray of shape (n, *input_shape), float32
+    ndarray of shape (n, ...) as input_shape, float32
         Each row divided by its greatest size: in [0, 1], or in [-1, 1]. Zeros where the
         gradient is zero.
 

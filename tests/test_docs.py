@@ -2,11 +2,13 @@
 
 import doctest
 import importlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+import rnn_native
 from rnn_native.cli import build_parser
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +33,28 @@ def test_examples_in_docstrings_run(name):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_the_tour_is_kept_without_outputs():
+    """`make docs` runs it; outputs in git would change with every run."""
+    tour = json.loads((ROOT / "docs" / "tour.ipynb").read_text())
+    for cell in tour["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+def test_every_page_and_public_module_is_on_the_site():
+    toctree = re.findall(r"^[\w/-]+$", (ROOT / "docs" / "index.md").read_text(), flags=re.M)
+    pages = {
+        p.relative_to(ROOT / "docs").with_suffix("").as_posix()
+        for p in (ROOT / "docs").rglob("*")
+        if p.suffix in (".md", ".ipynb")
+    }
+    assert {*toctree, "index"} == pages
+    reference = "".join(p.read_text() for p in ROOT.glob("docs/api/*.md"))
+    for name in set(vars(rnn_native)["_MODULES"]) | set(vars(rnn_native)["_HOME"].values()):
+        if not name.startswith("_"):
+            assert f"automodule:: rnn_native.{name}\n" in reference, name
 
 
 def test_commands_in_the_readme_parse():
