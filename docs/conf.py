@@ -6,17 +6,14 @@ project = "rnn_native"
 version = release = rnn_native.__version__
 html_title = f"rnn_native {version}"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_show_copyright = False
 
-suppress_warnings = [
-    # Pages link to files beside docs/, too, and to folders; tests/test_docs.py sees that all
-    # of these exist.
-    "myst.xref_missing",
-    "ref.python",  # words of types, such as shape, are no references
-]
+# Pages link to files beside docs/, too, and to folders; tests/test_docs.py sees that all of
+# these exist.
+suppress_warnings = ["myst.xref_missing"]
 myst_heading_anchors = 3
 
 # The tour is run whenever the site is made; an error in a cell ends that.
@@ -26,7 +23,4 @@ nb_execution_timeout = 120
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings give shapes, dtypes and units
-napoleon_numpy_docstring = True
-napoleon_google_docstring = False
-napoleon_use_rtype = False
-napoleon_use_ivar = True
+numpydoc_show_class_members = False
