@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnn_native import datasets, schedules
+    from rnn_native import datasets, export, schedules
     from rnn_native._runtime import get_num_threads, set_num_threads, show_config
     from rnn_native.augmentation import Augment
     from rnn_native.callbacks import (
@@ -119,10 +119,10 @@ _HOME = {
 _MODULES = frozenset(
     (
         *("architecture", "attention_text", "calibration", "callbacks", "checkpoint"),
-        *("config", "csv_digits", "datasets", "history", "interpretation", "kaggle"),
-        *("kernels", "layers", "legacy", "logits", "logs", "lr_finder", "metrics"),
-        *("models", "npy_folder", "plots", "pretrained", "report", "run_folder"),
-        *("saliency", "schedules", "training"),
+        *("config", "csv_digits", "datasets", "export", "history", "interpretation"),
+        *("kaggle", "kernels", "layers", "legacy", "logits", "logs", "lr_finder"),
+        *("metrics", "models", "npy_folder", "plots", "pretrained", "report"),
+        *("run_folder", "saliency", "schedules", "training"),
     )
 )
 
@@ -161,6 +161,7 @@ __all__ = [
     "TrainingDiverged",
     "TrainingResult",
     "datasets",
+    "export",
     "get_num_threads",
     "interpret",
     "load",

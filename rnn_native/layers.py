@@ -252,3 +252,24 @@ class MeanPool(Layer):
 def as_spec(layer: Layer | Mapping[str, Any]) -> dict[str, Any]:
     """Return a layer, or a mapping that already is a spec, as a dict."""
     return layer.spec() if isinstance(layer, Layer) else dict(layer)
+
+
+_BY_TYPE: dict[str, type[Layer]] = {
+    layer.type: layer
+    for layer in (
+        *(Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Activation, Softmax, BatchNorm),
+        *(LayerNorm, RMSNorm, Dropout, PatchEmbed, Position, SelfAttention, MeanPool),
+    )
+}
+
+
+def from_spec(spec: Mapping[str, Any]) -> Layer:
+    """Return the layer that a spec describes, with defaults for what it does not say.
+
+    Examples
+    --------
+    >>> from_spec({"type": "maxpool2d", "kernel_size": 3})
+    MaxPool2D(kernel_size=3, stride=None, padding=0)
+    """
+    options = {key: value for key, value in spec.items() if key != "type"}
+    return _BY_TYPE[spec["type"]](**options)

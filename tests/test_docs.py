@@ -14,6 +14,7 @@ from rnn_native.cli import build_parser
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
 MODULES = sorted(p.stem for p in ROOT.glob("rnn_native/*.py") if p.stem != "__main__")
+MODULES += sorted(f"export.{p.stem}" for p in ROOT.glob("rnn_native/export/*.py"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -1,0 +1,259 @@
+"""ONNX: a graph of standard operators, without ZipMap, for any number of rows.
+
+What operator set 17 does not have as one operator (gelu, RMS normalisation, attention) is
+composed of several.
+"""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rnn_native.export.onnx_graph import FLOAT, INT64, UINT8, Graph, Port
+from rnn_native.export.steps import FINAL_FUNCTIONS, Step, has_many_labels, steps_of
+from rnn_native.files import AnyPath, atomic_write
+from rnn_native.network import Network
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+def to_onnx(model: Network, path: AnyPath, *, uint8_input: bool = False) -> None:
+    """Write a network as an ONNX file, atomically.
+
+    Parameters
+    ----------
+    model : Network
+    path : path
+        The file; its name usually ends in ".onnx".
+    uint8_input : bool
+        Whether the graph takes bytes and divides them by 255 itself.
+
+    Raises
+    ------
+    ImportError
+        If the package onnx is not installed.
+    ValueError
+        If ONNX cannot express a layer, which is named; if a weight is not finite; if the
+        weights are beyond 2 GiB.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The input is "x", float32 or uint8: n samples of the net's input shape. The outputs are
+    "label", int64 (n,), what `Network.predict` gives (with several yes or no (n, outputs)),
+    and "probabilities", float32 (n, outputs), what `Network.predict_proba` gives.
+    """
+    atomic_write(path, onnx_model(model, uint8_input=uint8_input).SerializeToString())
+
+
+def onnx_model(model: Network, *, uint8_input: bool = False) -> "ModelProto":
+    """Return what `to_onnx` writes as an object of the package onnx."""
+    graph, x = Graph(), "x"
+    if uint8_input:
+        x = graph.node("Div", graph.node("Cast", x, to=FLOAT), graph.number(255))
+    for step in steps_of(model):
+        function, alpha = step.activation
+        if step.type not in LAYERS or function not in FUNCTIONS:
+            raise step.refusal("ONNX")
+        x = FUNCTIONS[function](graph, LAYERS[step.type](graph, step, x), alpha)
+    final = FUNCTIONS[FINAL_FUNCTIONS[model.loss]](graph, x, 0.0)
+    graph.node("Identity", final, output="probabilities")
+    _add_label(graph, model)
+    outputs = model.output_shape[0]
+    element = UINT8 if uint8_input else FLOAT
+    inputs: list[Port] = [("x", element, ["n", *model.input_shape])]
+    label: Port = ("label", INT64, ["n", outputs] if has_many_labels(model) else ["n"])
+    scaling = "bytes are divided by 255 here" if uint8_input else "divide bytes by 255"
+    return graph.finish(inputs, [label, ("probabilities", FLOAT, ["n", outputs])], scaling)
+
+
+def _add_label(graph: Graph, model: Network) -> None:
+    """Add what `Network.predict` does."""
+    if model.output_shape[0] > 1 and not has_many_labels(model):
+        graph.node("ArgMax", "probabilities", output="label", axis=1, keepdims=0)
+        return
+    yes = graph.node("GreaterOrEqual", "probabilities", graph.number(0.5))
+    if not has_many_labels(model):
+        yes = graph.node("Reshape", yes, graph.constant("rows", [-1]))
+    graph.node("Cast", yes, output="label", to=INT64)
+
+
+# ---- functions: graph, name of z, alpha -> name of the output ----
+
+
+def _operator(name: str) -> "Function":
+    return lambda graph, z, alpha: graph.node(name, z)
+
+
+def _with_alpha(name: str) -> "Function":
+    return lambda graph, z, alpha: graph.node(name, z, alpha=alpha)
+
+
+def _silu(graph: Graph, z: str, alpha: float) -> str:
+    return graph.node("Mul", z, graph.node("Sigmoid", z))
+
+
+def _gelu(graph: Graph, z: str, alpha: float) -> str:
+    cube = graph.node("Mul", z, graph.node("Mul", z, z))
+    bent = graph.node("Add", z, graph.node("Mul", cube, graph.number(0.044715)))
+    scaled = graph.node("Mul", bent, graph.number(math.sqrt(2 / math.pi)))
+    return _half_of_one_plus(graph, graph.node("Tanh", scaled), z)
+
+
+def _gelu_exact(graph: Graph, z: str, alpha: float) -> str:
+    scaled = graph.node("Mul", z, graph.number(math.sqrt(0.5)))
+    return _half_of_one_plus(graph, graph.node("Erf", scaled), z)
+
+
+def _half_of_one_plus(graph: Graph, t: str, z: str) -> str:
+    """Add 0.5 z (1 + t)."""
+    half = graph.node("Mul", z, graph.number(0.5))
+    return graph.node("Mul", half, graph.node("Add", t, graph.number(1.0)))
+
+
+Function: TypeAlias = Callable[[Graph, str, float], str]
+
+FUNCTIONS: dict[str, Function] = {
+    "linear": lambda graph, z, alpha: z,
+    "relu": _operator("Relu"),
+    "leaky_relu": _with_alpha("LeakyRelu"),
+    "elu": _with_alpha("Elu"),
+    "sigmoid": _operator("Sigmoid"),
+    "tanh": _operator("Tanh"),
+    "silu": _silu,
+    "gelu": _gelu,
+    "gelu_exact": _gelu_exact,
+    "softmax": _operator("Softmax"),  # over the last axis
+    "exp": _operator("Exp"),
+}
+
+
+# ---- layers: graph, step, name of the input -> name of the output ----
+
+
+def _linear(graph: Graph, step: Step, x: str, prefix: str = "") -> str:
+    """X W + b, with the arrays `prefix`weight and `prefix`bias."""
+    product = graph.node("MatMul", x, graph.array(step, f"{prefix}weight"))
+    return graph.node("Add", product, graph.array(step, f"{prefix}bias"))
+
+
+def _dense(graph: Graph, step: Step, x: str) -> str:
+    if len(step.input_shape) > 1:
+        return _linear(graph, step, x)
+    return graph.node("Gemm", x, graph.array(step, "weight"), graph.array(step, "bias"))
+
+
+def _conv2d(graph: Graph, step: Step, x: str) -> str:
+    weight, bias = graph.array(step, "weight"), graph.array(step, "bias")
+    return graph.node("Conv", x, weight, bias, **_window(step))
+
+
+def _window(step: Step) -> dict[str, Any]:
+    kernel, stride, padding = step.window
+    return {
+        "kernel_shape": [kernel] * 2,
+        "strides": [stride] * 2,
+        "pads": [padding] * 4,
+    }
+
+
+def _maxpool2d(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("MaxPool", x, **_window(step))
+
+
+def _avgpool2d(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("AveragePool", x, count_include_pad=1, **_window(step))
+
+
+def _flatten(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("Flatten", x)
+
+
+def _same(graph: Graph, step: Step, x: str) -> str:
+    return x
+
+
+def _softmax(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("Softmax", x)
+
+
+def _batchnorm(graph: Graph, step: Step, x: str) -> str:
+    names = ("weight", "bias", "running_mean", "running_var")
+    arrays = [graph.array(step, name) for name in names]
+    return graph.node("BatchNormalization", x, *arrays, epsilon=step.layer.epsilon)
+
+
+def _layernorm(graph: Graph, step: Step, x: str) -> str:
+    arrays = [graph.array(step, name) for name in ("weight", "bias")]
+    return graph.node("LayerNormalization", x, *arrays, epsilon=step.layer.epsilon)
+
+
+def _rmsnorm(graph: Graph, step: Step, x: str) -> str:
+    square = graph.node("ReduceMean", graph.node("Mul", x, x), axes=[-1], keepdims=1)
+    shifted = graph.node("Add", square, graph.number(step.layer.epsilon))
+    normal = graph.node("Div", x, graph.node("Sqrt", shifted))
+    return graph.node("Mul", normal, graph.array(step, "weight"))
+
+
+def _patch_embed(graph: Graph, step: Step, x: str) -> str:
+    """Write it as a convolution whose windows do not overlap, and tokens from its pixels."""
+    patch, units = step.layer.patch_size, step.layer.units
+    *channels, height, width = step.input_shape
+    depth = channels[0] if channels else 1
+    image = x if channels else graph.reshape(x, depth, height, width)
+    weight = step.arrays["weight"].T.reshape(units, depth, patch, patch)
+    name = graph.constant(f"layers.{step.index}.weight", weight)
+    bias = graph.array(step, "bias")
+    size: Any = [patch, patch]
+    grid = graph.node("Conv", image, name, bias, kernel_shape=size, strides=size)
+    columns = graph.reshape(grid, units, step.output_shape[0])
+    return graph.node("Transpose", columns, perm=[0, 2, 1])
+
+
+def _position(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("Add", x, graph.array(step, "table"))
+
+
+def _self_attention(graph: Graph, step: Step, x: str) -> str:
+    tokens, width = step.input_shape
+    heads = step.layer.heads
+    q, k, v = (
+        graph.reshape(_linear(graph, step, x, f"{name}_"), tokens, heads, width // heads)
+        for name in "qkv"
+    )
+    q, v = (graph.node("Transpose", array, perm=[0, 2, 1, 3]) for array in (q, v))
+    k = graph.node("Transpose", k, perm=[0, 2, 3, 1])
+    scale = graph.number(1 / math.sqrt(width // heads))
+    scores = graph.node("Mul", graph.node("MatMul", q, k), scale)
+    context = graph.node("MatMul", graph.node("Softmax", scores), v)
+    joined = graph.node("Transpose", context, perm=[0, 2, 1, 3])
+    out = graph.reshape(joined, tokens, width)
+    if step.layer.out_proj:
+        out = _linear(graph, step, out, "out_")
+    return graph.node("Add", out, x) if step.layer.residual else out
+
+
+def _mean_pool(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("ReduceMean", x, axes=[1], keepdims=0)
+
+
+Writer: TypeAlias = Callable[[Graph, Step, str], str]
+
+LAYERS: dict[str, Writer] = {
+    "dense": _dense,
+    "conv2d": _conv2d,
+    "maxpool2d": _maxpool2d,
+    "avgpool2d": _avgpool2d,
+    "flatten": _flatten,
+    "activation": _same,  # its function is added as any layer's
+    "softmax": _softmax,
+    "batchnorm": _batchnorm,
+    "layernorm": _layernorm,
+    "rmsnorm": _rmsnorm,
+    "dropout": _same,
+    "patch_embed": _patch_embed,
+    "position": _position,
+    "self_attention": _self_attention,
+    "mean_pool": _mean_pool,
+}

@@ -1,0 +1,119 @@
+"""A net as exporters see it: layer by layer, with shapes, arrays and all options."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.layers import from_spec
+from rnn_native.network import Network
+
+DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+FINAL_FUNCTIONS = {
+    "softmax_cross_entropy": "softmax",
+    "sigmoid_cross_entropy": "sigmoid",
+    "squared_error": "linear",
+    "poisson": "exp",
+}
+"""What `Network.predict_proba` does to the last layer's outputs, by loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A layer of a net.
+
+    Attributes
+    ----------
+    index : int
+    type : str
+        As in specs.
+    layer : Layer
+        With every option; of the class that belongs to the type.
+    input_shape, output_shape : tuple of int
+        Of one sample.
+    arrays : dict of ndarray of float32
+        Parameters, running statistics and fixed tables by name ("weight"), in storage
+        order: views of the net's own memory.
+    """
+
+    index: int
+    type: str
+    layer: Any
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    arrays: dict[str, NDArray[np.float32]]
+
+    @property
+    def activation(self) -> tuple[str, float]:
+        """The function that ends the layer ("linear" for none) and its alpha."""
+        if self.type == "activation":
+            name = self.layer.function
+        else:
+            name = getattr(self.layer, "activation", "linear")
+        alpha = getattr(self.layer, "alpha", None)
+        return name, DEFAULT_ALPHA.get(name, 0.0) if alpha is None else alpha
+
+    @property
+    def window(self) -> tuple[int, int, int]:
+        """Kernel size, stride and padding of a convolution or pool."""
+        kernel, stride = self.layer.kernel_size, self.layer.stride
+        return kernel, kernel if stride is None else stride, self.layer.padding
+
+    @property
+    def tokens(self) -> int:
+        """How many rows of values the layer takes one by one."""
+        return math.prod(self.input_shape[:-1])
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the layer gives for a sample."""
+        return math.prod(self.output_shape)
+
+    def refusal(self, target: str) -> ValueError:
+        """Return the error to raise where `target` has nothing like this layer."""
+        return ValueError(f"{self}: {target} cannot express this layer")
+
+    def __str__(self) -> str:
+        return f"layers[{self.index}] ({self.type})"
+
+
+def steps_of(model: Network) -> list[Step]:
+    """Return the layers of a net in order.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or infinite; names the array.
+    """
+    named = {**model.parameters, **model.state}
+    for name, array in named.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: expected finite values, found NaN or infinity")
+    steps, shape = [], model.input_shape
+    for i, (spec, layer) in enumerate(zip(model.specs, model._net.layers, strict=True)):
+        names = [param["name"] for param in layer["params"]]
+        arrays = {name: named[f"layers.{i}.{name}"] for name in names}
+        steps.append(Step(i, spec["type"], from_spec(spec), shape, layer["shape"], arrays))
+        shape = layer["shape"]
+    return steps
+
+
+def is_matrix(name: str, array: NDArray[np.float32]) -> bool:
+    """Whether an array of a layer is what its inputs are multiplied by and summed."""
+    return name.endswith("weight") and array.ndim > 1
+
+
+def by_output(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a matrix (inputs, outputs) transposed: a row for each output.
+
+    A convolution's weight has its filters first already and is returned as it is.
+    """
+    return matrix.T if matrix.ndim == 2 else matrix
+
+
+def has_many_labels(model: Network) -> bool:
+    """Whether `Network.predict` gives a yes or no for each of several outputs."""
+    return model.loss == "sigmoid_cross_entropy" and model.output_shape[0] > 1
