@@ -1,0 +1,300 @@
+"""The C functions that an exported file is made of, as a reader of it will see them.
+
+Arrays are row-major, the last index in a comment changes fastest. Where a comment does not
+say otherwise, `out` may be the input itself.
+"""
+
+DENSE = """\
+/* out[t][u] = bias[u] + sum over i of weight[u][i] x[t][i]; out is not x. */
+static void
+dense(float *out, const float *x, const float *weight, const float *bias,
+      int rows, int inputs, int units)
+{
+    for (int t = 0; t < rows; t++)
+        for (int u = 0; u < units; u++) {
+            float sum = 0;
+            for (int i = 0; i < inputs; i++)
+                sum += weight[u * inputs + i] * x[t * inputs + i];
+            out[t * units + u] = bias[u] + sum;
+        }
+}
+"""
+
+CONV2D = """\
+/* out[u][p][q] = bias[u] + sum over c, i, j of weight[u][c][i][j] x[c][y][z], where
+ * y = p stride - padding + i, z = q stride - padding + j, and x is 0 outside the image. */
+static void
+conv2d(float *out, const float *x, const float *weight, const float *bias,
+       int channels, int height, int width, int units, int kernel,
+       int stride, int padding)
+{
+    int rows = (height + 2 * padding - kernel) / stride + 1;
+    int columns = (width + 2 * padding - kernel) / stride + 1;
+    for (int u = 0; u < units; u++)
+        for (int p = 0; p < rows; p++)
+            for (int q = 0; q < columns; q++) {
+                float sum = 0;
+                for (int c = 0; c < channels; c++)
+                    for (int i = 0; i < kernel; i++)
+                        for (int j = 0; j < kernel; j++) {
+                            int y = p * stride - padding + i;
+                            int z = q * stride - padding + j;
+                            if (y >= 0 && y < height && z >= 0 && z < width)
+                                sum += weight[((u * channels + c) * kernel + i) * kernel + j]
+                                       * x[(c * height + y) * width + z];
+                        }
+                out[(u * rows + p) * columns + q] = bias[u] + sum;
+            }
+}
+"""
+
+MAXPOOL2D = """\
+/* The greatest value in each window; what lies outside the image never is. */
+static void
+maxpool2d(float *out, const float *x, int channels, int height, int width, int kernel,
+          int stride, int padding)
+{
+    int rows = (height + 2 * padding - kernel) / stride + 1;
+    int columns = (width + 2 * padding - kernel) / stride + 1;
+    for (int c = 0; c < channels; c++)
+        for (int p = 0; p < rows; p++)
+            for (int q = 0; q < columns; q++) {
+                float greatest = -INFINITY;
+                for (int i = 0; i < kernel; i++)
+                    for (int j = 0; j < kernel; j++) {
+                        int y = p * stride - padding + i, z = q * stride - padding + j;
+                        if (y >= 0 && y < height && z >= 0 && z < width) {
+                            float value = x[(c * height + y) * width + z];
+                            greatest = value > greatest ? value : greatest;
+                        }
+                    }
+                out[(c * rows + p) * columns + q] = greatest;
+            }
+}
+"""
+
+AVGPOOL2D = """\
+/* The mean of each window; what lies outside the image counts as zeros. */
+static void
+avgpool2d(float *out, const float *x, int channels, int height, int width, int kernel,
+          int stride, int padding)
+{
+    int rows = (height + 2 * padding - kernel) / stride + 1;
+    int columns = (width + 2 * padding - kernel) / stride + 1;
+    for (int c = 0; c < channels; c++)
+        for (int p = 0; p < rows; p++)
+            for (int q = 0; q < columns; q++) {
+                float sum = 0;
+                for (int i = 0; i < kernel; i++)
+                    for (int j = 0; j < kernel; j++) {
+                        int y = p * stride - padding + i, z = q * stride - padding + j;
+                        if (y >= 0 && y < height && z >= 0 && z < width)
+                            sum += x[(c * height + y) * width + z];
+                    }
+                out[(c * rows + p) * columns + q] = sum / (float)(kernel * kernel);
+            }
+}
+"""
+
+BATCHNORM = """\
+/* out[c][i] = weight[c] (x[c][i] - mean[c]) / sqrt(variance[c] + epsilon) + bias[c]. */
+static void
+batchnorm(float *out, const float *x, const float *weight, const float *bias,
+          const float *mean, const float *variance, float epsilon, int channels, int area)
+{
+    for (int c = 0; c < channels; c++) {
+        float scale = weight[c] / sqrtf(variance[c] + epsilon);
+        for (int i = c * area; i < (c + 1) * area; i++)
+            out[i] = (x[i] - mean[c]) * scale + bias[c];
+    }
+}
+"""
+
+LAYERNORM = """\
+/* Each row minus its mean, divided by its standard deviation, times weight, plus bias. */
+static void
+layernorm(float *out, const float *x, const float *weight, const float *bias,
+          float epsilon, int rows, int n)
+{
+    for (int t = 0; t < rows; t++, x += n, out += n) {
+        float mean = 0, squares = 0;
+        for (int i = 0; i < n; i++)
+            mean += x[i];
+        mean /= (float)n;
+        for (int i = 0; i < n; i++)
+            squares += (x[i] - mean) * (x[i] - mean);
+        float scale = 1 / sqrtf(squares / (float)n + epsilon);
+        for (int i = 0; i < n; i++)
+            out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+    }
+}
+"""
+
+RMSNORM = """\
+/* Each row divided by the root of its mean square, times weight. */
+static void
+rmsnorm(float *out, const float *x, const float *weight, float epsilon, int rows, int n)
+{
+    for (int t = 0; t < rows; t++, x += n, out += n) {
+        float squares = 0;
+        for (int i = 0; i < n; i++)
+            squares += x[i] * x[i];
+        float scale = 1 / sqrtf(squares / (float)n + epsilon);
+        for (int i = 0; i < n; i++)
+            out[i] = x[i] * scale * weight[i];
+    }
+}
+"""
+
+PATCH_EMBED = """\
+/* Each square of the image becomes a token: out[t][u] = bias[u] + sum over c, i, j of
+ * weight[u][c][i][j] x[c][p patch + i][q patch + j], t counting the squares (p, q). */
+static void
+patch_embed(float *out, const float *x, const float *weight, const float *bias,
+            int channels, int height, int width, int units, int patch)
+{
+    int columns = width / patch, tokens = height / patch * columns;
+    for (int t = 0; t < tokens; t++)
+        for (int u = 0; u < units; u++) {
+            float sum = 0;
+            for (int c = 0; c < channels; c++)
+                for (int i = 0; i < patch; i++)
+                    for (int j = 0; j < patch; j++) {
+                        int y = t / columns * patch + i, z = t % columns * patch + j;
+                        sum += weight[((u * channels + c) * patch + i) * patch + j]
+                               * x[(c * height + y) * width + z];
+                    }
+            out[t * units + u] = bias[u] + sum;
+        }
+}
+"""
+
+ADD = """\
+static void
+add(float *out, const float *x, const float *y, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = x[i] + y[i];
+}
+"""
+
+SOFTMAX = """\
+/* e^z / sum of e^z over each row, computed so that nothing overflows. */
+static void
+softmax(float *out, const float *z, int rows, int n)
+{
+    for (int t = 0; t < rows; t++, z += n, out += n) {
+        float greatest = z[0], sum = 0;
+        for (int i = 1; i < n; i++)
+            greatest = z[i] > greatest ? z[i] : greatest;
+        for (int i = 0; i < n; i++) {
+            out[i] = expf(z[i] - greatest);
+            sum += out[i];
+        }
+        for (int i = 0; i < n; i++)
+            out[i] /= sum;
+    }
+}
+"""
+
+ATTENTION = """\
+/* For each head, which is a part of the columns, and each token t: the mean of v's rows,
+ * row j weighed by the softmax over j of q[t] . k[j] / sqrt(size). `out` may be q;
+ * `weights` has room for a number for each token. */
+static void
+attention(float *out, const float *q, const float *k, const float *v, float *weights,
+          int tokens, int width, int heads)
+{
+    int size = width / heads;
+    for (int h = 0; h < width; h += size)
+        for (int t = 0; t < tokens; t++) {
+            for (int j = 0; j < tokens; j++) {
+                float sum = 0;
+                for (int i = h; i < h + size; i++)
+                    sum += q[t * width + i] * k[j * width + i];
+                weights[j] = sum / sqrtf((float)size);
+            }
+            softmax(weights, weights, 1, tokens);
+            for (int i = h; i < h + size; i++) {
+                float sum = 0;
+                for (int j = 0; j < tokens; j++)
+                    sum += weights[j] * v[j * width + i];
+                out[t * width + i] = sum;
+            }
+        }
+}
+"""
+
+MEAN_POOL = """\
+/* out[i] = mean over t of x[t][i]; out is not x. */
+static void
+mean_pool(float *out, const float *x, int tokens, int n)
+{
+    for (int i = 0; i < n; i++) {
+        float sum = 0;
+        for (int t = 0; t < tokens; t++)
+            sum += x[t * n + i];
+        out[i] = sum / (float)tokens;
+    }
+}
+"""
+
+
+def _of_each(name: str, value: str, parameter: str = "", note: str = "") -> str:
+    """Return a function that computes `value` for each element z[i]."""
+    return f"""\
+{note}static void
+{name}(float *out, const float *z, int n{parameter})
+{{
+    for (int i = 0; i < n; i++)
+        out[i] = {value};
+}}
+"""
+
+
+_GELU = "tanhf(0.797884561f * (z[i] + 0.044715f * z[i] * z[i] * z[i]))"
+_NORMAL = "/* z times the normal distribution function at z{}. */\n"
+
+# By name, in the order of a file: what attention calls comes before it.
+FUNCTIONS = {
+    "copy": _of_each("copy", "z[i]"),
+    "relu": _of_each("relu", "z[i] > 0 ? z[i] : 0"),
+    "leaky_relu": _of_each("leaky_relu", "z[i] > 0 ? z[i] : alpha * z[i]", ", float alpha"),
+    "elu": _of_each("elu", "z[i] > 0 ? z[i] : alpha * expm1f(z[i])", ", float alpha"),
+    "sigmoid": _of_each("sigmoid", "1 / (1 + expf(-z[i]))"),
+    "hyperbolic_tangent": _of_each("hyperbolic_tangent", "tanhf(z[i])"),
+    "silu": _of_each("silu", "z[i] / (1 + expf(-z[i]))"),
+    "gelu": _of_each(
+        "gelu", f"0.5f * z[i]\n{17 * ' '}* (1 + {_GELU})", note=_NORMAL.format(", nearly")
+    ),
+    "gelu_exact": _of_each(
+        "gelu_exact", "0.5f * z[i] * erfcf(-0.707106781f * z[i])", note=_NORMAL.format("")
+    ),
+    "exponential": _of_each("exponential", "expf(z[i])"),
+    "softmax": SOFTMAX,
+    "add": ADD,
+    "dense": DENSE,
+    "conv2d": CONV2D,
+    "maxpool2d": MAXPOOL2D,
+    "avgpool2d": AVGPOOL2D,
+    "batchnorm": BATCHNORM,
+    "layernorm": LAYERNORM,
+    "rmsnorm": RMSNORM,
+    "patch_embed": PATCH_EMBED,
+    "attention": ATTENTION,
+    "mean_pool": MEAN_POOL,
+}
+
+
+def with_int8_weights(name: str, function: str) -> str:
+    """Return a function that takes its matrix as int8 with a scale for each row.
+
+    One that has no matrix is returned as it is.
+    """
+    if "bias[u] + sum" not in function:
+        return function
+    indent = " " * len(f"{name}(")
+    return function.replace(
+        f"const float *weight, const float *bias,\n{indent}",
+        f"const signed char *weight, const float *scale,\n{indent}const float *bias, ",
+    ).replace("bias[u] + sum", "bias[u] + scale[u] * sum")

@@ -1,0 +1,278 @@
+"""The body of an exported C file: constants, and a call for each layer."""
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.export.c_functions import FUNCTIONS, with_int8_weights
+from rnn_native.export.int8 import quantised
+from rnn_native.export.steps import Step, by_output
+
+WIDTH = 92
+
+
+@dataclass(slots=True)
+class Program:
+    """A forward pass under construction.
+
+    Between layers the numbers are in one of two arrays, `a` and `b`; attention has a third,
+    `c`. The input is `x`, which nothing may write to.
+
+    Attributes
+    ----------
+    int8 : bool
+        Whether matrices are rounded to int8.
+    constants : list of str
+        Definitions of weights.
+    calls : list of str
+        Statements, a comment above those of each layer.
+    used : set of str
+        Functions that are called.
+    sizes : dict of int
+        Floats that each array has room for.
+    at : str
+        Where the numbers are.
+    """
+
+    int8: bool
+    constants: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    sizes: dict[str, int] = field(default_factory=dict)
+    at: str = "x"
+
+    def add(self, step: Step) -> None:
+        """Add a layer.
+
+        Raises
+        ------
+        ValueError
+            If there is no C code for it; names it.
+        """
+        function, alpha = step.activation
+        if step.type not in LAYERS or (
+            function != "linear" and function not in ELEMENTWISE
+        ):
+            raise step.refusal("C export")
+        self.calls.append(f"    /* {described(step)} */")
+        LAYERS[step.type](self, step)
+        if function != "linear":
+            self.apply(function, step.outputs, alpha)
+
+    def call(self, function: str, *arguments: object) -> None:
+        """Add a call."""
+        self.used |= {function, "softmax"} if function == "attention" else {function}
+        start = f"    {function}("
+        self.calls.append(
+            textwrap.fill(
+                f"{start}{', '.join(map(str, arguments))});",
+                WIDTH,
+                subsequent_indent=" " * len(start),
+            )
+        )
+
+    def move(self, function: str, size: int, *arguments: object) -> None:
+        """Add a call whose `size` results go to the other array."""
+        out = self.other(size)
+        self.call(function, out, self.at, *arguments)
+        self.at = out
+
+    def change(self, function: str, size: int, *arguments: object) -> None:
+        """Add a call whose `size` results may take the place of its input."""
+        out = self.room("a" if self.at == "x" else self.at, size)
+        self.call(function, out, self.at, *arguments)
+        self.at = out
+
+    def apply(self, function: str, size: int, alpha: float = 0.0) -> None:
+        """Add a function of each element."""
+        more = [number(alpha)] if function in ("leaky_relu", "elu") else []
+        self.change(ELEMENTWISE[function], size, size, *more)
+
+    def end(self, function: str, size: int) -> None:
+        """Add what makes probabilities of the last layer's outputs."""
+        self.calls.append(
+            f"    /* {'the outputs' if function == 'linear' else function} */"
+        )
+        if function == "softmax":
+            self.call("softmax", "probabilities", self.at, 1, size)
+        else:
+            self.call(ELEMENTWISE[function], "probabilities", self.at, size)
+
+    def other(self, size: int) -> str:
+        """Return the array where the numbers are not, with room for `size` of them."""
+        return self.room("b" if self.at == "a" else "a", size)
+
+    def room(self, array: str, size: int) -> str:
+        """See that an array has room; return its name."""
+        self.sizes[array] = max(size, self.sizes.get(array, 0))
+        return array
+
+    def array(self, step: Step, name: str) -> str:
+        """Add a layer's array; return its name."""
+        return self._constant(step, name, step.arrays[name])
+
+    def matrix(self, step: Step, prefix: str = "") -> list[str]:
+        """Add a layer's matrix, perhaps with scales, and bias; return their names."""
+        rows = by_output(step.arrays[f"{prefix}weight"])
+        if self.int8:
+            values, scales = quantised(rows)
+            weights = [
+                self._constant(step, f"{prefix}weight", values),
+                self._constant(step, f"{prefix}scale", scales),
+            ]
+        else:
+            weights = [self._constant(step, f"{prefix}weight", rows)]
+        return [*weights, self.array(step, f"{prefix}bias")]
+
+    def _constant(self, step: Step, name: str, values: NDArray[Any]) -> str:
+        made = f"layer{step.index}_{name}"
+        kind = "signed char" if values.dtype == np.int8 else "float"
+        shape = " x ".join(map(str, values.shape))
+        head = f"/* {shape} */\nstatic const {kind} {made}[{values.size}] = {{"
+        self.constants.append("\n".join([head, *_lines(values.ravel()), "};"]))
+        return made
+
+    def functions(self) -> list[str]:
+        """Return the text of the functions that are called."""
+        found = {name: text for name, text in FUNCTIONS.items() if name in self.used}
+        if self.int8:
+            return [with_int8_weights(name, text) for name, text in found.items()]
+        return list(found.values())
+
+
+def number(value: float) -> str:
+    """Return the shortest C constant that is exactly a float32."""
+    return f"{np.float32(value)!s}f"
+
+
+def _lines(values: NDArray[Any]) -> Iterable[str]:
+    """Yield lines of constants, each ending in a comma."""
+    is_float = values.dtype == np.float32
+    texts = [number(v) for v in values] if is_float else [str(v) for v in values]
+    per_line = 6 if is_float else 17
+    for begin in range(0, len(texts), per_line):
+        yield f"    {', '.join(texts[begin : begin + per_line])},"
+
+
+def described(step: Step) -> str:
+    """Return what a layer is, and the shapes of what goes in and comes out."""
+    function, _ = step.activation
+    names = [step.type] if function == "linear" else [step.type, function]
+    before, after = (
+        " x ".join(map(str, shape)) for shape in (step.input_shape, step.output_shape)
+    )
+    sizes = before if before == after else f"{before} -> {after}"
+    return f"layer {step.index}, {', '.join(names)}: {sizes}"
+
+
+# ---- layers ----
+
+ELEMENTWISE = {
+    "linear": "copy",
+    "relu": "relu",
+    "leaky_relu": "leaky_relu",
+    "elu": "elu",
+    "sigmoid": "sigmoid",
+    "tanh": "hyperbolic_tangent",
+    "silu": "silu",
+    "gelu": "gelu",
+    "gelu_exact": "gelu_exact",
+    "exp": "exponential",
+}
+"""C functions of each element, by their names in specs and `FINAL_FUNCTIONS`."""
+
+
+def _dense(program: Program, step: Step) -> None:
+    sizes = (step.tokens, step.input_shape[-1], step.layer.units)
+    program.move("dense", step.outputs, *program.matrix(step), *sizes)
+
+
+def _conv2d(program: Program, step: Step) -> None:
+    sizes = (*step.input_shape, step.layer.filters, *step.window)
+    program.move("conv2d", step.outputs, *program.matrix(step), *sizes)
+
+
+def _pool2d(program: Program, step: Step) -> None:
+    program.move(step.type, step.outputs, *step.input_shape, *step.window)
+
+
+def _nothing(program: Program, step: Step) -> None:
+    """Flatten and dropout change no number; activation's function is added as any other."""
+
+
+def _softmax(program: Program, step: Step) -> None:
+    program.change("softmax", step.outputs, step.tokens, step.input_shape[-1])
+
+
+def _batchnorm(program: Program, step: Step) -> None:
+    names = ("weight", "bias", "running_mean", "running_var")
+    arrays = [program.array(step, name) for name in names]
+    channels, *area = step.input_shape
+    sizes = (number(step.layer.epsilon), channels, math.prod(area))
+    program.change("batchnorm", step.outputs, *arrays, *sizes)
+
+
+def _row_norm(program: Program, step: Step) -> None:
+    arrays = [program.array(step, name) for name in step.arrays]
+    sizes = (number(step.layer.epsilon), step.tokens, step.input_shape[-1])
+    program.change(step.type, step.outputs, *arrays, *sizes)
+
+
+def _patch_embed(program: Program, step: Step) -> None:
+    image = step.input_shape if len(step.input_shape) == 3 else (1, *step.input_shape)
+    sizes = (*image, step.layer.units, step.layer.patch_size)
+    program.move("patch_embed", step.outputs, *program.matrix(step), *sizes)
+
+
+def _position(program: Program, step: Step) -> None:
+    table = program.array(step, "table")
+    program.change("add", step.outputs, table, step.outputs)
+
+
+def _self_attention(program: Program, step: Step) -> None:
+    tokens, width = step.input_shape
+    size = tokens * width
+    program.room("c", 3 * size + tokens)
+    q, k, v, weights = "c", f"c + {size}", f"c + {2 * size}", f"c + {3 * size}"
+    for letter, place in (("q", q), ("k", k), ("v", v)):
+        matrix = program.matrix(step, f"{letter}_")
+        program.call("dense", place, program.at, *matrix, tokens, width, width)
+    out = program.other(size)
+    context = q if step.layer.out_proj else out
+    program.call("attention", context, q, k, v, weights, tokens, width, step.layer.heads)
+    if step.layer.out_proj:
+        matrix = program.matrix(step, "out_")
+        program.call("dense", out, context, *matrix, tokens, width, width)
+    if step.layer.residual:
+        program.call("add", out, out, program.at, size)
+    program.at = out
+
+
+def _mean_pool(program: Program, step: Step) -> None:
+    program.move("mean_pool", step.outputs, *step.input_shape)
+
+
+Writer: TypeAlias = Callable[[Program, Step], None]
+
+LAYERS: dict[str, Writer] = {
+    "dense": _dense,
+    "conv2d": _conv2d,
+    "maxpool2d": _pool2d,
+    "avgpool2d": _pool2d,
+    "flatten": _nothing,
+    "activation": _nothing,
+    "softmax": _softmax,
+    "batchnorm": _batchnorm,
+    "layernorm": _row_norm,
+    "rmsnorm": _row_norm,
+    "dropout": _nothing,
+    "patch_embed": _patch_embed,
+    "position": _position,
+    "self_attention": _self_attention,
+    "mean_pool": _mean_pool,
+}
