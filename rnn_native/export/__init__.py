@@ -3,11 +3,15 @@
 from rnn_native.export.c_file import c_source, to_c
 from rnn_native.export.int8 import rounded_to_int8
 from rnn_native.export.onnx_file import onnx_model, to_onnx
+from rnn_native.export.sklearn_arrays import Perceptron, from_sklearn, to_sklearn
 
 __all__ = [
+    "Perceptron",
     "c_source",
+    "from_sklearn",
     "onnx_model",
     "rounded_to_int8",
     "to_c",
     "to_onnx",
+    "to_sklearn",
 ]
