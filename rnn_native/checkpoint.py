@@ -96,6 +96,30 @@ def load(path: "str | PathLike[str]") -> Network:
     return model
 
 
+def read_tensors(path: "str | PathLike[str]") -> tuple[Tensors, dict[str, str]]:
+    """Read any safetensors file: its tensors and its metadata, which may be empty.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is not a safetensors file, is damaged, or has types that NumPy lacks.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such model file")
+    try:
+        with safe_open(path, framework="np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, TypeError, AttributeError, ValueError) as error:
+        # The last three are what NumPy makes of element types that it lacks.
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{path}: not a safetensors file, or damaged: {reason}") from None
+
+
 def is_safetensors(path: "str | PathLike[str]") -> bool:
     """Tell whether a file begins as safetensors do: a length that fits, and a brace."""
     with Path(path).open("rb") as file:
@@ -265,20 +289,13 @@ def _write(path: "str | PathLike[str]", tensors: Tensors, metadata: Metadata) ->
 
 
 def _read(path: "str | PathLike[str]") -> tuple[Tensors, Metadata]:
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
-    try:
-        with safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get(KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, TypeError, AttributeError, ValueError) as error:
-        # The last three are what NumPy makes of element types that it lacks.
-        reason = " ".join(str(error).split())
-        raise FormatError(f"{path}: not a safetensors file, or damaged: {reason}") from None
+    tensors, texts = read_tensors(path)
+    text = texts.get(KEY)
     if text is None:
-        raise FormatError(f"{path}: safetensors, but not a model of rnn_native")
+        raise FormatError(
+            f"{path}: safetensors, but not a model of rnn_native; "
+            "`rnn-native export FILE TARGET --architecture` takes PyTorch's"
+        )
     try:
         metadata: Metadata = json.loads(text)
         version, claimed = metadata["format_version"], metadata.pop("sha256")

@@ -1,0 +1,281 @@
+"""PyTorch's names and layouts of parameters, written and read; PyTorch is not needed.
+
+The module that belongs to a net is the `nn.Sequential` of its layers, in which an activation
+is a module of its own. docs/export.md has the modules that PyTorch lacks.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.architecture import Architecture, load_architecture, parse_architecture
+from rnn_native.errors import FormatError
+from rnn_native.export.steps import Step, by_output, steps_of
+from rnn_native.files import AnyPath, atomic_write, printable, shown
+from rnn_native.legacy import finite_float32
+from rnn_native.network import Network
+
+AnyArchitecture: TypeAlias = Network | Architecture | Mapping[str, Any] | AnyPath
+
+Parts: TypeAlias = dict[str, list[NDArray[np.float32]]]
+"""Tensors by PyTorch's name, each as the views of a net's memory that make it up, one after
+another along the first axis. What is not writeable must be just so."""
+
+COUNTER = "num_batches_tracked"  # of batchnorm; we have none
+MAX_NAMED = 4  # tensors in a message
+
+
+def to_torch(model: Network, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return the parameters as `nn.Module.load_state_dict` takes them.
+
+    Parameters
+    ----------
+    model : Network
+    names : sequence of str, optional
+        The module's own names, such as "fc1", of the layers that have parameters, in order.
+        By default the indices in an `nn.Sequential` of all layers, where what a dense or
+        conv2d layer has as its activation is a module after it.
+
+    Returns
+    -------
+    dict of ndarray
+        "0.weight", "0.bias", ..., in PyTorch's layouts: new arrays of float32, and for
+        batchnorm "num_batches_tracked", int64, which is 0.
+
+    Raises
+    ------
+    ValueError
+        If PyTorch cannot express a layer (which is named), `names` do not fit, or a weight
+        is not finite.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(32, "relu"), rn.Dense(10)], input_shape=(784,))
+    >>> {name: array.shape for name, array in to_torch(net).items()}
+    {'0.weight': (32, 784), '0.bias': (32,), '2.weight': (10, 32), '2.bias': (10,)}
+    """
+    tensors: dict[str, NDArray[Any]] = {}
+    for module, step in _modules(model, names):
+        for name, parts in LAYERS[step.type](step).items():
+            # safetensors writes memory as it lies, so it must lie in C order.
+            tensors[f"{module}.{name}"] = np.ascontiguousarray(np.concatenate(parts))
+        if step.type == "batchnorm":
+            tensors[f"{module}.{COUNTER}"] = np.array(0)
+    return tensors
+
+
+def from_torch(
+    tensors: Mapping[str, Any],
+    architecture: AnyArchitecture,
+    names: Sequence[str] | None = None,
+    *,
+    source: str = "state dict",
+) -> Network:
+    """Make a network of what `nn.Module.state_dict` returned.
+
+    Parameters
+    ----------
+    tensors : mapping of str to array
+        PyTorch's tensors or NumPy's arrays, of floats or integers; as many and with the
+        names and shapes that `to_torch` gives. "num_batches_tracked" may be left out.
+    architecture : Network, Architecture, mapping or path
+        The layers: of a net, which stays as it is; parsed; as JSON.
+    names : sequence of str, optional
+        As for `to_torch`.
+    source : str
+        What messages name.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    FormatError
+        If tensors are missing, unknown or misshapen, or not finite float32: names them.
+    ValueError
+        As `to_torch`.
+    TypeError
+        If `tensors` is no mapping.
+    OSError, ConfigError
+        If `architecture` is a path that cannot be read.
+    """
+    if not isinstance(tensors, Mapping):
+        raise TypeError(
+            f"tensors: expected a mapping, as module.state_dict() gives it, got {type(tensors)}"
+        )
+    model = _new_network(architecture)
+    modules = _modules(model, names)
+    wanted = {
+        f"{module}.{name}": parts
+        for module, step in modules
+        for name, parts in LAYERS[step.type](step).items()
+    }
+    counters = {
+        f"{module}.{COUNTER}" for module, step in modules if step.type == "batchnorm"
+    }
+    _check_names(tensors.keys() - counters, wanted, source)
+    for name, parts in wanted.items():
+        array = _as_array(tensors[name], f"{source}: {name}")
+        expected = np.concatenate(parts)
+        if array.shape != expected.shape:
+            raise FormatError(
+                f"{source}: {name}: expected shape {expected.shape}, got {array.shape}"
+            )
+        if not parts[0].flags.writeable and not np.array_equal(array, expected):
+            raise FormatError(
+                f"{source}: {name}: expected the identity and zeros, as the architecture's "
+                "attention has no out_proj"
+            )
+        begin = 0
+        for part in parts:
+            if part.flags.writeable:
+                part[...] = array[begin : begin + len(part)]
+            begin += len(part)
+    return model
+
+
+def save_torch(model: Network, path: AnyPath, names: Sequence[str] | None = None) -> None:
+    """Write `to_torch` as a safetensors file, atomically.
+
+    `safetensors.torch.load_file` reads what `load_state_dict` takes. Parameters and errors
+    are those of `to_torch`; OSError if the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    atomic_write(path, save(to_torch(model, names), metadata={"format": "pt"}))
+
+
+def load_torch(
+    path: AnyPath, architecture: AnyArchitecture, names: Sequence[str] | None = None
+) -> Network:
+    """Read a safetensors file of a PyTorch module.
+
+    `safetensors.torch.save_file(module.state_dict(), path)` writes one. Parameters and
+    errors are those of `from_torch`; also FileNotFoundError, and FormatError if it is not a
+    safetensors file.
+    """
+    from rnn_native.checkpoint import read_tensors
+
+    tensors, _ = read_tensors(path)
+    return from_torch(tensors, architecture, names, source=shown(path))
+
+
+# ---- names ----
+
+
+def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Step]]:
+    """Return the layers that have parameters, with their modules' names."""
+    steps, index = [], 0
+    for step in steps_of(model):
+        if step.arrays and step.type not in LAYERS:
+            raise step.refusal("PyTorch")
+        if step.arrays:
+            steps.append((str(index), step))
+        has_function = step.type != "activation" and step.activation[0] != "linear"
+        index += 2 if has_function else 1
+    if names is None:
+        return steps
+    if isinstance(names, str) or len(names) != len(steps) or len({*names}) < len(names):
+        layers = ", ".join(str(step) for _, step in steps)
+        raise ValueError(f"names: expected {len(steps)} different ones, for {layers}")
+    return [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
+
+
+def _check_names(given: Iterable[str], wanted: Parts, source: str) -> None:
+    missing = [
+        f"{name} of shape {np.concatenate(parts).shape}"
+        for name, parts in wanted.items()
+        if name not in given
+    ]
+    extra = sorted(map(str, {*given} - {*wanted}))
+    if not missing and not extra:
+        return
+    faults = [f"missing {_listed(missing)}"] if missing else []
+    faults += [f"unknown {_listed(extra)}"] if extra else []
+    hint = "; if the module has names of its own, give them" if missing and extra else ""
+    raise FormatError(f"{source}: {'; '.join(faults)}{hint}")
+
+
+def _listed(names: list[str]) -> str:
+    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(map(printable, names[:MAX_NAMED])) + rest
+
+
+# ---- values ----
+
+
+def _as_array(tensor: Any, name: str) -> NDArray[np.float32]:
+    try:
+        array = np.asarray(tensor)
+    except (TypeError, ValueError, RuntimeError) as error:
+        # What tensors of other devices and types, and those with gradients, say.
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{name}: cannot become a NumPy array: {reason}") from None
+    if array.dtype.kind not in "fiu":
+        raise FormatError(f"{name}: expected numbers, got {array.dtype}")
+    return finite_float32(array, name)
+
+
+def _new_network(architecture: AnyArchitecture) -> Network:
+    if isinstance(architecture, Network):
+        return Network.from_architecture(architecture.architecture())
+    if isinstance(architecture, Mapping):
+        architecture = parse_architecture(architecture)
+    elif not isinstance(architecture, Architecture):
+        architecture = load_architecture(architecture)
+    return Network(architecture.layers, architecture.input_shape, architecture.loss)
+
+
+# ---- layers: PyTorch's tensors as parts of ours ----
+
+
+def _linear(step: Step) -> Parts:
+    return {"weight": [by_output(step.arrays["weight"])], "bias": [step.arrays["bias"]]}
+
+
+def _as_they_are(step: Step) -> Parts:
+    return {name: [array] for name, array in step.arrays.items()}
+
+
+def _patch_embed(step: Step) -> Parts:
+    """As a convolution whose windows do not overlap."""
+    patch, units = step.layer.patch_size, step.layer.units
+    kernels = by_output(step.arrays["weight"]).reshape(units, -1, patch, patch)
+    return {"weight": [kernels], "bias": [step.arrays["bias"]]}
+
+
+def _self_attention(step: Step) -> Parts:
+    """As nn.MultiheadAttention, which always has an out_proj: the identity if ours has none."""
+    width = step.input_shape[1]
+    arrays = step.arrays
+    parts = {
+        "in_proj_weight": [arrays[f"{name}_weight"].T for name in "qkv"],
+        "in_proj_bias": [arrays[f"{name}_bias"] for name in "qkv"],
+    }
+    if step.layer.out_proj:
+        out = {"weight": arrays["out_weight"].T, "bias": arrays["out_bias"]}
+    else:
+        out = {
+            "weight": np.eye(width, dtype=np.float32),
+            "bias": np.zeros(width, np.float32),
+        }
+        for fixed in out.values():
+            fixed.flags.writeable = False
+    return {**parts, **{f"out_proj.{name}": [array] for name, array in out.items()}}
+
+
+LAYERS: dict[str, Callable[[Step], Parts]] = {
+    "dense": _linear,
+    "conv2d": _as_they_are,
+    "batchnorm": _as_they_are,
+    "layernorm": _as_they_are,
+    "rmsnorm": _as_they_are,
+    "patch_embed": _patch_embed,
+    "position": _as_they_are,
+    "self_attention": _self_attention,
+}
+"""Layers that have parameters."""
