@@ -147,7 +147,7 @@ def test_export_converts_there_and_back(data, tmp_path):
     run("export", out, tmp_path / "c.bin", "--format", "reference64")
     assert (tmp_path / "c.bin").stat().st_size == 3_256_412
     assert "407,050" in run("info", tmp_path / "c.bin").stdout
-    assert_one_line(run("export", out, tmp_path / "x.onnx"), 2, "name a format")
+    assert_one_line(run("export", out, tmp_path / "x.h5"), 2, "name a format")
 
 
 def test_kaggle(digits, tmp_path):

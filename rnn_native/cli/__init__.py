@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from rnn_native import outcome
 from rnn_native.cli import (
     attention,
+    export,
     kaggle,
     lr_find,
     machine,
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rnn-native {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
-        training, lr_find, predict, kaggle, model_files, plot, attention, machine,
+        training, lr_find, predict, kaggle, export, model_files, plot, attention, machine,
     ):  # fmt: skip
         module.add_commands(commands)
     return parser

@@ -1,4 +1,4 @@
-"""`export MODEL TARGET` and `info [MODEL]`."""
+"""`info [MODEL]`."""
 
 import argparse
 import json
@@ -10,54 +10,11 @@ from rnn_native.cli import arguments
 
 
 def add_commands(commands: Any) -> None:
-    """Add `export` and `info` to the parser's commands."""
-    _add_export(commands)
-    _add_info(commands)
-
-
-def _add_export(commands: Any) -> None:
-    parser = arguments.add_command(
-        commands, "export", export, "Convert a model file to another format."
-    )
-    parser.add_argument("model", type=Path, help="any model that evaluate takes")
-    parser.add_argument("target", type=Path, help="file, or folder for npy, to write")
-    parser.add_argument(
-        "--format",
-        choices=["safetensors", "reference", "reference64", "npy"],
-        help="default: by the target's name; .bin is reference, no ending is npy",
-    )
-
-
-def _add_info(commands: Any) -> None:
+    """Add `info` to the parser's commands."""
     parser = arguments.add_command(
         commands, "info", info, "Describe a model file, or this installation."
     )
     parser.add_argument("model", type=Path, nargs="?", help="model file")
-
-
-def export(args: argparse.Namespace) -> int:
-    """`export MODEL TARGET`."""
-    from rnn_native import legacy, load, npy_folder
-
-    model = load(args.model)
-    by_name = {".safetensors": "safetensors", ".bin": "reference", "": "npy"}
-    chosen = args.format or by_name.get(args.target.suffix)
-    if chosen is None:
-        raise outcome.UsageError(f"export: {args.target}: name a format with --format")
-    if chosen == "safetensors":
-        model.save(args.target)
-    elif chosen == "npy":
-        if obstacle := npy_folder.npy_obstacle(model):
-            raise ValueError(f"export: a folder of arrays cannot hold it: {obstacle}")
-        args.target.mkdir(parents=True, exist_ok=True)
-        npy_folder.write_npy_folder(model, args.target)
-    else:
-        legacy.write_legacy(model, args.target, width=8 if chosen == "reference64" else 4)
-    if args.json:
-        print(json.dumps({"file": str(args.target), "format": chosen}))
-    else:
-        print(f"Model saved to {args.target}")
-    return outcome.OK
 
 
 def info(args: argparse.Namespace) -> int:
