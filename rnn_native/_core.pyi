@@ -70,6 +70,8 @@ class Net:
         augment: dict[str, Any] | None = None,
         average: NDArray[np.float32] | None = None,
         average_decay: float = 0.0,
+        weighted_mean: bool = False,
+        penalties: NDArray[np.float64] | None = None,
         seed: int = 0,
         step: int = 0,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

@@ -662,10 +662,17 @@ def _adam_step(spec, p, g, moments, lr, step):
     v[...] = beta_2 * v + (1 - beta_2) * g**2
     # step is 1 for the first.
     m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
-    p -= lr * m_hat / (np.sqrt(v_hat) + spec.get("epsilon", 1e-8))
+    epsilon = spec.get("epsilon", 1e-8)
+    if spec.get("epsilon_hat", False):
+        epsilon = epsilon / np.sqrt(1 - beta_2**step)
+    p -= lr * m_hat / (np.sqrt(v_hat) + epsilon)
 
 
 OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
+
+
+def weigh(grads, factor):
+    return [{name: g * factor for name, g in layer.items()} for layer in grads]
 
 
 def penalise(params, grads, l2, rows):
@@ -738,6 +745,7 @@ def train_epoch(
     share_of=None,
     average=None,
     average_decay=0.0,
+    weighted_mean=False,
 ):
     """Train in place; return the loss summed over rows, as the core reports it.
 
@@ -757,10 +765,13 @@ def train_epoch(
         row_loss, grads, caches = batch(
             layers, params, inputs, y[rows], loss, mode, row_weights, smoothing, share
         )
+        # What a row counts in the mean, which `batch` takes over rows.
+        share_of_row = len(rows) / row_weights.sum() if weighted_mean else 1.0
+        grads = weigh(grads, share_of_row)
         if clip_norm > 0:
             grads = clip_by_norm(grads, clip_norm)
-        grads, penalty = penalise(params, grads, l2, len(rows))
-        total += row_loss.sum() + penalty
+        grads, penalty = penalise(params, grads, l2, len(rows) / share_of_row)
+        total += (row_loss.sum() + penalty) * share_of_row
         step += 1
         optimizer.update(params, grads, lr, step)
         for layer_params, cache in zip(params, caches, strict=True):

@@ -225,6 +225,7 @@ def test_mixing_by_hand():
         ({"average": np.zeros(3, np.float32)}, "average must be a C-contiguous, writable"),
         ({"average_decay": 2.0}, r"average_decay must be in \[0, 1\]"),
         ({"l2": -1.0}, "l2 must be at least 0"),
+        ({"penalties": np.zeros(2)}, "penalties must be a C-contiguous, writable"),
     ],
 )
 def test_bad_arguments_are_named(more, message):

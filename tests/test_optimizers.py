@@ -44,6 +44,7 @@ OPTIMIZERS = [
     {"type": "adamw"},
     {"type": "adamw", "weight_decay": 0.5, "epsilon": 1e-4},
     {"type": "adamw", "weight_decay": 0.0},
+    {"type": "adam", "epsilon": 0.1, "epsilon_hat": True},
 ]
 
 
@@ -269,6 +270,60 @@ def test_penalty_of_a_large_net_matches_twin(level):
     net, params, _, losses, expected = train_both(case, {"type": "sgd"}, 0.05, l2=2.0)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     assert relative(net.params, reference.flatten(params)) < 1e-5
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.7])
+@pytest.mark.parametrize("spec", [OPTIMIZERS[k] for k in (0, 2, 7)], ids=name_of)
+def test_weighted_means_match_twin(spec, l2, level):
+    """A batch is divided by its weights' sum; the last batch is a smaller one."""
+    case = Case("weighted mean", [dense(37, "tanh"), dense(3)], (6,), SOFTMAX, 18)
+    more = {
+        "weights": np.random.default_rng(2).uniform(0, 2, case.rows),
+        "weighted_mean": True,
+        "l2": l2,
+    }
+    lr = 0.1 if spec["type"] == "sgd" else 0.01
+    net, params, _, losses, expected = train_both(case, spec, lr, **more)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert relative(net.params, reference.flatten(params)) < 1e-5
+
+
+def train_rows(weights, **more):
+    """A net's parameters, loss and penalty after an epoch over one batch of CASE."""
+    x, y, params = arrays(CASE)
+    net, order = native(CASE, params), np.arange(CASE.rows, dtype=np.int32)
+    penalties = np.full(1, -1.0)
+    losses, _ = net.train(
+        *native_arrays(CASE, x, y), order, CASE.rows, 0.1,
+        weights=weights, penalties=penalties, **more,
+    )  # fmt: skip
+    return net.params, losses[0], penalties[0]
+
+
+def test_a_weighted_mean_does_not_know_the_weights_scale():
+    """Twice all weights change nothing: what is penalised is halved with the rest."""
+    weights = np.random.default_rng(2).uniform(0, 2, CASE.rows).astype(np.float32)
+    params, loss, _ = train_rows(weights, weighted_mean=True)
+    twice, twice_loss, _ = train_rows(2 * weights, weighted_mean=True)
+    np.testing.assert_allclose(twice, params, rtol=1e-6, atol=1e-8)
+    assert twice_loss == pytest.approx(loss, rel=1e-12)
+    ones = np.ones(CASE.rows, np.float32)
+    plain = train_rows(None)
+    weighted = train_rows(ones, weighted_mean=True)
+    np.testing.assert_array_equal(weighted[0], plain[0])
+    nothing, loss, _ = train_rows(0 * ones, weighted_mean=True)
+    assert loss == 0
+    np.testing.assert_array_equal(nothing, native(CASE, arrays(CASE)[2]).params)
+
+
+def test_penalties_are_told_apart_from_losses():
+    _, plain, none = train_rows(None)
+    _, penalised, penalty = train_rows(None, l2=0.7)
+    assert none == 0
+    assert penalised == pytest.approx(plain + penalty, rel=1e-6)
+    matrices = [w for layer in arrays(CASE)[2] for w in layer.values() if w.ndim > 1]
+    expected = 0.35 * sum((w**2).sum() for w in matrices)
+    assert penalty == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("spec", [OPTIMIZERS[0], OPTIMIZERS[7]], ids=name_of)

@@ -435,7 +435,7 @@ static void sgd_step(float *p, float *velocity, const float *grads, int n, float
                      float scale, float momentum, bool nesterov, float penalty);
 static void adam_step(float *p, float *m, float *v, const float *grads, int n, float lr,
                       float scale, double beta_1, double beta_2, float epsilon,
-                      float penalty, float decay, int64_t step);
+                      bool epsilon_hat, float penalty, float decay, int64_t step);
 static double sum_of_squares(const float *x, int n);
 
 /* average += step * (p - average) */

@@ -25,17 +25,20 @@ sgd_step(float *p, float *velocity, const float *grads, int n, float lr, float s
 
 /* m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, p -= lr m^ / (sqrt(v^) + eps) with the bias
  * corrections m^ = m / (1 - b1^t), v^ = v / (1 - b2^t).            Kingma and Ba 2014.
+ * epsilon_hat: their faster form, at the end of section 2: eps beside the root of v.
  * penalty * p is added to g; decay * p is taken off p directly (AdamW, Loshchilov 2017). */
 static void
 adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, float scale,
-          double beta_1, double beta_2, float epsilon, float penalty, float decay,
-          int64_t step)
+          double beta_1, double beta_2, float epsilon, bool epsilon_hat, float penalty,
+          float decay, int64_t step)
 {
     /* 1 - beta in double: in float32, 1 - 0.999 is off by 5e-5 of itself. */
     float keep_m = (float)beta_1, take_m = (float)(1 - beta_1);
     float keep_v = (float)beta_2, take_v = (float)(1 - beta_2);
     float correct_m = (float)(1 / (1 - pow(beta_1, (double)step)));
     float correct_v = (float)(1 / (1 - pow(beta_2, (double)step)));
+    if (epsilon_hat)
+        epsilon *= sqrtf(correct_v);
     for (int i = 0; i < n; i += VL) {
         int lanes = n - i < VL ? n - i : VL;
         vf value = v_load_part(p + i, lanes);

@@ -124,6 +124,7 @@ typedef struct {
 typedef struct {
     double loss; /* summed over rows */
     int64_t hits;
+    double penalty; /* the part of the loss that is l2's */
 } rnn_score;
 
 typedef struct {
@@ -135,7 +136,8 @@ typedef struct {
     int64_t n_lr;     /* 0: lr[0] is that of all steps */
     double clip_norm; /* of the gradient, before the update; 0: not clipped */
     double l2; /* penalty l2 / 2 * sum w^2 of a batch's summed loss, w all but vectors */
-    float smoothing;                      /* of labels */
+    bool weighted_mean; /* a batch's mean is by the sum of its weights, not by its rows */
+    float smoothing;    /* of labels */
     const rnn_augmentation *augmentation; /* of the inputs; or NULL */
     double mixup;   /* alpha of Beta(alpha, alpha), a row's share in the mix; 0: none */
     float *average; /* param_count floats, moved towards the parameters; or NULL */
@@ -151,7 +153,8 @@ typedef struct {
 int64_t rnn_schedule_steps(const rnn_schedule *schedule);
 
 /* Trains schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
- * before its batch's update, penalties included. On RNN_ENONFINITE the parameters are those
+ * before its batch's update, penalties included; with weighted_mean a batch counts as often
+ * as it has rows. On RNN_ENONFINITE the parameters are those
  * before the batch at
  * (*epoch, *batch), counted from 0; of a net with a fused epoch, those before the epoch.
  * Parameters are looked at before the first epoch and after each: a weight that meets only

@@ -31,13 +31,14 @@ sgd_update(const rnn_update *u, size_t begin, size_t end)
              u->penalty + (float)u->attr[SGD_WEIGHT_DECAY]);
 }
 
-enum { ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, ADAM_WEIGHT_DECAY };
+enum { ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, ADAM_EPSILON_HAT, ADAM_WEIGHT_DECAY };
 
 #define ADAM_ATTRS(decay)                                                              \
     {                                                                                  \
         [ADAM_BETA_1] = {"beta_1", RNN_FLOAT, false, 0.9, 0, 1 - 1e-9, NULL},          \
         [ADAM_BETA_2] = {"beta_2", RNN_FLOAT, false, 0.999, 0, 1 - 1e-9, NULL},        \
         [ADAM_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-8, 0, 1, NULL},              \
+        [ADAM_EPSILON_HAT] = {"epsilon_hat", RNN_BOOL, false, 0, 0, 1, NULL},          \
         [ADAM_WEIGHT_DECAY] = {"weight_decay", RNN_FLOAT, false, decay, 0, 1e6, NULL}, \
         RNN_ATTRS_END,                                                                 \
     }
@@ -65,7 +66,7 @@ update_adam(const rnn_update *u, size_t begin, size_t end, float penalty, float 
     adam_step(u->params + begin, u->moments + begin, u->moments + u->count + begin,
               u->grads + begin, (int)(end - begin), (float)u->lr, u->scale,
               u->attr[ADAM_BETA_1], u->attr[ADAM_BETA_2], (float)u->attr[ADAM_EPSILON],
-              u->penalty + penalty, decay, u->step);
+              u->attr[ADAM_EPSILON_HAT] != 0, u->penalty + penalty, decay, u->step);
 }
 
 static void

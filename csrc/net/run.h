@@ -26,6 +26,7 @@ typedef struct {
 
     /* Of the batch under way: */
     int rows;
+    double divisor;   /* of what is summed over rows, for the mean */
     bool has_weights; /* in net->weights */
     const float *inp;
     int backward_from; /* steps from here on have had their OUTPUT and INPUT */

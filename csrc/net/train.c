@@ -47,6 +47,16 @@ makes_inputs(const rnn_schedule *schedule)
     return schedule->augmentation != NULL || schedule->mixup > 0;
 }
 
+/* What a batch's sums are divided by. Weights that are all zero leave only the penalty. */
+static double
+divisor_of(const rnn_run *r, const rnn_schedule *schedule)
+{
+    double sum = 0;
+    for (int i = 0; schedule->weighted_mean && r->has_weights && i < r->rows; i++)
+        sum += (double)r->net->weights[i];
+    return sum > 0 ? sum : r->rows;
+}
+
 static rnn_status
 train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, int64_t step,
             rnn_score *score)
@@ -60,15 +70,18 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, in
     if (!isfinite(batch_score.loss))
         return RNN_ENONFINITE;
     double lr = lr_of(schedule, step);
+    r->divisor = divisor_of(r, schedule);
     if (is_folded(net, schedule)) {
-        rnn_run_backward(r, net->params, -(float)lr / (float)batch->rows, 1.0f);
+        rnn_run_backward(r, net->params, -(float)lr / (float)r->divisor, 1.0f);
     }
     else {
-        rnn_run_backward(r, net->grads, 1.0f / (float)batch->rows, 0.0f);
-        batch_score.loss += rnn_run_update(r, schedule, lr, schedule->step + step + 1);
+        rnn_run_backward(r, net->grads, 1.0f / (float)r->divisor, 0.0f);
+        batch_score.penalty = rnn_run_update(r, schedule, lr, schedule->step + step + 1);
     }
-    score->loss += batch_score.loss;
+    double rows_in_mean = r->rows / r->divisor;
+    score->loss += (batch_score.loss + batch_score.penalty) * rows_in_mean;
     score->hits += batch_score.hits;
+    score->penalty += batch_score.penalty * rows_in_mean;
     return RNN_OK;
 }
 
@@ -153,7 +166,7 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     r.augmentation = schedule->augmentation;
     for (*epoch = 0; *epoch < schedule->epochs && status == RNN_OK; ++*epoch) {
         rnn_score *score = &scores[*epoch];
-        *score = (rnn_score){0, 0};
+        *score = (rnn_score){0};
         status = fused != NULL
                      ? train_fused_epoch(&r, fused, data, schedule, score)
                      : train_epoch(&r, data, schedule, steps * *epoch, score, batch);
@@ -211,7 +224,7 @@ rnn_status
 rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                  rnn_score *score)
 {
-    *score = (rnn_score){0, 0};
+    *score = (rnn_score){0};
     return for_each_block(net, data, threads, stop, score_block, score);
 }
 

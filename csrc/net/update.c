@@ -119,7 +119,7 @@ rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step
     rnn_net *net = r->net;
     update_job job = {.net = net,
                       .slices = RNN_MAX_SLICES,
-                      .penalty = (float)(schedule->l2 / r->rows),
+                      .penalty = (float)(schedule->l2 / r->divisor),
                       .average = schedule->average,
                       .average_step = (float)average_step(schedule->average_decay, step)};
     job.update = (rnn_update){.params = net->params,

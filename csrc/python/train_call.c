@@ -56,7 +56,8 @@ check_not_negative(const char *function, const char *name, double value)
 const char train_doc[] = PyDoc_STR(
     "train($self, /, x, y, order, batch_size, lr, *, epochs=1, threads=1, epoch=1,\n"
     "      weights=None, smoothing=0.0, clip_norm=0.0, l2=0.0, mixup=0.0, augment=None,\n"
-    "      average=None, average_decay=0.0, seed=0, step=0)\n--\n\n"
+    "      average=None, average_decay=0.0, weighted_mean=False, penalties=None, seed=0,\n"
+    "      step=0)\n--\n\n"
     "Train on the rows x[order], in that order, `epochs` times.\n\n"
     "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
     "with an entry for each epoch: the loss summed over rows (float64, each row before\n"
@@ -64,7 +65,10 @@ const char train_doc[] = PyDoc_STR(
     "of squares of all parameters but vectors to each batch's summed loss. `augment` is\n"
     "a dict with channels, height, width, shift, rotation, scale, shear, elastic; `mixup`\n"
     "is alpha. `average` (float32, writable, as params) follows the parameters from step\n"
-    "to step. `seed` is that of masks; `step` counts the steps before this call. `epoch`\n"
+    "to step. With `weighted_mean` a batch is divided by the sum of its weights, not by\n"
+    "its rows, and then counts as often as it has rows. `penalties` (float64, writable,\n"
+    "an entry for each epoch) receives the part of the loss that is l2's.\n"
+    "`seed` is that of masks; `step` counts the steps before this call. `epoch`\n"
     "is the number of the first epoch in messages. A loss that is not finite raises\n"
     "FloatingPointError before that batch changes the parameters; so does a parameter,\n"
     "before the first epoch and after each.");
@@ -116,7 +120,7 @@ take_lr(PyObject *lr, int64_t steps, double *one, PyArrayObject **many)
 
 /* What a call is given, and holds references to. */
 typedef struct {
-    PyArrayObject *x, *y, *order, *weights, *rates, *average;
+    PyArrayObject *x, *y, *order, *weights, *rates, *average, *penalties;
     rnn_augmentation augmentation;
     rnn_schedule schedule;
     double lr;
@@ -132,6 +136,7 @@ release_arguments(train_arguments *a)
     release_array(a->weights);
     release_array(a->rates);
     release_array(a->average);
+    release_array(a->penalties);
 }
 
 static int
@@ -164,6 +169,15 @@ take_average(PyObject *op, PyObject *average, train_arguments *a)
 }
 
 static int
+take_penalties(PyObject *penalties, train_arguments *a)
+{
+    array_rule rule = {"train", "penalties", NPY_FLOAT64, -1, 1, {a->schedule.epochs}, 1};
+    if (penalties == NULL || penalties == Py_None)
+        return 0;
+    return (a->penalties = take_array(penalties, &rule)) != NULL ? 0 : -1;
+}
+
+static int
 take_augmentation(PyObject *op, PyObject *augment, train_arguments *a)
 {
     if (augment == NULL || augment == Py_None)
@@ -178,25 +192,43 @@ take_augmentation(PyObject *op, PyObject *augment, train_arguments *a)
 static int
 take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
 {
-    static char *names[] = {"x",       "y",         "order",     "batch_size",
-                            "lr",      "epochs",    "threads",   "epoch",
-                            "weights", "smoothing", "clip_norm", "l2",
-                            "mixup",   "augment",   "average",   "average_decay",
-                            "seed",    "step",      NULL};
+    static char *names[] = {"x",
+                            "y",
+                            "order",
+                            "batch_size",
+                            "lr",
+                            "epochs",
+                            "threads",
+                            "epoch",
+                            "weights",
+                            "smoothing",
+                            "clip_norm",
+                            "l2",
+                            "mixup",
+                            "augment",
+                            "average",
+                            "average_decay",
+                            "weighted_mean",
+                            "penalties",
+                            "seed",
+                            "step",
+                            NULL};
     PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
-    PyObject *augment_b = NULL, *average_b = NULL;
+    PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL;
     rnn_schedule *s = &a->schedule;
     double smoothing = 0;
+    int weighted_mean = 0;
     unsigned long long seed = 0;
     long long step = 0;
     s->epochs = a->threads = a->first_epoch = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OOOiO|$iiiOddddOOdKL:train", names, &x_b,
-                                     &y_b, &order_b, &s->batch_size, &lr_b, &s->epochs,
-                                     &a->threads, &a->first_epoch, &weights_b, &smoothing,
-                                     &s->clip_norm, &s->l2, &s->mixup, &augment_b,
-                                     &average_b, &s->average_decay, &seed, &step))
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwds, "OOOiO|$iiiOddddOOdpOKL:train", names, &x_b, &y_b, &order_b,
+            &s->batch_size, &lr_b, &s->epochs, &a->threads, &a->first_epoch, &weights_b,
+            &smoothing, &s->clip_norm, &s->l2, &s->mixup, &augment_b, &average_b,
+            &s->average_decay, &weighted_mean, &penalties_b, &seed, &step))
         return -1;
     s->smoothing = (float)smoothing;
+    s->weighted_mean = weighted_mean;
     s->seed = seed;
     s->step = step;
     if (check_numbers(a) < 0 || check_smoothing("train", smoothing) < 0
@@ -204,7 +236,8 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
         || (a->y = take_y(op, "train", y_b, PyArray_DIM(a->x, 0))) == NULL
         || (a->order = take_order("train", order_b, PyArray_DIM(a->x, 0))) == NULL
         || take_weights("train", weights_b, PyArray_DIM(a->x, 0), &a->weights) < 0
-        || take_average(op, average_b, a) < 0 || take_augmentation(op, augment_b, a) < 0)
+        || take_average(op, average_b, a) < 0 || take_penalties(penalties_b, a) < 0
+        || take_augmentation(op, augment_b, a) < 0)
         return -1;
     s->order = PyArray_DATA(a->order);
     s->n_order = (int)PyArray_DIM(a->order, 0);
@@ -238,6 +271,8 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
                       (rnn_stop){signal_pending, &saved}, scores, &epoch, &batch);
     PyEval_RestoreThread(saved);
     leave(op);
+    for (int e = 0; a.penalties != NULL && e < a.schedule.epochs; e++)
+        ((double *)PyArray_DATA(a.penalties))[e] = scores[e].penalty;
     int64_t at = rnn_schedule_steps(&a.schedule) * epoch + batch;
     if (status == RNN_OK)
         result = scores_as_arrays(scores, a.schedule.epochs);
