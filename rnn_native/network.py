@@ -87,6 +87,17 @@ class Network:
         optimizer: Optimizer = "sgd",
         rng: Xorshift | None = None,
     ) -> None:
+        self._compile(layers, input_shape, loss, optimizer)
+        self._initialise(rng if rng is not None else Xorshift(seed))
+
+    def _compile(
+        self,
+        layers: Sequence[Layer | Mapping[str, Any]],
+        input_shape: Sequence[int],
+        loss: str,
+        optimizer: Optimizer,
+    ) -> None:
+        """Make the native net, all of whose parameters are zero."""
         self.specs = [as_spec(layer) for layer in layers]
         self.input_shape = tuple(operator.index(extent) for extent in input_shape)
         self._inputs = math.prod(self.input_shape)
@@ -96,7 +107,23 @@ class Network:
             {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
         )
         self._net = _core.Net(self.specs, self.input_shape, loss, self.optimizer)
-        self._initialise(rng if rng is not None else Xorshift(seed))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return plain data and arrays, what copies of the net are made from."""
+        return {
+            "architecture": self.architecture(),
+            "optimizer": self.optimizer,
+            "weights": self.weights,
+            "moments": self.moments,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        plain = state["architecture"]
+        self._compile(
+            plain["layers"], plain["input_shape"], plain["loss"], state["optimizer"]
+        )
+        self.weights[:] = state["weights"]
+        self.moments[:] = state["moments"]
 
     @classmethod
     def from_architecture(cls, architecture: Mapping[str, Any]) -> "Network":

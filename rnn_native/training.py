@@ -281,6 +281,9 @@ class Run:
     live_params : ndarray of float32 or None
         With `ema_decay`: the parameters that training goes on from; between epochs the
         model holds their average.
+    first_step : int
+        What the steps of epoch 0 count from: above 0 when the optimiser goes on from an
+        earlier run with moments of its own.
     keeps_last : bool
         Whether the run ends with its last weights instead of the best ones.
     """
@@ -305,6 +308,7 @@ class Run:
         self.best_weights: NDArray[np.float32] | None = None
         self.live_params = model.params.copy() if recipe.ema_decay > 0 else None
         self._augment = self._augmentation()
+        self.first_step = 0
         self.keeps_last = False
         self.stop_reason: str | None = None
         self._data_digest: str | None = None
@@ -440,7 +444,7 @@ class Run:
                 mixup=recipe.mixup,
                 augment=self._augment,
                 seed=recipe.seed,
-                step=epoch * self.steps + batch,
+                step=self.first_step + epoch * self.steps + batch,
                 **average,
             )
         except FloatingPointError as error:
@@ -535,7 +539,7 @@ def fit(
         run.restore_best()
         begun.close()
     if run.stop_reason == "interrupted":
-        warnings.warn("training interrupted; best weights kept", stacklevel=2)
+        warnings.warn("training interrupted by user; best weights kept", stacklevel=2)
     return run.history
 
 

@@ -1,9 +1,16 @@
 """The network's edge: what it takes, what it refuses, what it returns."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import rnn_native as rn
+
+
+def pickled(net):
+    return pickle.loads(pickle.dumps(net))
 
 
 @pytest.fixture
@@ -158,3 +165,19 @@ def test_attention_maps_are_rows_of_weights():
     maps = net.attention_maps(np.random.default_rng(0).random((3, 28, 28)))
     assert maps.shape == (3, 49, 49)
     np.testing.assert_allclose(maps.sum(axis=2), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
+def test_a_copy_goes_on_as_the_net_does_and_apart_from_it(duplicate, rng):
+    layers = [rn.Dense(8), rn.BatchNorm(), rn.Activation("relu"), rn.Dense(3)]
+    net = rn.Network(layers, (5,), optimizer="adam")
+    x, y = rng.normal(size=(40, 5)), rng.integers(0, 3, 40)
+    net.fit(x, y, epochs=2, verbose=0)
+    before = net.weights.tobytes(), net.moments.tobytes()
+    other = duplicate(net)
+    assert (other.weights.tobytes(), other.moments.tobytes()) == before
+    assert other.optimizer == net.optimizer
+    other.fit(x, y, epochs=2, verbose=0)
+    assert (net.weights.tobytes(), net.moments.tobytes()) == before
+    net.fit(x, y, epochs=2, verbose=0)
+    assert other.weights.tobytes() == net.weights.tobytes()

@@ -303,7 +303,7 @@ def test_interrupted_epoch_keeps_best_weights_and_warns(digits):
                 raise KeyboardInterrupt
 
     good = rn.train_mlp(digits, epochs=2, lr=0.1, verbose=0)
-    with pytest.warns(UserWarning, match="training interrupted; best weights kept"):
+    with pytest.warns(UserWarning, match="training interrupted by user; best weights kept"):
         result = rn.train_mlp(digits, epochs=5, lr=0.1, callbacks=[Interrupt()], verbose=0)
     assert result.history.stop_reason == "interrupted"
     assert result.model.params.tobytes() == good.model.params.tobytes()
@@ -687,3 +687,26 @@ def test_a_batch_larger_than_the_data_is_all_of_it(digits):
         net.fit(x[:100], y[:100], epochs=2, batch_size=batch_size, verbose=0)
         left.add(net.params.tobytes())
     assert len(left) == 1
+
+
+def test_a_run_goes_on_from_the_steps_of_another(digits):
+    """As the moments do; masks and Adam's corrections count from there."""
+    (x, y), _ = digits
+    recipe = {"batch_size": 100, "shuffle": False, "optimizer": {"type": "adam"}}
+
+    def network():
+        layers = [rn.Dense(8, "relu"), rn.Dropout(0.5), rn.Dense(10)]
+        return rn.Network(layers, (784,), optimizer="adam")
+
+    def run(net, epochs):
+        data = training.Split(net._as_rows(x), net._as_targets(y, 640))
+        made = training.Recipe(epochs=epochs, **recipe)
+        return training.Run(net, data, made, training.Xorshift(1))
+
+    one, two = network(), network()
+    training.fit(run(one, 3), verbose=0)
+    for epochs, first_step in ((1, 0), (2, 7)):
+        part = run(two, epochs)
+        part.first_step = first_step
+        training.fit(part, verbose=0)
+    assert two.params.tobytes() == one.params.tobytes()
