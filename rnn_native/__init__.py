@@ -122,7 +122,7 @@ _MODULES = frozenset(
         *("config", "csv_digits", "datasets", "export", "history", "interpretation"),
         *("kaggle", "kernels", "layers", "legacy", "logits", "logs", "lr_finder"),
         *("metrics", "models", "npy_folder", "plots", "pretrained", "report"),
-        *("run_folder", "saliency", "schedules", "training"),
+        *("run_folder", "saliency", "schedules", "sklearn", "training"),
     )
 )
 

@@ -55,7 +55,8 @@ class Network:
         Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
         "sgd", "adam" or "adamw", or a dict with `type` and its settings: momentum,
-        nesterov, weight_decay; beta_1, beta_2, epsilon, weight_decay.
+        nesterov, weight_decay; beta_1, beta_2, epsilon, epsilon_hat
+        (True: epsilon is added before the bias correction), weight_decay.
     rng : Xorshift, optional
         Generator to draw from instead of one made from `seed`.
 

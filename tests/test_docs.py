@@ -13,8 +13,12 @@ from rnn_native.cli import build_parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
-MODULES = sorted(p.stem for p in ROOT.glob("rnn_native/*.py") if p.stem != "__main__")
-MODULES += sorted(f"export.{p.stem}" for p in ROOT.glob("rnn_native/export/*.py"))
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT / "rnn_native").with_suffix("").parts)
+    for folder in ("", "export/", "sklearn/")
+    for path in ROOT.glob(f"rnn_native/{folder}*.py")
+    if path.stem != "__main__"
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -24,9 +28,8 @@ def test_examples_in_pages_run(page):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_run(name):
-    module = importlib.import_module(
-        "rnn_native" if name == "__init__" else f"rnn_native.{name}"
-    )
+    name = f"rnn_native.{name}".removesuffix(".__init__")
+    module = importlib.import_module(name)
     assert doctest.testmod(module).failed == 0
 
 

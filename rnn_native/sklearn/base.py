@@ -1,0 +1,366 @@
+"""What the estimators have in common: from arrays and parameters to a run, and back."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy
+from numbers import Integral
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier as ScikitMLP
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from rnn_native import training
+from rnn_native._runtime import MAX_THREADS, resolve_threads
+from rnn_native.callbacks import Callback
+from rnn_native.callbacks.base import as_list
+from rnn_native.errors import TrainingDiverged
+from rnn_native.history import EpochRow, History
+from rnn_native.layers import Layer
+from rnn_native.network import Network, Rows, Targets
+from rnn_native.schedules import Schedule
+from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights, times
+from rnn_native.sklearn.fitting import EstimatorRun, Progress
+from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
+
+NO_LBFGS = (
+    "solver='lbfgs' is not available: rnn_native trains by batches. Use solver='adam' or "
+    "solver='sgd', or scikit-learn's own estimator."
+)
+
+# Numbers that scikit-learn takes without bound and the core does not; these still go.
+GREATEST = {"alpha": 9e5, "learning_rate_init": 9e5, "epsilon": 1.0}
+
+
+class Design(NamedTuple):
+    """The first arguments of `Network`."""
+
+    layers: Sequence[Layer | Mapping[str, Any]]
+    input_shape: tuple[int, ...]
+    loss: str
+
+
+class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the estimators: the course of `fit`, and what follows from a network.
+
+    Subclasses say what the network is and how it starts, what targets are, and what a score
+    is; those are the methods that raise NotImplementedError here.
+    """
+
+    # scikit-learn's own rules, of the version that is installed, and ours.
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ScikitMLP._parameter_constraints,
+        "schedule": [Schedule, dict, None],
+        "restore_best_weights": ["boolean"],
+        "n_threads": [Interval(Integral, 1, MAX_THREADS, closed="both"), None],
+    }
+
+    solver: str
+    alpha: float
+    batch_size: int | str
+    learning_rate: str
+    learning_rate_init: float
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    schedule: Schedule | Mapping[str, Any] | None
+    restore_best_weights: bool
+    callbacks: Sequence[Callback] | Callback | None
+    n_threads: int | None
+
+    network_: Network
+    history_: History
+
+    def _keep(self, parameters: Mapping[str, Any]) -> None:
+        """Store what `__init__` was given, unchanged, as scikit-learn wants it."""
+        for name, value in parameters.items():
+            if name != "self":
+                setattr(self, name, value)
+
+    # ---- what subclasses say ----
+
+    def _design(self, features: int) -> Design:
+        raise NotImplementedError
+
+    def _initialise(self, network: Network, random_state: np.random.RandomState) -> None:
+        """Give a new network its first weights."""
+        raise NotImplementedError
+
+    def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
+        """Find out what targets are, or check that they are what they were."""
+        raise NotImplementedError
+
+    def _encode(self, y: NDArray[Any]) -> Targets:
+        """Return targets as the core takes them."""
+        raise NotImplementedError
+
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the classes whose proportions the validation rows keep."""
+        return None
+
+    def _class_weights(
+        self, y: NDArray[Any], targets: Targets, incremental: bool
+    ) -> NDArray[Any] | None:
+        """Return what else multiplies the losses of rows in training."""
+        return None
+
+    def _score(self, row: EpochRow, held: Part) -> float:
+        """Return the score of the network as it is after an epoch."""
+        raise NotImplementedError
+
+    @property
+    def _loss_scale(self) -> float:
+        """What the core's loss is multiplied by for scikit-learn's."""
+        return 1.0
+
+    def _recipe_options(self) -> dict[str, Any]:
+        """Return what else the recipe has."""
+        return {}
+
+    # What `validate_data` is told of y.
+    _target_options: ClassVar[dict[str, Any]] = {"multi_output": True}
+
+    def _read_rows(self, x: Any, *, reset: bool, **more: Any) -> Any:
+        """Return rows as the core takes them; see `data.read_rows`."""
+        return read_rows(self, x, reset=reset, **more)
+
+    # ---- fit ----
+
+    def _fit(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any = None,
+        *,
+        incremental: bool = False,
+    ) -> None:
+        self._check_parameters(incremental, validation_data is not None)
+        is_new = not (hasattr(self, "network_") and (self.warm_start or incremental))
+        rows, labels = self._read_rows(x, y=y, reset=is_new, **self._target_options)
+        self._learn_targets(labels, incremental=incremental, is_new=is_new)
+        targets = self._encode(labels)
+        weights = None if sample_weight is None else read_weights(sample_weight, rows)
+        class_weights = self._class_weights(labels, targets, incremental)
+        random_state = check_random_state(self.random_state)
+        if is_new or not incremental:
+            self._prepare_network(rows.shape[1], random_state, is_new)
+
+        train = Part(rows, targets, times(weights, class_weights))
+        held = None
+        if validation_data is not None:
+            held = self._read_validation(validation_data)
+        elif self.early_stopping:
+            trained, held_out = hold_out(
+                len(rows), self.validation_fraction, self._strata(labels), random_state
+            )
+            train, held = train.at(trained), Part(rows, targets, weights).at(held_out)
+        run = self._make_run(train, held, random_state, incremental)
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self._train(run, x, y, metadata)
+        if run.stop_reason is None and not incremental:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
+                "the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _check_parameters(self, incremental: bool, has_validation: bool) -> None:
+        """Refuse what scikit-learn's rules for parameters let pass."""
+        if self.solver == "lbfgs":
+            raise ValueError(NO_LBFGS)
+        for name, greatest in GREATEST.items():
+            if getattr(self, name) > greatest:
+                given = getattr(self, name)
+                raise ValueError(f"{name}: expected at most {greatest:g}, got {given:g}")
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        if self.schedule is None:
+            return
+        if self.learning_rate != "constant":
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} and schedule: expected one of them"
+            )
+        needs_validation = training.Recipe(schedule=self.schedule).needs_validation
+        if needs_validation and not (self.early_stopping or has_validation):
+            raise ValueError(
+                "schedule: goes by validation losses; set early_stopping, or give fit "
+                "validation_data"
+            )
+
+    def _prepare_network(
+        self, features: int, random_state: np.random.RandomState, is_new: bool
+    ) -> None:
+        """Make the network, with first weights or with those that it has."""
+        network = Network(*self._design(features), optimizer=self._optimizer())
+        if is_new:
+            self._initialise(network, random_state)
+            self._begin_records()
+        elif network.architecture() == self.network_.architecture():
+            network.weights[:] = self.network_.weights
+        else:
+            raise ValueError(
+                f"warm_start: the earlier fit made {self.network_}, the parameters now "
+                f"make {network}; set warm_start=False to begin anew"
+            )
+        self.network_ = network
+        self._steps = 0
+        self._rate = self.learning_rate_init
+        # Drawn only where it is needed: scikit-learn draws no such number.
+        has_masks = any(spec["type"] == "dropout" for spec in network.specs)
+        self._mask_seed = int(random_state.randint(2**31 - 1)) if has_masks else 0
+
+    def _optimizer(self) -> dict[str, Any]:
+        if self.solver == "sgd":
+            nesterov = bool(self.nesterovs_momentum)
+            return {"type": "sgd", "momentum": self.momentum, "nesterov": nesterov}
+        betas = {"beta_1": self.beta_1, "beta_2": self.beta_2}
+        return {"type": "adam", **betas, "epsilon": self.epsilon, "epsilon_hat": True}
+
+    def _begin_records(self) -> None:
+        """Set the attributes that grow from epoch to epoch."""
+        self.history_ = History()
+        self.t_ = 0
+        self.loss_curve_: list[float] = []
+        self._no_improvement_count = 0
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.validation_scores_: list[float] | None = None
+        self.validation_loss_curve_: list[float] | None = None
+        self.best_validation_score_: float | None = None
+
+    def _read_validation(self, validation_data: Any) -> Part:
+        """Return the user's validation rows and targets, checked as those of `fit`."""
+        if not isinstance(validation_data, (tuple, list)):
+            kind = type(validation_data).__name__
+            raise TypeError(f"validation_data: expected a tuple (X, y), got {kind}")
+        if len(validation_data) != 2:
+            raise ValueError(
+                f"validation_data: expected (X, y), got {len(validation_data)} things"
+            )
+        x, y = validation_data
+        rows, labels = self._read_rows(x, y=y, reset=False, **self._target_options)
+        return Part(rows, self._encode(labels))
+
+    def _make_run(
+        self,
+        train: Part,
+        held: Part | None,
+        random_state: np.random.RandomState,
+        incremental: bool,
+    ) -> EstimatorRun:
+        epochs = 1 if incremental else self.max_iter
+        recipe = training.Recipe(
+            # The history goes on from earlier calls.
+            epochs=min(len(self.history_) + epochs, 2**31 - 1),
+            batch_size=self._batch_rows(len(train.rows)),
+            lr=self.learning_rate_init,
+            schedule=self.schedule,
+            seed=self._mask_seed,
+            validation_split=0.0,
+            shuffle=False,
+            patience=None,
+            optimizer=self.network_.optimizer,
+            l2=self.alpha,
+            **self._recipe_options(),
+        )
+        run = EstimatorRun(
+            self.network_,
+            recipe,
+            train,
+            held,
+            random_state=random_state if self.shuffle else None,
+            loss_scale=self._loss_scale,
+            score=self._score,
+            threads=self.n_threads,
+        )
+        run.history = self.history_
+        run.first_step = self._steps - len(self.history_) * run.steps
+        run.keeps_last = not self.restore_best_weights
+        if self.schedule is None:
+            run.learning_rate = self._rate
+        if held is not None:
+            self._begin_validation(run)
+        return run
+
+    def _begin_validation(self, run: EstimatorRun) -> None:
+        if self.validation_scores_ is None:
+            self.validation_scores_, self.validation_loss_curve_ = [], []
+            self.best_validation_score_ = -np.inf
+        self.history_.go_by("val_score", greatest=True)
+        if self.history_.best_epoch() is not None:
+            # Those of the best epoch of earlier calls, until there is a better one.
+            run.best_weights = self.network_.weights.copy()
+
+    def _batch_rows(self, n: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, n)
+        if int(self.batch_size) > n:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to "
+                "be clipped",
+                stacklevel=6,
+            )
+        return min(int(self.batch_size), n)
+
+    def _train(self, run: EstimatorRun, x: Any, y: Any, metadata: dict[str, Any]) -> None:
+        """Run, and keep what a later call goes on from."""
+        self.n_iter_ = 0
+        users = as_list(self.callbacks)
+        bridges = []
+        if hasattr(self, "set_callbacks"):
+            epochs = run.recipe.epochs - len(run.history)
+            bridges = [CallbackBridge(self, x, y, metadata, epochs)]
+        try:
+            training.fit(run, [Progress(self), *bridges, *users], verbose=0)
+        except TrainingDiverged as error:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain "
+                f"large values and need to be preprocessed: {error}"
+            ) from error
+        finally:
+            self._steps += self.n_iter_ * run.steps
+            for callback in users:
+                # Else every copy of the estimator would hold this run, with its data.
+                for name in ("run", "model", "params"):
+                    vars(callback).pop(name, None)
+        if self.schedule is None:
+            self._rate = run.learning_rate
+        for bridge in bridges:
+            bridge.finish()
+
+    # ---- what is fitted ----
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _outputs(self, x: Any) -> NDArray[np.float32]:
+        """Return the network's outputs for rows."""
+        check_is_fitted(self)
+        return self._outputs_of_rows(self._read_rows(x, reset=False))
+
+    def _outputs_of_rows(self, rows: Rows) -> NDArray[np.float32]:
+        threads = resolve_threads(self.n_threads)
+        try:
+            return self.network_._net.predict(rows, threads=threads)
+        except RuntimeError:
+            # In use by another thread; scikit-learn lets many predict at once.
+            return copy(self.network_)._net.predict(rows, threads=threads)

@@ -1,0 +1,218 @@
+"""Class labels: learnt, encoded for the core, and given back."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    type_of_target,
+    unique_labels,
+)
+
+from rnn_native.history import EpochRow
+from rnn_native.network import Targets
+from rnn_native.sklearn.base import BaseNetworkEstimator
+from rnn_native.sklearn.data import Part
+from rnn_native.sklearn.protocol import fitting
+
+
+class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ignore[misc]
+    """Base of the classifiers.
+
+    Several classes are a softmax over int32 labels; two classes, and each label of
+    multilabel targets, are one logistic output, as in scikit-learn.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseNetworkEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    class_weight: Any
+    label_smoothing: float
+
+    classes_: NDArray[Any]
+
+    # ---- targets ----
+
+    def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
+        y = _without_column(y)
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            self._check_classes(unique_labels(y))
+        kind = self._label_binarizer.y_type_
+        self.n_outputs_ = 1 if kind == "binary" else len(self.classes_)
+        self.out_activation_ = "softmax" if kind == "multiclass" else "logistic"
+
+    def _check_classes(self, classes: NDArray[Any]) -> None:
+        if self.warm_start and set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. 'y' has {classes}."
+            )
+
+    def _encode(self, y: NDArray[Any]) -> Targets:
+        y = _without_column(y)
+        if y.ndim == 2:
+            matrix: NDArray[Any] = self._label_binarizer.transform(y)
+            return np.ascontiguousarray(matrix, dtype=np.float32)
+        codes = np.searchsorted(self.classes_, y)
+        codes = np.minimum(codes, len(self.classes_) - 1)
+        if not (self.classes_[codes] == y).all():
+            self._check_classes(unique_labels(y))
+        if self.out_activation_ == "softmax":
+            return codes.astype(np.int32)
+        return codes.astype(np.float32)[:, None]
+
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        return None if self._is_multilabel() else y.reshape(-1)
+
+    def _class_weights(
+        self, y: NDArray[Any], targets: Targets, incremental: bool
+    ) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return None
+        if self.class_weight == "balanced" and incremental:
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which does not "
+                "see all rows; give a dict of weights"
+            )
+        if self._is_multilabel():
+            weights: NDArray[Any] = compute_sample_weight(self.class_weight, y)
+        else:
+            by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            weights = by_class[targets.ravel().astype(np.intp)]
+        if not (weights.min() >= 0 and weights.max() < np.inf):
+            raise ValueError(
+                f"class_weight: expected finite weights of at least 0, got {self.class_weight}"
+            )
+        return weights
+
+    def _is_multilabel(self) -> bool:
+        return bool(self._label_binarizer.y_type_.startswith("multilabel"))
+
+    def _recipe_options(self) -> dict[str, Any]:
+        return {"label_smoothing": self.label_smoothing}
+
+    # ---- outputs ----
+
+    def _score(self, row: EpochRow, held: Part) -> float:
+        """Return the accuracy, that of whole rows where there are several labels."""
+        if held.weights is None and row.val_accuracy is not None:
+            return row.val_accuracy
+        outputs = self._outputs_of_rows(held.rows)
+        if held.targets.ndim == 1:
+            hits = outputs.argmax(axis=1) == held.targets
+        else:
+            hits = ((outputs > 0.5) == held.targets.astype(bool)).all(axis=1)
+        return float(np.average(hits, weights=held.weights))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), or for multilabel targets (n_samples, n_classes)
+        """
+        outputs = self._outputs(X)
+        labels: NDArray[Any] = self._label_binarizer.inverse_transform(
+            outputs.ravel() if self.n_outputs_ == 1 else outputs
+        )
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Return the probabilities of classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Columns in the order of `classes_`; for multilabel targets, of each label.
+        """
+        outputs = self._outputs(X)
+        if self.n_outputs_ == 1:
+            return np.hstack([1 - outputs, outputs])
+        return outputs
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float32]:
+        """Return the logarithms of what `predict_proba` returns."""
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
+
+    # ---- fit ----
+
+    @fitting
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+    ) -> "BaseNetworkClassifier":
+        """Train on rows and their classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Taken as float32.
+        y : array-like of shape (n_samples,), or for multilabel targets (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of at least 0.
+        validation_data : tuple of (X, y), optional
+            Rows to validate on after each epoch; `early_stopping` then holds out none.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(X, y, sample_weight, validation_data)
+        return self
+
+    @fitting
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+    ) -> "BaseNetworkClassifier":
+        """Train one epoch more; the optimiser goes on from where it was.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array-like of shape (n_classes,), optional
+            All classes there will be; needed in the first call.
+
+        Returns
+        -------
+        self
+        """
+        if _check_partial_fit_first_call(self, classes):
+            is_multilabel = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
+
+
+def _without_column(y: NDArray[Any]) -> NDArray[Any]:
+    """Return a single column as a vector, with scikit-learn's warning."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        vector: NDArray[Any] = column_or_1d(y, warn=True)
+        return vector
+    return y

@@ -1,0 +1,133 @@
+"""Rows, weights and validation rows, checked by scikit-learn and made what the core takes."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+
+from rnn_native.network import Rows, Targets
+
+Indices = NDArray[np.intp]
+Weights = NDArray[np.float32] | None
+
+
+class Part(NamedTuple):
+    """Rows to train on, or to validate on."""
+
+    rows: Rows
+    targets: Targets
+    weights: Weights = None
+
+    def at(self, indices: Indices) -> "Part":
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[indices]
+        return Part(self.rows[indices], self.targets[indices], weights)
+
+
+def read_rows(
+    estimator: Any, x: Any, *, dtype: Any = np.float32, reset: bool, **more: Any
+) -> Any:
+    """Check rows, with targets `y` in `more` if there are any, and return them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Learns the number and names of features when `reset` is true, else knows them.
+    x : array_like or sparse matrix of shape (n, features)
+    dtype : dtype or list of dtype
+        What rows are returned as: the first one unless they are of another one.
+    reset : bool
+    **more
+        See scikit-learn's `validate_data`.
+
+    Returns
+    -------
+    ndarray of shape (n, features), or with `y` a tuple of it and the targets
+        C-contiguous; the user's own memory where that fits.
+
+    Raises
+    ------
+    ValueError, TypeError
+        scikit-learn's; also for what is infinite in float32.
+    """
+    # What does not fit float32 becomes infinite, and check_array refuses that.
+    with np.errstate(over="ignore"):
+        found = validate_data(
+            estimator, x, accept_sparse=("csr", "csc"), dtype=dtype, order="C",
+            reset=reset, **more,
+        )  # fmt: skip
+    rows, *targets = found if isinstance(found, tuple) else (found,)
+    if issparse(rows):
+        rows = rows.toarray(order="C")
+    return (rows, *targets) if targets else rows
+
+
+def as_float32(values: Any, name: str) -> NDArray[np.float32]:
+    """Return finite numbers as float32, with scikit-learn's message where one is too large."""
+    with np.errstate(over="ignore"):
+        result: NDArray[np.float32] = check_array(
+            values, dtype=np.float32, order="C", ensure_2d=False, input_name=name
+        )
+    return result
+
+
+def read_weights(sample_weight: Any, rows: Rows) -> NDArray[np.float32]:
+    """Return row weights as float32 of shape (n,), finite and at least 0."""
+    with np.errstate(over="ignore"):
+        weights = _check_sample_weight(
+            sample_weight, rows, dtype=np.float32, ensure_non_negative=True
+        )
+    return np.ascontiguousarray(weights, dtype=np.float32)
+
+
+def hold_out(
+    n: int,
+    fraction: float,
+    labels: NDArray[Any] | None,
+    random_state: np.random.RandomState,
+) -> tuple[Indices, Indices]:
+    """Return the rows to train on and the rows to validate on.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    fraction : float
+        Of the rows to validate on.
+    labels : ndarray of shape (n,) or None
+        Classes whose proportions both parts keep. With three classes or more, where they
+        cannot, there is a warning; scikit-learn does not try. With two it is an error, as
+        there.
+    random_state : RandomState
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's, such as for fewer than two rows to validate on.
+    """
+    options = {"test_size": fraction, "random_state": random_state}
+    try:
+        train, held = train_test_split(np.arange(n), stratify=labels, **options)
+    except ValueError as error:
+        if labels is None or len(np.unique(labels)) <= 2:
+            raise
+        train, held = train_test_split(np.arange(n), **options)
+        warnings.warn(f"The validation rows are not stratified: {error}", stacklevel=5)
+    if len(held) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size "
+            "of your dataset."
+        )
+    return train, held
+
+
+def times(one: Weights, other: NDArray[Any] | None) -> Weights:
+    """Return the product of weights, either of which may be None for ones."""
+    if one is None or other is None:
+        return one if other is None else np.ascontiguousarray(other, dtype=np.float32)
+    product: NDArray[np.float32] = (one * other).astype(np.float32)
+    return product

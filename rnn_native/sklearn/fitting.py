@@ -1,0 +1,178 @@
+"""A training run that counts, divides and stops as scikit-learn does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.callbacks import Callback
+from rnn_native.callbacks.base import Logs
+from rnn_native.history import EpochRow
+from rnn_native.network import Network
+from rnn_native.schedules import Rates
+from rnn_native.sklearn.data import Part
+from rnn_native.training import Recipe, Run, Split
+from rnn_native.xorshift import Xorshift
+
+LEAST_ADAPTIVE_RATE = 1e-6
+"""`learning_rate="adaptive"` stops where it would lower a rate that is not above this."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRow(EpochRow):
+    """An epoch with the estimator's score on the validation rows, None without them."""
+
+    val_score: float | None = None
+
+
+class EstimatorRun(Run):
+    """A run in scikit-learn's terms.
+
+    Batches are divided by the sum of their weights; losses are those that scikit-learn
+    reports; the best epoch is the one with the greatest score.
+
+    Parameters
+    ----------
+    model, recipe, threads
+        As for `Run`; the recipe does not shuffle.
+    train : Part
+    held : Part or None
+        Rows to train on, and to validate on.
+    random_state : RandomState or None
+        Draws the orders of rows, the same ones that scikit-learn draws; None leaves the rows
+        as they are.
+    loss_scale : float
+        What the core's loss, penalties aside, is multiplied by.
+    score : callable
+        Returns the validation score, given the epoch's row and `held`.
+    """
+
+    def __init__(
+        self,
+        model: Network,
+        recipe: Recipe,
+        train: Part,
+        held: Part | None,
+        *,
+        random_state: np.random.RandomState | None,
+        loss_scale: float,
+        score: Callable[[EpochRow, Part], float],
+        threads: int | None,
+    ) -> None:
+        data = Split(train.rows, train.targets, weights=train.weights)
+        if held is not None:
+            data = data._replace(val_x=held.rows, val_y=held.targets)
+        super().__init__(model, data, recipe, Xorshift(recipe.seed), threads=threads)
+        self._held = held
+        self._random_state = random_state
+        self._loss_scale = loss_scale
+        self._score = score
+
+    def train_epoch(self, callbacks: Sequence[Callback] = ()) -> ScoredRow:
+        """Train one epoch, validate, score, and return its row."""
+        if self._random_state is not None:
+            # Not shuffled in place: scikit-learn indexes the last order by a new one.
+            self.order[:] = self.order[self._random_state.permutation(len(self.order))]
+        row = super().train_epoch(callbacks)
+        if row.val_loss is None or self._held is None:
+            return ScoredRow(**asdict(row))
+        facts = {**asdict(row), "val_loss": row.val_loss * self._loss_scale}
+        return ScoredRow(**facts, val_score=self._score(row, self._held))
+
+    def train_rows(
+        self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **options: Any
+    ) -> tuple[float, int]:
+        """Train on rows of the epoch; return loss and hits, summed."""
+        penalties = np.empty(1)
+        loss, hits = super().train_rows(
+            order, rates, batch, **options, weighted_mean=True, penalties=penalties
+        )
+        penalty = float(penalties[0])
+        return (loss - penalty) * self._loss_scale + penalty, hits
+
+
+class Progress(Callback):
+    """Keeps an estimator's attributes up to date, adapts its learning rate, and stops.
+
+    Parameters
+    ----------
+    estimator : BaseNetworkEstimator
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Note what the epoch gave, and decide how training goes on."""
+        estimator = self._estimator
+        estimator.n_iter_ += 1
+        estimator.t_ += len(self.run.order)
+        estimator.loss_ = logs["loss"]
+        estimator.loss_curve_.append(logs["loss"])
+        self._say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        has_improved = self._see_loss(logs["loss"])
+        if "val_score" in logs:
+            score_has_improved = self._see_score(logs["val_score"], logs["val_loss"])
+            if estimator.early_stopping:
+                has_improved = score_has_improved
+        waited = 0 if has_improved else estimator._no_improvement_count + 1
+        estimator._no_improvement_count = waited
+        if self._follows("invscaling"):
+            # Of the rows seen so far, this one included.
+            since = (estimator.t_ + 1) ** estimator.power_t
+            self._set_rate(estimator.learning_rate_init / since)
+        if waited > estimator.n_iter_no_change:
+            self._stop_or_slow_down()
+
+    def _see_loss(self, loss: float) -> bool:
+        """Return whether the training loss has improved by `tol`."""
+        estimator = self._estimator
+        if estimator.best_loss_ is None:
+            return True
+        has_improved: bool = loss <= estimator.best_loss_ - estimator.tol
+        estimator.best_loss_ = min(loss, estimator.best_loss_)
+        return has_improved
+
+    def _see_score(self, score: float, loss: float) -> bool:
+        """Return whether the validation score has improved by `tol`."""
+        estimator = self._estimator
+        estimator.validation_scores_.append(score)
+        estimator.validation_loss_curve_.append(loss)
+        self._say(f"Validation score: {score:f}")
+        has_improved: bool = score >= estimator.best_validation_score_ + estimator.tol
+        estimator.best_validation_score_ = max(score, estimator.best_validation_score_)
+        return has_improved
+
+    def _stop_or_slow_down(self) -> None:
+        estimator = self._estimator
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        fact = (
+            f"{what} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs."
+        )
+        if not self._follows("adaptive"):
+            self._say(f"{fact} Stopping.")
+        elif self.run.learning_rate <= LEAST_ADAPTIVE_RATE:
+            self._say(f"{fact} Learning rate too small. Stopping.")
+        else:
+            self._set_rate(self.run.learning_rate / 5)
+            self._say(f"{fact} Setting learning rate to {self.run.learning_rate:f}")
+            estimator._no_improvement_count = 0
+            return
+        self.run.stop("early stopping" if estimator.early_stopping else "converged")
+
+    def _follows(self, learning_rate: str) -> bool:
+        """Whether that is how the rate changes; Adam's does not, as in scikit-learn."""
+        estimator = self._estimator
+        return bool(estimator.solver == "sgd" and estimator.learning_rate == learning_rate)
+
+    def _set_rate(self, rate: float) -> None:
+        # scikit-learn's velocity has the rate of its time in it, the core's has none.
+        self.run.model.moments[:] *= np.float32(self.run.learning_rate / rate)
+        self.run.learning_rate = rate
+
+    def _say(self, line: str) -> None:
+        if self._estimator.verbose:
+            print(line)
