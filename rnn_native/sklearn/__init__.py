@@ -4,8 +4,6 @@
 `sklearn.neural_network`; `NetworkClassifier` takes any list of layers. docs/sklearn.md tells
 what is the same, what is not, and why.
 
-Examples
---------
 >>> from rnn_native.sklearn import MLPClassifier
 >>> x, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["no", "yes", "yes", "no"]
 >>> model = MLPClassifier(8, "tanh", learning_rate_init=0.05, random_state=1)
