@@ -1,5 +1,12 @@
 """Sphinx: the pages of this folder, the tour, and the reference from docstrings."""
 
+import re
+
+from docutils.nodes import Element
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
 import rnn_native
 
 project = "rnn_native"
@@ -10,10 +17,6 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_show_copyright = False
-
-# Pages link to files beside docs/, too, and to folders; tests/test_docs.py sees that all of
-# these exist.
-suppress_warnings = ["myst.xref_missing"]
 myst_heading_anchors = 3
 
 # The tour is run whenever the site is made; an error in a cell ends that.
@@ -24,3 +27,45 @@ nb_execution_timeout = 120
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings give shapes, dtypes and units
 numpydoc_show_class_members = False
+
+# Single backquotes in docstrings are links, and those that lead nowhere are warnings. Words
+# without a capital or a dot may be parameters instead, `ax.images` and `net.params` are
+# attributes of one: these need no target.
+nitpicky = True
+default_role = "py:obj"
+PARAMETERS = "ax|history|model|net|run|self"
+nitpick_ignore_regex = [
+    ("py:obj", rf"[^.A-Z(]*(\(.*\))?|({PARAMETERS})\..*|T_max"),
+    ("py:class", ".*"),  # types are words, "array of shape (n, 784)"
+]
+
+
+def find_as_users_write_it(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element
+) -> Element | None:
+    """Find `rn.Dense` and `rnn_native.Dense` where they live, and `Network.fit` anywhere."""
+    target = re.sub(r"\(.*\)$", "", node["reftarget"])
+    if node.get("refdomain") != "py" or not re.search("[.A-Z]", target):
+        return None
+    name = re.sub(r"^(rn|rnn_native)\.", "", target)
+    home = rnn_native._HOME.get(name, "").removeprefix("_runtime")
+    node["refspecific"] = True
+    place, kind = node.get("refdoc"), node["reftype"]
+    return env.domains["py"].resolve_xref(
+        env, place, app.builder, kind, f"{home}.{name}".strip("."), node, content
+    )
+
+
+def lead_to_the_sites_copy(app: Sphinx, name: str, source: list[str]) -> None:
+    """Let links to Markdown beside this folder lead to the pages in `project`."""
+    source[0] = re.sub(
+        r"\]\(\.\./(?:benchmarks/)?([A-Z]+|results)\.md",
+        lambda link: f"](project/{link[1].lower()}.md",
+        source[0],
+    )
+
+
+def setup(app: Sphinx) -> None:
+    """Install both."""
+    app.connect("missing-reference", find_as_users_write_it)
+    app.connect("source-read", lead_to_the_sites_copy)

@@ -140,7 +140,7 @@ def show_config(mode: str = "stdout") -> dict[str, object] | None:
     Parameters
     ----------
     mode : {"stdout", "dicts"}
-        Print a table, or return a dict (as `numpy.show_config` does).
+        Print a table, or return a dict (as ``numpy.show_config`` does).
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Attention maps as text, `attention_weights.txt`: the reference system's format.
+"""Attention maps as text, ``attention_weights.txt``: the reference system's format.
 
-A line `# Sample: 3` opens a sample, the lines below it are its matrix, a row each: row i is how
+A line ``# Sample: 3`` opens a sample, the lines below it are its matrix, a row each: row i is how
 token i attends to all tokens. Numbers are parted by commas or by white space. Other lines that
-begin with `#`, and empty lines, are skipped.
+begin with ``#``, and empty lines, are skipped.
 """
 
 import math

@@ -206,7 +206,7 @@ class TrainingConfig:
     Attributes
     ----------
     scheduler_type : str
-        One of `SCHEDULERS`.
+        One of ``SCHEDULERS``.
     step_size, gamma
         Of step_decay.
     decay_rate
@@ -216,7 +216,7 @@ class TrainingConfig:
     T_max : int or None
         Of cosine_annealing; None is the number of epochs.
     activation_function : str or None
-        One of `ACTIVATIONS`, for the hidden layers; see `hidden_activation`.
+        One of ``ACTIVATIONS``, for the hidden layers; see `hidden_activation`.
     leaky_relu_alpha, elu_alpha : float
     learning_rate, batch_size, epochs, seed, validation_split, stratify, shuffle, min_delta,
     label_smoothing, clip_norm, l2, mixup, ema_decay

@@ -1,7 +1,7 @@
 """The kernels one layer at a time, for tests, teaching and checks against other libraries.
 
-`<layer>_forward(x, *parameters, **options)` returns the outputs; `<layer>_backward(dout, x,
-*parameters, **options)` returns the gradients with respect to x and to each parameter, summed
+``<layer>_forward(x, *parameters, **options)`` returns the outputs; ``<layer>_backward(dout,
+x, *parameters, **options)`` returns the gradients with respect to x and to each parameter, summed
 over rows. Options are those of the layer's class, without sizes that the weight tells;
 parameters, in the order of docs/layers.md, are float32 arrays. Both run in training mode:
 batchnorm uses the batch's statistics and dropout drops, with the mask of `seed` and `step`.

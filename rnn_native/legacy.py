@@ -26,7 +26,7 @@ Architecture: TypeAlias = dict[str, Any]
 
 MAX_SIZE = 1 << 20
 ATTENTION_SIZES = ((64, 128), (16, 32))
-"""(D, F) of the attention models there were: nothing in a file tells them."""
+"""(D, F) of the attention models there were; nothing in a file tells them."""
 
 _POOL = 2
 _CLASSES = 10

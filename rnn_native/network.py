@@ -155,7 +155,7 @@ class Network:
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """Parameters, then running statistics: all that a model file holds."""
+        """Parameters, then running statistics; all that a model file holds."""
         return self._net.weights
 
     @property

@@ -239,7 +239,7 @@ class Plateau(Schedule):
 
     @property
     def needs_validation(self) -> bool:
-        """True: without validation there is nothing to go by."""
+        """True, as there is nothing to go by without."""
         return True
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:

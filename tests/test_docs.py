@@ -4,11 +4,14 @@ import doctest
 import importlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import rnn_native
+from environment import python_environment
 from rnn_native.cli import build_parser
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +50,15 @@ def test_the_tour_is_kept_without_outputs():
         assert cell.get("execution_count") is None
 
 
+@pytest.mark.slow
+def test_the_tour_leaves_no_files(tmp_path):
+    tour = json.loads((ROOT / "docs" / "tour.ipynb").read_text())
+    cells = ["".join(c["source"]) for c in tour["cells"] if c["cell_type"] == "code"]
+    run = [sys.executable, "-c", "\n".join(cells)]
+    subprocess.run(run, cwd=tmp_path, env=python_environment(), check=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_page_and_public_module_is_on_the_site():
     toctree = re.findall(r"^[\w/-]+$", (ROOT / "docs" / "index.md").read_text(), flags=re.M)
     pages = {
@@ -59,6 +71,12 @@ def test_every_page_and_public_module_is_on_the_site():
     for name in set(vars(rnn_native)["_MODULES"]) | set(vars(rnn_native)["_HOME"].values()):
         if not name.startswith("_"):
             assert f"automodule:: rnn_native.{name}\n" in reference, name
+
+
+def test_page_of_names_lists_what_is_public():
+    listed = re.findall(r"^   (\w+)$", (ROOT / "docs/api/names.md").read_text(), flags=re.M)
+    modules = vars(rnn_native)["_MODULES"]
+    assert listed == [*sorted(set(rnn_native.__all__) - modules), *sorted(modules)]
 
 
 def test_commands_in_the_readme_parse():
