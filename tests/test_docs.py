@@ -79,6 +79,16 @@ def test_page_of_names_lists_what_is_public():
     assert listed == [*sorted(set(rnn_native.__all__) - modules), *sorted(modules)]
 
 
+def test_every_row_of_the_comparison_has_an_answer_and_what_shows_it():
+    page = (ROOT / "docs/comparison.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line[:2] == "| "]
+    assert len(rows) > 45
+    for row in rows[1:]:
+        answer = re.match(r"(yes|no|partly)\b", row[4])
+        assert answer, row[0]
+        assert (answer[1] == "no") == ("](" not in row[-1]), row[0]
+
+
 def test_commands_in_the_readme_parse():
     """Every `python -m rnn_native ...` of the README is a call that argparse takes."""
     commands = re.findall(r"^python -m rnn_native (.*?)(?:\s+#.*)?$", README, flags=re.M)
