@@ -16,6 +16,7 @@ from rnn_native.cli import build_parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+TEXT = "\n".join(page.read_text() for page in PAGES)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "rnn_native").with_suffix("").parts)
     for folder in ("", "export/", "sklearn/")
@@ -89,15 +90,28 @@ def test_every_row_of_the_comparison_has_an_answer_and_what_shows_it():
         assert (answer[1] == "no") == ("](" not in row[-1]), row[0]
 
 
-def test_commands_in_the_readme_parse():
-    """Every `python -m rnn_native ...` of the README is a call that argparse takes."""
-    commands = re.findall(r"^python -m rnn_native (.*?)(?:\s+#.*)?$", README, flags=re.M)
-    assert len(commands) >= 5
+def test_commands_in_pages_parse():
+    """Every `python -m rnn_native ...` and `rnn-native ...` is a call that argparse takes."""
+    commands = re.findall(
+        r"^(?:python -m rnn_native|rnn-native) (.*?)(?:\s+#.*)?$", TEXT, flags=re.M
+    )
+    assert len(commands) >= 25
     for command in commands:
         build_parser().parse_args(command.split())
 
 
-README = (ROOT / "README.md").read_text()
+def test_programs_and_recipes_that_pages_name_exist():
+    named = set(re.findall(r"\b(?:benchmarks|scripts|data/\w+)/[\w.-]+\.(?:py|json)", TEXT))
+    assert len(named) >= 10
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_tests_that_pages_name_exist():
+    named = set(re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?", TEXT))
+    assert len(named) >= 10
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text() or not test, test
 
 
 def test_make_targets_that_pages_name_exist():
