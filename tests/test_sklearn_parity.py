@@ -219,9 +219,13 @@ def test_early_stopping_with_sample_weights_agrees():
     x, y = table("binary")
     weights = np.random.default_rng(1).uniform(0.5, 3, N)
     options = {"early_stopping": True, "validation_fraction": 0.3, "max_iter": 20}
-    assert_agree(*both("binary", x, y, weights, learning_rate_init=0.02, **options))
+    assert_agree(
+        *both("binary", x, y, weights, learning_rate_init=0.02, **options), tolerance=1e-4
+    )
     x, y = table("number")
-    assert_agree(*both("number", x, y, weights, learning_rate_init=0.02, **options))
+    assert_agree(
+        *both("number", x, y, weights, learning_rate_init=0.02, **options), tolerance=1e-4
+    )
 
 
 # ---- one call after another ----
