@@ -42,12 +42,15 @@ def to_c(
 
     Notes
     -----
-    The file is C99 and needs <math.h> only. `void NAME_predict(const float *x, float
-    *probabilities)` gives what `Network.predict_proba` gives for one sample,
-    `int NAME_classify(const float *x)` what `Network.predict` gives; with several yes or
-    no it is `void NAME_classify(const float *x, int *labels)`. Nothing is allocated. The
-    arrays between layers are on the stack, so that threads may call at the same time;
-    beyond 256 KiB they are static, and the file says so.
+    The file is C99 and needs <math.h> only. It has
+
+    - ``void NAME_predict(const float *x, float *probabilities)``, which gives what
+      `Network.predict_proba` gives for one sample;
+    - ``int NAME_classify(const float *x)``, which gives what `Network.predict` gives; with
+      several yes or no it is ``void NAME_classify(const float *x, int *labels)``.
+
+    Nothing is allocated. The arrays between layers are on the stack, so that threads may
+    call at the same time; beyond 256 KiB they are static, and the file says so.
     """
     chosen = _identifier(Path(path).stem) if name is None else name
     atomic_write(path, c_source(model, chosen, int8=int8).encode())

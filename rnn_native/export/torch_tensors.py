@@ -1,7 +1,7 @@
 """PyTorch's names and layouts of parameters, written and read; PyTorch is not needed.
 
-The module that belongs to a net is the `nn.Sequential` of its layers, in which an activation
-is a module of its own. docs/export.md has the modules that PyTorch lacks.
+The module that belongs to a net is the `torch.nn.Sequential` of its layers, in which an
+activation is a module of its own. docs/export.md has the modules that PyTorch lacks.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,14 +28,14 @@ MAX_NAMED = 4  # tensors in a message
 
 
 def to_torch(model: Network, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Return the parameters as `nn.Module.load_state_dict` takes them.
+    """Return the parameters as `torch.nn.Module.load_state_dict` takes them.
 
     Parameters
     ----------
     model : Network
     names : sequence of str, optional
         The module's own names, such as "fc1", of the layers that have parameters, in order.
-        By default the indices in an `nn.Sequential` of all layers, where what a dense or
+        By default the indices in a `torch.nn.Sequential` of all layers, where what a dense or
         conv2d layer has as its activation is a module after it.
 
     Returns
@@ -74,7 +74,7 @@ def from_torch(
     *,
     source: str = "state dict",
 ) -> Network:
-    """Make a network of what `nn.Module.state_dict` returned.
+    """Make a network of what `torch.nn.Module.state_dict` returned.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def from_torch(
 def save_torch(model: Network, path: AnyPath, names: Sequence[str] | None = None) -> None:
     """Write `to_torch` as a safetensors file, atomically.
 
-    `safetensors.torch.load_file` reads what `load_state_dict` takes. Parameters and errors
+    ``safetensors.torch.load_file`` reads what `load_state_dict` takes. Parameters and errors
     are those of `to_torch`; OSError if the file cannot be written.
     """
     from safetensors.numpy import save
@@ -154,7 +154,7 @@ def load_torch(
 ) -> Network:
     """Read a safetensors file of a PyTorch module.
 
-    `safetensors.torch.save_file(module.state_dict(), path)` writes one. Parameters and
+    ``safetensors.torch.save_file(module.state_dict(), path)`` writes one. Parameters and
     errors are those of `from_torch`; also FileNotFoundError, and FormatError if it is not a
     safetensors file.
     """
