@@ -30,13 +30,12 @@ numpydoc_show_class_members = False
 
 # Single backquotes in docstrings are links, and those that lead nowhere are warnings. Words
 # without a capital or a dot may be parameters instead, as X and T_max are; `ax.images` and
-# `net.params` are attributes of one: these need no target, nor do names of other packages, nor
-# anything of several words.
+# `net.params` are attributes of one: these need no target, nor do names of other packages.
 nitpicky = True
 default_role = "py:obj"
-PREFIXES = "ax|history|model|net|network_|run|self|nn|numpy|safetensors|sklearn|torch"
+PREFIXES = "ax|history|model|net|network_|run|self|numpy|sklearn|torch"
 nitpick_ignore_regex = [
-    ("py:obj", rf"[^.A-Z(]*(\(.*\))?|({PREFIXES})\..*|X|T_max|(?s:.*\s.*)"),
+    ("py:obj", rf"[^.A-Z(]*(\(.*\))?|({PREFIXES})\..*|X|T_max"),
     ("py:class", ".*"),  # types are words, "array of shape (n, 784)"
 ]
 
