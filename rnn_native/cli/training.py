@@ -21,7 +21,7 @@ def _add_train(commands: Any) -> None:
         "model",
         metavar="MODEL",
         type=arguments.model_name,
-        help="mlp, cnn, attention, xor, or an architecture file (JSON)",
+        help="mlp, cnn, attention, xor, or an architecture or recipe file (JSON)",
     )
     arguments.add_data(parser)
     arguments.add_threads(parser)
