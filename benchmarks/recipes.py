@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rnn_native as rn
-from report import machine
+from report import machine, write_into
 from rnn_native.recipes import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "data" / "recipes"
 PAGE = ROOT / "docs" / "recipes.md"
-BEGIN, END = "<!-- measured -->\n", "<!-- end -->\n"
 
 
 class Run(NamedTuple):
@@ -65,9 +64,7 @@ def main() -> None:
     rows = [row(path, [train(path, s + 1) for s in range(args.seeds)]) for path in paths]
     print(table(rows))
     if args.write:
-        before, rest = PAGE.read_text().split(BEGIN)
-        after = rest.split(END)[1]
-        PAGE.write_text(before + BEGIN + table(rows) + END + after)
+        write_into(PAGE, "recipes.py", table(rows))
 
 
 if __name__ == "__main__":

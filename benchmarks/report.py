@@ -159,6 +159,14 @@ def report(command: list[str], sections: list[Section]) -> str:
     )
 
 
+def write_into(page: Path, name: str, text: str) -> None:
+    """Put what a command measured into a page, between the comments that have its name."""
+    begin, end = f"<!-- measured by {name} -->\n", f"<!-- end of {name} -->\n"
+    before, rest = page.read_text().split(begin)
+    after = rest.split(end)[1]
+    page.write_text(before + begin + text + end + after)
+
+
 def machine() -> str:
     """One line about the processor and the system."""
     cpu = platform.processor() or platform.machine()

@@ -14,17 +14,20 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 import rnn_native as rn
-from report import Moment, load_between, machine, spread
+from report import Moment, load_between, machine, spread, write_into
 
 CLASSES = 10
 OURS = "rnn_native"
 PEERS = {"mnist": (OURS, "scikit-learn"), "table": (OURS, "scikit-learn", "PyTorch")}
 
 # By name: what is shown, the data, and the estimators' parameters.
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "sklearn.md"
+
 WORKLOADS = {
     "mnist-sgd": (
         "MNIST, 512 hidden, batch 64, sgd (momentum 0.9, rate 0.01)",
@@ -135,19 +138,26 @@ def rounds(name, args):
     return found
 
 
-def show(name, args):
+def section(name, args):
+    """Return a workload's table, and what `fit` adds to its epochs."""
     before = Moment.now()
     found = rounds(name, args)
-    print(f"\n## {WORKLOADS[name][0]}; {args.threads} threads, {args.epochs} epochs\n")
-    print("| peer | seconds an epoch | times ours | test accuracy, % |\n|---|---|---|---|")
+    lines = [
+        f"\n{WORKLOADS[name][0]}; {args.threads} threads, {args.epochs} epochs:\n",
+        "| peer | seconds an epoch | times ours | test accuracy, % |",
+        "|---|---|---|---|",
+    ]
     for peer, answers in found.items():
         ratios = [a["time"] / b["time"] for a, b in zip(answers, found[OURS], strict=True)]
         hits = [100 * a["accuracy"] for a in answers]
         times = [a["time"] for a in answers]
-        print(f"| {peer} | {spread(times)} | {spread(ratios)} | {spread(hits)} |")
+        lines.append(f"| {peer} | {spread(times)} | {spread(ratios)} | {spread(hits)} |")
     overhead = statistics.median(100 * a["overhead"] for a in found[OURS])
-    print(f"\n`fit` takes {overhead:.2f} % more than its native epochs. ", end="")
-    print(load_between(before, Moment.now()), flush=True)
+    lines.append(
+        f"\n`fit` takes {overhead:.2f} % more than its native epochs. "
+        f"{load_between(before, Moment.now())}\n"
+    )
+    return "\n".join(lines)
 
 
 def main():
@@ -157,14 +167,18 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=100_000, help="at most")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="into docs/sklearn.md")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
         print(json.dumps(measure(*json.loads(args.measure))))
         return
-    print(f"Machine: {machine()}.")
+    text = f"Machine: {machine()}.\n"
     for name in args.workloads or WORKLOADS:
-        show(name, args)
+        text += section(name, args)
+    print(text)
+    if args.write:
+        write_into(PAGE, "sklearn_mlp.py", text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Seconds from the start of a process to a model of a test accuracy, beside PyTorch.
 
-    python benchmarks/time_to_accuracy.py --data FOLDER [--rounds 3] [--write FILE]
+    python benchmarks/time_to_accuracy.py --data FOLDER [--rounds 3] [--write]
 
 Each recipe is trained by a fresh process that imports, reads MNIST's gzipped files, trains
 and tests; the processes take turns. PyTorch's own recipe is the same (peers/recipe_torch.py).
@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from report import machine, spread
+from report import machine, spread, write_into
 
 HERE = Path(__file__).resolve().parent
 RECIPES = HERE.parent / "data" / "recipes"
+PAGE = HERE.parent / "docs" / "recipes.md"
 GOALS = {"fast-97": 0.97, "fast-98": 0.98, "fast-99": 0.99}
 PEERS = {
     "rnn_native": ["recipe_rnn_native.py"],
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder with MNIST's gzipped files")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--write", type=Path, help="Markdown file")
+    parser.add_argument("--write", action="store_true", help="into docs/recipes.md")
     args = parser.parse_args()
     head = "| to reach | recipe | who | seconds | times ours | test accuracy, mean, % |"
     table = [machine(), "", head, "|---|---|---|---|---|---|"]
@@ -82,7 +83,7 @@ def main() -> None:
     text = "\n".join(table) + "\n"
     print(text)
     if args.write:
-        args.write.write_text(text)
+        write_into(PAGE, "time_to_accuracy.py", text)
 
 
 if __name__ == "__main__":
