@@ -195,6 +195,12 @@ def test_gradients_within_the_norm_are_left_alone():
     assert free.weights.tobytes() == clipped.weights.tobytes()
 
 
+def test_clipping_of_gradients_whose_squares_are_beyond_float32(level):
+    net = bias_net([0, 0], {"type": "sgd"})
+    got = bias_step(net, [3e25, 4e25], 1.0, clip_norm=1.0)
+    np.testing.assert_allclose(got, [-0.6, -0.8], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -3,6 +3,7 @@
 #include "../base/simd.h"
 
 #include <math.h>
+#include <string.h>
 
 /* v = momentum * v + g; p -= lr * v, or with nesterov p -= lr * (g + momentum * v).
  * g takes penalty * p first, as in PyTorch.             Sutskever et al. 2013 */
@@ -53,28 +54,33 @@ adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, flo
     }
 }
 
-/* Numbers that sum_of_squares adds up in float32, by lane, before it goes on in float64. */
-#define SQUARES_BLOCK 1024
+/* As many numbers as fill a vector in float64. */
+typedef float v_half __attribute__((vector_size(2 * VL)));
+typedef double v_double __attribute__((vector_size(4 * VL)));
 
+/* Sums side by side, which would wait for each other's additions. */
+#define SQUARE_SUMS 4
+
+/* In float64: squares of float32 need not fit into float32. */
 static double
 sum_of_squares(const float *x, int n)
 {
+    v_double sum[SQUARE_SUMS] = {{0}};
+    const int width = VL / 2;
     double total = 0;
-    for (int begin = 0; begin < n; begin += SQUARES_BLOCK) {
-        int end = n - begin < SQUARES_BLOCK ? n : begin + SQUARES_BLOCK;
-        vf sum = {0}, other = {0};
-        int i = begin;
-        for (; i + 2 * VL <= end; i += 2 * VL) {
-            vf a = v_load(x + i), b = v_load(x + i + VL);
-            sum += a * a;
-            other += b * b;
+    int i = 0;
+    for (; i + SQUARE_SUMS * width <= n; i += SQUARE_SUMS * width)
+        for (int s = 0; s < SQUARE_SUMS; s++) {
+            v_half part;
+            memcpy(&part, x + i + s * width, sizeof part);
+            v_double v = __builtin_convertvector(part, v_double);
+            sum[s] += v * v;
         }
-        for (; i < end; i += VL) {
-            vf a = v_load_part(x + i, end - i < VL ? end - i : VL);
-            sum += a * a;
-        }
-        total += v_sum(sum + other);
-    }
+    for (int s = 0; s < SQUARE_SUMS; s++)
+        for (int lane = 0; lane < width; lane++)
+            total += sum[s][lane];
+    for (; i < n; i++)
+        total += (double)x[i] * x[i];
     return total;
 }
 
