@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 INT_MAX = 2**31 - 1
@@ -79,3 +80,30 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads, 1 to 64 (never changes a result)",
     )
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """Add --config and --optimizer."""
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="training configuration (JSON)"
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=["sgd", "adam", "adamw"],
+        help="default: sgd, or the config's",
+    )
+
+
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
+    """Add --batch-size."""
+    parser.add_argument(
+        "--batch-size",
+        type=COUNT,
+        metavar="N",
+        help="mlp: 64, cnn and attention: 32",
+    )
+
+
+def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return those of the options that were given."""
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}

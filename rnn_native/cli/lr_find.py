@@ -23,20 +23,8 @@ def add_commands(commands: Any) -> None:
     )
     arguments.add_data(parser)
     arguments.add_threads(parser)
-    parser.add_argument(
-        "--config", metavar="FILE", type=Path, help="training configuration (JSON)"
-    )
-    parser.add_argument(
-        "--optimizer",
-        choices=["sgd", "adam", "adamw"],
-        help="default: sgd, or the config's",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=arguments.COUNT,
-        metavar="N",
-        help="mlp: 64, cnn and attention: 32",
-    )
+    arguments.add_configuration(parser)
+    arguments.add_batch_size(parser)
     parser.add_argument(
         "--seed",
         type=arguments.SEED,
@@ -80,9 +68,7 @@ def lr_find(args: argparse.Namespace) -> int:
     if args.plot is not None:
         check_target(args.plot)
     names = ("config", "optimizer", "batch_size", "seed")
-    given: Any = {name: getattr(args, name) for name in names}
-    given = {name: value for name, value in given.items() if value is not None}
-    model, recipe = models.untrained(args.model, **given)
+    model, recipe = models.untrained(args.model, **arguments.given(args, *names))
     data = datasets.open_dataset(args.data)
     search = model.lr_find(
         data.x_train,

@@ -25,14 +25,7 @@ def _add_train(commands: Any) -> None:
     )
     arguments.add_data(parser)
     arguments.add_threads(parser)
-    parser.add_argument(
-        "--config", metavar="FILE", type=Path, help="training configuration (JSON)"
-    )
-    parser.add_argument(
-        "--optimizer",
-        choices=["sgd", "adam", "adamw"],
-        help="default: sgd, or the config's",
-    )
+    arguments.add_configuration(parser)
     # Values that are not given stay None: the recipe, or the run to resume, has them.
     parser.add_argument(
         "--epochs",
@@ -40,12 +33,7 @@ def _add_train(commands: Any) -> None:
         metavar="N",
         help="mlp: 10, cnn: 3, attention: 8, xor: 1000000",
     )
-    parser.add_argument(
-        "--batch-size",
-        type=arguments.COUNT,
-        metavar="N",
-        help="mlp: 64, cnn and attention: 32",
-    )
+    arguments.add_batch_size(parser)
     parser.add_argument(
         "--lr", type=arguments.RATE, metavar="RATE", help="learning rate (0.01)"
     )
@@ -112,7 +100,7 @@ def train(args: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", "training interrupted")
     name = Path(args.model).stem
     out = args.out or Path("runs", name)
-    options = _given(args, "epochs", "lr", "seed")
+    options = arguments.given(args, "epochs", "lr", "seed")
     options["verbose"] = 0 if args.quiet or args.json else "auto"
     start = _train_xor if args.model == "xor" else _train_model
     result = start(args, out, options)
@@ -139,17 +127,15 @@ def train(args: argparse.Namespace) -> int:
     return outcome.OK
 
 
-def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-
-
 def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
     import rnn_native as rn
 
     options.update(
-        _given(args, "batch_size", "validation_split", "stratify", "patience", "threads")
+        arguments.given(
+            args, "batch_size", "validation_split", "stratify", "patience", "threads"
+        )
     )
-    options.update(_given(args, "config", "optimizer"))
+    options.update(arguments.given(args, "config", "optimizer"))
     if options.get("patience") == 0:
         options["patience"] = None
     if args.resume:
