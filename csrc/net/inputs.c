@@ -6,6 +6,7 @@
 
 /* Parts of a step's key beside those of layers, which count from 0. */
 #define AUGMENTATION_PART (UINT64_C(1) << 32)
+#define MIXUP_PART (UINT64_C(2) << 32)
 
 /* Bytes that the processor fetches at once. */
 #define CACHE_LINE 64
@@ -139,8 +140,9 @@ rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end, in
 
 /* Joehnk 1964: of two even numbers' powers with a sum of at most 1, the share of one. */
 double
-rnn_draw_share(double alpha, uint64_t key)
+rnn_draw_share(double alpha, uint64_t step_key)
 {
+    uint64_t key = rnn_mask_key(step_key, MIXUP_PART);
     for (uint64_t i = 0;; i += 2) {
         double a = pow(rnn_mask_bits(key, i) / 4294967296.0, 1 / alpha);
         double b = pow(rnn_mask_bits(key, i + 1) / 4294967296.0, 1 / alpha);

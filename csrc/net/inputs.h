@@ -15,8 +15,8 @@ void rnn_augment_rows(const rnn_level *level, float *rows, int n,
                       float *scratch);
 
 /* Each row's share of the mix with the next row of the batch: from Beta(alpha, alpha), as
- * `key` draws it. */
-double rnn_draw_share(double alpha, uint64_t key);
+ * the step's key draws it. */
+double rnn_draw_share(double alpha, uint64_t step_key);
 
 /* Rows' losses and gradients, weighted where rows have weights, to those of the mix: share
  * times their own and the rest times those of the next row's target (Zhang et al. 2018). */

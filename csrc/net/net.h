@@ -154,9 +154,8 @@ int64_t rnn_schedule_steps(const rnn_schedule *schedule);
 
 /* Trains schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
  * before its batch's update, penalties included; with weighted_mean a batch counts as often
- * as it has rows. On RNN_ENONFINITE the parameters are those
- * before the batch at
- * (*epoch, *batch), counted from 0; of a net with a fused epoch, those before the epoch.
+ * as it has rows. On RNN_ENONFINITE the parameters are those before the batch at (*epoch,
+ * *batch), counted from 0; of a net with a fused epoch, those before the epoch.
  * Parameters are looked at before the first epoch and after each: a weight that meets only
  * zeros could otherwise stay NaN unseen. */
 rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,

@@ -6,9 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Part of a step's key, beside those of layers, which count from 0. */
-#define MIXUP_PART (UINT64_C(2) << 32)
-
 /* Rows that evaluate and predict take at a time. */
 #define EVALUATE_ROWS 128
 
@@ -64,7 +61,7 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, in
     rnn_net *net = r->net;
     r->key = rnn_mask_key(schedule->seed, (uint64_t)(schedule->step + step));
     if (schedule->mixup > 0)
-        r->share = rnn_draw_share(schedule->mixup, rnn_mask_key(r->key, MIXUP_PART));
+        r->share = rnn_draw_share(schedule->mixup, r->key);
     rnn_run_prepare(r);
     rnn_score batch_score = rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
     if (!isfinite(batch_score.loss))
