@@ -403,6 +403,17 @@ def _pool_model(name, filters, kernel, shape, rows, padding=1, first="relu"):
     return Case(name, [*layers, dense(10)], shape, SOFTMAX, rows, blank=True)
 
 
+def _patch_model(name, shape, rows, patch=2, heads=1, above=None):
+    """Patches up to attention, which are one step, with some layers above."""
+    layers = [patch_embed(patch, 12), position("xavier"), activation("relu")]
+    layers += [self_attention(heads), above or dense(20, "relu")]
+    if above is None:
+        layers += [dense(12), mean_pool()]
+    elif above["type"] == "dense":
+        layers += [flatten()]
+    return Case(name, [*layers, dense(10)], shape, SOFTMAX, rows, blank=True)
+
+
 BLANKS = [
     Case("blank dense", [dense(150, "relu"), dense(10)], (90,), SOFTMAX, 20, blank=True),
     Case("blank wide dense", [dense(600, "relu")], (70,), SQUARES, 70, blank=True),
@@ -442,26 +453,15 @@ BLANKS = [
         11,
         blank=True,
     ),
-    *(
-        Case(
-            f"blank patches, {heads} heads",
-            [
-                patch_embed(2, 12),
-                position("xavier"),
-                activation("relu"),
-                self_attention(heads),
-                dense(20, "relu"),
-                dense(12),
-                mean_pool(),
-                dense(10),
-            ],
-            (channels, 12, 10),
-            SOFTMAX,
-            rows,
-            blank=True,
-        )
-        for heads, channels, rows in [(1, 1, 19), (3, 2, 3)]
-    ),
+    _patch_model("blank patches, 1 heads", (1, 12, 10), 19),
+    _patch_model("blank patches, 3 heads", (2, 12, 10), 3, heads=3),
+    _patch_model("blank patches, sigmoid", (1, 12, 10), 5, above=dense(20, "sigmoid")),
+    _patch_model("blank patches, gelu", (1, 12, 10), 5, above=dense(20, "gelu")),
+    _patch_model("blank patches under a linear layer", (1, 12, 10), 3, above=dense(7)),
+    _patch_model("blank patches, no layer above", (1, 12, 10), 3, above=flatten()),
+    _patch_model("blank patches, few tokens", (1, 4, 4), 3, above=dense(60, "relu")),
+    _patch_model("large patches", (2, 30, 18), 3, patch=6),
+    _patch_model("large patches, 3 heads", (2, 30, 18), 3, patch=6, heads=3),
 ]
 
 LAYERS = CONV + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS + BLANKS

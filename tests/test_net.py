@@ -47,6 +47,24 @@ def test_gradients_match_twin(case, level):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+def test_backprop_matches_twin(case, level):
+    """Down to the inputs, which training never asks for."""
+    x, y, params = arrays(case)
+    mode = reference.training_mode(0, 0)
+    out, caches = reference.forward(case.layers, params, x, mode)
+    dout = np.random.default_rng(5).normal(size=out.shape)
+    dinp, grads = reference.backward(case.layers, params, caches, dout)
+    x32, _ = native_arrays(case, x, y)
+    got, got_dinp, got_grads = native(case, params).backprop(x32, np.float32(dout))
+    for mine, twins in (
+        (got, out),
+        (got_dinp, dinp.reshape(len(x), -1)),
+        (got_grads, reference.flatten(grads)),
+    ):
+        assert np.linalg.norm(mine - twins) < 3e-6 * np.linalg.norm(twins) + 1e-6
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_training_matches_twin(case, level):
     x, y, params = arrays(case)
     order = np.random.default_rng(3).permutation(case.rows).astype(np.int32)

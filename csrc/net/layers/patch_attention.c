@@ -68,11 +68,11 @@ patch_attention_cache_of(const rnn_layer *layer, const rnn_io *io,
     return c;
 }
 
-/* Scratch of a slice: q, k, v or their gradients for live tokens; gradients of tokens; two
- * for attention itself; then sums over rows: of gradients of blank tokens' q, k, v, and of
- * those of the weights and biases side by side. */
+/* Scratch of a slice: q, k, v or their gradients for live tokens; gradients of tokens and
+ * patches; two for attention itself; then sums over rows: of gradients of blank tokens' q,
+ * k, v, and of those of the weights and biases side by side. */
 typedef struct {
-    float *live_qkv, *dtokens, *scores, *held, *blank_qkv, *weight, *bias;
+    float *live_qkv, *dtokens, *dpatches, *scores, *held, *blank_qkv, *weight, *bias;
 } patch_attention_scratch;
 
 static patch_attention_scratch
@@ -80,7 +80,8 @@ patch_attention_scratch_of(const rnn_io *io, const patch_attention_sizes *z)
 {
     patch_attention_scratch s = {.live_qkv = io->scratch};
     s.dtokens = s.live_qkv + (ptrdiff_t)z->T * z->qkv;
-    s.scores = s.dtokens + (ptrdiff_t)z->T * (z->D > z->length ? z->D : z->length);
+    s.dpatches = s.dtokens + (ptrdiff_t)z->T * (z->D > z->length ? z->D : z->length);
+    s.scores = s.dpatches + (ptrdiff_t)z->T * z->length;
     s.held = s.scores + (ptrdiff_t)z->T * z->T;
     s.blank_qkv = s.held + (ptrdiff_t)z->T * z->D + RNN_READ_SLACK;
     s.weight = s.blank_qkv + (ptrdiff_t)z->T * z->qkv;
@@ -224,15 +225,15 @@ patch_attention_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     patch_attention_sizes z = patch_attention_sizes_of(layer);
     patch_attention_shared shared = patch_attention_shared_of(io, &z);
     patch_attention_scratch s = patch_attention_scratch_of(io, &z);
-    float *tokens = s.live_qkv, *dpatches = tokens + (ptrdiff_t)z.T * z.D;
+    float *tokens = s.live_qkv;
     for (int b = 0; b < io->rows; b++) {
         patch_attention_cache c = patch_attention_cache_of(layer, io, &z, b);
         merge_tokens(tokens, c.tokens, shared.tokens, c.live, *c.n, z.T, z.D);
         tokens_backward(s.dtokens, c.qkv, tokens, &shared, z.T, &z);
-        dense_backward_input(dpatches, s.dtokens,
+        dense_backward_input(s.dpatches, s.dtokens,
                              patch_attention_param(layer, io, PA_PATCH), z.T, z.length, z.D,
                              0, z.length);
-        image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, dpatches, z.C, z.H,
+        image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, s.dpatches, z.C, z.H,
                            z.W, z.size);
     }
 }
