@@ -393,6 +393,44 @@ v_odds(vf a, vf b)
     return V_SHUFFLE(a, b, 1, 2, VL + 1, 2);
 }
 
+/* a's and b's lanes in turn, from the lower halves of both; from the upper ones. */
+#if VL == 16
+#define V_ZIP(a, b, i)                                                                    \
+    __builtin_shufflevector(a, b, i, i + 16, i + 1, i + 17, i + 2, i + 18, i + 3, i + 19, \
+                            i + 4, i + 20, i + 5, i + 21, i + 6, i + 22, i + 7, i + 23)
+#elif VL == 8
+#define V_ZIP(a, b, i) \
+    __builtin_shufflevector(a, b, i, i + 8, i + 1, i + 9, i + 2, i + 10, i + 3, i + 11)
+#else
+#define V_ZIP(a, b, i) __builtin_shufflevector(a, b, i, i + 4, i + 1, i + 5)
+#endif
+
+static inline vf
+v_zip_lower(vf a, vf b)
+{
+    return V_ZIP(a, b, 0);
+}
+
+static inline vf
+v_zip_upper(vf a, vf b)
+{
+    return V_ZIP(a, b, VL / 2);
+}
+
+/* x * 2^n for whole n in [-126, 128]. */
+static inline vf
+v_scale(vf x, vf n)
+{
+#if VL == 16
+    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
+#else
+    /* In two factors: 2^128 alone does not fit. */
+    vi power = __builtin_convertvector(n, vi);
+    vi half = power >> 1;
+    return x * (vf)((half + 127) << 23) * (vf)((power - half + 127) << 23);
+#endif
+}
+
 /* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln(2)/2; Taylor polynomial of degree 7 in r.
  * ln 2 is split in two so that x - n ln 2 is exact to the last bit (Cody and Waite 1980).
  * Below the smallest normal number the result is 0, above the largest infinity. */
@@ -412,11 +450,7 @@ v_exp(vf x)
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    /* In two factors: 2^128 alone does not fit, and n = 128 is in range. */
-    vi power = __builtin_convertvector(n, vi);
-    vi half = power >> 1;
-    vf scaled = p * (vf)((half + 127) << 23) * (vf)((power - half + 127) << 23);
-    return v_select(v_less(x, v_set(-87.33654f)), v_set(0.0f), scaled);
+    return v_select(v_less(x, v_set(-87.33654f)), v_set(0.0f), v_scale(p, n));
 }
 
 static inline vf

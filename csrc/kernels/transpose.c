@@ -1,38 +1,41 @@
 #include "kernels.h"
 
-#include <string.h>
+#include "../base/simd.h"
 
-typedef float block_row __attribute__((vector_size(16)));
+/* One round of the perfect shuffle: rows i and i + VL/2 zipped become rows 2i and 2i + 1.
+ * After log2(VL) rounds row i is what column i was. */
+static inline __attribute__((always_inline)) void
+zip_rows(vf to[VL], const vf from[VL])
+{
+    for (int i = 0; i < VL / 2; i++) {
+        to[2 * i] = v_zip_lower(from[i], from[i + VL / 2]);
+        to[2 * i + 1] = v_zip_upper(from[i], from[i + VL / 2]);
+    }
+}
 
-/* A block of 4 x 4, in registers. */
+/* A block of VL x VL, in registers. */
 static inline void
 transpose_block(float *to, int to_step, const float *from, int from_step)
 {
-    block_row a, b, c, d;
-    memcpy(&a, from, sizeof a);
-    memcpy(&b, from + from_step, sizeof b);
-    memcpy(&c, from + 2 * (ptrdiff_t)from_step, sizeof c);
-    memcpy(&d, from + 3 * (ptrdiff_t)from_step, sizeof d);
-    block_row ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    block_row ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    block_row cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    block_row cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-    b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-    c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-    d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
-    memcpy(to, &a, sizeof a);
-    memcpy(to + to_step, &b, sizeof b);
-    memcpy(to + 2 * (ptrdiff_t)to_step, &c, sizeof c);
-    memcpy(to + 3 * (ptrdiff_t)to_step, &d, sizeof d);
+    vf a[VL], b[VL];
+    for (int i = 0; i < VL; i++)
+        a[i] = v_load(from + (ptrdiff_t)i * from_step);
+    zip_rows(b, a);
+    zip_rows(a, b);
+    for (int width = 4; width < VL; width *= 2) {
+        zip_rows(b, a);
+        memcpy(a, b, sizeof a);
+    }
+    for (int i = 0; i < VL; i++)
+        v_store(to + (ptrdiff_t)i * to_step, a[i]);
 }
 
 static void
 transpose(float *to, int to_step, const float *from, int from_step, int m, int n)
 {
-    int whole_m = m / 4 * 4, whole_n = n / 4 * 4;
-    for (int i = 0; i < whole_m; i += 4)
-        for (int j = 0; j < whole_n; j += 4)
+    int whole_m = m / VL * VL, whole_n = n / VL * VL;
+    for (int i = 0; i < whole_m; i += VL)
+        for (int j = 0; j < whole_n; j += VL)
             transpose_block(to + (ptrdiff_t)j * to_step + i, to_step,
                             from + (ptrdiff_t)i * from_step + j, from_step);
     for (int i = 0; i < m; i++)
