@@ -36,7 +36,6 @@ LEARNING_RATE = 0.01
 WARM_UP_BATCHES = 8
 MIN_EPOCHS = 3
 PREDICTIONS = 500
-MAX_ROW_SLICES, ROWS_A_SLICE = 8, 8  # csrc/net/layer.h, layer.c
 
 # ---- counting ----
 
@@ -151,20 +150,23 @@ def live_windows(images: NDArray[Any], kernel: int) -> float:
 def executed_attention(net: Network, x: Rows, batch_size: int) -> float:
     """Return the attention model's multiply-adds for one image, blank patches left out.
 
-    Patch embedding, queries, keys and values, and their gradients, are computed for
-    patches that are not blank: times the share of those. The tokens of blank patches are
-    the same in every image: all of them forward once a batch, backward once for each
-    slice of its rows. Scores are computed for all tokens. The dense layer under the mean
-    comes after it, once an image instead of once a token.
+    Keys and values are the tokens themselves: Wq Wk^T and Wv W, W the dense layer's above,
+    are made once a batch, and gradients taken back to their factors once a batch. Patch
+    embedding, queries and their gradients are computed for patches that are not blank:
+    times the share of those. The tokens of blank patches are the same in every image:
+    once a batch. Scores are computed for all tokens. The dense layer under the mean comes
+    after it, once an image instead of once a token.
     """
     embed, _, _, attention, first, second, _, last = layer_products(net)
-    tokens = net._net.layers[0]["shape"][0]
+    tokens, width = net._net.layers[0]["shape"]
+    units = first.weights // (tokens * width)
     share = live_patches(x.reshape(-1, *net.input_shape[-2:]), net.specs[0]["patch_size"])
     scores = attention.total - 3 * attention.weights
-    slices = min(MAX_ROW_SLICES, max(batch_size // ROWS_A_SLICE, min(batch_size, 2)))
-    blank = attention.weights * (1 + 2 * slices) / batch_size
-    live = share * (embed.total + 3 * attention.weights)
-    return live + blank + scores + first.total + second.total / tokens + last.total
+    live = share * (embed.total + 3 * tokens * width * width)
+    blank = 3 * tokens * width * width
+    factors = 3 * width * width * (width + units)
+    once = (blank + factors) / batch_size
+    return live + once + scores + first.total + second.total / tokens + last.total
 
 
 def live_patches(images: NDArray[Any], size: int) -> float:
@@ -547,10 +549,11 @@ def _line(speed: Speed, peaks: Peaks) -> str:
 
 
 def _profile_lines(speed: Speed) -> list[str]:
+    wide = max(len(row.step) for row in speed.profile) + 2
     return [
         f"{speed.name}: seconds an epoch, summed over threads",
         *(
-            f"  {row.step:<28}{row.work:<10}{row.seconds:>9.4f}{row.percent:>7.1f} %"
+            f"  {row.step:<{wide}}{row.work:<10}{row.seconds:>9.4f}{row.percent:>7.1f} %"
             for row in speed.profile
         ),
     ]

@@ -79,14 +79,15 @@ def test_executed_cnn_by_hand():
 
 def test_executed_attention_by_hand():
     net, x = net_of("attention"), np.zeros((2, 784), np.uint8)
-    # Blank tokens once forward and, with 4 slices of 8 rows, 4 times 2 products backward
-    # for 32 images; scores; the dense layers, the second once an image: 401,408 / 49.
-    blank = 602_112 * 9 / 32
+    # For 32 images once: blank tokens' queries and two products backward, 49 x 64 x 64
+    # each; 64 x 64 x 64 and 64 x 64 x 128 for the products of weights, and two each backward.
+    # Scores; the dense layers, the second once an image: 401,408 / 49.
+    once = (3 * 200_704 + 3 * 262_144 + 3 * 524_288) / 32
     always = 3 * 307_328 + 3 * 401_408 + 3 * 8_192 + 3 * 640
-    assert bench.executed_attention(net, x, 32) == blank + always
+    assert bench.executed_attention(net, x, 32) == once + always
     x[0, 14 * 28 + 14] = 1  # one patch of 98
-    one = (2 * 50_176 + 3 * 602_112) / 98
-    assert bench.executed_attention(net, x, 32) == pytest.approx(blank + always + one)
+    one = (2 * 50_176 + 3 * 200_704) / 98
+    assert bench.executed_attention(net, x, 32) == pytest.approx(once + always + one)
 
 
 def test_live_shares_agree_with_a_look_at_each_place(digits):

@@ -414,9 +414,17 @@ ATTENTION = Case(
     SOFTMAX,
     70,
 )
+TIED = Case(
+    "attention under a dense layer",
+    [*ATTENTION.layers[:4], dense(128, "relu"), dense(64), mean_pool(), dense(10)],
+    (1, 28, 28),
+    SOFTMAX,
+    70,
+    blank=True,
+)
 
 
-@pytest.mark.parametrize("case", [CNN, ATTENTION], ids=str)
+@pytest.mark.parametrize("case", [CNN, ATTENTION, TIED], ids=str)
 def test_bits_do_not_depend_on_threads(case, level):
     x, y, params = arrays(case)
     x, y = native_arrays(case, x, y)
@@ -432,7 +440,7 @@ def test_bits_do_not_depend_on_threads(case, level):
         assert result[0].tobytes() == results[0][0].tobytes()
 
 
-@pytest.mark.parametrize("case", [CNN, ATTENTION], ids=str)
+@pytest.mark.parametrize("case", [CNN, ATTENTION, TIED], ids=str)
 def test_row_alone_equals_row_in_batch(case, level):
     x, y, params = arrays(case)
     x, _ = native_arrays(case, x, y)

@@ -1,18 +1,33 @@
 #include "kernels.h"
 
+#include "../base/simd.h"
+
 #include <math.h>
 #include <string.h>
+
+/* From row to row of a transpose: loads of its rows then cross no cache line. */
+static int
+transposed_step(int T)
+{
+    return (T + VL - 1) / VL * VL;
+}
+
+static size_t
+attention_held(int T, int d)
+{
+    return (size_t)transposed_step(T) * (size_t)d;
+}
 
 static void
 attention_forward(float *context, float *alpha, const float *q, const float *k,
                   const float *v, int step, float *transposed, int T, int D, int heads)
 {
-    int d = D / heads;
+    int d = D / heads, wide = transposed_step(T);
     float scale = 1.0f / sqrtf((float)d);
     for (int h = 0; h < heads; h++) {
         float *a = alpha + (ptrdiff_t)h * T * T;
-        transpose(transposed, T, k + h * d, step, T, d);
-        gemm(a, T, q + h * d, step, 1, transposed, T, T, T, d, scale, 0.0f);
+        transpose(transposed, wide, k + h * d, step, T, d);
+        gemm(a, T, q + h * d, step, 1, transposed, wide, T, T, d, scale, 0.0f);
         softmax(a, a, T, 0, T);
         gemm(context + h * d, D, a, T, 1, v + h * d, step, T, d, T, 1.0f, 0.0f);
     }
@@ -24,13 +39,13 @@ static void
 attention_backward(float *q, float *k, float *v, int step, const float *dcontext,
                    const float *alpha, float *dscores, float *held, int T, int D, int heads)
 {
-    int d = D / heads;
+    int d = D / heads, wide = transposed_step(T);
     float scale = 1.0f / sqrtf((float)d);
     for (int h = 0; h < heads; h++) {
         const float *a = alpha + (ptrdiff_t)h * T * T, *dc = dcontext + h * d;
         float *qh = q + h * d, *kh = k + h * d, *vh = v + h * d;
-        transpose(held, T, vh, step, T, d);
-        gemm(dscores, T, dc, D, 1, held, T, T, T, d, 1.0f, 0.0f);
+        transpose(held, wide, vh, step, T, d);
+        gemm(dscores, T, dc, D, 1, held, wide, T, T, d, 1.0f, 0.0f);
         gemm(vh, step, a, 1, T, dc, D, T, d, T, 1.0f, 0.0f);
         softmax_backward(dscores, dscores, a, T, 0, T);
         gemm(held, d, dscores, T, 1, kh, step, T, d, T, scale, 0.0f);
@@ -39,4 +54,20 @@ attention_backward(float *q, float *k, float *v, int step, const float *dcontext
             memcpy(qh + (ptrdiff_t)t * step, held + (ptrdiff_t)t * d,
                    (size_t)d * sizeof(float));
     }
+}
+
+/* dA = dC x^T, dS = softmax'(dA), dq = dS x; x counts twice, dx = A^T dC + dS^T q. */
+static void
+tied_attention_backward(float *q, float *x, const float *dcontext, const float *alpha,
+                        float *dscores, float *held, int T, int D)
+{
+    int wide = transposed_step(T);
+    float scale = 1.0f / sqrtf((float)D);
+    transpose(held, wide, x, D, T, D);
+    gemm(dscores, T, dcontext, D, 1, held, wide, T, T, D, 1.0f, 0.0f);
+    softmax_backward(dscores, dscores, alpha, T, 0, T);
+    gemm(held, D, dscores, T, 1, x, D, T, D, T, scale, 0.0f);
+    gemm(x, D, alpha, 1, T, dcontext, D, T, D, T, 1.0f, 0.0f);
+    gemm(x, D, dscores, 1, T, q, D, T, D, T, scale, 1.0f);
+    memcpy(q, held, (size_t)T * (size_t)D * sizeof(float));
 }

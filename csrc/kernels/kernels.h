@@ -362,25 +362,34 @@ static void patches_from_image(float *patches, const float *inp, int C, int H, i
 static void image_from_patches(float *dinp, const float *patches, int C, int H, int W,
                                int size);
 /* Indices of the patches that are not all zero, in order, and these patches themselves side
- * by side; returns how many there are. NaN is not zero. */
-static int live_patches(int32_t *live, float *kept, const float *patches, int T,
-                        int length);
+ * by side; returns how many there are. NaN is not zero. patches has room for all. */
+static int live_patches(int32_t *live, float *patches, const float *inp, int C, int H,
+                        int W, int size);
 static void add(float *out, const float *a, const float *b, int n);
 static void mean_over_tokens(float *out, const float *inp, int T, int D);
 static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
 
 /* ---- attention.c: one sequence (Vaswani et al. 2017, section 3.2) ---- */
 
+/* Floats of scratch for the transpose of T rows of d; its rows begin at cache lines. */
+static size_t attention_held(int T, int d);
+
 /* q, k, v (T,D) in rows `step` apart   context (T,D)   alpha (heads,T,T)
- * transposed: scratch of D/heads * T floats
+ * transposed: scratch of attention_held(T, D/heads)
  * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head. */
 static void attention_forward(float *context, float *alpha, const float *q, const float *k,
                               const float *v, int step, float *transposed, int T, int D,
                               int heads);
-/* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and D/heads * T floats */
+/* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and attention_held(T,
+ * D/heads) floats */
 static void attention_backward(float *q, float *k, float *v, int step,
                                const float *dcontext, const float *alpha, float *dscores,
                                float *held, int T, int D, int heads);
+/* The same for one head whose keys and values are both x (T,D): q and x become dq and dx.
+ */
+static void tied_attention_backward(float *q, float *x, const float *dcontext,
+                                    const float *alpha, float *dscores, float *held, int T,
+                                    int D);
 
 /* ---- losses: one double and one hit a row; the caller sums them in row order ---- */
 

@@ -1,17 +1,34 @@
 #include "kernels.h"
 
+#include "../base/simd.h"
+
 #include <string.h>
+
+/* The patch that begins at inp; returns whether all of it is zero. */
+static bool
+copy_patch(float *patch, const float *inp, int C, int H, int W, int size)
+{
+    uint32_t nonzero = 0;
+    for (int c = 0; c < C; c++)
+        for (int dy = 0; dy < size; dy++, patch += size) {
+            const float *from = inp + ((ptrdiff_t)c * H + dy) * W;
+            for (int i = 0; i < size; i += VL) {
+                int lanes = size - i < VL ? size - i : VL;
+                vf pixels = v_load_part(from + i, lanes);
+                v_store_part(patch + i, pixels, lanes);
+                nonzero |= v_nonzero(pixels);
+            }
+        }
+    return nonzero == 0;
+}
 
 static void
 patches_from_image(float *patches, const float *inp, int C, int H, int W, int size)
 {
-    for (int py = 0; py < H / size; py++)
-        for (int px = 0; px < W / size; px++)
-            for (int c = 0; c < C; c++)
-                for (int dy = 0; dy < size; dy++, patches += size)
-                    memcpy(patches,
-                           inp + ((ptrdiff_t)c * H + py * size + dy) * W + px * size,
-                           (size_t)size * sizeof(float));
+    int length = C * size * size;
+    for (int y = 0; y + size <= H; y += size)
+        for (int x = 0; x + size <= W; x += size, patches += length)
+            copy_patch(patches, inp + (ptrdiff_t)y * W + x, C, H, W, size);
 }
 
 static void
@@ -27,26 +44,24 @@ image_from_patches(float *dinp, const float *patches, int C, int H, int W, int s
 }
 
 static int
-live_patches(int32_t *live, float *kept, const float *patches, int T, int length)
+live_patches(int32_t *live, float *patches, const float *inp, int C, int H, int W, int size)
 {
-    int n = 0;
-    for (int t = 0; t < T; t++) {
-        const float *patch = patches + (ptrdiff_t)t * length;
-        int nonzero = 0;
-        for (int i = 0; i < length; i++)
-            nonzero |= patch[i] != 0;
-        if (!nonzero)
-            continue;
-        memcpy(kept + (ptrdiff_t)n * length, patch, (size_t)length * sizeof(float));
-        live[n++] = t;
-    }
+    int n = 0, t = 0, length = C * size * size;
+    for (int y = 0; y + size <= H; y += size)
+        for (int x = 0; x + size <= W; x += size, t++)
+            if (!copy_patch(patches + (ptrdiff_t)n * length, inp + (ptrdiff_t)y * W + x, C,
+                            H, W, size))
+                live[n++] = t;
     return n;
 }
 
 static void
 add(float *out, const float *a, const float *b, int n)
 {
-    for (int i = 0; i < n; i++)
+    int i = 0;
+    for (; i + VL <= n; i += VL)
+        v_store(out + i, v_load(a + i) + v_load(b + i));
+    for (; i < n; i++)
         out[i] = a[i] + b[i];
 }
 
@@ -63,7 +78,8 @@ mean_over_tokens(float *out, const float *inp, int T, int D)
 static void
 spread_over_tokens(float *dinp, const float *dout, int T, int D)
 {
-    for (int t = 0; t < T; t++)
-        for (int j = 0; j < D; j++)
-            dinp[(ptrdiff_t)t * D + j] = dout[j] / (float)T;
+    for (int j = 0; j < D; j++)
+        dinp[j] = dout[j] / (float)T;
+    for (int t = 1; t < T; t++)
+        memcpy(dinp + (ptrdiff_t)t * D, dinp, (size_t)D * sizeof(float));
 }

@@ -96,15 +96,20 @@ typedef struct {
     float alpha, beta;
 } reduce_job;
 
-/* target[i] = beta * target[i] + alpha * (the slices' own, in their order) */
+/* What the slices of rows have added up for a step, in their order, to the target, or to
+ * where FINISH finds it. */
 static void
-reduce_range(const reduce_job *job, size_t target, size_t partials, int begin, int end)
+reduce_step(const reduce_job *job, const rnn_step *step, int slice)
 {
     const rnn_net *net = job->run->net;
-    size_t at = (size_t)begin;
-    net->level->reduce(job->target + target + at, net->partials + partials + at,
+    bool finishes = step->layer.sums > 0;
+    float *to = finishes ? step->sums : job->target + step->param_offset;
+    int count = (int)rnn_step_sums(step);
+    int begin = rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice);
+    int end = rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice + 1);
+    net->level->reduce(to + begin, net->partials + step->partial_offset + begin,
                        net->partial_count, rnn_row_slices(job->run->rows), end - begin,
-                       job->alpha, job->beta);
+                       finishes ? 1.0f : job->alpha, finishes ? 0.0f : job->beta);
 }
 
 static void
@@ -114,12 +119,8 @@ reduce_slice(void *context, int slice)
     const rnn_net *net = job->run->net;
     int64_t clock = rnn_profile_begin(net);
     for (int i = net->first_trainable; i < net->n_steps; i++) {
-        const rnn_step *step = &net->steps[i];
-        int count = (int)step->layer.param_count;
-        if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
-            reduce_range(job, step->param_offset, step->partial_offset,
-                         rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice),
-                         rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice + 1));
+        if (net->steps[i].layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+            reduce_step(job, &net->steps[i], slice);
     }
     rnn_profile_end(net, slice, net->n_steps, RNN_WORK_REDUCE, clock);
 }
@@ -147,4 +148,7 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
         rnn_run_slices(r, reduce_slice, &job, RNN_MAX_ROW_SLICES,
                        (double)net->partial_count * rnn_row_slices(r->rows));
     }
+    for (i = net->first_trainable; i < net->n_steps; i++)
+        if (net->steps[i].layer.sums > 0)
+            rnn_run_once(r, i, RNN_FINISH, target, alpha, beta);
 }

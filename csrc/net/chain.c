@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-/* Rows that go through a chain at a time. */
-#define CHUNK_ROWS 8
-
 /* The gradient with respect to the outputs goes where backward begins. */
 static void
 score_rows(const rnn_chain *c, int begin, int end, int slice)
@@ -85,9 +82,9 @@ chain_slice(void *context, int slice)
     const rnn_chain *c = context;
     int first = rnn_row_begin(c->run->rows, slice);
     int last = rnn_row_begin(c->run->rows, slice + 1);
-    for (int begin = first; begin < last; begin += CHUNK_ROWS)
-        chain_rows(c, begin, begin + CHUNK_ROWS < last ? begin + CHUNK_ROWS : last, slice,
-                   begin == first);
+    for (int begin = first; begin < last; begin += RNN_CHUNK_ROWS)
+        chain_rows(c, begin, begin + RNN_CHUNK_ROWS < last ? begin + RNN_CHUNK_ROWS : last,
+                   slice, begin == first);
 }
 
 static double

@@ -99,19 +99,32 @@ is_relu(const rnn_layer *layer)
            && activation_of(layer)->forward == relu_forward;
 }
 
+static bool
+is_patch_attention(const rnn_layer *layers, int n_layers)
+{
+    return n_layers >= 4 && layers[0].type == &patch_embed_layer
+           && layers[1].type == &position_layer && is_relu(&layers[2])
+           && layers[3].type == &self_attention_layer;
+}
+
+static int
+fuse_tied_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    bool matches =
+        n_layers >= 5 && is_patch_attention(layers, n_layers)
+        && layers[4].type == &dense_layer
+        && tied_attention_fuse(fused, &layers[0], &layers[1], &layers[3], &layers[4]);
+    return matches ? 5 : 0;
+}
+
 static int
 fuse_patch_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 {
-    bool matches = n_layers >= 4 && layers[0].type == &patch_embed_layer
-                   && layers[1].type == &position_layer && is_relu(&layers[2])
-                   && layers[3].type == &self_attention_layer
+    bool matches = is_patch_attention(layers, n_layers)
                    && patch_attention_fuse(fused, &layers[0], &layers[1], &layers[3]);
     return matches ? 4 : 0;
 }
 
 static const rnn_fusion fusions[] = {
-    fuse_conv2d_pool,
-    fuse_pooled_dense,
-    fuse_patch_attention,
-    NULL,
+    fuse_conv2d_pool, fuse_pooled_dense, fuse_tied_attention, fuse_patch_attention, NULL,
 };

@@ -58,13 +58,15 @@ typedef struct {
  * OUTPUT, INPUT, PARAMS in this order. OUTPUT turns dout, the gradient with respect to what
  * the layer gave, into the one its products need, in place. INPUT is left out when nothing
  * below has parameters. PARAMS comes last because its target may be the parameters
- * themselves. */
+ * themselves. FINISH comes once a batch, for a layer whose PARAMS adds up something else
+ * than its gradients, which follow from that. */
 typedef enum {
     RNN_PREPARE,
     RNN_FORWARD,
     RNN_OUTPUT,
     RNN_INPUT,
     RNN_PARAMS,
+    RNN_FINISH,
     RNN_PASSES
 } rnn_pass;
 
@@ -84,6 +86,7 @@ typedef struct {
     const rnn_nonzeros *nonzeros; /* of inp, which is then not filled in; else NULL */
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
+    float *maps;    /* the same, and attention_maps shows them */
     float *scratch; /* layer->scratch floats, one's own */
     float *shared;  /* layer->shared floats for all rows and slices */
     float
@@ -93,6 +96,7 @@ typedef struct {
     const float *params;
     float *state;
     float *target; /* laid out as params: beta * target + alpha * gradient */
+    float *sums;   /* layer->sums floats, for FINISH */
     float alpha, beta;
 } rnn_io;
 
@@ -111,11 +115,12 @@ typedef struct {
 
 /* In place of a number of slices: the pass is given some rows of the batch, and
  * neighbouring layers of this kind take the rows through all of them before the next rows
- * come. PARAMS by rows is given a target of the slice's own; these are added up in the
- * order of slices.
+ * come; backward is given the same rows at a time as forward. PARAMS by rows is given a
+ * target of the slice's own; these are added up in the order of slices.
  */
 #define RNN_BY_ROWS (-1)
 #define RNN_MAX_ROW_SLICES 8
+#define RNN_CHUNK_ROWS 8 /* at most so many rows at a time */
 
 struct rnn_layer {
     const rnn_layer_type *type;
@@ -130,12 +135,13 @@ struct rnn_layer {
     size_t scratch;                  /* floats that a pass may write and forget */
     size_t shared;                   /* floats from PREPARE, or statistics of a batch */
     size_t packed;                   /* floats of a working copy of parameters; 0: none */
-    bool takes_nonzeros;     /* FORWARD and PARAMS can do with the nonzeros of inp */
-    bool is_identity;        /* gives the numbers that it got: may be left out */
+    size_t sums;         /* floats that PARAMS by rows adds up for FINISH; 0: no FINISH */
+    bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
+    bool is_identity;    /* gives the numbers that it got: may be left out */
     int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass */
-    double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay */
+    double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay; those
+                                of PREPARE and FINISH are a batch's */
     rnn_shape maps;          /* what attention_maps shows of a row; rank 0: nothing */
-    size_t maps_offset;      /* where it lies in the row's part of cache, in floats */
 };
 
 /* Appends a parameter; false when its size does not fit. */

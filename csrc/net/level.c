@@ -51,6 +51,7 @@
 
 #include "layers/patch_attention.c"
 #include "layers/pooled_dense.c"
+#include "layers/tied_attention.c"
 
 #include "fuse.c"
 #include "optimizers.c"

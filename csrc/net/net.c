@@ -28,6 +28,18 @@ rnn_net_in_size(const rnn_net *net)
     return rnn_shape_size(&net->input);
 }
 
+size_t
+rnn_step_maps(const rnn_step *step)
+{
+    return step->layer.maps.rank > 0 ? (size_t)rnn_shape_size(&step->layer.maps) : 0;
+}
+
+size_t
+rnn_step_sums(const rnn_step *step)
+{
+    return step->layer.sums > 0 ? step->layer.sums : step->layer.param_count;
+}
+
 int
 rnn_net_out_size(const rnn_net *net)
 {
@@ -104,7 +116,7 @@ plan_steps(rnn_net *net)
         step->state_offset = net->state_offset[i];
         step->partial_offset = net->partial_count;
         if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
-            net->partial_count += step->layer.param_count;
+            net->partial_count += rnn_step_sums(step);
         net->n_steps++;
     }
     net->first_trainable = 0;
@@ -235,8 +247,10 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
         BLOCK(step->out, n, (size_t)layer->out_size, float);
         BLOCK(step->dout, n, (size_t)layer->out_size, float);
         BLOCK(step->cache, n, layer->cache, float);
+        BLOCK(step->maps, n, rnn_step_maps(step), float);
         BLOCK(step->scratch, layer->scratch, (size_t)rnn_row_slices(rows), float);
         BLOCK(step->shared, layer->shared, 1, float);
+        BLOCK(step->sums, layer->sums, 1, float);
     }
     BLOCK(net->targets, n, net->loss->targets == RNN_LABELS ? 1 : out, int32_t);
     BLOCK(net->weights, n, 1, float);

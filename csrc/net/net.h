@@ -19,8 +19,10 @@ typedef struct {
     float *out;
     float *dout;    /* gradient with respect to out */
     float *cache;   /* of all rows */
+    float *maps;    /* of all rows */
     float *scratch; /* of all slices of rows */
     float *shared;
+    float *sums;
     float *packed; /* its working copy of parameters, in net->packed; or NULL */
 } rnn_step;
 
@@ -47,7 +49,7 @@ typedef struct {
     size_t *param_offset; /* of each layer, in floats from params */
     size_t *state_offset; /* the same: state follows the parameters */
     size_t param_count, state_count;
-    size_t partial_count; /* parameters whose gradients come by slices of rows */
+    size_t partial_count; /* what is added up by slices of rows */
     float *params;        /* param_count + state_count floats */
     float *grads;         /* NULL until something needs it */
     float *moments;       /* n_moments * param_count floats: what the optimiser keeps */
@@ -85,6 +87,12 @@ void rnn_net_free(rnn_net *net);
 
 int rnn_net_in_size(const rnn_net *net);
 int rnn_net_out_size(const rnn_net *net);
+
+/* Floats of a row's maps. */
+size_t rnn_step_maps(const rnn_step *step);
+
+/* Floats that PARAMS by rows adds up for a step: its parameters' gradients, or more. */
+size_t rnn_step_sums(const rnn_step *step);
 
 /* Makes room for batches of `rows` rows, for gradients, for lists of nonzeros of as many
  * rows as there is room for, for working copies of parameters. */

@@ -63,13 +63,15 @@ rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice)
                     .nonzeros = i == 0 && r->is_sparse ? &net->nonzeros : NULL,
                     .out = step->out + row * (size_t)layer->out_size,
                     .cache = step->cache + row * layer->cache,
+                    .maps = step->maps + row * rnn_step_maps(step),
                     .scratch = step->scratch + (size_t)slice * layer->scratch,
                     .shared = step->shared,
                     .packed = rnn_run_packed(r, i),
                     .dout = step->dout + row * (size_t)layer->out_size,
                     .dinp = dinp + row * (size_t)layer->in_size,
                     .params = net->params + step->param_offset,
-                    .state = net->params + step->state_offset};
+                    .state = net->params + step->state_offset,
+                    .sums = step->sums};
 }
 
 void
@@ -120,6 +122,17 @@ run_columns(rnn_run *r, column_job *job)
     if (job->first != job->last)
         work += layer->work[job->first];
     rnn_run_slices(r, column_slice, job, layer->slices[job->last], work * job->io.rows);
+}
+
+void
+rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float beta)
+{
+    const rnn_step *step = &r->net->steps[i];
+    column_job job = {r, i, pass, pass, rnn_step_io(r, i, 0, 0, 0), 0};
+    job.io.target = target != NULL ? target + step->param_offset : NULL;
+    job.io.alpha = alpha;
+    job.io.beta = beta;
+    rnn_run_slices(r, column_slice, &job, step->layer.slices[pass], step->layer.work[pass]);
 }
 
 void

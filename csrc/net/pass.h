@@ -31,6 +31,9 @@ void rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, i
 /* A pass that is cut by columns, over all rows. */
 void rnn_run_pass(rnn_run *r, int i, rnn_pass pass);
 
+/* A pass that comes once a batch, in slices if the layer has some. */
+void rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float beta);
+
 /* PARAMS, if it is cut by columns; `first` is OUTPUT where that goes with it. */
 void rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha,
                     float beta);

@@ -101,8 +101,6 @@ rnn_run_stop_wanted(rnn_run *r, double rows)
 void
 rnn_run_prepare(rnn_run *r)
 {
-    for (int i = 0; i < r->net->n_steps; i++) {
-        rnn_io io = rnn_step_io(r, i, 0, 0, 0);
-        rnn_call_pass(r->net, i, RNN_PREPARE, &io, 0);
-    }
+    for (int i = 0; i < r->net->n_steps; i++)
+        rnn_run_once(r, i, RNN_PREPARE, NULL, 0.0f, 0.0f);
 }

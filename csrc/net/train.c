@@ -262,10 +262,8 @@ maps_block(rnn_run *r, const rnn_batch *block, void *context)
     const rnn_step *step = step_of(r->net, job->layer);
     size_t size = (size_t)rnn_shape_size(&step->layer.maps);
     rnn_run_forward(r, block, RNN_FOR_OUTPUTS, NULL);
-    for (int i = 0; i < block->rows; i++)
-        memcpy(job->maps + (size_t)(block->begin + i) * size,
-               step->cache + (size_t)i * step->layer.cache + step->layer.maps_offset,
-               size * sizeof(float));
+    memcpy(job->maps + (size_t)block->begin * size, step->maps,
+           (size_t)block->rows * size * sizeof(float));
 }
 
 rnn_status

@@ -64,7 +64,7 @@ patch_attention_cache_of(const rnn_layer *layer, const rnn_io *io,
     c.patches = base + z->T + 1;
     c.tokens = c.patches + (ptrdiff_t)z->T * z->length;
     c.qkv = c.tokens + (ptrdiff_t)z->T * z->D;
-    c.alpha = base + layer->maps_offset;
+    c.alpha = io->maps + (ptrdiff_t)b * rnn_shape_size(&layer->maps);
     return c;
 }
 
@@ -80,10 +80,10 @@ patch_attention_scratch_of(const rnn_io *io, const patch_attention_sizes *z)
 {
     patch_attention_scratch s = {.live_qkv = io->scratch};
     s.dtokens = s.live_qkv + (ptrdiff_t)z->T * z->qkv;
-    s.dpatches = s.dtokens + (ptrdiff_t)z->T * (z->D > z->length ? z->D : z->length);
+    s.dpatches = s.dtokens + (ptrdiff_t)z->T * z->D;
     s.scores = s.dpatches + (ptrdiff_t)z->T * z->length;
     s.held = s.scores + (ptrdiff_t)z->T * z->T;
-    s.blank_qkv = s.held + (ptrdiff_t)z->T * z->D + RNN_READ_SLACK;
+    s.blank_qkv = s.held + attention_held(z->T, z->D / z->heads) + RNN_READ_SLACK;
     s.weight = s.blank_qkv + (ptrdiff_t)z->T * z->qkv;
     s.bias = s.weight + (ptrdiff_t)z->D * z->qkv;
     return s;
@@ -177,9 +177,9 @@ patch_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice
     patch_attention_scratch s = patch_attention_scratch_of(io, &z);
     for (int b = 0; b < io->rows; b++) {
         patch_attention_cache c = patch_attention_cache_of(layer, io, &z, b);
-        patches_from_image(s.dtokens, io->inp + (ptrdiff_t)b * layer->in_size, z.C, z.H,
-                           z.W, z.size);
-        int n = *c.n = live_patches(c.live, c.patches, s.dtokens, z.T, z.length);
+        int n = *c.n =
+            live_patches(c.live, c.patches, io->inp + (ptrdiff_t)b * layer->in_size, z.C,
+                         z.H, z.W, z.size);
         dense_forward(c.tokens, c.patches, patch_attention_param(layer, io, PA_PATCH),
                       patch_attention_param(layer, io, PA_PATCH_BIAS), false, false, n,
                       z.length, z.D, 0, z.D);
@@ -337,8 +337,7 @@ patch_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *
     patch_attention_sizes z = patch_attention_sizes_of(fused);
     size_t T = (size_t)z.T, D = (size_t)z.D, qkv = (size_t)z.qkv;
     fused->maps = attention->maps;
-    fused->maps_offset = T + 1 + T * (size_t)z.length + T * D + T * qkv;
-    fused->cache = fused->maps_offset + (size_t)rnn_shape_size(&fused->maps);
+    fused->cache = T + 1 + T * (size_t)z.length + T * D + T * qkv;
     fused->scratch = patch_attention_scratch_size(&z);
     fused->shared = 2 * D * qkv + qkv + T * D + T * qkv;
     fused->slices[RNN_PREPARE] = 1;

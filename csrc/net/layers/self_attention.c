@@ -18,7 +18,7 @@ static const char *const attention_names[] = {"q_weight",   "q_bias",   "k_weigh
                                               "k_bias",     "v_weight", "v_bias",
                                               "out_weight", "out_bias"};
 
-/* What forward keeps of a sequence: q, k, v, context (T,D) each, then alpha (heads,T,T). */
+/* What forward keeps of a sequence: q, k, v, context (T,D) each, and alpha (heads,T,T). */
 typedef struct {
     float *q, *k, *v, *context, *alpha;
 } attention_cache;
@@ -29,16 +29,29 @@ attention_cache_of(const rnn_layer *layer, const rnn_io *io, int b)
     float *base = io->cache + (size_t)b * layer->cache;
     ptrdiff_t size = layer->in_size;
     return (attention_cache){base, base + size, base + 2 * size, base + 3 * size,
-                             base + 4 * size};
+                             io->maps + (ptrdiff_t)b * rnn_shape_size(&layer->maps)};
 }
 
-/* Scratch: dscores (T,T), a transposed head (T,D), dcontext (T,D), and the slack of gemm.
- */
+/* Scratch: a transposed head, dscores (T,T), dcontext (T,D), and the slack of gemm. */
+typedef struct {
+    float *held, *dscores, *dcontext;
+} attention_scratch;
+
+static attention_scratch
+attention_scratch_of(const rnn_layer *layer, float *scratch)
+{
+    int T = layer->in.dim[0], d = layer->in.dim[1] / (int)layer->attr[ATTENTION_HEADS];
+    attention_scratch s = {.held = scratch};
+    s.dscores = s.held + attention_held(T, d);
+    s.dcontext = s.dscores + (ptrdiff_t)T * T;
+    return s;
+}
+
 static size_t
 attention_scratch_size(const rnn_layer *layer)
 {
-    size_t T = (size_t)layer->in.dim[0];
-    return T * T + 2 * (size_t)layer->in_size + RNN_READ_SLACK;
+    attention_scratch s = attention_scratch_of(layer, NULL);
+    return (size_t)(s.dcontext - s.held) + (size_t)layer->in_size + RNN_READ_SLACK;
 }
 
 static rnn_status
@@ -67,8 +80,7 @@ self_attention_setup(rnn_layer *layer, rnn_error *error)
     }
     layer->out = layer->in;
     layer->maps = heads == 1 ? (rnn_shape){2, {T, T}} : (rnn_shape){3, {heads, T, T}};
-    layer->maps_offset = 4 * (size_t)layer->in_size;
-    layer->cache = layer->maps_offset + (size_t)rnn_shape_size(&layer->maps);
+    layer->cache = 4 * (size_t)layer->in_size;
     layer->scratch = attention_scratch_size(layer);
     layer->shared = (size_t)pairs * (size_t)D * (size_t)D;
     layer->slices[RNN_PREPARE] = 1;
@@ -157,16 +169,15 @@ self_attention_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     int T = layer->in.dim[0], D = layer->in.dim[1],
         heads = (int)layer->attr[ATTENTION_HEADS];
     ptrdiff_t size = layer->in_size;
-    float *dscores = io->scratch, *transposed = dscores + (ptrdiff_t)T * T;
-    float *dcontext = transposed + size;
+    attention_scratch s = attention_scratch_of(layer, io->scratch);
     for (int b = 0; b < io->rows; b++) {
         attention_cache c = attention_cache_of(layer, io, b);
         const float *dc = io->dout + b * size;
         if (layer->attr[ATTENTION_OUT_PROJ] != 0) {
-            attention_project_back(dcontext, layer, io, ATTENTION_OUT, dc, 0.0f);
-            dc = dcontext;
+            attention_project_back(s.dcontext, layer, io, ATTENTION_OUT, dc, 0.0f);
+            dc = s.dcontext;
         }
-        attention_backward(c.q, c.k, c.v, D, dc, c.alpha, dscores, transposed, T, D, heads);
+        attention_backward(c.q, c.k, c.v, D, dc, c.alpha, s.dscores, s.held, T, D, heads);
     }
 }
 
