@@ -90,6 +90,19 @@ def self_attention(spec, params, x):
     return jnp.einsum("bqk,bkd->bqd", jax.nn.softmax(scores), v)
 
 
+def tied_attention(spec, params, x):
+    """Return what attention and the dense layer above give, keys and values being x.
+
+    Softmax does not see what is added to all scores of a query, and weights add up to 1.
+    """
+    p = params
+    queries = x @ (p["q_weight"] @ p["k_weight"].T) + p["q_bias"] @ p["k_weight"].T
+    scores = jnp.einsum("bqd,bkd->bqk", queries, x) * x.shape[-1] ** -0.5
+    mixed = jnp.einsum("bqk,bkd->bqd", jax.nn.softmax(scores), x)
+    bias = p["v_bias"] @ p["weight"] + p["bias"]
+    return mixed @ (p["v_weight"] @ p["weight"]) + bias
+
+
 def mean_pool(spec, params, x):
     return x.mean(1)
 
@@ -106,6 +119,7 @@ LAYERS = {
     "patch_embed": patch_embed,
     "position": position,
     "self_attention": self_attention,
+    "tied_attention": tied_attention,
     "mean_pool": mean_pool,
     "activation": activation,
 }

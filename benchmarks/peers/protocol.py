@@ -56,7 +56,8 @@ class Job(NamedTuple):
         """Spec and copied parameters of each layer.
 
         With the option `mean-first` the mean over the tokens comes before the dense layer
-        that it follows; that layer is linear, so they commute.
+        that it follows; that layer is linear, so they commute. With `tied` attention and
+        the dense layer above it are one layer, `tied_attention`.
         """
         params: list[dict[str, np.ndarray]] = [{} for _ in self.network.specs]
         for name, view in self.network.parameters.items():
@@ -66,6 +67,11 @@ class Job(NamedTuple):
         if "mean-first" in self.options:
             mean = [spec["type"] for spec, _ in layers].index("mean_pool")
             layers[mean - 1], layers[mean] = layers[mean], layers[mean - 1]
+        if "tied" in self.options:
+            at = [spec["type"] for spec, _ in layers].index("self_attention")
+            (_, attention), (above, dense) = layers[at : at + 2]
+            tied = {**above, "type": "tied_attention"}
+            layers[at : at + 2] = [(tied, {**attention, **dense})]
         return layers
 
     @property

@@ -43,6 +43,13 @@ VARIANTS = {
         ("patches", "channels-last"),
     ),
     "jax-mean": Variant("jax_peer", "jit, mean first", ("mean-first",), rewritten=True),
+    "jax-tied": Variant(
+        "jax_peer",
+        "jit, mean first, keys and values tied to tokens",
+        ("mean-first", "tied"),
+        rewritten=True,
+    ),
+    "jax-calls": Variant("jax_peer", "jit, a call an epoch", ("calls",)),
     "sklearn": Variant("sklearn_peer"),
 }
 
@@ -50,7 +57,7 @@ MLP = ["torch", "torch-compile", "torch-columns", "jax", "sklearn"]
 CNN = ["torch", "torch-last", "torch-compile", "jax-patches", "jax-patches-last"]
 ATTENTION = [
     *("torch", "torch-sdpa", "torch-compile", "torch-compile-sdpa", "torch-mean"),
-    *("jax", "jax-mean"),
+    *("jax", "jax-mean", "jax-tied"),
 ]
 
 # Left to the command line: torch-autotune, which takes minutes to compile, and jax for
@@ -61,7 +68,7 @@ PEERS = {
     "cnn": [*CNN, "jax"],
     "attention": ATTENTION,
     "general-cnn": CNN,
-    "xor": ["torch", "torch-compile", "jax"],
+    "xor": ["torch", "torch-compile", "jax-calls", "jax"],
     "predict-mlp": ["torch", "torch-compile", "jax", "sklearn"],
     "predict-cnn": ["torch", "torch-last", "torch-compile", "jax"],
 }
