@@ -37,11 +37,19 @@ windows_vectors(const windows_sizes *z)
     return (z->P * z->Q + VL - 1) / VL;
 }
 
+/* Floats of what tells which are live. What follows begins at a cache line, as all lists
+ * do. */
+static size_t
+windows_bits(const windows_sizes *z)
+{
+    return (2 * (size_t)windows_vectors(z) + 1 + 15) / 16 * 16;
+}
+
 static size_t
 windows_cache_size(const windows_sizes *z)
 {
-    size_t size = (size_t)z->conv.K + 1, vectors = (size_t)windows_vectors(z);
-    return 2 * vectors + 1 + (size * size + (size_t)z->filters) * (size_t)z->stride;
+    size_t size = (size_t)z->conv.K + 1;
+    return windows_bits(z) + (size * size + (size_t)z->filters) * (size_t)z->stride;
 }
 
 static windows_cache
@@ -52,7 +60,7 @@ windows_cache_of(const rnn_layer *layer, const rnn_io *io, const windows_sizes *
     windows_cache c = {.live = {.count = z->P * z->Q}};
     c.live.bits = (uint32_t *)(void *)base;
     c.live.begin = (int32_t *)(void *)(base + vectors);
-    c.patches = base + 2 * vectors + 1;
+    c.patches = base + windows_bits(z);
     c.which = (int32_t *)(void *)(c.patches + (ptrdiff_t)size * size * z->stride);
     return c;
 }
