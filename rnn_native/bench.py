@@ -116,15 +116,15 @@ def executed_mlp(net: Network, x: Rows, batch_size: int) -> float:
 def executed_cnn(net: Network, x: Rows, batch_size: int) -> float:
     """Return the CNN's multiply-adds for one image, blank windows left out.
 
-    The convolution is computed under live windows of the pool, those whose (K+1)x(K+1)
-    pixels of the padded image are not all zero: times the share of such windows. For the
-    weight gradient only one of a window's four outputs counts, but the kernel multiplies
-    all four and masks three: the same number as forward.
+    Convolution and dense layer are computed for live windows of the pool, those whose
+    (K+1)x(K+1) pixels of the padded image are not all zero: times the share of such
+    windows. For the convolution's weight gradient one of a window's four outputs counts.
     """
     convolution, *rest = layer_products(net)
     spec = net.specs[0]
     share = live_windows(x.reshape(-1, *net.input_shape[-2:]), spec["kernel_size"])
-    return convolution.total * share + sum(products.total for products in rest)
+    dense = sum(products.total for products in rest)
+    return share * (convolution.forward + convolution.weights / 4 + dense)
 
 
 def live_windows(images: NDArray[Any], kernel: int) -> float:

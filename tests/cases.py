@@ -397,10 +397,13 @@ MODELS = [
 ]
 
 
-def _pool_model(name, filters, kernel, shape, rows, padding=1, first="relu"):
-    """A convolution under a 2 x 2 max pool, which are one step of the plan."""
+def _pool_model(name, filters, kernel, shape, rows, padding=1, first="relu", units=10):
+    """A convolution under a 2 x 2 max pool, which are one step of the plan.
+
+    With eight filters and few units the dense layer is in it.
+    """
     layers = [conv2d(filters, kernel, first, padding=padding), maxpool2d(), flatten()]
-    return Case(name, [*layers, dense(10)], shape, SOFTMAX, rows, blank=True)
+    return Case(name, [*layers, dense(units)], shape, SOFTMAX, rows, blank=True)
 
 
 def _patch_model(name, shape, rows, patch=2, heads=1, above=None):
@@ -421,6 +424,12 @@ BLANKS = [
     Case("blank dense, tanh", [dense(130, "tanh"), dense(4)], (301,), SOFTMAX, 9, True),
     Case("blank dense, 300 rows", [dense(35, "relu"), dense(3)], (40,), SOFTMAX, 300, True),
     _pool_model("blank windows", 8, 3, (1, 28, 28), 9),
+    _pool_model("window blocks, many rows", 8, 3, (1, 12, 10), 70),
+    _pool_model("window blocks, one row", 8, 3, (1, 10, 10), 1, padding=2),
+    _pool_model("window blocks, linear", 8, 3, (1, 9, 11), 20, 0, "linear", units=3),
+    _pool_model("window blocks, kernel 2", 8, 2, (1, 13, 12), 5, units=16),
+    _pool_model("window blocks, kernel 5", 8, 5, (1, 12, 16), 17, padding=2, units=7),
+    _pool_model("eight filters, many units", 8, 3, (1, 10, 12), 5, units=17),
     _pool_model("blank windows, odd", 5, 3, (1, 11, 9), 20, padding=0),
     _pool_model("blank windows, kernel 5", 3, 5, (1, 12, 16), 4, padding=2),
     _pool_model("blank windows, linear", 2, 2, (1, 8, 10), 4, 1, "linear"),

@@ -67,14 +67,15 @@ def test_executed_mlp_by_hand():
 
 def test_executed_cnn_by_hand():
     net, x = net_of("cnn"), np.zeros((1, 784), np.uint8)
-    assert bench.executed_cnn(net, x, 32) == 3 * 15_680
+    assert bench.executed_cnn(net, x, 32) == 0
     # The pixel at (0, 0) is seen by the window at (0, 0) only; one at (1, 1) by those at
-    # rows 0, 1 and columns 0, 1.
+    # rows 0, 1 and columns 0, 1. A window has 8 filters: four outputs of 9 products each,
+    # one output in the weight gradient, and ten units in each product of the dense layer.
     x[0, 0] = 1
-    assert bench.executed_cnn(net, x, 32) == 2 * 56_448 / 196 + 3 * 15_680
+    assert bench.executed_cnn(net, x, 32) == 8 * (36 + 9 + 3 * 10)
     x[0, 28 + 1] = 1
-    assert bench.executed_cnn(net, x, 32) == 4 * 2 * 56_448 / 196 + 3 * 15_680
-    assert bench.executed_cnn(net, x + np.uint8(1), 32) == 159_936
+    assert bench.executed_cnn(net, x, 32) == 4 * 8 * (36 + 9 + 3 * 10)
+    assert bench.executed_cnn(net, x + np.uint8(1), 32) == 196 * 8 * (36 + 9 + 3 * 10)
 
 
 def test_executed_attention_by_hand():

@@ -414,6 +414,14 @@ ATTENTION = Case(
     SOFTMAX,
     70,
 )
+BLOCKS = Case(
+    "window blocks",
+    [conv2d(8, 3, "relu", padding=1), maxpool2d(), flatten(), dense(10)],
+    (1, 28, 28),
+    SOFTMAX,
+    140,
+    blank=True,
+)
 TIED = Case(
     "attention under a dense layer",
     [*ATTENTION.layers[:4], dense(128, "relu"), dense(64), mean_pool(), dense(10)],
@@ -424,14 +432,15 @@ TIED = Case(
 )
 
 
-@pytest.mark.parametrize("case", [CNN, ATTENTION, TIED], ids=str)
-def test_bits_do_not_depend_on_threads(case, level):
+@pytest.mark.parametrize(("optimizer", "clip_norm"), [("adam", 1.0), ("sgd", 0.0)])
+@pytest.mark.parametrize("case", [CNN, BLOCKS, ATTENTION, TIED], ids=str)
+def test_bits_do_not_depend_on_threads(case, optimizer, clip_norm, level):
     x, y, params = arrays(case)
     x, y = native_arrays(case, x, y)
     order = np.arange(case.rows, dtype=np.int32)[::-1].copy()
-    nets = [native(case, params, {"type": "adam"}) for _ in range(3)]
+    nets = [native(case, params, {"type": optimizer}) for _ in range(3)]
     results = [
-        net.train(x, y, order, 32, 0.01, seed=3, clip_norm=1.0, threads=threads)
+        net.train(x, y, order, 32, 0.01, seed=3, clip_norm=clip_norm, threads=threads)
         for net, threads in zip(nets, (1, 2, 5), strict=True)
     ]
     for net, result in zip(nets[1:], results[1:], strict=True):
@@ -440,7 +449,7 @@ def test_bits_do_not_depend_on_threads(case, level):
         assert result[0].tobytes() == results[0][0].tobytes()
 
 
-@pytest.mark.parametrize("case", [CNN, ATTENTION, TIED], ids=str)
+@pytest.mark.parametrize("case", [CNN, BLOCKS, ATTENTION, TIED], ids=str)
 def test_row_alone_equals_row_in_batch(case, level):
     x, y, params = arrays(case)
     x, _ = native_arrays(case, x, y)

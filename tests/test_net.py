@@ -65,6 +65,20 @@ def test_backprop_matches_twin(case, level):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+def test_earlier_batches_leave_no_trace(case, level):
+    """What is left in memory from other data must not change a bit: resuming has none."""
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    order = np.arange(case.rows, dtype=np.int32)
+    used, fresh = native(case, params), native(case, params)
+    used.train(x32[::-1] + np.float32(0.5), y32, order, 4, 0.05)
+    used.weights[:] = reference.flatten_all(params)
+    for net in (used, fresh):
+        net.train(x32, y32, order, 4, 0.05, epochs=2)
+    assert used.weights.tobytes() == fresh.weights.tobytes()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_training_matches_twin(case, level):
     x, y, params = arrays(case)
     order = np.random.default_rng(3).permutation(case.rows).astype(np.int32)

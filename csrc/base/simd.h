@@ -284,6 +284,15 @@ v_sqrt(vf x)
 #define V_UPPER_2(v) __builtin_shufflevector(v, v, 2, 3, 0, 1)
 #endif
 
+/* The lower halves of a and b; the upper ones. */
+#if VL == 16
+#define V_LOWER_HALVES(a, b) \
+    __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+#define V_UPPER_HALVES(a, b)                                                            \
+    __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, \
+                            30, 31)
+#endif
+
 /* Halves are added to each other down to one lane. */
 static inline float
 v_sum(vf v)

@@ -267,6 +267,9 @@ typedef struct {
     int32_t *begin; /* how many are live before these; after the last: how many in all */
 } live_windows;
 
+/* How many are live. */
+static int live_count(const live_windows *live);
+
 /* At most so many pixels in a row of the padded image, and so many rows. */
 #define WINDOWS_MAX_PITCH 64
 #define WINDOWS_MAX_ROWS 256
@@ -294,6 +297,68 @@ static void windows_add_sums(float *weight_target, float *bias_target, const flo
 static void windows_spread_which(int32_t *all, const int32_t *which, int stride,
                                  const live_windows *live, const float *bias, bool relu,
                                  int filters);
+
+/* ---- window_blocks.c: the same with eight filters under a small dense layer, one image
+ * ---- Only live windows are multiplied: the others give the same constant to every unit.
+ * The excess of a live window over the constants is F numbers side by side; its part of the
+ * dense layer's weight is a block, units * F numbers in whole vectors. */
+#define BLOCK_FILTERS 8
+#define BLOCK_MAX 128 /* floats in a block at most */
+#define BLOCK_ROWS 64 /* rows that blocks_gradient takes at most */
+
+/* Floats in a block. */
+static int block_size(int units);
+
+/* blocks (windows, block_size)   weight (filters * windows, units) */
+static void blocks_pack(float *blocks, const float *weight, int windows, int units);
+
+/* weight = beta * weight + alpha * blocks, for windows first..last */
+static void blocks_unpack(float *weight, const float *blocks, int windows, int first,
+                          int last, int units, float alpha, float beta);
+
+/* sums (block_size) = all blocks */
+static void blocks_sum(float *sums, const float *blocks, int windows, int units);
+
+/* Numbers of the live windows, in order, then zeros; room for a vector more. */
+static void windows_index(int32_t *index, const live_windows *live);
+
+/* excess (n, F): the pool's outputs at n live windows less constant (F). which: as above.
+ * listed: scratch (F, stride); excess has room for as many whole vectors. */
+static void windows_excess(float *excess, int32_t *which, float *listed,
+                           const float *patches, int stride, int n, const float *weight,
+                           const float *bias, const float *constant, bool relu, int K);
+
+/* out (units) = constant (units) + the listed windows' excess times their blocks */
+static void blocks_forward(float *out, const float *excess, const int32_t *index, int n,
+                           const float *blocks, const float *constant, int units);
+
+/* spread (block_size): each of dout (units) F times, then zeros. */
+static void blocks_spread(float *spread, const float *dout, int units);
+
+/* to (F): a window's gradient, its block times spread, summed over units. */
+static void block_backward(float *to, const float *block, const float *spread, int units);
+
+/* listed (F, stride): gradients at the listed windows, zeros up to a whole vector; sums
+ * (F): over these windows. together: scratch (stride, F). */
+static void blocks_backward(float *listed, int stride, float *sums, float *together,
+                            const float *blocks, const int32_t *index, int n,
+                            const float *spread, int units);
+
+/* As windows_backward, from lists. */
+static void blocks_windows_backward(float *sums, const float *listed, const int32_t *which,
+                                    const float *patches, int stride, int n, int K);
+
+/* What blocks_gradient wants of a row. */
+typedef struct {
+    live_windows live;
+    const float *excess, *spread;
+} block_row;
+
+/* blocks = beta * blocks + alpha * (constant (block_size) + gradient over n rows), for
+ * vectors first..last of the windows. */
+static void blocks_gradient(float *blocks, const float *constant, const block_row *rows,
+                            int n, int windows, int first, int last, int units, float alpha,
+                            float beta);
 
 /* ---- pool2d.c ---- */
 

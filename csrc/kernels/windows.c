@@ -60,7 +60,6 @@ join_rows(live_windows *live, const uint32_t *rows, int P, int Q)
     live->begin[i] = n;
 }
 
-/* How many are live. */
 static int
 live_count(const live_windows *live)
 {
@@ -208,14 +207,29 @@ windows_forward(float *out, int32_t *which, float *listed, const float *patches,
 /* Taps of a filter that are summed at once. */
 #define WINDOW_TAPS 9
 
-/* What a vector of gradients gives to each of the four outputs. */
-static inline void
-part_windows(vf *part, const float *d, const int32_t *which)
+/* Of a vector of windows: whether the output with the gradient is a right one, a lower one.
+ */
+typedef struct {
+    vm right, lower;
+} chosen_outputs;
+
+/* Pixels (k,l) and (k,l+1) of the windows, as the chosen output is a left or a right one.
+ */
+static inline __attribute__((always_inline)) vf
+chosen_across(const float *patches, int stride, chosen_outputs chosen, int k, int l, int K)
 {
-    vi number;
-    memcpy(&number, which, sizeof number);
-    for (int u = 0; u < 4; u++)
-        part[u] = v_select(v_equal(number, u), v_load(d), v_set(0.0f));
+    vf left = v_load(patches + (k * (K + 1) + l) * stride);
+    vf right = v_load(patches + (k * (K + 1) + l + 1) * stride);
+    return v_select(chosen.right, right, left);
+}
+
+/* What the chosen output's tap (k,l) saw. The same choice is made for several taps, which
+ * the compiler finds out when K is constant. */
+static inline __attribute__((always_inline)) vf
+chosen_pixels(const float *patches, int stride, chosen_outputs chosen, int k, int l, int K)
+{
+    return v_select(chosen.lower, chosen_across(patches, stride, chosen, k + 1, l, K),
+                    chosen_across(patches, stride, chosen, k, l, K));
 }
 
 /* Adds to the sums of `taps` taps of one filter from `first` on, by lane, and with the last
@@ -228,15 +242,15 @@ backward_taps(float *sums, const float *d, const int32_t *which, const float *pa
     for (int t = 0; t < taps; t++)
         sum[t] = v_load(sums + (first + t) * VL);
     for (int i = 0; i < n; i += VL) {
-        vf part[4];
-        part_windows(part, d + i, which + i);
-        for (int t = 0; t < taps; t++) {
-            int corner = (first + t) / K * (K + 1) + (first + t) % K;
-            const float *x = patches + i + (ptrdiff_t)corner * stride;
-            for (int u = 0; u < 4; u++)
-                sum[t] += part[u] * v_load(x + (u / 2 * (K + 1) + u % 2) * stride);
-        }
-        bias += (part[0] + part[1]) + (part[2] + part[3]);
+        vi number;
+        memcpy(&number, which + i, sizeof number);
+        chosen_outputs chosen = {v_equal(number & 1, 1), v_equal(number & 2, 2)};
+        vf gradient = v_select(v_equal(number, 4), v_set(0.0f), v_load(d + i));
+        for (int t = 0; t < taps; t++)
+            sum[t] += gradient
+                      * chosen_pixels(patches + i, stride, chosen, (first + t) / K,
+                                      (first + t) % K, K);
+        bias += gradient;
     }
     for (int t = 0; t < taps; t++)
         v_store(sums + (first + t) * VL, sum[t]);

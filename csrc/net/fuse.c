@@ -84,6 +84,16 @@ fuse_conv2d_pool(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 }
 
 static int
+fuse_window_blocks(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    bool matches = n_layers >= 4 && layers[0].type == &conv2d_layer
+                   && layers[1].type == &maxpool2d_layer && layers[2].type == &flatten_layer
+                   && layers[3].type == &dense_layer
+                   && window_blocks_fuse(fused, &layers[0], &layers[1], &layers[3]);
+    return matches ? 4 : 0;
+}
+
+static int
 fuse_pooled_dense(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 {
     bool matches = n_layers >= 2 && layers[0].type == &dense_layer
@@ -126,5 +136,6 @@ fuse_patch_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 }
 
 static const rnn_fusion fusions[] = {
-    fuse_conv2d_pool, fuse_pooled_dense, fuse_tied_attention, fuse_patch_attention, NULL,
+    fuse_window_blocks,  fuse_conv2d_pool,     fuse_pooled_dense,
+    fuse_tied_attention, fuse_patch_attention, NULL,
 };

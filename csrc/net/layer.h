@@ -139,8 +139,8 @@ struct rnn_layer {
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
     bool is_identity;    /* gives the numbers that it got: may be left out */
     int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass */
-    double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay; those
-                                of PREPARE and FINISH are a batch's */
+    double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay;
+                                PREPARE's are a batch's */
     rnn_shape maps;          /* what attention_maps shows of a row; rank 0: nothing */
 };
 

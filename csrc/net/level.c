@@ -31,6 +31,8 @@
 #include "../kernels/unfolded.c"
 #include "../kernels/weigh_rows.c"
 #include "../kernels/windows.c"
+/* This one goes on from windows.c. */
+#include "../kernels/window_blocks.c"
 
 /* common.c and window.c are shared by the adapters, which follow; fuse.c looks at them. */
 #include "layers/common.c"
@@ -52,6 +54,7 @@
 #include "layers/patch_attention.c"
 #include "layers/pooled_dense.c"
 #include "layers/tied_attention.c"
+#include "layers/window_blocks.c"
 
 #include "fuse.c"
 #include "optimizers.c"

@@ -128,11 +128,13 @@ void
 rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float beta)
 {
     const rnn_step *step = &r->net->steps[i];
-    column_job job = {r, i, pass, pass, rnn_step_io(r, i, 0, 0, 0), 0};
+    int rows = pass == RNN_FINISH ? r->rows : 0;
+    column_job job = {r, i, pass, pass, rnn_step_io(r, i, 0, rows, 0), 0};
     job.io.target = target != NULL ? target + step->param_offset : NULL;
     job.io.alpha = alpha;
     job.io.beta = beta;
-    rnn_run_slices(r, column_slice, &job, step->layer.slices[pass], step->layer.work[pass]);
+    rnn_run_slices(r, column_slice, &job, step->layer.slices[pass],
+                   step->layer.work[pass] * (rows > 0 ? rows : 1));
 }
 
 void

@@ -66,3 +66,24 @@ dense_backward_params(float *weight_target, float *bias_target, const float *dou
                           beta);
     dense_backward_bias(bias_target, dout, rows, units, 0, units, alpha, beta);
 }
+
+/* The next `count` floats of an area, whose blocks begin at cache lines. */
+static float *
+take_block(float **area, ptrdiff_t count)
+{
+    float *block = *area;
+    *area += (count + 15) / 16 * 16;
+    return block;
+}
+
+/* Appends a layer's parameters, which follow in the arena. */
+static void
+append_params(rnn_layer *fused, const rnn_layer *layer)
+{
+    for (int i = 0; i < layer->n_params; i++) {
+        rnn_param param = layer->param[i];
+        param.offset += fused->param_count;
+        fused->param[fused->n_params++] = param;
+    }
+    fused->param_count += layer->param_count;
+}

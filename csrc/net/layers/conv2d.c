@@ -360,6 +360,14 @@ conv2d_pool_sizes_of(const window *s, int filters)
         .lists = 2 * area + 5 * (size_t)filters};
 }
 
+static size_t
+conv2d_pool_scratch(const window *s, int filters)
+{
+    conv2d_pool_sizes z = conv2d_pool_sizes_of(s, filters);
+    return larger(z.of.padded + z.of.planes,
+                  2 * z.of.padded + z.runs + (size_t)filters + 2 * z.lists);
+}
+
 /* Offsets as conv2d has them, then the weights' runs. */
 static float *
 conv2d_pool_runs(const rnn_io *io, const conv2d_sizes *z)
@@ -477,8 +485,7 @@ conv2d_pool_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *pool)
     fused->out = pool->out;
     fused->out_size = pool->out_size;
     fused->cache = (size_t)pool->out_size;
-    fused->scratch = larger(z.of.padded + z.of.planes,
-                            2 * z.of.padded + z.runs + (size_t)filters + 2 * z.lists);
+    fused->scratch = conv2d_pool_scratch(&s, filters);
     fused->shared = (size_t)z.of.fan_in + z.runs;
     fused->slices[RNN_OUTPUT] = 0;
     return true;

@@ -23,9 +23,9 @@ windows_sizes_of(const rnn_layer *layer)
 {
     windows_sizes z = {.conv = conv2d_window(layer),
                        .filters = (int)layer->attr[CONV_FILTERS],
-                       .P = layer->out.dim[1],
-                       .Q = layer->out.dim[2],
                        .relu = conv2d_activation(layer)->forward == relu_forward};
+    z.P = z.conv.P / 2;
+    z.Q = z.conv.Q / 2;
     z.stride = (z.P * z.Q / RNN_READ_SLACK + 2) * RNN_READ_SLACK;
     return z;
 }
@@ -53,9 +53,8 @@ windows_cache_size(const windows_sizes *z)
 }
 
 static windows_cache
-windows_cache_of(const rnn_layer *layer, const rnn_io *io, const windows_sizes *z, int b)
+windows_cache_at(float *base, const windows_sizes *z)
 {
-    float *base = io->cache + (size_t)b * layer->cache;
     int size = z->conv.K + 1, vectors = windows_vectors(z);
     windows_cache c = {.live = {.count = z->P * z->Q}};
     c.live.bits = (uint32_t *)(void *)base;
@@ -63,6 +62,12 @@ windows_cache_of(const rnn_layer *layer, const rnn_io *io, const windows_sizes *
     c.patches = base + windows_bits(z);
     c.which = (int32_t *)(void *)(c.patches + (ptrdiff_t)size * size * z->stride);
     return c;
+}
+
+static windows_cache
+windows_cache_of(const rnn_layer *layer, const rnn_io *io, const windows_sizes *z, int b)
+{
+    return windows_cache_at(io->cache + (size_t)b * layer->cache, z);
 }
 
 /* Scratch of FORWARD: the padded image, the same split, and a list. */
@@ -79,24 +84,31 @@ windows_scratch_of(const windows_sizes *z)
                              .listed = WINDOW_FILTERS * (size_t)z->stride};
 }
 
+/* The live windows of an image. */
+static void
+list_windows(windows_cache *c, const windows_sizes *z, float *padded, float *split,
+             const float *image)
+{
+    const window *s = &z->conv;
+    pad_planes(padded, image, 1, s->H, s->W, s->H * s->W, s->W, s->padding);
+    windows_list(&c->live, c->patches, z->stride, split, padded, s->K, z->P, z->Q,
+                 conv2d_pitch(s));
+}
+
 static void
 conv2d_windows_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     windows_sizes z = windows_sizes_of(layer);
     windows_scratch sizes = windows_scratch_of(&z);
-    const window *s = &z.conv;
     float *padded = io->scratch, *split = padded + sizes.padded,
           *listed = split + sizes.split;
     for (int b = 0; b < io->rows; b++) {
         windows_cache c = windows_cache_of(layer, io, &z, b);
-        pad_planes(padded, io->inp + (ptrdiff_t)b * layer->in_size, 1, s->H, s->W,
-                   s->H * s->W, s->W, s->padding);
-        windows_list(&c.live, c.patches, z.stride, split, padded, s->K, z.P, z.Q,
-                     conv2d_pitch(s));
+        list_windows(&c, &z, padded, split, io->inp + (ptrdiff_t)b * layer->in_size);
         windows_forward(io->out + (ptrdiff_t)b * layer->out_size, c.which, listed,
                         c.patches, z.stride, &c.live, io->params,
-                        io->params + layer->param[1].offset, z.relu, z.filters, s->K);
+                        io->params + layer->param[1].offset, z.relu, z.filters, z.conv.K);
     }
 }
 

@@ -307,18 +307,6 @@ static const rnn_layer_type patch_attention_layer = {
              [RNN_PARAMS] = patch_attention_params_pass},
 };
 
-/* Appends a layer's parameters, which follow in the arena. */
-static void
-append_params(rnn_layer *fused, const rnn_layer *layer)
-{
-    for (int i = 0; i < layer->n_params; i++) {
-        rnn_param param = layer->param[i];
-        param.offset += fused->param_count;
-        fused->param[fused->n_params++] = param;
-    }
-    fused->param_count += layer->param_count;
-}
-
 static bool
 patch_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *position,
                      const rnn_layer *attention)

@@ -53,15 +53,6 @@ tied_activation(const rnn_layer *layer)
     return &activations[(int)layer->attr[TIED_ACTIVATION]];
 }
 
-/* The next `count` floats of an area, whose blocks begin at cache lines. */
-static float *
-take_block(float **area, ptrdiff_t count)
-{
-    float *block = *area;
-    *area += (count + 15) / 16 * 16;
-    return block;
-}
-
 /* What follows from the parameters: A, u, M, c; blank patches' tokens and queries; for
  * backward the transposes of A and M, the parameters from Q on as they were before the
  * update, and the transposes of Wk and W. */
@@ -523,6 +514,6 @@ tied_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *p
     fused->work[RNN_FORWARD] = scores + products;
     fused->work[RNN_OUTPUT] = 2 * scores + products;
     fused->work[RNN_PARAMS] = products;
-    fused->work[RNN_FINISH] = 2 * weights;
+    fused->work[RNN_FINISH] = 2 * weights / RNN_CHUNK_ROWS;
     return true;
 }
