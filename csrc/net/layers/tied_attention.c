@@ -217,11 +217,30 @@ tied_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         prepare_queries(layer, io, &z, &s);
 }
 
+/* All memory of a pass over the rows at hand. */
+typedef struct {
+    tied_sizes z;
+    tied_shared shared;
+    tied_cache c;
+    tied_scratch s;
+} tied_memory;
+
+static tied_memory
+tied_memory_of(const rnn_layer *layer, const rnn_io *io)
+{
+    tied_memory m = {.z = tied_sizes_of(layer)};
+    lay_out_tied_shared(layer, &m.shared, io->shared);
+    lay_out_tied_cache(&m.z, io->rows, &m.c, io->cache);
+    lay_out_tied_scratch(&m.z, &m.s, io->scratch);
+    return m;
+}
+
 /* The live patches of all rows, their tokens and, in scratch, their queries. */
 static void
-embed_live_patches(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
-                   const tied_shared *shared, const tied_cache *c, const tied_scratch *s)
+embed_live_patches(const rnn_layer *layer, const rnn_io *io, const tied_memory *m)
 {
+    const tied_sizes *z = &m->z;
+    const tied_cache *c = &m->c;
     const float *table = tied_param(layer, io->params, TIED_TABLE);
     int n = 0;
     for (int b = 0; b < io->rows; b++)
@@ -234,38 +253,33 @@ embed_live_patches(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z
     float *tokens = c->live_tokens;
     for (int b = 0; b < io->rows; tokens += (ptrdiff_t)c->n[b++] * z->D)
         add_positions(tokens, table, c->live + (ptrdiff_t)b * z->T, c->n[b], z->D);
-    dense_forward(s->live_queries, c->live_tokens, shared->A, shared->u, false, false, n,
-                  z->D, z->D, 0, z->D);
+    dense_forward(m->s.live_queries, c->live_tokens, m->shared.A, m->shared.u, false, false,
+                  n, z->D, z->D, 0, z->D);
 }
 
 static void
 tied_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    tied_sizes z = tied_sizes_of(layer);
-    tied_shared shared;
-    tied_cache c;
-    tied_scratch s;
-    lay_out_tied_shared(layer, &shared, io->shared);
-    lay_out_tied_cache(&z, io->rows, &c, io->cache);
-    lay_out_tied_scratch(&z, &s, io->scratch);
-    embed_live_patches(layer, io, &z, &shared, &c, &s);
-    const float *live_tokens = c.live_tokens, *live_queries = s.live_queries;
+    tied_memory m = tied_memory_of(layer, io);
+    tied_sizes z = m.z;
+    embed_live_patches(layer, io, &m);
+    const float *live_tokens = m.c.live_tokens, *live_queries = m.s.live_queries;
     for (int b = 0; b < io->rows; b++) {
-        ptrdiff_t at = (ptrdiff_t)b * z.T * z.D, live = (ptrdiff_t)c.n[b] * z.D;
-        const int32_t *which = c.live + (ptrdiff_t)b * z.T;
-        float *tokens = c.tokens + at, *queries = c.queries + at;
-        merge_tokens(tokens, live_tokens, shared.tokens, which, c.n[b], z.T, z.D);
-        merge_tokens(queries, live_queries, shared.queries, which, c.n[b], z.T, z.D);
-        attention_forward(c.mixed + at, io->maps + (ptrdiff_t)b * z.T * z.T, queries,
-                          tokens, tokens, z.D, s.held, z.T, z.D, 1);
+        ptrdiff_t at = (ptrdiff_t)b * z.T * z.D, live = (ptrdiff_t)m.c.n[b] * z.D;
+        const int32_t *which = m.c.live + (ptrdiff_t)b * z.T;
+        float *tokens = m.c.tokens + at, *queries = m.c.queries + at;
+        merge_tokens(tokens, live_tokens, m.shared.tokens, which, m.c.n[b], z.T, z.D);
+        merge_tokens(queries, live_queries, m.shared.queries, which, m.c.n[b], z.T, z.D);
+        attention_forward(m.c.mixed + at, io->maps + (ptrdiff_t)b * z.T * z.T, queries,
+                          tokens, tokens, z.D, m.s.held, z.T, z.D, 1);
         live_tokens += live;
         live_queries += live;
     }
     const activation *f = tied_activation(layer);
     bool relu = f->forward == relu_forward;
-    dense_forward(io->out, c.mixed, shared.M, shared.c, relu, false, io->rows * z.T, z.D,
-                  z.units, 0, z.units);
+    dense_forward(io->out, m.c.mixed, m.shared.M, m.shared.c, relu, false, io->rows * z.T,
+                  z.D, z.units, 0, z.units);
     if (!relu)
         f->forward(io->out, io->out, io->rows * layer->out_size, 0.0f);
 }
@@ -275,22 +289,17 @@ static void
 tied_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    tied_sizes z = tied_sizes_of(layer);
-    tied_shared shared;
-    tied_cache c;
-    tied_scratch s;
-    lay_out_tied_shared(layer, &shared, io->shared);
-    lay_out_tied_cache(&z, io->rows, &c, io->cache);
-    lay_out_tied_scratch(&z, &s, io->scratch);
+    tied_memory m = tied_memory_of(layer, io);
+    tied_sizes z = m.z;
     const activation *f = tied_activation(layer);
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * z.T * z.D, out = (ptrdiff_t)b * layer->out_size;
         f->backward(io->dout + out, io->dout + out, io->out + out, layer->out_size, 0.0f);
-        gemm(s.dmixed, z.D, io->dout + out, z.units, 1, shared.M_t, z.D, z.T, z.D, z.units,
-             1.0f, 0.0f);
-        tied_attention_backward(c.queries + at, c.tokens + at, s.dmixed,
-                                io->maps + (ptrdiff_t)b * z.T * z.T, s.scores, s.held, z.T,
-                                z.D);
+        gemm(m.s.dmixed, z.D, io->dout + out, z.units, 1, m.shared.M_t, z.D, z.T, z.D,
+             z.units, 1.0f, 0.0f);
+        tied_attention_backward(m.c.queries + at, m.c.tokens + at, m.s.dmixed,
+                                io->maps + (ptrdiff_t)b * z.T * z.T, m.s.scores, m.s.held,
+                                z.T, z.D);
     }
 }
 
@@ -309,21 +318,16 @@ static void
 tied_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    tied_sizes z = tied_sizes_of(layer);
-    tied_shared shared;
-    tied_cache c;
-    tied_scratch s;
-    lay_out_tied_shared(layer, &shared, io->shared);
-    lay_out_tied_cache(&z, io->rows, &c, io->cache);
-    lay_out_tied_scratch(&z, &s, io->scratch);
-    const float *live_tokens = c.live_tokens;
-    float *tokens = s.live_queries, *dtokens = s.live_tokens, *dpatches = s.dmixed;
-    for (int b = 0; b < io->rows; live_tokens += (ptrdiff_t)c.n[b++] * z.D) {
+    tied_memory m = tied_memory_of(layer, io);
+    tied_sizes z = m.z;
+    const float *live_tokens = m.c.live_tokens;
+    float *tokens = m.s.live_queries, *dtokens = m.s.live_tokens, *dpatches = m.s.dmixed;
+    for (int b = 0; b < io->rows; live_tokens += (ptrdiff_t)m.c.n[b++] * z.D) {
         ptrdiff_t at = (ptrdiff_t)b * z.T * z.D;
-        merge_tokens(tokens, live_tokens, shared.tokens, c.live + (ptrdiff_t)b * z.T,
-                     c.n[b], z.T, z.D);
-        memcpy(dtokens, c.tokens + at, (size_t)(z.T * z.D) * sizeof(float));
-        through_queries(dtokens, c.queries + at, tokens, &shared, z.T, z.D);
+        merge_tokens(tokens, live_tokens, m.shared.tokens, m.c.live + (ptrdiff_t)b * z.T,
+                     m.c.n[b], z.T, z.D);
+        memcpy(dtokens, m.c.tokens + at, (size_t)(z.T * z.D) * sizeof(float));
+        through_queries(dtokens, m.c.queries + at, tokens, &m.shared, z.T, z.D);
         dense_backward_input(dpatches, dtokens, tied_param(layer, io->params, TIED_PATCH),
                              z.T, z.length, z.D, 0, z.length);
         image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, dpatches, z.C, z.H,
@@ -334,17 +338,18 @@ tied_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 /* Live tokens' gradients of all rows side by side in scratch, the others added to sums;
  * returns how many are live. */
 static int
-part_gradients(const rnn_io *io, const tied_sizes *z, const tied_cache *c,
-               const tied_scratch *s, const tied_sums *sums)
+part_gradients(const rnn_io *io, const tied_memory *m, const tied_sums *sums)
 {
+    const tied_sizes *z = &m->z;
+    const tied_cache *c = &m->c;
     int n = 0;
     for (int b = 0; b < io->rows; n += c->n[b++]) {
         ptrdiff_t at = (ptrdiff_t)b * z->T * z->D, to = (ptrdiff_t)n * z->D;
         const int32_t *live = c->live + (ptrdiff_t)b * z->T;
-        part_tokens(s->live_queries + to, sums->queries, c->queries + at, live, c->n[b],
+        part_tokens(m->s.live_queries + to, sums->queries, c->queries + at, live, c->n[b],
                     z->T, z->D);
-        part_tokens(s->live_tokens + to, sums->tokens, c->tokens + at, live, c->n[b], z->T,
-                    z->D);
+        part_tokens(m->s.live_tokens + to, sums->tokens, c->tokens + at, live, c->n[b],
+                    z->T, z->D);
     }
     return n;
 }
@@ -353,29 +358,24 @@ static void
 tied_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    tied_sizes z = tied_sizes_of(layer);
-    tied_shared shared;
-    tied_cache c;
-    tied_scratch s;
+    tied_memory m = tied_memory_of(layer, io);
+    tied_sizes z = m.z;
     tied_sums sums;
-    lay_out_tied_shared(layer, &shared, io->shared);
-    lay_out_tied_cache(&z, io->rows, &c, io->cache);
-    lay_out_tied_scratch(&z, &s, io->scratch);
     size_t size = lay_out_tied_sums(&z, &sums, io->target);
     if (io->beta == 0)
         memset(io->target, 0, size * sizeof(float));
-    dense_backward_params(sums.M, sums.c, io->dout, c.mixed, io->rows * z.T, z.D, z.units,
+    dense_backward_params(sums.M, sums.c, io->dout, m.c.mixed, io->rows * z.T, z.D, z.units,
                           1.0f, 1.0f);
-    int n = part_gradients(io, &z, &c, &s, &sums);
-    dense_backward_params(sums.A, sums.u, s.live_queries, c.live_tokens, n, z.D, z.D, 1.0f,
-                          1.0f);
-    through_queries(s.live_tokens, s.live_queries, c.live_tokens, &shared, n, z.D);
-    dense_backward_params(sums.patch, sums.patch_bias, s.live_tokens, c.patches, n,
+    int n = part_gradients(io, &m, &sums);
+    dense_backward_params(sums.A, sums.u, m.s.live_queries, m.c.live_tokens, n, z.D, z.D,
+                          1.0f, 1.0f);
+    through_queries(m.s.live_tokens, m.s.live_queries, m.c.live_tokens, &m.shared, n, z.D);
+    dense_backward_params(sums.patch, sums.patch_bias, m.s.live_tokens, m.c.patches, n,
                           z.length, z.D, 1.0f, 1.0f);
-    const float *dtoken = s.live_tokens;
+    const float *dtoken = m.s.live_tokens;
     for (int b = 0; b < io->rows; b++)
-        for (int k = 0; k < c.n[b]; k++, dtoken += z.D) {
-            float *row = sums.table + (ptrdiff_t)c.live[b * z.T + k] * z.D;
+        for (int k = 0; k < m.c.n[b]; k++, dtoken += z.D) {
+            float *row = sums.table + (ptrdiff_t)m.c.live[b * z.T + k] * z.D;
             add(row, row, dtoken, z.D);
         }
 }
