@@ -449,6 +449,20 @@ def test_bits_do_not_depend_on_threads(case, optimizer, clip_norm, level):
         assert result[0].tobytes() == results[0][0].tobytes()
 
 
+@pytest.mark.parametrize("case", [BLOCKS, TIED], ids=str)
+def test_what_is_left_out_hides_no_nan(case, level):
+    """Blank windows and patches, and a key's bias, which changes no score."""
+    x, y, params = arrays(case)
+    x, y = native_arrays(case, x, y)
+    net = native(case, params)
+    for layer in net.layers:
+        for param in layer["params"]:
+            net.weights[:] = reference.flatten_all(params)
+            net.params[param["offset"]] = np.nan
+            assert np.isnan(net.gradients(x, y)[0]), param["name"]
+            assert np.isnan(net.predict(x)).any(), param["name"]
+
+
 @pytest.mark.parametrize("case", [CNN, BLOCKS, ATTENTION, TIED], ids=str)
 def test_row_alone_equals_row_in_batch(case, level):
     x, y, params = arrays(case)

@@ -334,6 +334,20 @@ v_nonzero(vf v)
 #endif
 }
 
+/* Bit i: lane i has bit `bit`. */
+static inline uint32_t
+v_with_bit(vi v, int bit)
+{
+#if VL == 16
+    return _mm512_test_epi32_mask((__m512i)v, _mm512_set1_epi32(1 << bit));
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < VL; i++)
+        bits |= ((uint32_t)v[i] >> bit & 1) << i;
+    return bits;
+#endif
+}
+
 /* Lanes whose bit in mask is set, side by side from lane 0 on; zeros follow. */
 static inline vf
 v_compress(vf v, uint32_t mask)

@@ -319,7 +319,8 @@ static void blocks_unpack(float *weight, const float *blocks, int windows, int f
 /* sums (block_size) = all blocks */
 static void blocks_sum(float *sums, const float *blocks, int windows, int units);
 
-/* Numbers of the live windows, in order, then zeros; room for a vector more. */
+/* Numbers of the live windows, in order, and room for a vector more, whose numbers are of
+ * some windows too. */
 static void windows_index(int32_t *index, const live_windows *live);
 
 /* excess (n, F): the pool's outputs at n live windows less constant (F). which: as above.

@@ -268,7 +268,7 @@ rows_of_windows(uint64_t *rows_of, const uint32_t *bits)
         for (int b = 0; b < BLOCK_ROWS; b += VL) {
             vi of_rows;
             memcpy(&of_rows, bits + b, sizeof of_rows);
-            rows_of[l] |= (uint64_t)v_nonzero((vf)(of_rows & (1 << l))) << b;
+            rows_of[l] |= (uint64_t)v_with_bit(of_rows, l) << b;
         }
     }
 }

@@ -1,4 +1,4 @@
-/* What a layer is to the net: attributes, shapes, parameters, and four passes. */
+/* What a layer is to the net: attributes, shapes, parameters, and passes. */
 #ifndef RNN_LAYER_H
 #define RNN_LAYER_H
 
@@ -87,7 +87,7 @@ typedef struct {
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
     float *maps;    /* the same, and attention_maps shows them */
-    float *scratch; /* layer->scratch floats, one's own */
+    float *scratch; /* layer->scratch floats, of passes by rows one's own */
     float *shared;  /* layer->shared floats for all rows and slices */
     float
         *packed; /* a working copy of the parameters, current instead of params; or NULL */

@@ -176,6 +176,9 @@ prepare_queries(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
     transpose(s->K_t, D, tied_param(layer, p, TIED_K), D, D, D);
     gemm(s->A, D, tied_param(layer, p, TIED_Q), D, 1, s->K_t, D, D, D, D, 1.0f, 0.0f);
     gemm(s->u, D, tied_param(layer, p, TIED_Q_BIAS), D, 1, s->K_t, D, 1, D, D, 1.0f, 0.0f);
+    /* A key's bias changes nothing, but what is not finite must be seen. */
+    for (int i = 0; i < D; i++)
+        s->u[0] += 0.0f * tied_param(layer, p, TIED_K_BIAS)[i];
     for (int t = 0; t < z->T; t++)
         memcpy(s->tokens + (ptrdiff_t)t * D, tied_param(layer, p, TIED_PATCH_BIAS),
                (size_t)D * sizeof(float));
@@ -487,7 +490,8 @@ tied_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *p
     if (position->state_count > 0 || attention->attr[ATTENTION_HEADS] != 1
         || attention->attr[ATTENTION_OUT_PROJ] != 0
         || attention->attr[ATTENTION_RESIDUAL] != 0 || !dense_is_by_rows(dense)
-        || f->from_input || f->forward == linear_forward || !tying_pays(T, D, units))
+        || f->from_input || f->forward == linear_forward || !tying_pays(T, D, units)
+        || RNN_CHUNK_ROWS * (double)T * (D > units ? D : units) > RNN_MAX_EXTENT)
         return false;
     *fused = *embed;
     fused->type = &tied_attention_layer;
@@ -514,6 +518,7 @@ tied_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *p
     fused->work[RNN_FORWARD] = scores + products;
     fused->work[RNN_OUTPUT] = 2 * scores + products;
     fused->work[RNN_PARAMS] = products;
+    /* Of a batch, whatever its rows. */
     fused->work[RNN_FINISH] = 2 * weights / RNN_CHUNK_ROWS;
     return true;
 }

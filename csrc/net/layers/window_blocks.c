@@ -49,6 +49,14 @@ lay_out_blocks_shared(const blocks_sizes *z, blocks_shared *s, float *area)
     return (size_t)(area - begin);
 }
 
+static const float *
+current_blocks(const rnn_io *io, const blocks_sizes *z)
+{
+    blocks_shared s;
+    lay_out_blocks_shared(z, &s, io->shared);
+    return io->packed != NULL ? io->packed : s.blocks;
+}
+
 /* What forward keeps of a row: the same as conv2d_windows.c, the live windows' numbers and
  * their excess; and from backward the gradient of the outputs, spread. */
 typedef struct {
@@ -125,7 +133,7 @@ window_blocks_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     const float *bias = blocks_param(layer, io, BLOCKS_CONV_BIAS);
     if (io->packed == NULL)
         blocks_pack(s.blocks, blocks_param(layer, io, BLOCKS_WEIGHT), z.windows, z.units);
-    blocks_sum(s.sum, io->packed != NULL ? io->packed : s.blocks, z.windows, z.units);
+    blocks_sum(s.sum, current_blocks(io, &z), z.windows, z.units);
     memcpy(s.blank, blocks_param(layer, io, BLOCKS_BIAS), (size_t)z.units * sizeof(float));
     for (int f = 0; f < BLOCK_FILTERS; f++) {
         s.constant[f] = z.of.relu && bias[f] < 0 ? 0 : bias[f];
@@ -147,8 +155,8 @@ forward_live_windows(const rnn_layer *layer, const rnn_io *io, const blocks_size
                    blocks_param(layer, io, BLOCKS_CONV),
                    blocks_param(layer, io, BLOCKS_CONV_BIAS), shared.constant, z->of.relu,
                    z->of.conv.K);
-    blocks_forward(out, c->excess, c->index, n,
-                   io->packed != NULL ? io->packed : shared.blocks, shared.blank, z->units);
+    blocks_forward(out, c->excess, c->index, n, current_blocks(io, z), shared.blank,
+                   z->units);
 }
 
 static void
@@ -177,18 +185,30 @@ window_blocks_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                       z.units, 0, z.units);
 }
 
+/* A row's gradients at all windows, blank ones too, by filter. */
+static void
+backward_all_windows(float *pooled, const float *blocks, const float *spread,
+                     const blocks_sizes *z)
+{
+    ptrdiff_t size = block_size(z->units);
+    for (int w = 0; w < z->windows; w++) {
+        float one[BLOCK_FILTERS];
+        block_backward(one, blocks + w * size, spread, z->units);
+        for (int f = 0; f < BLOCK_FILTERS; f++)
+            pooled[(ptrdiff_t)f * z->windows + w] = one[f];
+    }
+}
+
 static void
 window_blocks_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     blocks_sizes z = blocks_sizes_of(layer);
     blocks_scratch s = blocks_scratch_of(io, &z);
-    int pooled = BLOCK_FILTERS * z.windows;
     for (int b = 0; b < io->rows; b++) {
         blocks_cache c = blocks_cache_of(layer, io, &z, b);
-        dense_backward_input(s.pooled, io->dout + (ptrdiff_t)b * z.units,
-                             blocks_param(layer, io, BLOCKS_WEIGHT), 1, pooled, z.units, 0,
-                             pooled);
+        blocks_spread(c.spread, io->dout + (ptrdiff_t)b * z.units, z.units);
+        backward_all_windows(s.pooled, current_blocks(io, &z), c.spread, &z);
         windows_spread_which(s.which, c.of.which, z.of.stride, &c.of.live,
                              blocks_param(layer, io, BLOCKS_CONV_BIAS), z.of.relu,
                              BLOCK_FILTERS);
@@ -219,7 +239,7 @@ window_blocks_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     blocks_scratch s = blocks_scratch_of(io, &z);
     blocks_shared shared;
     lay_out_blocks_shared(&z, &shared, io->shared);
-    const float *blocks = io->packed != NULL ? io->packed : shared.blocks;
+    const float *blocks = current_blocks(io, &z);
     memset(s.sums, 0, windows_sums(&z.of) * sizeof(float));
     for (int b = 0; b < io->rows; b++) {
         blocks_cache c = blocks_cache_of(layer, io, &z, b);
