@@ -440,6 +440,23 @@ v_zip_upper(vf a, vf b)
     return V_ZIP(a, b, VL / 2);
 }
 
+/* Lanes of n vectors in turn: lane 0 of each, lane 1 of each.. n is a power of 2, at
+ * most 16. In a round of the perfect shuffle vectors i and i + n/2 zipped become 2i and 2i
+ * + 1. With n = VL this is a transpose. */
+static inline __attribute__((always_inline)) void
+v_interleave(vf *v, int n)
+{
+    for (int width = 1; width < n; width *= 2) {
+        vf zipped[16];
+        for (int i = 0; i < n / 2; i++) {
+            zipped[2 * i] = v_zip_lower(v[i], v[i + n / 2]);
+            zipped[2 * i + 1] = v_zip_upper(v[i], v[i + n / 2]);
+        }
+        for (int i = 0; i < n; i++)
+            v[i] = zipped[i];
+    }
+}
+
 /* x * 2^n for whole n in [-126, 128]. */
 static inline vf
 v_scale(vf x, vf n)

@@ -2,32 +2,16 @@
 
 #include "../base/simd.h"
 
-/* One round of the perfect shuffle: rows i and i + VL/2 zipped become rows 2i and 2i + 1.
- * After log2(VL) rounds row i is what column i was. */
-static inline __attribute__((always_inline)) void
-zip_rows(vf to[VL], const vf from[VL])
-{
-    for (int i = 0; i < VL / 2; i++) {
-        to[2 * i] = v_zip_lower(from[i], from[i + VL / 2]);
-        to[2 * i + 1] = v_zip_upper(from[i], from[i + VL / 2]);
-    }
-}
-
 /* A block of VL x VL, in registers. */
 static inline void
 transpose_block(float *to, int to_step, const float *from, int from_step)
 {
-    vf a[VL], b[VL];
+    vf rows[VL];
     for (int i = 0; i < VL; i++)
-        a[i] = v_load(from + (ptrdiff_t)i * from_step);
-    zip_rows(b, a);
-    zip_rows(a, b);
-    for (int width = 4; width < VL; width *= 2) {
-        zip_rows(b, a);
-        memcpy(a, b, sizeof a);
-    }
+        rows[i] = v_load(from + (ptrdiff_t)i * from_step);
+    v_interleave(rows, VL);
     for (int i = 0; i < VL; i++)
-        v_store(to + (ptrdiff_t)i * to_step, a[i]);
+        v_store(to + (ptrdiff_t)i * to_step, rows[i]);
 }
 
 static void

@@ -24,21 +24,7 @@ v_load_filters(const float *p, int k)
 #endif
 }
 
-/* F vectors of a filter's windows become F vectors of windows' filters. */
-static inline __attribute__((always_inline)) void
-filters_together(vf v[F])
-{
-    for (int width = 1; width < F; width *= 2) {
-        vf zipped[F];
-        for (int i = 0; i < F / 2; i++) {
-            zipped[2 * i] = v_zip_lower(v[i], v[i + F / 2]);
-            zipped[2 * i + 1] = v_zip_upper(v[i], v[i + F / 2]);
-        }
-        memcpy(v, zipped, sizeof zipped);
-    }
-}
-
-/* The reverse. */
+/* The reverse of v_interleave: windows' filters become vectors of a filter's windows. */
 static inline __attribute__((always_inline)) void
 filters_apart(vf v[F])
 {
@@ -110,19 +96,14 @@ windows_excess(float *excess, int32_t *which, float *listed, const float *patche
 {
     for (int f = 0; f < F; f += WINDOW_FILTERS) {
         ptrdiff_t at = (ptrdiff_t)f * stride;
-        const float *w = weight + (ptrdiff_t)f * K * K;
-        if (K == 3)
-            forward_windows(listed + at, which + at, patches, stride, n, w, bias + f, relu,
-                            WINDOW_FILTERS, 3);
-        else
-            forward_windows(listed + at, which + at, patches, stride, n, w, bias + f, relu,
-                            WINDOW_FILTERS, K);
+        forward_filters(listed + at, which + at, patches, stride, n,
+                        weight + (ptrdiff_t)f * K * K, bias + f, relu, WINDOW_FILTERS, K);
     }
     for (int i = 0; i < n; i += VL) {
         vf v[F];
         for (int f = 0; f < F; f++)
             v[f] = v_load(listed + (ptrdiff_t)f * stride + i) - constant[f];
-        filters_together(v);
+        v_interleave(v, F);
         for (int f = 0; f < F; f++)
             v_store(excess + (ptrdiff_t)i * F + f * VL, v[f]);
     }

@@ -180,6 +180,18 @@ forward_windows(float *listed, int32_t *which, const float *patches, int stride,
     }
 }
 
+/* The same for `filters` filters, at most WINDOW_FILTERS. */
+static void
+forward_filters(float *listed, int32_t *which, const float *patches, int stride, int n,
+                const float *weight, const float *bias, bool relu, int filters, int K)
+{
+    if (K == 3 && filters == WINDOW_FILTERS)
+        forward_windows(listed, which, patches, stride, n, weight, bias, relu,
+                        WINDOW_FILTERS, 3);
+    else
+        forward_windows(listed, which, patches, stride, n, weight, bias, relu, filters, K);
+}
+
 static void
 windows_forward(float *out, int32_t *which, float *listed, const float *patches, int stride,
                 const live_windows *live, const float *weight, const float *bias, bool relu,
@@ -188,14 +200,8 @@ windows_forward(float *out, int32_t *which, float *listed, const float *patches,
     int n = live_count(live);
     for (int f = 0; f < filters; f += WINDOW_FILTERS) {
         int count = filters - f < WINDOW_FILTERS ? filters - f : WINDOW_FILTERS;
-        int32_t *number = which + (ptrdiff_t)f * stride;
-        const float *w = weight + (ptrdiff_t)f * K * K;
-        if (K == 3 && count == WINDOW_FILTERS)
-            forward_windows(listed, number, patches, stride, n, w, bias + f, relu,
-                            WINDOW_FILTERS, 3);
-        else
-            forward_windows(listed, number, patches, stride, n, w, bias + f, relu, count,
-                            K);
+        forward_filters(listed, which + (ptrdiff_t)f * stride, patches, stride, n,
+                        weight + (ptrdiff_t)f * K * K, bias + f, relu, count, K);
         for (int i = 0; i < count; i++) {
             vf constant = v_set(relu && bias[f + i] < 0 ? 0 : bias[f + i]);
             expand_windows(out + (ptrdiff_t)(f + i) * live->count,

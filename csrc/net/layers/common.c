@@ -67,6 +67,18 @@ dense_backward_params(float *weight_target, float *bias_target, const float *dou
     dense_backward_bias(bias_target, dout, rows, units, 0, units, alpha, beta);
 }
 
+static const float *
+param_of(const rnn_layer *layer, const rnn_io *io, int index)
+{
+    return io->params + layer->param[index].offset;
+}
+
+static float *
+target_of(const rnn_layer *layer, const rnn_io *io, int index)
+{
+    return io->target + layer->param[index].offset;
+}
+
 /* The next `count` floats of an area, whose blocks begin at cache lines. */
 static float *
 take_block(float **area, ptrdiff_t count)

@@ -37,37 +37,25 @@ windows_vectors(const windows_sizes *z)
     return (z->P * z->Q + VL - 1) / VL;
 }
 
-/* Floats of what tells which are live. What follows begins at a cache line, as all lists
- * do. */
 static size_t
-windows_bits(const windows_sizes *z)
-{
-    return (2 * (size_t)windows_vectors(z) + 1 + 15) / 16 * 16;
-}
-
-static size_t
-windows_cache_size(const windows_sizes *z)
-{
-    size_t size = (size_t)z->conv.K + 1;
-    return windows_bits(z) + (size * size + (size_t)z->filters) * (size_t)z->stride;
-}
-
-static windows_cache
-windows_cache_at(float *base, const windows_sizes *z)
+lay_out_windows_cache(const windows_sizes *z, windows_cache *c, float *area)
 {
     int size = z->conv.K + 1, vectors = windows_vectors(z);
-    windows_cache c = {.live = {.count = z->P * z->Q}};
-    c.live.bits = (uint32_t *)(void *)base;
-    c.live.begin = (int32_t *)(void *)(base + vectors);
-    c.patches = base + windows_bits(z);
-    c.which = (int32_t *)(void *)(c.patches + (ptrdiff_t)size * size * z->stride);
-    return c;
+    float *begin = area;
+    c->live.count = z->P * z->Q;
+    c->live.bits = (void *)take_block(&area, vectors);
+    c->live.begin = (void *)take_block(&area, vectors + 1);
+    c->patches = take_block(&area, (ptrdiff_t)size * size * z->stride);
+    c->which = (void *)take_block(&area, (ptrdiff_t)z->filters * z->stride);
+    return (size_t)(area - begin);
 }
 
 static windows_cache
 windows_cache_of(const rnn_layer *layer, const rnn_io *io, const windows_sizes *z, int b)
 {
-    return windows_cache_at(io->cache + (size_t)b * layer->cache, z);
+    windows_cache c;
+    lay_out_windows_cache(z, &c, io->cache + (size_t)b * layer->cache);
+    return c;
 }
 
 /* Scratch of FORWARD: the padded image, the same split, and a list. */
@@ -175,7 +163,7 @@ conv2d_windows_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *po
     windows_scratch sizes = windows_scratch_of(&z);
     size_t images = larger(windows_sums(&z), sizes.padded + sizes.split);
     fused->type = &conv2d_windows_layer;
-    fused->cache = windows_cache_size(&z);
+    fused->cache = lay_out_windows_cache(&z, &(windows_cache){0}, NULL);
     fused->scratch =
         larger(fused->scratch, images + sizes.listed) + (size_t)fused->out_size;
     return true;

@@ -97,12 +97,6 @@ patch_attention_scratch_size(const patch_attention_sizes *z)
     return (size_t)(s.bias - s.live_qkv) + (size_t)z->qkv + RNN_READ_SLACK;
 }
 
-static const float *
-patch_attention_param(const rnn_layer *layer, const rnn_io *io, int index)
-{
-    return io->params + layer->param[index].offset;
-}
-
 /* Tokens += their rows of the position table, then ReLU; live NULL: all of them. */
 static void
 add_positions(float *tokens, const float *table, const int32_t *live, int n, int D)
@@ -122,19 +116,17 @@ patch_attention_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice
     patch_attention_shared s = patch_attention_shared_of(io, &z);
     size_t row = (size_t)z.D * sizeof(float);
     for (int pair = 0; pair < 3; pair++) {
-        const float *weight = patch_attention_param(layer, io, PA_Q + 2 * pair);
+        const float *weight = param_of(layer, io, PA_Q + 2 * pair);
         for (int i = 0; i < z.D; i++)
             memcpy(s.weight + (ptrdiff_t)i * z.qkv + pair * z.D,
                    weight + (ptrdiff_t)i * z.D, row);
-        memcpy(s.bias + pair * z.D, patch_attention_param(layer, io, PA_Q_BIAS + 2 * pair),
-               row);
+        memcpy(s.bias + pair * z.D, param_of(layer, io, PA_Q_BIAS + 2 * pair), row);
     }
     if (io->training)
         transpose(s.transposed, z.D, s.weight, z.qkv, z.D, z.qkv);
     for (int t = 0; t < z.T; t++)
-        memcpy(s.tokens + (ptrdiff_t)t * z.D,
-               patch_attention_param(layer, io, PA_PATCH_BIAS), row);
-    add_positions(s.tokens, patch_attention_param(layer, io, PA_TABLE), NULL, z.T, z.D);
+        memcpy(s.tokens + (ptrdiff_t)t * z.D, param_of(layer, io, PA_PATCH_BIAS), row);
+    add_positions(s.tokens, param_of(layer, io, PA_TABLE), NULL, z.T, z.D);
     dense_forward(s.qkv, s.tokens, s.weight, s.bias, false, false, z.T, z.D, z.qkv, 0,
                   z.qkv);
 }
@@ -180,10 +172,10 @@ patch_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice
         int n = *c.n =
             live_patches(c.live, c.patches, io->inp + (ptrdiff_t)b * layer->in_size, z.C,
                          z.H, z.W, z.size);
-        dense_forward(c.tokens, c.patches, patch_attention_param(layer, io, PA_PATCH),
-                      patch_attention_param(layer, io, PA_PATCH_BIAS), false, false, n,
-                      z.length, z.D, 0, z.D);
-        add_positions(c.tokens, patch_attention_param(layer, io, PA_TABLE), c.live, n, z.D);
+        dense_forward(c.tokens, c.patches, param_of(layer, io, PA_PATCH),
+                      param_of(layer, io, PA_PATCH_BIAS), false, false, n, z.length, z.D, 0,
+                      z.D);
+        add_positions(c.tokens, param_of(layer, io, PA_TABLE), c.live, n, z.D);
         dense_forward(s.live_qkv, c.tokens, shared.weight, shared.bias, false, false, n,
                       z.D, z.qkv, 0, z.qkv);
         merge_tokens(c.qkv, s.live_qkv, shared.qkv, c.live, n, z.T, z.qkv);
@@ -230,9 +222,8 @@ patch_attention_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         patch_attention_cache c = patch_attention_cache_of(layer, io, &z, b);
         merge_tokens(tokens, c.tokens, shared.tokens, c.live, *c.n, z.T, z.D);
         tokens_backward(s.dtokens, c.qkv, tokens, &shared, z.T, &z);
-        dense_backward_input(s.dpatches, s.dtokens,
-                             patch_attention_param(layer, io, PA_PATCH), z.T, z.length, z.D,
-                             0, z.length);
+        dense_backward_input(s.dpatches, s.dtokens, param_of(layer, io, PA_PATCH), z.T,
+                             z.length, z.D, 0, z.length);
         image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, s.dpatches, z.C, z.H,
                            z.W, z.size);
     }
@@ -247,7 +238,7 @@ add_token_gradients(const rnn_layer *layer, const rnn_io *io,
 {
     patch_attention_shared shared = patch_attention_shared_of(io, z);
     patch_attention_scratch s = patch_attention_scratch_of(io, z);
-    float *table = io->target + layer->param[PA_TABLE].offset;
+    float *table = target_of(layer, io, PA_TABLE);
     dense_backward_params(s.weight, s.bias, dqkv, tokens, n, z->D, z->qkv, 1.0f, 1.0f);
     tokens_backward(s.dtokens, dqkv, tokens, &shared, n, z);
     for (int t = 0; t < n; t++) {
@@ -255,11 +246,10 @@ add_token_gradients(const rnn_layer *layer, const rnn_io *io,
         add(row, row, s.dtokens + (ptrdiff_t)t * z->D, z->D);
     }
     if (patches != NULL)
-        dense_backward_weight(io->target + layer->param[PA_PATCH].offset, s.dtokens,
-                              patches, n, z->length, z->D, 0, z->length, 0, z->D, 1.0f,
-                              1.0f);
-    dense_backward_bias(io->target + layer->param[PA_PATCH_BIAS].offset, s.dtokens, n, z->D,
-                        0, z->D, 1.0f, 1.0f);
+        dense_backward_weight(target_of(layer, io, PA_PATCH), s.dtokens, patches, n,
+                              z->length, z->D, 0, z->length, 0, z->D, 1.0f, 1.0f);
+    dense_backward_bias(target_of(layer, io, PA_PATCH_BIAS), s.dtokens, n, z->D, 0, z->D,
+                        1.0f, 1.0f);
 }
 
 /* The sums of q, k, v side by side to their places in the target. */
@@ -268,8 +258,8 @@ add_qkv_gradients(const rnn_layer *layer, const rnn_io *io, const patch_attentio
 {
     patch_attention_scratch s = patch_attention_scratch_of(io, z);
     for (int pair = 0; pair < 3; pair++) {
-        float *weight = io->target + layer->param[PA_Q + 2 * pair].offset;
-        float *bias = io->target + layer->param[PA_Q_BIAS + 2 * pair].offset;
+        float *weight = target_of(layer, io, PA_Q + 2 * pair);
+        float *bias = target_of(layer, io, PA_Q_BIAS + 2 * pair);
         for (int i = 0; i < z->D; i++)
             add(weight + (ptrdiff_t)i * z->D, weight + (ptrdiff_t)i * z->D,
                 s.weight + (ptrdiff_t)i * z->qkv + pair * z->D, z->D);

@@ -16,9 +16,10 @@ typedef struct {
     int C, H, W, size; /* image and patch */
     int T, length, D;  /* tokens, numbers in a patch, numbers in a token */
     int units;         /* of the dense layer */
+    ptrdiff_t factors; /* parameters from Q on */
 } tied_sizes;
 
-enum { TIED_SIZE, TIED_ACTIVATION, TIED_D };
+enum { TIED_SIZE, TIED_ACTIVATION };
 
 /* Parameters, in the order of the layers. */
 enum {
@@ -41,8 +42,9 @@ tied_sizes_of(const rnn_layer *layer)
     tied_sizes z = {.size = (int)layer->attr[TIED_SIZE],
                     .T = layer->out.dim[0],
                     .length = layer->param[TIED_PATCH].shape.dim[0],
-                    .D = (int)layer->attr[TIED_D],
+                    .D = layer->param[TIED_PATCH].shape.dim[1],
                     .units = layer->out.dim[1]};
+    z.factors = (ptrdiff_t)(layer->param_count - layer->param[TIED_Q].offset);
     patch_image(layer, &z.C, &z.H, &z.W);
     return z;
 }
@@ -61,27 +63,20 @@ typedef struct {
     float *A_t, *M_t, *params, *K_t, *W_t;
 } tied_shared;
 
-static ptrdiff_t
-tied_factors(const rnn_layer *layer)
-{
-    return (ptrdiff_t)(layer->param_count - layer->param[TIED_Q].offset);
-}
-
 static size_t
-lay_out_tied_shared(const rnn_layer *layer, tied_shared *s, float *area)
+lay_out_tied_shared(const tied_sizes *z, tied_shared *s, float *area)
 {
-    tied_sizes z = tied_sizes_of(layer);
     float *begin = area;
-    ptrdiff_t D = z.D, units = z.units;
+    ptrdiff_t D = z->D, units = z->units;
     s->A = take_block(&area, D * D);
     s->u = take_block(&area, D);
     s->M = take_block(&area, D * units);
     s->c = take_block(&area, units);
-    s->tokens = take_block(&area, z.T * D);
-    s->queries = take_block(&area, z.T * D);
+    s->tokens = take_block(&area, z->T * D);
+    s->queries = take_block(&area, z->T * D);
     s->A_t = take_block(&area, D * D);
     s->M_t = take_block(&area, D * units);
-    s->params = take_block(&area, tied_factors(layer));
+    s->params = take_block(&area, z->factors);
     s->K_t = take_block(&area, D * D);
     s->W_t = take_block(&area, D * units);
     return (size_t)(area - begin);
@@ -153,13 +148,7 @@ lay_out_tied_scratch(const tied_sizes *z, tied_scratch *s, float *area)
     return (size_t)(area - begin);
 }
 
-static const float *
-tied_param(const rnn_layer *layer, const float *params, int index)
-{
-    return params + layer->param[index].offset;
-}
-
-/* The same before the update, from Q on. */
+/* A parameter before the update, from Q on. */
 static const float *
 tied_old_param(const rnn_layer *layer, const tied_shared *s, int index)
 {
@@ -171,18 +160,17 @@ static void
 prepare_queries(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
                 const tied_shared *s)
 {
-    const float *p = io->params;
     int D = z->D;
-    transpose(s->K_t, D, tied_param(layer, p, TIED_K), D, D, D);
-    gemm(s->A, D, tied_param(layer, p, TIED_Q), D, 1, s->K_t, D, D, D, D, 1.0f, 0.0f);
-    gemm(s->u, D, tied_param(layer, p, TIED_Q_BIAS), D, 1, s->K_t, D, 1, D, D, 1.0f, 0.0f);
+    transpose(s->K_t, D, param_of(layer, io, TIED_K), D, D, D);
+    gemm(s->A, D, param_of(layer, io, TIED_Q), D, 1, s->K_t, D, D, D, D, 1.0f, 0.0f);
+    gemm(s->u, D, param_of(layer, io, TIED_Q_BIAS), D, 1, s->K_t, D, 1, D, D, 1.0f, 0.0f);
     /* A key's bias changes nothing, but what is not finite must be seen. */
     for (int i = 0; i < D; i++)
-        s->u[0] += 0.0f * tied_param(layer, p, TIED_K_BIAS)[i];
+        s->u[0] += 0.0f * param_of(layer, io, TIED_K_BIAS)[i];
     for (int t = 0; t < z->T; t++)
-        memcpy(s->tokens + (ptrdiff_t)t * D, tied_param(layer, p, TIED_PATCH_BIAS),
+        memcpy(s->tokens + (ptrdiff_t)t * D, param_of(layer, io, TIED_PATCH_BIAS),
                (size_t)D * sizeof(float));
-    add_positions(s->tokens, tied_param(layer, p, TIED_TABLE), NULL, z->T, D);
+    add_positions(s->tokens, param_of(layer, io, TIED_TABLE), NULL, z->T, D);
     dense_forward(s->queries, s->tokens, s->A, s->u, false, false, z->T, D, D, 0, D);
     if (io->training)
         transpose(s->A_t, D, s->A, D, D, D);
@@ -193,19 +181,16 @@ static void
 prepare_outputs(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
                 const tied_shared *s)
 {
-    const float *W = tied_param(layer, io->params, TIED_W);
+    const float *W = param_of(layer, io, TIED_W);
     int D = z->D, units = z->units;
-    gemm(s->M, units, tied_param(layer, io->params, TIED_V), D, 1, W, units, D, units, D,
-         1.0f, 0.0f);
-    dense_forward(s->c, tied_param(layer, io->params, TIED_V_BIAS), W,
-                  tied_param(layer, io->params, TIED_W_BIAS), false, false, 1, D, units, 0,
-                  units);
+    gemm(s->M, units, param_of(layer, io, TIED_V), D, 1, W, units, D, units, D, 1.0f, 0.0f);
+    dense_forward(s->c, param_of(layer, io, TIED_V_BIAS), W,
+                  param_of(layer, io, TIED_W_BIAS), false, false, 1, D, units, 0, units);
     if (!io->training)
         return;
     transpose(s->M_t, D, s->M, units, D, units);
     transpose(s->W_t, D, W, units, D, units);
-    memcpy(s->params, tied_param(layer, io->params, TIED_Q),
-           (size_t)tied_factors(layer) * sizeof(float));
+    memcpy(s->params, param_of(layer, io, TIED_Q), (size_t)z->factors * sizeof(float));
 }
 
 static void
@@ -213,7 +198,7 @@ tied_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     tied_sizes z = tied_sizes_of(layer);
     tied_shared s;
-    lay_out_tied_shared(layer, &s, io->shared);
+    lay_out_tied_shared(&z, &s, io->shared);
     if (slice == 0)
         prepare_outputs(layer, io, &z, &s);
     else
@@ -232,7 +217,7 @@ static tied_memory
 tied_memory_of(const rnn_layer *layer, const rnn_io *io)
 {
     tied_memory m = {.z = tied_sizes_of(layer)};
-    lay_out_tied_shared(layer, &m.shared, io->shared);
+    lay_out_tied_shared(&m.z, &m.shared, io->shared);
     lay_out_tied_cache(&m.z, io->rows, &m.c, io->cache);
     lay_out_tied_scratch(&m.z, &m.s, io->scratch);
     return m;
@@ -244,15 +229,15 @@ embed_live_patches(const rnn_layer *layer, const rnn_io *io, const tied_memory *
 {
     const tied_sizes *z = &m->z;
     const tied_cache *c = &m->c;
-    const float *table = tied_param(layer, io->params, TIED_TABLE);
+    const float *table = param_of(layer, io, TIED_TABLE);
     int n = 0;
     for (int b = 0; b < io->rows; b++)
         n += c->n[b] = live_patches(
             c->live + (ptrdiff_t)b * z->T, c->patches + (ptrdiff_t)n * z->length,
             io->inp + (ptrdiff_t)b * layer->in_size, z->C, z->H, z->W, z->size);
-    dense_forward(c->live_tokens, c->patches, tied_param(layer, io->params, TIED_PATCH),
-                  tied_param(layer, io->params, TIED_PATCH_BIAS), false, false, n,
-                  z->length, z->D, 0, z->D);
+    dense_forward(c->live_tokens, c->patches, param_of(layer, io, TIED_PATCH),
+                  param_of(layer, io, TIED_PATCH_BIAS), false, false, n, z->length, z->D, 0,
+                  z->D);
     float *tokens = c->live_tokens;
     for (int b = 0; b < io->rows; tokens += (ptrdiff_t)c->n[b++] * z->D)
         add_positions(tokens, table, c->live + (ptrdiff_t)b * z->T, c->n[b], z->D);
@@ -331,8 +316,8 @@ tied_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                      m.c.n[b], z.T, z.D);
         memcpy(dtokens, m.c.tokens + at, (size_t)(z.T * z.D) * sizeof(float));
         through_queries(dtokens, m.c.queries + at, tokens, &m.shared, z.T, z.D);
-        dense_backward_input(dpatches, dtokens, tied_param(layer, io->params, TIED_PATCH),
-                             z.T, z.length, z.D, 0, z.length);
+        dense_backward_input(dpatches, dtokens, param_of(layer, io, TIED_PATCH), z.T,
+                             z.length, z.D, 0, z.length);
         image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, dpatches, z.C, z.H,
                            z.W, z.size);
     }
@@ -392,18 +377,18 @@ finish_queries(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
     int D = z->D;
     const float *Q = tied_old_param(layer, s, TIED_Q);
     const float *K = tied_old_param(layer, s, TIED_K);
-    float *dQ = io->target + layer->param[TIED_Q].offset;
-    float *dK = io->target + layer->param[TIED_K].offset;
+    float *dQ = target_of(layer, io, TIED_Q);
+    float *dK = target_of(layer, io, TIED_K);
     dense_backward_params(sums->A, sums->u, sums->queries, s->tokens, z->T, D, D, 1.0f,
                           1.0f);
     gemm(dQ, D, sums->A, D, 1, K, D, D, D, D, io->alpha, io->beta);
-    gemm(io->target + layer->param[TIED_Q_BIAS].offset, D, sums->u, D, 1, K, D, 1, D, D,
-         io->alpha, io->beta);
+    gemm(target_of(layer, io, TIED_Q_BIAS), D, sums->u, D, 1, K, D, 1, D, D, io->alpha,
+         io->beta);
     gemm(dK, D, sums->A, 1, D, Q, D, D, D, D, io->alpha, io->beta);
     gemm(dK, D, sums->u, 1, 1, tied_old_param(layer, s, TIED_Q_BIAS), D, D, D, 1, io->alpha,
          1.0f);
     for (int i = 0; io->beta == 0 && i < D; i++)
-        io->target[layer->param[TIED_K_BIAS].offset + (size_t)i] = 0.0f;
+        target_of(layer, io, TIED_K_BIAS)[i] = 0.0f;
 }
 
 static void
@@ -411,10 +396,10 @@ finish_values(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
               const tied_shared *s, const tied_sums *sums)
 {
     int D = z->D, units = z->units;
-    gemm(io->target + layer->param[TIED_V].offset, D, sums->M, units, 1, s->W_t, D, D, D,
-         units, io->alpha, io->beta);
-    gemm(io->target + layer->param[TIED_V_BIAS].offset, D, sums->c, units, 1, s->W_t, D, 1,
-         D, units, io->alpha, io->beta);
+    gemm(target_of(layer, io, TIED_V), D, sums->M, units, 1, s->W_t, D, D, D, units,
+         io->alpha, io->beta);
+    gemm(target_of(layer, io, TIED_V_BIAS), D, sums->c, units, 1, s->W_t, D, 1, D, units,
+         io->alpha, io->beta);
 }
 
 static void
@@ -422,13 +407,12 @@ finish_outputs(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
                const tied_shared *s, const tied_sums *sums)
 {
     int D = z->D, units = z->units;
-    float *dW = io->target + layer->param[TIED_W].offset;
+    float *dW = target_of(layer, io, TIED_W);
     gemm(dW, units, tied_old_param(layer, s, TIED_V), 1, D, sums->M, units, D, units, D,
          io->alpha, io->beta);
     gemm(dW, units, tied_old_param(layer, s, TIED_V_BIAS), 1, 1, sums->c, units, D, units,
          1, io->alpha, 1.0f);
-    reduce(io->target + layer->param[TIED_W_BIAS].offset, sums->c, 0, 1, units, io->alpha,
-           io->beta);
+    reduce(target_of(layer, io, TIED_W_BIAS), sums->c, 0, 1, units, io->alpha, io->beta);
 }
 
 /* Blank patches' part of the table and the bias, and these and the patches' weight. */
@@ -440,12 +424,12 @@ finish_tokens(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,
     through_queries(sums->tokens, sums->queries, s->tokens, s, z->T, D);
     add(sums->table, sums->table, sums->tokens, z->T * D);
     dense_backward_bias(sums->patch_bias, sums->tokens, z->T, D, 0, D, 1.0f, 1.0f);
-    reduce(io->target + layer->param[TIED_PATCH].offset, sums->patch, 0, 1, z->length * D,
-           io->alpha, io->beta);
-    reduce(io->target + layer->param[TIED_PATCH_BIAS].offset, sums->patch_bias, 0, 1, D,
-           io->alpha, io->beta);
-    reduce(io->target + layer->param[TIED_TABLE].offset, sums->table, 0, 1, z->T * D,
-           io->alpha, io->beta);
+    reduce(target_of(layer, io, TIED_PATCH), sums->patch, 0, 1, z->length * D, io->alpha,
+           io->beta);
+    reduce(target_of(layer, io, TIED_PATCH_BIAS), sums->patch_bias, 0, 1, D, io->alpha,
+           io->beta);
+    reduce(target_of(layer, io, TIED_TABLE), sums->table, 0, 1, z->T * D, io->alpha,
+           io->beta);
 }
 
 /* Slices by parameters; the longest first. */
@@ -458,7 +442,7 @@ tied_finish_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     tied_sizes z = tied_sizes_of(layer);
     tied_shared shared;
     tied_sums sums;
-    lay_out_tied_shared(layer, &shared, io->shared);
+    lay_out_tied_shared(&z, &shared, io->shared);
     lay_out_tied_sums(&z, &sums, io->sums);
     finish[slice](layer, io, &z, &shared, &sums);
 }
@@ -497,7 +481,6 @@ tied_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *p
     fused->type = &tied_attention_layer;
     fused->attr[TIED_SIZE] = embed->attr[PATCH_SIZE];
     fused->attr[TIED_ACTIVATION] = dense->attr[DENSE_ACTIVATION];
-    fused->attr[TIED_D] = D;
     fused->out = dense->out;
     fused->out_size = dense->out_size;
     fused->maps = attention->maps;
@@ -507,7 +490,7 @@ tied_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *p
     tied_sizes z = tied_sizes_of(fused);
     fused->cache = lay_out_tied_cache(&z, 1, &(tied_cache){0}, NULL);
     fused->scratch = lay_out_tied_scratch(&z, &(tied_scratch){0}, NULL);
-    fused->shared = lay_out_tied_shared(fused, &(tied_shared){0}, NULL);
+    fused->shared = lay_out_tied_shared(&z, &(tied_shared){0}, NULL);
     fused->sums = lay_out_tied_sums(&z, &(tied_sums){0}, NULL);
     fused->slices[RNN_PREPARE] = 2;
     fused->slices[RNN_OUTPUT] = RNN_BY_ROWS;

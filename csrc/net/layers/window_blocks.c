@@ -21,12 +21,6 @@ blocks_sizes_of(const rnn_layer *layer)
     return z;
 }
 
-static const float *
-blocks_param(const rnn_layer *layer, const rnn_io *io, int index)
-{
-    return io->params + layer->param[index].offset;
-}
-
 /* What follows from the parameters: first what conv2d_pool_prepare_pass makes; what filters
  * give for a blank window and units for a blank image; the sum of all blocks. The blocks,
  * and room for their gradients, where there is no working copy. */
@@ -69,8 +63,7 @@ static size_t
 lay_out_blocks_cache(const blocks_sizes *z, blocks_cache *c, float *area)
 {
     float *begin = area;
-    c->of =
-        windows_cache_at(take_block(&area, (ptrdiff_t)windows_cache_size(&z->of)), &z->of);
+    area += lay_out_windows_cache(&z->of, &c->of, area);
     c->index = (void *)take_block(&area, z->of.stride);
     c->excess = take_block(&area, BLOCK_FILTERS * (ptrdiff_t)z->of.stride);
     c->spread = take_block(&area, block_size(z->units));
@@ -94,14 +87,13 @@ typedef struct {
 } blocks_scratch;
 
 static size_t
-lay_out_blocks_scratch(const blocks_sizes *z, size_t of_pool, blocks_scratch *s,
-                       float *area)
+lay_out_blocks_scratch(const blocks_sizes *z, blocks_scratch *s, float *area)
 {
     windows_scratch sizes = windows_scratch_of(&z->of);
     ptrdiff_t lists = BLOCK_FILTERS * (ptrdiff_t)z->of.stride;
     ptrdiff_t pooled = BLOCK_FILTERS * (ptrdiff_t)z->windows;
     float *begin = area;
-    take_block(&area, (ptrdiff_t)of_pool);
+    take_block(&area, (ptrdiff_t)conv2d_pool_scratch(&z->of.conv, BLOCK_FILTERS));
     s->padded = take_block(&area, (ptrdiff_t)sizes.padded);
     s->split = take_block(&area, (ptrdiff_t)sizes.split);
     s->listed = take_block(&area, lists);
@@ -116,8 +108,7 @@ static blocks_scratch
 blocks_scratch_of(const rnn_io *io, const blocks_sizes *z)
 {
     blocks_scratch s;
-    lay_out_blocks_scratch(z, conv2d_pool_scratch(&z->of.conv, BLOCK_FILTERS), &s,
-                           io->scratch);
+    lay_out_blocks_scratch(z, &s, io->scratch);
     return s;
 }
 
@@ -130,11 +121,11 @@ window_blocks_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     blocks_sizes z = blocks_sizes_of(layer);
     blocks_shared s;
     lay_out_blocks_shared(&z, &s, io->shared);
-    const float *bias = blocks_param(layer, io, BLOCKS_CONV_BIAS);
+    const float *bias = param_of(layer, io, BLOCKS_CONV_BIAS);
     if (io->packed == NULL)
-        blocks_pack(s.blocks, blocks_param(layer, io, BLOCKS_WEIGHT), z.windows, z.units);
+        blocks_pack(s.blocks, param_of(layer, io, BLOCKS_WEIGHT), z.windows, z.units);
     blocks_sum(s.sum, current_blocks(io, &z), z.windows, z.units);
-    memcpy(s.blank, blocks_param(layer, io, BLOCKS_BIAS), (size_t)z.units * sizeof(float));
+    memcpy(s.blank, param_of(layer, io, BLOCKS_BIAS), (size_t)z.units * sizeof(float));
     for (int f = 0; f < BLOCK_FILTERS; f++) {
         s.constant[f] = z.of.relu && bias[f] < 0 ? 0 : bias[f];
         for (int j = 0; j < z.units; j++)
@@ -152,9 +143,8 @@ forward_live_windows(const rnn_layer *layer, const rnn_io *io, const blocks_size
     int n = live_count(&c->of.live);
     windows_index(c->index, &c->of.live);
     windows_excess(c->excess, c->of.which, s->listed, c->of.patches, z->of.stride, n,
-                   blocks_param(layer, io, BLOCKS_CONV),
-                   blocks_param(layer, io, BLOCKS_CONV_BIAS), shared.constant, z->of.relu,
-                   z->of.conv.K);
+                   param_of(layer, io, BLOCKS_CONV), param_of(layer, io, BLOCKS_CONV_BIAS),
+                   shared.constant, z->of.relu, z->of.conv.K);
     blocks_forward(out, c->excess, c->index, n, current_blocks(io, z), shared.blank,
                    z->units);
 }
@@ -175,13 +165,13 @@ window_blocks_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         else
             windows_forward(s.pooled + (ptrdiff_t)b * pooled, c.of.which, s.listed,
                             c.of.patches, z.of.stride, &c.of.live,
-                            blocks_param(layer, io, BLOCKS_CONV),
-                            blocks_param(layer, io, BLOCKS_CONV_BIAS), z.of.relu,
-                            BLOCK_FILTERS, z.of.conv.K);
+                            param_of(layer, io, BLOCKS_CONV),
+                            param_of(layer, io, BLOCKS_CONV_BIAS), z.of.relu, BLOCK_FILTERS,
+                            z.of.conv.K);
     }
     if (!io->training)
-        dense_forward(io->out, s.pooled, blocks_param(layer, io, BLOCKS_WEIGHT),
-                      blocks_param(layer, io, BLOCKS_BIAS), false, false, io->rows, pooled,
+        dense_forward(io->out, s.pooled, param_of(layer, io, BLOCKS_WEIGHT),
+                      param_of(layer, io, BLOCKS_BIAS), false, false, io->rows, pooled,
                       z.units, 0, z.units);
 }
 
@@ -210,7 +200,7 @@ window_blocks_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         blocks_spread(c.spread, io->dout + (ptrdiff_t)b * z.units, z.units);
         backward_all_windows(s.pooled, current_blocks(io, &z), c.spread, &z);
         windows_spread_which(s.which, c.of.which, z.of.stride, &c.of.live,
-                             blocks_param(layer, io, BLOCKS_CONV_BIAS), z.of.relu,
+                             param_of(layer, io, BLOCKS_CONV_BIAS), z.of.relu,
                              BLOCK_FILTERS);
         conv2d_pool_row_input(io->dinp + (ptrdiff_t)b * layer->in_size, s.pooled, s.which,
                               io, &z.of.conv, BLOCK_FILTERS);
@@ -251,9 +241,9 @@ window_blocks_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         blocks_windows_backward(s.sums, s.listed, c.of.which, c.of.patches, z.of.stride, n,
                                 z.of.conv.K);
         add_blank_windows(s.sums, live, &shared, c.spread,
-                          blocks_param(layer, io, BLOCKS_CONV_BIAS), &z);
+                          param_of(layer, io, BLOCKS_CONV_BIAS), &z);
     }
-    windows_add_sums(io->target, io->target + layer->param[BLOCKS_CONV_BIAS].offset, s.sums,
+    windows_add_sums(io->target, target_of(layer, io, BLOCKS_CONV_BIAS), s.sums,
                      BLOCK_FILTERS, z.of.conv.K, io->alpha, io->beta);
 }
 
@@ -293,13 +283,13 @@ window_blocks_finish_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     else
         finish_blocks(layer, io, &z, &shared, shared.gradients, first, last, 1.0f, 0.0f);
     if (io->packed == NULL)
-        blocks_unpack(io->target + layer->param[BLOCKS_WEIGHT].offset, shared.gradients,
-                      z.windows, first * VL, last * VL, z.units, io->alpha, io->beta);
+        blocks_unpack(target_of(layer, io, BLOCKS_WEIGHT), shared.gradients, z.windows,
+                      first * VL, last * VL, z.units, io->alpha, io->beta);
     if (slice > 0)
         return;
     reduce(io->target, io->sums, 0, 1, (int)layer->sums, io->alpha, io->beta);
-    dense_backward_bias(io->target + layer->param[BLOCKS_BIAS].offset, io->dout, io->rows,
-                        z.units, 0, z.units, io->alpha, io->beta);
+    dense_backward_bias(target_of(layer, io, BLOCKS_BIAS), io->dout, io->rows, z.units, 0,
+                        z.units, io->alpha, io->beta);
 }
 
 static void
@@ -346,8 +336,7 @@ window_blocks_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *poo
     append_params(fused, dense);
     blocks_sizes z = blocks_sizes_of(fused);
     fused->cache = lay_out_blocks_cache(&z, &(blocks_cache){0}, NULL);
-    fused->scratch = lay_out_blocks_scratch(
-        &z, conv2d_pool_scratch(&z.of.conv, BLOCK_FILTERS), &(blocks_scratch){0}, NULL);
+    fused->scratch = lay_out_blocks_scratch(&z, &(blocks_scratch){0}, NULL);
     fused->shared = lay_out_blocks_shared(&z, &(blocks_shared){0}, NULL);
     fused->packed = (size_t)z.windows * (size_t)block_size(z.units);
     fused->slices[RNN_FINISH] = windows_vectors(&z.of) < 4 ? 1 : 4;
