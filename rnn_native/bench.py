@@ -26,7 +26,8 @@ from rnn_native.models import (
     XOR_Y,
     attention_layers,
 )
-from rnn_native.network import Network, Rows, Targets
+from rnn_native.network import Network
+from rnn_native.rows import Rows, Targets
 
 EPOCH_IMAGES = 54_000
 """Images of the epoch that seconds are given for: MNIST less the tenth held out."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native import _core
 from rnn_native._runtime import resolve_threads
 from rnn_native.layers import Layer, as_spec
+from rnn_native.rows import Rows, Targets, as_rows, as_targets, as_weights
 from rnn_native.xorshift import Xorshift
 
 if TYPE_CHECKING:
@@ -22,19 +23,7 @@ if TYPE_CHECKING:
     from rnn_native.lr_finder import RateSearch
     from rnn_native.schedules import Schedule
 
-Rows = NDArray[np.float32] | NDArray[np.uint8]
-Targets = NDArray[np.int32] | NDArray[np.float32]
-
 Optimizer = str | Mapping[str, Any]
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-# What targets may be, by loss.
-TARGET_RANGES = {
-    "sigmoid_cross_entropy": (0.0, 1.0),
-    "squared_error": (-FLOAT32_MAX, FLOAT32_MAX),
-    "poisson": (0.0, FLOAT32_MAX),
-}
 
 
 class Network:
@@ -101,7 +90,6 @@ class Network:
         """Make the native net, all of whose parameters are zero."""
         self.specs = [as_spec(layer) for layer in layers]
         self.input_shape = tuple(operator.index(extent) for extent in input_shape)
-        self._inputs = math.prod(self.input_shape)
         self.loss = loss
         self.stop_training = False
         self.optimizer = (
@@ -197,57 +185,12 @@ class Network:
     # ---- data at the edge ----
 
     def _as_rows(self, x: ArrayLike) -> Rows:
-        """Return samples as (n, inputs), uint8 or float32, C-contiguous and finite."""
-        array = np.asarray(x)
-        size = self._inputs
-        if array.size == 0 or not self._takes_shape(array.shape):
-            expected = ", ".join(map(str, self.input_shape))
-            hint = (
-                "; add an axis for a single sample: x[None]" if array.size == size else ""
-            )
-            raise ValueError(f"x: expected shape (n, {expected}), got {array.shape}{hint}")
-        rows = array.reshape(array.shape[0], size)
-        if array.dtype == np.float32 and rows.flags.c_contiguous and _core.all_finite(rows):
-            return rows
-        if array.dtype != np.uint8:
-            array = _as_finite_float32(array, "x")
-        return np.ascontiguousarray(array).reshape(array.shape[0], size)
-
-    def _takes_shape(self, shape: tuple[int, ...]) -> bool:
-        """Whether samples may come so: flat, or as input_shape, axes of 1 aside."""
-        if len(shape) == 2:
-            return shape[1] == self._inputs
-        flat = len(self.input_shape) == 1 and math.prod(shape[1:]) == self._inputs
-        return len(shape) > 2 and (
-            flat
-            or [d for d in shape[1:] if d != 1] == [d for d in self.input_shape if d != 1]
-        )
+        """Return samples as (n, inputs); see `rows.as_rows`."""
+        return as_rows(x, self.input_shape)
 
     def _as_targets(self, y: ArrayLike, n: int) -> Targets:
-        """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
-        array = np.asarray(y)
-        outputs = self.output_shape[0]
-        if self.loss != "softmax_cross_entropy":
-            if array.ndim == 1 and outputs == 1:
-                array = array[:, None]
-            if array.shape != (n, outputs):
-                raise ValueError(f"y: expected shape ({n}, {outputs}), got {array.shape}")
-            if array.dtype.kind in "iu":
-                array = array.astype(np.float64)
-            values = np.ascontiguousarray(_as_finite_float32(array, "y"))
-            _check_range(values, *TARGET_RANGES[self.loss])
-            return values
-        if array.shape != (n,):
-            raise ValueError(f"y: expected {n} labels, shape ({n},), got {array.shape}")
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"y: expected integer labels, got {array.dtype}")
-        low, high = int(array.min()), int(array.max())
-        if low < 0 or high >= outputs:
-            first = int(np.argmax((array < 0) | (array >= outputs)))
-            raise ValueError(
-                f"y: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
-            )
-        return np.ascontiguousarray(array, dtype=np.int32)
+        """Return what the loss wants; see `rows.as_targets`."""
+        return as_targets(y, n, self.loss, self.output_shape[0])
 
     # ---- use ----
 
@@ -417,7 +360,7 @@ class Network:
 
         rows = self._as_rows(x)
         targets = self._as_targets(y, len(rows))
-        weights = _as_weights(sample_weight, len(rows))
+        weights = as_weights(sample_weight, len(rows))
         if validation_data is not None:
             held_x = self._as_rows(validation_data[0])
             held_y = self._as_targets(validation_data[1], len(held_x))
@@ -525,32 +468,6 @@ class Network:
         return f"<Network {names}, {self.params.size:,} parameters>"
 
 
-def _as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
-    """Return row weights as float32 (n,), checked."""
-    if weights is None:
-        return None
-    array = np.asarray(weights)
-    if array.shape != (n,) or array.dtype.kind not in "fiu":
-        raise ValueError(
-            f"sample_weight: expected {n} numbers, got {array.dtype} of shape {array.shape}"
-        )
-    if not (array.min() >= 0 and array.max() <= FLOAT32_MAX):
-        raise ValueError("sample_weight: expected finite weights of at least 0")
-    return np.ascontiguousarray(array, np.float32)
-
-
-def _check_range(values: NDArray[np.float32], low: float, high: float) -> None:
-    if values.min() >= low and values.max() <= high:
-        return
-    row, column = np.unravel_index(
-        int(np.argmax((values < low) | (values > high))), values.shape
-    )
-    above = f"in [{low:g}, {high:g}]" if high <= 1 else f"of at least {low:g}"
-    raise ValueError(
-        f"y: expected values {above}, got {values[row, column]:g} at [{row}, {column}]"
-    )
-
-
 def sinusoidal_positions(tokens: int, width: int) -> NDArray[np.float32]:
     """Return the position table of Vaswani et al. 2017, section 3.5, in float32.
 
@@ -562,26 +479,3 @@ def sinusoidal_positions(tokens: int, width: int) -> NDArray[np.float32]:
     angle = t / np.power(np.float32(10_000), exponent)
     table: NDArray[np.float32] = np.where(column % 2 == 0, np.sin(angle), np.cos(angle))
     return table
-
-
-def _as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
-    if array.dtype.kind in "biu":
-        # 0 and 1 are flags. Other integers may be pixels that still need dividing.
-        if array.dtype.kind != "b" and not 0 <= array.min() <= array.max() <= 1:
-            raise TypeError(
-                f"{name}: {array.dtype} values beyond 0 and 1 are ambiguous; convert "
-                "images with .astype('uint8'), other numbers with .astype('float32')"
-            )
-        return array.astype(np.float32)
-    if array.dtype.kind != "f":
-        raise TypeError(f"{name}: expected uint8 or a float type, got {array.dtype}")
-    if array.dtype == np.float16:
-        array = array.astype(np.float32)
-    # Written so that NaN fails too; no temporary array in the usual case.
-    if not (array.min() >= -FLOAT32_MAX and array.max() <= FLOAT32_MAX):
-        where = np.unravel_index(int(np.argmin(np.abs(array) <= FLOAT32_MAX)), array.shape)
-        index = ", ".join(map(str, where))
-        raise ValueError(
-            f"{name}: expected finite float32 values, got {array[where]} at [{index}]"
-        )
-    return array.astype(np.float32, copy=False)

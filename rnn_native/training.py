@@ -22,7 +22,8 @@ from rnn_native.schedules import Rates, Schedule
 from rnn_native.xorshift import Xorshift, check_seed
 
 if TYPE_CHECKING:
-    from rnn_native.network import Network, Rows, Targets
+    from rnn_native.network import Network
+    from rnn_native.rows import Rows, Targets
 
 
 @dataclass(frozen=True, slots=True)

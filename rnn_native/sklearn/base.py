@@ -22,7 +22,8 @@ from rnn_native.callbacks.base import as_list
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
 from rnn_native.layers import Layer
-from rnn_native.network import Network, Rows, Targets
+from rnn_native.network import Network
+from rnn_native.rows import Rows, Targets
 from rnn_native.schedules import Schedule
 from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights, times
 from rnn_native.sklearn.fitting import EstimatorRun, Progress

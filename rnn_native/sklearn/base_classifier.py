@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import (
 )
 
 from rnn_native.history import EpochRow
-from rnn_native.network import Targets
+from rnn_native.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part
 from rnn_native.sklearn.protocol import fitting

@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
-from rnn_native.network import Rows, Targets
+from rnn_native.rows import Rows, Targets
 
 Indices = NDArray[np.intp]
 Weights = NDArray[np.float32] | None

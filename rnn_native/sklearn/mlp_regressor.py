@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from rnn_native.callbacks import Callback
 from rnn_native.history import EpochRow
-from rnn_native.network import Targets
+from rnn_native.rows import Targets
 from rnn_native.schedules import Schedule
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.base_mlp import MLP_CONSTRAINTS, BaseMLP

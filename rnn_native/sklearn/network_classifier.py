@@ -12,6 +12,7 @@ from rnn_native.architecture import load_architecture, parse_architecture
 from rnn_native.callbacks import Callback
 from rnn_native.layers import Dense, Layer, as_spec
 from rnn_native.network import Network
+from rnn_native.rows import takes_shape
 from rnn_native.schedules import Schedule
 from rnn_native.sklearn.base import Design
 from rnn_native.sklearn.base_classifier import BaseNetworkClassifier
@@ -157,7 +158,7 @@ class NetworkClassifier(BaseNetworkClassifier):
         sample_shape = None
         if getattr(x, "ndim", 2) > 2:
             sample_shape = x.shape[1:]
-            if not reset and not self.network_._takes_shape(x.shape):
+            if not reset and not takes_shape(x.shape, self.network_.input_shape):
                 expected = ", ".join(map(str, self.network_.input_shape))
                 raise ValueError(f"X: expected shape (n, {expected}), got {x.shape}")
             x = np.asarray(x).reshape(len(x), -1)
