@@ -65,6 +65,26 @@ def test_backprop_matches_twin(case, level):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+def test_nan_leaves_no_trace(case, level):
+    """What a diverged run left in memory meets zeros of later ones: NaN times 0 is NaN."""
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    used, fresh = native(case, params), native(case, params)
+    dout = np.ones((case.rows, used.layers[-1]["shape"][0]), np.float32)
+    for _ in range(2):
+        used.backprop(np.full_like(x32, np.nan), dout * np.float32(np.nan))
+        used.gradients(np.full_like(x32, np.nan), y32)
+    used.weights[:] = fresh.weights
+    for net in (used, fresh):
+        net.train(x32, y32, np.arange(case.rows, dtype=np.int32), 4, 0.05, epochs=2)
+    assert used.weights.tobytes() == fresh.weights.tobytes()
+    for mine, other in zip(
+        used.backprop(x32, dout), fresh.backprop(x32, dout), strict=True
+    ):
+        assert mine.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_earlier_batches_leave_no_trace(case, level):
     """What is left in memory from other data must not change a bit: resuming has none."""
     x, y, params = arrays(case)

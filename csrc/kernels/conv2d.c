@@ -34,11 +34,10 @@ copy_row(float *to, const float *from, int n)
 }
 
 static void
-pad_planes(float *padded, const float *planes, int n, int H, int W, int plane, int pitch,
-           int padding)
+pad_planes(float *padded, size_t size, const float *planes, int n, int H, int W, int plane,
+           int pitch, int padding)
 {
     int to_pitch = W + 2 * padding, rows = H + 2 * padding;
-    size_t size = (size_t)n * (size_t)rows * (size_t)to_pitch + RNN_READ_SLACK;
     memset(padded, 0, size * sizeof(float));
     for (int c = 0; c < n; c++)
         for (int y = 0; y < H; y++)
@@ -117,6 +116,15 @@ conv2d_live_rows(const float *inp, const window *s)
     if (top == bottom || live.begin > live.end)
         live.begin = live.end = 0;
     return live;
+}
+
+static vector_range
+conv2d_live_vectors(live_rows live, const window *s)
+{
+    int pitch = conv2d_pitch(s);
+    int begin = live.begin * pitch / RNN_READ_SLACK * RNN_READ_SLACK;
+    int end = (live.end * pitch + RNN_READ_SLACK - 1) / RNN_READ_SLACK * RNN_READ_SLACK;
+    return (vector_range){begin, end};
 }
 
 static void

@@ -184,10 +184,11 @@ static int conv2d_plane(const window *s);
 /* Padding that makes the convolution of dout give dinp. */
 static int conv2d_back_padding(const window *s);
 
-/* padded (n, H + 2 padding, W + 2 padding) and slack from n planes of H rows, zeros around.
+/* padded (n, H + 2 padding, W + 2 padding) from n planes of H rows, zeros around and in the
+ * slack behind: `size` floats in all. What a plane's slack is multiplied by must be finite.
  */
-static void pad_planes(float *padded, const float *planes, int n, int H, int W, int plane,
-                       int pitch, int padding);
+static void pad_planes(float *padded, size_t size, const float *planes, int n, int H, int W,
+                       int plane, int pitch, int padding);
 
 /* Output rows that see anything but zeros; with more than one channel all of them. Outputs
  * of the others are the bias, and they add nothing to the weights' gradient. */
@@ -196,6 +197,14 @@ typedef struct {
 } live_rows;
 
 static live_rows conv2d_live_rows(const float *inp, const window *s);
+
+/* The whole vectors of a plane that hold these rows. Vectors that began at the first row
+ * could end in the next filter's plane. */
+typedef struct {
+    int begin, end;
+} vector_range;
+
+static vector_range conv2d_live_vectors(live_rows live, const window *s);
 
 /* Elements begin..end of each of n planes = its bias; with relu max(., 0) of it. */
 static void fill_rows(float *planes, const float *bias, bool relu, int n, int plane,
@@ -220,7 +229,8 @@ static void spread_planes(float *planes, const float *dout, int n, int P, int Q,
 static void conv2d_turn_weight(float *turned, const float *weight, int filters, int C,
                                int K);
 
-/* Target of dweight from planes of dout: along the planes, for few channels... */
+/* Target of dweight from planes of dout: along the planes, for few channels; `positions` is
+ * a number of whole vectors... */
 static void conv2d_weight_gradient(float *target, const float *planes, int plane,
                                    const float *padded, const int32_t *offset, int filters,
                                    int fan_in, int positions, float alpha, float beta);
@@ -300,8 +310,9 @@ static void windows_spread_which(int32_t *all, const int32_t *which, int stride,
 
 /* ---- window_blocks.c: the same with eight filters under a small dense layer, one image
  * ---- Only live windows are multiplied: the others give the same constant to every unit.
- * The excess of a live window over the constants is F numbers side by side; its part of the
- * dense layer's weight is a block, units * F numbers in whole vectors. */
+ * A live window's outputs are F numbers side by side, blank (F) is what a blank window has
+ * in their place; a window's part of the dense layer's weight is a block, units * F numbers
+ * in whole vectors. */
 #define BLOCK_FILTERS 8
 #define BLOCK_MAX 128 /* floats in a block at most */
 #define BLOCK_ROWS 64 /* rows that blocks_gradient takes at most */
@@ -323,15 +334,16 @@ static void blocks_sum(float *sums, const float *blocks, int windows, int units)
  * some windows too. */
 static void windows_index(int32_t *index, const live_windows *live);
 
-/* excess (n, F): the pool's outputs at n live windows less constant (F). which: as above.
- * listed: scratch (F, stride); excess has room for as many whole vectors. */
-static void windows_excess(float *excess, int32_t *which, float *listed,
+/* pooled (n, F): the pool's outputs at n live windows. which: as above.
+ * listed: scratch (F, stride); pooled has room for as many whole vectors. */
+static void windows_pooled(float *pooled, int32_t *which, float *listed,
                            const float *patches, int stride, int n, const float *weight,
-                           const float *bias, const float *constant, bool relu, int K);
+                           const float *bias, bool relu, int K);
 
-/* out (units) = constant (units) + the listed windows' excess times their blocks */
-static void blocks_forward(float *out, const float *excess, const int32_t *index, int n,
-                           const float *blocks, const float *constant, int units);
+/* out (units) = constant (units) + the listed windows' pooled - blank times their blocks */
+static void blocks_forward(float *out, const float *pooled, const float *blank,
+                           const int32_t *index, int n, const float *blocks,
+                           const float *constant, int units);
 
 /* spread (block_size): each of dout (units) F times, then zeros. */
 static void blocks_spread(float *spread, const float *dout, int units);
@@ -352,13 +364,14 @@ static void blocks_windows_backward(float *sums, const float *listed, const int3
 /* What blocks_gradient wants of a row. */
 typedef struct {
     live_windows live;
-    const float *excess, *spread;
+    const float *pooled, *spread;
 } block_row;
 
-/* blocks = beta * blocks + alpha * (constant (block_size) + gradient over n rows), for
- * vectors first..last of the windows. */
-static void blocks_gradient(float *blocks, const float *constant, const block_row *rows,
-                            int n, int windows, int first, int last, int units, float alpha,
+/* blocks = beta * blocks + alpha * gradient over n rows, for vectors first..last of the
+ * windows. A window that is live in all rows gets nothing from blank: of a filter that
+ * gives zero there its gradient is zero. */
+static void blocks_gradient(float *blocks, const float *blank, const block_row *rows, int n,
+                            int windows, int first, int last, int units, float alpha,
                             float beta);
 
 /* ---- pool2d.c ---- */

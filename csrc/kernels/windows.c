@@ -4,6 +4,14 @@
 
 #include <string.h>
 
+/* Whether `part` of `whole` is so few that they are better summed by themselves than as
+ * the difference of all and the others. */
+static bool
+are_few(int part, int whole)
+{
+    return part <= whole / 8;
+}
+
 /* Where the odd pixels of a row follow, and where the next row begins. */
 static int
 split_half(int pitch)
@@ -40,6 +48,20 @@ live_in_row(const uint32_t *evens, const uint32_t *odds, int K, int Q)
     for (int l = 0; l <= K; l++)
         bits |= (l % 2 == 0 ? even : odd) >> l / 2;
     return bits & (uint32_t)((UINT64_C(1) << Q) - 1);
+}
+
+/* Where few windows are blank, all are listed. What blank ones share is the difference of
+ * what all and what the live ones give: of nearly equal numbers little more than rounding
+ * would be left. */
+static void
+list_all_if_few_are_blank(uint32_t *rows, int P, int Q)
+{
+    uint32_t all = (uint32_t)((UINT64_C(1) << Q) - 1);
+    int n = 0;
+    for (int p = 0; p < P; p++)
+        n += __builtin_popcount(rows[p]);
+    for (int p = 0; p < P && are_few(P * Q - n, P * Q); p++)
+        rows[p] = all;
 }
 
 /* Rows of bits one after the other, VL at a time. */
@@ -100,6 +122,7 @@ windows_list(live_windows *live, float *patches, int stride, float *split,
                   padded + (ptrdiff_t)y * pitch, half);
     for (int p = 0; p < P; p++)
         rows[p] = live_in_row(evens + 2 * p, odds + 2 * p, K, Q);
+    list_all_if_few_are_blank(rows, P, Q);
     join_rows(live, rows, P, Q);
     if (K == 3)
         copy_patches(patches, stride, rows, split, 4, P, Q, pitch);

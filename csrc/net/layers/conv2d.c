@@ -60,8 +60,9 @@ conv2d_sizes_of(const window *s, int filters)
                       .padded_rows = s->H + 2 * s->padding,
                       .plane = conv2d_plane(s),
                       .back_padding = conv2d_back_padding(s)};
-    const size_t slack = 2 * RNN_READ_SLACK;
-    z.positions = z.plane - conv2d_pitch(s) + s->Q;
+    /* The last tap reads K - 1 floats further than the first. */
+    const size_t slack = 2 * RNN_READ_SLACK + (size_t)s->K;
+    z.positions = (s->P - 1) * conv2d_pitch(s) + s->Q;
     z.back_pitch = s->Q + 2 * z.back_padding;
     z.back_rows = s->P + 2 * z.back_padding;
     z.padded = (size_t)s->C * (size_t)z.padded_rows * (size_t)conv2d_pitch(s) + slack;
@@ -199,7 +200,7 @@ conv2d_row_planes(const rnn_layer *layer, const rnn_io *io, const window *s,
     int filters = (int)layer->attr[CONV_FILTERS], pitch = conv2d_pitch(s);
     live_rows live = conv2d_live_rows(inp, s);
     int begin = live.begin * pitch, end = live.end * pitch;
-    pad_planes(padded, inp, s->C, s->H, s->W, s->H * s->W, s->W, s->padding);
+    pad_planes(padded, z->padded, inp, s->C, s->H, s->W, s->H * s->W, s->W, s->padding);
     fill_rows(planes, bias, relu, filters, z->plane, 0, begin);
     fill_rows(planes, bias, relu, filters, z->plane, end, z->plane);
     if (live.begin < live.end)
@@ -219,15 +220,14 @@ conv2d_row_params(const rnn_layer *layer, const rnn_io *io, const window *s,
     float beta = b == 0 ? io->beta : 1.0f;
     int filters = (int)layer->attr[CONV_FILTERS], pitch = conv2d_pitch(s);
     const float *inp = io->inp + (ptrdiff_t)b * layer->in_size;
-    pad_planes(padded, inp, s->C, s->H, s->W, s->H * s->W, s->W, s->padding);
+    pad_planes(padded, z->padded, inp, s->C, s->H, s->W, s->H * s->W, s->W, s->padding);
     conv2d_bias_gradient(io->target + layer->param[1].offset, planes, z->plane, filters,
                          io->alpha, beta);
     if (!conv2d_has_pixels(s)) {
-        live_rows live = conv2d_live_rows(inp, s);
-        conv2d_weight_gradient(io->target, planes + live.begin * pitch, z->plane,
-                               padded + live.begin * pitch, conv2d_forward_offsets(io),
-                               filters, z->fan_in, (live.end - live.begin) * pitch,
-                               io->alpha, beta);
+        vector_range live = conv2d_live_vectors(conv2d_live_rows(inp, s), s);
+        conv2d_weight_gradient(io->target, planes + live.begin, z->plane,
+                               padded + live.begin, conv2d_forward_offsets(io), filters,
+                               z->fan_in, live.end - live.begin, io->alpha, beta);
         return;
     }
     int area = z->padded_rows * pitch;
@@ -297,7 +297,7 @@ conv2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     for (int b = 0; b < io->rows; b++) {
         const float *dout = io->dout + (ptrdiff_t)b * layer->out_size;
         if (conv2d_is_direct(&s)) {
-            pad_planes(io->scratch, dout, filters, s.P, s.Q, s.P * s.Q, s.Q,
+            pad_planes(io->scratch, z.back, dout, filters, s.P, s.Q, s.P * s.Q, s.Q,
                        z.back_padding);
             conv2d_row_input(layer, io, &s, &z, b);
         }
@@ -448,8 +448,8 @@ conv2d_pool_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     memset(runs, 0, (z.runs + (size_t)filters) * sizeof(float));
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t row = (ptrdiff_t)b * layer->out_size;
-        pad_planes(padded, io->inp + (ptrdiff_t)b * layer->in_size, s.C, s.H, s.W,
-                   s.H * s.W, s.W, s.padding);
+        pad_planes(padded, z.of.padded, io->inp + (ptrdiff_t)b * layer->in_size, s.C, s.H,
+                   s.W, s.H * s.W, s.W, s.padding);
         transpose(pixels, s.C, padded, area, s.C, area);
         pooled_weight_gradient(runs, bias, io->dout + row,
                                (const int32_t *)(const void *)io->cache + row, pixels, at,

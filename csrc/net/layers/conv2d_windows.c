@@ -78,7 +78,8 @@ list_windows(windows_cache *c, const windows_sizes *z, float *padded, float *spl
              const float *image)
 {
     const window *s = &z->conv;
-    pad_planes(padded, image, 1, s->H, s->W, s->H * s->W, s->W, s->padding);
+    pad_planes(padded, windows_scratch_of(z).padded, image, 1, s->H, s->W, s->H * s->W,
+               s->W, s->padding);
     windows_list(&c->live, c->patches, z->stride, split, padded, s->K, z->P, z->Q,
                  conv2d_pitch(s));
 }
