@@ -90,9 +90,8 @@ windows_index(int32_t *index, const live_windows *live)
 }
 
 static void
-windows_excess(float *excess, int32_t *which, float *listed, const float *patches,
-               int stride, int n, const float *weight, const float *bias,
-               const float *constant, bool relu, int K)
+windows_pooled(float *pooled, int32_t *which, float *listed, const float *patches,
+               int stride, int n, const float *weight, const float *bias, bool relu, int K)
 {
     for (int f = 0; f < F; f += WINDOW_FILTERS) {
         ptrdiff_t at = (ptrdiff_t)f * stride;
@@ -102,17 +101,24 @@ windows_excess(float *excess, int32_t *which, float *listed, const float *patche
     for (int i = 0; i < n; i += VL) {
         vf v[F];
         for (int f = 0; f < F; f++)
-            v[f] = v_load(listed + (ptrdiff_t)f * stride + i) - constant[f];
+            v[f] = v_load(listed + (ptrdiff_t)f * stride + i);
         v_interleave(v, F);
         for (int f = 0; f < F; f++)
-            v_store(excess + (ptrdiff_t)i * F + f * VL, v[f]);
+            v_store(pooled + (ptrdiff_t)i * F + f * VL, v[f]);
     }
+}
+
+/* A window's F numbers less those of blank windows, repeated. */
+static inline vf
+v_load_excess(const float *pooled, const float *blank, int k)
+{
+    return v_load_filters(pooled, k) - v_load_filters(blank, k);
 }
 
 /* sums += products of `vectors` vectors of the listed windows' blocks from `first` on. */
 static inline __attribute__((always_inline)) void
-add_blocks(float *sums, const float *excess, const int32_t *index, int n,
-           const float *blocks, int size, int first, int vectors)
+add_blocks(float *sums, const float *pooled, const float *blank, const int32_t *index,
+           int n, const float *blocks, int size, int first, int vectors)
 {
     vf sum[BLOCK_VECTORS];
     for (int k = 0; k < vectors; k++)
@@ -120,7 +126,7 @@ add_blocks(float *sums, const float *excess, const int32_t *index, int n,
     for (int i = 0; i < n; i++) {
         const float *block = blocks + (ptrdiff_t)index[i] * size + first * VL;
         for (int k = 0; k < vectors; k++)
-            sum[k] += v_load_filters(excess + (ptrdiff_t)i * F, first + k)
+            sum[k] += v_load_excess(pooled + (ptrdiff_t)i * F, blank, first + k)
                       * v_load(block + k * VL);
     }
     for (int k = 0; k < vectors; k++)
@@ -141,15 +147,15 @@ add_neighbours(float *sums, int size)
 }
 
 static void
-blocks_forward(float *out, const float *excess, const int32_t *index, int n,
-               const float *blocks, const float *constant, int units)
+blocks_forward(float *out, const float *pooled, const float *blank, const int32_t *index,
+               int n, const float *blocks, const float *constant, int units)
 {
     float sums[BLOCK_MAX] __attribute__((aligned(64)));
     int size = block_size(units), vectors = size / VL, k = 0;
     for (; k + BLOCK_VECTORS <= vectors; k += BLOCK_VECTORS)
-        add_blocks(sums, excess, index, n, blocks, size, k, BLOCK_VECTORS);
+        add_blocks(sums, pooled, blank, index, n, blocks, size, k, BLOCK_VECTORS);
     for (; k < vectors; k++)
-        add_blocks(sums, excess, index, n, blocks, size, k, 1);
+        add_blocks(sums, pooled, blank, index, n, blocks, size, k, 1);
     add_neighbours(sums, size);
     for (int j = 0; j < units; j++)
         out[j] = constant[j] + sums[j];
@@ -256,8 +262,8 @@ rows_of_windows(uint64_t *rows_of, const uint32_t *bits)
 
 /* What one window's rows give to `vectors` vectors of its block from `first` on. */
 static inline __attribute__((always_inline)) void
-block_gradient(float *target, const float *constant, uint64_t rows_of,
-               const float *const *excess, const block_row *rows, int first, int vectors,
+block_gradient(float *target, const float *constant, const float *blank, uint64_t rows_of,
+               const float *const *pooled, const block_row *rows, int first, int vectors,
                float alpha, float beta)
 {
     vf sum[BLOCK_VECTORS];
@@ -266,7 +272,7 @@ block_gradient(float *target, const float *constant, uint64_t rows_of,
     for (; rows_of != 0; rows_of &= rows_of - 1) {
         int b = __builtin_ctzll(rows_of);
         for (int k = 0; k < vectors; k++)
-            sum[k] += v_load_filters(excess[b], first + k)
+            sum[k] += v_load_excess(pooled[b], blank, first + k)
                       * v_load(rows[b].spread + (first + k) * VL);
     }
     for (int k = 0; k < vectors; k++) {
@@ -275,31 +281,53 @@ block_gradient(float *target, const float *constant, uint64_t rows_of,
     }
 }
 
+/* constant (size): what a window gets from the rows in which it is blank. */
 static void
-blocks_gradient(float *blocks, const float *constant, const block_row *rows, int n,
+sum_blank_rows(float *constant, const float *blank, uint64_t rows_of, const block_row *rows,
+               int size)
+{
+    for (int k = 0; k < size; k += VL) {
+        vf sum = {0};
+        for (uint64_t bits = rows_of; bits != 0; bits &= bits - 1)
+            sum += v_load(rows[__builtin_ctzll(bits)].spread + k);
+        v_store(constant + k, v_load_filters(blank, k / VL) * sum);
+    }
+}
+
+static void
+blocks_gradient(float *blocks, const float *blank, const block_row *rows, int n,
                 int windows, int first, int last, int units, float alpha, float beta)
 {
+    static const float nothing[F] = {0};
+    uint64_t all = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
     int size = block_size(units), vectors = size / VL;
+    float of_all[BLOCK_MAX], of_few[BLOCK_MAX];
+    sum_blank_rows(of_all, blank, all, rows, size);
     for (int v = first; v < last; v++) {
         uint32_t bits[BLOCK_ROWS] = {0};
         uint64_t rows_of[VL];
-        const float *excess[BLOCK_ROWS];
+        const float *pooled[BLOCK_ROWS];
         for (int b = 0; b < n; b++) {
             bits[b] = rows[b].live.bits[v];
-            excess[b] = rows[b].excess + (ptrdiff_t)rows[b].live.begin[v] * F;
+            pooled[b] = rows[b].pooled + (ptrdiff_t)rows[b].live.begin[v] * F;
         }
         rows_of_windows(rows_of, bits);
         for (int l = 0; l < VL && v * VL + l < windows; l++) {
             float *target = blocks + (ptrdiff_t)(v * VL + l) * size;
+            uint64_t others = all & ~rows_of[l];
+            bool few = are_few(__builtin_popcountll(others), n);
+            const float *constant = few ? of_few : of_all, *less = few ? nothing : blank;
             int k = 0;
+            if (few)
+                sum_blank_rows(of_few, blank, others, rows, size);
             for (; k + BLOCK_VECTORS <= vectors; k += BLOCK_VECTORS)
-                block_gradient(target, constant, rows_of[l], excess, rows, k, BLOCK_VECTORS,
-                               alpha, beta);
+                block_gradient(target, constant, less, rows_of[l], pooled, rows, k,
+                               BLOCK_VECTORS, alpha, beta);
             for (; k < vectors; k++)
-                block_gradient(target, constant, rows_of[l], excess, rows, k, 1, alpha,
-                               beta);
+                block_gradient(target, constant, less, rows_of[l], pooled, rows, k, 1,
+                               alpha, beta);
             for (uint64_t bit = rows_of[l]; bit != 0; bit &= bit - 1)
-                excess[__builtin_ctzll(bit)] += F;
+                pooled[__builtin_ctzll(bit)] += F;
         }
     }
 }

@@ -52,11 +52,11 @@ current_blocks(const rnn_io *io, const blocks_sizes *z)
 }
 
 /* What forward keeps of a row: the same as conv2d_windows.c, the live windows' numbers and
- * their excess; and from backward the gradient of the outputs, spread. */
+ * what the pool gives there; and from backward the gradient of the outputs, spread. */
 typedef struct {
     windows_cache of;
     int32_t *index;
-    float *excess, *spread;
+    float *pooled, *spread;
 } blocks_cache;
 
 static size_t
@@ -65,7 +65,7 @@ lay_out_blocks_cache(const blocks_sizes *z, blocks_cache *c, float *area)
     float *begin = area;
     area += lay_out_windows_cache(&z->of, &c->of, area);
     c->index = (void *)take_block(&area, z->of.stride);
-    c->excess = take_block(&area, BLOCK_FILTERS * (ptrdiff_t)z->of.stride);
+    c->pooled = take_block(&area, BLOCK_FILTERS * (ptrdiff_t)z->of.stride);
     c->spread = take_block(&area, block_size(z->units));
     return (size_t)(area - begin);
 }
@@ -138,15 +138,18 @@ static void
 forward_live_windows(const rnn_layer *layer, const rnn_io *io, const blocks_sizes *z,
                      const blocks_cache *c, const blocks_scratch *s, float *out)
 {
+    static const float nothing[BLOCK_FILTERS] = {0};
     blocks_shared shared;
     lay_out_blocks_shared(z, &shared, io->shared);
     int n = live_count(&c->of.live);
+    bool has_blank = n < z->windows;
     windows_index(c->index, &c->of.live);
-    windows_excess(c->excess, c->of.which, s->listed, c->of.patches, z->of.stride, n,
+    windows_pooled(c->pooled, c->of.which, s->listed, c->of.patches, z->of.stride, n,
                    param_of(layer, io, BLOCKS_CONV), param_of(layer, io, BLOCKS_CONV_BIAS),
-                   shared.constant, z->of.relu, z->of.conv.K);
-    blocks_forward(out, c->excess, c->index, n, current_blocks(io, z), shared.blank,
-                   z->units);
+                   z->of.relu, z->of.conv.K);
+    blocks_forward(out, c->pooled, has_blank ? shared.constant : nothing, c->index, n,
+                   current_blocks(io, z),
+                   has_blank ? shared.blank : param_of(layer, io, BLOCKS_BIAS), z->units);
 }
 
 static void
@@ -240,8 +243,9 @@ window_blocks_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                         c.spread, z.units);
         blocks_windows_backward(s.sums, s.listed, c.of.which, c.of.patches, z.of.stride, n,
                                 z.of.conv.K);
-        add_blank_windows(s.sums, live, &shared, c.spread,
-                          param_of(layer, io, BLOCKS_CONV_BIAS), &z);
+        if (n < z.windows)
+            add_blank_windows(s.sums, live, &shared, c.spread,
+                              param_of(layer, io, BLOCKS_CONV_BIAS), &z);
     }
     windows_add_sums(io->target, target_of(layer, io, BLOCKS_CONV_BIAS), s.sums,
                      BLOCK_FILTERS, z.of.conv.K, io->alpha, io->beta);
@@ -253,20 +257,15 @@ finish_blocks(const rnn_layer *layer, const rnn_io *io, const blocks_sizes *z,
               const blocks_shared *shared, float *blocks, int first, int last, float alpha,
               float beta)
 {
-    float constant[BLOCK_MAX];
     for (int begin = 0; begin < io->rows; begin += BLOCK_ROWS) {
         block_row rows[BLOCK_ROWS];
         int n = io->rows - begin < BLOCK_ROWS ? io->rows - begin : BLOCK_ROWS;
-        memset(constant, 0, sizeof constant);
         for (int b = 0; b < n; b++) {
             blocks_cache c = blocks_cache_of(layer, io, z, begin + b);
-            rows[b] = (block_row){c.of.live, c.excess, c.spread};
-            add(constant, constant, c.spread, block_size(z->units));
+            rows[b] = (block_row){c.of.live, c.pooled, c.spread};
         }
-        for (int i = 0; i < z->units * BLOCK_FILTERS; i++)
-            constant[i] *= shared->constant[i % BLOCK_FILTERS];
-        blocks_gradient(blocks, constant, rows, n, z->windows, first, last, z->units, alpha,
-                        begin == 0 ? beta : 1.0f);
+        blocks_gradient(blocks, shared->constant, rows, n, z->windows, first, last,
+                        z->units, alpha, begin == 0 ? beta : 1.0f);
     }
 }
 
