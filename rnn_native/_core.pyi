@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, TypedDict, final
+from typing import Any, Protocol, TypeAlias, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,14 @@ class _Layer(TypedDict):
     shape: tuple[int, ...]
     params: list[_Param]
     has_maps: bool
+
+# Rows without their zeros: rnn_native.compressed.CompressedRows
+class _Compressed(Protocol):
+    begin: NDArray[np.int32]
+    column: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+_Rows: TypeAlias = NDArray[np.float32] | NDArray[np.uint8] | _Compressed
 
 @final
 class Net:
@@ -53,7 +61,7 @@ class Net:
     # x (n, inputs)   y (n,) labels, or (n, outputs) values   order (any,)
     def train(
         self,
-        x: NDArray[np.float32] | NDArray[np.uint8],
+        x: _Rows,
         y: NDArray[np.int32] | NDArray[np.float32],
         order: NDArray[np.int32],
         batch_size: int,
@@ -77,19 +85,17 @@ class Net:
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     def evaluate(
         self,
-        x: NDArray[np.float32] | NDArray[np.uint8],
+        x: _Rows,
         y: NDArray[np.int32] | NDArray[np.float32],
         *,
         threads: int = 1,
     ) -> tuple[float, int]: ...
     # (n, outputs)
-    def predict(
-        self, x: NDArray[np.float32] | NDArray[np.uint8], *, threads: int = 1
-    ) -> NDArray[np.float32]: ...
+    def predict(self, x: _Rows, *, threads: int = 1) -> NDArray[np.float32]: ...
     # loss, gradient (parameters,)
     def gradients(
         self,
-        x: NDArray[np.float32] | NDArray[np.uint8],
+        x: _Rows,
         y: NDArray[np.int32] | NDArray[np.float32],
         *,
         threads: int = 1,
@@ -101,7 +107,7 @@ class Net:
     # outputs (n, outputs), gradient by x (n, inputs), gradient (parameters,)
     def backprop(
         self,
-        x: NDArray[np.float32] | NDArray[np.uint8],
+        x: _Rows,
         dout: NDArray[np.float32],
         *,
         threads: int = 1,
@@ -109,9 +115,7 @@ class Net:
         step: int = 0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
     # (n, tokens, tokens) or (n, heads, tokens, tokens)
-    def maps(
-        self, x: NDArray[np.float32] | NDArray[np.uint8], layer: int, *, threads: int = 1
-    ) -> NDArray[np.float32]: ...
+    def maps(self, x: _Rows, layer: int, *, threads: int = 1) -> NDArray[np.float32]: ...
 
 # rows (n, inputs), in place; spec is that of Net.train's augment
 def augment(

@@ -41,6 +41,19 @@ gather_u8(float *out, const uint8_t *x, const int32_t *order, int size, int begi
     }
 }
 
+static void
+gather_compressed(float *out, const rnn_compressed *x, const int32_t *order, int size,
+                  int begin, int end)
+{
+    for (int i = begin; i < end; i++) {
+        int row = order != NULL ? order[i] : i;
+        float *to = out + (ptrdiff_t)i * size;
+        memset(to, 0, (size_t)size * sizeof(float));
+        for (int k = x->begin[row]; k < x->begin[row + 1]; k++)
+            to[x->column[k]] = x->value[k];
+    }
+}
+
 static bool
 is_blank(const float *x, int n)
 {

@@ -122,6 +122,10 @@ static void dense_backward_transposed(float *target, const float *dout, const fl
 static void nonzeros_by_row(rnn_nonzeros *to, const void *x, bool is_bytes,
                             const int32_t *order, int begin, int end);
 
+/* The same for compressed rows, which are listed where they are: only ranges are found. */
+static void nonzeros_of_compressed(rnn_nonzeros *to, const rnn_compressed *x,
+                                   const int32_t *order, int begin, int end);
+
 /* Lists the columns of one range from the lists of rows 0..rows-1. */
 static void nonzeros_by_column(rnn_nonzeros *z, int rows, int range);
 
@@ -589,6 +593,8 @@ static void gather_f32(float *out, const float *x, const int32_t *order, int siz
                        int begin, int end);
 static void gather_u8(float *out, const uint8_t *x, const int32_t *order, int size,
                       int begin, int end);
+static void gather_compressed(float *out, const rnn_compressed *x, const int32_t *order,
+                              int size, int begin, int end);
 
 /* Whether all of x (n) is zero. */
 static bool is_blank(const float *x, int n);

@@ -64,8 +64,8 @@ nonzeros_by_row(rnn_nonzeros *to, const void *x, bool is_bytes, const int32_t *o
                 int begin, int end)
 {
     size_t bytes = (size_t)to->columns * (is_bytes ? 1 : sizeof(float));
-    int32_t *column = to->column + (ptrdiff_t)begin * to->columns;
-    float *value = to->value + (ptrdiff_t)begin * to->columns;
+    int32_t *column = to->own_column + (ptrdiff_t)begin * to->columns;
+    float *value = to->own_value + (ptrdiff_t)begin * to->columns;
     int first = begin * to->columns, n = 0;
     for (int b = begin; b < end; b++) {
         const void *row = row_of(x, order, b, bytes);
@@ -83,17 +83,67 @@ nonzeros_by_row(rnn_nonzeros *to, const void *x, bool is_bytes, const int32_t *o
         value[k] /= 255.0f;
 }
 
+/* The first of a row's columns that is at least `least`. */
+static int
+find_column(const int32_t *column, int begin, int end, int least)
+{
+    while (begin < end) {
+        int middle = begin + (end - begin) / 2;
+        if (column[middle] < least)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+static void
+nonzeros_of_compressed(rnn_nonzeros *to, const rnn_compressed *x, const int32_t *order,
+                       int begin, int end)
+{
+    for (int b = begin; b < end; b++) {
+        int row = order != NULL ? order[b] : b, until = x->begin[row + 1];
+        int32_t *range = to->range + (ptrdiff_t)b * (RNN_NONZERO_RANGES + 1);
+        range[0] = x->begin[row];
+        for (int r = 1; r < RNN_NONZERO_RANGES; r++)
+            range[r] = find_column(x->column, range[r - 1], until,
+                                   rnn_range_begin(to->columns, r));
+        range[RNN_NONZERO_RANGES] = until;
+    }
+}
+
+/* Where the lists of a range's columns begin: behind those of the ranges before. */
+static void
+lay_out_columns(rnn_nonzeros *z, int rows, int range)
+{
+    int next = 0, first = rnn_range_begin(z->columns, range);
+    int last = rnn_range_begin(z->columns, range + 1);
+    for (int b = 0; b < rows; b++) {
+        const int32_t *bounds = z->range + (ptrdiff_t)b * (RNN_NONZERO_RANGES + 1);
+        next += bounds[range] - bounds[0];
+        for (int k = bounds[range]; k < bounds[range + 1]; k++)
+            z->count[z->column[k]]++;
+    }
+    for (int i = first; i < last; i++) {
+        z->start[i] = next;
+        next += z->count[i];
+        z->count[i] = 0;
+    }
+}
+
 static void
 nonzeros_by_column(rnn_nonzeros *z, int rows, int range)
 {
     int first = rnn_range_begin(z->columns, range);
     int last = rnn_range_begin(z->columns, range + 1);
     memset(z->count + first, 0, (size_t)(last - first) * sizeof(int32_t));
+    if (z->is_compact)
+        lay_out_columns(z, rows, range);
     for (int b = 0; b < rows; b++) {
         const int32_t *bounds = z->range + (ptrdiff_t)b * (RNN_NONZERO_RANGES + 1) + range;
         for (int k = bounds[0]; k < bounds[1]; k++) {
             int column = z->column[k];
-            ptrdiff_t to = (ptrdiff_t)column * z->most_rows + z->count[column]++;
+            int to = z->start[column] + z->count[column]++;
             z->row[to] = b;
             z->row_value[to] = z->value[k];
         }
@@ -292,7 +342,7 @@ sparse_backward_two(float *target, float *target2, element_list list, element_li
 static inline element_list
 column_list(const rnn_nonzeros *inp, int i)
 {
-    ptrdiff_t at = (ptrdiff_t)i * inp->most_rows;
+    int at = inp->start[i];
     return (element_list){inp->row + at, inp->row_value + at, inp->count[i]};
 }
 

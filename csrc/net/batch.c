@@ -23,7 +23,8 @@ gather_targets(rnn_net *net, const rnn_batch *batch)
 static bool
 needs_gathering(const rnn_run *r, const rnn_batch *batch)
 {
-    return r->is_sparse || batch->order != NULL || batch->data->x_is_bytes;
+    const rnn_data *data = batch->data;
+    return r->is_sparse || batch->order != NULL || data->x_is_bytes || data->x == NULL;
 }
 
 static rnn_score

@@ -16,6 +16,8 @@
 static void
 prefetch_next(const rnn_run *r, const rnn_batch *batch, int begin, int end)
 {
+    if (batch->data->compressed.begin != NULL)
+        return;
     size_t bytes =
         (size_t)rnn_net_in_size(r->net) * (batch->data->x_is_bytes ? 1 : sizeof(float));
     for (int i = batch->rows + begin; i < batch->rows + end && i < batch->following; i++) {
@@ -34,9 +36,29 @@ first_row(const rnn_run *r, const rnn_batch *batch)
     return (const char *)batch->data->x + skipped * (size_t)rnn_net_in_size(r->net) * item;
 }
 
+static rnn_compressed
+first_compressed(const rnn_batch *batch)
+{
+    rnn_compressed rows = batch->data->compressed;
+    rows.begin += batch->order != NULL ? 0 : batch->begin;
+    return rows;
+}
+
+static void
+gather_compressed(const rnn_run *r, const rnn_batch *batch, float *to, int begin, int end)
+{
+    rnn_compressed rows = first_compressed(batch);
+    r->net->level->gather_compressed(to, &rows, batch->order, rnn_net_in_size(r->net),
+                                     begin, end);
+}
+
 static void
 gather(const rnn_run *r, const rnn_batch *batch, float *to, int begin, int end)
 {
+    if (batch->data->compressed.begin != NULL) {
+        gather_compressed(r, batch, to, begin, end);
+        return;
+    }
     const void *x = first_row(r, batch);
     int size = rnn_net_in_size(r->net);
     if (batch->data->x_is_bytes)
@@ -121,6 +143,22 @@ distort_and_mix(const rnn_run *r, const rnn_batch *batch, int begin, int end, in
     }
 }
 
+static void
+list_nonzeros(const rnn_run *r, const rnn_batch *batch, bool changes, int begin, int end)
+{
+    const rnn_level *level = r->net->level;
+    rnn_nonzeros *lists = &r->net->nonzeros;
+    if (batch->data->compressed.begin != NULL) {
+        rnn_compressed rows = first_compressed(batch);
+        level->nonzeros_of_compressed(lists, &rows, batch->order, begin, end);
+    }
+    else if (changes)
+        level->nonzeros_by_row(lists, r->net->inp, false, NULL, begin, end);
+    else
+        level->nonzeros_by_row(lists, first_row(r, batch), batch->data->x_is_bytes,
+                               batch->order, begin, end);
+}
+
 void
 rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end, int slice)
 {
@@ -130,11 +168,8 @@ rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end, in
         gather(r, batch, net->inp, begin, end);
     if (changes)
         distort_and_mix(r, batch, begin, end, slice);
-    if (r->is_sparse && changes)
-        net->level->nonzeros_by_row(&net->nonzeros, net->inp, false, NULL, begin, end);
-    else if (r->is_sparse)
-        net->level->nonzeros_by_row(&net->nonzeros, first_row(r, batch),
-                                    batch->data->x_is_bytes, batch->order, begin, end);
+    if (r->is_sparse)
+        list_nonzeros(r, batch, changes, begin, end);
     prefetch_next(r, batch, begin, end);
 }
 

@@ -50,8 +50,12 @@ typedef struct {
                        int begin, int end);
     void (*gather_u8)(float *out, const uint8_t *x, const int32_t *order, int size,
                       int begin, int end);
+    void (*gather_compressed)(float *out, const rnn_compressed *x, const int32_t *order,
+                              int size, int begin, int end);
     void (*nonzeros_by_row)(rnn_nonzeros *to, const void *x, bool is_bytes,
                             const int32_t *order, int begin, int end);
+    void (*nonzeros_of_compressed)(rnn_nonzeros *to, const rnn_compressed *x,
+                                   const int32_t *order, int begin, int end);
     void (*nonzeros_by_column)(rnn_nonzeros *z, int rows, int range);
     int (*count_nonzeros)(const void *row, bool is_bytes, int n);
     void (*augment)(float *image, const rnn_augmentation *a, uint64_t key, float *scratch);

@@ -12,14 +12,26 @@
 /* Where products of nonzeros and dense ones take the same time: see docs/performance.md. */
 #define SPARSE_BELOW 0.5
 
+/* Zeros that take up memory only from when they are written to: rows need not all be used.
+ * What calloc gave is noted in front of them. */
 static void *
 aligned_zeros(size_t bytes)
 {
-    size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *memory = rounded >= bytes ? aligned_alloc(ALIGNMENT, rounded) : NULL;
-    if (memory != NULL)
-        memset(memory, 0, rounded);
-    return memory;
+    if (!rnn_size_add(&bytes, ALIGNMENT, 1))
+        return NULL;
+    char *memory = calloc(1, bytes);
+    if (memory == NULL)
+        return NULL;
+    void **aligned = (void *)(memory + ALIGNMENT - (uintptr_t)memory % ALIGNMENT);
+    aligned[-1] = memory;
+    return aligned;
+}
+
+static void
+free_aligned(void *aligned)
+{
+    if (aligned != NULL)
+        free(((void **)aligned)[-1]);
 }
 
 int
@@ -201,13 +213,13 @@ rnn_net_free(rnn_net *net)
     if (net == NULL)
         return;
     free(net->profile);
-    free(net->workspace);
-    free(net->nonzeros_memory);
-    free(net->making);
-    free(net->packed);
-    free(net->grads);
-    free(net->moments);
-    free(net->params);
+    free_aligned(net->workspace);
+    free_aligned(net->nonzeros_memory);
+    free_aligned(net->making);
+    free_aligned(net->packed);
+    free_aligned(net->grads);
+    free_aligned(net->moments);
+    free_aligned(net->params);
     free(net->steps);
     free(net->state_offset);
     free(net->param_offset);
@@ -273,8 +285,8 @@ rnn_net_reserve(rnn_net *net, int rows)
     void *workspace = aligned_zeros(total);
     if (workspace == NULL)
         return RNN_ENOMEM;
-    free(net->workspace);
-    free(net->nonzeros_memory);
+    free_aligned(net->workspace);
+    free_aligned(net->nonzeros_memory);
     net->nonzeros_memory = NULL;
     net->workspace = workspace;
     net->capacity = rows;
@@ -282,31 +294,61 @@ rnn_net_reserve(rnn_net *net, int rows)
     return RNN_OK;
 }
 
-rnn_status
-rnn_net_need_nonzeros(rnn_net *net)
+/* `own`: elements of the rows' own lists; `entries`: those of the columns' lists. */
+static rnn_status
+make_nonzeros(rnn_net *net, bool is_compact, size_t own, size_t entries)
 {
-    size_t total = 0, begin[6];
+    size_t total = 0, begin[7];
     size_t rows = (size_t)net->capacity, columns = (size_t)rnn_net_in_size(net);
-    if (net->nonzeros_memory != NULL)
-        return RNN_OK;
-    if (!lay_out(&total, rows * sizeof(int32_t), columns, &begin[0])
-        || !lay_out(&total, rows * sizeof(float), columns, &begin[1])
-        || !lay_out(&total, rows * sizeof(int32_t), columns, &begin[2])
-        || !lay_out(&total, rows * sizeof(float), columns, &begin[3])
+    free_aligned(net->nonzeros_memory);
+    net->nonzeros_memory = NULL;
+    if (!lay_out(&total, own, sizeof(int32_t), &begin[0])
+        || !lay_out(&total, own, sizeof(float), &begin[1])
+        || !lay_out(&total, entries, sizeof(int32_t), &begin[2])
+        || !lay_out(&total, entries, sizeof(float), &begin[3])
         || !lay_out(&total, rows * sizeof(int32_t), RNN_NONZERO_RANGES + 1, &begin[4])
         || !lay_out(&total, columns, sizeof(int32_t), &begin[5])
+        || !lay_out(&total, columns, sizeof(int32_t), &begin[6])
         || (net->nonzeros_memory = aligned_zeros(total)) == NULL)
         return RNN_ENOMEM;
     char *base = net->nonzeros_memory;
     net->nonzeros = (rnn_nonzeros){.columns = (int)columns,
-                                   .most_rows = net->capacity,
-                                   .column = (void *)(base + begin[0]),
-                                   .value = (void *)(base + begin[1]),
+                                   .is_compact = is_compact,
+                                   .room = (int64_t)entries,
+                                   .own_column = (void *)(base + begin[0]),
+                                   .own_value = (void *)(base + begin[1]),
                                    .row = (void *)(base + begin[2]),
                                    .row_value = (void *)(base + begin[3]),
                                    .range = (void *)(base + begin[4]),
-                                   .count = (void *)(base + begin[5])};
+                                   .start = (void *)(base + begin[5]),
+                                   .count = (void *)(base + begin[6])};
+    net->nonzeros.column = net->nonzeros.own_column;
+    net->nonzeros.value = net->nonzeros.own_value;
     return RNN_OK;
+}
+
+rnn_status
+rnn_net_need_nonzeros(rnn_net *net)
+{
+    size_t all = 0;
+    int columns = rnn_net_in_size(net);
+    if (net->nonzeros_memory != NULL && !net->nonzeros.is_compact)
+        return RNN_OK;
+    if (!rnn_size_add(&all, (size_t)net->capacity, (size_t)columns)
+        || make_nonzeros(net, false, all, all) != RNN_OK)
+        return RNN_ENOMEM;
+    for (int i = 0; i < columns; i++)
+        net->nonzeros.start[i] = i * net->capacity;
+    return RNN_OK;
+}
+
+rnn_status
+rnn_net_need_compact(rnn_net *net, int64_t entries)
+{
+    const rnn_nonzeros *now = &net->nonzeros;
+    if (net->nonzeros_memory != NULL && now->is_compact && now->room >= entries)
+        return RNN_OK;
+    return make_nonzeros(net, true, 0, (size_t)entries);
 }
 
 rnn_status
@@ -341,7 +383,7 @@ rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation)
     float *making = new_arena(net, count, 0);
     if (making == NULL)
         return RNN_ENOMEM;
-    free(net->making);
+    free_aligned(net->making);
     net->making = making;
     net->making_each = each;
     return RNN_OK;

@@ -94,12 +94,16 @@ size_t rnn_step_maps(const rnn_step *step);
 /* Floats that PARAMS by rows adds up for a step: its parameters' gradients, or more. */
 size_t rnn_step_sums(const rnn_step *step);
 
-/* Makes room for batches of `rows` rows, for gradients, for lists of nonzeros of as many
- * rows as there is room for, for working copies of parameters. */
+/* Makes room for batches of `rows` rows, for gradients, for working copies of parameters.
+ */
 rnn_status rnn_net_reserve(rnn_net *net, int rows);
 rnn_status rnn_net_need_grads(rnn_net *net);
-rnn_status rnn_net_need_nonzeros(rnn_net *net);
 rnn_status rnn_net_need_packed(rnn_net *net);
+
+/* Makes room for lists of nonzeros of as many rows as there is room for: for any nonzeros;
+ * or for compressed rows' lists, of at most `entries` in a batch. */
+rnn_status rnn_net_need_nonzeros(rnn_net *net);
+rnn_status rnn_net_need_compact(rnn_net *net, int64_t entries);
 
 /* Makes room to distort images (NULL: not to) and mix rows, for each slice of rows. */
 rnn_status rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation);
@@ -116,7 +120,8 @@ bool rnn_net_is_finite(const rnn_net *net);
 /* Rows of x, and their targets: int32_t labels (n) or float values (n, out). */
 typedef struct {
     const void *x;
-    bool x_is_bytes; /* uint8_t, divided by 255; else float */
+    bool x_is_bytes;           /* uint8_t, divided by 255; else float */
+    rnn_compressed compressed; /* or these, x being NULL */
     const void *targets;
     const float *weights; /* of the rows' losses; NULL: all 1 */
     int n;

@@ -15,20 +15,53 @@
 /* Rows whose density stands for all. */
 #define DENSITY_ROWS 32
 
+/* Nonzeros of a row of the data. */
+static int
+count_in_row(const rnn_net *net, const rnn_data *data, int row)
+{
+    if (data->compressed.begin != NULL)
+        return data->compressed.begin[row + 1] - data->compressed.begin[row];
+    int size = rnn_net_in_size(net);
+    size_t bytes = (size_t)size * (data->x_is_bytes ? 1 : sizeof(float));
+    const char *x = (const char *)data->x + (size_t)row * bytes;
+    return net->level->count_nonzeros(x, data->x_is_bytes, size);
+}
+
 static double
 density(const rnn_net *net, const rnn_batch *all)
 {
-    int n = all->rows < DENSITY_ROWS ? all->rows : DENSITY_ROWS,
-        size = rnn_net_in_size(net);
-    size_t bytes = (size_t)size * (all->data->x_is_bytes ? 1 : sizeof(float));
+    int n = all->rows < DENSITY_ROWS ? all->rows : DENSITY_ROWS;
     double count = 0;
     for (int i = 0; i < n; i++) {
         int row = (int)((int64_t)all->rows * i / n);
         row = all->order != NULL ? all->order[row] : all->begin + row;
-        count += net->level->count_nonzeros(
-            (const char *)all->data->x + (size_t)row * bytes, all->data->x_is_bytes, size);
+        count += count_in_row(net, all->data, row);
     }
-    return count / ((double)n * size);
+    return count / ((double)n * rnn_net_in_size(net));
+}
+
+/* Nonzeros in a batch of compressed rows at most, whichever rows are in it. */
+static int64_t
+most_entries(const rnn_net *net, const rnn_data *data)
+{
+    const int32_t *begin = data->compressed.begin;
+    int64_t most = 0, all = begin[data->n];
+    for (int i = 0; i < data->n; i++)
+        if (begin[i + 1] - begin[i] > most)
+            most = begin[i + 1] - begin[i];
+    return most * net->capacity < all ? most * net->capacity : all;
+}
+
+/* Makes room for the lists of nonzeros of batches of the data. */
+static rnn_status
+need_lists(rnn_net *net, const rnn_data *data)
+{
+    if (data->compressed.begin == NULL)
+        return rnn_net_need_nonzeros(net);
+    rnn_status status = rnn_net_need_compact(net, most_entries(net, data));
+    net->nonzeros.column = data->compressed.column;
+    net->nonzeros.value = data->compressed.value;
+    return status;
 }
 
 rnn_status
@@ -37,9 +70,10 @@ rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
 {
     *r = (rnn_run){.net = net, .stop = stop, .asked = rnn_nanoseconds(), .share = 1};
     double elements = (double)net->capacity * rnn_net_in_size(net);
-    if (net->steps[0].layer.takes_nonzeros && elements < INT32_MAX
+    bool can = all->data->compressed.begin != NULL || elements < INT32_MAX;
+    if (net->steps[0].layer.takes_nonzeros && can
         && density(net, all) < net->sparse_below) {
-        if (rnn_net_need_nonzeros(net) != RNN_OK)
+        if (need_lists(net, all->data) != RNN_OK)
             return RNN_ENOMEM;
         r->is_sparse = true;
     }

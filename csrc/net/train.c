@@ -107,7 +107,7 @@ find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_schedule *s
 {
     const rnn_fused_epoch *fused = net->level->fused_epochs;
     for (; fused->run != NULL; fused++)
-        if (!data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
+        if (data->x != NULL && !data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
             && data->weights == NULL && schedule->n_lr == 0 && schedule->smoothing == 0
             && is_folded(net, schedule) && !makes_inputs(schedule)
             && fused->matches(net->layers, net->n_layers, net->loss, schedule->batch_size))

@@ -32,14 +32,6 @@ signal_pending(void *context)
 }
 
 PyArrayObject *
-take_x(PyObject *op, const char *function, PyObject *x)
-{
-    array_rule rule = {
-        function, "x", NPY_FLOAT32, NPY_UINT8, 2, {-1, rnn_net_in_size(NET(op))}, 0};
-    return take_array(x, &rule);
-}
-
-PyArrayObject *
 take_copy(PyObject *object, const array_rule *rule)
 {
     PyArrayObject *array = take_array(object, rule);
@@ -47,6 +39,83 @@ take_copy(PyObject *object, const array_rule *rule)
         array != NULL ? (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER) : NULL;
     release_array(array);
     return copy;
+}
+
+/* Rows that begin one behind the other, with ascending columns below `columns`. */
+static int
+check_compressed(const char *function, const rows_argument *rows, int columns)
+{
+    const int32_t *begin = PyArray_DATA(rows->begin), *column = PyArray_DATA(rows->column);
+    npy_intp kept = PyArray_DIM(rows->column, 0), bad = begin[0] == 0 ? -1 : 0;
+    for (npy_intp i = 0; i < rows->n && bad < 0; i++) {
+        if (begin[i + 1] < begin[i] || begin[i + 1] > kept)
+            bad = i;
+        for (int32_t k = begin[i]; k < begin[i + 1] && bad < 0; k++)
+            if (column[k] >= columns || column[k] <= (k > begin[i] ? column[k - 1] : -1))
+                bad = i;
+    }
+    if (bad < 0)
+        return 0;
+    PyErr_Format(PyExc_ValueError,
+                 "%s: x: row %zd of the compressed rows is not one behind the other with "
+                 "ascending columns in 0..%d",
+                 function, (Py_ssize_t)bad, columns - 1);
+    return -1;
+}
+
+/* An attribute of compressed rows of `n` elements (-1: any number). */
+static PyArrayObject *
+take_part(const char *function, PyObject *x, const char *name, int type, npy_intp n)
+{
+    char what[16];
+    PyOS_snprintf(what, sizeof what, "x.%s", name);
+    array_rule rule = {function, what, type, -1, 1, {n}, 0};
+    PyObject *part = PyObject_GetAttrString(x, name);
+    PyArrayObject *array = NULL;
+    if (part != NULL && type == NPY_INT32)
+        array = take_copy(part, &rule);
+    else if (part != NULL)
+        array = take_array(part, &rule);
+    Py_XDECREF(part);
+    return array;
+}
+
+static int
+take_compressed(PyObject *op, const char *function, PyObject *x, rows_argument *rows)
+{
+    if ((rows->begin = take_part(function, x, "begin", NPY_INT32, -1)) == NULL
+        || (rows->column = take_part(function, x, "column", NPY_INT32, -1)) == NULL)
+        return -1;
+    npy_intp kept = PyArray_DIM(rows->column, 0);
+    if ((rows->x = take_part(function, x, "value", NPY_FLOAT32, kept)) == NULL)
+        return -1;
+    rows->n = PyArray_DIM(rows->begin, 0) - 1;
+    if (rows->n < 1) {
+        PyErr_Format(PyExc_ValueError, "%s: x has no rows", function);
+        return -1;
+    }
+    return check_compressed(function, rows, rnn_net_in_size(NET(op)));
+}
+
+int
+take_x(PyObject *op, const char *function, PyObject *x, rows_argument *rows)
+{
+    if (!PyArray_Check(x) && PyObject_HasAttrString(x, "begin"))
+        return take_compressed(op, function, x, rows);
+    array_rule rule = {
+        function, "x", NPY_FLOAT32, NPY_UINT8, 2, {-1, rnn_net_in_size(NET(op))}, 0};
+    if ((rows->x = take_array(x, &rule)) == NULL)
+        return -1;
+    rows->n = PyArray_DIM(rows->x, 0);
+    return 0;
+}
+
+void
+release_rows(rows_argument *rows)
+{
+    release_array(rows->x);
+    release_array(rows->column);
+    release_array(rows->begin);
 }
 
 static int
@@ -105,11 +174,17 @@ check_smoothing(const char *function, double smoothing)
 }
 
 rnn_data
-data_of(PyArrayObject *x, PyArrayObject *y, PyArrayObject *weights)
+data_of(const rows_argument *x, PyArrayObject *y, PyArrayObject *weights)
 {
-    return (rnn_data){.x = PyArray_DATA(x),
-                      .x_is_bytes = PyArray_TYPE(x) == NPY_UINT8,
-                      .targets = y != NULL ? PyArray_DATA(y) : NULL,
-                      .weights = weights != NULL ? PyArray_DATA(weights) : NULL,
-                      .n = (int)PyArray_DIM(x, 0)};
+    rnn_data data = {.targets = y != NULL ? PyArray_DATA(y) : NULL,
+                     .weights = weights != NULL ? PyArray_DATA(weights) : NULL,
+                     .n = (int)x->n};
+    if (x->begin != NULL) {
+        data.compressed = (rnn_compressed){PyArray_DATA(x->begin), PyArray_DATA(x->column),
+                                           PyArray_DATA(x->x)};
+        return data;
+    }
+    data.x = PyArray_DATA(x->x);
+    data.x_is_bytes = PyArray_TYPE(x->x) == NPY_UINT8;
+    return data;
 }

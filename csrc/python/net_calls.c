@@ -14,18 +14,18 @@ net_evaluate(PyObject *op, PyObject *args, PyObject *kwds)
 {
     static char *names[] = {"x", "y", "threads", NULL};
     PyObject *x_b, *y_b;
-    PyArrayObject *x = NULL, *y = NULL;
+    rows_argument x = {0};
+    PyArrayObject *y = NULL;
     PyObject *result = NULL;
     rnn_score score;
     int threads = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$i:evaluate", names, &x_b, &y_b,
                                      &threads))
         goto done;
-    if (check_threads("evaluate", threads) < 0 || (x = take_x(op, "evaluate", x_b)) == NULL
-        || (y = take_y(op, "evaluate", y_b, PyArray_DIM(x, 0))) == NULL
-        || enter(op, "evaluate") < 0)
+    if (check_threads("evaluate", threads) < 0 || take_x(op, "evaluate", x_b, &x) < 0
+        || (y = take_y(op, "evaluate", y_b, x.n)) == NULL || enter(op, "evaluate") < 0)
         goto done;
-    rnn_data data = data_of(x, y, NULL);
+    rnn_data data = data_of(&x, y, NULL);
     PyThreadState *saved = PyEval_SaveThread();
     rnn_status status = rnn_net_evaluate(NET(op), &data, threads,
                                          (rnn_stop){signal_pending, &saved}, &score);
@@ -36,7 +36,7 @@ net_evaluate(PyObject *op, PyObject *args, PyObject *kwds)
     else
         raise_status(status, NULL);
 done:
-    release_array(x);
+    release_rows(&x);
     release_array(y);
     return result;
 }
@@ -52,18 +52,18 @@ net_predict(PyObject *op, PyObject *args, PyObject *kwds)
 {
     static char *names[] = {"x", "threads", NULL};
     PyObject *x_b;
-    PyArrayObject *x = NULL;
+    rows_argument x = {0};
     PyObject *out = NULL, *result = NULL;
     int threads = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "O|$i:predict", names, &x_b, &threads))
         goto done;
-    if (check_threads("predict", threads) < 0 || (x = take_x(op, "predict", x_b)) == NULL)
+    if (check_threads("predict", threads) < 0 || take_x(op, "predict", x_b, &x) < 0)
         goto done;
-    npy_intp shape[2] = {PyArray_DIM(x, 0), rnn_net_out_size(NET(op))};
+    npy_intp shape[2] = {x.n, rnn_net_out_size(NET(op))};
     if ((out = PyArray_SimpleNew(2, shape, NPY_FLOAT32)) == NULL
         || enter(op, "predict") < 0)
         goto done;
-    rnn_data data = data_of(x, NULL, NULL);
+    rnn_data data = data_of(&x, NULL, NULL);
     float *predictions = PyArray_DATA((PyArrayObject *)out);
     PyThreadState *saved = PyEval_SaveThread();
     rnn_status status = rnn_net_predict(NET(op), &data, threads,
@@ -75,7 +75,7 @@ net_predict(PyObject *op, PyObject *args, PyObject *kwds)
     else
         raise_status(status, NULL);
 done:
-    release_array(x);
+    release_rows(&x);
     Py_XDECREF(out);
     return result;
 }
@@ -94,7 +94,8 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
     static char *names[] = {"x",         "y",    "threads", "weights",
                             "smoothing", "seed", "step",    NULL};
     PyObject *x_b, *y_b, *weights_b = NULL;
-    PyArrayObject *x = NULL, *y = NULL, *weights = NULL;
+    rows_argument x = {0};
+    PyArrayObject *y = NULL, *weights = NULL;
     PyObject *grads = NULL, *result = NULL;
     rnn_score score;
     int threads = 1;
@@ -106,15 +107,15 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     if (check_threads("gradients", threads) < 0
         || check_smoothing("gradients", smoothing) < 0
-        || (x = take_x(op, "gradients", x_b)) == NULL
-        || (y = take_y(op, "gradients", y_b, PyArray_DIM(x, 0))) == NULL
-        || take_weights("gradients", weights_b, PyArray_DIM(x, 0), &weights) < 0)
+        || take_x(op, "gradients", x_b, &x) < 0
+        || (y = take_y(op, "gradients", y_b, x.n)) == NULL
+        || take_weights("gradients", weights_b, x.n, &weights) < 0)
         goto done;
     npy_intp count = (npy_intp)NET(op)->param_count;
     if ((grads = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
         || enter(op, "gradients") < 0)
         goto done;
-    rnn_data data = data_of(x, y, weights);
+    rnn_data data = data_of(&x, y, weights);
     rnn_schedule schedule = {.smoothing = (float)smoothing, .seed = seed, .step = step};
     float *copy = PyArray_DATA((PyArrayObject *)grads);
     PyThreadState *saved = PyEval_SaveThread();
@@ -128,7 +129,7 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
     else
         raise_status(status, NULL);
 done:
-    release_array(x);
+    release_rows(&x);
     release_array(y);
     release_array(weights);
     Py_XDECREF(grads);
@@ -147,7 +148,8 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
 {
     static char *names[] = {"x", "dout", "threads", "seed", "step", NULL};
     PyObject *x_b, *dout_b;
-    PyArrayObject *x = NULL, *dout = NULL;
+    rows_argument x = {0};
+    PyArrayObject *dout = NULL;
     PyObject *out = NULL, *dinp = NULL, *grads = NULL, *result = NULL;
     int threads = 1;
     unsigned long long seed = 0;
@@ -155,9 +157,9 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$iKL:backprop", names, &x_b, &dout_b,
                                      &threads, &seed, &step))
         goto done;
-    if (check_threads("backprop", threads) < 0 || (x = take_x(op, "backprop", x_b)) == NULL)
+    if (check_threads("backprop", threads) < 0 || take_x(op, "backprop", x_b, &x) < 0)
         goto done;
-    npy_intp n = PyArray_DIM(x, 0), count = (npy_intp)NET(op)->param_count;
+    npy_intp n = x.n, count = (npy_intp)NET(op)->param_count;
     npy_intp out_shape[2] = {n, rnn_net_out_size(NET(op))};
     npy_intp in_shape[2] = {n, rnn_net_in_size(NET(op))};
     array_rule rule = {"backprop", "dout", NPY_FLOAT32, -1, 2, {n, out_shape[1]}, 0};
@@ -167,7 +169,7 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
         || (grads = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
         || enter(op, "backprop") < 0)
         goto done;
-    rnn_data data = data_of(x, dout, NULL);
+    rnn_data data = data_of(&x, dout, NULL);
     rnn_schedule schedule = {.seed = seed, .step = step};
     float *outputs = PyArray_DATA((PyArrayObject *)out);
     float *to_input = PyArray_DATA((PyArrayObject *)dinp);
@@ -184,7 +186,7 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
     else
         raise_status(status, NULL);
 done:
-    release_array(x);
+    release_rows(&x);
     release_array(dout);
     Py_XDECREF(out);
     Py_XDECREF(dinp);
@@ -201,7 +203,7 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
 {
     static char *names[] = {"x", "layer", "threads", NULL};
     PyObject *x_b;
-    PyArrayObject *x = NULL;
+    rows_argument x = {0};
     PyObject *maps = NULL, *result = NULL;
     int layer, threads = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "Oi|$i:maps", names, &x_b, &layer,
@@ -211,16 +213,16 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
         PyErr_Format(PyExc_ValueError, "maps: layer %d shows nothing", layer);
         goto done;
     }
-    if (check_threads("maps", threads) < 0 || (x = take_x(op, "maps", x_b)) == NULL)
+    if (check_threads("maps", threads) < 0 || take_x(op, "maps", x_b, &x) < 0)
         goto done;
     const rnn_shape *shape = &NET(op)->layers[layer].maps;
-    npy_intp dims[1 + RNN_MAX_RANK] = {PyArray_DIM(x, 0)};
+    npy_intp dims[1 + RNN_MAX_RANK] = {x.n};
     for (int i = 0; i < shape->rank; i++)
         dims[1 + i] = shape->dim[i];
     if ((maps = PyArray_SimpleNew(1 + shape->rank, dims, NPY_FLOAT32)) == NULL
         || enter(op, "maps") < 0)
         goto done;
-    rnn_data data = data_of(x, NULL, NULL);
+    rnn_data data = data_of(&x, NULL, NULL);
     float *values = PyArray_DATA((PyArrayObject *)maps);
     PyThreadState *saved = PyEval_SaveThread();
     rnn_status status = rnn_net_maps(NET(op), &data, layer, threads,
@@ -232,7 +234,7 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
     else
         raise_status(status, NULL);
 done:
-    release_array(x);
+    release_rows(&x);
     Py_XDECREF(maps);
     return result;
 }

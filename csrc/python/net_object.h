@@ -27,7 +27,17 @@ bool signal_pending(void *context);
  * when another thread may write to the caller's array. */
 PyArrayObject *take_copy(PyObject *object, const array_rule *rule);
 
-PyArrayObject *take_x(PyObject *op, const char *function, PyObject *x);
+/* Rows as they were given: `x` holds all numbers, or, where the rows are compressed, those
+ * that are kept, of columns `column`; row i begins at begin[i]. */
+typedef struct {
+    PyArrayObject *x, *column, *begin;
+    npy_intp n;
+} rows_argument;
+
+/* An array, or compressed rows: an object with begin, column and value. */
+int take_x(PyObject *op, const char *function, PyObject *x, rows_argument *rows);
+void release_rows(rows_argument *rows);
+
 PyArrayObject *take_y(PyObject *op, const char *function, PyObject *y, npy_intp n);
 
 /* Row weights; *array stays NULL for None. */
@@ -36,7 +46,7 @@ int take_weights(const char *function, PyObject *weights, npy_intp n,
 int check_smoothing(const char *function, double smoothing);
 
 /* y and weights may be NULL. */
-rnn_data data_of(PyArrayObject *x, PyArrayObject *y, PyArrayObject *weights);
+rnn_data data_of(const rows_argument *x, PyArrayObject *y, PyArrayObject *weights);
 
 /* ---- train_call.c ---- */
 

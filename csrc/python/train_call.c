@@ -120,7 +120,8 @@ take_lr(PyObject *lr, int64_t steps, double *one, PyArrayObject **many)
 
 /* What a call is given, and holds references to. */
 typedef struct {
-    PyArrayObject *x, *y, *order, *weights, *rates, *average, *penalties;
+    rows_argument x;
+    PyArrayObject *y, *order, *weights, *rates, *average, *penalties;
     rnn_augmentation augmentation;
     rnn_schedule schedule;
     double lr;
@@ -130,7 +131,7 @@ typedef struct {
 static void
 release_arguments(train_arguments *a)
 {
-    release_array(a->x);
+    release_rows(&a->x);
     release_array(a->y);
     release_array(a->order);
     release_array(a->weights);
@@ -188,6 +189,17 @@ take_augmentation(PyObject *op, PyObject *augment, train_arguments *a)
     return 0;
 }
 
+/* Rows are distorted and mixed where all their numbers are. */
+static int
+check_made(const train_arguments *a)
+{
+    if (a->x.begin == NULL || (a->schedule.augmentation == NULL && a->schedule.mixup == 0))
+        return 0;
+    PyErr_SetString(PyExc_ValueError,
+                    "train: augment and mixup need an array x, got compressed rows");
+    return -1;
+}
+
 /* Everything that net_train is given; 0, or -1 with the exception. */
 static int
 take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
@@ -232,12 +244,12 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
     s->seed = seed;
     s->step = step;
     if (check_numbers(a) < 0 || check_smoothing("train", smoothing) < 0
-        || (a->x = take_x(op, "train", x_b)) == NULL
-        || (a->y = take_y(op, "train", y_b, PyArray_DIM(a->x, 0))) == NULL
-        || (a->order = take_order("train", order_b, PyArray_DIM(a->x, 0))) == NULL
-        || take_weights("train", weights_b, PyArray_DIM(a->x, 0), &a->weights) < 0
+        || take_x(op, "train", x_b, &a->x) < 0
+        || (a->y = take_y(op, "train", y_b, a->x.n)) == NULL
+        || (a->order = take_order("train", order_b, a->x.n)) == NULL
+        || take_weights("train", weights_b, a->x.n, &a->weights) < 0
         || take_average(op, average_b, a) < 0 || take_penalties(penalties_b, a) < 0
-        || take_augmentation(op, augment_b, a) < 0)
+        || take_augmentation(op, augment_b, a) < 0 || check_made(a) < 0)
         return -1;
     s->order = PyArray_DATA(a->order);
     s->n_order = (int)PyArray_DIM(a->order, 0);
@@ -264,7 +276,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
     }
     if (enter(op, "train") < 0)
         goto done;
-    rnn_data data = data_of(a.x, a.y, a.weights);
+    rnn_data data = data_of(&a.x, a.y, a.weights);
     PyThreadState *saved = PyEval_SaveThread();
     rnn_status status =
         rnn_net_train(NET(op), &data, &a.schedule, a.threads,

@@ -1,0 +1,116 @@
+"""Rows of which only the nonzeros are kept, as SciPy's sparse matrices keep them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+INT32_MAX = int(np.iinfo(np.int32).max)
+
+
+class CompressedRows:
+    """Rows of float32 numbers without their zeros, in the form of the core's lists.
+
+    Parameters
+    ----------
+    begin : ndarray of shape (n + 1,), int32
+        Row i has the elements begin[i] up to begin[i + 1] of `column` and `value`.
+    column : ndarray of shape (any,), int32
+        Ascending within a row.
+    value : ndarray of the same shape, float32
+    columns : int
+        Numbers in a row, zeros included.
+    """
+
+    def __init__(
+        self,
+        begin: NDArray[np.int32],
+        column: NDArray[np.int32],
+        value: NDArray[np.float32],
+        columns: int,
+    ) -> None:
+        self.begin, self.column, self.value, self.columns = begin, column, value, columns
+
+    def __len__(self) -> int:
+        return len(self.begin) - 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and numbers in a row."""
+        return len(self), self.columns
+
+    def __getitem__(self, rows: slice | NDArray[Any]) -> "CompressedRows":
+        """Return some of the rows: a slice, their numbers, or a mask."""
+        index = np.arange(len(self))[rows]
+        counts = np.diff(self.begin)[index]
+        begin = np.concatenate([[0], np.cumsum(counts)])
+        # Elements of the rows in a row: where each begins, counted on from there.
+        shift = np.repeat(self.begin[index] - begin[:-1], counts)
+        kept = shift + np.arange(begin[-1])
+        return _with_room(begin, self.column[kept], self.value[kept], self.columns)
+
+    def parts(self) -> Sequence[NDArray[Any]]:
+        """Return the arrays that hold the rows, for a digest of them."""
+        return self.begin, self.column, self.value
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether x is a sparse matrix or array of SciPy, which is not imported for that."""
+    kind = type(x)
+    return kind.__module__.startswith("scipy.sparse") and hasattr(x, "tocsr")
+
+
+def compress(x: Any, name: str = "x") -> CompressedRows:
+    """Return the rows of a sparse matrix or array of SciPy, which stays as it is.
+
+    Parameters
+    ----------
+    x : sparse matrix or array of shape (n, columns)
+        In any of SciPy's formats. Entries of one place are summed, zeros left out.
+    name : str
+        In messages.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If x has other axes, too many nonzeros, or numbers that are not finite in float32.
+    """
+    if len(x.shape) != 2:
+        raise ValueError(f"{name}: expected a sparse matrix with 2 axes, got {x.shape}")
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected numbers, got a sparse matrix of {x.dtype}")
+    rows = x.tocsr()
+    if not (rows.has_canonical_format and rows.data.all()):
+        rows = rows.copy() if rows is x or rows.data is x.data else rows
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+    if rows.nnz > INT32_MAX:
+        raise ValueError(f"{name}: expected at most {INT32_MAX} nonzeros, got {rows.nnz}")
+    with np.errstate(over="ignore"):
+        value = rows.data.astype(np.float32, copy=False)
+    if x.dtype == np.uint8:
+        value = value / np.float32(255)
+    if not np.isfinite(value).all():
+        at = int(np.argmin(np.isfinite(value)))
+        raise ValueError(
+            f"{name}: expected finite float32 numbers, got {rows.data[at]} at row "
+            f"{int(np.searchsorted(rows.indptr, at, side='right')) - 1}, column "
+            f"{rows.indices[at]}"
+        )
+    return _with_room(rows.indptr, rows.indices, value, math.prod(x.shape[1:]))
+
+
+def _with_room(
+    begin: NDArray[Any], column: NDArray[Any], value: NDArray[np.float32], columns: int
+) -> CompressedRows:
+    """Return rows of the core's types, with at least one element to point at."""
+    if len(column) == 0:
+        column, value = np.zeros(1, np.int32), np.zeros(1, np.float32)
+    return CompressedRows(
+        np.ascontiguousarray(begin, np.int32),
+        np.ascontiguousarray(column, np.int32),
+        np.ascontiguousarray(value, np.float32),
+        columns,
+    )
