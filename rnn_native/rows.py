@@ -8,18 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import _core
+from rnn_native.losses import FLOAT32_MAX, LOSSES
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
 Targets = NDArray[np.int32] | NDArray[np.float32]
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-# What targets may be, by loss.
-TARGET_RANGES = {
-    "sigmoid_cross_entropy": (0.0, 1.0),
-    "squared_error": (-FLOAT32_MAX, FLOAT32_MAX),
-    "poisson": (0.0, FLOAT32_MAX),
-}
 
 
 def as_rows(x: ArrayLike, input_shape: Sequence[int]) -> Rows:
@@ -52,7 +44,8 @@ def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:
 def as_targets(y: ArrayLike, n: int, loss: str, outputs: int) -> Targets:
     """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
     array = np.asarray(y)
-    if loss != "softmax_cross_entropy":
+    allowed = LOSSES[loss].targets
+    if allowed is not None:
         if array.ndim == 1 and outputs == 1:
             array = array[:, None]
         if array.shape != (n, outputs):
@@ -60,8 +53,10 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int) -> Targets:
         if array.dtype.kind in "iu":
             array = array.astype(np.float64)
         values = np.ascontiguousarray(_as_finite_float32(array, "y"))
-        _check_range(values, *TARGET_RANGES[loss])
+        _check_range(values, *allowed)
         return values
+    if outputs > 1 and array.shape == (n, outputs):
+        array = _one_hot_labels(array)
     if array.shape != (n,):
         raise ValueError(f"y: expected {n} labels, shape ({n},), got {array.shape}")
     if array.dtype.kind not in "iu":
@@ -73,6 +68,21 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int) -> Targets:
             f"y: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
         )
     return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _one_hot_labels(array: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the class of each row of zeros and one 1, as Keras' to_categorical makes them."""
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"y: expected integer labels, got {array.dtype}")
+    is_hot = ((array == 0) | (array == 1)).all(axis=1) & (array.sum(axis=1) == 1)
+    if not is_hot.all():
+        row = int(np.argmin(is_hot))
+        raise ValueError(
+            "y: expected labels, or rows of zeros and one 1 (one-hot), got another row at "
+            f"[{row}]"
+        )
+    labels: NDArray[np.int64] = array.argmax(axis=1)
+    return labels
 
 
 def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
