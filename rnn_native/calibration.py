@@ -25,9 +25,9 @@ from rnn_native.logits import (
     log_softmax,
     logit_network,
 )
-from rnn_native.losses import FLOAT32_MAX
 from rnn_native.metrics import as_labels, wilson_interval
 from rnn_native.network import Network
+from rnn_native.rows import FLOAT32_MAX
 
 MAX_BINS = 1000
 MOST_STEPS = 200
@@ -252,6 +252,7 @@ def scale_outputs(model: Network, temperature: float) -> Network:
     index = _last_linear_layer(model)
     twin = Network(model.specs, model.input_shape, model.loss, optimizer=model.optimizer)
     twin.weights[:] = model.weights
+    twin.input_dtype = model.input_dtype
     for name in ("weight", "bias"):
         parameter = twin.parameters[f"layers.{index}.{name}"]
         scaled = parameter.astype(np.float64) / divisor

@@ -1,8 +1,9 @@
 """Model files: safetensors with the architecture and a checksum in the metadata.
 
 A model file has a tensor for each parameter ("layers.0.weight"), and one metadata entry,
-"rnn_native", a JSON object with format_version, architecture, normalisation, facts (what
-was known about the model when it was saved) and sha256. A run file ("last.safetensors")
+"rnn_native", a JSON object with format_version, architecture, normalisation, input_dtype
+(what the model was fitted on), facts (what was known about the model when it was saved) and
+sha256. A run file ("last.safetensors")
 adds the tensors "run.order", "run.moments", "run.best" and "run.live", as far as there are
 such, and the object "run". The digest covers all
 tensors (name, dtype, shape, bytes) and all other metadata: plain safetensors accepts many
@@ -10,7 +11,6 @@ single flipped bits. Equal models are equal bytes.
 """
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native import losses
 from rnn_native.errors import FormatError
 from rnn_native.files import atomic_write
 from rnn_native.history import History
 from rnn_native.network import Network
+from rnn_native.rows import check_input_dtype
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -93,27 +93,10 @@ def load(path: "str | PathLike[str]") -> Network:
     """
     tensors, metadata = _read(path)
     with _faults_named(path, "architecture"):
-        model = Network._as_saved(metadata["architecture"])
+        model = Network.from_architecture(metadata["architecture"])
+        model._take_input_dtype(metadata, str(path))
     _fill(model, tensors, path)
-    _warn_of_last_activation(model, metadata["architecture"], path)
     return model
-
-
-def _warn_of_last_activation(
-    model: Network, architecture: Mapping[str, Any], path: "str | PathLike[str]"
-) -> None:
-    """Warn of a last activation that 0.1.0 accepted beside the loss's own function."""
-    if fault := losses.last_activation_fault(model.specs, model.loss):
-        text = f"{fault[1]}; the model predicts as it did"
-    elif losses.own_activation(architecture["layers"], model.loss) is not None:
-        text = (
-            f"its last {losses.LOSSES[model.loss].function} was applied twice, as "
-            f"{model.loss} has its own; now it is applied once, so probabilities differ: "
-            "train the model again"
-        )
-    else:
-        return
-    warnings.warn(f"{path}: {text}", stacklevel=4)
 
 
 def read_tensors(path: "str | PathLike[str]") -> tuple[Tensors, dict[str, str]]:
@@ -179,6 +162,8 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
         )
     if state["data"] != run.data_digest():
         raise ValueError(f"{path}: was trained on other data than this run has")
+    with _faults_named(path, "input_dtype"):
+        input_dtype = check_input_dtype(metadata.get("input_dtype"))
     with _faults_named(path, "history"):
         history = History.from_list(state["history"])
     _require(path, "rng", isinstance(state["rng"], int) and 0 < state["rng"] < 2**64)
@@ -197,6 +182,7 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     _require(path, "run.live", live is None or _fits(live, run.model.params))
 
     _fill(run.model, tensors, path)
+    run.model.input_dtype = input_dtype
     run.model.moments[:] = moments
     run.order[:] = order
     run.best_weights = best
@@ -271,6 +257,7 @@ def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:
         "format_version": FORMAT_VERSION,
         "architecture": model.architecture(),
         "normalisation": NORMALISATION,
+        "input_dtype": model.input_dtype,
         "facts": dict(facts or {}),
     }
 

@@ -175,7 +175,7 @@ def run(
     history = None
     if plan.trains:
         rows = Split(
-            model._as_rows(images[parts.train]),
+            model._as_rows(images[parts.train], learns=True),
             model._as_targets(labels[parts.train], len(parts.train)),
         )
         training_run = Run(model, rows, recipe, rng, threads=threads)

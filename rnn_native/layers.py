@@ -27,8 +27,7 @@ class Dense(Layer):
         Outputs.
     activation : str
         f: linear, relu, leaky_relu, elu, sigmoid, tanh, silu, gelu (tanh form) or
-        gelu_exact. A net's last layer may also have softmax, and under the loss poisson
-        exponential.
+        gelu_exact.
     alpha : float, optional
         Slope of leaky_relu (default 0.01) or scale of elu (default 1.0).
 
@@ -127,7 +126,7 @@ class Activation(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Layer):
-    """Softmax over the last axis. As a net's last layer it is softmax_cross_entropy's own."""
+    """Softmax over the last axis. The loss softmax_cross_entropy has its own."""
 
     type: ClassVar[str] = "softmax"
 

@@ -213,6 +213,8 @@ def network_of(
         raise FormatError(f"{name}: its parameters are not those of its architecture")
     for parameter, array in zip(parameters, arrays, strict=True):
         parameter[...] = array
+    # The systems that write these files train on pixels divided by 255.
+    model.input_dtype = "uint8"
     return model
 
 

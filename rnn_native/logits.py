@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.losses import LOSSES
 from rnn_native.network import Network
 
 Floats = NDArray[np.float64]
 
 # Losses that make the last layer's outputs logits, and the function that predictions take.
-OF_LOSS = {name: loss.function for name, loss in LOSSES.items() if loss.tells_classes}
+OF_LOSS = {"softmax_cross_entropy": "softmax", "sigmoid_cross_entropy": "sigmoid"}
 
 
 def class_logits(model: Network, x: ArrayLike, *, threads: int | None = None) -> Floats:
@@ -55,6 +54,7 @@ def logit_network(model: Network) -> Network:
         specs = [*specs[:-1], *_without_function(specs[-1])]
     twin = Network(specs, model.input_shape, "squared_error")
     twin.weights[:] = model.weights
+    twin.input_dtype = model.input_dtype
     return twin
 
 

@@ -121,7 +121,7 @@ def lr_find(
     True
     """
     rates = _rising(start_lr, end_lr, training._count("num_it", num_it))
-    rows = model._as_rows(x)
+    rows = model._as_rows(x, learns=True)
     recipe = training.Recipe(
         batch_size=batch_size,
         class_weight=class_weight,

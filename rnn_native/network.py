@@ -2,16 +2,25 @@
 
 import math
 import operator
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native import _core, losses
+from rnn_native import _core
 from rnn_native._runtime import resolve_threads
 from rnn_native.layers import Layer, as_spec
-from rnn_native.rows import Rows, Targets, as_rows, as_targets, as_weights
+from rnn_native.rows import (
+    Rows,
+    Targets,
+    as_rows,
+    as_targets,
+    as_weights,
+    check_input_dtype,
+    input_dtype_of,
+)
 from rnn_native.xorshift import Xorshift
 
 if TYPE_CHECKING:
@@ -36,13 +45,10 @@ class Network:
     input_shape : sequence of int
         Shape of one sample.
     loss : str
-        "softmax_cross_entropy" accepts class labels and makes the last layer's outputs
-        logits. The others accept a value for each output: "sigmoid_cross_entropy" in
-        [0, 1], outputs being logits of one yes or no each; "squared_error" any; "poisson"
-        counts, outputs being logarithms of rates. The names of Keras, PyTorch and
-        scikit-learn are accepted ("mse", "binary_crossentropy", "log_loss", ...). The
-        functions that three of them have (softmax, sigmoid, exponential) may be written as
-        the net's last activation, and are applied once; docs/layers.md has the rules.
+        "softmax_cross_entropy" takes class labels and makes the last layer's outputs
+        logits. The others take a value for each output: "sigmoid_cross_entropy" in [0, 1],
+        outputs being logits of one yes or no each; "squared_error" any; "poisson" counts,
+        outputs being logarithms of rates.
     seed : int in [0, 2**64)
         Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
@@ -54,14 +60,15 @@ class Network:
 
     Attributes
     ----------
+    input_dtype : {"uint8", "float", None}
+        What the net was fitted on.
     stop_training : bool
         A callback that sets it to True ends the training under way, after its epoch.
 
     Raises
     ------
     ValueError, TypeError
-        If a layer's spec is wrong or does not fit its input, the loss is unknown, or the
-        last activation bounds what the loss takes for unbounded.
+        If a layer's spec is wrong or does not fit its input.
 
     Examples
     --------
@@ -81,32 +88,23 @@ class Network:
         optimizer: Optimizer = "sgd",
         rng: Xorshift | None = None,
     ) -> None:
-        given = [as_spec(layer) for layer in layers]
-        loss = losses.resolve(loss, given)
-        specs = losses.without_last_activation(given, loss)
-        if fault := losses.last_activation_fault(specs, loss):
-            raise ValueError(f"layers[{fault[0]}]: {fault[1]}")
-        own = losses.own_activation(given, loss)
-        self._compile(specs, input_shape, loss, optimizer, own)
+        self._compile(layers, input_shape, loss, optimizer)
         self._initialise(rng if rng is not None else Xorshift(seed))
 
     def _compile(
         self,
-        specs: Sequence[Mapping[str, Any]],
+        layers: Sequence[Layer | Mapping[str, Any]],
         input_shape: Sequence[int],
         loss: str,
         optimizer: Optimizer,
-        own_activation: int | None = None,
     ) -> None:
-        """Make the native net, all of whose parameters are zero.
-
-        `own_activation` is the layer, as it was given, whose function is the loss's.
-        """
-        self.specs = [dict(spec) for spec in specs]
+        """Make the native net, all of whose parameters are zero."""
+        self.specs = [as_spec(layer) for layer in layers]
         self.input_shape = tuple(operator.index(extent) for extent in input_shape)
         self.loss = loss
         self.stop_training = False
-        self._own_activation = own_activation
+        self._input_dtype: str | None = None
+        self._unknown_input: str | None = None
         self.optimizer = (
             {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
         )
@@ -119,20 +117,27 @@ class Network:
             "optimizer": self.optimizer,
             "weights": self.weights,
             "moments": self.moments,
-            "own_activation": self._own_activation,
+            "input_dtype": self.input_dtype,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         plain = state["architecture"]
         self._compile(
-            plain["layers"],
-            plain["input_shape"],
-            plain["loss"],
-            state["optimizer"],
-            state["own_activation"],
+            plain["layers"], plain["input_shape"], plain["loss"], state["optimizer"]
         )
         self.weights[:] = state["weights"]
         self.moments[:] = state["moments"]
+        self._take_input_dtype(state, "a net that an earlier version saved")
+
+    def _take_input_dtype(self, saved: Mapping[str, Any], source: str) -> None:
+        """Set what the net was fitted on; where that was not saved, the first use warns."""
+        self.input_dtype = saved.get("input_dtype")
+        if "input_dtype" not in saved:
+            self._unknown_input = (
+                f"{source}: does not say what the net was fitted on; uint8 is divided by 255, "
+                "floats are taken as they are. Set net.input_dtype to 'uint8' or 'float' and "
+                "save the net again"
+            )
 
     @classmethod
     def from_architecture(cls, architecture: Mapping[str, Any]) -> "Network":
@@ -141,18 +146,6 @@ class Network:
             architecture["layers"], architecture["input_shape"], architecture["loss"]
         )
 
-    @classmethod
-    def _as_saved(cls, architecture: Mapping[str, Any]) -> "Network":
-        """Make a net of a model file's architecture, whose parameters are zero.
-
-        Files of 0.1.0 may hold activations that `Network` refuses by now.
-        """
-        net = cls.__new__(cls)
-        loss = losses.resolve(architecture["loss"])
-        specs = losses.without_last_activation(architecture["layers"], loss)
-        net._compile(specs, architecture["input_shape"], loss, "sgd")
-        return net
-
     def architecture(self) -> dict[str, Any]:
         """Return layers, input shape and loss as plain data, for JSON."""
         return {
@@ -160,6 +153,22 @@ class Network:
             "input_shape": list(self.input_shape),
             "loss": self.loss,
         }
+
+    @property
+    def input_dtype(self) -> str | None:
+        """What the net was fitted on; None before any fit, or when it is not known.
+
+        "uint8": uint8, which is divided by 255, or floats in 0..1, as they are; the net
+        accepts nothing else. "float": numbers as they are; the net refuses uint8. The first
+        fit decides, and model files keep it. Set it for a net whose weights come from
+        elsewhere, or None to let the next fit decide.
+        """
+        return self._input_dtype
+
+    @input_dtype.setter
+    def input_dtype(self, value: str | None) -> None:
+        self._input_dtype = check_input_dtype(value)
+        self._unknown_input = None
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -216,13 +225,30 @@ class Network:
 
     # ---- data at the edge ----
 
-    def _as_rows(self, x: ArrayLike) -> Rows:
-        """Return samples as (n, inputs); see `rows.as_rows`."""
-        return as_rows(x, self.input_shape)
+    def _as_rows(
+        self,
+        x: ArrayLike,
+        name: str = "x",
+        *,
+        learns: bool = False,
+        beside: Rows | None = None,
+    ) -> Rows:
+        """Return samples as (n, inputs); see `rows.as_rows`.
 
-    def _as_targets(self, y: ArrayLike, n: int) -> Targets:
+        `beside` are the samples that the net is about to be fitted on: these must be of the
+        same kind.
+        """
+        if self._unknown_input is not None:
+            warnings.warn(self._unknown_input, stacklevel=3)
+            self._unknown_input = None
+        kind = self.input_dtype
+        if kind is None and beside is not None:
+            kind = input_dtype_of(beside)
+        return as_rows(x, self.input_shape, kind, name=name, learns=learns)
+
+    def _as_targets(self, y: ArrayLike, n: int, name: str = "y") -> Targets:
         """Return what the loss wants; see `rows.as_targets`."""
-        return as_targets(y, n, self.loss, self.output_shape[0])
+        return as_targets(y, n, self.loss, self.output_shape[0], name)
 
     # ---- use ----
 
@@ -261,7 +287,8 @@ class Network:
         Parameters
         ----------
         x : array_like of shape (n, ...) as input_shape, or (n, inputs)
-            uint8 (divided by 255) or numbers (taken as float32).
+            uint8 (divided by 255) or numbers (taken as float32), as the net was fitted on:
+            see `input_dtype`.
         threads : int in [1, 64], optional
 
         Returns
@@ -274,7 +301,8 @@ class Network:
         Raises
         ------
         ValueError
-            If the shape does not fit or a value is not finite.
+            If the shape does not fit, a value is not finite, or the samples are not what the
+            net was fitted on.
         """
         return self._net.predict(self._as_rows(x), threads=resolve_threads(threads))
 
@@ -390,12 +418,12 @@ class Network:
         """
         from rnn_native import training
 
-        rows = self._as_rows(x)
+        rows = self._as_rows(x, learns=True)
         targets = self._as_targets(y, len(rows))
         weights = as_weights(sample_weight, len(rows))
         if validation_data is not None:
-            held_x = self._as_rows(validation_data[0])
-            held_y = self._as_targets(validation_data[1], len(held_x))
+            held_x = self._as_rows(validation_data[0], "validation_data[0]", beside=rows)
+            held_y = self._as_targets(validation_data[1], len(held_x), "validation_data[1]")
             data = training.Split(rows, targets, held_x, held_y, weights)
         else:
             data = training.split(rows, targets, validation_split, stratify, weights)

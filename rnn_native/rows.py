@@ -8,26 +8,200 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import _core
-from rnn_native.losses import FLOAT32_MAX, LOSSES
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
 Targets = NDArray[np.int32] | NDArray[np.float32]
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
-def as_rows(x: ArrayLike, input_shape: Sequence[int]) -> Rows:
-    """Return samples as (n, inputs), uint8 or float32, C-contiguous and finite."""
-    array = np.asarray(x)
+# What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
+INPUT_DTYPES = ("uint8", "float")
+
+# Where uint8 divided by 255 lies; the division of somebody else may round up.
+UNIT_RANGE = (-1e-6, 1 + 1e-6)
+
+# What targets may be, by loss.
+TARGET_RANGES = {
+    "sigmoid_cross_entropy": (0.0, 1.0),
+    "squared_error": (-FLOAT32_MAX, FLOAT32_MAX),
+    "poisson": (0.0, FLOAT32_MAX),
+}
+
+
+def as_rows(
+    x: ArrayLike,
+    input_shape: Sequence[int],
+    input_dtype: str | None = None,
+    *,
+    name: str = "x",
+    learns: bool = False,
+) -> Rows:
+    """Return samples as the core takes them.
+
+    Parameters
+    ----------
+    x : array_like of shape (n, ...) as `input_shape`, or (n, inputs)
+        uint8 stays uint8, and the core divides it by 255. Other numbers become float32.
+    input_shape : sequence of int
+        Shape of one sample.
+    input_dtype : {"uint8", "float", None}
+        What the net was fitted on; see `input_dtype_of`. None: not known.
+    name : str
+        What messages call `x`.
+    learns : bool
+        Whether the net is about to be fitted on these samples. Integers other than uint8 are
+        numbers then; a net of which nothing is known refuses them otherwise, because they may
+        be pixels that lack the division.
+
+    Returns
+    -------
+    ndarray of shape (n, inputs), uint8 or float32
+        C-contiguous and finite; the given memory where that fits.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit, a value is not finite in float32, or the samples are not
+        of the kind that the net was fitted on.
+    TypeError
+        If they are not numbers, or integers that are ambiguous.
+    """
+    array = as_array(x, name)
     size = math.prod(input_shape)
     if array.size == 0 or not takes_shape(array.shape, input_shape):
         expected = ", ".join(map(str, input_shape))
         hint = "; add an axis for a single sample: x[None]" if array.size == size else ""
-        raise ValueError(f"x: expected shape (n, {expected}), got {array.shape}{hint}")
+        raise ValueError(f"{name}: expected shape (n, {expected}), got {array.shape}{hint}")
     rows = array.reshape(array.shape[0], size)
-    if array.dtype == np.float32 and rows.flags.c_contiguous and _core.all_finite(rows):
+    low, high = UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
+    is_float32 = array.dtype == np.float32 and rows.flags.c_contiguous
+    if is_float32 and _core.all_within(rows, low, high):
         return rows
-    if array.dtype != np.uint8:
-        array = _as_finite_float32(array, "x")
-    return np.ascontiguousarray(array).reshape(array.shape[0], size)
+    if array.dtype == np.uint8:
+        if input_dtype == "float":
+            raise ValueError(
+                f"{name}: got uint8, but this net was fitted on floats, or integers taken as "
+                "numbers; use x / 255 if it was fitted on values divided so, else "
+                "x.astype(float)"
+            )
+        return np.ascontiguousarray(rows)
+    if input_dtype == "uint8":
+        _check_unit_range(array, name)
+    elif input_dtype is None and not learns:
+        _refuse_ambiguous(array, name)
+    return np.ascontiguousarray(_as_finite_float32(array, name)).reshape(rows.shape)
+
+
+def input_dtype_of(rows: Rows) -> str:
+    """Return what a net is fitted on that learns from these rows.
+
+    Parameters
+    ----------
+    rows : ndarray
+        As `as_rows` returns them.
+
+    Returns
+    -------
+    {"uint8", "float"}
+        "uint8" means values divided by 255; "float" means numbers as they are.
+    """
+    return "uint8" if rows.dtype == np.uint8 else "float"
+
+
+def check_input_dtype(value: object) -> str | None:
+    """Return what a net was fitted on, "uint8", "float" or None (not known), checked."""
+    if value is not None and value not in INPUT_DTYPES:
+        raise ValueError(f"input_dtype: expected 'uint8', 'float' or None, got {value!r}")
+    return None if value is None else str(value)
+
+
+def _check_unit_range(array: NDArray[Any], name: str) -> None:
+    """Refuse what is not in 0..1 as a net sees uint8. NaN passes: it gets its own message."""
+    if array.dtype.kind not in "iuf":
+        return
+    low, high = array.min(), array.max()
+    if array.dtype.kind == "f" and not (low < UNIT_RANGE[0] or high > UNIT_RANGE[1]):
+        return
+    hint = "; use x.astype('uint8')" if low >= 0 and high <= 255 else ""
+    raise ValueError(
+        f"{name}: this net was fitted on uint8 (0..255, divided by 255); expected uint8 or "
+        f"floats in 0..1, got {array.dtype} in {low:.8g}..{high:.8g}{hint}"
+    )
+
+
+def _refuse_ambiguous(array: NDArray[Any], name: str) -> None:
+    """Refuse integers that may be pixels. 0 and 1 are flags."""
+    if array.dtype.kind in "iu" and not 0 <= array.min() <= array.max() <= 1:
+        raise TypeError(
+            f"{name}: {array.dtype} values beyond 0 and 1 are ambiguous; convert "
+            "images with .astype('uint8'), other numbers with .astype('float32')"
+        )
+
+
+def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
+    """Return an array; objects that are numbers, as of mixed frames, become numbers.
+
+    pandas' missing values become NaN. A frame is uint8 if all of its columns are.
+
+    Raises
+    ------
+    ValueError
+        If rows have different lengths, or a masked array has masked elements.
+    TypeError
+        If an object is not a number; the message says where it is.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        count = int(np.count_nonzero(np.ma.getmaskarray(values)))
+        raise ValueError(f"{name}: expected no masked values, got {count}; fill them first")
+    dtype = _common_dtype(values)
+    if dtype is not None:
+        pandas: Any = values
+        has_gaps = bool(np.any(pandas.isna()))
+        more = {"dtype": float, "na_value": np.nan} if has_gaps else {"dtype": dtype}
+        array: NDArray[Any] = pandas.to_numpy(**more)
+        return array
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of numbers: {error}") from None
+    return _numbers(array, name) if array.dtype == object and array.ndim > 0 else array
+
+
+def _common_dtype(values: object) -> "np.dtype[Any] | None":
+    """Return the dtype for a pandas frame or series of numbers that NumPy makes objects of.
+
+    None for all else, such as columns of strings, or of one plain NumPy dtype.
+    """
+    if not (hasattr(values, "to_numpy") and hasattr(values, "isna")):
+        return None
+    found: Any = getattr(values, "dtypes", None)
+    dtypes = list(found) if getattr(values, "ndim", 0) == 2 else [found]
+    if not dtypes or not all(getattr(d, "kind", "O") in "biuf" for d in dtypes):
+        return None
+    plain = {np.dtype(f"{d.kind}{d.itemsize}") for d in dtypes}
+    if len(plain) > 1:
+        # Flags beside bytes are numbers: neither is divided by 255.
+        plain = {np.dtype(np.int16) if d.kind == "b" else d for d in plain}
+    return np.result_type(*plain)
+
+
+def _numbers(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return objects as numbers, those that mean "missing" as NaN."""
+    values = []
+    for index, value in enumerate(array.ravel().tolist()):
+        if value is None or type(value).__name__ in ("NAType", "NaTType"):
+            value = math.nan
+        elif not isinstance(value, (int, float, np.number, np.bool_)):
+            where = ", ".join(map(str, np.unravel_index(index, array.shape)))
+            raise TypeError(
+                f"{name}: expected numbers, got {value!r} at [{where}]; encode categories as "
+                "numbers first"
+            )
+        values.append(value)
+    numbers = np.array(values)
+    if numbers.dtype == object:  # integers beyond 64 bits
+        numbers = numbers.astype(np.float64)
+    return numbers.reshape(array.shape)
 
 
 def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:
@@ -41,55 +215,37 @@ def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:
     )
 
 
-def as_targets(y: ArrayLike, n: int, loss: str, outputs: int) -> Targets:
+def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -> Targets:
     """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
-    array = np.asarray(y)
-    allowed = LOSSES[loss].targets
-    if allowed is not None:
+    array = as_array(y, name)
+    if loss != "softmax_cross_entropy":
         if array.ndim == 1 and outputs == 1:
             array = array[:, None]
         if array.shape != (n, outputs):
-            raise ValueError(f"y: expected shape ({n}, {outputs}), got {array.shape}")
+            raise ValueError(f"{name}: expected shape ({n}, {outputs}), got {array.shape}")
         if array.dtype.kind in "iu":
             array = array.astype(np.float64)
-        values = np.ascontiguousarray(_as_finite_float32(array, "y"))
-        _check_range(values, *allowed)
+        values = np.ascontiguousarray(_as_finite_float32(array, name))
+        _check_range(values, name, *TARGET_RANGES[loss])
         return values
-    if outputs > 1 and array.shape == (n, outputs):
-        array = _one_hot_labels(array)
     if array.shape != (n,):
-        raise ValueError(f"y: expected {n} labels, shape ({n},), got {array.shape}")
+        raise ValueError(f"{name}: expected {n} labels, shape ({n},), got {array.shape}")
     if array.dtype.kind not in "iu":
-        raise TypeError(f"y: expected integer labels, got {array.dtype}")
+        raise TypeError(f"{name}: expected integer labels, got {array.dtype}")
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= outputs:
         first = int(np.argmax((array < 0) | (array >= outputs)))
         raise ValueError(
-            f"y: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
+            f"{name}: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
         )
     return np.ascontiguousarray(array, dtype=np.int32)
-
-
-def _one_hot_labels(array: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the class of each row of zeros and one 1, as Keras' to_categorical makes them."""
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"y: expected integer labels, got {array.dtype}")
-    is_hot = ((array == 0) | (array == 1)).all(axis=1) & (array.sum(axis=1) == 1)
-    if not is_hot.all():
-        row = int(np.argmin(is_hot))
-        raise ValueError(
-            "y: expected labels, or rows of zeros and one 1 (one-hot), got another row at "
-            f"[{row}]"
-        )
-    labels: NDArray[np.int64] = array.argmax(axis=1)
-    return labels
 
 
 def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
     """Return row weights as float32 (n,), checked."""
     if weights is None:
         return None
-    array = np.asarray(weights)
+    array = as_array(weights, "sample_weight")
     if array.shape != (n,) or array.dtype.kind not in "fiu":
         raise ValueError(
             f"sample_weight: expected {n} numbers, got {array.dtype} of shape {array.shape}"
@@ -99,7 +255,7 @@ def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
     return np.ascontiguousarray(array, np.float32)
 
 
-def _check_range(values: NDArray[np.float32], low: float, high: float) -> None:
+def _check_range(values: NDArray[np.float32], name: str, low: float, high: float) -> None:
     if values.min() >= low and values.max() <= high:
         return
     row, column = np.unravel_index(
@@ -107,18 +263,12 @@ def _check_range(values: NDArray[np.float32], low: float, high: float) -> None:
     )
     above = f"in [{low:g}, {high:g}]" if high <= 1 else f"of at least {low:g}"
     raise ValueError(
-        f"y: expected values {above}, got {values[row, column]:g} at [{row}, {column}]"
+        f"{name}: expected values {above}, got {values[row, column]:g} at [{row}, {column}]"
     )
 
 
 def _as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     if array.dtype.kind in "biu":
-        # 0 and 1 are flags. Other integers may be pixels that still need dividing.
-        if array.dtype.kind != "b" and not 0 <= array.min() <= array.max() <= 1:
-            raise TypeError(
-                f"{name}: {array.dtype} values beyond 0 and 1 are ambiguous; convert "
-                "images with .astype('uint8'), other numbers with .astype('float32')"
-            )
         return array.astype(np.float32)
     if array.dtype.kind != "f":
         raise TypeError(f"{name}: expected uint8 or a float type, got {array.dtype}")

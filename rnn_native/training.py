@@ -18,6 +18,7 @@ from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
 from rnn_native.callbacks.base import as_list, call, wants_batches
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
+from rnn_native.rows import input_dtype_of
 from rnn_native.schedules import Rates, Schedule
 from rnn_native.xorshift import Xorshift, check_seed
 
@@ -521,6 +522,8 @@ def fit(
     callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
     params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
     run.model.stop_training = False
+    if run.model.input_dtype is None:
+        run.model.input_dtype = input_dtype_of(run.data.x)
     begun = ExitStack()
     try:
         for callback in callbacks:

@@ -3,8 +3,8 @@
 
 #include "../base/blas.h"
 #include "../base/cpu.h"
-#include "../base/finite.h"
 #include "../base/rng.h"
+#include "../base/within.h"
 #include "../net/level.h"
 #include "../net/inputs.h"
 #include "../net/peak.h"
@@ -150,25 +150,29 @@ done:
     return result;
 }
 
-PyDoc_STRVAR(all_finite_doc,
-             "all_finite($module, array, /)\n--\n\n"
-             "Whether every element of a float32 (n, m) array is finite.");
+PyDoc_STRVAR(all_within_doc,
+             "all_within($module, array, low, high, /)\n--\n\n"
+             "Whether every element of a float32 (n, m) array is at least low and at most "
+             "high.");
 
 static PyObject *
-all_finite(PyObject *module, PyObject *array_b)
+all_within(PyObject *module, PyObject *args)
 {
     (void)module;
-    array_rule rule = {"all_finite", "array", NPY_FLOAT32, -1, 2, {-1, -1}, 0};
-    PyArrayObject *array = take_array(array_b, &rule);
+    array_rule rule = {"all_within", "array", NPY_FLOAT32, -1, 2, {-1, -1}, 0};
+    PyObject *array_b;
+    PyArrayObject *array = NULL;
     PyObject *result = NULL;
-    if (array == NULL)
+    float low, high;
+    if (!PyArg_ParseTuple(args, "Off:all_within", &array_b, &low, &high)
+        || (array = take_array(array_b, &rule)) == NULL)
         goto done;
     const float *x = PyArray_DATA(array);
     size_t n = (size_t)PyArray_DIM(array, 0) * (size_t)PyArray_DIM(array, 1);
     PyThreadState *saved = PyEval_SaveThread();
-    bool finite = rnn_all_finite(x, n);
+    bool within = rnn_all_within(x, n, low, high);
     PyEval_RestoreThread(saved);
-    result = PyBool_FromLong(finite);
+    result = PyBool_FromLong(within);
 done:
     release_array(array);
     return result;
@@ -256,7 +260,7 @@ done:
 
 static PyMethodDef module_methods[] = {
     {"augment", augment, METH_VARARGS, augment_doc},
-    {"all_finite", all_finite, METH_O, all_finite_doc},
+    {"all_within", all_within, METH_VARARGS, all_within_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},
     {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
     {"build_config", build_config, METH_NOARGS, build_config_doc},

@@ -92,6 +92,7 @@ def _known(model: Network, program: Program, name: str) -> dict[str, str]:
         "inputs": str(math.prod(model.input_shape)),
         "outputs": str(outputs),
         "input_shape": " x ".join(map(str, model.input_shape)),
+        "scaling": _SCALING.get(model.input_dtype, _SCALING["uint8"]),
         "meaning": _MEANINGS[model.loss],
         "parameters": f"{model.params.size:,}",
         "weights": "int8 with a scale for each output" if program.int8 else "float32",
@@ -113,14 +114,18 @@ _MEANINGS = {
     "poisson": "expected counts",
 }
 
+_SCALING: dict[str | None, str] = {
+    "uint8": "Bytes, as of images,\n * must be divided by 255.",
+    "float": "They are taken as they\n * are, as in training.",
+}
+
 _TOP = """\
 /* $name: a neural network with its weights, written by rnn_native $version.
  *
  *     void ${name}_predict(const float *x, float *probabilities);
  *     $kind ${name}_classify(const float *x$labels);
  *
- * Input: $inputs floats ($input_shape), the last index changes fastest. Bytes, as of images,
- * must be divided by 255.
+ * Input: $inputs floats ($input_shape), the last index changes fastest. $scaling
  * Output: $outputs $meaning.
  *$layers
  *

@@ -1,7 +1,5 @@
 """Weights as int8: a scale for each output, symmetric around zero."""
 
-from copy import copy
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +49,9 @@ def rounded_to_int8(model: Network) -> Network:
     ValueError
         If a weight is not finite.
     """
-    result = copy(model)
+    result = Network.from_architecture(model.architecture())
+    result.weights[:] = model.weights
+    result.input_dtype = model.input_dtype
     for step in steps_of(result):
         for name, array in step.arrays.items():
             if is_matrix(name, array):

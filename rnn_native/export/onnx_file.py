@@ -34,7 +34,7 @@ def to_onnx(model: Network, path: AnyPath, *, uint8_input: bool = False) -> None
         If the package onnx is not installed.
     ValueError
         If ONNX cannot express a layer, which is named; if a weight is not finite; if the
-        weights are beyond 2 GiB.
+        weights are beyond 2 GiB; if `uint8_input` is asked for of a net fitted on floats.
     OSError
         If the file cannot be written.
 
@@ -50,6 +50,12 @@ def to_onnx(model: Network, path: AnyPath, *, uint8_input: bool = False) -> None
 def onnx_model(model: Network, *, uint8_input: bool = False) -> "ModelProto":
     """Return what `to_onnx` writes as an object of the package onnx."""
     graph, x = Graph(), "x"
+    if uint8_input and model.input_dtype == "float":
+        raise ValueError(
+            "uint8_input: divides by 255, but this net was fitted on floats, or integers taken "
+            "as numbers; leave it out, or set net.input_dtype = 'uint8' if those floats were "
+            "x / 255"
+        )
     if uint8_input:
         x = graph.node("Div", graph.node("Cast", x, to=FLOAT), graph.number(255))
     for step in steps_of(model):
@@ -64,8 +70,15 @@ def onnx_model(model: Network, *, uint8_input: bool = False) -> "ModelProto":
     element = UINT8 if uint8_input else FLOAT
     inputs: list[Port] = [("x", element, ["n", *model.input_shape])]
     label: Port = ("label", INT64, ["n", outputs] if has_many_labels(model) else ["n"])
-    scaling = "bytes are divided by 255 here" if uint8_input else "divide bytes by 255"
+    scaling = "bytes are divided by 255 here" if uint8_input else _scaling(model)
     return graph.finish(inputs, [label, ("probabilities", FLOAT, ["n", outputs])], scaling)
+
+
+def _scaling(model: Network) -> str:
+    """Return what somebody with other inputs than floats must know."""
+    if model.input_dtype == "float":
+        return "numbers as the net was fitted on"
+    return "divide bytes by 255"
 
 
 def _add_label(graph: Graph, model: Network) -> None:

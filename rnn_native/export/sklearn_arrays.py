@@ -136,6 +136,7 @@ def from_sklearn(
     arrays = [array for pair in zip(weights, biases, strict=True) for array in pair]
     for parameter, array in zip(model.parameters.values(), arrays, strict=True):
         parameter[...] = array
+    model.input_dtype = "float"  # scikit-learn takes uint8 as numbers
     return model
 
 

@@ -128,12 +128,14 @@ def learned(
     """
     copy = Network(net.specs, net.input_shape, net.loss, optimizer="adam")
     copy.weights[:] = net.weights
+    copy.input_dtype = net.input_dtype
     known = len(replay.labels)
     times = max(1, round(SHARE / (1 - SHARE) * known / len(labels)))
     x = np.concatenate([replay.images, *_moved(np.stack(images), times)])
     y = np.concatenate([replay.labels, *[np.array(labels, np.uint8)] * times])
+    # Floats in 0..1, as every net that reads drawings accepts, whatever it was fitted on.
     copy.fit(
-        x.reshape(len(x), *net.input_shape),
+        x.reshape(len(x), *net.input_shape) / np.float32(255),
         y.astype(np.int32),
         batch_size=BATCH_SIZE,
         epochs=EPOCHS,
