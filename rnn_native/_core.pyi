@@ -91,7 +91,9 @@ class Net:
         threads: int = 1,
     ) -> tuple[float, int]: ...
     # (n, outputs)
-    def predict(self, x: _Rows, *, threads: int = 1) -> NDArray[np.float32]: ...
+    def predict(
+        self, x: _Rows, *, threads: int = 1, raw: bool = False
+    ) -> NDArray[np.float32]: ...
     # loss, gradient (parameters,)
     def gradients(
         self,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from rnn_native import losses
 from rnn_native.files import AnyPath, shown
 from rnn_native.json_settings import (
     MAX_INT,
@@ -32,7 +33,7 @@ from rnn_native.json_settings import (
 Shape: TypeAlias = tuple[int, ...]
 Spec: TypeAlias = dict[str, Any]
 
-LOSSES = ("softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error", "poisson")
+LOSSES = losses.NAMES
 ACTIVATIONS = (
     "linear",
     "relu",
@@ -46,6 +47,8 @@ ACTIVATIONS = (
     "gelu_exact",
 )
 POSITIONS = ("sinusoidal", "small_random", "larger_random", "zero", "xavier")
+LAST_ACTIVATIONS = (*ACTIVATIONS, *losses.LAST_ONLY)
+"""What dense, conv2d and activation layers may have; the last of them at the end only."""
 MAX_LAYERS = 1000
 MAX_RANK = 4
 
@@ -57,7 +60,7 @@ class Architecture:
     Attributes
     ----------
     layers : list of dict
-        Specs as the core takes them; keys that were not given are not there.
+        Specs as `Network` takes them; keys that were not given are not there.
     input_shape : tuple of int
     loss : str
     """
@@ -151,7 +154,7 @@ def parse_architecture(
     Examples
     --------
     >>> from rnn_native.architecture import parse_architecture
-    >>> layers = [{"type": "dense", "units": 32, "activation": "relu"}]
+    >>> layers = [{"type": "dense", "units": 10}]
     >>> found = parse_architecture({"input_shape": [784], "layers": layers})
     >>> found.input_shape, found.loss
     ((784,), 'softmax_cross_entropy')
@@ -169,7 +172,16 @@ def parse_architecture(
         )
     specs = _parse_layers(place.key("layers"), given["layers"])
     _check_chain(place, specs, given["input_shape"])
-    return Architecture(specs, given["input_shape"], given.get("loss", LOSSES[0]))
+    return _with_loss(place, specs, given["input_shape"], given.get("loss", LOSSES[0]))
+
+
+def _with_loss(place: Place, specs: list[Spec], shape: Shape, name: str) -> Architecture:
+    """Refuse a last activation that the loss cannot have."""
+    loss = losses.resolve(name, specs)
+    left = losses.without_last_activation(specs, loss)
+    if fault := losses.last_activation_fault(left, loss):
+        raise place.key("layers").item(fault[0]).error(fault[1])
+    return Architecture(specs, shape, loss)
 
 
 def _is_reference_form(root: Mapping[str, Any]) -> bool:
@@ -213,7 +225,7 @@ _WINDOW = integer(1, 1 << 15)
 _PADDING = integer(0, 1 << 15)
 _ALPHA = Number(0, 1e30)
 _EPSILON = Number(1e-30, 1)
-_ACTIVATION: dict[str, Rule] = {"activation": Choice(ACTIVATIONS), "alpha": _ALPHA}
+_ACTIVATION: dict[str, Rule] = {"activation": Choice(LAST_ACTIVATIONS), "alpha": _ALPHA}
 _POOL: dict[str, Rule] = {"kernel_size": _WINDOW, "stride": _WINDOW, "padding": _PADDING}
 
 # Rules of each type's keys; a key that starts with "!" is required.
@@ -229,7 +241,7 @@ _LAYER_KEYS: dict[str, dict[str, Rule]] = {
     "maxpool2d": _POOL,
     "avgpool2d": _POOL,
     "flatten": {},
-    "activation": {"!function": Choice(ACTIVATIONS), "alpha": _ALPHA},
+    "activation": {"!function": Choice(LAST_ACTIVATIONS), "alpha": _ALPHA},
     "softmax": {},
     "batchnorm": {"epsilon": _EPSILON, "momentum": Number(0, 1)},
     "layernorm": {"epsilon": _EPSILON},
@@ -506,7 +518,7 @@ def _parse_reference(place: Place, root: Mapping[str, Any]) -> Architecture:
         _check_reference_layer(at.item(index), index, layer)
     _check_connections(at, layers)
     specs, shape = _as_specs(at, layers)
-    return Architecture(specs, shape, given.get("loss", LOSSES[0]))
+    return _with_loss(place, specs, shape, given.get("loss", LOSSES[0]))
 
 
 def _read_reference_layer(place: Place, layer: Any) -> Spec:

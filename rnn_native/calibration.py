@@ -25,9 +25,9 @@ from rnn_native.logits import (
     log_softmax,
     logit_network,
 )
+from rnn_native.losses import FLOAT32_MAX
 from rnn_native.metrics import as_labels, wilson_interval
 from rnn_native.network import Network
-from rnn_native.rows import FLOAT32_MAX
 
 MAX_BINS = 1000
 MOST_STEPS = 200

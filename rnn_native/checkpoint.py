@@ -11,6 +11,7 @@ single flipped bits. Equal models are equal bytes.
 """
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native import losses
 from rnn_native.errors import FormatError
 from rnn_native.files import atomic_write
 from rnn_native.history import History
@@ -93,10 +95,28 @@ def load(path: "str | PathLike[str]") -> Network:
     """
     tensors, metadata = _read(path)
     with _faults_named(path, "architecture"):
-        model = Network.from_architecture(metadata["architecture"])
+        model = Network._as_saved(metadata["architecture"])
         model._take_input_dtype(metadata, str(path))
     _fill(model, tensors, path)
+    _warn_of_last_activation(model, metadata["architecture"], path)
     return model
+
+
+def _warn_of_last_activation(
+    model: Network, architecture: Mapping[str, Any], path: "str | PathLike[str]"
+) -> None:
+    """Warn of a last activation that 0.1.0 accepted beside the loss's own function."""
+    if fault := losses.last_activation_fault(model.specs, model.loss):
+        text = f"{fault[1]}; the model predicts as it did"
+    elif losses.own_activation(architecture["layers"], model.loss) is not None:
+        text = (
+            f"its last {losses.LOSSES[model.loss].function} was applied twice, as "
+            f"{model.loss} has its own; now it is applied once, so probabilities differ: "
+            "train the model again"
+        )
+    else:
+        return
+    warnings.warn(f"{path}: {text}", stacklevel=4)
 
 
 def read_tensors(path: "str | PathLike[str]") -> tuple[Tensors, dict[str, str]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import calibration, metrics
-from rnn_native.logits import Floats, class_logits, losses
+from rnn_native.logits import Floats, class_logits, log_softmax, losses
 from rnn_native.network import Network
 
 if TYPE_CHECKING:
@@ -243,12 +243,15 @@ def interpret(
         raise ValueError(f"class_names: expected {classes}, one a class, got {len(names)}")
     labels = metrics.as_labels(_as_integers(y, classes), *logits.shape)
     said = model.predict_proba(x, threads=threads).astype(np.float64)
+    if said.shape[1] == 1:
+        # 1 - p of a rounded p would be 0 where the other class has 1e-8.
+        said = np.exp(log_softmax(logits))
     return Interpretation(
         model=model,
         x=np.asarray(x),
         y=labels,
         class_names=names,
-        probabilities=said if said.shape[1] > 1 else np.hstack([1 - said, said]),
+        probabilities=said,
         predicted=model.predict(x, threads=threads),
         logits=logits,
         losses=losses(logits, labels),

@@ -27,7 +27,8 @@ class Dense(Layer):
         Outputs.
     activation : str
         f: linear, relu, leaky_relu, elu, sigmoid, tanh, silu, gelu (tanh form) or
-        gelu_exact.
+        gelu_exact. A net's last layer may also have softmax, and under the loss poisson
+        exponential.
     alpha : float, optional
         Slope of leaky_relu (default 0.01) or scale of elu (default 1.0).
 
@@ -126,7 +127,7 @@ class Activation(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Layer):
-    """Softmax over the last axis. The loss softmax_cross_entropy has its own."""
+    """Softmax over the last axis. As a net's last layer it is softmax_cross_entropy's own."""
 
     type: ClassVar[str] = "softmax"
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.losses import LOSSES
 from rnn_native.network import Network
 
 Floats = NDArray[np.float64]
 
 # Losses that make the last layer's outputs logits, and the function that predictions take.
-OF_LOSS = {"softmax_cross_entropy": "softmax", "sigmoid_cross_entropy": "sigmoid"}
+OF_LOSS = {name: loss.function for name, loss in LOSSES.items() if loss.tells_classes}
 
 
 def class_logits(model: Network, x: ArrayLike, *, threads: int | None = None) -> Floats:

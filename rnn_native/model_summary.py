@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from rnn_native import losses
+
 if TYPE_CHECKING:
     from rnn_native.network import Network
 
@@ -64,6 +66,10 @@ def text(model: "Network") -> Table:
     counts = {"Total": trainable + fixed, "Trainable": trainable, "Non-trainable": fixed}
     lines.append("=" * RULE)
     lines += [f"{name} params: {n:,} ({_size(4 * n)})" for name, n in counts.items()]
+    if model._own_activation is not None:
+        own, at = losses.LOSSES[model.loss].function, model._own_activation
+        lines.append(f"The {own} of layers.{at} is that of the loss, {model.loss}:")
+        lines.append("predictions apply it once.")
     return Table("\n".join([*lines, "_" * RULE]))
 
 

@@ -320,7 +320,7 @@ def untrained(model: str, **options: Unpack[ModelOptions]) -> tuple[Network, Rec
     else:
         defaults = {}
         plan, given = _planned(model, IMAGE, options)
-    recipe = _recipe(given, defaults, classes=plan.layers[-1].get("units", 10))
+    recipe = _recipe(given, defaults, classes=_outputs(plan.layers))
     optimizer, seed = recipe.optimizer, recipe.seed
     net = Network(plan.layers, plan.input_shape, plan.loss, seed, optimizer=optimizer)
     return net, recipe
@@ -416,7 +416,7 @@ def train_layers(
     The other parameters, the result and the errors are those of `train_mlp`.
     """
     specs = [as_spec(layer) for layer in layers]
-    recipe = _recipe(options, defaults or {}, classes=specs[-1].get("units", 10))
+    recipe = _recipe(options, defaults or {}, classes=_outputs(specs))
     out, resume = options.get("out"), options.get("resume", False)
     threads = options.get("threads")
     if resume and out is None:
@@ -442,6 +442,12 @@ def train_layers(
     history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
     test_loss, accuracy = model.evaluate(x_test, y_test, threads=threads)
     return TrainingResult(model, history, test_loss, accuracy, folder, dataset.source)
+
+
+def _outputs(specs: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of a net's outputs, 10 when no layer names it."""
+    units = [spec["units"] for spec in specs if "units" in spec]
+    return int(units[-1]) if units else 10
 
 
 def _recipe(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native import _core
+from rnn_native import _core, losses
 from rnn_native._runtime import resolve_threads
 from rnn_native.layers import Layer, as_spec
 from rnn_native.rows import (
@@ -45,10 +45,13 @@ class Network:
     input_shape : sequence of int
         Shape of one sample.
     loss : str
-        "softmax_cross_entropy" takes class labels and makes the last layer's outputs
-        logits. The others take a value for each output: "sigmoid_cross_entropy" in [0, 1],
-        outputs being logits of one yes or no each; "squared_error" any; "poisson" counts,
-        outputs being logarithms of rates.
+        "softmax_cross_entropy" accepts class labels and makes the last layer's outputs
+        logits. The others accept a value for each output: "sigmoid_cross_entropy" in
+        [0, 1], outputs being logits of one yes or no each; "squared_error" any; "poisson"
+        counts, outputs being logarithms of rates. The names of Keras, PyTorch and
+        scikit-learn are accepted ("mse", "binary_crossentropy", "log_loss", ...). The
+        functions that three of them have (softmax, sigmoid, exponential) may be written as
+        the net's last activation, and are applied once; docs/layers.md has the rules.
     seed : int in [0, 2**64)
         Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
@@ -68,7 +71,8 @@ class Network:
     Raises
     ------
     ValueError, TypeError
-        If a layer's spec is wrong or does not fit its input.
+        If a layer's spec is wrong or does not fit its input, the loss is unknown, or the
+        last activation bounds what the loss takes for unbounded.
 
     Examples
     --------
@@ -88,21 +92,32 @@ class Network:
         optimizer: Optimizer = "sgd",
         rng: Xorshift | None = None,
     ) -> None:
-        self._compile(layers, input_shape, loss, optimizer)
+        given = [as_spec(layer) for layer in layers]
+        loss = losses.resolve(loss, given)
+        specs = losses.without_last_activation(given, loss)
+        if fault := losses.last_activation_fault(specs, loss):
+            raise ValueError(f"layers[{fault[0]}]: {fault[1]}")
+        own = losses.own_activation(given, loss)
+        self._compile(specs, input_shape, loss, optimizer, own)
         self._initialise(rng if rng is not None else Xorshift(seed))
 
     def _compile(
         self,
-        layers: Sequence[Layer | Mapping[str, Any]],
+        specs: Sequence[Mapping[str, Any]],
         input_shape: Sequence[int],
         loss: str,
         optimizer: Optimizer,
+        own_activation: int | None = None,
     ) -> None:
-        """Make the native net, all of whose parameters are zero."""
-        self.specs = [as_spec(layer) for layer in layers]
+        """Make the native net, all of whose parameters are zero.
+
+        `own_activation` is the layer, as it was given, whose function is the loss's.
+        """
+        self.specs = [dict(spec) for spec in specs]
         self.input_shape = tuple(operator.index(extent) for extent in input_shape)
         self.loss = loss
         self.stop_training = False
+        self._own_activation = own_activation
         self._input_dtype: str | None = None
         self._unknown_input: str | None = None
         self.optimizer = (
@@ -117,13 +132,18 @@ class Network:
             "optimizer": self.optimizer,
             "weights": self.weights,
             "moments": self.moments,
+            "own_activation": self._own_activation,
             "input_dtype": self.input_dtype,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         plain = state["architecture"]
         self._compile(
-            plain["layers"], plain["input_shape"], plain["loss"], state["optimizer"]
+            plain["layers"],
+            plain["input_shape"],
+            plain["loss"],
+            state["optimizer"],
+            state.get("own_activation"),
         )
         self.weights[:] = state["weights"]
         self.moments[:] = state["moments"]
@@ -145,6 +165,18 @@ class Network:
         return cls(
             architecture["layers"], architecture["input_shape"], architecture["loss"]
         )
+
+    @classmethod
+    def _as_saved(cls, architecture: Mapping[str, Any]) -> "Network":
+        """Make a net of a model file's architecture, whose parameters are zero.
+
+        Files of 0.1.0 may hold activations that `Network` refuses by now.
+        """
+        net = cls.__new__(cls)
+        loss = losses.resolve(architecture["loss"])
+        specs = losses.without_last_activation(architecture["layers"], loss)
+        net._compile(specs, architecture["input_shape"], loss, "sgd")
+        return net
 
     def architecture(self) -> dict[str, Any]:
         """Return layers, input shape and loss as plain data, for JSON."""

@@ -8,24 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import _core
+from rnn_native.losses import FLOAT32_MAX, LOSSES
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
 Targets = NDArray[np.int32] | NDArray[np.float32]
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 # What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
 INPUT_DTYPES = ("uint8", "float")
 
 # Where uint8 divided by 255 lies; the division of somebody else may round up.
 UNIT_RANGE = (-1e-6, 1 + 1e-6)
-
-# What targets may be, by loss.
-TARGET_RANGES = {
-    "sigmoid_cross_entropy": (0.0, 1.0),
-    "squared_error": (-FLOAT32_MAX, FLOAT32_MAX),
-    "poisson": (0.0, FLOAT32_MAX),
-}
 
 
 def as_rows(
@@ -218,7 +210,8 @@ def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:
 def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -> Targets:
     """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
     array = as_array(y, name)
-    if loss != "softmax_cross_entropy":
+    allowed = LOSSES[loss].targets
+    if allowed is not None:
         if array.ndim == 1 and outputs == 1:
             array = array[:, None]
         if array.shape != (n, outputs):
@@ -226,8 +219,10 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
         if array.dtype.kind in "iu":
             array = array.astype(np.float64)
         values = np.ascontiguousarray(_as_finite_float32(array, name))
-        _check_range(values, name, *TARGET_RANGES[loss])
+        _check_range(values, name, *allowed)
         return values
+    if outputs > 1 and array.shape == (n, outputs):
+        array = _one_hot_labels(array, name)
     if array.shape != (n,):
         raise ValueError(f"{name}: expected {n} labels, shape ({n},), got {array.shape}")
     if array.dtype.kind not in "iu":
@@ -239,6 +234,21 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
             f"{name}: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
         )
     return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _one_hot_labels(array: NDArray[Any], name: str) -> NDArray[np.int64]:
+    """Return the class of each row of zeros and one 1, as Keras' to_categorical makes them."""
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected integer labels, got {array.dtype}")
+    is_hot = ((array == 0) | (array == 1)).all(axis=1) & (array.sum(axis=1) == 1)
+    if not is_hot.all():
+        row = int(np.argmin(is_hot))
+        raise ValueError(
+            f"{name}: expected labels, or rows of zeros and one 1 (one-hot), got another row at "
+            f"[{row}]"
+        )
+    labels: NDArray[np.int64] = array.argmax(axis=1)
+    return labels
 
 
 def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None:

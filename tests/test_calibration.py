@@ -272,9 +272,9 @@ def test_bad_temperatures_are_refused(temperature):
 @pytest.mark.parametrize(
     ("layers", "loss", "words"),
     [
-        ([rn.Dense(3, "relu")], "softmax_cross_entropy", "got dense relu"),
+        ([rn.Dense(3, "leaky_relu")], "softmax_cross_entropy", "got dense leaky_relu"),
         ([rn.Dense(3), rn.LayerNorm()], "softmax_cross_entropy", "got layernorm linear"),
-        ([rn.Softmax()], "softmax_cross_entropy", "got softmax linear"),
+        ([rn.Softmax()], "softmax_cross_entropy", "got activation linear"),
         ([rn.Dense(3)], "squared_error", "squared_error, gives values"),
     ],
 )

@@ -153,7 +153,8 @@ def test_of_equal_outputs_the_first_is_the_label_and_half_is_a_yes(tmp_path):
 
 
 def small_net(*layers, loss="softmax_cross_entropy"):
-    return rn.Network([rn.Dense(6, "tanh"), *layers], (4,), loss, seed=3)
+    end = layers or [rn.Dense(3)]
+    return rn.Network([rn.Dense(6, "tanh"), *end], (4,), loss, seed=3)
 
 
 def constants(source, name):

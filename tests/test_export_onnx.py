@@ -46,7 +46,8 @@ def test_every_layer_against_onnxruntime(case):
 
 
 def small_net(*layers, loss="softmax_cross_entropy"):
-    return rn.Network([rn.Dense(6, "tanh"), *layers], (4,), loss, seed=3)
+    end = layers or [rn.Dense(3)]
+    return rn.Network([rn.Dense(6, "tanh"), *end], (4,), loss, seed=3)
 
 
 def test_inputs_and_outputs_are_named_and_typed():

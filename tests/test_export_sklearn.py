@@ -91,8 +91,12 @@ def test_there_and_back_predicts_the_same(layers, loss, final, rng):
             (4,),
             r"layers\[1\] \(dense\): .* expected relu as in the first, got tanh",
         ),
-        ([rn.Dense(3, "relu")], (4,), r"layers\[0\] \(dense\): .* no relu before softmax"),
-        ([rn.Dense(3, "relu"), rn.Activation("tanh")], (4,), r"layers\[1\] \(activation\)"),
+        ([rn.Dense(3, "leaky_relu")], (4,), r"\(dense\): .* no leaky_relu before softmax"),
+        (
+            [rn.Dense(3, "relu"), rn.Activation("tanh"), rn.Dense(2)],
+            (4,),
+            r"layers\[1\] \(activation\)",
+        ),
         ([rn.Flatten()], (4,), "at least one dense layer"),
     ],
 )

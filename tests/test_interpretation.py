@@ -149,7 +149,7 @@ def test_xor():
         ),
         ([rn.Dense(1)], "softmax_cross_entropy", "a softmax of one output"),
         ([rn.Dense(2)], "sigmoid_cross_entropy", "2 sigmoid outputs answer one question"),
-        ([rn.Dense(1, "sigmoid")], "poisson", "trained on poisson"),
+        ([rn.Dense(1, "exponential")], "poisson", "trained on poisson"),
     ],
 )
 def test_models_that_tell_no_classes_apart_are_refused(layers, loss, words):

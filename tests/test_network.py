@@ -118,7 +118,7 @@ def test_parameters_are_views(net):
 
 def test_summary_is_the_table_that_keras_prints():
     layers = [rn.Conv2D(8, 3, padding=1), rn.BatchNorm(), rn.Flatten(), rn.Dense(2, "relu")]
-    net = rn.Network(layers, (1, 4, 4))
+    net = rn.Network(layers, (1, 4, 4), "squared_error")
     text = net.summary()
     assert text.splitlines() == [
         "_________________________________________________________________",

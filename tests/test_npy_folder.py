@@ -149,7 +149,8 @@ def test_what_is_written(tmp_path):
     [
         ([rn.Dense(2, "tanh"), rn.Dense(2)], (3,), "softmax_cross_entropy",
          r"layers\[0\].activation is tanh, expected relu"),
-        ([rn.Dense(2, "relu")], (3,), "softmax_cross_entropy", r"layers\[0\].activation"),
+        ([rn.Dense(2, "leaky_relu")], (3,), "softmax_cross_entropy",
+         r"layers\[0\].activation"),
         ([rn.Dense(2)], (3,), "squared_error", "loss is squared_error"),
     ],
 )  # fmt: skip

@@ -89,7 +89,7 @@ def test_logits_of_the_losses(rng):
     x = rng.normal(size=(9, 4)).astype(np.float32)
     nets = [
         rn.Network([rn.Dense(3)], (4,)),
-        rn.Network([rn.Dense(3, "sigmoid")], (4,)),
+        rn.Network([rn.Dense(3, "softmax")], (4,)),
         rn.Network([rn.Dense(1, "sigmoid")], (4,), "sigmoid_cross_entropy"),
         rn.Network([rn.Dense(3), rn.Softmax()], (4,), "squared_error"),
         rn.Network([rn.Dense(1, "sigmoid")], (4,), "squared_error"),

@@ -124,11 +124,6 @@ def test_what_all_classifiers_do(images):
         ),
         ([rn.Conv2D(2, 3)], {}, r"outputs have shape|dense takes"),
         ({**JSON_FORM, "loss": "squared_error"}, {}, "expected loss softmax_cross_entropy"),
-        (
-            [rn.Dense(10), rn.Softmax()],
-            {},
-            "leave out the last softmax, the loss has its own",
-        ),
         ({"layers": []}, {}, "architecture"),
         ([rn.Flatten(), "dense"], {}, r"architecture\[1\]: expected a layer, got 'dense'"),
         (5, {}, "'architecture' parameter of NetworkClassifier must be"),

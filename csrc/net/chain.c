@@ -27,7 +27,7 @@ predict_rows(const rnn_chain *c, int begin, int end)
     const rnn_net *net = c->run->net;
     const float *out = net->steps[net->n_steps - 1].out;
     size_t size = (size_t)rnn_net_out_size(net), at = (size_t)begin * size;
-    if (net->loss->predict != NULL)
+    if (net->loss->predict != NULL && !c->run->raw)
         net->loss->predict(c->predictions, out, (int)size, begin, end);
     else
         memcpy(c->predictions + at, out + at, (size_t)(end - begin) * size * sizeof(float));

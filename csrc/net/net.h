@@ -178,9 +178,10 @@ rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule 
 rnn_status rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                             rnn_score *score);
 
-/* predictions (n, out). */
-rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
-                           float *predictions);
+/* predictions (n, out); with `raw` the last layer's outputs, to which the loss has not
+ * applied its softmax, sigmoid or exponential. */
+rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int threads,
+                           rnn_stop stop, float *predictions);
 
 /* net->grads = gradient of the mean loss over all rows, taken as one batch, in training
  * mode; of the schedule only seed, step and smoothing are used. */

@@ -18,6 +18,7 @@ typedef struct {
     bool to_input;  /* backward goes down to the input */
     bool is_sparse; /* the first step takes lists of nonzeros */
     bool is_packed; /* parameters are current in the working copies */
+    bool raw;       /* predictions are the last layer's outputs */
     uint64_t key;   /* of the step under way */
     float smoothing;
     const rnn_augmentation *augmentation; /* of the batch's inputs; or NULL */

@@ -225,19 +225,26 @@ rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
     return for_each_block(net, data, threads, stop, score_block, score);
 }
 
+typedef struct {
+    float *predictions;
+    bool raw;
+} predict_job;
+
 static void
 predict_block(rnn_run *r, const rnn_batch *block, void *context)
 {
-    float *predictions = context;
-    rnn_run_forward(r, block, RNN_FOR_OUTPUTS,
-                    predictions + (size_t)block->begin * (size_t)rnn_net_out_size(r->net));
+    const predict_job *job = context;
+    size_t at = (size_t)block->begin * (size_t)rnn_net_out_size(r->net);
+    r->raw = job->raw;
+    rnn_run_forward(r, block, RNN_FOR_OUTPUTS, job->predictions + at);
 }
 
 rnn_status
-rnn_net_predict(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
+rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int threads, rnn_stop stop,
                 float *predictions)
 {
-    return for_each_block(net, data, threads, stop, predict_block, predictions);
+    predict_job job = {predictions, raw};
+    return for_each_block(net, data, threads, stop, predict_block, &job);
 }
 
 typedef struct {

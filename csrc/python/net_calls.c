@@ -41,21 +41,23 @@ done:
     return result;
 }
 
-PyDoc_STRVAR(predict_doc,
-             "predict($self, /, x, *, threads=1)\n--\n\n"
-             "Return float32 (n, outputs): probabilities under softmax_cross_entropy, else "
-             "the last\n"
-             "layer's outputs. A row's bits do not depend on the other rows.");
+PyDoc_STRVAR(
+    predict_doc,
+    "predict($self, /, x, *, threads=1, raw=False)\n--\n\n"
+    "Return float32 (n, outputs): probabilities under the cross entropies, rates\n"
+    "under poisson, else the last layer's outputs; with `raw` always these. A row's\n"
+    "bits do not depend on the other rows.");
 
 static PyObject *
 net_predict(PyObject *op, PyObject *args, PyObject *kwds)
 {
-    static char *names[] = {"x", "threads", NULL};
+    static char *names[] = {"x", "threads", "raw", NULL};
     PyObject *x_b;
     rows_argument x = {0};
     PyObject *out = NULL, *result = NULL;
-    int threads = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O|$i:predict", names, &x_b, &threads))
+    int threads = 1, raw = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O|$ip:predict", names, &x_b, &threads,
+                                     &raw))
         goto done;
     if (check_threads("predict", threads) < 0 || take_x(op, "predict", x_b, &x) < 0)
         goto done;
@@ -66,7 +68,7 @@ net_predict(PyObject *op, PyObject *args, PyObject *kwds)
     rnn_data data = data_of(&x, NULL, NULL);
     float *predictions = PyArray_DATA((PyArrayObject *)out);
     PyThreadState *saved = PyEval_SaveThread();
-    rnn_status status = rnn_net_predict(NET(op), &data, threads,
+    rnn_status status = rnn_net_predict(NET(op), &data, raw, threads,
                                         (rnn_stop){signal_pending, &saved}, predictions);
     PyEval_RestoreThread(saved);
     leave(op);

@@ -1,5 +1,7 @@
 """Weights as int8: a scale for each output, symmetric around zero."""
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,9 +51,7 @@ def rounded_to_int8(model: Network) -> Network:
     ValueError
         If a weight is not finite.
     """
-    result = Network.from_architecture(model.architecture())
-    result.weights[:] = model.weights
-    result.input_dtype = model.input_dtype
+    result = copy(model)
     for step in steps_of(result):
         for name, array in step.arrays.items():
             if is_matrix(name, array):

@@ -8,16 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.layers import from_spec
+from rnn_native.losses import LOSSES
 from rnn_native.network import Network
 
 DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
-FINAL_FUNCTIONS = {
-    "softmax_cross_entropy": "softmax",
-    "sigmoid_cross_entropy": "sigmoid",
-    "squared_error": "linear",
-    "poisson": "exp",
-}
+FINAL_FUNCTIONS = {name: loss.function for name, loss in LOSSES.items()}
 """What `Network.predict_proba` does to the last layer's outputs, by loss."""
 
 

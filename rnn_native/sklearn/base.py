@@ -353,15 +353,15 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
-    def _outputs(self, x: Any) -> NDArray[np.float32]:
-        """Return the network's outputs for rows."""
+    def _outputs(self, x: Any, *, raw: bool = False) -> NDArray[np.float32]:
+        """Return the network's predictions for rows; `raw`: logits, without the function."""
         check_is_fitted(self)
-        return self._outputs_of_rows(self._read_rows(x, reset=False))
+        return self._outputs_of_rows(self._read_rows(x, reset=False), raw=raw)
 
-    def _outputs_of_rows(self, rows: Rows) -> NDArray[np.float32]:
+    def _outputs_of_rows(self, rows: Rows, *, raw: bool = False) -> NDArray[np.float32]:
         threads = resolve_threads(self.n_threads)
         try:
-            return self.network_._net.predict(rows, threads=threads)
+            return self.network_._net.predict(rows, threads=threads, raw=raw)
         except RuntimeError:
             # In use by another thread; scikit-learn lets many predict at once.
-            return copy(self.network_)._net.predict(rows, threads=threads)
+            return copy(self.network_)._net.predict(rows, threads=threads, raw=raw)

@@ -15,8 +15,10 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
+from sklearn.utils.validation import check_is_fitted
 
 from rnn_native.history import EpochRow
+from rnn_native.logits import log_softmax
 from rnn_native.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part
@@ -133,9 +135,9 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         -------
         ndarray of shape (n_samples,), or for multilabel targets (n_samples, n_classes)
         """
-        outputs = self._outputs(X)
+        probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self._label_binarizer.inverse_transform(
-            outputs.ravel() if self.n_outputs_ == 1 else outputs
+            probabilities[:, 1] if self._is_one_logit() else probabilities
         )
         return labels
 
@@ -151,15 +153,39 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         ndarray of shape (n_samples, n_classes), float32
             Columns in the order of `classes_`; for multilabel targets, of each label.
         """
-        outputs = self._outputs(X)
-        if self.n_outputs_ == 1:
-            return np.hstack([1 - outputs, outputs])
-        return outputs
+        check_is_fitted(self)
+        if self._is_one_logit():
+            return np.exp(self._log_probabilities(X)).astype(np.float32)
+        return self._outputs(X)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float32]:
-        """Return the logarithms of what `predict_proba` returns."""
-        probabilities = self.predict_proba(X)
-        return np.log(probabilities, out=probabilities)
+        """Return the logarithms of probabilities, those that round to 0 or 1 included.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Calculated from the logits, so they are finite.
+        """
+        check_is_fitted(self)
+        return self._log_probabilities(X).astype(np.float32)
+
+    def _is_one_logit(self) -> bool:
+        """Whether the network has one output for two classes."""
+        return self.n_outputs_ == 1 and not self._is_multilabel()
+
+    def _log_probabilities(self, x: Any) -> NDArray[np.float64]:
+        logits = self._outputs(x, raw=True).astype(np.float64)
+        if self.out_activation_ == "softmax":
+            return log_softmax(logits)
+        # log(sigmoid(z)) and, of the other class, log(sigmoid(-z))
+        if self._is_one_logit():
+            logits = np.hstack([-logits, logits])
+        logs: NDArray[np.float64] = -np.logaddexp(0, -logits)
+        return logs
 
     # ---- fit ----
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native import losses
 from rnn_native.architecture import load_architecture, parse_architecture
 from rnn_native.callbacks import Callback
 from rnn_native.layers import Dense, Layer, as_spec
@@ -27,9 +28,9 @@ class NetworkClassifier(BaseNetworkClassifier):
     Parameters
     ----------
     architecture : sequence of Layer or dict, mapping, path, or None
-        Layers; or what an architecture file holds, or its path. A last linear `Dense` has
-        the outputs, one for each class; without one it is added. None is a hidden layer of
-        100 units with ReLU.
+        Layers; or what an architecture file holds, or its path. A last linear `Dense`, or
+        one with a softmax, has the outputs, one for each class; without one it is added.
+        None is a hidden layer of 100 units with ReLU.
     input_shape : sequence of int or None
         Shape of one sample. None: that of the architecture, or else of the rows of `X`.
     solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle
@@ -114,11 +115,7 @@ class NetworkClassifier(BaseNetworkClassifier):
             raise ValueError(
                 f"input_shape: {shape} is {math.prod(shape)} features, X has {features}"
             )
-        last = layers[-1]
-        if last["type"] == "softmax":
-            raise ValueError(
-                "architecture: leave out the last softmax, the loss has its own"
-            )
+        last = losses.without_last_activation(layers, LOSS)[-1]
         if last["type"] != "dense" or last.get("activation", "linear") != "linear":
             layers = [*layers, Dense(self.n_outputs_).spec()]
         return Design(layers, shape, LOSS)
