@@ -61,6 +61,11 @@ class History:
         for row in rows or []:
             self.append(row)
 
+    @property
+    def epochs(self) -> int:
+        """Number of epochs trained; there may be fewer rows, as in `train_xor`'s history."""
+        return self.epoch[-1] + 1 if self.epoch else 0
+
     def append(self, row: EpochRow, epoch: int | None = None) -> None:
         """Add a row; `epoch` counts from 0 and is the next number when left out."""
         self.epoch.append(len(self.rows) if epoch is None else epoch)
@@ -146,7 +151,8 @@ class History:
             if column and name != "time"
         }
         body = ", ".join(f"{name} {text}" for name, text in shown.items())
-        return f"<History of {len(self)} epochs: {body or 'empty'}>"
+        rows = "" if len(self) == self.epochs else f" in {len(self)} rows"
+        return f"<History of {self.epochs} epochs{rows}: {body or 'empty'}>"
 
     def _repr_html_(self) -> str:
         from rnn_native import notebook

@@ -107,7 +107,7 @@ class TrainingResult:
     def __repr__(self) -> str:
         where = f", files in {self.run_dir}" if self.run_dir is not None else ""
         return (
-            f"<TrainingResult on {self.data}: {len(self.history)} epochs, test accuracy "
+            f"<TrainingResult on {self.data}: {self.history.epochs} epochs, test accuracy "
             f"{100 * self.test_accuracy:.2f}%{where}>"
         )
 

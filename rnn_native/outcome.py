@@ -1,6 +1,11 @@
 """Exit codes, and how a command says that it failed."""
 
+import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 OK, FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
 
@@ -13,6 +18,32 @@ def report(message: str, code: int) -> int:
     """Print one line to standard error; return the exit code."""
     print(f"rnn-native: {message}", file=sys.stderr)
     return code
+
+
+@contextmanager
+def warnings_on_one_line() -> Iterator[None]:
+    """Let every warning of the block be one line on standard error, without its source.
+
+    What is filtered stays filtered. RNN_NATIVE_DEBUG=1 leaves Python's own lines, which name
+    file and line of the code.
+    """
+    with warnings.catch_warnings():
+        if os.environ.get("RNN_NATIVE_DEBUG") != "1":
+            warnings.showwarning = _show
+        yield
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as `warnings.showwarning` would, but on one line."""
+    text = " ".join(str(message).split())
+    print(f"rnn-native: warning: {text}", file=file or sys.stderr)
 
 
 def one_line(error: BaseException) -> str:

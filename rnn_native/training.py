@@ -313,6 +313,7 @@ class Run:
         self.first_step = 0
         self.keeps_last = False
         self.stop_reason: str | None = None
+        self.stop_detail = ""
         self._data_digest: str | None = None
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
@@ -349,9 +350,9 @@ class Run:
             self.live_params[:] = params
             params[:] = average
 
-    def stop(self, reason: str) -> None:
-        """End the run after the current epoch."""
-        self.stop_reason = reason
+    def stop(self, reason: str, detail: str = "") -> None:
+        """End the run after the current epoch; `detail` is what a progress line adds."""
+        self.stop_reason, self.stop_detail = reason, detail
 
     @property
     def steps(self) -> int:

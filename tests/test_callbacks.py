@@ -43,7 +43,8 @@ def test_bar_goes_to_standard_error(digits, capsys):
 
 def test_early_stop_is_told(digits, capsys):
     rn.train_mlp(digits, epochs=9, lr=1e-9, verbose=2)
-    assert "Early stopping after epoch 4: best validation loss" in capsys.readouterr().out
+    said = "after epoch 4: no improvement of at least 0.001 since epoch 1; best validation loss"
+    assert f"Early stopping {said}" in capsys.readouterr().out
 
 
 def test_an_interrupted_run_is_told_of_by_its_warning_alone(digits, capsys):

@@ -1,17 +1,19 @@
 """The command line as a user meets it: output, exit codes, one line for each error."""
 
+import argparse
 import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import idx
+from rnn_native import cli, idx
 from rnn_native.cli import main
 
 
@@ -93,6 +95,10 @@ def test_xor(tmp_path):
     assert result.stdout.splitlines()[-2:] == ["Test Accuracy: 100.00%", f"Files: {out}"]
     assert rn.load(out / "best.safetensors").predict([[1, 0]]).tolist() == [1]
     assert len((out / "log.csv").read_text().splitlines()) == 201
+    report = json.loads(
+        run("train", "xor", "--json", "--epochs", 3000, cwd=tmp_path).stdout
+    )
+    assert (report["epochs"], len(report["history"]["loss"])) == (3000, 3)
 
 
 @pytest.mark.parametrize("model", ["cnn", "attention"])
@@ -260,6 +266,23 @@ def test_a_core_that_does_not_load_is_one_line():
     for name, value in [("RNN_NATIVE_CPU", "v9"), ("RNN_NATIVE_BLAS", "/nowhere.so")]:
         result = run("info", env={**os.environ, name: value})
         assert_one_line(result, 1, value)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line_without_its_source(monkeypatch, capsys):
+    def command(args):
+        warnings.warn("the loss grew\nfrom 2.3 to 753", stacklevel=1)
+        return 0
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(command=command)
+    monkeypatch.setattr(cli, "build_parser", lambda: parser)
+    monkeypatch.delenv("RNN_NATIVE_DEBUG", raising=False)
+    shown = warnings.showwarning
+    assert main([]) == 0
+    assert warnings.showwarning is shown
+    said = "rnn-native: warning: the loss grew from 2.3 to 753\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_folder_where_the_log_should_be(data, tmp_path):

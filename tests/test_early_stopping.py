@@ -163,8 +163,39 @@ def test_what_is_said(digits, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "Epoch 2: early stopping"
     best = f"{net.evaluate(x[512:], y[512:])[1]:.6f}"
-    told = f"Early stopping after epoch 2: best validation accuracy {best} in epoch 1"
-    assert lines[3:] == [told]
+    told = f"no improvement since epoch 1; best validation accuracy {best} in epoch 1"
+    assert lines[3:] == [f"Early stopping after epoch 2: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "why"),
+    [
+        # Least in epoch 4, but less than 0.15 below what counted last: epoch 1.
+        (
+            [1, 0.9, 0.9, 0.86, 0.87],
+            {"patience": 4, "min_delta": 0.15},
+            "no improvement of at least 0.15 since epoch 1",
+        ),
+        ([1, 0.8, 0.9, 0.9], {"patience": 2}, "no improvement since epoch 2"),
+        (
+            [5, 4, 3, 3],
+            {"patience": 2, "baseline": 2},
+            "no improvement on the baseline 2",
+        ),
+        (
+            [5, 1.5, 1.2, 3, 3],
+            {"patience": 2, "baseline": 2},
+            "no improvement since epoch 3",
+        ),
+        ([NAN, NAN], {"patience": 2}, "no improvement"),
+    ],
+)
+@pytest.mark.parametrize("resumed_after", [0, 1])
+def test_why_it_stopped_is_counted_as_it_counts(values, options, why, resumed_after):
+    run = fit_scripted(
+        "val_loss", values, lambda: EarlyStopping(**options), resumed_after=resumed_after
+    )
+    assert (run.stop_reason, run.stop_detail) == ("early stopping", why)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 import reference
 import rnn_native as rn
-from rnn_native import training
+from rnn_native import logs, training
 from rnn_native.callbacks import Callback, EarlyStopping
 from rnn_native.checkpoint import _read
 from rnn_native.history import EpochRow, History
@@ -547,6 +547,15 @@ def test_xor_history_always_ends_with_the_last_epoch():
     result = rn.train_xor(epochs=2500, verbose=0)
     assert result.history.epoch == [999, 1999, 2499]
     assert rn.train_xor(epochs=1, verbose=0).history.epoch == [0]
+
+
+def test_epochs_are_counted_where_not_every_one_has_a_row(tmp_path):
+    result = rn.train_xor(epochs=2500, out=tmp_path, verbose=0)
+    assert result.history.epochs == 2500
+    assert "2500 epochs in 3 rows:" in repr(result.history)
+    assert "2500 epochs" in repr(result)
+    assert logs.read_log(tmp_path / "log.csv").epochs == 2500
+    assert (History().epochs, rn.train_xor(epochs=7, verbose=0).history.epochs) == (0, 7)
 
 
 # ---- MNIST ----

@@ -65,6 +65,7 @@ class EarlyStopping(Callback):
             self.run.history.go_by(goal.name, goal.is_greatest)
         self.best = goal.worst
         self.wait = 0
+        self._since: int | None = None
         for epoch, row in enumerate(self.run.history):
             self._see(epoch, getattr(row, self.monitor))
 
@@ -81,9 +82,18 @@ class EarlyStopping(Callback):
         if self._monitor.is_better(value, self.best):
             self.best = value
             if self.baseline is None or self._monitor.is_better(value, self.baseline):
-                self.wait = 0
+                self.wait, self._since = 0, epoch
             return False
         if self.wait < self.patience:
             return False
-        self.run.stop("early stopping")
+        self.run.stop("early stopping", self._why())
         return True
+
+    def _why(self) -> str:
+        """Tell what has not happened since which epoch."""
+        if self._since is None:
+            goal = "" if self.baseline is None else f" on the baseline {self.baseline:g}"
+            return f"no improvement{goal}"
+        delta = self._monitor.min_delta
+        least = f" of at least {delta:g}" if delta else ""
+        return f"no improvement{least} since epoch {self._since + 1}"

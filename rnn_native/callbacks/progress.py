@@ -59,8 +59,9 @@ class ProgressLogger(Callback):
             self._print(f"Stopped after epoch {len(history)}: {reason}")
             return
         value = getattr(history.rows[best], history.best_by)
+        why = self.run.stop_detail and f"{self.run.stop_detail}; "
         self._print(
-            f"Early stopping after epoch {len(history)}: best "
+            f"Early stopping after epoch {len(history)}: {why}best "
             f"{history.best_by.replace('val_', 'validation ')} {value:.6f} in epoch {best + 1}"
         )
 

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the run failed; 2 wrong call; 130 Ctrl-C.
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from rnn_native import outcome
@@ -25,7 +26,14 @@ from rnn_native.cli import (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = build_parser().parse_args(argv)
+    with outcome.warnings_on_one_line():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
+        # fit's warning about Ctrl-C is for notebooks; here the exit code and a line say it.
+        warnings.filterwarnings("ignore", "training interrupted")
         code: int = args.command(args)
         sys.stdout.flush()
         return code

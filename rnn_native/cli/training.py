@@ -92,12 +92,8 @@ def _add_evaluate(commands: Any) -> None:
 
 def train(args: argparse.Namespace) -> int:
     """`train mlp|xor`."""
-    import warnings
-
     from rnn_native import run_folder
 
-    # fit's warning about Ctrl-C is for notebooks; here the exit code and a line say it.
-    warnings.filterwarnings("ignore", "training interrupted")
     name = Path(args.model).stem
     out = args.out or Path("runs", name)
     options = arguments.given(args, "epochs", "lr", "seed")
@@ -108,7 +104,7 @@ def train(args: argparse.Namespace) -> int:
     report = {
         "model": args.model,
         "data": result.data,
-        "epochs": len(result.history),
+        "epochs": result.history.epochs,
         "stop_reason": result.history.stop_reason,
         "test_loss": result.test_loss,
         "test_accuracy": result.test_accuracy,
