@@ -29,6 +29,7 @@ Files: TypeAlias = "AnyPath | tuple[AnyPath | None, AnyPath | None]"
 
 TRAIN, TEST, SUBMISSION = "train.csv", "test.csv", "submission.csv"
 MODEL_FOLDER = "model"
+FIRST_ARRAY = f"{MODEL_FOLDER}/w1.npy"
 HIDDEN = (128,)
 PIXELS = 784
 
@@ -97,6 +98,7 @@ def run(
     hidden: Sequence[int] | None = None,
     iterations: int = 10,
     output: AnyPath = "output",
+    overwrite: bool = False,
     skip_training: bool = False,
     test_rate: float = 20,
     input_model: AnyPath | None = None,
@@ -120,6 +122,9 @@ def run(
     output : path
         Folder for model/w1.npy and so on, best.safetensors, log.csv and submission.csv;
         made when missing.
+    overwrite : bool
+        Replace the model that `output` holds; without it, training for such a folder is
+        refused.
     skip_training : bool
         Use the model as it is: `input_model`, or the one that the package brings.
     test_rate : number in [0, 100]
@@ -150,6 +155,8 @@ def run(
         one for 784 pixels and ten classes.
     FormatError
         If a file is broken. Nothing has been written then.
+    FileExistsError
+        If `output` holds a model that training would replace, and `overwrite` is not set.
     OSError
         If a file that is needed is missing or cannot be read, or the output cannot be
         written.
@@ -171,7 +178,7 @@ def run(
     images, labels = _read_training_rows(plan)
     parts = _split(len(labels), plan, seed)
     unlabelled = load_csv(plan.test_csv)[0] if plan.test_csv is not None else None
-    folder = _prepare_output(model, output, plan)
+    folder = _prepare_output(model, output, plan, overwrite)
     history = None
     if plan.trains:
         rows = Split(
@@ -309,11 +316,13 @@ def _evaluate(
 # ---- files ----
 
 
-def _prepare_output(model: Network, output: AnyPath, plan: _Plan) -> Path:
+def _prepare_output(model: Network, output: AnyPath, plan: _Plan, overwrite: bool) -> Path:
     """Make the folder, and see now what would fail after training."""
     folder = Path(output)
     if plan.trains and npy_folder.npy_obstacle(model) is None:
         npy_folder.check_npy_folder(model, folder / MODEL_FOLDER)
+    if plan.trains and not overwrite:
+        run_folder.require_free(folder, (run_folder.BEST, run_folder.LOG, FIRST_ARRAY))
     return run_folder.prepare(folder)
 
 

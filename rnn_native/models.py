@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rnn_native.config import TrainingConfig
 
 # Options of a training call that are not part of what defines the run.
-NOT_IN_RECIPE = ("config", "threads", "callbacks", "out", "resume", "verbose")
+NOT_IN_RECIPE = ("config", "threads", "callbacks", "out", "resume", "overwrite", "verbose")
 
 Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
 """((x_train, y_train), (x_test, y_test)), as `datasets.load_mnist` returns it."""
@@ -129,10 +129,13 @@ class TrainingOptions(TypedDict, total=False):
         Beside early stopping, and the files when there is `out`.
     out : path, optional
         Folder for best.safetensors, last.safetensors, log.csv and config.json; made when
-        missing. Without it nothing is written.
+        missing. One that holds a run is refused, unless it is resumed or overwritten.
+        Without it nothing is written.
     resume : bool
         Go on from last.safetensors in `out`. The recipe must be that of the first call,
         `epochs` aside; the result then is that of an uninterrupted run, bit for bit.
+    overwrite : bool
+        Replace the run in `out`: its files are removed before the first epoch.
     verbose : {"auto", 0, 1, 2}
         0 silent, 1 a bar, 2 a line an epoch; "auto" chooses.
     """
@@ -159,6 +162,7 @@ class TrainingOptions(TypedDict, total=False):
     callbacks: Sequence[Callback]
     out: "str | PathLike[str] | None"
     resume: bool
+    overwrite: bool
     verbose: int | str
 
 
@@ -193,7 +197,7 @@ def train_mlp(
         epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
         optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle, l2, augment,
         mixup, ema_decay: see `rnn_native.training.Recipe`; config, threads, callbacks, out,
-        resume, verbose: see `ModelOptions`.
+        resume, overwrite, verbose: see `ModelOptions`.
 
     Returns
     -------
@@ -208,6 +212,8 @@ def train_mlp(
         If an argument is wrong, or the run to resume is another one.
     TrainingDiverged
         If the loss is not finite.
+    FileExistsError
+        If `out` holds a run that is neither to be resumed nor overwritten.
     OSError
         If `out` cannot be written.
     """
@@ -417,11 +423,8 @@ def train_layers(
     """
     specs = [as_spec(layer) for layer in layers]
     recipe = _recipe(options, defaults or {}, classes=_outputs(specs))
-    out, resume = options.get("out"), options.get("resume", False)
-    threads = options.get("threads")
-    if resume and out is None:
-        raise ValueError("resume: needs out, the folder of the run to go on with")
-    folder = run_folder.prepare(out) if out is not None else None
+    resume, threads = options.get("resume", False), options.get("threads")
+    folder = _out_folder(options.get("out"), resume, options.get("overwrite", False))
     dataset = _as_dataset(data)
 
     rng = Xorshift(recipe.seed)
@@ -435,6 +438,8 @@ def train_layers(
     if folder is not None and resume:
         checkpoint.restore_run(run, folder / run_folder.LAST)
     if folder is not None:
+        if not resume:
+            run_folder.clear(folder)
         run_folder.write_config(
             folder, kind, model.architecture(), recipe.as_dict(), dataset.source
         )
@@ -448,6 +453,21 @@ def _outputs(specs: Sequence[Mapping[str, Any]]) -> int:
     """Return the number of a net's outputs, 10 when no layer names it."""
     units = [spec["units"] for spec in specs if "units" in spec]
     return int(units[-1]) if units else 10
+
+
+def _out_folder(
+    out: "str | PathLike[str] | None", resume: bool, overwrite: bool
+) -> Path | None:
+    """Return the folder for a run's files, made and free for them; None without `out`."""
+    if resume and out is None:
+        raise ValueError("resume: needs out, the folder of the run to go on with")
+    if resume and overwrite:
+        raise ValueError("overwrite: the run is to be resumed; leave one of them out")
+    if out is None:
+        return None
+    if not (resume or overwrite):
+        run_folder.require_free(out)
+    return run_folder.prepare(out)
 
 
 def _recipe(
@@ -499,6 +519,7 @@ def train_xor(
     seed: int = 42,
     log_every: int = 1000,
     out: "str | PathLike[str] | None" = None,
+    overwrite: bool = False,
     verbose: int | str = "auto",
 ) -> TrainingResult:
     """Train the reference system's XOR net: 2-4-1, sigmoid, one update a sample.
@@ -517,6 +538,8 @@ def train_xor(
         four rows, as the reference prints it.
     out : path, optional
         Folder for best.safetensors, log.csv and config.json.
+    overwrite : bool
+        Replace the run in `out`.
     verbose : {"auto", 0, 1, 2}
         0 is silent, else ten lines are printed.
 
@@ -530,6 +553,8 @@ def train_xor(
         If an argument is out of range.
     TrainingDiverged
         If the loss is not finite.
+    FileExistsError
+        If `out` holds a run that is not to be overwritten.
     OSError
         If `out` cannot be written.
     """
@@ -543,11 +568,12 @@ def train_xor(
     )
     if log_every < 1:
         raise ValueError(f"log_every: expected at least 1, got {log_every}")
-    folder = run_folder.prepare(out) if out is not None else None
+    folder = _out_folder(out, False, overwrite)
     model = Network(XOR_LAYERS, input_shape=(2,), loss="squared_error", seed=seed)
     history = _train_in_order(model, recipe, log_every)
     loss, accuracy = model.evaluate(XOR_X, XOR_Y)
     if folder is not None:
+        run_folder.clear(folder)
         facts = {"loss": loss, "accuracy": accuracy}
         checkpoint.save(model, folder / run_folder.BEST, facts)
         RunLog(folder / run_folder.LOG).write(history)

@@ -286,6 +286,8 @@ class Run:
     first_step : int
         What the steps of epoch 0 count from: above 0 when the optimiser goes on from an
         earlier run with moments of its own.
+    stop_detail : str
+        What the line that tells of the end adds to the reason.
     keeps_last : bool
         Whether the run ends with its last weights instead of the best ones.
     """
@@ -350,9 +352,9 @@ class Run:
             self.live_params[:] = params
             params[:] = average
 
-    def stop(self, reason: str, detail: str = "") -> None:
-        """End the run after the current epoch; `detail` is what a progress line adds."""
-        self.stop_reason, self.stop_detail = reason, detail
+    def stop(self, reason: str) -> None:
+        """End the run after the current epoch."""
+        self.stop_reason = reason
 
     @property
     def steps(self) -> int:

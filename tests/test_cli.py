@@ -59,6 +59,59 @@ def test_runs_folder_is_the_default_place(data, tmp_path):
     assert (tmp_path / "runs/mlp/best.safetensors").is_file()
 
 
+def fingerprint(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_is_not_overwritten_unasked(data, tmp_path):
+    out = tmp_path / "run"
+    train = ("train", "mlp", "--data", data, "--quiet", "--out", out, "--epochs")
+    assert run(*train, 1).returncode == 0
+    before = fingerprint(out)
+    refused = run(*train, 2, "--lr", 0.5)
+    choices = ("--resume to continue it", "--overwrite to replace it", "another --out")
+    assert_one_line(refused, 2, str(out), "best.safetensors", *choices)
+    xor = run("train", "xor", "--epochs", 10, "--out", out)
+    assert_one_line(xor, 2, str(out), "--overwrite")
+    assert fingerprint(out) == before
+    both = run(*train, 2, "--resume", "--overwrite")
+    assert_one_line(both, 2, "--resume and --overwrite exclude each other")
+
+    assert run("train", "xor", "--epochs", 10, "--out", out, "--overwrite").returncode == 0
+    assert sorted(fingerprint(out)) == ["best.safetensors", "config.json", "log.csv"]
+    assert json.loads((out / "config.json").read_text())["model"] == "xor"
+
+
+def test_the_default_folder_numbers_itself(data, tmp_path):
+    def train(*more):
+        args = ("train", "mlp", "--data", data, "--json", "--epochs", *more)
+        result = run(*args, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        report = json.loads(result.stdout)
+        return report["files"], report["epochs"]
+
+    assert train(1) == ("runs/mlp", 1)
+    assert train(2) == ("runs/mlp-2", 2)
+    (tmp_path / "runs" / "mlp-3").write_text("in the way")
+    (tmp_path / "runs" / "mlp-x").mkdir()
+    assert train(1) == ("runs/mlp-4", 1)
+    # Without --out, the run that was written last is resumed.
+    assert train(2, "--resume") == ("runs/mlp-4", 2)
+    assert train(3, "--resume", "--out", "runs/mlp-2") == ("runs/mlp-2", 3)
+    assert train(4, "--resume") == ("runs/mlp-2", 4)
+    assert train(1, "--overwrite") == ("runs/mlp", 1)
+    # What fails before it writes leaves no folder behind.
+    failed = run("train", "mlp", "--data", tmp_path / "none", cwd=tmp_path)
+    assert_one_line(failed, 1, "none")
+    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert names == ["mlp", "mlp-2", "mlp-3", "mlp-4", "mlp-x"]
+    (tmp_path / "file").write_text("")
+    (tmp_path / "runs").rename(tmp_path / "old")
+    (tmp_path / "runs").write_text("in the way")
+    failed = run("train", "mlp", "--data", data, cwd=tmp_path)
+    assert_one_line(failed, 1, "cannot write to the run folder")
+
+
 def test_json_is_all_there_is_on_standard_output(data, tmp_path):
     out = tmp_path / "run"
     trained = run("train", "mlp", "--data", data, "--out", out, "--epochs", 2, "--json")
@@ -174,6 +227,24 @@ def test_kaggle(digits, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert (out / "submission.csv").read_text().startswith("ImageId,Label\n1,")
+    train = (
+        "kaggle",
+        folder,
+        "--iterations",
+        1,
+        "--hidden",
+        8,
+        "--quiet",
+        "--test-rate",
+        0,
+    )
+    choices = ("(best.safetensors)", "--overwrite to replace it", "another --out")
+    assert_one_line(run(*train, "--out", out), 2, str(out), *choices)
+    assert run(*train, "--out", out, "--overwrite").returncode == 0
+    for _ in range(2):
+        assert run(*train, cwd=tmp_path).returncode == 0
+    numbered = tmp_path / "output-2" / "submission.csv"
+    assert numbered.read_bytes() == (out / "submission.csv").read_bytes()
     again = run(
         *("kaggle", folder, "--out", tmp_path / "again", "--skip-training", "--json"),
         *("--test-rate", 100, "--input_model", out / "model"),

@@ -152,7 +152,7 @@ def test_resumed_run_equals_uninterrupted_run(digits, tmp_path):
     whole = train(tmp_path / "whole", 6)
     assert len(set(whole.history.history["learning_rate"])) > 2
     for first in (1, 3, 4):
-        train(tmp_path / "parts", first)
+        train(tmp_path / "parts", first, overwrite=True)
         parts = train(tmp_path / "parts", 6, resume=True)
         for name in ("learning_rate", "loss", "val_loss"):
             assert parts.history.history[name] == whole.history.history[name]

@@ -1,5 +1,7 @@
 """The reference's models and what all training calls share, on a few generated digits."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -145,6 +147,43 @@ def test_unknown_options_are_named(digits):
 
 
 # ---- class weights ----
+
+
+def test_a_run_is_not_overwritten_unasked(digits, tmp_path):
+    options = {"epochs": 1, "out": tmp_path, "verbose": 0}
+    rn.train_mlp(digits, **options)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    calls = [
+        lambda **more: rn.train_mlp(digits, lr=0.5, **options, **more),
+        lambda **more: rn.train(
+            [rn.Dense(10)], digits, input_shape=(784,), **options, **more
+        ),
+        lambda **more: rn.train_xor(**options, **more),
+    ]
+    for call in calls:
+        with pytest.raises(
+            FileExistsError, match="resume=True .* overwrite=True .* another"
+        ):
+            call()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with pytest.raises(ValueError, match="^overwrite: the run is to be resumed"):
+        rn.train_mlp(digits, resume=True, overwrite=True, **options)
+    for call in calls:
+        call(overwrite=True)
+        config = json.loads((tmp_path / "config.json").read_text())
+        best = rn.load(tmp_path)
+        assert best.architecture() == config["architecture"]
+    assert not (tmp_path / "last.safetensors").exists()  # of the run that XOR replaced
+
+
+@pytest.mark.parametrize(
+    "name", ["best.safetensors", "last.safetensors", "log.csv", "config.json"]
+)
+def test_any_file_that_a_run_writes_is_kept(tmp_path, name):
+    (tmp_path / name).write_text("somebody's")
+    with pytest.raises(FileExistsError, match=name):
+        rn.train_xor(epochs=1, out=tmp_path, verbose=0)
+    assert (tmp_path / name).read_text() == "somebody's"
 
 
 def weights_for(y, class_weight):

@@ -455,7 +455,7 @@ def test_an_older_run_is_never_resumed_in_place_of_a_new_one(digits, tmp_path):
     new = {"data": digits, "epochs": 1, "lr": 0.3, "verbose": 0}
     rn.train_mlp(digits, epochs=2, lr=0.05, out=tmp_path, verbose=0)
     with pytest.raises(RuntimeError, match="at once"):
-        rn.train_mlp(**new, out=tmp_path, callbacks=[Fail()])
+        rn.train_mlp(**new, out=tmp_path, overwrite=True, callbacks=[Fail()])
     resumed = rn.train_mlp(**new, out=tmp_path, resume=True)
     assert resumed.model.params.tobytes() == rn.train_mlp(**new).model.params.tobytes()
 

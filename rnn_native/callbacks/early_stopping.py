@@ -86,7 +86,8 @@ class EarlyStopping(Callback):
             return False
         if self.wait < self.patience:
             return False
-        self.run.stop("early stopping", self._why())
+        self.run.stop("early stopping")
+        self.run.stop_detail = self._why()
         return True
 
     def _why(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rnn_native import outcome
 from rnn_native.cli import arguments
+from rnn_native.cli.out_folder import out_folder
 
 
 def add_commands(commands: Any) -> None:
@@ -34,9 +35,14 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("output"),
         metavar="DIR",
-        help="output folder (output)",
+        help="output folder (default: output, or output-2, ... when that is there and a model "
+        "is trained)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace the model in --out (default: the one in output)",
     )
     parser.add_argument(
         "--skip-training", action="store_true", help="use the model as it is"
@@ -60,20 +66,24 @@ def kaggle(args: argparse.Namespace) -> int:
     """`kaggle [DIR]`."""
     from rnn_native.kaggle import run
 
-    result = run(
-        args.input,
-        hidden=args.hidden,
-        iterations=args.iterations,
-        output=args.out,
-        skip_training=args.skip_training,
-        test_rate=args.test_rate,
-        input_model=args.input_model,
-        seed=args.seed,
-        lr=args.lr,
-        batch_size=args.batch_size,
-        threads=args.threads,
-        verbose=0 if args.quiet or args.json else "auto",
-    )
+    default = Path("output")
+    out = default if args.out is None and args.skip_training else args.out
+    with out_folder(out, default, overwrite=args.overwrite) as output:
+        result = run(
+            args.input,
+            hidden=args.hidden,
+            iterations=args.iterations,
+            output=output,
+            overwrite=args.overwrite,
+            skip_training=args.skip_training,
+            test_rate=args.test_rate,
+            input_model=args.input_model,
+            seed=args.seed,
+            lr=args.lr,
+            batch_size=args.batch_size,
+            threads=args.threads,
+            verbose=0 if args.quiet or args.json else "auto",
+        )
     if args.json:
         report = {
             "train_rows": result.train_rows,

@@ -7,6 +7,7 @@ from typing import Any
 
 from rnn_native import outcome
 from rnn_native.cli import arguments, evaluation_report
+from rnn_native.cli.out_folder import out_folder
 
 
 def add_commands(commands: Any) -> None:
@@ -65,12 +66,18 @@ def _add_train(commands: Any) -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        help="folder for the files (default: runs/MODEL)",
+        help="folder for the files (default: runs/MODEL, or runs/MODEL-2, ... when that is there)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from last.safetensors in --out; --epochs may be raised",
+        help="continue the run in --out (default: the last of runs/MODEL, runs/MODEL-2, ...) "
+        "from its last.safetensors; --epochs may be raised",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace the run in --out (default: the one in runs/MODEL)",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -94,12 +101,12 @@ def train(args: argparse.Namespace) -> int:
     """`train mlp|xor`."""
     from rnn_native import run_folder
 
-    name = Path(args.model).stem
-    out = args.out or Path("runs", name)
     options = arguments.given(args, "epochs", "lr", "seed")
     options["verbose"] = 0 if args.quiet or args.json else "auto"
     start = _train_xor if args.model == "xor" else _train_model
-    result = start(args, out, options)
+    default = Path("runs", Path(args.model).stem)
+    with out_folder(args.out, default, resume=args.resume, overwrite=args.overwrite) as out:
+        result = start(args, out, {**options, "overwrite": args.overwrite})
     interrupted = result.history.stop_reason == "interrupted"
     report = {
         "model": args.model,
