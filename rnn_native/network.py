@@ -139,7 +139,8 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         plain = state["architecture"]
         self._compile(
-            plain["layers"],
+            # What 0.1.0 pickled may name the loss's own activation.
+            losses.without_last_activation(plain["layers"], plain["loss"]),
             plain["input_shape"],
             plain["loss"],
             state["optimizer"],

@@ -51,6 +51,14 @@ def inputs_of(name, net):
     return WRITER.inputs(net.input_shape, net.loss, net.output_shape[0])
 
 
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def softmax(z):
+    return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+
 def assert_as_before(found, expected):
     """Equal to float32 rounding: CPU levels differ by it."""
     assert found.shape == expected.shape
@@ -71,6 +79,15 @@ def test_a_model_predicts_as_before(name, expected, level):
     assert (list(net.input_shape), net.loss) == tuple(FACTS["nets"][name].values())
     x, _ = inputs_of(name, net)
     assert_as_before(net.predict_proba(x), expected[name])
+
+
+def test_an_activation_that_was_applied_twice_is_applied_once(expected):
+    for name, again in (("sigmoid", sigmoid), ("softmax", softmax)):
+        path = OLD / "models" / f"{name}_twice.safetensors"
+        with pytest.warns(UserWarning, match=f"last {name} was applied twice"):
+            net = rn.load(path)
+        x, _ = WRITER.inputs((12,), net.loss, net.output_shape[0])
+        assert_as_before(again(net.predict_proba(x)), expected[f"{name}_twice"])
 
 
 @pytest.mark.parametrize("name", ["dense.bin", "dense64.bin", "dense_npy"])
