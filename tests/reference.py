@@ -768,9 +768,9 @@ def train_epoch(
         # What a row counts in the mean, which `batch` takes over rows.
         share_of_row = len(rows) / row_weights.sum() if weighted_mean else 1.0
         grads = weigh(grads, share_of_row)
+        grads, penalty = penalise(params, grads, l2, len(rows) / share_of_row)
         if clip_norm > 0:
             grads = clip_by_norm(grads, clip_norm)
-        grads, penalty = penalise(params, grads, l2, len(rows) / share_of_row)
         total += (row_loss.sum() + penalty) * share_of_row
         step += 1
         optimizer.update(params, grads, lr, step)

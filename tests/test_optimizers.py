@@ -220,6 +220,26 @@ def test_clipped_training_matches_twin(spec, level):
     assert relative(net.params, reference.flatten(params)) < 1e-5
 
 
+def test_the_penalty_is_clipped_with_the_gradient(level):
+    """As in Keras: gradient 0 and l2 * w = (3, 4), clipped to 1, is (0.6, 0.8)."""
+    net = _core.Net([dense(1)], (2,), SQUARES, {"type": "sgd"})
+    net.params[:2] = [3, 4]
+    x, target = np.zeros((1, 2), np.float32), np.zeros((1, 1), np.float32)
+    order, penalties = np.zeros(1, np.int32), np.empty(1)
+    net.train(x, target, order, 1, 1.0, clip_norm=1.0, l2=1.0, penalties=penalties)
+    np.testing.assert_allclose(net.params, [2.4, 3.2, 0], rtol=1e-6)
+    assert penalties[0] == pytest.approx(12.5)
+
+
+@pytest.mark.parametrize("spec", [{"type": "sgd", "momentum": 0.9}, {"type": "adamw"}])
+def test_clipped_and_penalised_training_matches_twin(spec, level):
+    net, params, _, losses, expected = train_both(
+        CASE, spec, 0.05, clip_norm=0.3, l2=2.0, epochs=5
+    )
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert relative(net.params, reference.flatten(params)) < 1e-5
+
+
 # ---- losses' options, through training ----
 
 

@@ -530,6 +530,9 @@ static void adam_step(float *p, float *m, float *v, const float *grads, int n, f
                       bool epsilon_hat, float penalty, float decay, int64_t step);
 static double sum_of_squares(const float *x, int n);
 
+/* sum += factor * x */
+static void add_scaled(float *sum, const float *x, int n, float factor);
+
 /* average += step * (p - average) */
 static void move_average(float *average, const float *p, int n, float step);
 

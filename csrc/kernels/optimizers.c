@@ -85,6 +85,16 @@ sum_of_squares(const float *x, int n)
 }
 
 static void
+add_scaled(float *sum, const float *x, int n, float factor)
+{
+    for (int i = 0; i < n; i += VL) {
+        int lanes = n - i < VL ? n - i : VL;
+        vf v = v_load_part(sum + i, lanes) + factor * v_load_part(x + i, lanes);
+        v_store_part(sum + i, v, lanes);
+    }
+}
+
+static void
 move_average(float *average, const float *p, int n, float step)
 {
     for (int i = 0; i < n; i += VL) {

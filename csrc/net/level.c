@@ -101,6 +101,7 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .weigh_rows = weigh_rows,
     .reduce = reduce,
     .sum_of_squares = sum_of_squares,
+    .add_scaled = add_scaled,
     .move_average = move_average,
     .multiply_adds = multiply_adds,
     .read_slack = RNN_READ_SLACK,

@@ -65,6 +65,7 @@ typedef struct {
     void (*reduce)(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
     double (*sum_of_squares)(const float *x, int n);
+    void (*add_scaled)(float *sum, const float *x, int n, float factor);
     void (*move_average)(float *average, const float *p, int n, float step);
     double (*multiply_adds)(float *result, float factor, float term, int n);
     int read_slack; /* floats that kernels may read past the end of a matrix */

@@ -47,6 +47,28 @@ overlap(const rnn_net *net, int layer, int param, size_t *begin, size_t *end)
     return true;
 }
 
+/* Adds the penalty's gradient to that of every parameter but vectors (biases, scales), and
+ * notes the sum of squares of those parameters. */
+static void
+penalise_slice(void *context, int slice)
+{
+    const update_job *job = context;
+    const rnn_net *net = job->net;
+    double squares = 0;
+    for (int l = 0; l < net->n_layers; l++)
+        for (int k = 0; k < net->layers[l].n_params; k++) {
+            size_t first = update_begin(job, slice), last = update_end(job, slice);
+            if (net->layers[l].param[k].shape.rank == 1
+                || !overlap(net, l, k, &first, &last))
+                continue;
+            int n = (int)(last - first);
+            squares += net->level->sum_of_squares(net->params + first, n);
+            net->level->add_scaled(net->grads + first, net->params + first, n,
+                                   job->penalty);
+        }
+    net->sums[slice] = squares;
+}
+
 /* Updates begin..end parameter by parameter: vectors (biases, scales) are not penalised.
  * Returns the sum of squares of the others, as they were. */
 static double
@@ -96,12 +118,11 @@ sum_of_slices(const update_job *job)
     return sum;
 }
 
-static float
-clip_scale(rnn_run *r, update_job *job, double clip_norm)
+/* Half of l2 times the sum of squares, which is added up by slices. */
+static double
+penalty_of(const update_job *job, double l2)
 {
-    rnn_run_slices(r, norm_slice, job, job->slices, (double)job->net->param_count);
-    double norm = sqrt(sum_of_slices(job));
-    return norm > clip_norm ? (float)(clip_norm / norm) : 1.0f;
+    return job->penalty > 0 ? l2 / 2 * sum_of_slices(job) : 0;
 }
 
 /* An average that began lately follows more closely (the rule of TensorFlow's
@@ -113,6 +134,25 @@ average_step(double decay, int64_t step)
     return 1 - (decay < early ? decay : early);
 }
 
+/* The gradient that is clipped has the penalty's in it, as in Keras. Returns the penalty.
+ */
+static double
+clip(rnn_run *r, update_job *job, const rnn_schedule *schedule)
+{
+    double work = (double)job->net->param_count;
+    double penalty = 0;
+    if (job->penalty > 0) {
+        rnn_run_slices(r, penalise_slice, job, job->slices, ELEMENT_WORK * work);
+        penalty = penalty_of(job, schedule->l2);
+        job->penalty = 0; /* it is in the gradient now */
+    }
+    rnn_run_slices(r, norm_slice, job, job->slices, work);
+    double norm = sqrt(sum_of_slices(job));
+    if (norm > schedule->clip_norm)
+        job->update.scale = (float)(schedule->clip_norm / norm);
+    return penalty;
+}
+
 double
 rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step)
 {
@@ -121,7 +161,8 @@ rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step
                       .slices = RNN_MAX_SLICES,
                       .penalty = (float)(schedule->l2 / r->divisor),
                       .average = schedule->average,
-                      .average_step = (float)average_step(schedule->average_decay, step)};
+                      .average_step = (float)average_step(schedule->average_decay,
+                                                          schedule->averaged + step)};
     job.update = (rnn_update){.params = net->params,
                               .grads = net->grads,
                               .moments = net->moments,
@@ -129,10 +170,9 @@ rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step
                               .attr = net->optimizer.attr,
                               .lr = lr,
                               .scale = 1.0f,
-                              .step = step};
-    if (schedule->clip_norm > 0)
-        job.update.scale = clip_scale(r, &job, schedule->clip_norm);
+                              .step = schedule->updates + step};
+    double penalty = schedule->clip_norm > 0 ? clip(r, &job, schedule) : 0;
     rnn_run_slices(r, update_slice, &job, job.slices,
                    ELEMENT_WORK * (double)net->param_count);
-    return job.penalty > 0 ? schedule->l2 / 2 * sum_of_slices(&job) : 0;
+    return penalty + penalty_of(&job, schedule->l2);
 }
