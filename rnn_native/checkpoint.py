@@ -1,13 +1,13 @@
 """Model files: safetensors with the architecture and a checksum in the metadata.
 
 A model file has a tensor for each parameter ("layers.0.weight"), and one metadata entry,
-"rnn_native", a JSON object with format_version, architecture, normalisation, input_dtype
-(what the model was fitted on), facts (what was known about the model when it was saved) and
-sha256. A run file ("last.safetensors")
-adds the tensors "run.order", "run.moments", "run.best" and "run.live", as far as there are
-such, and the object "run". The digest covers all
-tensors (name, dtype, shape, bytes) and all other metadata: plain safetensors accepts many
-single flipped bits. Equal models are equal bytes.
+"rnn_native", a JSON object with format_version, architecture, optimizer (its settings),
+normalisation, input_dtype (what the model was fitted on), facts (what was known about the
+model when it was saved) and sha256. On request it has what training continues from; see
+`saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
+"run.moments", "run.best" and "run.live", as far as there are such, and the object "run". The
+digest covers all tensors (name, dtype, shape, bytes) and all other metadata: plain
+safetensors accepts many single flipped bits. Equal models are equal bytes.
 """
 
 import json
@@ -15,16 +15,17 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native import losses
+from rnn_native import losses, saved_training
 from rnn_native.errors import FormatError
-from rnn_native.files import atomic_write
+from rnn_native.files import Source, name_of, read_source, write_target
 from rnn_native.history import History
 from rnn_native.network import Network
+from rnn_native.optimizers import Optimizer, as_settings
 from rnn_native.rows import check_input_dtype
 
 if TYPE_CHECKING:
@@ -41,23 +42,33 @@ Metadata = dict[str, Any]
 
 
 def save(
-    model: Network, path: "str | PathLike[str]", facts: Mapping[str, Any] | None = None
+    model: Network,
+    path: "str | PathLike[str] | IO[bytes]",
+    facts: Mapping[str, Any] | None = None,
+    *,
+    optimizer_state: bool = False,
 ) -> None:
     """Write a model file, atomically.
 
     Parameters
     ----------
     model : Network
-    path : path
+    path : path, or binary file that is open for writing
     facts : mapping, optional
         Anything that JSON takes, kept beside the model: loss, accuracy, ...
+    optimizer_state : bool
+        Keep moments, steps, shuffles and masks, too: see `Network.save`.
 
     Raises
     ------
     OSError
         If the file cannot be written; one that was there before is untouched.
     """
-    _write(path, _tensors(model), _metadata(model, facts))
+    tensors, metadata = _tensors(model), _metadata(model, facts)
+    if optimizer_state:
+        tensors |= saved_training.tensors_of(model)
+        metadata["training"] = model.training_state.as_dict()
+    _write(path, tensors, metadata)
 
 
 def save_run(run: "Run", path: "str | PathLike[str]") -> None:
@@ -67,24 +78,28 @@ def save_run(run: "Run", path: "str | PathLike[str]") -> None:
         tensors["run.moments"] = run.model.moments
     if run.best_weights is not None:
         tensors["run.best"] = run.best_weights
-    if run.live_params is not None:
-        tensors["run.live"] = run.live_params
+    if run.state.live_params is not None:
+        tensors["run.live"] = run.state.live_params
     state = {
         "recipe": run.recipe.as_dict(),
-        "rng": run.rng.state,
+        "rng": run.state.rng.state,
+        "training": run.state.as_dict(),
         "history": run.history.as_list(),
         "data": run.data_digest(),
     }
     _write(path, tensors, {**_metadata(run.model, None), "run": state})
 
 
-def load(path: "str | PathLike[str]") -> Network:
+def load(path: Source, optimizer: Optimizer | None = None) -> Network:
     """Read a model file.
 
     Parameters
     ----------
-    path : path
+    path : path, binary file or bytes
         What `Network.save` or a training run wrote.
+    optimizer : str or dict, optional
+        Overrides the optimizer in the file; its moments then begin anew, unless it is the
+        same.
 
     Raises
     ------
@@ -94,11 +109,20 @@ def load(path: "str | PathLike[str]") -> Network:
         If it is not a model file of this package, or is damaged.
     """
     tensors, metadata = _read(path)
-    with _faults_named(path, "architecture"):
+    name = name_of(path)
+    with _faults_named(name, "architecture"):
         model = Network._as_saved(metadata["architecture"])
-        model._take_input_dtype(metadata, str(path))
-    _fill(model, tensors, path)
-    _warn_of_last_activation(model, metadata["architecture"], path)
+        model._take_input_dtype(metadata, str(name))
+    # A file that an earlier version wrote has no optimizer.
+    with _faults_named(name, "optimizer"):
+        model.optimizer = metadata.get("optimizer", {"type": "sgd"})
+    _fill(model, tensors, name)
+    _warn_of_last_activation(model, metadata["architecture"], name)
+    if "training" in metadata:
+        with _faults_named(name, "training"):
+            saved_training.restore(model, tensors, metadata["training"])
+    if optimizer is not None and as_settings(optimizer) != model.optimizer:
+        model.optimizer = optimizer
     return model
 
 
@@ -119,7 +143,7 @@ def _warn_of_last_activation(
     warnings.warn(f"{path}: {text}", stacklevel=4)
 
 
-def read_tensors(path: "str | PathLike[str]") -> tuple[Tensors, dict[str, str]]:
+def read_tensors(path: Source) -> tuple[Tensors, dict[str, str]]:
     """Read any safetensors file: its tensors and its metadata, which may be empty.
 
     Raises
@@ -130,10 +154,17 @@ def read_tensors(path: "str | PathLike[str]") -> tuple[Tensors, dict[str, str]]:
         If it is not a safetensors file, is damaged, or has types that NumPy lacks.
     """
     from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load as from_bytes
 
-    if not Path(path).is_file():
+    content = read_source(path)
+    path = name_of(path)
+    if content is None and not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     try:
+        if content is not None:
+            size = int.from_bytes(content[:8], "little")
+            tensors = from_bytes(content)
+            return tensors, json.loads(content[8 : 8 + size]).get("__metadata__", {})
         with safe_open(path, framework="np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
@@ -187,27 +218,31 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     with _faults_named(path, "history"):
         history = History.from_list(state["history"])
     _require(path, "rng", isinstance(state["rng"], int) and 0 < state["rng"] < 2**64)
-    rows = np.arange(len(run.order), dtype=np.int32)
-    whole = order.dtype == np.int32 and order.ndim == 1
-    _require(path, "run.order", whole and np.array_equal(np.sort(order), rows))
+    same_rows = order.size == len(run.order)
+    _require(path, "run.order", same_rows and saved_training.is_order(order))
     best = tensors.get("run.best")
     # Without validation, too, a run may have had a best epoch, by another column.
     _require(path, "run.best", best is not None or history.best_epoch() is None)
     _require(path, "run.best", best is None or len(history) > 0)
-    _require(path, "run.best", best is None or _fits(best, run.model.weights))
+    _require(path, "run.best", best is None or saved_training.fits(best, run.model.weights))
     moments = tensors.get("run.moments", np.empty(0, np.float32))
-    _require(path, "run.moments", _fits(moments, run.model.moments))
+    _require(path, "run.moments", saved_training.fits(moments, run.model.moments))
     live = tensors.get("run.live")
-    _require(path, "run.live", (live is None) == (run.live_params is None))
-    _require(path, "run.live", live is None or _fits(live, run.model.params))
+    _require(path, "run.live", (live is None) == (run.state.live_params is None))
+    _require(path, "run.live", live is None or saved_training.fits(live, run.model.params))
 
+    # A file that an earlier version wrote has no counts; then all began with the run.
+    steps = len(history) * run.steps
+    counts = dict.fromkeys(("steps", "seed_steps", "average_steps"), steps)
+    counted = state.get("training", {"seed": run.recipe.seed, **counts})
+    with _faults_named(path, "run.training"):
+        run.state.update({**counted, "rng": state["rng"]})
     _fill(run.model, tensors, path)
     run.model.input_dtype = input_dtype
     run.model.moments[:] = moments
     run.order[:] = order
     run.best_weights = best
-    run.live_params = live
-    run.rng.state = state["rng"]
+    run.state.live_params = live
     run.history = history
 
 
@@ -238,11 +273,6 @@ def _require(path: "str | PathLike[str]", what: str, holds: bool) -> None:
         raise FormatError(f"{path}: {what} is missing or not what a run has")
 
 
-def _fits(tensor: NDArray[Any], like: NDArray[np.float32]) -> bool:
-    same = tensor.dtype == np.float32 and tensor.shape == like.shape
-    return same and bool(np.isfinite(tensor).all())
-
-
 @contextmanager
 def _faults_named(path: "str | PathLike[str]", what: str) -> Iterator[None]:
     """Turn what odd data does to a constructor into a FormatError."""
@@ -256,7 +286,8 @@ def _faults_named(path: "str | PathLike[str]", what: str) -> Iterator[None]:
 def describe(path: "str | PathLike[str]") -> Metadata:
     """Return a file's metadata and number of parameters, without making a net."""
     tensors, metadata = _read(path)
-    sizes = (int(t.size) for name, t in tensors.items() if not name.startswith("run."))
+    extra = ("run.", saved_training.PREFIX)
+    sizes = (int(t.size) for name, t in tensors.items() if not name.startswith(extra))
     return {**metadata, "parameters": sum(sizes)}
 
 
@@ -276,6 +307,7 @@ def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:
     return {
         "format_version": FORMAT_VERSION,
         "architecture": model.architecture(),
+        "optimizer": dict(model.optimizer),
         "normalisation": NORMALISATION,
         "input_dtype": model.input_dtype,
         "facts": dict(facts or {}),
@@ -308,15 +340,18 @@ def _digest(tensors: Tensors, metadata: Metadata) -> str:
     return digest.hexdigest()
 
 
-def _write(path: "str | PathLike[str]", tensors: Tensors, metadata: Metadata) -> None:
+def _write(
+    path: "str | PathLike[str] | IO[bytes]", tensors: Tensors, metadata: Metadata
+) -> None:
     from safetensors.numpy import save as to_bytes
 
     signed = json.dumps({**metadata, "sha256": _digest(tensors, metadata)})
-    atomic_write(path, to_bytes(tensors, metadata={KEY: signed}))
+    write_target(path, to_bytes(tensors, metadata={KEY: signed}))
 
 
-def _read(path: "str | PathLike[str]") -> tuple[Tensors, Metadata]:
+def _read(path: Source) -> tuple[Tensors, Metadata]:
     tensors, texts = read_tensors(path)
+    path = name_of(path)
     text = texts.get(KEY)
     if text is None:
         raise FormatError(

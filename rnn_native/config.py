@@ -60,7 +60,7 @@ OPTIMIZERS: dict[str, dict[str, Rule]] = {
     "adam": {
         "beta_1": Number(0, 1 - 1e-9),
         "beta_2": Number(0, 1 - 1e-9),
-        "epsilon": Number(0, 1),
+        "epsilon": Number(1e-20, 1),
         "weight_decay": Number(0, 1e6),
     },
 }

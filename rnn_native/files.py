@@ -1,15 +1,17 @@
 """Files as a whole: written so that a good one is never lost, opened with care."""
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, Any, TypeAlias
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Buffer: TypeAlias = bytes | bytearray | memoryview
+Source: TypeAlias = AnyPath | Buffer | IO[bytes]
 
 # What a file system says that cannot sync folders, or a folder that may be written
 # but not read. Nothing is wrong with the file then.
@@ -24,6 +26,52 @@ def shown(path: AnyPath) -> str:
 def printable(text: str) -> str:
     """Return text on one line that terminals, fonts and XML take: a path may hold anything."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def name_of(source: Source) -> AnyPath:
+    """Return what messages call a source: its path, or "<bytes>", "<file>"."""
+    if isinstance(source, (str, os.PathLike)):
+        return source
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "<file>"
+
+
+def read_source(source: Source) -> bytes | None:
+    """Return the content of a binary file that is open, or of bytes; None for a path.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these, or a file in text mode.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return None
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    content: Any = source.read() if hasattr(source, "read") else None
+    if not isinstance(content, bytes):
+        raise TypeError(f"expected a path, bytes, or a file in binary mode, got {source!r}")
+    return content
+
+
+def write_target(target: AnyPath | IO[bytes], data: bytes) -> None:
+    """Write to a path, atomically, or to a binary file that is open.
+
+    Raises
+    ------
+    OSError
+        As `atomic_write`.
+    TypeError
+        If it is neither, or a file in text mode.
+    """
+    if isinstance(target, (str, os.PathLike)):
+        atomic_write(target, data)
+        return
+    if isinstance(target, io.TextIOBase) or not hasattr(target, "write"):
+        raise TypeError(f"expected a path or a file in binary mode, got {target!r}")
+    target.write(data)
 
 
 @contextmanager

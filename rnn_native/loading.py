@@ -1,25 +1,28 @@
 """One way in for every kind of model file."""
 
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnn_native import checkpoint, legacy, npy_folder, run_folder
 from rnn_native.errors import FormatError
+from rnn_native.files import Source
 from rnn_native.network import Network
-
-if TYPE_CHECKING:
-    from os import PathLike
+from rnn_native.optimizers import Optimizer
 
 
-def load(path: "str | PathLike[str]") -> Network:
+def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
     """Read a model, whatever wrote it.
 
     Parameters
     ----------
-    path : path
+    path : path, binary file or bytes
         A model file of this package (safetensors), a file of the reference system
         (recognised by size and header), the folder of a run (its best model), or a folder
-        of npy arrays as the Kaggle digit recognizer keeps them.
+        of npy arrays as the Kaggle digit recognizer keeps them. Open files and bytes:
+        model files of this package only.
+    optimizer : str or dict, optional
+        As for `Network`; overrides the file's settings, which are plain SGD where a file
+        has none. Moments that the file holds are kept if the settings are the same.
 
     Returns
     -------
@@ -32,15 +35,24 @@ def load(path: "str | PathLike[str]") -> Network:
     FormatError
         If it is none of these, or is damaged.
     """
+    if not isinstance(path, (str, PathLike)):
+        return checkpoint.load(path, optimizer)
     place = Path(path)
     if place.is_dir():
         best = place / run_folder.BEST
         if best.is_file() and not any(place.glob("*.npy")):
-            return checkpoint.load(best)
-        return npy_folder.load_npy_folder(place)
+            return checkpoint.load(best, optimizer)
+        return _with_optimizer(npy_folder.load_npy_folder(place), optimizer)
     if place.is_file() and not checkpoint.is_safetensors(place):
         try:
-            return legacy.load_legacy(place)
+            model = legacy.load_legacy(place)
         except FormatError as error:
             raise FormatError(f"{error}; nor is it a safetensors file") from None
-    return checkpoint.load(place)
+        return _with_optimizer(model, optimizer)
+    return checkpoint.load(place, optimizer)
+
+
+def _with_optimizer(model: Network, optimizer: Optimizer | None) -> Network:
+    if optimizer is not None:
+        model.optimizer = optimizer
+    return model

@@ -82,7 +82,8 @@ def lr_find(
     Parameters
     ----------
     model : Network
-        Afterwards its weights and its optimiser's moments are what they were, bit for bit.
+        Afterwards its weights, its optimiser's moments and where its training stands are
+        what they were, bit for bit.
     x, y : array_like
         As for `Network.fit`: rows to train on.
     start_lr, end_lr : float above 0
@@ -134,13 +135,15 @@ def lr_find(
         optimizer=model.optimizer,
     )
     data = training.Split(rows, model._as_targets(y, len(rows)))
-    run = training.Run(model, data, recipe, Xorshift(seed), threads=threads)
     weights, moments = model.weights.copy(), model.moments.copy()
+    state = model.training_state.copy()
     try:
+        run = training.Run(model, data, recipe, Xorshift(seed), threads=threads)
         losses = _losses(run, rates, stop_div)
     finally:
         model.weights[:] = weights
         model.moments[:] = moments
+        model.training_state = state
     rates = rates[: len(losses)]
     return RateSearch(rates, losses, _suggestion(rates, losses, num_it))
 
@@ -163,7 +166,7 @@ def _losses(
     for step, rate in enumerate(rates):
         batch = step % run.steps
         if batch == 0:
-            run.rng.shuffle(run.order)
+            run.state.rng.shuffle(run.order)
         rows = run.order[batch * size : (batch + 1) * size]
         try:
             loss, _ = run.train_rows(rows, float(rate), step)

@@ -4,7 +4,7 @@ import math
 import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native import _core, losses
 from rnn_native._runtime import resolve_threads
 from rnn_native.layers import Layer, as_spec
+from rnn_native.optimizers import Optimizer, Settings, as_settings
 from rnn_native.rows import (
     Rows,
     Targets,
@@ -21,6 +22,7 @@ from rnn_native.rows import (
     check_input_dtype,
     input_dtype_of,
 )
+from rnn_native.training_state import TrainingState
 from rnn_native.xorshift import Xorshift
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from rnn_native.history import History
     from rnn_native.lr_finder import RateSearch
     from rnn_native.schedules import Schedule
-
-Optimizer = str | Mapping[str, Any]
 
 
 class Network:
@@ -56,7 +56,7 @@ class Network:
         Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
         "sgd", "adam" or "adamw", or a dict with `type` and its settings: momentum,
-        nesterov, weight_decay; beta_1, beta_2, epsilon, epsilon_hat
+        nesterov, weight_decay; beta_1, beta_2, epsilon (at least 1e-20), epsilon_hat
         (True: epsilon is added before the bias correction), weight_decay.
     rng : Xorshift, optional
         Generator to draw from instead of one made from `seed`.
@@ -67,6 +67,8 @@ class Network:
         What the net was fitted on.
     stop_training : bool
         A callback that sets it to True ends the training under way, after its epoch.
+    training_state : TrainingState
+        Where training stands: steps, shuffles and masks continue from it in the next `fit`.
 
     Raises
     ------
@@ -120,10 +122,9 @@ class Network:
         self._own_activation = own_activation
         self._input_dtype: str | None = None
         self._unknown_input: str | None = None
-        self.optimizer = (
-            {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
-        )
-        self._net = _core.Net(self.specs, self.input_shape, loss, self.optimizer)
+        self.training_state = TrainingState()
+        self._optimizer = as_settings(optimizer)
+        self._net = _core.Net(self.specs, self.input_shape, loss, self._optimizer)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return plain data and arrays, what copies of the net are made from."""
@@ -134,6 +135,7 @@ class Network:
             "moments": self.moments,
             "own_activation": self._own_activation,
             "input_dtype": self.input_dtype,
+            "training_state": self.training_state,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -149,6 +151,8 @@ class Network:
         self.weights[:] = state["weights"]
         self.moments[:] = state["moments"]
         self._take_input_dtype(state, "a net that an earlier version saved")
+        # A net that an earlier version pickled has none.
+        self.training_state = state.get("training_state", TrainingState()).copy()
 
     def _take_input_dtype(self, saved: Mapping[str, Any], source: str) -> None:
         """Set what the net was fitted on; where that was not saved, the first use warns."""
@@ -161,10 +165,15 @@ class Network:
             )
 
     @classmethod
-    def from_architecture(cls, architecture: Mapping[str, Any]) -> "Network":
+    def from_architecture(
+        cls, architecture: Mapping[str, Any], optimizer: Optimizer = "sgd"
+    ) -> "Network":
         """Make a net from what `architecture` gave, with initial weights of seed 1."""
         return cls(
-            architecture["layers"], architecture["input_shape"], architecture["loss"]
+            architecture["layers"],
+            architecture["input_shape"],
+            architecture["loss"],
+            optimizer=optimizer,
         )
 
     @classmethod
@@ -202,6 +211,28 @@ class Network:
     def input_dtype(self, value: str | None) -> None:
         self._input_dtype = check_input_dtype(value)
         self._unknown_input = None
+
+    @property
+    def optimizer(self) -> Settings:
+        """Settings of the optimizer, with its name as "type".
+
+        A name or dict that is set, as for the constructor, is the optimizer from then on.
+        Weights stay; the moments and their step count begin anew, and views of `moments`
+        that were made before are no longer the net's.
+        """
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Optimizer) -> None:
+        settings = as_settings(optimizer)
+        self._net.set_optimizer(settings)
+        self._optimizer = settings
+        self.training_state.steps = 0
+
+    @property
+    def steps_done(self) -> int:
+        """Updates (batches) that the optimizer has made so far, over all calls of `fit`."""
+        return self.training_state.steps
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -405,11 +436,17 @@ class Network:
         mixup: float = 0.0,
         ema_decay: float = 0.0,
         callbacks: "Sequence[Callback] | Callback | None" = (),
-        seed: int = 1,
+        seed: int | None = None,
         threads: int | None = None,
         verbose: int | str = "auto",
     ) -> "History":
         """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
+
+        A further call continues where the last one ended: weights, moments and steps of the
+        optimizer, shuffles, masks, distortions, mixing and the moving average. Six calls
+        with ``epochs=1`` give the bits of one with ``epochs=6``, as long as the rate is
+        constant and nothing stops, restores or schedules over epochs: callbacks, schedules
+        and the best epoch are those of one call. See docs/training.md.
 
         Parameters
         ----------
@@ -437,8 +474,10 @@ class Network:
             See `rnn_native.training.Recipe`.
         callbacks : sequence of Callback
             See docs/callbacks.md.
-        seed : int
-            Of the shuffles and masks.
+        seed : int in [0, 2**64), optional
+            Begins shuffles and masks (dropout, augment, mixup) anew with this seed; the
+            optimizer's moments and steps continue all the same. None continues them; a new
+            net's are those of seed 1.
         threads : int in [1, 64], optional
         verbose : {"auto", 0, 1, 2}
             0 silent, 1 a bar, 2 a line an epoch; "auto" is 1 on a terminal or in a
@@ -465,7 +504,7 @@ class Network:
             batch_size=batch_size,
             lr=lr,
             schedule=schedule,
-            seed=seed,
+            seed=self.training_state.seed if seed is None else seed,
             validation_split=validation_split,
             stratify=stratify,
             shuffle=shuffle,
@@ -479,7 +518,8 @@ class Network:
             ema_decay=ema_decay,
             class_weight=class_weight,
         )
-        run = training.Run(self, data, recipe, Xorshift(seed), threads=threads)
+        rng = None if seed is None else Xorshift(seed)
+        run = training.Run(self, data, recipe, rng, threads=threads)
         return training.fit(run, callbacks, verbose=verbose)
 
     def fit_one_cycle(
@@ -528,11 +568,30 @@ class Network:
 
         return lr_find(self, x, y, **options)
 
-    def save(self, path: "str | PathLike[str]") -> None:
-        """Write the net as safetensors, atomically; `rnn_native.load` reads it back."""
+    def save(
+        self, path: "str | PathLike[str] | IO[bytes]", *, optimizer_state: bool = False
+    ) -> None:
+        """Write the net as safetensors, atomically; `rnn_native.load` reads it back.
+
+        Parameters
+        ----------
+        path : path, or binary file that is open for writing
+        optimizer_state : bool
+            The file always has the optimizer's settings. True adds its moments and steps, and
+            where shuffles, masks and the moving average stand: what is loaded from it
+            continues with the bits of the net that was saved. The file is then up to four
+            times as large.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; one that was there before is untouched.
+        TypeError
+            If `path` is neither, or a file in text mode.
+        """
         from rnn_native import checkpoint
 
-        checkpoint.save(self, path)
+        checkpoint.save(self, path, optimizer_state=optimizer_state)
 
     def summary(self) -> str:
         """Return a table of layers, output shapes and parameter counts, as Keras prints it.

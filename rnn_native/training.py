@@ -18,6 +18,7 @@ from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
 from rnn_native.callbacks.base import as_list, call, wants_batches
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
+from rnn_native.optimizers import as_settings
 from rnn_native.rows import input_dtype_of
 from rnn_native.schedules import Rates, Schedule
 from rnn_native.xorshift import Xorshift, check_seed
@@ -52,7 +53,8 @@ class Recipe:
     optimizer : dict
         `type` (sgd, adam, adamw) and its settings; see `Network`.
     clip_norm : float
-        Greatest norm of the gradient of a batch, all parameters together; 0: no clipping.
+        Greatest norm of the gradient of a batch, all parameters together and that of `l2`
+        included, as in Keras; 0: no clipping. An optimizer's weight_decay is added later.
     label_smoothing : float in [0, 1)
         Share of a label that is spread evenly over the classes.
     class_weight : "balanced", sequence of float, or None
@@ -118,6 +120,7 @@ class Recipe:
                 raise TypeError(f"{name}: expected True or False, got {value!r}")
             self._normalise(name, bool(value))
         self._normalise("seed", check_seed(self.seed))
+        self._normalise("optimizer", as_settings(self.optimizer))
         if isinstance(self.class_weight, str) and self.class_weight != "balanced":
             raise ValueError(
                 f"class_weight: expected 'balanced' or a list, got {self.class_weight!r}"
@@ -268,24 +271,23 @@ class Run:
     model : Network
     data : Split
     recipe : Recipe
-    rng : Xorshift
-        Draws the shuffles; `model`'s initial weights have been drawn from it before.
+    rng : Xorshift, optional
+        Draws the shuffles from now on, and masks are those of the recipe's seed, from its
+        first step on. None: both continue from where `model`'s training stands.
     threads : int in [1, 64], optional
 
     Attributes
     ----------
     history : History
+        Of a resumed run it has the epochs before. That of several calls has the earlier
+        calls' epochs, too, and `History.begin_call` has been called.
+    state : TrainingState
+        The model's: steps, seed, shuffles, live parameters.
     order : ndarray of int32
         Row numbers as the last shuffle left them; each epoch shuffles them further.
     best_weights : ndarray of float32 or None
         The model's `weights` after the best epoch, that with the least validation loss
         unless `History.go_by` said otherwise.
-    live_params : ndarray of float32 or None
-        With `ema_decay`: the parameters that training goes on from; between epochs the
-        model holds their average.
-    first_step : int
-        What the steps of epoch 0 count from: above 0 when the optimiser goes on from an
-        earlier run with moments of its own.
     stop_detail : str
         What the line that tells of the end adds to the reason.
     keeps_last : bool
@@ -297,22 +299,18 @@ class Run:
         model: "Network",
         data: Split,
         recipe: Recipe,
-        rng: Xorshift,
+        rng: Xorshift | None = None,
         *,
         threads: int | None = None,
     ) -> None:
         self.model = model
         self.data = data
         self.recipe = recipe
-        self.rng = rng
         self.threads = resolve_threads(threads)
         self.history = History()
-        self.order = np.arange(len(data.x), dtype=np.int32)
         self.row_weights = _row_weights(data, recipe.class_weight)
         self.best_weights: NDArray[np.float32] | None = None
-        self.live_params = model.params.copy() if recipe.ema_decay > 0 else None
         self._augment = self._augmentation()
-        self.first_step = 0
         self.keeps_last = False
         self.stop_reason: str | None = None
         self.stop_detail = ""
@@ -320,6 +318,30 @@ class Run:
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError("schedule: needs validation data; set validation_split")
+        # Nothing of the model is changed before all arguments are known to be right.
+        self.state = model.training_state
+        if rng is not None:
+            self.state.restart(recipe.seed, rng)
+        self.order = self.state.order_of(len(data.x), recipe.shuffle)
+        self.state.begin_average(model.params, wanted=recipe.ema_decay > 0)
+
+    @property
+    def live_params(self) -> NDArray[np.float32] | None:
+        """With `ema_decay`: the parameters that training continues from."""
+        return self.state.live_params
+
+    @property
+    def first_step(self) -> int:
+        """Step of the net that the history's first epoch began with.
+
+        Setting it counts all steps from there: when the optimiser continues from an earlier
+        run with moments of its own, and `history` has been set.
+        """
+        return self.state.steps - len(self.history) * self.steps
+
+    @first_step.setter
+    def first_step(self, step: int) -> None:
+        self.state.count_from(step + len(self.history) * self.steps)
 
     def data_digest(self) -> str:
         """Return a digest of the rows and targets to train on; computed once."""
@@ -340,17 +362,18 @@ class Run:
     @contextmanager
     def _averaging(self) -> Iterator[dict[str, Any]]:
         """Let the model hold the live parameters, and move their average meanwhile."""
-        if self.live_params is None:
+        live, params = self.state.live_params, self.model.params
+        if live is None:
             yield {}
             return
-        params = self.model.params
         average = params.copy()
-        params[:] = self.live_params
+        params[:] = live
         try:
             yield {"average": average, "average_decay": self.recipe.ema_decay}
         finally:
-            self.live_params[:] = params
+            live[:] = params
             params[:] = average
+            self.state.note_average(average)
 
     def stop(self, reason: str) -> None:
         """End the run after the current epoch."""
@@ -396,7 +419,7 @@ class Run:
         data = self.data
         rates = self._rates()
         if self.recipe.shuffle:
-            self.rng.shuffle(self.order)
+            self.state.rng.shuffle(self.order)
         start = time.perf_counter()
         with self._averaging() as average:
             if callbacks:
@@ -423,7 +446,7 @@ class Run:
     def train_rows(
         self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
     ) -> tuple[float, int]:
-        """Train on rows of the epoch, `batch` batches having gone before.
+        """Train on rows of the epoch, of which `batch` batches have been trained before.
 
         `average` is what `_averaging` gives.
 
@@ -432,7 +455,8 @@ class Run:
         float, int
             Loss and hits, summed over the rows.
         """
-        recipe, epoch = self.recipe, len(self.history)
+        recipe, epoch, state = self.recipe, len(self.history), self.state
+        done = np.zeros(1, np.int64)
         try:
             loss, hits = self.model._net.train(
                 self.data.x,
@@ -449,7 +473,10 @@ class Run:
                 mixup=recipe.mixup,
                 augment=self._augment,
                 seed=recipe.seed,
-                step=self.first_step + epoch * self.steps + batch,
+                step=state.seed_steps,
+                updates=state.steps,
+                averaged=state.average_steps,
+                done=done,
                 **average,
             )
         except FloatingPointError as error:
@@ -457,6 +484,9 @@ class Run:
             first, this = "batch 1 ", f"batch {batch + 1} "
             text = str(error).replace(first, this) if batch else str(error)
             raise TrainingDiverged(text) from None
+        finally:
+            # Whatever ended it: the moments have moved.
+            state.advance(int(done[0]))
         return float(loss[0]), int(hits[0])
 
     def _train_by_batches(

@@ -142,7 +142,9 @@ def test_unknown_options_are_named(digits):
         rn.train_mlp(digits, batchsize=3)
     with pytest.raises(ValueError, match="^label_smoothing: expected a value in"):
         rn.train_mlp(digits, label_smoothing=1.0)
-    with pytest.raises(ValueError, match="^optimizer.type: unknown optimizer 'rms'"):
+    with pytest.raises(
+        ValueError, match="^optimizer.type: expected one of sgd, adam, adamw, got 'rms'"
+    ):
         rn.train_mlp(digits, optimizer="rms")
 
 

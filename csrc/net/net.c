@@ -166,7 +166,37 @@ make_arenas(rnn_net *net)
         return RNN_ENOMEM;
     net->params = new_arena(net, net->param_count, net->state_count);
     net->moments = new_arena(net, moments, 0);
+    net->moments_room = net->n_moments;
     return net->params != NULL && net->moments != NULL ? RNN_OK : RNN_ENOMEM;
+}
+
+/* Makes room for the moments of any optimiser. It happens once at most: what is given up
+ * then stays allocated. */
+static rnn_status
+need_all_moments(rnn_net *net)
+{
+    size_t count = 0;
+    float *moments = NULL;
+    if (rnn_size_add(&count, net->param_count, RNN_MAX_MOMENTS))
+        moments = new_arena(net, count, 0);
+    if (moments == NULL)
+        return RNN_ENOMEM;
+    net->first_moments = net->moments;
+    net->moments = moments;
+    net->moments_room = RNN_MAX_MOMENTS;
+    return RNN_OK;
+}
+
+rnn_status
+rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer)
+{
+    int wanted = optimizer.type->moments(optimizer.attr);
+    if (wanted > net->moments_room && need_all_moments(net) != RNN_OK)
+        return RNN_ENOMEM;
+    net->optimizer = optimizer;
+    net->n_moments = wanted;
+    memset(net->moments, 0, net->param_count * (size_t)wanted * sizeof *net->moments);
+    return RNN_OK;
 }
 
 rnn_status
@@ -219,6 +249,7 @@ rnn_net_free(rnn_net *net)
     free_aligned(net->packed);
     free_aligned(net->grads);
     free_aligned(net->moments);
+    free_aligned(net->first_moments);
     free_aligned(net->params);
     free(net->steps);
     free(net->state_offset);

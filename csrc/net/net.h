@@ -54,6 +54,8 @@ typedef struct {
     float *grads;         /* NULL until something needs it */
     float *moments;       /* n_moments * param_count floats: what the optimiser keeps */
     int n_moments;
+    int moments_room;     /* vectors that there is memory for */
+    float *first_moments; /* the memory of before: views of it may live on; or NULL */
 
     double
         sparse_below; /* density of inputs from which on their zeros are multiplied too */
@@ -84,6 +86,10 @@ rnn_status rnn_net_new(rnn_net **net, const rnn_level *level, const rnn_layer *l
                        int n_layers, rnn_shape input, const rnn_loss_type *loss,
                        rnn_optimizer optimizer, rnn_error *error);
 void rnn_net_free(rnn_net *net);
+
+/* Another optimiser, whose moments are zero; parameters stay. RNN_ENOMEM changes nothing.
+ */
+rnn_status rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer);
 
 int rnn_net_in_size(const rnn_net *net);
 int rnn_net_out_size(const rnn_net *net);
@@ -147,7 +153,7 @@ typedef struct {
     int epochs;
     const double *lr; /* one learning rate, or one for each step of the call */
     int64_t n_lr;     /* 0: lr[0] is that of all steps */
-    double clip_norm; /* of the gradient, before the update; 0: not clipped */
+    double clip_norm; /* of the gradient with l2's, before the update; 0: not clipped */
     double l2; /* penalty l2 / 2 * sum w^2 of a batch's summed loss, w all but vectors */
     bool weighted_mean; /* a batch's mean is by the sum of its weights, not by its rows */
     float smoothing;    /* of labels */
@@ -155,8 +161,10 @@ typedef struct {
     double mixup;   /* alpha of Beta(alpha, alpha), a row's share in the mix; 0: none */
     float *average; /* param_count floats, moved towards the parameters; or NULL */
     double average_decay;
-    uint64_t seed; /* of masks */
-    int64_t step;  /* steps before this call: masks and bias corrections go on from it */
+    uint64_t seed;    /* of masks */
+    int64_t step;     /* steps since the seed was set, before this call: masks continue */
+    int64_t updates;  /* of the optimiser before this call: bias corrections continue */
+    int64_t averaged; /* steps that the average has followed before this call */
 } rnn_schedule;
 
 /* Largest alpha of mixup that rnn_schedule takes. */

@@ -4,6 +4,9 @@
 
 #include "layer.h"
 
+/* Most vectors of state that an optimiser keeps. */
+#define RNN_MAX_MOMENTS 2
+
 /* One update of parameters [begin, end). moment(k) lies at moments + k * count. */
 typedef struct {
     float *params;

@@ -33,11 +33,13 @@ sgd_update(const rnn_update *u, size_t begin, size_t end)
 
 enum { ADAM_BETA_1, ADAM_BETA_2, ADAM_EPSILON, ADAM_EPSILON_HAT, ADAM_WEIGHT_DECAY };
 
+/* A smaller epsilon could not hold back a gradient whose square float32 cannot express: the
+ * step would be infinite, or 0 / 0. */
 #define ADAM_ATTRS(decay)                                                              \
     {                                                                                  \
         [ADAM_BETA_1] = {"beta_1", RNN_FLOAT, false, 0.9, 0, 1 - 1e-9, NULL},          \
         [ADAM_BETA_2] = {"beta_2", RNN_FLOAT, false, 0.999, 0, 1 - 1e-9, NULL},        \
-        [ADAM_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-8, 0, 1, NULL},              \
+        [ADAM_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-8, 1e-20, 1, NULL},          \
         [ADAM_EPSILON_HAT] = {"epsilon_hat", RNN_BOOL, false, 0, 0, 1, NULL},          \
         [ADAM_WEIGHT_DECAY] = {"weight_decay", RNN_FLOAT, false, decay, 0, 1e6, NULL}, \
         RNN_ATTRS_END,                                                                 \

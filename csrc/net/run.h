@@ -73,7 +73,8 @@ rnn_score rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpos
 void rnn_run_backward(rnn_run *r, float *target, float alpha, float beta);
 
 /* The optimiser's update from net->grads, clipped and penalised as the schedule says; then
- * the average's. `step` counts from 1. Returns the penalty before the update. */
+ * the average's. `step` is 1 for the call's first. Returns the penalty before the update.
+ */
 double rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step);
 
 #endif

@@ -73,7 +73,7 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, in
     }
     else {
         rnn_run_backward(r, net->grads, 1.0f / (float)r->divisor, 0.0f);
-        batch_score.penalty = rnn_run_update(r, schedule, lr, schedule->step + step + 1);
+        batch_score.penalty = rnn_run_update(r, schedule, lr, step + 1);
     }
     double rows_in_mean = r->rows / r->divisor;
     score->loss += (batch_score.loss + batch_score.penalty) * rows_in_mean;

@@ -178,6 +178,20 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(check_optimizer_doc,
+             "check_optimizer($module, optimizer, /)\n--\n\n"
+             "Raise what Net would raise for this dict.");
+
+static PyObject *
+check_optimizer(PyObject *module, PyObject *spec)
+{
+    (void)module;
+    rnn_optimizer optimizer;
+    if (take_optimizer_spec(spec, &optimizer) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(measure_peak_doc,
              "measure_peak($module, kind, threads, /)\n--\n\n"
              "Return the GF/s that threads reach together in about 50 ms: kind 'fma' is a\n"
@@ -263,6 +277,7 @@ static PyMethodDef module_methods[] = {
     {"all_within", all_within, METH_VARARGS, all_within_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},
     {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
+    {"check_optimizer", check_optimizer, METH_O, check_optimizer_doc},
     {"build_config", build_config, METH_NOARGS, build_config_doc},
     {"measure_peak", measure_peak, METH_VARARGS, measure_peak_doc},
     {"rng_uniform", rng_uniform, METH_VARARGS, rng_uniform_doc},

@@ -241,6 +241,27 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(
+    set_optimizer_doc,
+    "set_optimizer($self, optimizer, /)\n--\n\n"
+    "Update with another optimizer from now on, a dict as for Net. Parameters stay;\n"
+    "moments are zero, and views of them that were made before are stale.");
+
+static PyObject *
+net_set_optimizer(PyObject *op, PyObject *spec)
+{
+    rnn_optimizer optimizer = {0};
+    if (take_optimizer_spec(spec, &optimizer) < 0 || enter(op, "set_optimizer") < 0)
+        return NULL;
+    rnn_status status = rnn_net_set_optimizer(NET(op), optimizer);
+    leave(op);
+    if (status != RNN_OK) {
+        raise_status(status, NULL);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 PyMethodDef net_methods[] = {
     {"train", (PyCFunction)(void (*)(void))net_train, METH_VARARGS | METH_KEYWORDS,
      train_doc},
@@ -253,5 +274,6 @@ PyMethodDef net_methods[] = {
     {"backprop", (PyCFunction)(void (*)(void))net_backprop, METH_VARARGS | METH_KEYWORDS,
      backprop_doc},
     {"maps", (PyCFunction)(void (*)(void))net_maps, METH_VARARGS | METH_KEYWORDS, maps_doc},
+    {"set_optimizer", net_set_optimizer, METH_O, set_optimizer_doc},
     {NULL, NULL, 0, NULL},
 };

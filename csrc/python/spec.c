@@ -174,6 +174,19 @@ take_layer(PyObject *spec_b, int index, rnn_layer *layer)
     return take_attrs(spec_b, layer->type->attrs, name_b, where, layer->attr);
 }
 
+static int
+raise_optimizers(const char *got)
+{
+    const rnn_optimizer_type *type = rnn_level_current()->optimizers;
+    char expected[200] = "one of";
+    size_t used = strlen(expected);
+    for (int i = 0; type[i].name != NULL && used < sizeof expected; i++)
+        used += (size_t)snprintf(expected + used, sizeof expected - used, "%s %s",
+                                 i > 0 ? "," : "", type[i].name);
+    PyErr_Format(PyExc_ValueError, "optimizer.type: expected %s, got '%s'", expected, got);
+    return -1;
+}
+
 int
 take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer)
 {
@@ -181,10 +194,8 @@ take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer)
     if (name_b == NULL)
         return -1;
     optimizer->type = rnn_level_find_optimizer(rnn_level_current(), name_b);
-    if (optimizer->type == NULL) {
-        PyErr_Format(PyExc_ValueError, "optimizer.type: unknown optimizer '%s'", name_b);
-        return -1;
-    }
+    if (optimizer->type == NULL)
+        return raise_optimizers(name_b);
     PyObject *given = spec == Py_None ? PyDict_New() : Py_NewRef(spec);
     if (given == NULL)
         return -1;

@@ -57,7 +57,7 @@ const char train_doc[] = PyDoc_STR(
     "train($self, /, x, y, order, batch_size, lr, *, epochs=1, threads=1, epoch=1,\n"
     "      weights=None, smoothing=0.0, clip_norm=0.0, l2=0.0, mixup=0.0, augment=None,\n"
     "      average=None, average_decay=0.0, weighted_mean=False, penalties=None, seed=0,\n"
-    "      step=0)\n--\n\n"
+    "      step=0, updates=-1, averaged=-1, done=None)\n--\n\n"
     "Train on the rows x[order], in that order, `epochs` times.\n\n"
     "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
     "with an entry for each epoch: the loss summed over rows (float64, each row before\n"
@@ -68,7 +68,11 @@ const char train_doc[] = PyDoc_STR(
     "to step. With `weighted_mean` a batch is divided by the sum of its weights, not by\n"
     "its rows, and then counts as often as it has rows. `penalties` (float64, writable,\n"
     "an entry for each epoch) receives the part of the loss that is l2's.\n"
-    "`seed` is that of masks; `step` counts the steps before this call. `epoch`\n"
+    "`seed` is that of masks; `step` counts the steps before this call, `updates` those "
+    "of\n"
+    "the optimiser, `averaged` those of the average: -1 is `step`. `done` (int64, "
+    "writable,\n"
+    "one entry) receives the number of batches done, whatever ends the call. `epoch`\n"
     "is the number of the first epoch in messages. A loss that is not finite raises\n"
     "FloatingPointError before that batch changes the parameters; so does a parameter,\n"
     "before the first epoch and after each.");
@@ -121,7 +125,7 @@ take_lr(PyObject *lr, int64_t steps, double *one, PyArrayObject **many)
 /* What a call is given, and holds references to. */
 typedef struct {
     rows_argument x;
-    PyArrayObject *y, *order, *weights, *rates, *average, *penalties;
+    PyArrayObject *y, *order, *weights, *rates, *average, *penalties, *done;
     rnn_augmentation augmentation;
     rnn_schedule schedule;
     double lr;
@@ -138,6 +142,7 @@ release_arguments(train_arguments *a)
     release_array(a->rates);
     release_array(a->average);
     release_array(a->penalties);
+    release_array(a->done);
 }
 
 static int
@@ -176,6 +181,15 @@ take_penalties(PyObject *penalties, train_arguments *a)
     if (penalties == NULL || penalties == Py_None)
         return 0;
     return (a->penalties = take_array(penalties, &rule)) != NULL ? 0 : -1;
+}
+
+static int
+take_done(PyObject *done, train_arguments *a)
+{
+    array_rule rule = {"train", "done", NPY_INT64, -1, 1, {1}, 1};
+    if (done == NULL || done == Py_None)
+        return 0;
+    return (a->done = take_array(done, &rule)) != NULL ? 0 : -1;
 }
 
 static int
@@ -224,32 +238,39 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
                             "penalties",
                             "seed",
                             "step",
+                            "updates",
+                            "averaged",
+                            "done",
                             NULL};
     PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
-    PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL;
+    PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL, *done_b = NULL;
     rnn_schedule *s = &a->schedule;
     double smoothing = 0;
     int weighted_mean = 0;
     unsigned long long seed = 0;
-    long long step = 0;
+    long long step = 0, updates = -1, averaged = -1;
     s->epochs = a->threads = a->first_epoch = 1;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "OOOiO|$iiiOddddOOdpOKL:train", names, &x_b, &y_b, &order_b,
+            args, kwds, "OOOiO|$iiiOddddOOdpOKLLLO:train", names, &x_b, &y_b, &order_b,
             &s->batch_size, &lr_b, &s->epochs, &a->threads, &a->first_epoch, &weights_b,
             &smoothing, &s->clip_norm, &s->l2, &s->mixup, &augment_b, &average_b,
-            &s->average_decay, &weighted_mean, &penalties_b, &seed, &step))
+            &s->average_decay, &weighted_mean, &penalties_b, &seed, &step, &updates,
+            &averaged, &done_b))
         return -1;
     s->smoothing = (float)smoothing;
     s->weighted_mean = weighted_mean;
     s->seed = seed;
     s->step = step;
+    s->updates = updates < 0 ? step : updates;
+    s->averaged = averaged < 0 ? step : averaged;
     if (check_numbers(a) < 0 || check_smoothing("train", smoothing) < 0
         || take_x(op, "train", x_b, &a->x) < 0
         || (a->y = take_y(op, "train", y_b, a->x.n)) == NULL
         || (a->order = take_order("train", order_b, a->x.n)) == NULL
         || take_weights("train", weights_b, a->x.n, &a->weights) < 0
         || take_average(op, average_b, a) < 0 || take_penalties(penalties_b, a) < 0
-        || take_augmentation(op, augment_b, a) < 0 || check_made(a) < 0)
+        || take_done(done_b, a) < 0 || take_augmentation(op, augment_b, a) < 0
+        || check_made(a) < 0)
         return -1;
     s->order = PyArray_DATA(a->order);
     s->n_order = (int)PyArray_DIM(a->order, 0);
@@ -285,7 +306,11 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
     leave(op);
     for (int e = 0; a.penalties != NULL && e < a.schedule.epochs; e++)
         ((double *)PyArray_DATA(a.penalties))[e] = scores[e].penalty;
+    if (status == RNN_OK)
+        batch = 0; /* of the epoch that would have come next */
     int64_t at = rnn_schedule_steps(&a.schedule) * epoch + batch;
+    if (a.done != NULL)
+        *(int64_t *)PyArray_DATA(a.done) = at;
     if (status == RNN_OK)
         result = scores_as_arrays(scores, a.schedule.epochs);
     else

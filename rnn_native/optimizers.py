@@ -1,0 +1,61 @@
+"""The settings of an optimizer, at the edge."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from rnn_native import _core
+
+Optimizer: TypeAlias = str | Mapping[str, Any]
+
+
+class Settings(dict[str, Any]):
+    """Settings by name, with the optimizer's own as "type"; not to be changed in place.
+
+    The core has its own copy: a change here would have no effect.
+    """
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(
+            "optimizer: its settings cannot be changed in place; set net.optimizer = "
+            "{**net.optimizer, ...}, which resets its moments"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Settings, (dict(self),)
+
+
+def as_settings(optimizer: Optimizer) -> Settings:
+    """Return an optimizer's settings, checked.
+
+    Parameters
+    ----------
+    optimizer : str or mapping
+        A name (sgd, adam, adamw; in any case), or a mapping with `type` and settings.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such optimizer (the message lists them), it has no such setting, or a
+        value is out of range.
+    """
+    if isinstance(optimizer, str):
+        optimizer = {"type": optimizer}
+    if not isinstance(optimizer, Mapping):
+        raise TypeError(
+            f"optimizer: expected a name or a dict with 'type', got {optimizer!r}"
+        )
+    plain = {name: _plain(value) for name, value in optimizer.items()}
+    if isinstance(plain.get("type"), str):
+        plain["type"] = plain["type"].lower()
+    _core.check_optimizer(plain)
+    return Settings(plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers as Python's, which JSON and the core accept."""
+    return value.item() if isinstance(value, (np.number, np.bool_)) else value

@@ -1,0 +1,268 @@
+"""The optimizer and where training stands, in model files and set on a net."""
+
+import io
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native import checkpoint
+
+ADAM = {"type": "adam", "beta_1": 0.8, "epsilon": 1e-7}
+RNG = np.random.default_rng(3)
+X = RNG.random((50, 6), np.float32)
+Y = RNG.integers(0, 3, 50)
+OPTIONS = {"lr": 0.01, "batch_size": 16, "verbose": 0}
+
+
+def network(optimizer=ADAM):
+    layers = [rn.Dense(8, "tanh"), rn.Dropout(0.3), rn.Dense(3)]
+    return rn.Network(layers, (6,), optimizer=optimizer)
+
+
+def bits(net):
+    return net.weights.tobytes(), net.moments.tobytes()
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", {"type": "sgd", "momentum": 0.9}, ADAM, "adamw"], ids=str
+)
+@pytest.mark.parametrize("more", [{}, {"ema_decay": 0.9}, {"shuffle": False}], ids=str)
+def test_a_loaded_net_continues_as_the_one_that_was_saved(optimizer, more, tmp_path):
+    net = network(optimizer)
+    net.fit(X, Y, epochs=3, **OPTIONS, **more)
+    net.save(tmp_path / "m", optimizer_state=True)
+    loaded = rn.load(tmp_path / "m")
+    assert loaded.optimizer == net.optimizer
+    assert loaded.steps_done == net.steps_done == 12
+    for one in (net, loaded):
+        one.fit(X, Y, epochs=2, **OPTIONS, **more)
+    assert bits(loaded) == bits(net)
+
+
+def test_a_file_keeps_the_settings_and_on_request_the_moments(tmp_path):
+    net = network()
+    net.fit(X, Y, **OPTIONS)
+    net.save(tmp_path / "m")
+    loaded = rn.load(tmp_path / "m")
+    assert loaded.optimizer == ADAM
+    assert loaded.steps_done == 0
+    assert not loaded.moments.any()
+    assert loaded.weights.tobytes() == net.weights.tobytes()
+    described = checkpoint.describe(tmp_path / "m")
+    assert described["optimizer"] == ADAM
+    net.save(tmp_path / "all", optimizer_state=True)
+    more = checkpoint.describe(tmp_path / "all")
+    assert more["parameters"] == described["parameters"] == net.params.size
+
+
+def test_another_optimizer_may_be_given_to_load(tmp_path):
+    net = network()
+    net.fit(X, Y, **OPTIONS)
+    net.save(tmp_path / "m", optimizer_state=True)
+    same = rn.load(tmp_path / "m", optimizer=ADAM)
+    assert bits(same) == bits(net)
+    assert same.steps_done == 4
+    other = rn.load(tmp_path / "m", optimizer="adamw")
+    assert other.optimizer == {"type": "adamw"}
+    assert other.steps_done == 0
+    assert not other.moments.any()
+    with pytest.raises(
+        ValueError, match="^optimizer.type: expected one of sgd, adam, adamw"
+    ):
+        rn.load(tmp_path / "m", optimizer="lion")
+
+
+def test_an_average_that_no_longer_belongs_to_the_weights_is_not_saved(tmp_path):
+    net = network()
+    net.fit(X, Y, ema_decay=0.9, **OPTIONS)
+    net.weights[0] += 1
+    net.save(tmp_path / "m", optimizer_state=True)
+    loaded = rn.load(tmp_path / "m")
+    for one in (net, loaded):
+        one.fit(X, Y, ema_decay=0.9, **OPTIONS)
+    assert bits(loaded) == bits(net)
+
+
+def changed(path, tensors=(), **metadata):
+    """Write the file anew with changes and a digest that fits them."""
+    old, old_metadata = checkpoint._read(path)
+    del old_metadata["sha256"]
+    checkpoint._write(path, {**old, **dict(tensors)}, {**old_metadata, **metadata})
+
+
+@pytest.mark.parametrize(
+    ("tensors", "metadata", "message"),
+    [
+        ({}, {"optimizer": {"type": "x"}}, "optimizer cannot be used: optimizer.type: exp"),
+        ({}, {"optimizer": 3}, "optimizer cannot be used: optimizer: expected a name"),
+        ({}, {"training": {}}, "training cannot be used: steps: expected an integer"),
+        ({}, {"training": 3}, "training cannot be used"),
+        ({"training.moments": np.zeros(3, np.float32)}, {}, "moments are missing"),
+        ({"training.order": np.zeros(3, np.int32)}, {}, "order: expected the numbers"),
+        ({"training.order": np.arange(3)}, {}, "order: expected the numbers"),
+        ({"training.live": np.zeros(3, np.float32)}, {}, "live: expected parameters"),
+    ],
+)
+def test_files_that_lie_are_refused(tensors, metadata, message, tmp_path):
+    net = network()
+    net.fit(X, Y, **OPTIONS)
+    net.save(tmp_path / "m", optimizer_state=True)
+    changed(tmp_path / "m", tensors, **metadata)
+    with pytest.raises(rn.FormatError, match=message) as error:
+        rn.load(tmp_path / "m")
+    assert "\n" not in str(error.value)
+
+
+# ---- the attribute ----
+
+
+def test_setting_the_optimizer_has_effect_and_keeps_the_weights():
+    """As a new net with that optimizer and those weights; old views stay views."""
+    net = network("sgd")
+    weights, bias = net.weights, net.parameters["layers.0.bias"]
+    net.fit(X, Y, **OPTIONS)
+    for optimizer in ({"type": "sgd", "momentum": 0.9}, "adam", ADAM, "sgd", "adamw"):
+        before = weights.copy()
+        net.optimizer = optimizer
+        assert net.steps_done == 0
+        assert not net.moments.any()
+        fresh = network(optimizer)
+        fresh.weights[:] = before
+        for one in (net, fresh):
+            one.fit(X, Y, seed=3, **OPTIONS)
+            one.fit(X, Y, **OPTIONS)
+        assert bits(net) == bits(fresh)
+        assert weights.tobytes() == fresh.weights.tobytes(), "the view is still the net's"
+        assert bias.tobytes() == fresh.parameters["layers.0.bias"].tobytes()
+
+
+def test_setting_the_same_optimizer_begins_its_moments_anew():
+    net = network()
+    net.fit(X, Y, **OPTIONS)
+    old = net.moments
+    net.optimizer = ADAM
+    assert not net.moments.any()
+    assert net.steps_done == 0
+    # Old views stay readable, whatever becomes of the net.
+    net.optimizer = "sgd"
+    net.optimizer = "adam"
+    del net
+    assert old.size == 2 * network().params.size
+    assert np.isfinite(old).all()
+
+
+def test_settings_cannot_be_changed_in_place():
+    net = network()
+    message = r"^optimizer: its settings cannot be changed in place; set net.optimizer = "
+    for change in (
+        lambda: net.optimizer.__setitem__("beta_1", 0.5),
+        lambda: net.optimizer.update(beta_1=0.5),
+        lambda: net.optimizer.pop("beta_1"),
+        lambda: net.optimizer.clear(),
+        lambda: net.optimizer.setdefault("beta_2", 0.5),
+    ):
+        with pytest.raises(TypeError, match=message):
+            change()
+    net.optimizer = {**net.optimizer, "beta_1": 0.5}
+    assert net.optimizer["beta_1"] == 0.5
+    assert json.loads(json.dumps(net.optimizer)) == net.optimizer
+    assert pickle.loads(pickle.dumps(net.optimizer)) == net.optimizer
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "error", "message"),
+    [
+        (
+            "rmsprop",
+            ValueError,
+            "optimizer.type: expected one of sgd, adam, adamw, got 'rm",
+        ),
+        ({"type": 3}, ValueError, "optimizer.type: expected a name, got 3"),
+        ({"momentum": 0.9}, ValueError, "optimizer: key 'type' is missing"),
+        ({"type": "sgd", "lr": 0.1}, ValueError, "optimizer: sgd has no key 'lr'"),
+        ({"type": "adam", "epsilon": 0.0}, ValueError, "optimizer.epsilon: expected a val"),
+        ({"type": "adam", "epsilon": 1e-30}, ValueError, "optimizer.epsilon: expected a v"),
+        (None, TypeError, "optimizer: expected a name or a dict with 'type', got None"),
+        (3, TypeError, "optimizer: expected a name or a dict with 'type', got 3"),
+    ],
+)
+def test_what_is_no_optimizer_is_refused_early(optimizer, error, message, digits):
+    with pytest.raises(error, match=f"^{message}"):
+        network(optimizer)
+    net = network()
+    with pytest.raises(error, match=f"^{message}"):
+        net.optimizer = optimizer
+    assert net.optimizer == ADAM
+    if optimizer is not None:
+        with pytest.raises(error, match=f"^{message}"):
+            rn.train_mlp("no such folder", optimizer=optimizer)
+
+
+def test_names_in_any_case_and_numpy_numbers():
+    assert network("AdamW").optimizer == {"type": "adamw"}
+    spec = {"type": "SGD", "momentum": np.float32(0.5), "nesterov": np.bool_(True)}
+    settings = network(spec).optimizer
+    assert settings == {"type": "sgd", "momentum": 0.5, "nesterov": True}
+    assert json.dumps(settings)
+
+
+def test_the_least_epsilon_trains_dead_units_and_tiny_gradients():
+    """0 / 0 for those, and a step of 1e18 for these, with a smaller one."""
+    for hat in (False, True):
+        spec = {"type": "adam", "epsilon": 1e-20, "epsilon_hat": hat}
+        net = rn.Network([rn.Dense(2)], (2,), loss="squared_error", optimizer=spec)
+        net.weights[:] = 0
+        x = np.array([[1e-12, 0]], np.float32)
+        net.fit(x, np.full((1, 2), 1e-11, np.float32), lr=0.1, epochs=5, verbose=0)
+        assert np.abs(net.weights).max() < 1
+
+
+# ---- file objects and bytes ----
+
+
+def test_files_and_bytes(tmp_path):
+    net = network()
+    net.fit(X, Y, **OPTIONS)
+    buffer = io.BytesIO()
+    net.save(buffer, optimizer_state=True)
+    net.save(tmp_path / "m", optimizer_state=True)
+    content = (tmp_path / "m").read_bytes()
+    assert buffer.getvalue() == content
+    buffer.seek(0)
+    with (tmp_path / "m").open("rb") as file:
+        sources = [file, buffer, content, bytearray(content), memoryview(content)]
+        for source in sources:
+            loaded = rn.load(source)
+            assert bits(loaded) == bits(net)
+            assert loaded.steps_done == 4
+    with (tmp_path / "n").open("wb") as file:
+        net.save(file)
+    assert rn.load(tmp_path / "n").optimizer == ADAM
+
+
+def test_what_is_neither_path_nor_file(tmp_path):
+    net = network()
+    net.save(tmp_path / "m")
+    with (tmp_path / "m").open(errors="replace") as file, pytest.raises(TypeError) as error:
+        rn.load(file)
+    assert "binary mode" in str(error.value)
+    for wrong in (3, None, ["m"]):
+        with pytest.raises(TypeError, match="^expected a path, bytes, or a file in binary"):
+            rn.load(wrong)
+        with pytest.raises(TypeError, match="^expected a path or a file in binary mode"):
+            net.save(wrong)
+    with pytest.raises(TypeError, match="^expected a path or a file in binary mode"):
+        net.save(io.StringIO())
+
+
+def test_every_truncation_of_bytes_is_refused():
+    net = network()
+    buffer = io.BytesIO()
+    net.save(buffer, optimizer_state=True)
+    content = buffer.getvalue()
+    for size in [*range(0, 64), *range(64, len(content), 97)]:
+        with pytest.raises(rn.FormatError, match="^<bytes>: "):
+            rn.load(content[:size])
