@@ -112,6 +112,25 @@ def test_the_default_folder_numbers_itself(data, tmp_path):
     assert_one_line(failed, 1, "cannot write to the run folder")
 
 
+@pytest.mark.parametrize("variable", ["", "none"])
+def test_a_model_is_never_measured_on_data_nobody_named(tmp_path, variable):
+    """Neither evaluate, nor its page, nor attention: no generated digits in MNIST's place."""
+    model = tmp_path / "model.safetensors"
+    rn.Network(rn.models.attention_layers(16, 32), (1, 28, 28)).save(model)
+    # No folder of data, and a home where nothing can be downloaded to.
+    places = {"RNN_NATIVE_DATA": variable, "HOME": "/dev/null", "KERAS_HOME": "/dev/null"}
+    places |= {"XDG_CACHE_HOME": "/dev/null"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **places}
+    where = {"cwd": tmp_path, "env": environment}
+    for call in (("evaluate",), ("evaluate", "--report", "page.html"), ("attention",)):
+        result = run(call[0], model, *call[1:], **where)
+        assert_one_line(result, 1, variable or "MNIST not found", "--data synthetic")
+        assert result.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == [model.name]
+    digits = run("evaluate", model, "--data", "synthetic", "--json", **where)
+    assert json.loads(digits.stdout)["data"].startswith("generated digits")
+
+
 def test_json_is_all_there_is_on_standard_output(data, tmp_path):
     out = tmp_path / "run"
     trained = run("train", "mlp", "--data", data, "--out", out, "--epochs", 2, "--json")

@@ -726,6 +726,15 @@ def test_no_fallback_for_a_broken_file(places, generator):
     assert generator == []
 
 
+def test_what_is_measured_on_is_never_replaced(places, generator, capsys):
+    with pytest.raises(DataNotFoundError, match="MNIST not found"):
+        open_dataset(None, replace=False)
+    assert (generator, capsys.readouterr().err) == ([], "")
+    assert "generated" in open_dataset("synthetic", replace=False).source
+    put(places.data, make(2))
+    assert same([open_dataset(None, replace=False)[:2]], make(2)[:2])
+
+
 def test_open_dataset(places, tmp_path, generator, capsys):
     assert "generated" in open_dataset("synthetic").source
     assert len(generator) == 2

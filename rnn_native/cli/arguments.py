@@ -3,7 +3,12 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rnn_native import outcome
+
+if TYPE_CHECKING:
+    from rnn_native.datasets import Dataset
 
 INT_MAX = 2**31 - 1
 REFERENCE_MODELS = ("mlp", "cnn", "attention", "xor")
@@ -62,14 +67,30 @@ def add_command(commands: Any, name: str, run: Any, text: str) -> argparse.Argum
     return parser
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add --data."""
+def add_data(parser: argparse.ArgumentParser, *, to_train: bool = True) -> None:
+    """Add --data; `to_train` says whether generated digits may take MNIST's place."""
+    otherwise = "download, or generate" if to_train else "or download"
     parser.add_argument(
         "--data",
         metavar="DIR|synthetic",
         help="folder with MNIST's files, or 'synthetic' for generated digits (default: "
-        "look in the usual places, download, or generate)",
+        f"look in the usual places, {otherwise})",
     )
+
+
+def open_test_data(name: str | None) -> "Dataset":
+    """Return the data that a model is measured on: never others than those asked for."""
+    from rnn_native import datasets
+
+    try:
+        return datasets.open_dataset(name, replace=False)
+    except FileNotFoundError as error:
+        if name is not None:
+            raise
+        raise datasets.DataNotFoundError(
+            f"{outcome.one_line(error)}; --data DIR names another folder, --data synthetic "
+            "measures on generated digits"
+        ) from None
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

@@ -58,7 +58,7 @@ def add_commands(commands: Any) -> None:
         "--out", type=Path, default=Path("logs"), metavar="DIR",
         help="folder for the files, made when missing (logs)",
     )  # fmt: skip
-    arguments.add_data(parser)
+    arguments.add_data(parser, to_train=False)
     arguments.add_threads(parser)
 
 
@@ -110,11 +110,11 @@ def _read_text(args: argparse.Namespace) -> dict[int, Any]:
 
 def _look(args: argparse.Namespace) -> _Seen:
     """Let the model look at the first test images."""
-    from rnn_native import datasets, load
+    from rnn_native import load
 
     model = load(args.model)
     _require_attention(model, args.model)
-    data = datasets.open_dataset(args.data)
+    data = arguments.open_test_data(args.data)
     if args.samples > len(data.x_test):
         raise outcome.UsageError(
             f"--samples: expected at most {len(data.x_test)}, the test images of "

@@ -142,10 +142,9 @@ def _write(model: "Network", args: argparse.Namespace, chosen: str) -> None:
 
 def _accuracies(model: "Network", name: str) -> dict[str, Any]:
     """Measure a net before and after rounding, on test images."""
-    from rnn_native import datasets
     from rnn_native.export import rounded_to_int8
 
-    data = datasets.open_dataset(name)
+    data = arguments.open_test_data(name)
     return {
         "data": data.source,
         "images": len(data.y_test),

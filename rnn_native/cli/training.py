@@ -93,7 +93,7 @@ def _add_evaluate(commands: Any) -> None:
         metavar="FILE.html",
         help="write a page: curves, confusion matrix, calibration, worst mistakes",
     )
-    arguments.add_data(parser)
+    arguments.add_data(parser, to_train=False)
     arguments.add_threads(parser)
 
 
@@ -173,12 +173,12 @@ def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> 
 
 def evaluate(args: argparse.Namespace) -> int:
     """`evaluate MODEL`."""
-    from rnn_native import datasets, load
+    from rnn_native import load
 
     if args.report is not None:
         evaluation_report.check_target(args.report)
     model = load(args.model)
-    data = datasets.open_dataset(args.data)
+    data = arguments.open_test_data(args.data)
     loss, accuracy = model.evaluate(data.x_test, data.y_test, threads=args.threads)
     if args.report is not None:
         evaluation_report.write_report(args, model, data)
