@@ -13,7 +13,8 @@
 Six columns are V2's if the sixth equals the third in every row, and else V3's. The third of
 four columns must look like a percentage. A header, as this package and the V3 MLP write it,
 leaves nothing to guess. One with a column `accuracy` is Keras' or that of our `CSVLogger`,
-whose accuracies are fractions, not percentages.
+whose accuracies are fractions, not percentages. Such a file may hold several fits, appended: where
+its epochs begin again, they count on.
 """
 
 import math
@@ -175,16 +176,18 @@ def _as_history(lines: list[_Line], columns: tuple[str, ...], name: str) -> Hist
     if not lines:
         raise FormatError(f"{name}: expected epochs, but there is only a header")
     history = History()
-    base = before = -1
+    first = _epoch_number(lines[0], columns)
+    origin, before = min(first, 1), -1
+    done = 0  # epochs of the fits before
     for line in lines:
         values = _values(line, columns)
         epoch = _epoch_number(line, columns)
-        if base < 0:
-            base = min(epoch, 1)
         if epoch <= before:
-            raise FormatError(f"{line.where}: epoch {epoch} comes after epoch {before}")
+            if epoch != first or "accuracy" not in columns:
+                raise FormatError(f"{line.where}: epoch {epoch} comes after epoch {before}")
+            done = history.epochs
         before = epoch
-        history.append(_as_row(values), epoch - base)
+        history.append(_as_row(values), done + epoch - origin)
     return history
 
 

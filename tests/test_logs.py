@@ -84,6 +84,17 @@ def test_keras_table_has_fractions(read):
     }  # fmt: skip
 
 
+def test_appended_fits_count_on(read):
+    """CSVLogger(append=True) of 0.1.0 counted each fit anew, from 0; Keras' does."""
+    head = "epoch,accuracy,loss\n"
+    history = read(f"{head}0,0.5,3\n1,0.6,2\n0,0.7,1.5\n0,0.8,1\n1,0.9,0.5\n")
+    assert history.epoch == [0, 1, 2, 3, 4]
+    assert history.history["loss"] == [3, 2, 1.5, 1, 0.5]
+    assert read(f"{head}1,0.5,3\n2,0.6,2\n1,0.7,1.5\n").epoch == [0, 1, 2]
+    # Only every tenth epoch has a row.
+    assert read(f"{head}10,0.5,3\n20,0.6,2\n10,0.7,1.5\n").epoch == [9, 19, 29]
+
+
 def test_header_in_another_order(read):
     history = read("Val_Acc, lr, epoch, loss\n50, 0.1, 1, 2\n")
     assert rows(history) == [{"loss": 2, "val_accuracy": 0.5, "learning_rate": 0.1}]
@@ -133,6 +144,9 @@ def test_a_diverged_run_is_read_as_it_was(read):
         ("1,2\n", ":1: expected 3 to 6 columns, or a header, got 2"),
         ("1,2,3,4,5,6,7\n", ":1: expected 3 to 6 columns, or a header, got 7"),
         ("1,2,3\n1,2,3\n", ":2: epoch 1 comes after epoch 1"),
+        ("epoch,train_loss\n1,2\n1,2\n", ":3: epoch 1 comes after epoch 1"),
+        ("epoch,accuracy,loss\n0,1,2\n1,1,2\n1,1,2\n", ":4: epoch 1 comes after epoch 1"),
+        ("epoch,accuracy,loss\n1,1,2\n2,1,2\n0,1,2\n", ":4: epoch 0 comes after epoch 2"),
         ("1,2,3\n2,2\n", ":2: expected 3 columns, got 2"),
         ("1,2,3\n\n2,2,3\n", ":2: empty line"),
         ("1,2,3\n2,x,3\n", ":2: column 2: 'x' is not a number (loss)"),
