@@ -62,6 +62,10 @@ LOSSES = {
     "squared_error": Loss(
         "linear", (-FLOAT32_MAX, FLOAT32_MAX), ("mse", "mean_squared_error")
     ),
+    "absolute_error": Loss(
+        "linear", (-FLOAT32_MAX, FLOAT32_MAX), ("mae", "mean_absolute_error", "l1")
+    ),
+    "huber": Loss("linear", (-FLOAT32_MAX, FLOAT32_MAX), ("huber_loss", "smooth_l1")),
     "poisson": Loss("exp", (0.0, FLOAT32_MAX), ("poisson_nll",), "the logarithms of rates"),
 }
 """All losses by their names in the core."""

@@ -47,9 +47,10 @@ class Network:
     loss : str
         "softmax_cross_entropy" accepts class labels and makes the last layer's outputs
         logits. The others accept a value for each output: "sigmoid_cross_entropy" in
-        [0, 1], outputs being logits of one yes or no each; "squared_error" any; "poisson"
-        counts, outputs being logarithms of rates. The names of Keras, PyTorch and
-        scikit-learn are accepted ("mse", "binary_crossentropy", "log_loss", ...). The
+        [0, 1], outputs being logits of one yes or no each; "squared_error",
+        "absolute_error" and "huber" any; "poisson" counts, outputs being logarithms of
+        rates. The names of Keras, PyTorch and scikit-learn are accepted ("mse", "mae",
+        "binary_crossentropy", "log_loss", ...). The
         functions that three of them have (softmax, sigmoid, exponential) may be written as
         the net's last activation, and are applied once; docs/layers.md has the rules.
     seed : int in [0, 2**64)

@@ -58,6 +58,7 @@ mean_pool = _maker("mean_pool")
 
 SOFTMAX, SQUARES = "softmax_cross_entropy", "squared_error"
 SIGMOID, POISSON = "sigmoid_cross_entropy", "poisson"
+ABSOLUTE, HUBER = "absolute_error", "huber"
 
 DENSE = [
     Case("one linear layer", [dense(3)], (4,), SOFTMAX, 5),
@@ -88,6 +89,10 @@ DENSE = [
     Case("several yes or no", [dense(70, "tanh"), dense(21)], (7,), SIGMOID, 40),
     Case("tiny yes or no", [dense(3, "relu"), dense(2)], (4,), SIGMOID, 9),
     Case("counts", [dense(70, "tanh"), dense(3)], (7,), POISSON, 9),
+    Case("distances", [dense(70, "tanh"), dense(3)], (7,), ABSOLUTE, 9),
+    Case("tiny distances", [dense(3, "tanh"), dense(2)], (4,), ABSOLUTE, 9),
+    Case("robust", [dense(70, "tanh"), dense(3)], (7,), HUBER, 9),
+    Case("tiny robust", [dense(3, "tanh"), dense(2)], (4,), HUBER, 9),
     Case("tiny counts", [dense(3, "tanh"), dense(1)], (4,), POISSON, 9),
 ]
 
@@ -532,6 +537,8 @@ def arrays(case, seed=0):
         y = rng.integers(0, outputs, case.rows)
     elif case.loss == SQUARES:
         y = rng.uniform(-1, 1, (case.rows, outputs))
+    elif case.loss in (ABSOLUTE, HUBER):
+        y = rng.uniform(-3, 3, (case.rows, outputs))
     elif case.loss == SIGMOID:
         y = rng.choice([0.0, 1.0, 0.3], (case.rows, outputs))
     else:

@@ -559,6 +559,17 @@ def squared_error(y, targets, smoothing=0.0):
     return ((y - targets) ** 2).sum(axis=1), y - targets
 
 
+def absolute_error(y, targets, smoothing=0.0):
+    return np.abs(y - targets).sum(axis=1), np.sign(y - targets)
+
+
+def huber(y, targets, smoothing=0.0):
+    """With delta = 1, as `keras.losses.Huber` and `torch.nn.HuberLoss` define it."""
+    error = np.abs(y - targets)
+    loss = np.where(error <= 1, 0.5 * error**2, error - 0.5)
+    return loss.sum(axis=1), np.clip(y - targets, -1, 1)
+
+
 def sigmoid_cross_entropy(z, targets, smoothing=0.0):
     targets = (1 - smoothing) * targets + smoothing / 2
     loss = np.logaddexp(0, z) - targets * z
@@ -576,6 +587,8 @@ LOSSES = {
     "softmax_cross_entropy": softmax_cross_entropy,
     "sigmoid_cross_entropy": sigmoid_cross_entropy,
     "squared_error": squared_error,
+    "absolute_error": absolute_error,
+    "huber": huber,
     "poisson": poisson,
 }
 PREDICTIONS = {

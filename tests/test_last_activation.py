@@ -250,6 +250,13 @@ def test_files_of_0_1_0_with_a_bounded_end_predict_as_they_did(tmp_path, x):
         ("log_loss", 3, SOFTMAX),
         ("log_loss", 1, SIGMOID),
         ("poisson", 1, POISSON),
+        ("mae", 1, "absolute_error"),
+        ("mean_absolute_error", 1, "absolute_error"),
+        ("L1Loss", 1, "absolute_error"),
+        ("MeanAbsoluteError", 1, "absolute_error"),
+        ("huber", 1, "huber"),
+        ("huber_loss", 1, "huber"),
+        ("SmoothL1Loss", 1, "huber"),
         ("PoissonNLLLoss", 1, POISSON),
     ],
 )

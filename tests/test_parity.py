@@ -7,7 +7,9 @@ import pytest
 
 import reference
 from cases import (
+    ABSOLUTE,
     CASES,
+    HUBER,
     POISSON,
     SIGMOID,
     SOFTMAX,
@@ -41,6 +43,8 @@ PREDICTIONS = {
     SOFTMAX: lambda out: out.softmax(1),
     SIGMOID: torch.sigmoid,
     SQUARES: lambda out: out,
+    ABSOLUTE: lambda out: out,
+    HUBER: lambda out: out,
     POISSON: torch.exp,
 }
 
@@ -173,6 +177,10 @@ class TorchNet:
             return ((out - y) ** 2).sum(dim=1).mean()
         if self.case.loss == SIGMOID:
             rows = F.binary_cross_entropy_with_logits(out, y, reduction="none")
+        elif self.case.loss == ABSOLUTE:
+            rows = F.l1_loss(out, y, reduction="none")
+        elif self.case.loss == HUBER:
+            rows = F.huber_loss(out, y, reduction="none")
         else:
             rows = F.poisson_nll_loss(out, y, reduction="none") + torch.xlogy(y, y) - y
         return rows.sum(dim=1).mean()

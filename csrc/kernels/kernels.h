@@ -497,6 +497,14 @@ static void softmax_backward(float *dlogits, const float *dprobabilities,
  * reference system's pair); a hit when every y is on its t's side of 0.5. */
 static loss_gradient squared_error;
 
+/* loss = sum of |y - t| over a row; dy = the sign of y - t, 0 where they are equal; hits as
+ * for squared_error. */
+static loss_gradient absolute_error;
+
+/* e = y - t; loss = sum over a row of e^2 / 2 where |e| <= 1, else of |e| - 1/2 (Huber
+ * 1964, with delta = 1); dy = e, limited to [-1, 1]; hits as for squared_error. */
+static loss_gradient huber;
+
 /* p = 1 / (1 + e^-z); loss = -sum t ln p + (1 - t) ln(1 - p) over a row; dz = p - t, with t
  * = (1 - smoothing) * target + smoothing / 2; a hit when every p is on its target's side of
  * 0.5. */

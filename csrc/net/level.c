@@ -3,6 +3,7 @@
  * copies cannot meet at link time. */
 #include "level.h"
 
+#include "../kernels/absolute_error.c"
 #include "../kernels/activations.c"
 #include "../kernels/attention.c"
 #include "../kernels/augment.c"
@@ -12,6 +13,7 @@
 #include "../kernels/dropout.c"
 #include "../kernels/gather.c"
 #include "../kernels/gemm.c"
+#include "../kernels/huber.c"
 #include "../kernels/nonzeros.c"
 #include "../kernels/norms.c"
 #include "../kernels/optimizers.c"
@@ -70,6 +72,8 @@ static const rnn_loss_type loss_types[] = {
     {"softmax_cross_entropy", RNN_LABELS, softmax_xent, softmax},
     {"sigmoid_cross_entropy", RNN_VALUES, sigmoid_xent, sigmoid_rows},
     {"squared_error", RNN_VALUES, squared_error, NULL},
+    {"absolute_error", RNN_VALUES, absolute_error, NULL},
+    {"huber", RNN_VALUES, huber, NULL},
     {"poisson", RNN_VALUES, poisson, exp_rows},
     {"none", RNN_VALUES, NULL, NULL},
     {NULL, RNN_LABELS, NULL, NULL},

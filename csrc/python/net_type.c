@@ -245,8 +245,8 @@ PyDoc_STRVAR(
     "Net(layers, input_shape, loss, optimizer=None)\n--\n\n"
     "A net compiled from layer dicts, with all parameters zero.\n\n"
     "`loss` is 'softmax_cross_entropy' (y: int32 labels) or 'sigmoid_cross_entropy',\n"
-    "'squared_error' or 'poisson' (y: float32 (n, outputs)) or 'none'. `optimizer` is a\n"
-    "dict with type sgd (the default), adam or adamw.");
+    "'squared_error', 'absolute_error', 'huber' or 'poisson' (y: float32 (n, outputs)) or\n"
+    "'none'. `optimizer` is a dict with type sgd (the default), adam or adamw.");
 
 static PyObject *
 net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
@@ -272,7 +272,7 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     if (loss == NULL) {
         PyErr_Format(PyExc_ValueError,
                      "loss: expected softmax_cross_entropy, sigmoid_cross_entropy, "
-                     "squared_error or poisson, got '%s'",
+                     "squared_error, absolute_error, huber or poisson, got '%s'",
                      loss_name_b);
         goto done;
     }

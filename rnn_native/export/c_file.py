@@ -111,6 +111,8 @@ _MEANINGS = {
     "softmax_cross_entropy": "probabilities, which sum to 1",
     "sigmoid_cross_entropy": "probabilities, each of a yes",
     "squared_error": "values",
+    "absolute_error": "values",
+    "huber": "values",
     "poisson": "expected counts",
 }
 

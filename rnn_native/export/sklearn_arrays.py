@@ -129,7 +129,8 @@ def from_sklearn(
     hidden = _known(given[2], HIDDEN, "activation")
     final = _known(given[3], FINAL, "out_activation")
     _check_shapes(weights, biases)
-    losses = {function: loss for loss, function in FINAL_FUNCTIONS.items()}
+    # The first of several: values are those of squared_error, as scikit-learn's are.
+    losses = {function: loss for loss, function in reversed(FINAL_FUNCTIONS.items())}
     *before, last = (weight.shape[1] for weight in weights)
     layers = [*(Dense(units, hidden) for units in before), Dense(last)]
     model = Network(layers, weights[0].shape[:1], losses[final])

@@ -1,0 +1,64 @@
+"""The losses of values, against hand-worked numbers."""
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native import _core
+
+# Errors of 0, 1/2, -1, 3 and -2 at targets of 1.
+OUTPUTS = np.array([[1, 1.5], [0, 4], [-1, 1]], np.float32)
+TARGETS = np.ones((3, 2), np.float32)
+EXPECTED = {
+    # |e| and its sign: 0 at 0, as torch.nn.L1Loss has it.
+    "absolute_error": (0 + 0.5 + 1 + 3 + 2 + 0, [[0, 1], [-1, 1], [-1, 0]]),
+    # e^2 / 2 up to 1, then |e| - 1/2.
+    "huber": (0 + 0.125 + 0.5 + 2.5 + 1.5 + 0, [[0, 0.5], [-1, 1], [-1, 0]]),
+    # The sum of squares, and half of its gradient.
+    "squared_error": (0 + 0.25 + 1 + 9 + 4 + 0, [[0, 0.5], [-1, 3], [-2, 0]]),
+}
+
+
+def identity(loss):
+    """A net whose outputs are its inputs."""
+    net = rn.Network([rn.Dense(2)], (2,), loss)
+    net.parameters["layers.0.weight"][:] = np.eye(2)
+    return net
+
+
+@pytest.mark.parametrize("loss", EXPECTED)
+def test_loss_and_gradient_are_those_of_the_definition(loss, level):
+    net = identity(loss)
+    total, by_output = EXPECTED[loss]
+    summed, grads = net._net.gradients(OUTPUTS, TARGETS)
+    assert summed == pytest.approx(total, rel=1e-6)
+    # Those of the bias are the mean over the rows.
+    np.testing.assert_allclose(grads[-2:], np.mean(by_output, axis=0), rtol=1e-6)
+    assert net.evaluate(OUTPUTS, TARGETS)[0] == pytest.approx(total / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_outliers_move_the_robust_losses_little(loss, optimizer, rng):
+    """The line 2 x + 1 is found though a tenth of the targets is far off."""
+    x = rng.uniform(-1, 1, (400, 1)).astype(np.float32)
+    y = 2 * x[:, 0] + 1
+    y[::10] += 50
+    net = rn.Network([rn.Dense(1)], (1,), loss, optimizer=optimizer)
+    net.fit(x, y, epochs=120, lr=0.05 if optimizer == "sgd" else 0.02, verbose=0)
+    w, b = (float(p.item()) for p in net.parameters.values())
+    assert abs(w - 2) < 0.3
+    assert abs(b - 1) < 0.3
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber"])
+def test_values_that_are_not_finite_are_no_zero_gradients(loss):
+    net = identity(loss)
+    net.params[:] = np.nan
+    _, grads = net._net.gradients(OUTPUTS, TARGETS)
+    assert np.isnan(grads).all()
+
+
+def test_the_core_names_its_losses():
+    with pytest.raises(ValueError, match="squared_error, absolute_error, huber or poisson"):
+        _core.Net([{"type": "dense", "units": 1}], (1,), "mae")
