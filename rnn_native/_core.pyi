@@ -78,6 +78,7 @@ class Net:
         augment: dict[str, Any] | None = None,
         average: NDArray[np.float32] | None = None,
         average_decay: float = 0.0,
+        average_is_outside: bool = False,
         weighted_mean: bool = False,
         penalties: NDArray[np.float64] | None = None,
         seed: int = 0,
@@ -120,6 +121,8 @@ class Net:
         seed: int = 0,
         step: int = 0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
+    def get_weights(self) -> NDArray[np.float32]: ...
+    def set_weights(self, weights: NDArray[np.float32], /) -> None: ...
     # (n, tokens, tokens) or (n, heads, tokens, tokens)
     def maps(self, x: _Rows, layer: int, *, threads: int = 1) -> NDArray[np.float32]: ...
 

@@ -300,7 +300,12 @@ def _describe(architecture: Mapping[str, Any]) -> str:
 
 
 def _tensors(model: Network) -> Tensors:
-    return {**model.parameters, **model.state}
+    """Return a copy of all weights by name, whole even beside training."""
+    weights = model.get_weights()
+    return {
+        **model._named(weights, is_state=False),
+        **model._named(weights, is_state=True),
+    }
 
 
 def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:
@@ -315,7 +320,7 @@ def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:
 
 
 def _fill(model: Network, tensors: Tensors, path: "str | PathLike[str]") -> None:
-    for name, parameter in _tensors(model).items():
+    for name, parameter in {**model.parameters, **model.state}.items():
         tensor = tensors.get(name)
         if tensor is None or tensor.shape != parameter.shape or tensor.dtype != np.float32:
             found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"

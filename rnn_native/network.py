@@ -132,7 +132,7 @@ class Network:
         return {
             "architecture": self.architecture(),
             "optimizer": self.optimizer,
-            "weights": self.weights,
+            "weights": self.get_weights(),
             "moments": self.moments,
             "own_activation": self._own_activation,
             "input_dtype": self.input_dtype,
@@ -257,18 +257,64 @@ class Network:
         """What the optimiser keeps from step to step, a view of the net's own memory."""
         return self._net.moments
 
+    def get_weights(self) -> NDArray[np.float32]:
+        """Return a copy of `weights`, whole at any time.
+
+        Beside training in another thread it has the weights between two batches, with
+        `ema_decay` the averaged ones: see docs/threads.md.
+
+        Returns
+        -------
+        ndarray of shape (weights,), float32
+        """
+        return self._net.get_weights()
+
+    def set_weights(self, weights: ArrayLike) -> None:
+        """Replace all weights at once.
+
+        A prediction in another thread uses either all of the old or all of the new ones.
+
+        Parameters
+        ----------
+        weights : array_like of shape (weights,)
+            As from `get_weights`.
+
+        Raises
+        ------
+        ValueError
+            If their number is another one, or a weight is not finite.
+        RuntimeError
+            While another thread trains the net.
+        """
+        values = np.ascontiguousarray(weights, np.float32)
+        if values.shape != self.weights.shape:
+            raise ValueError(
+                f"set_weights: expected shape {self.weights.shape}, got {values.shape}"
+            )
+        if not np.isfinite(values).all():
+            raise ValueError("set_weights: expected finite weights, got NaN or infinity")
+        self._net.set_weights(values)
+
     @property
     def parameters(self) -> dict[str, NDArray[np.float32]]:
         """Parameters by name ("layers.0.weight"), views of the net's own memory."""
-        return {name: view for name, view, param in self._views() if not param["is_state"]}
+        return self._named(self.weights, is_state=False)
 
     @property
     def state(self) -> dict[str, NDArray[np.float32]]:
         """Running statistics and fixed tables by name, views of the net's own memory."""
-        return {name: view for name, view, param in self._views() if param["is_state"]}
+        return self._named(self.weights, is_state=True)
 
-    def _views(self) -> Iterator[tuple[str, NDArray[np.float32], "_core._Param"]]:
-        flat = self.weights
+    def _named(
+        self, flat: NDArray[np.float32], *, is_state: bool
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the parts of a vector laid out as `weights`, by name."""
+        views = self._views(flat)
+        return {name: view for name, view, param in views if param["is_state"] == is_state}
+
+    def _views(
+        self, flat: NDArray[np.float32]
+    ) -> Iterator[tuple[str, NDArray[np.float32], "_core._Param"]]:
         for index, layer in enumerate(self._net.layers):
             for param in layer["params"]:
                 begin, size = param["offset"], math.prod(param["shape"])
@@ -276,7 +322,7 @@ class Network:
                 yield f"layers.{index}.{param['name']}", view, param
 
     def _initialise(self, rng: Xorshift) -> None:
-        for _, view, param in self._views():
+        for _, view, param in self._views(self.weights):
             if param["init"] == "ones":
                 view[:] = 1
             elif param["init"] == "sinusoidal":

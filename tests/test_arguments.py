@@ -346,16 +346,16 @@ def long_training(net, done):
         done.set()
 
 
-def test_gil_is_released_and_a_busy_net_refuses(net):
+def test_gil_is_released_and_a_net_in_training_refuses_another(net):
     done = threading.Event()
     thread = threading.Thread(target=long_training, args=(net, done))
     thread.start()
     time.sleep(0.05)
     assert not done.is_set(), "the main thread only got here after the training"
-    with pytest.raises(RuntimeError, match="^predict: this net is in use"):
-        net.predict(X)
+    with pytest.raises(RuntimeError, match="^train: this net is in training"):
+        long_training(net, threading.Event())
     thread.join()
-    net.predict(X)
+    long_training(net, done)
 
 
 def test_indices_are_copied_before_they_are_checked(net):

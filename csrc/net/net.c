@@ -58,6 +58,15 @@ rnn_net_out_size(const rnn_net *net)
     return net->layers[net->n_layers - 1].out_size;
 }
 
+double
+rnn_net_work(const rnn_net *net)
+{
+    double work = 0;
+    for (int i = 0; i < net->n_steps; i++)
+        work += net->steps[i].layer.work[RNN_FORWARD];
+    return work;
+}
+
 /* Shapes, parameters and slices of every layer, from the input up. */
 static rnn_status
 plan_layers(rnn_net *net, rnn_error *error)
@@ -164,7 +173,7 @@ make_arenas(rnn_net *net)
     net->n_moments = net->optimizer.type->moments(net->optimizer.attr);
     if (!rnn_size_add(&moments, net->param_count, (size_t)net->n_moments))
         return RNN_ENOMEM;
-    net->params = new_arena(net, net->param_count, net->state_count);
+    net->params = rnn_net_new_weights(net);
     net->moments = new_arena(net, moments, 0);
     net->moments_room = net->n_moments;
     return net->params != NULL && net->moments != NULL ? RNN_OK : RNN_ENOMEM;
@@ -237,6 +246,60 @@ done:
     return status;
 }
 
+/* Forgets working memory, which another net owns. */
+static void
+begin_without_memory(rnn_net *net)
+{
+    net->grads = net->moments = net->packed = net->making = NULL;
+    net->nonzeros_memory = net->workspace = NULL;
+    net->profile = NULL;
+    net->making_each = 0;
+    net->capacity = 0;
+    for (int i = 0; i < net->n_steps; i++)
+        net->steps[i].packed = NULL;
+}
+
+rnn_net *
+rnn_net_new_reader(const rnn_net *net)
+{
+    rnn_net *reader = malloc(sizeof *reader);
+    rnn_step *steps = calloc((size_t)net->n_layers, sizeof *steps);
+    if (reader == NULL || steps == NULL) {
+        free(reader);
+        free(steps);
+        return NULL;
+    }
+    *reader = *net;
+    reader->is_reader = true;
+    reader->steps = steps;
+    memcpy(steps, net->steps, (size_t)net->n_steps * sizeof *steps);
+    begin_without_memory(reader);
+    return reader;
+}
+
+float *
+rnn_net_new_weights(const rnn_net *net)
+{
+    return new_arena(net, net->param_count, net->state_count);
+}
+
+void
+rnn_net_free_weights(float *weights)
+{
+    free_aligned(weights);
+}
+
+static void
+free_plan_and_parameters(rnn_net *net)
+{
+    free_aligned(net->moments);
+    free_aligned(net->first_moments);
+    free_aligned(net->params);
+    free(net->state_offset);
+    free(net->param_offset);
+    free(net->layers);
+}
+
 void
 rnn_net_free(rnn_net *net)
 {
@@ -248,13 +311,9 @@ rnn_net_free(rnn_net *net)
     free_aligned(net->making);
     free_aligned(net->packed);
     free_aligned(net->grads);
-    free_aligned(net->moments);
-    free_aligned(net->first_moments);
-    free_aligned(net->params);
     free(net->steps);
-    free(net->state_offset);
-    free(net->param_offset);
-    free(net->layers);
+    if (!net->is_reader)
+        free_plan_and_parameters(net);
     free(net);
 }
 

@@ -76,6 +76,7 @@ typedef struct {
     uint8_t *hit_of_row;
     double *sums;    /* over slices of parameters */
     float *partials; /* partial_count floats a slice of rows */
+    bool is_reader;  /* only what follows `capacity` is its own */
     int64_t
         *profile; /* nanoseconds by slice, step (n_steps: none) and kind of work; or NULL */
 } rnn_net;
@@ -91,8 +92,19 @@ void rnn_net_free(rnn_net *net);
  */
 rnn_status rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer);
 
+/* A net with working memory of its own that shares another's plan, for calls beside it; or
+ * NULL. Its `params` are set for each call. The other must outlive it. */
+rnn_net *rnn_net_new_reader(const rnn_net *net);
+
+/* Room for a copy of parameters and state; or NULL. */
+float *rnn_net_new_weights(const rnn_net *net);
+void rnn_net_free_weights(float *weights);
+
 int rnn_net_in_size(const rnn_net *net);
 int rnn_net_out_size(const rnn_net *net);
+
+/* Multiply-adds of a row's forward pass, about. */
+double rnn_net_work(const rnn_net *net);
 
 /* Floats of a row's maps. */
 size_t rnn_step_maps(const rnn_step *step);
@@ -133,6 +145,8 @@ typedef struct {
     int n;
 } rnn_data;
 
+typedef struct rnn_exchange rnn_exchange; /* exchange.h */
+
 /* Asked now and then in the middle of a call; true ends it with RNN_EINTERRUPTED after a
  * whole number of batches. */
 typedef struct {
@@ -161,7 +175,9 @@ typedef struct {
     double mixup;   /* alpha of Beta(alpha, alpha), a row's share in the mix; 0: none */
     float *average; /* param_count floats, moved towards the parameters; or NULL */
     double average_decay;
-    uint64_t seed;    /* of masks */
+    bool
+        average_is_outside; /* they change places for the call: the net holds the average */
+    uint64_t seed;          /* of masks */
     int64_t step;     /* steps since the seed was set, before this call: masks continue */
     int64_t updates;  /* of the optimiser before this call: bias corrections continue */
     int64_t averaged; /* steps that the average has followed before this call */
@@ -178,10 +194,11 @@ int64_t rnn_schedule_steps(const rnn_schedule *schedule);
  * as it has rows. On RNN_ENONFINITE the parameters are those before the batch at (*epoch,
  * *batch), counted from 0; of a net with a fused epoch, those before the epoch.
  * Parameters are looked at before the first epoch and after each: a weight that meets only
- * zeros could otherwise stay NaN unseen. */
+ * zeros could otherwise stay NaN unseen. Readers are served through `exchange`, which is
+ * open. */
 rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
-                         int threads, rnn_stop stop, rnn_score *scores, int *epoch,
-                         int *batch);
+                         int threads, rnn_stop stop, rnn_exchange *exchange,
+                         rnn_score *scores, int *epoch, int *batch);
 
 rnn_status rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                             rnn_score *score);

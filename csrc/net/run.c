@@ -77,8 +77,7 @@ rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
             return RNN_ENOMEM;
         r->is_sparse = true;
     }
-    for (int i = 0; i < net->n_steps; i++)
-        r->work_a_row += net->steps[i].layer.work[RNN_FORWARD];
+    r->work_a_row = rnn_net_work(net);
     r->lease = rnn_team_acquire(r->work_a_row * rows < MIN_CALL_WORK ? 1 : threads);
     return RNN_OK;
 }

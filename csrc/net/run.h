@@ -22,8 +22,9 @@ typedef struct {
     uint64_t key;   /* of the step under way */
     float smoothing;
     const rnn_augmentation *augmentation; /* of the batch's inputs; or NULL */
-    double share;  /* of a row in its mix with the next one; 1: not mixed */
-    int64_t asked; /* when the stop hook was asked last, in nanoseconds */
+    double share;           /* of a row in its mix with the next one; 1: not mixed */
+    rnn_exchange *exchange; /* of a call that trains */
+    int64_t asked;          /* when the stop hook was asked last, in nanoseconds */
 
     /* Of the batch under way: */
     int rows;

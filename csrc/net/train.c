@@ -1,3 +1,4 @@
+#include "exchange.h"
 #include "inputs.h"
 #include "run.h"
 
@@ -95,6 +96,7 @@ train_epoch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule, int6
         if (status != RNN_OK)
             return status;
         ++*batch;
+        rnn_exchange_serve(r->exchange);
         if (rnn_run_stop_wanted(r, 3.0 * rows))
             return RNN_EINTERRUPTED;
     }
@@ -130,12 +132,26 @@ train_fused_epoch(rnn_run *r, const rnn_fused_epoch *fused, const rnn_data *data
         memcpy(r->net->params, before, bytes);
         return RNN_ENONFINITE;
     }
+    rnn_exchange_serve(r->exchange);
     return rnn_run_stop_wanted(r, schedule->n_order) ? RNN_EINTERRUPTED : RNN_OK;
+}
+
+static void
+swap_average(rnn_net *net, const rnn_schedule *schedule)
+{
+    if (schedule->average == NULL || !schedule->average_is_outside)
+        return;
+    for (size_t i = 0; i < net->param_count; i++) {
+        float average = net->params[i];
+        net->params[i] = schedule->average[i];
+        schedule->average[i] = average;
+    }
 }
 
 rnn_status
 rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, int threads,
-              rnn_stop stop, rnn_score *scores, int *epoch, int *batch)
+              rnn_stop stop, rnn_exchange *exchange, rnn_score *scores, int *epoch,
+              int *batch)
 {
     int most = smaller(schedule->batch_size, schedule->n_order);
     int64_t steps = rnn_schedule_steps(schedule);
@@ -150,14 +166,18 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     rnn_batch all = {data, schedule->order, 0, schedule->n_order, 0};
     rnn_run r;
     *epoch = *batch = 0;
-    if (!rnn_net_is_finite(net))
-        return RNN_EWEIGHTS;
     status = rnn_run_begin(&r, net, threads, stop,
                            (double)schedule->n_order * schedule->epochs, &all);
     if (status != RNN_OK)
         return status;
-    if (fused == NULL && is_folded(net, schedule))
+    swap_average(net, schedule);
+    if (!rnn_net_is_finite(net))
+        status = RNN_EWEIGHTS;
+    else if (fused == NULL && is_folded(net, schedule))
         status = rnn_run_pack(&r);
+    r.exchange = exchange;
+    exchange->run = &r;
+    exchange->average = schedule->average;
     r.training = r.moves_state = true;
     r.smoothing = schedule->smoothing;
     r.augmentation = schedule->augmentation;
@@ -177,6 +197,9 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
         if (status != RNN_OK)
             break;
     }
+    exchange->run = NULL;
+    exchange->average = NULL;
+    swap_average(net, schedule);
     rnn_run_end(&r);
     return status;
 }

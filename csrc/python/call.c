@@ -1,34 +1,37 @@
-/* What the methods of Net share: entering and leaving a call, arguments. */
+/* What the methods of Net share: native work and arguments. */
 #include "net_object.h"
 
-int
-enter(PyObject *op, const char *function)
+/* Multiply-adds below which work is short: about 50 microseconds. */
+#define SHORT_WORK 5e5
+
+void
+begin_work(native_work *work, const rnn_net *net, double rows)
 {
-    NetObject *self = (NetObject *)op;
-    if (self->busy) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "%s: this net is in use by another thread; wait for it or use a copy",
-                     function);
-        return -1;
-    }
-    self->busy = 1;
-    return 0;
+    bool is_short = rnn_net_work(net) * rows < SHORT_WORK;
+    work->saved = is_short ? NULL : PyEval_SaveThread();
 }
 
 void
-leave(PyObject *op)
+end_work(native_work *work)
 {
-    ((NetObject *)op)->busy = 0;
+    if (work->saved != NULL)
+        PyEval_RestoreThread(work->saved);
 }
 
-bool
+static bool
 signal_pending(void *context)
 {
-    PyThreadState **saved = context;
-    PyEval_RestoreThread(*saved);
+    native_work *work = context;
+    PyEval_RestoreThread(work->saved);
     bool raised = PyErr_CheckSignals() != 0;
-    *saved = PyEval_SaveThread();
+    work->saved = PyEval_SaveThread();
     return raised;
+}
+
+rnn_stop
+stop_of(native_work *work)
+{
+    return (rnn_stop){work->saved != NULL ? signal_pending : NULL, work};
 }
 
 PyArrayObject *

@@ -1,8 +1,15 @@
-/* The methods of Net but train: each parses, checks, runs without the GIL, and builds its
- * result. */
+/* The methods of Net but train: each parses, checks, runs as a reader of the weights, and
+ * builds its result. */
 #include "net_object.h"
 
 #include <string.h>
+
+/* Floats of parameters and state. */
+static size_t
+weight_count(PyObject *op)
+{
+    return NET(op)->param_count + NET(op)->state_count;
+}
 
 PyDoc_STRVAR(
     evaluate_doc,
@@ -16,6 +23,8 @@ net_evaluate(PyObject *op, PyObject *args, PyObject *kwds)
     PyObject *x_b, *y_b;
     rows_argument x = {0};
     PyArrayObject *y = NULL;
+    reading reader;
+    native_work work;
     PyObject *result = NULL;
     rnn_score score;
     int threads = 1;
@@ -23,14 +32,15 @@ net_evaluate(PyObject *op, PyObject *args, PyObject *kwds)
                                      &threads))
         goto done;
     if (check_threads("evaluate", threads) < 0 || take_x(op, "evaluate", x_b, &x) < 0
-        || (y = take_y(op, "evaluate", y_b, x.n)) == NULL || enter(op, "evaluate") < 0)
+        || (y = take_y(op, "evaluate", y_b, x.n)) == NULL
+        || begin_reading(SHARING(op), "evaluate", &reader) < 0)
         goto done;
     rnn_data data = data_of(&x, y, NULL);
-    PyThreadState *saved = PyEval_SaveThread();
-    rnn_status status = rnn_net_evaluate(NET(op), &data, threads,
-                                         (rnn_stop){signal_pending, &saved}, &score);
-    PyEval_RestoreThread(saved);
-    leave(op);
+    begin_work(&work, reader.net, data.n);
+    rnn_status status =
+        rnn_net_evaluate(reader.net, &data, threads, stop_of(&work), &score);
+    end_work(&work);
+    end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
         result = Py_BuildValue("dL", score.loss, (long long)score.hits);
     else
@@ -54,6 +64,8 @@ net_predict(PyObject *op, PyObject *args, PyObject *kwds)
     static char *names[] = {"x", "threads", "raw", NULL};
     PyObject *x_b;
     rows_argument x = {0};
+    reading reader;
+    native_work work;
     PyObject *out = NULL, *result = NULL;
     int threads = 1, raw = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "O|$ip:predict", names, &x_b, &threads,
@@ -63,15 +75,15 @@ net_predict(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     npy_intp shape[2] = {x.n, rnn_net_out_size(NET(op))};
     if ((out = PyArray_SimpleNew(2, shape, NPY_FLOAT32)) == NULL
-        || enter(op, "predict") < 0)
+        || begin_reading(SHARING(op), "predict", &reader) < 0)
         goto done;
     rnn_data data = data_of(&x, NULL, NULL);
     float *predictions = PyArray_DATA((PyArrayObject *)out);
-    PyThreadState *saved = PyEval_SaveThread();
-    rnn_status status = rnn_net_predict(NET(op), &data, raw, threads,
-                                        (rnn_stop){signal_pending, &saved}, predictions);
-    PyEval_RestoreThread(saved);
-    leave(op);
+    begin_work(&work, reader.net, data.n);
+    rnn_status status =
+        rnn_net_predict(reader.net, &data, raw, threads, stop_of(&work), predictions);
+    end_work(&work);
+    end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
         result = Py_NewRef(out);
     else
@@ -98,6 +110,8 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
     PyObject *x_b, *y_b, *weights_b = NULL;
     rows_argument x = {0};
     PyArrayObject *y = NULL, *weights = NULL;
+    reading reader;
+    native_work work;
     PyObject *grads = NULL, *result = NULL;
     rnn_score score;
     int threads = 1;
@@ -115,17 +129,17 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     npy_intp count = (npy_intp)NET(op)->param_count;
     if ((grads = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
-        || enter(op, "gradients") < 0)
+        || begin_reading(SHARING(op), "gradients", &reader) < 0)
         goto done;
     rnn_data data = data_of(&x, y, weights);
     rnn_schedule schedule = {.smoothing = (float)smoothing, .seed = seed, .step = step};
     float *copy = PyArray_DATA((PyArrayObject *)grads);
-    PyThreadState *saved = PyEval_SaveThread();
-    rnn_status status = rnn_net_gradients(NET(op), &data, &schedule, threads, &score);
+    begin_work(&work, reader.net, 3.0 * data.n);
+    rnn_status status = rnn_net_gradients(reader.net, &data, &schedule, threads, &score);
     if (status == RNN_OK)
-        memcpy(copy, NET(op)->grads, (size_t)count * sizeof(float));
-    PyEval_RestoreThread(saved);
-    leave(op);
+        memcpy(copy, reader.net->grads, (size_t)count * sizeof(float));
+    end_work(&work);
+    end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
         result = Py_BuildValue("dO", score.loss, grads);
     else
@@ -152,6 +166,8 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
     PyObject *x_b, *dout_b;
     rows_argument x = {0};
     PyArrayObject *dout = NULL;
+    reading reader;
+    native_work work;
     PyObject *out = NULL, *dinp = NULL, *grads = NULL, *result = NULL;
     int threads = 1;
     unsigned long long seed = 0;
@@ -169,20 +185,20 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
         || (out = PyArray_SimpleNew(2, out_shape, NPY_FLOAT32)) == NULL
         || (dinp = PyArray_SimpleNew(2, in_shape, NPY_FLOAT32)) == NULL
         || (grads = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
-        || enter(op, "backprop") < 0)
+        || begin_reading(SHARING(op), "backprop", &reader) < 0)
         goto done;
     rnn_data data = data_of(&x, dout, NULL);
     rnn_schedule schedule = {.seed = seed, .step = step};
     float *outputs = PyArray_DATA((PyArrayObject *)out);
     float *to_input = PyArray_DATA((PyArrayObject *)dinp);
     float *copy = PyArray_DATA((PyArrayObject *)grads);
-    PyThreadState *saved = PyEval_SaveThread();
+    begin_work(&work, reader.net, 3.0 * data.n);
     rnn_status status =
-        rnn_net_backprop(NET(op), &data, &schedule, threads, outputs, to_input);
+        rnn_net_backprop(reader.net, &data, &schedule, threads, outputs, to_input);
     if (status == RNN_OK)
-        memcpy(copy, NET(op)->grads, (size_t)count * sizeof(float));
-    PyEval_RestoreThread(saved);
-    leave(op);
+        memcpy(copy, reader.net->grads, (size_t)count * sizeof(float));
+    end_work(&work);
+    end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
         result = PyTuple_Pack(3, out, dinp, grads);
     else
@@ -206,6 +222,8 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
     static char *names[] = {"x", "layer", "threads", NULL};
     PyObject *x_b;
     rows_argument x = {0};
+    reading reader;
+    native_work work;
     PyObject *maps = NULL, *result = NULL;
     int layer, threads = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "Oi|$i:maps", names, &x_b, &layer,
@@ -222,15 +240,15 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
     for (int i = 0; i < shape->rank; i++)
         dims[1 + i] = shape->dim[i];
     if ((maps = PyArray_SimpleNew(1 + shape->rank, dims, NPY_FLOAT32)) == NULL
-        || enter(op, "maps") < 0)
+        || begin_reading(SHARING(op), "maps", &reader) < 0)
         goto done;
     rnn_data data = data_of(&x, NULL, NULL);
     float *values = PyArray_DATA((PyArrayObject *)maps);
-    PyThreadState *saved = PyEval_SaveThread();
-    rnn_status status = rnn_net_maps(NET(op), &data, layer, threads,
-                                     (rnn_stop){signal_pending, &saved}, values);
-    PyEval_RestoreThread(saved);
-    leave(op);
+    begin_work(&work, reader.net, data.n);
+    rnn_status status =
+        rnn_net_maps(reader.net, &data, layer, threads, stop_of(&work), values);
+    end_work(&work);
+    end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
         result = Py_NewRef(maps);
     else
@@ -251,15 +269,68 @@ static PyObject *
 net_set_optimizer(PyObject *op, PyObject *spec)
 {
     rnn_optimizer optimizer = {0};
-    if (take_optimizer_spec(spec, &optimizer) < 0 || enter(op, "set_optimizer") < 0)
-        return NULL;
+    PyObject *result = NULL;
+    if (take_optimizer_spec(spec, &optimizer) < 0
+        || begin_training(SHARING(op), "set_optimizer") < 0)
+        goto done;
     rnn_status status = rnn_net_set_optimizer(NET(op), optimizer);
-    leave(op);
-    if (status != RNN_OK) {
+    end_training(SHARING(op));
+    if (status == RNN_OK)
+        result = Py_NewRef(Py_None);
+    else
         raise_status(status, NULL);
-        return NULL;
-    }
-    Py_RETURN_NONE;
+done:
+    return result;
+}
+
+PyDoc_STRVAR(
+    get_weights_doc,
+    "get_weights($self, /)\n--\n\n"
+    "Return a copy of the weights; beside a call that trains in another thread those\n"
+    "between two of its batches.");
+
+static PyObject *
+net_get_weights(PyObject *op, PyObject *unused)
+{
+    (void)unused;
+    reading reader;
+    npy_intp count = (npy_intp)weight_count(op);
+    PyObject *copy = NULL, *result = NULL;
+    if ((copy = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
+        || begin_reading(SHARING(op), "get_weights", &reader) < 0)
+        goto done;
+    memcpy(PyArray_DATA((PyArrayObject *)copy), reader.net->params,
+           (size_t)count * sizeof(float));
+    end_reading(SHARING(op), &reader);
+    result = Py_NewRef(copy);
+done:
+    Py_XDECREF(copy);
+    return result;
+}
+
+PyDoc_STRVAR(set_weights_doc,
+             "set_weights($self, weights, /)\n--\n\n"
+             "Set all weights at once: calls that read them in other threads use the ones\n"
+             "before or these. Refused while another thread trains the net.");
+
+static PyObject *
+net_set_weights(PyObject *op, PyObject *weights_b)
+{
+    array_rule rule = {
+        "set_weights", "weights", NPY_FLOAT32, -1, 1, {(npy_intp)weight_count(op)}, 0};
+    PyArrayObject *weights = NULL;
+    PyObject *result = NULL;
+    if ((weights = take_array(weights_b, &rule)) == NULL)
+        goto done;
+    forget_fork(SHARING(op));
+    if (begin_training(SHARING(op), "set_weights") < 0)
+        goto done;
+    memcpy(NET(op)->params, PyArray_DATA(weights), weight_count(op) * sizeof(float));
+    end_training(SHARING(op));
+    result = Py_NewRef(Py_None);
+done:
+    release_array(weights);
+    return result;
 }
 
 PyMethodDef net_methods[] = {
@@ -273,6 +344,8 @@ PyMethodDef net_methods[] = {
      gradients_doc},
     {"backprop", (PyCFunction)(void (*)(void))net_backprop, METH_VARARGS | METH_KEYWORDS,
      backprop_doc},
+    {"get_weights", net_get_weights, METH_NOARGS, get_weights_doc},
+    {"set_weights", net_set_weights, METH_O, set_weights_doc},
     {"maps", (PyCFunction)(void (*)(void))net_maps, METH_VARARGS | METH_KEYWORDS, maps_doc},
     {"set_optimizer", net_set_optimizer, METH_O, set_optimizer_doc},
     {NULL, NULL, 0, NULL},

@@ -2,26 +2,30 @@
 #ifndef RNN_NET_OBJECT_H
 #define RNN_NET_OBJECT_H
 
-#include "core.h"
-
-#include "../net/net.h"
+#include "sharing.h"
 
 typedef struct {
     PyObject ob_base;
-    rnn_net *net;
-    int busy; /* read and written with the GIL held */
+    net_sharing sharing;
 } NetObject;
 
-#define NET(op) (((NetObject *)(op))->net)
+#define SHARING(op) (&((NetObject *)(op))->sharing)
+#define NET(op) (SHARING(op)->net)
 
 /* ---- call.c: functions that return int give 0, or -1 with the exception ---- */
 
-/* A net is used by one thread at a time: between enter and leave nobody else may. */
-int enter(PyObject *op, const char *function);
-void leave(PyObject *op);
+/* Native work, without the GIL unless it is short: to give up the GIL and wait for it can
+ * take longer than the work. */
+typedef struct {
+    PyThreadState *saved; /* NULL: the GIL is held */
+} native_work;
 
-/* A stop hook: takes the GIL for a moment and lets signal handlers run. */
-bool signal_pending(void *context);
+void begin_work(native_work *work, const rnn_net *net, double rows);
+void end_work(native_work *work);
+
+/* Lets signal handlers run now and then, for which it takes the GIL; nothing for short
+ * work. */
+rnn_stop stop_of(native_work *work);
 
 /* A copy of what was given, for indices: they are checked with the GIL and used without,
  * when another thread may write to the caller's array. */

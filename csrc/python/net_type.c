@@ -175,7 +175,7 @@ set_net_profile(PyObject *op, PyObject *value, void *closure)
     int on = value != NULL ? PyObject_IsTrue(value) : 0;
     if (on < 0)
         return -1;
-    if (((NetObject *)op)->busy) {
+    if (SHARING(op)->is_training || SHARING(op)->readings != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "profile: this net is in use");
         return -1;
     }
@@ -282,9 +282,13 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     if ((self = (NetObject *)allocate(type, 0)) == NULL)
         goto done;
-    rnn_status status = rnn_net_new(&self->net, level, specs.layers, specs.n_layers, input,
-                                    loss, optimizer, &error);
-    if (status != RNN_OK) {
+    rnn_net *net;
+    rnn_status status = rnn_net_new(&net, level, specs.layers, specs.n_layers, input, loss,
+                                    optimizer, &error);
+    if (status == RNN_OK) {
+        init_sharing(&self->sharing, net);
+    }
+    else {
         Py_CLEAR(self);
         raise_status(status, error.text);
     }
@@ -298,7 +302,7 @@ net_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    rnn_net_free(NET(op));
+    end_sharing(SHARING(op));
     release(op);
     Py_DECREF(type);
 }

@@ -56,8 +56,9 @@ check_not_negative(const char *function, const char *name, double value)
 const char train_doc[] = PyDoc_STR(
     "train($self, /, x, y, order, batch_size, lr, *, epochs=1, threads=1, epoch=1,\n"
     "      weights=None, smoothing=0.0, clip_norm=0.0, l2=0.0, mixup=0.0, augment=None,\n"
-    "      average=None, average_decay=0.0, weighted_mean=False, penalties=None, seed=0,\n"
-    "      step=0, updates=-1, averaged=-1, done=None)\n--\n\n"
+    "      average=None, average_decay=0.0, average_is_outside=False, "
+    "weighted_mean=False,\n"
+    "      penalties=None, seed=0, step=0, updates=-1, averaged=-1, done=None)\n--\n\n"
     "Train on the rows x[order], in that order, `epochs` times.\n\n"
     "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
     "with an entry for each epoch: the loss summed over rows (float64, each row before\n"
@@ -65,15 +66,15 @@ const char train_doc[] = PyDoc_STR(
     "of squares of all parameters but vectors to each batch's summed loss. `augment` is\n"
     "a dict with channels, height, width, shift, rotation, scale, shear, elastic; `mixup`\n"
     "is alpha. `average` (float32, writable, as params) follows the parameters from step\n"
-    "to step. With `weighted_mean` a batch is divided by the sum of its weights, not by\n"
-    "its rows, and then counts as often as it has rows. `penalties` (float64, writable,\n"
-    "an entry for each epoch) receives the part of the loss that is l2's.\n"
-    "`seed` is that of masks; `step` counts the steps before this call, `updates` those "
-    "of\n"
-    "the optimiser, `averaged` those of the average: -1 is `step`. `done` (int64, "
-    "writable,\n"
-    "one entry) receives the number of batches done, whatever ends the call. `epoch`\n"
-    "is the number of the first epoch in messages. A loss that is not finite raises\n"
+    "to step; with `average_is_outside` the two change places for the call, and outside\n"
+    "it the net holds the average. With `weighted_mean` a batch is divided by the sum of\n"
+    "its weights, not by its rows, and then counts as often as it has rows. `penalties`\n"
+    "(float64, writable, an entry for each epoch) receives the part of the loss that is\n"
+    "l2's. `seed` is that of masks; `step` counts the steps before this call, `updates`\n"
+    "those of the optimiser, `averaged` those of the average: -1 is `step`. `done`\n"
+    "(int64, writable, one entry) receives the number of batches done, whatever ends the\n"
+    "call. `epoch` is the number of the first epoch in messages. A loss that is not finite "
+    "raises\n"
     "FloatingPointError before that batch changes the parameters; so does a parameter,\n"
     "before the first epoch and after each.");
 
@@ -234,6 +235,7 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
                             "augment",
                             "average",
                             "average_decay",
+                            "average_is_outside",
                             "weighted_mean",
                             "penalties",
                             "seed",
@@ -246,19 +248,20 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
     PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL, *done_b = NULL;
     rnn_schedule *s = &a->schedule;
     double smoothing = 0;
-    int weighted_mean = 0;
+    int weighted_mean = 0, outside = 0;
     unsigned long long seed = 0;
     long long step = 0, updates = -1, averaged = -1;
     s->epochs = a->threads = a->first_epoch = 1;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "OOOiO|$iiiOddddOOdpOKLLLO:train", names, &x_b, &y_b, &order_b,
+            args, kwds, "OOOiO|$iiiOddddOOdppOKLLLO:train", names, &x_b, &y_b, &order_b,
             &s->batch_size, &lr_b, &s->epochs, &a->threads, &a->first_epoch, &weights_b,
             &smoothing, &s->clip_norm, &s->l2, &s->mixup, &augment_b, &average_b,
-            &s->average_decay, &weighted_mean, &penalties_b, &seed, &step, &updates,
-            &averaged, &done_b))
+            &s->average_decay, &outside, &weighted_mean, &penalties_b, &seed, &step,
+            &updates, &averaged, &done_b))
         return -1;
     s->smoothing = (float)smoothing;
     s->weighted_mean = weighted_mean;
+    s->average_is_outside = outside;
     s->seed = seed;
     s->step = step;
     s->updates = updates < 0 ? step : updates;
@@ -295,15 +298,15 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         PyErr_NoMemory();
         goto done;
     }
-    if (enter(op, "train") < 0)
+    if (begin_training(SHARING(op), "train") < 0)
         goto done;
     rnn_data data = data_of(&a.x, a.y, a.weights);
-    PyThreadState *saved = PyEval_SaveThread();
+    native_work work = {PyEval_SaveThread()};
     rnn_status status =
-        rnn_net_train(NET(op), &data, &a.schedule, a.threads,
-                      (rnn_stop){signal_pending, &saved}, scores, &epoch, &batch);
-    PyEval_RestoreThread(saved);
-    leave(op);
+        rnn_net_train(NET(op), &data, &a.schedule, a.threads, stop_of(&work),
+                      &SHARING(op)->exchange, scores, &epoch, &batch);
+    end_work(&work);
+    end_training(SHARING(op));
     for (int e = 0; a.penalties != NULL && e < a.schedule.epochs; e++)
         ((double *)PyArray_DATA(a.penalties))[e] = scores[e].penalty;
     if (status == RNN_OK)

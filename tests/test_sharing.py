@@ -1,0 +1,267 @@
+"""One net in several threads: readers side by side, and beside a call that trains."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from cases import (
+    SOFTMAX,
+    Case,
+    arrays,
+    batchnorm,
+    conv2d,
+    dense,
+    flatten,
+    maxpool2d,
+    native,
+)
+from rnn_native import _core
+
+ROWS, BATCH = 96, 16
+
+KINDS = {
+    "panels": ([dense(200, "relu"), dense(10)], (300,), "sgd"),
+    "blocks": (
+        [conv2d(8, 3, "relu", padding=1), maxpool2d(), flatten(), dense(10)],
+        (1, 12, 14),
+        "sgd",
+    ),
+    "adam and running statistics": (
+        [dense(30), batchnorm(), dense(10)],
+        (40,),
+        "adam",
+    ),
+    "whole epochs in one kernel": ([dense(4, "tanh"), dense(3)], (2,), "sgd"),
+}
+
+
+class Training:
+    """A net, its data, and the weights that it has at each border of batches."""
+
+    def __init__(self, kind, epochs=3, ema=False):
+        layers, shape, optimizer = KINDS[kind]
+        case = Case(kind, layers, shape, SOFTMAX, ROWS, blank=len(shape) > 1)
+        x, y, params = arrays(case)
+        self.x, self.y = np.float32(x.reshape(ROWS, -1)), np.int32(y)
+        if kind == "panels":
+            self.x[:, ::2] = 0
+        self.order = np.arange(ROWS, dtype=np.int32)
+        self.net, twin = (native(case, params, {"type": optimizer}) for _ in range(2))
+        self.epochs, self.ema = epochs, ema
+        self.options = self._options(self.net)
+        # Tiny nets train an epoch in one kernel, where no batch has a border.
+        size = ROWS if kind.startswith("whole") and not ema else BATCH
+        self.borders, options = [twin.weights.tobytes()], self._options(twin)
+        for step in range(epochs * ROWS // size):
+            rows = self.order[step * size % ROWS :][:size]
+            twin.train(self.x, self.y, rows, BATCH, 0.01, step=step, **options)
+            self.borders.append(twin.weights.tobytes())
+
+    def _options(self, net):
+        if not self.ema:
+            return {}
+        average = {"average": net.params.copy(), "average_decay": 0.5}
+        return {**average, "average_is_outside": True}
+
+    def run(self, threads=1):
+        self.net.train(
+            *(self.x, self.y, self.order, BATCH, 0.01),
+            epochs=self.epochs,
+            threads=threads,
+            **self.options,
+        )
+
+
+def beside(work, threads=3):
+    """Run a function over and over in threads until the block ends; return what it gave."""
+    seen, errors, stop = [], [], threading.Event()
+
+    def loop():
+        try:
+            while not stop.is_set():
+                seen.append(work())
+        except Exception as error:
+            errors.append(error)
+
+    readers = [threading.Thread(target=loop) for _ in range(threads)]
+
+    class Beside:
+        def __enter__(self):
+            for reader in readers:
+                reader.start()
+            return seen
+
+        def __exit__(self, *_):
+            stop.set()
+            for reader in readers:
+                reader.join()
+            assert not errors, errors[0]
+
+    return Beside()
+
+
+@pytest.mark.parametrize("ema", [False, True], ids=["", "averaged"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_readers_see_the_weights_of_a_border(kind, ema):
+    """Never half an update, never panels that are not written back."""
+    training = Training(kind, epochs=10, ema=ema)
+    with beside(lambda: training.net.get_weights().tobytes(), threads=2) as seen:
+        training.run(threads=2)
+    assert seen and set(seen) <= set(training.borders)
+    assert training.net.weights.tobytes() == training.borders[-1]
+
+
+def test_readers_see_weights_of_the_call_under_way():
+    training = Training("panels", epochs=100)
+    with beside(lambda: training.net.get_weights().tobytes(), threads=1) as seen:
+        training.run()
+    assert set(seen) - {training.borders[0], training.borders[-1]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_is_the_same_with_readers(kind):
+    training = Training(kind, epochs=5)
+    with beside(lambda: training.net.predict(training.x[:3])):
+        training.run(threads=2)
+    assert training.net.weights.tobytes() == training.borders[-1]
+
+
+def test_predictions_beside_training_are_those_of_its_borders():
+    training = Training("blocks", epochs=8)
+    with beside(lambda: training.net.predict(training.x[:5]).tobytes(), threads=2) as seen:
+        training.run()
+    net = _core.Net(*KINDS["blocks"][:2], SOFTMAX)
+    expected = set()
+    for border in training.borders:
+        net.weights[:] = np.frombuffer(border, np.float32)
+        expected.add(net.predict(training.x[:5]).tobytes())
+    assert seen and set(seen) <= expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_readers_side_by_side_have_the_bits_of_one(kind):
+    training = Training(kind, epochs=1)
+    net, x, y = training.net, training.x, training.y
+    dout = np.ones((ROWS, net.layers[-1]["shape"][0]), np.float32)
+
+    def everything(n):
+        score = net.evaluate(x[:n], y[:n])
+        arrays = [net.predict(x[:n]), net.gradients(x[:n], y[:n])[1]]
+        arrays += net.backprop(x[:n], dout[:n])
+        return score, [array.tobytes() for array in arrays]
+
+    expected = {n: everything(n) for n in (1, 7, ROWS)}
+
+    def work():
+        return all(everything(n) == expected[n] for n in (7, 1, ROWS))
+
+    with beside(work, threads=5) as seen:
+        time.sleep(0.2)
+    assert seen and all(seen)
+
+
+def test_a_net_that_is_trained_is_not_trained_twice():
+    training = Training("panels", epochs=1)
+    training.epochs = 1000
+    thread = threading.Thread(target=training.run)
+    thread.start()
+    time.sleep(0.02)
+    assert thread.is_alive(), "the training is over before anything can be tried"
+    with pytest.raises(RuntimeError, match="^train: this net is in training in another"):
+        training.run()
+    with pytest.raises(RuntimeError, match="^set_weights: this net is in training"):
+        training.net.set_weights(training.net.get_weights())
+    training.net.predict(training.x[:1])
+    thread.join()
+
+
+def test_weights_are_replaced_at_once():
+    net = _core.Net([dense(200, "relu"), dense(10)], (300,), SOFTMAX)
+    ones, twos = (np.full_like(net.weights, value) for value in (1, 2))
+    net.set_weights(ones)
+    values = {ones.tobytes(), twos.tobytes()}
+    with beside(lambda: net.get_weights().tobytes() in values) as seen:
+        for _ in range(200):
+            net.set_weights(twos)
+            net.set_weights(ones)
+    assert all(seen)
+    with pytest.raises(ValueError, match="weights must be a C-contiguous float32"):
+        net.set_weights(ones[1:])
+
+
+def test_an_average_is_outside_the_call_when_asked():
+    training = Training("adam and running statistics", epochs=1)
+    net, average = training.net, training.net.params.copy()
+    arguments = training.x, training.y, training.order, BATCH, 0.01
+    net.train(*arguments, average=average, average_decay=0.9)
+    live, shown = net.params.copy(), average.copy()
+    other = Training("adam and running statistics", epochs=1).net
+    outside = other.params.copy()
+    other.train(*arguments, average=outside, average_decay=0.9, average_is_outside=True)
+    np.testing.assert_array_equal(other.params, shown)
+    np.testing.assert_array_equal(outside, live)
+
+
+IN_A_HANDLER = """
+import os, signal, sys
+import rnn_native._runtime
+sys.path.insert(0, {tests!r})
+from test_sharing import Training
+training = Training("panels", epochs=1)
+training.epochs = 1000
+seen = []
+def handler(*_):
+    {work}
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+{main}
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert seen
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "main"),
+    [
+        ("seen.append(training.net.predict(training.x[:2]))", "training.run()"),
+        (
+            "\n    try: training.run()\n    except RuntimeError as e: seen.append(str(e))",
+            "while not seen: training.net.predict(training.x.repeat(500, 0))",
+        ),
+    ],
+    ids=["predicts while it trains", "trains while it predicts"],
+)
+def test_a_signal_handler_does_not_wait_for_its_own_thread(work, main):
+    code = IN_A_HANDLER.format(tests=os.path.dirname(__file__), work=work, main=main)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_of_fork_is_told_that_weights_are_torn():
+    training = Training("panels", epochs=1)
+    training.epochs = 1000
+    thread = threading.Thread(target=training.run)
+    thread.start()
+    time.sleep(0.02)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        code = 1
+        try:
+            training.net.predict(training.x)
+        except RuntimeError as error:
+            training.net.set_weights(np.zeros_like(training.net.weights))
+            training.net.predict(training.x)
+            training.epochs = 1
+            training.run()
+            code = 0 if "forked while the net was trained" in str(error) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
