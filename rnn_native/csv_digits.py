@@ -39,6 +39,7 @@ class _Layout(NamedTuple):
     columns: int
     label: int | None
     pixels: "slice | NDArray[np.intp]"
+    is_guess: bool = False  # whether the place of the label is taken for granted
 
     @property
     def most(self) -> Bytes:
@@ -49,7 +50,9 @@ class _Layout(NamedTuple):
         return values
 
 
-def load_csv(path: AnyPath, *, side: int = 28) -> tuple[Bytes, Bytes | None]:
+def load_csv(
+    path: AnyPath, *, side: int = 28, label: str | None = None
+) -> tuple[Bytes, Bytes | None]:
     """Read images, and labels if there are any, from a CSV file.
 
     Parameters
@@ -61,6 +64,9 @@ def load_csv(path: AnyPath, *, side: int = 28) -> tuple[Bytes, Bytes | None]:
         first of 785 columns, and 784 columns have no label.
     side : int, default 28
         Rows and columns of an image.
+    label : {"first", "last"}, optional
+        Where the label stands in a file without a header. When left out it is the first
+        column, and a file whose columns speak against that is refused.
 
     Returns
     -------
@@ -73,13 +79,18 @@ def load_csv(path: AnyPath, *, side: int = 28) -> tuple[Bytes, Bytes | None]:
     OSError
         If there is no such file, it is not a regular one, or reading fails.
     FormatError
-        If the file is broken; the message names line and column, both from 1.
+        If the file is broken; the message names line and column, both from 1. Also if
+        there is no header and the last column looks more like labels than the first does.
+    ValueError
+        If `label` is something else.
 
     Notes
     -----
     Values are whole numbers, 0 to 255 (labels 0 to 9). Quotes and spaces around them, a
     sign and a fraction of zeros ("1.0") are understood. Only the end may have empty lines.
     """
+    if label not in (None, "first", "last"):
+        raise ValueError(f"label: expected 'first', 'last' or None, got {label!r}")
     name = _plain(path)
     regular_file_size(path)
     layout: _Layout | None = None
@@ -88,7 +99,7 @@ def load_csv(path: AnyPath, *, side: int = 28) -> tuple[Bytes, Bytes | None]:
     with errors_named(path), Path(path).open("rb") as file:
         for line, block in _without_final_blanks(_blocks(file, name), name):
             if layout is None:
-                layout, is_header = _read_layout(block, side, name)
+                layout, is_header = _read_layout(block, side, name, label)
                 if is_header:
                     line, block = line + 1, block[block.index(b"\n") + 1 :]
             if not block:
@@ -103,7 +114,31 @@ def load_csv(path: AnyPath, *, side: int = 28) -> tuple[Bytes, Bytes | None]:
         found = "the file is empty" if layout is None else "there is only a header"
         raise FormatError(f"{name}: expected rows of pixels, but {found}")
     joined = np.concatenate(images).reshape(-1, side, side)
-    return joined, np.concatenate(labels) if labels else None
+    if not labels:
+        return joined, None
+    column = np.concatenate(labels)
+    if layout.is_guess:
+        _check_guess(column, joined[:, -1, -1], name)
+    return joined, column
+
+
+def _check_guess(first: Bytes, last: Bytes, name: str) -> None:
+    """Refuse labels of a first column that the last column has a better claim to be.
+
+    Of images the outermost pixels are mostly 0, so a column of labels has more values.
+    """
+    kinds, kinds_last = len(np.unique(first)), len(np.unique(last))
+    fits = last.max() < CLASSES
+    if fits and kinds_last > kinds:
+        reason = f"the last column has {kinds_last} values in 0..{CLASSES - 1}, the first {kinds}"
+    elif fits and len(first) > 1 and not first.any():
+        reason = f"all {len(first)} values of the first column are 0"
+    else:
+        return
+    raise FormatError(
+        f"{name}: without a header the first column is the label, but {reason}; add a header, or "
+        "say where the label is (label first or last)"
+    )
 
 
 def write_submission(path: AnyPath, labels: ArrayLike) -> None:
@@ -193,7 +228,9 @@ def _empty_line(name: str, line: int) -> FormatError:
 # ---- columns ----
 
 
-def _read_layout(block: bytes, side: int, name: str) -> tuple[_Layout, bool]:
+def _read_layout(
+    block: bytes, side: int, name: str, label: str | None
+) -> tuple[_Layout, bool]:
     """Return the layout that the first line shows, and whether that line is a header."""
     first = block[: block.index(b"\n")]
     if not first:
@@ -202,8 +239,15 @@ def _read_layout(block: bytes, side: int, name: str) -> tuple[_Layout, bool]:
     pixels = side * side
     if any(_LETTER.search(field) for field in fields):
         return _layout_of_names(fields, side, name), True
+    if fields == [str(number) for number in range(len(fields))]:
+        raise FormatError(
+            f"{name}:1: the line numbers the columns; expected names, label and pixel0 to "
+            f"pixel{pixels - 1}, or no header"
+        )
+    if len(fields) == pixels + 1 and label == "last":
+        return _Layout(pixels + 1, pixels, slice(None, pixels)), False
     if len(fields) == pixels + 1:
-        return _Layout(pixels + 1, 0, slice(1, None)), False
+        return _Layout(pixels + 1, 0, slice(1, None), label is None), False
     if len(fields) == pixels:
         return _Layout(pixels, None, slice(None)), False
     raise FormatError(
@@ -311,9 +355,10 @@ def _parse_row(raw: bytes, layout: _Layout, line: int, name: str) -> bytes:
             for column, field in enumerate(fields, 1)
         ]
     if layout.label is not None and values[layout.label] >= CLASSES:
+        hint = "; without a header the label is expected first" if layout.is_guess else ""
         raise FormatError(
             f"{name}:{line}: column {layout.label + 1}: label "
-            f"{_shortened(fields[layout.label])} is outside 0..{CLASSES - 1}"
+            f"{_shortened(fields[layout.label])} is outside 0..{CLASSES - 1}{hint}"
         )
     return bytes(values)
 

@@ -102,6 +102,7 @@ def run(
     skip_training: bool = False,
     test_rate: float = 20,
     input_model: AnyPath | None = None,
+    label: str | None = None,
     seed: int = 1,
     lr: float = 0.1,
     batch_size: int = 64,
@@ -134,6 +135,8 @@ def run(
     input_model : path, optional
         Folder of arrays, folder of a run, or any model file. It is trained further unless
         training is skipped.
+    label : {"first", "last"}, optional
+        Where the label stands in files without a header; see `csv_digits.load_csv`.
     seed : int in [0, 2**64)
         Of the split, the initial weights and the shuffles. Equal seeds split equally, so a
         later call with `skip_training` evaluates the rows that training did not see.
@@ -154,7 +157,8 @@ def run(
         If an argument is out of range, arguments contradict each other, or the model is not
         one for 784 pixels and ten classes.
     FormatError
-        If a file is broken. Nothing has been written then.
+        If a file is broken, or all its labels are equal and a model should learn from them.
+        Nothing has been written then.
     FileExistsError
         If `output` holds a model that training would replace, and `overwrite` is not set.
     OSError
@@ -175,9 +179,9 @@ def run(
     rng = Xorshift(seed)
     given = _given_model(input_model, hidden, skip_training)
     model = given if given is not None else _new_model(hidden, rng)
-    images, labels = _read_training_rows(plan)
+    images, labels = _read_training_rows(plan, label)
     parts = _split(len(labels), plan, seed)
-    unlabelled = load_csv(plan.test_csv)[0] if plan.test_csv is not None else None
+    unlabelled = None if plan.test_csv is None else load_csv(plan.test_csv, label=label)[0]
     folder = _prepare_output(model, output, plan, overwrite)
     history = None
     if plan.trains:
@@ -279,14 +283,19 @@ def _new_model(hidden: Sequence[int] | None, rng: Xorshift) -> Network:
 # ---- rows ----
 
 
-def _read_training_rows(plan: _Plan) -> "tuple[Bytes, Bytes]":
+def _read_training_rows(plan: _Plan, label: str | None) -> "tuple[Bytes, Bytes]":
     """Return images and labels of train.csv; none when they are not needed."""
     if plan.train_csv is None:
         return np.empty((0, 28, 28), np.uint8), np.empty(0, np.uint8)
-    images, labels = load_csv(plan.train_csv)
+    images, labels = load_csv(plan.train_csv, label=label)
     if labels is None:
         raise FormatError(
             f"{shown(plan.train_csv)}: no label column; training and evaluation need one"
+        )
+    if plan.trains and len(labels) > 1 and (labels == labels[0]).all():
+        raise FormatError(
+            f"{shown(plan.train_csv)}: all {len(labels)} labels are {labels[0]}; training needs "
+            "two classes or more: see that the label column is the right one"
         )
     return images, labels
 

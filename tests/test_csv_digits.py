@@ -353,3 +353,64 @@ def test_speed_of_a_file_of_kaggles_size(put):
     images, _ = load_csv(path)
     assert time.perf_counter() - start < 5
     assert len(images) == 42_000
+
+
+# ---- where the label stands ----
+
+LAST = b"0,1,22,255,7\n9,99,100,0,0\n"
+
+
+def test_a_label_that_comes_last_is_read_when_it_is_said(put):
+    images, labels = load_csv(put(LAST), side=2, label="last")
+    assert images.tolist() == IMAGES
+    assert labels.tolist() == [7, 0]
+    assert images.flags.c_contiguous
+    with pytest.raises(ValueError, match="^label: expected 'first', 'last' or None, got 4"):
+        load_csv(put(LAST), side=2, label=4)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        # The first pixel is 0 in every image, as in MNIST.
+        (b"0,1,22,255,7\n0,99,100,0,1\n", "last column has 2 values in 0..9, the first 1"),
+        # It is not, but labels have more values.
+        (
+            b"0,1,2,5,7\n1,9,1,0,1\n0,9,1,0,4\n",
+            "last column has 3 values in 0..9, the first 2",
+        ),
+        # All labels are 0, wherever they stand.
+        (b"0,1,22,255,0\n0,99,100,0,0\n", "all 2 values of the first column are 0"),
+        # The first pixel is no label: "column 1: label '90'".
+        (b"90,1,22,255,7\n0,99,100,0,1\n", "label '90' is outside 0..9; without a header"),
+        (b"0,1,2,3,4\n7,0,1,22,255\n", "the line numbers the columns"),
+        (b"0,1,2,3\n7,0,1,22\n", "the line numbers the columns"),
+    ],
+)
+def test_labels_that_cannot_be_are_noticed(put, content, words):
+    assert_refused(put(content), words, side=2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"7,0,1,22,0\n0,9,99,100,0\n",  # the last pixel is 0
+        b"7,0,1,22,3\n0,9,99,100,3\n",
+        b"7,0,1,22,3\n",  # a single row
+        b"0,0,1,22,3\n",
+        b"3,0,1,22,0\n3,9,99,100,0\n",  # all labels are 3: no pixel is 3 in a corner of all
+    ],
+)
+def test_labels_that_may_be_first_are(put, content):
+    _, labels = load_csv(put(content), side=2)
+    assert labels.tolist() == [int(line[:1]) for line in content.splitlines()]
+
+
+def test_a_header_says_where_the_label_is(put):
+    same = b"label,pixel0,pixel1,pixel2,pixel3\n0,1,22,255,7\n0,99,100,0,1\n"
+    assert load_csv(put(same), side=2)[1].tolist() == [0, 0]
+    last = b"pixel0,pixel1,pixel2,pixel3,label\n" + LAST
+    assert load_csv(put(last), side=2)[1].tolist() == [7, 0]
+    assert (
+        load_csv(put(b"0,1,22,255,7\n0,99,100,0,1\n"), side=2, label="first")[1].sum() == 0
+    )

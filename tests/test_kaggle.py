@@ -291,3 +291,30 @@ def test_real_mnist(mnist, tmp_path):
     assert result.report.accuracy > 0.92
     assert np.mean(result.predictions == y_test[:2000]) > 0.92
     np.testing.assert_array_equal(load_csv(tmp_path / "test.csv")[0], x_test[:2000])
+
+
+def test_labels_that_come_last_are_not_taken_for_pixels(digits, tmp_path):
+    (x, y), _ = digits
+    rows = np.column_stack([x.reshape(len(x), -1), y])
+    np.savetxt(tmp_path / "train.csv", rows, "%d", ",")
+    with pytest.raises(
+        FormatError, match="the last column has 10 values in 0..9, the first 1"
+    ):
+        kaggle.run(tmp_path, output=tmp_path / "out", verbose=0)
+    assert not (tmp_path / "out").exists()
+    result = kaggle.run(
+        tmp_path, output=tmp_path / "out", label="last", iterations=8, verbose=0, **RATE
+    )
+    assert result.report.accuracy > 0.7
+
+
+def test_one_class_is_nothing_to_learn_from(digits, tmp_path):
+    (x, _), _ = digits
+    write_csv(tmp_path / "train.csv", x[:50], np.full(50, 3))
+    with pytest.raises(
+        FormatError, match="all 50 labels are 3; training needs two classes"
+    ):
+        kaggle.run(tmp_path, output=tmp_path / "out", verbose=0)
+    assert not (tmp_path / "out").exists()
+    seen = kaggle.run(tmp_path, output=tmp_path / "out", skip_training=True, verbose=0)
+    assert seen.report is not None

@@ -55,6 +55,10 @@ def add_commands(commands: Any) -> None:
         "--input-model", "--input_model", type=Path, metavar="DIR",
         help="a model to begin with: folder of npy arrays, of a run, or a model file",
     )  # fmt: skip
+    parser.add_argument(
+        "--label", choices=("first", "last"),
+        help="where the label stands in CSV files without a header (first)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=arguments.SEED, default=1, metavar="N")
     parser.add_argument("--lr", type=arguments.RATE, default=0.1, metavar="RATE")
     parser.add_argument("--batch-size", type=arguments.COUNT, default=64, metavar="N")
@@ -78,6 +82,7 @@ def kaggle(args: argparse.Namespace) -> int:
             skip_training=args.skip_training,
             test_rate=args.test_rate,
             input_model=args.input_model,
+            label=args.label,
             seed=args.seed,
             lr=args.lr,
             batch_size=args.batch_size,
