@@ -49,6 +49,9 @@ class History:
         what a callback said.
     best_by : str
         The column that tells the best epoch; `go_by` sets it.
+    call_begin : int
+        Index of the first row of the latest call of `fit`. Above 0 when a history spans
+        several calls; a resumed run is one call.
     """
 
     def __init__(self, rows: list[EpochRow] | None = None) -> None:
@@ -58,6 +61,7 @@ class History:
         self.best_by = "val_loss"
         self._sign = -1
         self._best: int | None = None
+        self.call_begin = 0
         for row in rows or []:
             self.append(row)
 
@@ -83,6 +87,18 @@ class History:
         value = getattr(self.rows[index], self.best_by)
         return math.nan if value is None else self._sign * float(value)
 
+    def begin_call(self) -> None:
+        """Let the next row be the first one of another call of `fit`.
+
+        `best_epoch` and callbacks consider only the rows of the latest call.
+        """
+        self.call_begin, self._best = len(self.rows), None
+
+    @property
+    def call_rows(self) -> list[EpochRow]:
+        """Rows of the latest call of `fit`, those from before a resume included."""
+        return self.rows[self.call_begin :]
+
     def go_by(self, column: str, greatest: bool) -> None:
         """Let `best_epoch` mean the greatest, or the least, value of a column.
 
@@ -94,7 +110,7 @@ class History:
         """
         self.best_by, self._sign = column, 1 if greatest else -1
         self._best = None
-        for index in range(len(self.rows)):
+        for index in range(self.call_begin, len(self.rows)):
             self._see(index)
 
     @property
@@ -109,7 +125,8 @@ class History:
     def best_epoch(self) -> int | None:
         """Return the index of the best row (the first of equals), None when none tells.
 
-        That is the one with the least validation loss, unless `go_by` said otherwise.
+        That is the one with the least validation loss, unless `go_by` said otherwise, among
+        the rows of the latest call.
         """
         return self._best
 

@@ -409,7 +409,8 @@ class Run:
             return schedule.rates(len(rows), self.steps, losses)
         if self._rate is not None:
             return self._rate
-        return rows[-1].learning_rate if rows else self.recipe.lr
+        earlier = self.history.call_rows
+        return earlier[-1].learning_rate if earlier else self.recipe.lr
 
     def train_epoch(self, callbacks: Sequence[Callback] = ()) -> EpochRow:
         """Train one epoch, validate, and return its row.

@@ -2,14 +2,17 @@
 
 import csv
 import struct
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
-from scripted import fit_scripted, rows_of
+from scripted import ScriptedRun, fit_scripted, rows_of
 
 import rnn_native as rn
+from rnn_native import training
 from rnn_native.callbacks import CSVLogger, ModelCheckpoint, TensorBoard
+from rnn_native.cli import main
 
 
 @pytest.fixture
@@ -177,12 +180,12 @@ def test_appending_keeps_what_is_there(tmp_path):
     for _ in range(2):
         fit_scripted("val_loss", [3, 2], lambda: CSVLogger(path, append=True))
     with path.open("a") as file:
-        file.write("2,0.5")  # a writer was killed
+        file.write("4,0.5")  # a writer was killed
     fit_scripted("val_loss", [1], lambda: CSVLogger(path, append=True))
     lines = path.read_text().splitlines()
     assert lines[0] == KERAS_HEADER
-    assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "0", "1", "2", "0"]
-    assert lines[5] == "2,0.5"
+    assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "2", "3", "4"]
+    assert rn.read_log(path).history["val_loss"] == [3, 2, 3, 2, 1]
     before = path.read_text()
     with pytest.raises(
         ValueError, match=r"training.csv': has the columns '.*, this run has"
@@ -191,6 +194,40 @@ def test_appending_keeps_what_is_there(tmp_path):
     assert path.read_text() == before
     fit_scripted("val_loss", [1], lambda: CSVLogger(path))
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_an_appended_table_of_two_fits_is_read_and_drawn(tmp_path, digits):
+    (x, y), _ = digits
+    path = tmp_path / "training.csv"
+    net = rn.Network([rn.Dense(10)], (784,))
+    losses = []
+    for epochs in (2, 1, 3):
+        log = CSVLogger(path, append=True)
+        losses += net.fit(x, y, epochs=epochs, callbacks=log, verbose=0).history["loss"]
+    history = rn.read_log(path)
+    assert history.epoch == [0, 1, 2, 3, 4, 5]
+    assert history.history["loss"] == losses
+    assert main(["plot", str(path), "--out", str(tmp_path / "a.png")]) == 0
+
+
+def test_a_resumed_run_continues_after_its_own_last_row(tmp_path):
+    """Not after rows of epochs that were not saved; other runs before it stay."""
+    path = tmp_path / "training.csv"
+    fit_scripted("val_loss", [9, 8], lambda: CSVLogger(path, append=True))
+    fit_scripted("val_loss", [3, 2, 1], lambda: CSVLogger(path, append=True))
+    done = rows_of("val_loss", [3, 2])
+    done = [replace(row, learning_rate=1.0) for row in done]
+    run = ScriptedRun(rows_of("val_loss", [3, 2, 1.5]), 1.0, done)
+    training.fit(run, CSVLogger(path, append=True), verbose=0)
+    assert rn.read_log(path).history["val_loss"] == [9, 8, 3, 2, 1.5]
+    assert rn.read_log(path).epoch == [0, 1, 2, 3, 4]
+
+
+def test_a_table_whose_epochs_are_none_is_refused(tmp_path):
+    path = tmp_path / "training.csv"
+    path.write_text(f"{KERAS_HEADER}\nx,1,1,1,1,1,1\n")
+    with pytest.raises(ValueError, match="expected the number of an epoch, got 'x'"):
+        fit_scripted("val_loss", [1], lambda: CSVLogger(path, append=True))
 
 
 def test_appending_to_an_empty_file_writes_the_header(tmp_path):

@@ -28,8 +28,10 @@ class Callback:
 
     Notes
     -----
-    What a callback knows of past epochs it works out from `run.history` in
-    `on_train_begin`; so a resumed run goes on as an uninterrupted one.
+    What a callback knows of past epochs it works out from `run.history.call_rows` in
+    `on_train_begin`: so a resumed run continues as an uninterrupted one, and a further call
+    of `fit` begins anew. Epochs count from 0 in a history, whose first epoch of this call is
+    number `run.history.call_begin`.
     """
 
     run: "Run"

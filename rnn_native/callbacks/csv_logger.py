@@ -23,8 +23,9 @@ class CSVLogger(Callback):
     separator : str
         One character.
     append : bool
-        Keep the rows that are in the file; the header is written once. False starts the file
-        anew, with the rows of the epochs that a resumed run has behind it.
+        Keep the rows that are in the file, and count epochs on from its last one; the header
+        is written once. A resumed run continues after the row of its own last epoch. False
+        starts the file anew, with the rows of the epochs that a resumed run has behind it.
 
     Raises
     ------
@@ -49,30 +50,47 @@ class CSVLogger(Callback):
         names = [name for name in COLUMNS if validated or not name.startswith("val_")]
         self._columns = ["epoch", *sorted(names)]
         header = self._line(self._columns)
+        self._shift = 0
         if self.append and self.filename.exists():
-            self._append(self._gap(header))
+            self._continue(header)
             return
         rows = map(self._row, self.run.history.epoch, map(asdict, self.run.history))
         atomic_write(self.filename, "".join([header, *rows]).encode())
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Append the epoch's row."""
-        self._append(self._row(epoch, logs))
+        self._append(self._row(epoch + self._shift, logs))
 
-    def _gap(self, header: str) -> str:
-        """Return what must come between the rows in the file and new ones."""
+    def _continue(self, header: str) -> None:
+        """Make the file end where this run begins, and let epochs count on from there."""
         with errors_named(self.filename):
             text = self.filename.read_bytes().decode(errors="replace")
-        if not text:
-            return header
-        found = text.splitlines()[0]
-        if found != header.rstrip():
+        # A writer that was killed may have left part of a line.
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        if lines and lines[0] != header.rstrip():
             raise ValueError(
-                f"{shown(self.filename)}: has the columns {found[:80]!r}, this run has "
+                f"{shown(self.filename)}: has the columns {lines[0][:80]!r}, this run has "
                 f"{header.rstrip()!r}; choose another file or append=False"
             )
-        # A writer that was killed may have left part of a line.
-        return "" if text.endswith("\n") else "\n"
+        rows = lines[1:]
+        history = self.run.history
+        if history.call_rows:
+            last = self._row(0, asdict(history.rows[-1])).rstrip()
+            rows = rows[: _after_last(rows, last.partition(self.separator)[2])]
+        if rows:
+            self._shift = self._epoch_of(rows[-1]) + 1 - len(history)
+        whole = "".join(f"{line}\n" for line in [header.rstrip(), *rows])
+        if whole != text:
+            atomic_write(self.filename, whole.encode())
+
+    def _epoch_of(self, line: str) -> int:
+        number = line.partition(self.separator)[0]
+        if not number.isdecimal():
+            raise ValueError(
+                f"{shown(self.filename)}: expected the number of an epoch, got "
+                f"{number[:24]!r}; choose another file or append=False"
+            )
+        return int(number)
 
     def _append(self, text: str) -> None:
         with errors_named(self.filename), self.filename.open("a", newline="") as file:
@@ -85,3 +103,11 @@ class CSVLogger(Callback):
         text = io.StringIO()
         csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(values)
         return text.getvalue()
+
+
+def _after_last(rows: list[str], values: str) -> int:
+    """Return the index behind the last row with these values, or behind all rows."""
+    for end in range(len(rows), 0, -1):
+        if rows[end - 1].endswith(values):
+            return end
+    return len(rows)

@@ -1,7 +1,10 @@
 """Stopping when nothing improves any more."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rnn_native.callbacks.base import Callback, Logs, say
-from rnn_native.callbacks.monitor import Monitor, check_count
+from rnn_native.callbacks.monitor import Monitor, check_count, check_number
 
 
 class EarlyStopping(Callback):
@@ -26,13 +29,25 @@ class EarlyStopping(Callback):
         True, unlike Keras: the model is left with the weights of the epoch that had the best
         value of all (of `monitor`, without `min_delta`). False: with the last ones.
     start_from_epoch : int of at least 0
-        Epochs before this one, counted from 0, are not looked at.
+        Epochs before this one, counted from 0 in this call of `fit`, are not looked at.
+
+    Attributes
+    ----------
+    stopped_epoch : int
+        Number of the epoch after which it stopped the run; 0 when it has not.
+    best : float
+        The best value, by `min_delta`.
+    best_epoch : int
+        Number of the epoch that had the best value of all; 0 when none had any.
+    best_weights : ndarray of float32 or None
+        After training: what the model's `weights` were restored to, if they were.
 
     Notes
     -----
     The count is made anew from the history when training begins, so a resumed run stops
-    where an uninterrupted one does. NaN is no improvement. `train_mlp` and its like bring
-    their own, with the `patience` and `min_delta` of the recipe.
+    where an uninterrupted one does; each call of `fit` counts anew. NaN is no improvement.
+    `train_mlp` and its like bring their own, with the `patience` and `min_delta` of the
+    recipe.
     """
 
     def __init__(
@@ -48,9 +63,10 @@ class EarlyStopping(Callback):
     ) -> None:
         self.monitor = monitor
         self._monitor = Monitor(monitor, mode, min_delta)
+        self._any_gain = Monitor(monitor, mode)
         self.patience = check_count("patience", patience)
         self.verbose = verbose
-        self.baseline = baseline
+        self.baseline = None if baseline is None else check_number("baseline", baseline)
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = check_count("start_from_epoch", start_from_epoch)
 
@@ -63,10 +79,12 @@ class EarlyStopping(Callback):
         elif (goal.name, goal.is_greatest) != ("val_loss", False):
             # That is the rule; to set it again would undo what another callback set.
             self.run.history.go_by(goal.name, goal.is_greatest)
-        self.best = goal.worst
-        self.wait = 0
+        self.best = self._best_of_all = goal.worst
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best_weights: NDArray[np.float32] | None = None
         self._since: int | None = None
-        for epoch, row in enumerate(self.run.history):
+        history = self.run.history
+        for epoch, row in enumerate(history.call_rows, history.call_begin):
             self._see(epoch, getattr(row, self.monitor))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -74,9 +92,16 @@ class EarlyStopping(Callback):
         if self._see(epoch, logs[self.monitor]):
             say(self.verbose, epoch, "early stopping")
 
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Keep the weights that the model was left with, if they are the best ones."""
+        if not self.run.keeps_last:
+            self.best_weights = self.run.best_weights
+
     def _see(self, epoch: int, value: float) -> bool:
         """Count an epoch; return whether it is the one to stop after."""
-        if epoch < self.start_from_epoch:
+        if self._any_gain.is_better(value, self._best_of_all):
+            self._best_of_all, self.best_epoch = value, epoch
+        if epoch - self.run.history.call_begin < self.start_from_epoch:
             return False
         self.wait += 1
         if self._monitor.is_better(value, self.best):
@@ -86,6 +111,7 @@ class EarlyStopping(Callback):
             return False
         if self.wait < self.patience:
             return False
+        self.stopped_epoch = epoch
         self.run.stop("early stopping")
         self.run.stop_detail = self._why()
         return True

@@ -3,7 +3,12 @@
 from collections.abc import Callable
 
 from rnn_native.callbacks.base import Callback, Logs, say
-from rnn_native.callbacks.monitor import Monitor, check_count, check_not_negative
+from rnn_native.callbacks.monitor import (
+    Monitor,
+    check_count,
+    check_not_negative,
+    check_number,
+)
 
 
 class LearningRateScheduler(Callback):
@@ -57,9 +62,9 @@ class ReduceLROnPlateau(Callback):
 
     Notes
     -----
-    The state is worked out anew from the history when training begins, so a resumed run goes
-    on as an uninterrupted one. NaN is no improvement. `schedules.Plateau` is the same idea
-    as a schedule, in PyTorch's way of counting.
+    The state is worked out anew from the history when training begins, so a resumed run
+    continues as an uninterrupted one; each call of `fit` begins anew. NaN is no improvement.
+    `schedules.Plateau` is the same idea as a schedule, in PyTorch's way of counting.
     """
 
     def __init__(
@@ -73,10 +78,10 @@ class ReduceLROnPlateau(Callback):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
+        self.monitor = monitor
+        self.factor = check_number("factor", factor)
         if not 0 < factor < 1:
             raise ValueError(f"factor: expected a number in (0, 1), got {factor!r}")
-        self.monitor = monitor
-        self.factor = factor
         self.patience = check_count("patience", patience)
         self.verbose = verbose
         self.cooldown = check_count("cooldown", cooldown)
@@ -89,7 +94,7 @@ class ReduceLROnPlateau(Callback):
         self.best = self._monitor.worst
         self.wait = self._cooling = 0
         lowered = None
-        for row in self.run.history:
+        for row in self.run.history.call_rows:
             lowered = self._lowered(getattr(row, self.monitor), row.learning_rate)
         # Set it in any case: a schedule is refused now, not when the rate first changes.
         self.run.learning_rate = self.run.learning_rate if lowered is None else lowered

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rnn_native import checkpoint, run_folder
 from rnn_native.callbacks.base import Callback, Logs, say
-from rnn_native.callbacks.monitor import COLUMNS, Monitor
+from rnn_native.callbacks.monitor import COLUMNS, Monitor, check_number
 from rnn_native.files import AnyPath, shown
 
 
@@ -23,7 +23,8 @@ class ModelCheckpoint(Callback):
     verbose : int
         Above 0 prints a line for each file.
     save_best_only : bool
-        Write only when the monitored value is better than in all epochs before.
+        Write only when the monitored value is better than in all epochs before of this call
+        of `fit`.
     initial_value_threshold : float, optional
         The first file, too, must be better than this.
 
@@ -55,7 +56,10 @@ class ModelCheckpoint(Callback):
         self.monitor = monitor
         self.verbose = verbose
         self.save_best_only = save_best_only
-        self.initial_value_threshold = initial_value_threshold
+        start = initial_value_threshold
+        self.initial_value_threshold = (
+            None if start is None else check_number("initial_value_threshold", start)
+        )
         self._monitor = Monitor(monitor, mode)
         self._places = _places(self.filepath)
 
@@ -71,7 +75,7 @@ class ModelCheckpoint(Callback):
         self.best = self._monitor.worst if start is None else start
         if self.save_best_only:
             self._monitor.require(self.run, name)
-            for row in self.run.history:
+            for row in self.run.history.call_rows:
                 self._is_best(getattr(row, self.monitor))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

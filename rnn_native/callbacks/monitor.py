@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rnn_native.history import EpochRow
 
 if TYPE_CHECKING:
@@ -70,13 +72,23 @@ class Monitor:
 
 def check_count(name: str, value: object, least: int = 0) -> int:
     """Return an integer of at least `least`, or raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
-    return value
+    return int(value)
 
 
-def check_not_negative(name: str, value: float) -> float:
-    """Return a finite number of at least 0, or raise ValueError."""
-    if not 0 <= value < math.inf:
+def check_number(name: str, value: object) -> float:
+    """Return a number, or raise TypeError."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(value)
+
+
+def check_not_negative(name: str, value: object) -> float:
+    """Return a finite number of at least 0, or raise TypeError or ValueError."""
+    number = check_number(name, value)
+    if not 0 <= number < math.inf:
         raise ValueError(f"{name}: expected a number of at least 0, got {value!r}")
-    return value
+    return number
