@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native import schedules
+from rnn_native import interrupts, schedules
 from rnn_native._runtime import resolve_threads
 from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
-from rnn_native.callbacks.base import as_list, call, wants_batches
+from rnn_native.callbacks.base import as_list, call, check_hooks, wants_batches
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
 from rnn_native.optimizers import as_settings
@@ -292,6 +292,8 @@ class Run:
         What the line that tells of the end adds to the reason.
     keeps_last : bool
         Whether the run ends with its last weights instead of the best ones.
+    callbacks : sequence of Callback
+        Of the `fit` under way.
     """
 
     def __init__(
@@ -312,6 +314,7 @@ class Run:
         self.best_weights: NDArray[np.float32] | None = None
         self._augment = self._augmentation()
         self.keeps_last = False
+        self.callbacks: Sequence[Callback] = ()
         self.stop_reason: str | None = None
         self.stop_detail = ""
         self._data_digest: str | None = None
@@ -436,13 +439,17 @@ class Run:
         )
         if data.val_x is None or data.val_y is None:
             return row
+        for callback in self.callbacks:
+            call(callback.on_test_begin, {})
         val_loss, val_hits = self.model._net.evaluate(
             data.val_x, data.val_y, threads=self.threads
         )
         n = len(data.val_x)
-        return EpochRow(
-            **{**asdict(row), "val_loss": val_loss / n, "val_accuracy": val_hits / n}
-        )
+        values = {"loss": val_loss / n, "accuracy": val_hits / n}
+        for callback in self.callbacks:
+            call(callback.on_test_end, dict(values))
+        held_out = {f"val_{name}": value for name, value in values.items()}
+        return EpochRow(**{**asdict(row), **held_out})
 
     def train_rows(
         self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
@@ -543,7 +550,8 @@ def fit(
     Returns
     -------
     History
-        `stop_reason` is "interrupted" after Ctrl-C, which also gives a warning.
+        `stop_reason` is "interrupted" after Ctrl-C, which also gives a warning; the rest of
+        the program continues.
 
     Raises
     ------
@@ -551,9 +559,17 @@ def fit(
         If the loss is not finite and no `TerminateOnNaN` is among the callbacks.
     OSError
         From callbacks that write files.
+    TypeError
+        If a callback has a hook of Keras' that is never called here.
+    KeyboardInterrupt
+        If Ctrl-C ended another call of `fit` less than 3 seconds ago: so it ends a loop, too.
+        The model has its best weights all the same.
     """
     # Progress comes last: what it tells has then been saved.
     callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
+    for callback in callbacks:
+        check_hooks(callback)
+    run.callbacks = callbacks
     params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
     run.model.stop_training = False
     if run.model.input_dtype is None:
@@ -572,12 +588,18 @@ def fit(
         run.stop(str(error))
     except KeyboardInterrupt:
         run.stop_reason = "interrupted"
+        if interrupts.is_repeated():
+            raise
     finally:
         run.history.stop_reason = run.stop_reason or "epochs"
         run.restore_best()
         begun.close()
     if run.stop_reason == "interrupted":
-        warnings.warn("training interrupted by user; best weights kept", stacklevel=2)
+        warnings.warn(
+            "training interrupted by user; best weights kept. Ctrl-C again within "
+            f"{interrupts.SECONDS:g} seconds raises KeyboardInterrupt, to end a loop",
+            stacklevel=2,
+        )
     return run.history
 
 

@@ -4,10 +4,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_native import _core, _runtime
+from rnn_native import _core, _runtime, interrupts
 
 # Tests use the core directly; this is what opens its BLAS.
 assert _runtime.config()["blas_path"]
+
+
+@pytest.fixture(autouse=True)
+def no_interrupt_before():
+    """Let no test's Ctrl-C be a repeated one because of another test's."""
+    interrupts._last = None
 
 
 @pytest.fixture(params=_core.build_config()["cpu_levels"])

@@ -134,6 +134,69 @@ def test_hooks_are_called_as_keras_does(digits):
     assert len(note.run.history) == 2
 
 
+class Keras(rn.Callback):
+    """Overrides hooks by the names that Keras has beside its main ones."""
+
+    def __init__(self):
+        self.calls = []
+
+    def on_batch_begin(self, batch, logs=None):
+        self.calls.append(("batch begins", batch, sorted(logs)))
+
+    def on_batch_end(self, batch, logs=None):
+        self.calls.append(("batch ends", batch, sorted(logs)))
+
+    def on_test_begin(self, logs=None):
+        self.calls.append(("test begins", logs))
+
+    def on_test_end(self, logs=None):
+        self.calls.append(("test ends", logs))
+
+
+def test_keras_other_hooks_are_called(digits):
+    (x, y), test = digits
+    keras = Keras()
+    net = rn.Network([rn.Dense(10)], (784,))
+    options = {"batch_size": 400, "callbacks": keras, "verbose": 0}
+    history = net.fit(x, y, validation_data=test, **options)
+    (row,) = history.rows
+    assert keras.calls == [
+        ("batch begins", 0, []),
+        ("batch ends", 0, ["accuracy", "loss"]),
+        ("batch begins", 1, []),
+        ("batch ends", 1, ["accuracy", "loss"]),
+        ("test begins", {}),
+        ("test ends", {"loss": row.val_loss, "accuracy": row.val_accuracy}),
+    ]
+    plain = rn.Network([rn.Dense(10)], (784,))
+    plain.fit(x, y, batch_size=400, verbose=0)
+    assert plain.weights.tobytes() == net.weights.tobytes()
+    keras.calls.clear()
+    net.fit(x, y, **options)
+    assert len(keras.calls) == 4, "no validation, no test"
+
+
+@pytest.mark.parametrize(
+    ("hook", "reason"),
+    [
+        ("on_test_batch_begin", "validation is one call; use on_test_begin"),
+        ("on_test_batch_end", "validation is one call; use on_test_end"),
+        ("on_predict_begin", "predict takes no callbacks"),
+        ("on_predict_end", "predict takes no callbacks"),
+        ("on_predict_batch_begin", "predict takes no callbacks"),
+        ("on_predict_batch_end", "predict takes no callbacks"),
+    ],
+)
+def test_hooks_that_are_never_called_are_refused(digits, hook, reason):
+    (x, y), _ = digits
+    kind = type("Mine", (rn.Callback,), {hook: lambda self, *_: None})
+    net = rn.Network([rn.Dense(10)], (784,))
+    before = net.weights.copy()
+    with pytest.raises(TypeError, match=f"^Mine.{hook} is never called: {reason}; leave"):
+        net.fit(x, y, callbacks=kind(), verbose=0)
+    assert net.weights.tobytes() == before.tobytes()
+
+
 def test_hooks_may_leave_logs_out(digits):
     calls = []
 

@@ -309,6 +309,43 @@ def test_interrupted_epoch_keeps_best_weights_and_warns(digits):
     assert result.model.params.tobytes() == good.model.params.tobytes()
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("pause", "raises"), [(2.9, True), (3.1, False)])
+def test_a_second_ctrl_c_ends_a_loop_of_fits(digits, monkeypatch, pause, raises):
+    """Of one net or several; each has its best weights and its callbacks' ends."""
+    (x, y), test = digits
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    nets = [rn.Network([rn.Dense(10)], (784,)) for _ in range(2)]
+    expected = rn.Network([rn.Dense(10)], (784,))
+    expected.fit(x, y, validation_data=test, verbose=0)
+    ended = []
+    stop = rn.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: interrupt() if epoch == 1 else None,
+        on_train_end=lambda logs: ended.append(1),
+    )
+
+    def fit(net):
+        options = {"validation_data": test, "callbacks": stop, "epochs": 3, "verbose": 0}
+        return net.fit(x, y, **options)
+
+    with pytest.warns(UserWarning, match="within 3 seconds raises KeyboardInterrupt"):
+        assert fit(nets[0]).stop_reason == "interrupted"
+    now[0] += pause
+    if raises:
+        with pytest.raises(KeyboardInterrupt):
+            fit(nets[1])
+    else:
+        with pytest.warns(UserWarning, match="training interrupted"):
+            fit(nets[1])
+    assert len(ended) == 2
+    for net in nets:
+        assert net.weights.tobytes() == expected.weights.tobytes()
+
+
 LONG_EPOCH = """
 import sys, time, numpy as np
 from rnn_native import _core, _runtime

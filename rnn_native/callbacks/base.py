@@ -47,13 +47,27 @@ class Callback:
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a batch; `batch` counts from 0 in each epoch.
 
-        Epochs are one native call unless a callback overrides this method or the next; then
-        they go batch by batch, to the same bits, which takes longer. With `ema_decay` the
-        model holds its parameters then, not their average.
+        Epochs are one native call unless a callback overrides a hook of batches; then they
+        go batch by batch, to the same bits, which takes longer. With `ema_decay` the model
+        holds its parameters then, not their average.
         """
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """After a batch; `logs` has the means of loss and accuracy since the epoch began."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Override `on_train_batch_begin` instead: this is Keras' older name."""
+
+    def on_batch_end(self, batch: int, logs: Logs) -> None:
+        """Override `on_train_batch_end` instead: this is Keras' older name."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before the validation of an epoch."""
+
+    def on_test_end(self, logs: Logs) -> None:
+        """After the validation of an epoch; `logs` has its values without the val_."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """After an epoch and its validation; `logs` is the epoch's row of the history."""
@@ -81,12 +95,39 @@ def as_list(callbacks: Iterable[Callback] | Callback | None) -> list[Callback]:
     return chosen
 
 
+BATCH_HOOKS = (
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_batch_begin",
+    "on_batch_end",
+)
+
+NEVER_CALLED = {
+    "on_test_batch_begin": "validation is one call; use on_test_begin",
+    "on_test_batch_end": "validation is one call; use on_test_end",
+    "on_predict_begin": "predict takes no callbacks",
+    "on_predict_end": "predict takes no callbacks",
+    "on_predict_batch_begin": "predict takes no callbacks",
+    "on_predict_batch_end": "predict takes no callbacks",
+}
+"""Keras' hooks that there are no calls of, and why."""
+
+
 def wants_batches(callback: Callback) -> bool:
     """Tell whether a callback overrides a hook of batches."""
     return any(
         getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
-        for name in ("on_train_batch_begin", "on_train_batch_end")
+        for name in BATCH_HOOKS
     )
+
+
+def check_hooks(callback: Callback) -> None:
+    """Raise TypeError if a callback has a hook of Keras' that is never called."""
+    for name, reason in NEVER_CALLED.items():
+        if hasattr(callback, name):
+            raise TypeError(
+                f"{type(callback).__name__}.{name} is never called: {reason}; leave it out"
+            )
 
 
 def call(hook: Callable[..., None], *arguments: Any) -> None:
