@@ -1,7 +1,8 @@
 """Model files: safetensors with the architecture and a checksum in the metadata.
 
 A model file has a tensor for each parameter ("layers.0.weight"), and one metadata entry,
-"rnn_native", a JSON object with format_version, architecture, optimizer (its settings),
+"rnn_native", a JSON object with format_version, version (of the package that wrote it),
+architecture, optimizer (its settings),
 normalisation, input_dtype (what the model was fitted on), facts (what was known about the
 model when it was saved) and sha256. On request it has what training continues from; see
 `saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 KEY = "rnn_native"
 FORMAT_VERSION = 1
+FIRST_VERSION = "0.1.0"  # wrote files that do not name it
 NORMALISATION = {"uint8": "x / 255", "float32": "x"}
 
 Tensors = dict[str, NDArray[Any]]
@@ -109,7 +111,14 @@ def load(path: Source, optimizer: Optimizer | None = None) -> Network:
         If it is not a model file of this package, or is damaged.
     """
     tensors, metadata = _read(path)
-    name = name_of(path)
+    with _versions_named(metadata):
+        model = _model_of(tensors, metadata, name_of(path))
+    if optimizer is not None and as_settings(optimizer) != model.optimizer:
+        model.optimizer = optimizer
+    return model
+
+
+def _model_of(tensors: Tensors, metadata: Metadata, name: "str | PathLike[str]") -> Network:
     with _faults_named(name, "architecture"):
         model = Network._as_saved(metadata["architecture"])
         model._take_input_dtype(metadata, str(name))
@@ -121,8 +130,6 @@ def load(path: Source, optimizer: Optimizer | None = None) -> Network:
     if "training" in metadata:
         with _faults_named(name, "training"):
             saved_training.restore(model, tensors, metadata["training"])
-    if optimizer is not None and as_settings(optimizer) != model.optimizer:
-        model.optimizer = optimizer
     return model
 
 
@@ -140,7 +147,7 @@ def _warn_of_last_activation(
         )
     else:
         return
-    warnings.warn(f"{path}: {text}", stacklevel=4)
+    warnings.warn(f"{path}: {text}", stacklevel=5)
 
 
 def read_tensors(path: Source) -> tuple[Tensors, dict[str, str]]:
@@ -193,10 +200,19 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     FileNotFoundError, FormatError
         As `load`; also if the state of the run is not whole.
     ValueError
-        If the file's architecture, recipe or data is not that of `run`.
+        If the file's architecture, recipe or data is not that of `run`, or the version
+        that wrote it trained otherwise.
     """
     tensors, metadata = _read(path)
+    with _versions_named(metadata):
+        _restore(run, tensors, metadata, path)
+
+
+def _restore(
+    run: "Run", tensors: Tensors, metadata: Metadata, path: "str | PathLike[str]"
+) -> None:
     state = _run_state(metadata, path)
+    _check_trained_alike(metadata, state["recipe"], path)
     if metadata["architecture"] != run.model.architecture():
         raise ValueError(
             f"{path}: holds another architecture, {_describe(metadata['architecture'])}; "
@@ -246,6 +262,27 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     run.history = history
 
 
+def _check_trained_alike(
+    metadata: Metadata, recipe: Mapping[str, Any], path: "str | PathLike[str]"
+) -> None:
+    """Refuse a run of 0.1.0 that would not continue as it began."""
+    if "version" in metadata:
+        return
+    with _faults_named(path, "run"):
+        layers, loss = (metadata["architecture"][key] for key in ("layers", "loss"))
+        reason = (
+            "clipped the gradient without that of l2"
+            if recipe.get("clip_norm") and recipe.get("l2")
+            else "applied the last activation twice"
+            if losses.own_activation(layers, loss) is not None
+            else None
+        )
+    if reason is not None:
+        raise ValueError(
+            f"{path}: cannot be resumed: rnn_native {FIRST_VERSION} {reason}; train anew"
+        )
+
+
 def read_recipe(path: "str | PathLike[str]") -> dict[str, Any]:
     """Return the recipe of the run in a file, as plain data; errors are those of `load`."""
     _, metadata = _read(path)
@@ -283,6 +320,30 @@ def _faults_named(path: "str | PathLike[str]", what: str) -> Iterator[None]:
         raise FormatError(f"{path}: {what} cannot be used: {text}") from None
 
 
+@contextmanager
+def _versions_named(metadata: Metadata) -> Iterator[None]:
+    """Let an error on what a file of another version holds name both versions."""
+    try:
+        yield
+    except ValueError as error:
+        if not (text := _versions(metadata)):
+            raise
+        kind = FormatError if isinstance(error, FormatError) else ValueError
+        raise kind(f"{error}{text}") from None
+
+
+def _versions(metadata: Metadata) -> str:
+    """Return "; rnn_native 0.3.0 wrote it, this is 0.2.0", nothing if they are the same."""
+    from rnn_native import __version__
+
+    writer = " ".join(str(metadata.get("version", FIRST_VERSION)).split())[:40]
+    return (
+        ""
+        if writer == __version__
+        else f"; rnn_native {writer} wrote it, this is {__version__}"
+    )
+
+
 def describe(path: "str | PathLike[str]") -> Metadata:
     """Return a file's metadata and number of parameters, without making a net."""
     tensors, metadata = _read(path)
@@ -309,8 +370,11 @@ def _tensors(model: Network) -> Tensors:
 
 
 def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:
+    from rnn_native import __version__
+
     return {
         "format_version": FORMAT_VERSION,
+        "version": __version__,
         "architecture": model.architecture(),
         "optimizer": dict(model.optimizer),
         "normalisation": NORMALISATION,
@@ -363,19 +427,24 @@ def _read(path: Source) -> tuple[Tensors, Metadata]:
             f"{path}: safetensors, but not a model of rnn_native; "
             "`rnn-native export FILE TARGET --architecture` takes PyTorch's"
         )
+    damaged = FormatError(f"{path}: damaged: the metadata cannot be read")
     try:
         metadata: Metadata = json.loads(text)
-        version, claimed = metadata["format_version"], metadata.pop("sha256")
+        version = metadata["format_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise damaged from None
+    if version != FORMAT_VERSION:
+        advice = _versions(metadata) or "; use another rnn_native"
+        raise FormatError(
+            f"{path}: format version {str(version)[:40]}, expected {FORMAT_VERSION}{advice}"
+        )
+    try:
+        claimed = metadata.pop("sha256")
         whole = all(isinstance(metadata[key], dict) for key in ("architecture", "facts"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
-        raise FormatError(f"{path}: damaged: the metadata cannot be read")
-    if version != FORMAT_VERSION:
-        raise FormatError(
-            f"{path}: format version {version!r}, expected {FORMAT_VERSION}; use another "
-            "rnn_native"
-        )
+        raise damaged
     if claimed != _digest(tensors, metadata):
         raise FormatError(f"{path}: damaged: contents do not match their checksum")
     return tensors, {**metadata, "sha256": claimed}

@@ -19,6 +19,7 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 LOG = "log.csv"
 CONFIG = "config.json"
+CONFIG_VERSION = 1
 FILES = (BEST, LAST, LOG, CONFIG)
 
 
@@ -112,8 +113,12 @@ def write_config(
     recipe: dict[str, Any],
     source: str,
 ) -> None:
-    """Write config.json: what was trained, how, and on which data."""
+    """Write config.json: what was trained, how, on which data, and by which version."""
+    from rnn_native import __version__
+
     config = {
+        "format_version": CONFIG_VERSION,
+        "version": __version__,
         "model": kind,
         "data": source,
         "recipe": recipe,

@@ -35,6 +35,7 @@ def info(args: argparse.Namespace) -> int:
         return outcome.OK
     print(load(args.model).summary())
     print(f"{'loss':<14}{described['architecture']['loss']}")
+    print(f"{'version':<14}{described.get('version', checkpoint.FIRST_VERSION)}")
     print(f"{'sha256':<14}{described['sha256']}")
     for name, value in described["facts"].items():
         print(f"{name:<14}{value}")
