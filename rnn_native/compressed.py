@@ -1,6 +1,5 @@
 """Rows of which only the nonzeros are kept, as SciPy's sparse matrices keep them."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,8 @@ class CompressedRows:
     value : ndarray of the same shape, float32
     columns : int
         Numbers in a row, zeros included.
+    dtype : dtype
+        Of the numbers as they were given; uint8 has been divided by 255.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class CompressedRows:
         column: NDArray[np.int32],
         value: NDArray[np.float32],
         columns: int,
+        dtype: Any = np.float32,
     ) -> None:
         self.begin, self.column, self.value, self.columns = begin, column, value, columns
+        self.dtype = np.dtype(dtype)
 
     def __len__(self) -> int:
         return len(self.begin) - 1
@@ -49,7 +52,8 @@ class CompressedRows:
         # Elements of the rows in a row: where each begins, counted on from there.
         shift = np.repeat(self.begin[index] - begin[:-1], counts)
         kept = shift + np.arange(begin[-1])
-        return _with_room(begin, self.column[kept], self.value[kept], self.columns)
+        columns, values = self.column[kept], self.value[kept]
+        return _with_room(begin, columns, values, self.columns, self.dtype)
 
     def parts(self) -> Sequence[NDArray[Any]]:
         """Return the arrays that hold the rows, for a digest of them."""
@@ -99,11 +103,15 @@ def compress(x: Any, name: str = "x") -> CompressedRows:
             f"{int(np.searchsorted(rows.indptr, at, side='right')) - 1}, column "
             f"{rows.indices[at]}"
         )
-    return _with_room(rows.indptr, rows.indices, value, math.prod(x.shape[1:]))
+    return _with_room(rows.indptr, rows.indices, value, x.shape[1], x.dtype)
 
 
 def _with_room(
-    begin: NDArray[Any], column: NDArray[Any], value: NDArray[np.float32], columns: int
+    begin: NDArray[Any],
+    column: NDArray[Any],
+    value: NDArray[np.float32],
+    columns: int,
+    dtype: Any,
 ) -> CompressedRows:
     """Return rows of the core's types, with at least one element to point at."""
     if len(column) == 0:
@@ -113,4 +121,5 @@ def _with_room(
         np.ascontiguousarray(column, np.int32),
         np.ascontiguousarray(value, np.float32),
         columns,
+        dtype,
     )

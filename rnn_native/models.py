@@ -429,9 +429,9 @@ def train_layers(
 
     rng = Xorshift(recipe.seed)
     model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)
-    x = model._as_rows(dataset.x_train, learns=True)
+    x = model._as_dense_rows(dataset.x_train, learns=True)
     y = model._as_targets(dataset.y_train, len(x))
-    x_test = model._as_rows(dataset.x_test, "x_test", beside=x)
+    x_test = model._as_dense_rows(dataset.x_test, "x_test", beside=x)
     y_test = model._as_targets(dataset.y_test, len(x_test), "y_test")
     parts = split(x, y, recipe.validation_split, recipe.stratify)
     run = Run(model, parts, recipe, rng, threads=threads)

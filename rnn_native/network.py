@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import _core, losses
 from rnn_native._runtime import resolve_threads
+from rnn_native.compressed import CompressedRows
 from rnn_native.layers import Layer, as_spec
 from rnn_native.optimizers import Optimizer, Settings, as_settings
 from rnn_native.rows import (
+    AnyRows,
     Rows,
     Targets,
     as_rows,
@@ -342,8 +344,8 @@ class Network:
         name: str = "x",
         *,
         learns: bool = False,
-        beside: Rows | None = None,
-    ) -> Rows:
+        beside: AnyRows | None = None,
+    ) -> AnyRows:
         """Return samples as (n, inputs); see `rows.as_rows`.
 
         `beside` are the samples that the net is about to be fitted on: these must be of the
@@ -356,6 +358,15 @@ class Network:
         if kind is None and beside is not None:
             kind = input_dtype_of(beside)
         return as_rows(x, self.input_shape, kind, name=name, learns=learns)
+
+    def _as_dense_rows(self, x: ArrayLike, name: str = "x", **options: Any) -> Rows:
+        """Return samples as `_as_rows` does; refuse sparse matrices."""
+        rows = self._as_rows(x, name, **options)
+        if isinstance(rows, CompressedRows):
+            raise TypeError(
+                f"{name}: expected an array, got a sparse matrix; use {name}.toarray()"
+            )
+        return rows
 
     def _as_targets(self, y: ArrayLike, n: int, name: str = "y") -> Targets:
         """Return what the loss wants; see `rows.as_targets`."""

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import _core
+from rnn_native.compressed import CompressedRows, compress, is_sparse
 from rnn_native.losses import FLOAT32_MAX, LOSSES
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
+AnyRows = Rows | CompressedRows
 Targets = NDArray[np.int32] | NDArray[np.float32]
 
 # What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
@@ -27,13 +29,14 @@ def as_rows(
     *,
     name: str = "x",
     learns: bool = False,
-) -> Rows:
+) -> AnyRows:
     """Return samples as the core takes them.
 
     Parameters
     ----------
     x : array_like of shape (n, ...) as `input_shape`, or (n, inputs)
-        uint8 stays uint8, and the core divides it by 255. Other numbers become float32.
+        uint8 stays uint8, and the core divides it by 255. Other numbers become float32. A
+        sparse matrix of SciPy stays without its zeros.
     input_shape : sequence of int
         Shape of one sample.
     input_dtype : {"uint8", "float", None}
@@ -47,7 +50,7 @@ def as_rows(
 
     Returns
     -------
-    ndarray of shape (n, inputs), uint8 or float32
+    ndarray of shape (n, inputs), uint8 or float32, or CompressedRows
         C-contiguous and finite; the given memory where that fits.
 
     Raises
@@ -58,33 +61,54 @@ def as_rows(
     TypeError
         If they are not numbers, or integers that are ambiguous.
     """
-    array = as_array(x, name)
     size = math.prod(input_shape)
-    if array.size == 0 or not takes_shape(array.shape, input_shape):
+    array: Any = x if is_sparse(x) else as_array(x, name)
+    count = math.prod(array.shape)
+    if count == 0 or not takes_shape(array.shape, input_shape):
         expected = ", ".join(map(str, input_shape))
-        hint = "; add an axis for a single sample: x[None]" if array.size == size else ""
+        hint = "; add an axis for a single sample: x[None]" if count == size else ""
         raise ValueError(f"{name}: expected shape (n, {expected}), got {array.shape}{hint}")
+    if not isinstance(array, np.ndarray):
+        compressed = compress(array, name)
+        check_kind(compressed, input_dtype, name, learns=learns)
+        return compressed
     rows = array.reshape(array.shape[0], size)
     low, high = UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
     is_float32 = array.dtype == np.float32 and rows.flags.c_contiguous
     if is_float32 and _core.all_within(rows, low, high):
         return rows
+    check_kind(array, input_dtype, name, learns=learns)
     if array.dtype == np.uint8:
+        return np.ascontiguousarray(rows)
+    return np.ascontiguousarray(_as_finite_float32(array, name)).reshape(rows.shape)
+
+
+def check_kind(
+    rows: NDArray[Any] | CompressedRows,
+    input_dtype: str | None,
+    name: str = "x",
+    *,
+    learns: bool = False,
+) -> None:
+    """Refuse samples that are not of the kind that a net was fitted on; see `as_rows`."""
+    if rows.dtype == np.uint8:
         if input_dtype == "float":
             raise ValueError(
                 f"{name}: got uint8, but this net was fitted on floats, or integers taken as "
                 "numbers; use x / 255 if it was fitted on values divided so, else "
                 "x.astype(float)"
             )
-        return np.ascontiguousarray(rows)
+        return
+    if isinstance(rows, CompressedRows):
+        # As they were given: integers may be pixels.
+        rows = rows.value.astype(rows.dtype, copy=False)
     if input_dtype == "uint8":
-        _check_unit_range(array, name)
+        _check_unit_range(rows, name)
     elif input_dtype is None and not learns:
-        _refuse_ambiguous(array, name)
-    return np.ascontiguousarray(_as_finite_float32(array, name)).reshape(rows.shape)
+        _refuse_ambiguous(rows, name)
 
 
-def input_dtype_of(rows: Rows) -> str:
+def input_dtype_of(rows: AnyRows) -> str:
     """Return what a net is fitted on that learns from these rows.
 
     Parameters

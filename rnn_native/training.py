@@ -16,6 +16,7 @@ from rnn_native._runtime import resolve_threads
 from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
 from rnn_native.callbacks.base import as_list, call, check_hooks, wants_batches
+from rnn_native.compressed import CompressedRows
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
 from rnn_native.optimizers import as_settings
@@ -25,7 +26,7 @@ from rnn_native.xorshift import Xorshift, check_seed
 
 if TYPE_CHECKING:
     from rnn_native.network import Network
-    from rnn_native.rows import Rows, Targets
+    from rnn_native.rows import AnyRows, Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +180,15 @@ def _number(name: str, value: object, low: float, high: float) -> float:
 class Split(NamedTuple):
     """Rows to train on and rows held out (None without validation)."""
 
-    x: "Rows"
+    x: "AnyRows"
     y: "Targets"
-    val_x: "Rows | None" = None
+    val_x: "AnyRows | None" = None
     val_y: "Targets | None" = None
     weights: NDArray[np.float32] | None = None  # of the rows to train on
 
 
 def split(
-    x: "Rows",
+    x: "AnyRows",
     y: "Targets",
     fraction: float,
     stratify: bool = False,
@@ -351,8 +352,13 @@ class Run:
         if self._data_digest is None:
             import hashlib
 
-            digest = hashlib.sha256(np.ascontiguousarray(self.data.x).data)
-            digest.update(np.ascontiguousarray(self.data.y).data)
+            x = self.data.x
+            digest = hashlib.sha256()
+            for part in (
+                *(x.parts() if isinstance(x, CompressedRows) else [x]),
+                self.data.y,
+            ):
+                digest.update(np.ascontiguousarray(part).data)
             self._data_digest = digest.hexdigest()
         return self._data_digest
 

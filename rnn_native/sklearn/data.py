@@ -9,7 +9,8 @@ from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
-from rnn_native.rows import Rows, Targets
+from rnn_native.compressed import compress
+from rnn_native.rows import AnyRows, Targets
 
 Indices = NDArray[np.intp]
 Weights = NDArray[np.float32] | None
@@ -18,7 +19,7 @@ Weights = NDArray[np.float32] | None
 class Part(NamedTuple):
     """Rows to train on, or to validate on."""
 
-    rows: Rows
+    rows: AnyRows
     targets: Targets
     weights: Weights = None
 
@@ -46,8 +47,9 @@ def read_rows(
 
     Returns
     -------
-    ndarray of shape (n, features), or with `y` a tuple of it and the targets
-        C-contiguous; the user's own memory where that fits.
+    ndarray or CompressedRows of shape (n, features), or with `y` a tuple of it and the targets
+        C-contiguous; the user's own memory where that fits. A sparse matrix stays without
+        its zeros.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def read_rows(
         )  # fmt: skip
     rows, *targets = found if isinstance(found, tuple) else (found,)
     if issparse(rows):
-        rows = rows.toarray(order="C")
+        rows = compress(rows, "X")
     return (rows, *targets) if targets else rows
 
 
@@ -75,7 +77,7 @@ def as_float32(values: Any, name: str) -> NDArray[np.float32]:
     return result
 
 
-def read_weights(sample_weight: Any, rows: Rows) -> NDArray[np.float32]:
+def read_weights(sample_weight: Any, rows: AnyRows) -> NDArray[np.float32]:
     """Return row weights as float32 of shape (n,), finite and at least 0."""
     with np.errstate(over="ignore"):
         weights = _check_sample_weight(

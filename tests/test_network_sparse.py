@@ -1,0 +1,68 @@
+"""`Network` with SciPy's sparse matrices: the bits of the same rows with their zeros."""
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+
+sparse = pytest.importorskip("scipy.sparse")
+
+RNG = np.random.default_rng(4)
+X = (RNG.normal(size=(90, 60)) * (RNG.random((90, 60)) < 0.1)).astype(np.float32)
+Y = RNG.integers(0, 3, 90)
+
+
+def network(first=(), **options):
+    return rn.Network([*first, rn.Dense(20, "relu"), rn.Dense(3)], (60,), **options)
+
+
+@pytest.mark.parametrize("first", [[], [rn.BatchNorm()]], ids=["dense first", "norm first"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"validation_split": 0.2},
+        {"validation_split": 0.3, "stratify": True, "class_weight": "balanced"},
+        {"shuffle": False, "clip_norm": 0.1},
+    ],
+    ids=str,
+)
+def test_bits_are_those_of_arrays(options, first):
+    rows, one, other = sparse.csr_array(X), network(first), network(first)
+    for net, x in ((one, X), (other, rows)):
+        net.fit(x, Y, epochs=3, lr=0.05, batch_size=16, verbose=0, **options)
+    assert one.weights.tobytes() == other.weights.tobytes()
+    assert one.predict_proba(X).tobytes() == other.predict_proba(rows.tocsc()).tobytes()
+    assert one.evaluate(X, Y) == other.evaluate(rows, Y)
+    held = (sparse.coo_array(X[:20]), Y[:20])
+    one.fit(X, Y, verbose=0, validation_data=(X[:20], Y[:20]))
+    other.fit(rows, Y, verbose=0, validation_data=held)
+    assert one.weights.tobytes() == other.weights.tobytes()
+
+
+def test_the_rule_of_what_a_net_was_fitted_on_holds():
+    x = np.where(X != 0, 200, 0).astype(np.uint8)
+    one, other = network(), network()
+    one.fit(x, Y, verbose=0)
+    other.fit(sparse.csr_array(x), Y, verbose=0)
+    assert other.input_dtype == "uint8"
+    assert one.predict_proba(x).tobytes() == other.predict_proba(x).tobytes()
+    with pytest.raises(ValueError, match="fitted on uint8 .* got float64 in 200..200"):
+        other.predict(sparse.csr_array(x.astype(float)))
+    other.predict(sparse.csr_array(x / 255.0))
+    floats = network()
+    floats.fit(sparse.csr_array(X), Y, verbose=0)
+    with pytest.raises(ValueError, match="got uint8, but this net was fitted on floats"):
+        floats.predict(sparse.csr_array(x))
+
+
+def test_what_does_not_fit_is_refused():
+    net = network()
+    with pytest.raises(ValueError, match=r"x: expected shape \(n, 60\), got \(90, 59\)"):
+        net.predict(sparse.csr_array(X[:, :59]))
+    with pytest.raises(ValueError, match="augment and mixup need an array x"):
+        net.fit(sparse.csr_array(X), Y, mixup=0.2, verbose=0)
+    with pytest.raises(TypeError, match=r"got a sparse matrix; use x.toarray\(\)"):
+        rn.saliency.input_gradient(net, sparse.csr_array(X), Y)
+    with pytest.raises(ValueError, match="not finite|finite float32"):
+        net.predict(sparse.csr_array(np.where(X != 0, np.nan, 0)))
