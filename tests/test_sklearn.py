@@ -198,7 +198,7 @@ def test_class_weights_of_labels():
 def test_class_weights_help_the_rare_class_and_leave_validation_alone():
     plain, balanced = (
         classifier(class_weight=w, max_iter=60, learning_rate_init=0.01, tol=0).fit(
-            X, Y, validation_data=(XV, YV)
+            X, Y, X_val=XV, y_val=YV
         )
         for w in (None, "balanced")
     )
@@ -238,7 +238,7 @@ def one_hot(y):
         ("counts", lambda y, p: metrics.mean_poisson_deviance(y, p) / 2),
     ],
 )
-def test_validation_data_is_scored_after_each_epoch(kind, loss_of):
+def test_validation_rows_are_scored_after_each_epoch(kind, loss_of):
     targets = {
         "classes": lambda y: y,
         "binary": lambda y: np.where(y == "oak", "oak", "other"),
@@ -252,7 +252,7 @@ def test_validation_data_is_scored_after_each_epoch(kind, loss_of):
         options["loss"] = "poisson"
     is_number = kind in ("numbers", "counts")
     model = (MLPRegressor if is_number else MLPClassifier)(**options)
-    model.fit(X, y, validation_data=(XV, yv))
+    model.fit(X, y, X_val=XV, y_val=yv)
     assert len(model.validation_scores_) == len(model.validation_loss_curve_) == 5
     assert model.validation_scores_[-1] == pytest.approx(model.score(XV, yv), rel=1e-6)
     outputs = model.predict(XV) if is_number else model.predict_proba(XV)
@@ -332,13 +332,13 @@ def test_best_weights_come_back_whatever_ended_training(options, early_stopping)
     spy = Spy()
     users = rn.callbacks.base.as_list(options.get("callbacks"))
     model = classifier(early_stopping=early_stopping, **{**RESTLESS, **options})
-    model.set_params(callbacks=[spy, *users]).fit(X, Y, validation_data=(XV, YV))
+    model.set_params(callbacks=[spy, *users]).fit(X, Y, X_val=XV, y_val=YV)
     best = int(np.argmax(model.validation_scores_))
     assert best < len(spy.weights) - 1
     assert model.network_.weights.tobytes() == spy.weights[best]
     assert model.score(XV, YV) == pytest.approx(model.best_validation_score_)
     model.set_params(restore_best_weights=False, random_state=2).fit(
-        X, Y, validation_data=(XV, YV)
+        X, Y, X_val=XV, y_val=YV
     )
     assert model.network_.weights.tobytes() == spy.weights[-1]
 
@@ -348,7 +348,7 @@ def test_warm_starts_keep_the_best_weights_of_all_calls():
     best = -np.inf
     for _ in range(6):
         before = bits(model)[0] if hasattr(model, "network_") else None
-        model.fit(X, Y, validation_data=(XV, YV))
+        model.fit(X, Y, X_val=XV, y_val=YV)
         last = max(model.validation_scores_[-2:])
         if last <= best:
             assert bits(model)[0] == before
@@ -385,9 +385,9 @@ def test_schedules_are_for_every_solver_and_go_on_over_calls():
 
 def test_schedules_that_cannot_be():
     plateau = schedules.Plateau(0.1)
-    with pytest.raises(ValueError, match="set early_stopping, or give fit validation_data"):
+    with pytest.raises(ValueError, match="set early_stopping, or give fit X_val and y_val"):
         classifier(schedule=plateau).fit(X, Y)
-    classifier(schedule=plateau).fit(X, Y, validation_data=(XV, YV))
+    classifier(schedule=plateau).fit(X, Y, X_val=XV, y_val=YV)
     with pytest.raises(ValueError, match="learning_rate='adaptive' and schedule"):
         classifier(schedule=plateau, learning_rate="adaptive").fit(X, Y)
     with pytest.raises(ValueError, match="schedule: expected one of Constant"):
@@ -475,7 +475,7 @@ def test_callbacks_of_the_package(tmp_path):
     log = rn.CSVLogger(tmp_path / "log.csv")
     stop = rn.EarlyStopping(patience=2, min_delta=10)
     model = classifier(callbacks=[log, stop], max_iter=50)
-    model.fit(X, Y, validation_data=(XV, YV))
+    model.fit(X, Y, X_val=XV, y_val=YV)
     assert model.n_iter_ == 3
     assert model.history_.stop_reason == "early stopping"
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
@@ -684,11 +684,11 @@ def test_bad_data_is_named():
     with pytest.raises(TypeError, match=r"expected a tuple \(X, y\), got ndarray"):
         classifier().fit(X, Y, validation_data=XV)
     with pytest.raises(ValueError, match="`y` has classes not in `self.classes_`"):
-        classifier().fit(X, Y, validation_data=(XV, np.where(YV == "oak", "fir", YV)))
+        classifier().fit(X, Y, X_val=XV, y_val=np.where(YV == "oak", "fir", YV))
     with pytest.raises(
         ValueError, match="X has 5 features, but MLPClassifier is expecting 6"
     ):
-        classifier().fit(X, Y, validation_data=(XV[:, :5], YV))
+        classifier().fit(X, Y, X_val=XV[:, :5], y_val=YV)
     model = MLPRegressor(max_iter=1).partial_fit(X, X[:, :2])
     with pytest.raises(ValueError, match="y has 1 outputs, the fitted network 2"):
         model.partial_fit(X, X[:, 0])

@@ -6,12 +6,18 @@ pytest.importorskip("sklearn")
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from rnn_native.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier
+from rnn_native.sklearn import (
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
+)
 
 ESTIMATORS = [
     MLPClassifier(max_iter=100),
     MLPRegressor(max_iter=100),
     NetworkClassifier(max_iter=100),
+    NetworkRegressor(max_iter=100),
 ]
 
 

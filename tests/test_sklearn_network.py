@@ -10,7 +10,12 @@ pytest.importorskip("sklearn")
 from sklearn.model_selection import cross_val_score
 
 import rnn_native as rn
-from rnn_native.sklearn import MLPClassifier, NetworkClassifier
+from rnn_native.sklearn import (
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -69,7 +74,7 @@ def test_images_come_in_every_form(images):
     ):
         assert model.predict_proba(form).tobytes() == expected
         again = model_of(IMAGE_LAYERS, input_shape=(1, 28, 28)).fit(form, y)
-        assert again.predict_proba(x).tobytes() == expected
+        assert again.predict_proba(form).tobytes() == expected
         assert again.n_features_in_ == 784
 
 
@@ -151,5 +156,133 @@ def test_images_that_do_not_fit(images):
         ValueError, match="X has 196 features, but NetworkClassifier is expec"
     ):
         model.predict(x[:, :, ::2, ::2].reshape(160, -1))
-    with pytest.raises(ValueError, match="expected one label for each row, got multilabel"):
-        model.fit(x, np.eye(10, dtype=int)[np.searchsorted(model.classes_, y)])
+
+
+def test_several_labels_for_each_row_are_several_yes_or_no():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 4))
+    y = (np.stack([x[:, 0], x[:, 1] * x[:, 2], -x[:, 3]], axis=1) > 0).astype(int)
+    options = {"max_iter": 150, "learning_rate_init": 0.02, "random_state": 0}
+    for layers in (
+        [rn.Dense(16, "tanh")],
+        [rn.Dense(16, "tanh"), rn.Dense(3)],
+        [rn.Dense(16, "tanh"), rn.Dense(3, "sigmoid")],
+    ):
+        model = NetworkClassifier(layers, **options).fit(x, y)
+        assert model.network_.loss == "sigmoid_cross_entropy"
+        assert model.network_.output_shape == (3,)
+        found = model.predict_proba(x)
+        assert found.shape == y.shape
+        assert ((found > 0.5) == y).mean() > 0.95
+        assert model.predict(x).tolist() == (found > 0.5).astype(int).tolist()
+        assert model.score(x, y) == (model.predict(x) == y).all(axis=1).mean()
+    with pytest.raises(
+        ValueError, match="expected loss sigmoid_cross_entropy, .* softmax_"
+    ):
+        plain = {"input_shape": [4], "layers": [{"type": "dense", "units": 3}]}
+        NetworkClassifier(plain).fit(x, y)
+
+
+@pytest.mark.parametrize("last", ["linear", "sigmoid"])
+def test_two_classes_may_have_one_output(last):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    y = np.where(x[:, 0] > 0, "yes", "no")
+    options = {"max_iter": 60, "learning_rate_init": 0.05, "random_state": 0}
+    model = NetworkClassifier([rn.Dense(8, "relu"), rn.Dense(1, last)], **options).fit(x, y)
+    assert model.network_.output_shape == (1,)
+    assert model.score(x, y) > 0.97
+    assert model.predict_proba(x).shape == (200, 2)
+    two = NetworkClassifier([rn.Dense(8, "relu"), rn.Dense(2)], **options).fit(x, y)
+    assert two.network_.loss == "softmax_cross_entropy"
+
+
+@pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
+def test_rows_are_of_the_kind_of_fit(kind):
+    """uint8 is divided by 255 in every call, or in none."""
+    x = np.random.default_rng(0).integers(0, 256, (60, 5)).astype(np.uint8)
+    y = (x[:, 0] > 128).astype(int)
+    model = kind([rn.Dense(4, "relu")], max_iter=5, random_state=0).fit(x, y)
+    expected = model.predict(x).tolist()
+    assert model.network_.input_dtype == "uint8"
+    assert model.predict(x / np.float32(255)).tolist() == expected
+    for other in (x.astype(np.int64), x.astype(float), x.tolist()):
+        with pytest.raises(ValueError, match="X: this net was fitted on uint8"):
+            model.predict(other)
+        with pytest.raises(ValueError, match="X: this net was fitted on uint8"):
+            model.partial_fit(other, y)
+        with pytest.raises(ValueError, match="X: this net was fitted on uint8"):
+            model.fit(x, y, X_val=other, y_val=y)
+    model.fit(x.astype(np.int64), y)
+    assert model.network_.input_dtype == "float"
+    assert model.predict(x.tolist()).tolist() == model.predict(x.astype(float)).tolist()
+    with pytest.raises(ValueError, match="X: got uint8, but this net was fitted on floats"):
+        model.predict(x)
+    mlp = MLPClassifier(max_iter=2).fit(x, y)
+    assert mlp.predict(x).tolist() == mlp.predict(x.astype(float)).tolist()
+
+
+def test_a_regressor_over_any_layers():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 4))
+    y = np.stack([x[:, 0] * x[:, 1], np.sin(2 * x[:, 2])], axis=1)
+    options = {"max_iter": 300, "learning_rate_init": 0.01, "random_state": 0}
+    model = NetworkRegressor([rn.Dense(32, "tanh"), rn.LayerNorm()], **options)
+    assert model.fit(x, y).score(x, y) > 0.9
+    assert model.predict(x).shape == (300, 2)
+    assert model.network_.output_shape == (2,)
+    assert model.fit(x, y[:, 1]).predict(x).shape == (300,)
+    bounded = NetworkRegressor([rn.Dense(16, "relu"), rn.Dense(1, "sigmoid")], **options)
+    share = 1 / (1 + np.exp(-x[:, 0]))
+    assert bounded.fit(x, share).network_.specs[-1]["activation"] == "sigmoid"
+    assert bounded.score(x, share) > 0.95
+    counts = rng.poisson(np.exp(x[:, 0]))
+    rates = NetworkRegressor([rn.Dense(8, "tanh"), rn.Dense(1)], loss="poisson", **options)
+    found = rates.fit(x, counts).predict(x)
+    assert found.min() > 0
+    assert np.corrcoef(found, np.exp(x[:, 0]))[0, 1] > 0.8
+    with pytest.raises(
+        ValueError, match=r"outputs have shape \(3,\), expected \(1,\), one"
+    ):
+        NetworkRegressor([rn.Dense(3)]).fit(x, y[:, 0])
+
+
+def test_a_regressor_has_the_numbers_of_the_mlp_of_the_same_layers():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 3))
+    y = x @ rng.normal(size=(3, 2))
+    mlp = MLPRegressor(
+        "squared_error", (7,), max_iter=4, shuffle=False, early_stopping=True
+    )
+    net = NetworkRegressor(
+        [rn.Dense(7, "relu")], max_iter=1, shuffle=False, early_stopping=True
+    )
+    net.set_params(random_state=0).fit(x, y)
+    mlp.set_params(random_state=0, max_iter=1).fit(x, y)
+    assert net.loss_ != mlp.loss_
+    for model in (mlp, net):
+        model.network_.weights[:] = np.linspace(-1, 1, len(model.network_.weights))
+        model.network_.moments[:] = 0
+        model.set_params(early_stopping=False).partial_fit(x, y)
+    assert net.loss_ == mlp.loss_
+    assert net.score(x, y) == mlp.score(x, y)
+
+
+@pytest.mark.parametrize(
+    "weights", [{"oak": 3.0, "elm": 0.5}, [1.0, 0.5, 3.0], np.array([1, 0.5, 3])], ids=str
+)
+def test_class_weights_come_in_every_form(weights):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 3))
+    y = np.array(["ash", "elm", "oak"])[np.arange(90) % 3]
+    rows = np.array([1, 0.5, 3.0])[np.arange(90) % 3]
+    for kind in (NetworkClassifier, MLPClassifier):
+        options = {"max_iter": 3, "random_state": 0}
+        one = kind(class_weight=weights, **options).fit(x, y)
+        other = kind(**options).fit(x, y, sample_weight=rows)
+        assert one.network_.weights.tobytes() == other.network_.weights.tobytes()
+        for wrong in ([1.0, 2.0], [1.0, 2.0, 3.0, 4.0], ["a", "b", "c"]):
+            with pytest.raises(
+                ValueError, match="class_weight: expected a number for each of"
+            ):
+                kind(class_weight=wrong).fit(x, y)

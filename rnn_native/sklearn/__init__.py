@@ -1,8 +1,8 @@
 """scikit-learn's neural networks, trained by the native core.
 
 `MLPClassifier` and `MLPRegressor` have the parameters, attributes and messages of those in
-`sklearn.neural_network`; `NetworkClassifier` takes any list of layers. docs/sklearn.md tells
-what is the same, what is not, and why.
+`sklearn.neural_network`; `NetworkClassifier` and `NetworkRegressor` accept any layers.
+docs/sklearn.md tells what is the same, what is not, and why.
 
 >>> from rnn_native.sklearn import MLPClassifier
 >>> x, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["no", "yes", "yes", "no"]
@@ -22,5 +22,6 @@ except ModuleNotFoundError:
 from rnn_native.sklearn.mlp_classifier import MLPClassifier
 from rnn_native.sklearn.mlp_regressor import MLPRegressor
 from rnn_native.sklearn.network_classifier import NetworkClassifier
+from rnn_native.sklearn.network_regressor import NetworkRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier"]
+__all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]

@@ -23,11 +23,12 @@ from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
 from rnn_native.layers import Layer
 from rnn_native.network import Network
-from rnn_native.rows import Rows, Targets
+from rnn_native.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.schedules import Schedule
 from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights, times
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
+from rnn_native.sklearn.validation_rows import Validation
 
 NO_LBFGS = (
     "solver='lbfgs' is not available: rnn_native trains by batches. Use solver='adam' or "
@@ -145,11 +146,11 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         x: Any,
         y: Any,
         sample_weight: Any,
-        validation_data: Any = None,
+        validation: Validation | None = None,
         *,
         incremental: bool = False,
     ) -> None:
-        self._check_parameters(incremental, validation_data is not None)
+        self._check_parameters(incremental, validation is not None)
         is_new = not (hasattr(self, "network_") and (self.warm_start or incremental))
         rows, labels = self._read_rows(x, y=y, reset=is_new, **self._target_options)
         self._learn_targets(labels, incremental=incremental, is_new=is_new)
@@ -158,17 +159,19 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         class_weights = self._class_weights(labels, targets, incremental)
         random_state = check_random_state(self.random_state)
         if is_new or not incremental:
-            self._prepare_network(rows.shape[1], random_state, is_new)
+            self._prepare_network(rows, random_state, is_new)
 
         train = Part(rows, targets, times(weights, class_weights))
         held = None
-        if validation_data is not None:
-            held = self._read_validation(validation_data)
+        if validation is not None:
+            held = self._read_validation(validation)
         elif self.early_stopping:
             trained, held_out = hold_out(
                 len(rows), self.validation_fraction, self._strata(labels), random_state
             )
             train, held = train.at(trained), Part(rows, targets, weights).at(held_out)
+        if held is not None:
+            self._check_held(held)
         run = self._make_run(train, held, random_state, incremental)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         self._train(run, x, y, metadata)
@@ -200,14 +203,15 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         if needs_validation and not (self.early_stopping or has_validation):
             raise ValueError(
                 "schedule: goes by validation losses; set early_stopping, or give fit "
-                "validation_data"
+                "X_val and y_val"
             )
 
     def _prepare_network(
-        self, features: int, random_state: np.random.RandomState, is_new: bool
+        self, rows: AnyRows, random_state: np.random.RandomState, is_new: bool
     ) -> None:
         """Make the network, with first weights or with those that it has."""
-        network = Network(*self._design(features), optimizer=self._optimizer())
+        network = Network(*self._design(rows.shape[1]), optimizer=self._optimizer())
+        network.input_dtype = input_dtype_of(rows)
         if is_new:
             self._initialise(network, random_state)
             self._begin_records()
@@ -235,6 +239,11 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
     def _begin_records(self) -> None:
         """Set the attributes that grow from epoch to epoch."""
         self.history_ = History()
+        # Epochs of `history_` before the last `fit`, and before those that callbacks count.
+        self._epochs_before_fit = self._epochs_not_counted = 0
+        self._counts_partial_fits = False
+        # The score that the network's weights were kept for, None when there is none.
+        self._kept_score: float | None = None
         self.t_ = 0
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
@@ -243,18 +252,22 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         self.validation_loss_curve_: list[float] | None = None
         self.best_validation_score_: float | None = None
 
-    def _read_validation(self, validation_data: Any) -> Part:
+    def _read_validation(self, validation: Validation) -> Part:
         """Return the user's validation rows and targets, checked as those of `fit`."""
-        if not isinstance(validation_data, (tuple, list)):
-            kind = type(validation_data).__name__
-            raise TypeError(f"validation_data: expected a tuple (X, y), got {kind}")
-        if len(validation_data) != 2:
-            raise ValueError(
-                f"validation_data: expected (X, y), got {len(validation_data)} things"
-            )
-        x, y = validation_data
+        x, y, weights = validation
         rows, labels = self._read_rows(x, y=y, reset=False, **self._target_options)
-        return Part(rows, self._encode(labels))
+        if weights is not None:
+            weights = read_weights(weights, rows)
+        return Part(rows, self._encode(labels), weights)
+
+    def _check_held(self, held: Part) -> None:
+        """Refuse rows to validate on that no score can be made of."""
+        if held.weights is not None and not held.weights.any():
+            raise ValueError(
+                f"sample_weight: expected a weight above 0 among the {len(held.rows)} rows "
+                "to validate on, got zeros only; give X_val and y_val, or another "
+                "random_state"
+            )
 
     def _make_run(
         self,
@@ -263,10 +276,10 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         random_state: np.random.RandomState,
         incremental: bool,
     ) -> EstimatorRun:
-        epochs = 1 if incremental else self.max_iter
+        self._count_epochs(incremental)
+        counted = self.history_.rows[self._epochs_not_counted :]
         recipe = training.Recipe(
-            # The history goes on from earlier calls.
-            epochs=min(len(self.history_) + epochs, 2**31 - 1),
+            epochs=min(len(counted) + (1 if incremental else self.max_iter), 2**31 - 1),
             batch_size=self._batch_rows(len(train.rows)),
             lr=self.learning_rate_init,
             schedule=self.schedule,
@@ -287,9 +300,12 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             loss_scale=self._loss_scale,
             score=self._score,
             threads=self.n_threads,
+            rows_before=self.history_.rows[
+                self._epochs_before_fit : self._epochs_not_counted
+            ],
         )
-        run.history = self.history_
-        run.first_step = self._steps - len(self.history_) * run.steps
+        run.history = History(counted)
+        run.first_step = self._steps - len(counted) * run.steps
         run.keeps_last = not self.restore_best_weights
         if self.schedule is None:
             run.learning_rate = self._rate
@@ -297,14 +313,27 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             self._begin_validation(run)
         return run
 
+    def _count_epochs(self, incremental: bool) -> None:
+        """Settle which epochs schedules and callbacks count.
+
+        Each `fit` counts anew. Calls of `partial_fit` are one run: schedules continue from
+        the `fit` before, callbacks begin with the first of these calls.
+        """
+        if not incremental:
+            self._epochs_before_fit = len(self.history_)
+        if not (incremental and self._counts_partial_fits):
+            self._epochs_not_counted = len(self.history_)
+        self._counts_partial_fits = incremental
+
     def _begin_validation(self, run: EstimatorRun) -> None:
         if self.validation_scores_ is None:
             self.validation_scores_, self.validation_loss_curve_ = [], []
             self.best_validation_score_ = -np.inf
-        self.history_.go_by("val_score", greatest=True)
-        if self.history_.best_epoch() is not None:
+        for history in (self.history_, run.history):
+            history.go_by("val_score", greatest=True)
+        if self._kept_score is not None:
             # Those of the best epoch of earlier calls, until there is a better one.
-            run.best_weights = self.network_.weights.copy()
+            run.keep_unless_better(self._kept_score)
 
     def _batch_rows(self, n: int) -> int:
         if self.batch_size == "auto":
@@ -319,7 +348,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
 
     def _train(self, run: EstimatorRun, x: Any, y: Any, metadata: dict[str, Any]) -> None:
         """Run, and keep what a later call goes on from."""
-        self.n_iter_ = 0
+        self.n_iter_, begun = 0, len(run.history)
         users = as_list(self.callbacks)
         bridges = []
         if hasattr(self, "set_callbacks"):
@@ -328,20 +357,48 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         try:
             training.fit(run, [Progress(self), *bridges, *users], verbose=0)
         except TrainingDiverged as error:
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain "
-                f"large values and need to be preprocessed: {error}"
-            ) from error
+            if run.best_weights is None or run.keeps_last:
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may "
+                    f"contain large values and need to be preprocessed. {error}"
+                ) from error
+            self._end_diverged(run, error)
         finally:
-            self._steps += self.n_iter_ * run.steps
+            self.history_.stop_reason = run.history.stop_reason
+            self._kept_score = run.kept_score()
+            self._steps += (len(run.history) - begun) * run.steps
             for callback in users:
                 # Else every copy of the estimator would hold this run, with its data.
                 for name in ("run", "model", "params"):
                     vars(callback).pop(name, None)
+        if self.n_iter_ == 0:
+            warnings.warn(
+                f"{type(self).__name__}: no epoch was trained: {run.stop_reason}, by the "
+                "callbacks' count of the calls of partial_fit; fit counts anew",
+                UserWarning,
+                stacklevel=5,
+            )
         if self.schedule is None:
             self._rate = run.learning_rate
         for bridge in bridges:
             bridge.finish()
+
+    def _end_diverged(self, run: EstimatorRun, error: TrainingDiverged) -> None:
+        """End with the best weights, as scikit-learn does; the last epoch's values are NaN."""
+        run.stop(str(error))
+        run.history.stop_reason = self.history_.stop_reason = str(error)
+        self.n_iter_ += 1
+        self.loss_ = np.nan
+        for curve in (
+            self.loss_curve_, self.validation_scores_, self.validation_loss_curve_
+        ):  # fmt: skip
+            if curve is not None:
+                curve.append(np.nan)
+        warnings.warn(
+            f"training diverged: {error}; the weights of the best validation score are kept",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
 
     # ---- what is fitted ----
 
@@ -358,7 +415,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         check_is_fitted(self)
         return self._outputs_of_rows(self._read_rows(x, reset=False), raw=raw)
 
-    def _outputs_of_rows(self, rows: Rows, *, raw: bool = False) -> NDArray[np.float32]:
+    def _outputs_of_rows(self, rows: AnyRows, *, raw: bool = False) -> NDArray[np.float32]:
         threads = resolve_threads(self.n_threads)
         try:
             return self.network_._net.predict(rows, threads=threads, raw=raw)

@@ -1,5 +1,6 @@
 """Class labels: learnt, encoded for the core, and given back."""
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from rnn_native.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part
 from rnn_native.sklearn.protocol import fitting
+from rnn_native.sklearn.validation_rows import given_validation
 
 
 class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ignore[misc]
@@ -34,7 +36,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseNetworkEstimator._parameter_constraints,
-        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "class_weight": [StrOptions({"balanced"}), dict, "array-like", None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -89,7 +91,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
     ) -> NDArray[Any] | None:
         if self.class_weight is None:
             return None
-        if self.class_weight == "balanced" and incremental:
+        if isinstance(self.class_weight, str) and incremental:
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not "
                 "see all rows; give a dict of weights"
@@ -97,13 +99,27 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         if self._is_multilabel():
             weights: NDArray[Any] = compute_sample_weight(self.class_weight, y)
         else:
-            by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            by_class = self._weights_by_class(y)
             weights = by_class[targets.ravel().astype(np.intp)]
         if not (weights.min() >= 0 and weights.max() < np.inf):
             raise ValueError(
                 f"class_weight: expected finite weights of at least 0, got {self.class_weight}"
             )
         return weights
+
+    def _weights_by_class(self, y: NDArray[Any]) -> NDArray[np.float64]:
+        """Return a weight for each of `classes_`; sequences have them in that order."""
+        given, classes = self.class_weight, self.classes_
+        if given is None or isinstance(given, str | Mapping):
+            found: NDArray[np.float64] = compute_class_weight(given, classes=classes, y=y)
+            return found
+        weights = np.asarray(given)
+        if weights.shape != classes.shape or weights.dtype.kind not in "fiu":
+            raise ValueError(
+                f"class_weight: expected a number for each of {len(classes)} classes, in the "
+                f"order {', '.join(map(str, classes))}, got {given!r}"
+            )
+        return weights.astype(np.float64)
 
     def _is_multilabel(self) -> bool:
         return bool(self._label_binarizer.y_type_.startswith("multilabel"))
@@ -175,7 +191,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
 
     def _is_one_logit(self) -> bool:
         """Whether the network has one output for two classes."""
-        return self.n_outputs_ == 1 and not self._is_multilabel()
+        return self.n_outputs_ == 1 and self.out_activation_ == "logistic"
 
     def _log_probabilities(self, x: Any) -> NDArray[np.float64]:
         logits = self._outputs(x, raw=True).astype(np.float64)
@@ -191,7 +207,15 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
 
     @fitting
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        validation_data: Any = None,
     ) -> "BaseNetworkClassifier":
         """Train on rows and their classes.
 
@@ -202,14 +226,22 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         y : array-like of shape (n_samples,), or for multilabel targets (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), optional
             Weights of at least 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), optional
+            Rows to validate on after each epoch; `early_stopping` then holds out none. In a
+            `Pipeline` they are transformed as `X` is with `transform_input=["X_val"]`.
+        y_val : array-like, optional
+            Their targets, as `y`.
+        sample_weight_val : array-like of shape (n_val,), optional
+            Their weights in the score.
         validation_data : tuple of (X, y), optional
-            Rows to validate on after each epoch; `early_stopping` then holds out none.
+            Deprecated: `X_val` and `y_val`.
 
         Returns
         -------
         self
         """
-        self._fit(X, y, sample_weight, validation_data)
+        validation = given_validation(X_val, y_val, sample_weight_val, validation_data)
+        self._fit(X, y, sample_weight, validation)
         return self
 
     @fitting

@@ -11,7 +11,7 @@ from rnn_native.callbacks import Callback
 from rnn_native.callbacks.base import Logs
 from rnn_native.history import EpochRow
 from rnn_native.network import Network
-from rnn_native.schedules import Rates
+from rnn_native.schedules import Rates, Schedule
 from rnn_native.sklearn.data import Part
 from rnn_native.training import Recipe, Run, Split
 from rnn_native.xorshift import Xorshift
@@ -47,6 +47,8 @@ class EstimatorRun(Run):
         What the core's loss, penalties aside, is multiplied by.
     score : callable
         Returns the validation score, given the epoch's row and `held`.
+    rows_before : sequence of EpochRow
+        Epochs before those of `history` that the schedule counts.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class EstimatorRun(Run):
         loss_scale: float,
         score: Callable[[EpochRow, Part], float],
         threads: int | None,
+        rows_before: Sequence[EpochRow] = (),
     ) -> None:
         data = Split(train.rows, train.targets, weights=train.weights)
         if held is not None:
@@ -69,6 +72,43 @@ class EstimatorRun(Run):
         self._random_state = random_state
         self._loss_scale = loss_scale
         self._score = score
+        self._rows_before = list(rows_before)
+        self._kept: tuple[float, NDArray[np.float32]] | None = None
+
+    def keep_unless_better(self, score: float) -> None:
+        """Let the run end with the model's weights of now unless an epoch beats `score`."""
+        self._kept = score, self.model.weights.copy()
+
+    def _best_row_score(self) -> float | None:
+        """Return the greatest score of the run's epochs if the best epoch goes by scores."""
+        best = self.history.best_epoch()
+        if best is None or self.history.best_by != "val_score":
+            return None
+        score: float = self.history.rows[best].val_score  # type: ignore[attr-defined]
+        return score
+
+    def restore_best(self) -> None:
+        """Give the model the best weights, those of earlier calls among them."""
+        if self._kept is not None and self.history.best_by == "val_score":
+            score, weights = self._kept
+            best = self._best_row_score()
+            if best is None or best <= score:
+                self.best_weights = weights
+        super().restore_best()
+
+    def kept_score(self) -> float | None:
+        """Return the score that the model's weights were restored for, None if none."""
+        if self._held is None or self.keeps_last or self.history.best_by != "val_score":
+            return None
+        found = [self._best_row_score(), self._kept[0] if self._kept else None]
+        return max((score for score in found if score is not None), default=None)
+
+    def _rates(self) -> Rates:
+        schedule = self.recipe.schedule
+        if not isinstance(schedule, Schedule):
+            return super()._rates()
+        rows = [*self._rows_before, *self.history.rows]
+        return schedule.rates(len(rows), self.steps, [row.val_loss for row in rows])
 
     def train_epoch(self, callbacks: Sequence[Callback] = ()) -> ScoredRow:
         """Train one epoch, validate, score, and return its row."""
@@ -107,6 +147,7 @@ class Progress(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Note what the epoch gave, and decide how training goes on."""
         estimator = self._estimator
+        estimator.history_.append(self.run.history.rows[-1])
         estimator.n_iter_ += 1
         estimator.t_ += len(self.run.order)
         estimator.loss_ = logs["loss"]

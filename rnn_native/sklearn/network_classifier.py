@@ -1,28 +1,19 @@
 """`NetworkClassifier`: any list of layers as a scikit-learn classifier."""
 
-import math
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native import losses
-from rnn_native.architecture import load_architecture, parse_architecture
 from rnn_native.callbacks import Callback
-from rnn_native.layers import Dense, Layer, as_spec
-from rnn_native.network import Network
-from rnn_native.rows import takes_shape
 from rnn_native.schedules import Schedule
-from rnn_native.sklearn.base import Design
 from rnn_native.sklearn.base_classifier import BaseNetworkClassifier
-from rnn_native.xorshift import Xorshift
+from rnn_native.sklearn.base_mlp import LOSSES
+from rnn_native.sklearn.layer_list import LAYER_LIST_CONSTRAINTS, LayerList
 
-LOSS = "softmax_cross_entropy"
 
-
-class NetworkClassifier(BaseNetworkClassifier):
+class NetworkClassifier(LayerList, BaseNetworkClassifier):
     """Classifier over any layers: convolutions, attention, norms, ...
 
     Parameters
@@ -30,7 +21,9 @@ class NetworkClassifier(BaseNetworkClassifier):
     architecture : sequence of Layer or dict, mapping, path, or None
         Layers; or what an architecture file holds, or its path. A last linear `Dense`, or
         one with a softmax, has the outputs, one for each class; without one it is added.
-        None is a hidden layer of 100 units with ReLU.
+        None is a hidden layer of 100 units with ReLU. Two classes may have one output, with
+        or without a sigmoid. Several labels for each row (`y` of shape (n_samples, n_labels),
+        0 and 1) have an output each under sigmoid_cross_entropy.
     input_shape : sequence of int or None
         Shape of one sample. None: that of the architecture, or else of the rows of `X`.
     solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle
@@ -65,12 +58,8 @@ class NetworkClassifier(BaseNetworkClassifier):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseNetworkClassifier._parameter_constraints,
-        "architecture": [list, tuple, Mapping, str, PathLike, None],
-        "input_shape": ["array-like", None],
+        **LAYER_LIST_CONSTRAINTS,
     }
-
-    architecture: Any
-    input_shape: Sequence[int] | None
 
     def __init__(
         self,
@@ -108,63 +97,25 @@ class NetworkClassifier(BaseNetworkClassifier):
 
     # ---- the network ----
 
-    def _design(self, features: int) -> Design:
-        layers, shape = self._layers_and_shape()
-        shape = tuple(shape or self._sample_shape or (features,))
-        if math.prod(shape) != features:
-            raise ValueError(
-                f"input_shape: {shape} is {math.prod(shape)} features, X has {features}"
-            )
-        last = losses.without_last_activation(layers, LOSS)[-1]
-        if last["type"] != "dense" or last.get("activation", "linear") != "linear":
-            layers = [*layers, Dense(self.n_outputs_).spec()]
-        return Design(layers, shape, LOSS)
+    def _loss(self) -> str:
+        return LOSSES[self.out_activation_]
 
-    def _layers_and_shape(self) -> tuple[list[dict[str, Any]], Sequence[int] | None]:
-        """Return specs, and the shape of a sample if anything but X tells it."""
-        given = [Dense(100, "relu")] if self.architecture is None else self.architecture
-        if isinstance(given, (list, tuple)):
-            for index, layer in enumerate(given):
-                if not isinstance(layer, (Layer, Mapping)):
-                    raise TypeError(
-                        f"architecture[{index}]: expected a layer, got {layer!r}"
-                    )
-            if not given:
-                raise ValueError("architecture: expected at least one layer")
-            return [as_spec(layer) for layer in given], self.input_shape
-        read = parse_architecture if isinstance(given, Mapping) else load_architecture
-        found = read(given)
-        if found.loss != LOSS:
-            raise ValueError(f"architecture: expected loss {LOSS}, got {found.loss}")
-        return found.layers, self.input_shape or found.input_shape
-
-    def _initialise(self, network: Network, random_state: np.random.RandomState) -> None:
-        classes = (self.n_outputs_,)
-        if network.output_shape != classes:
-            raise ValueError(
-                f"architecture: its outputs have shape {network.output_shape}, expected "
-                f"{classes}, one for each class of y"
-            )
-        network._initialise(Xorshift(int(random_state.randint(2**31 - 1))))
-
-    # ---- rows and targets ----
-
-    def _read_rows(self, x: Any, *, reset: bool, **more: Any) -> Any:
-        """Return rows, flat; bytes stay bytes."""
-        x = np.asarray(x) if isinstance(x, (list, tuple)) else x
-        sample_shape = None
-        if getattr(x, "ndim", 2) > 2:
-            sample_shape = x.shape[1:]
-            if not reset and not takes_shape(x.shape, self.network_.input_shape):
-                expected = ", ".join(map(str, self.network_.input_shape))
-                raise ValueError(f"X: expected shape (n, {expected}), got {x.shape}")
-            x = np.asarray(x).reshape(len(x), -1)
-        if reset:
-            self._sample_shape = sample_shape
-        return super()._read_rows(x, reset=reset, dtype=[np.float32, np.uint8], **more)
+    def _outputs_of_y(self) -> str:
+        return "one for each class of y"
 
     def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
         super()._learn_targets(y, incremental=incremental, is_new=is_new)
-        if y.ndim == 2 and y.shape[1] > 1:
-            raise ValueError("y: expected one label for each row, got multilabel targets")
-        self.n_outputs_, self.out_activation_ = len(self.classes_), "softmax"
+        if self.n_outputs_ == 1 and not self._ends_in_one_output():
+            self.n_outputs_, self.out_activation_ = len(self.classes_), "softmax"
+
+    def _ends_in_one_output(self) -> bool:
+        """Whether the layers end in one logit, of the second of two classes."""
+        layers, _, loss = self._described()
+        last = losses.without_last_activation(layers, LOSSES["logistic"])[-1]
+        may = loss in (None, LOSSES["logistic"])
+        return may and self._is_output(last) and last["units"] == 1
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,151 @@
+"""Numbers and counts: checked, scored, and given back."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array, column_or_1d
+
+from rnn_native.history import EpochRow
+from rnn_native.rows import Targets
+from rnn_native.sklearn.base import BaseNetworkEstimator
+from rnn_native.sklearn.data import Part, as_float32
+from rnn_native.sklearn.protocol import fitting
+from rnn_native.sklearn.validation_rows import given_validation
+
+LOSSES = ("squared_error", "poisson")
+"""What regressors may learn by."""
+
+
+class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignore[misc]
+    """Base of the regressors: a linear output for each column of the targets."""
+
+    _target_options: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
+
+    loss: str
+    n_outputs_: int
+    out_activation_: str
+
+    # ---- targets ----
+
+    def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
+        outputs = 1 if y.ndim == 1 else y.shape[1]
+        if not is_new and outputs != self.n_outputs_:
+            raise ValueError(
+                f"y has {outputs} outputs, the fitted network {self.n_outputs_}"
+            )
+        self.n_outputs_ = outputs
+        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
+
+    def _encode(self, y: NDArray[Any]) -> Targets:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        values = as_float32(y, "y")
+        if self.loss == "poisson" and values.min() < 0:
+            raise ValueError(f"loss='poisson' needs y of at least 0, got {values.min():g}")
+        return values.reshape(len(values), -1)
+
+    @property
+    def _loss_scale(self) -> float:
+        """The core's squared error is the sum over outputs, scikit-learn's half the mean."""
+        return 1.0 if self.loss == "poisson" else 0.5 / self.n_outputs_
+
+    def _score(self, row: EpochRow, held: Part) -> float:
+        """Return R^2."""
+        outputs = self._outputs_of_rows(held.rows).astype(np.float64)
+        targets = held.targets.astype(np.float64)
+        return float(r2_score(targets, outputs, sample_weight=held.weights))
+
+    def _check_held(self, held: Part) -> None:
+        super()._check_held(held)
+        if len(held.rows) < 2:
+            raise ValueError("X_val: the score is R^2, which needs at least 2 rows, got 1")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 of the predictions, calculated in float64.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+        """
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        found = self.predict(X).astype(np.float64)
+        return float(r2_score(y, found, sample_weight=sample_weight))
+
+    def predict(self, X: Any) -> NDArray[np.float32]:
+        """Return the predicted values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs), float32
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    # ---- fit ----
+
+    @fitting
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        validation_data: Any = None,
+    ) -> "BaseNetworkRegressor":
+        """Train on rows and their values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Taken as float32.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Taken as float32.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of at least 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), optional
+            Rows to validate on after each epoch; `early_stopping` then holds out none. In a
+            `Pipeline` they are transformed as `X` is with `transform_input=["X_val"]`.
+        y_val : array-like, optional
+            Their targets, as `y`.
+        sample_weight_val : array-like of shape (n_val,), optional
+            Their weights in the score.
+        validation_data : tuple of (X, y), optional
+            Deprecated: `X_val` and `y_val`.
+
+        Returns
+        -------
+        self
+        """
+        validation = given_validation(X_val, y_val, sample_weight_val, validation_data)
+        self._fit(X, y, sample_weight, validation)
+        return self
+
+    @fitting
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> "BaseNetworkRegressor":
+        """Train one epoch more; the optimiser goes on from where it was.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
