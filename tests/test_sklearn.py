@@ -22,7 +22,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import rnn_native as rn
 from environment import python_environment
-from rnn_native import schedules
+from rnn_native import interrupts, schedules
 from rnn_native.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -337,6 +337,7 @@ def test_best_weights_come_back_whatever_ended_training(options, early_stopping)
     assert best < len(spy.weights) - 1
     assert model.network_.weights.tobytes() == spy.weights[best]
     assert model.score(XV, YV) == pytest.approx(model.best_validation_score_)
+    interrupts._last = None
     model.set_params(restore_best_weights=False, random_state=2).fit(
         X, Y, X_val=XV, y_val=YV
     )
