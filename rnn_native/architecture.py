@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from rnn_native import losses
 from rnn_native.files import AnyPath, shown
 from rnn_native.json_settings import (
+    HEAD_KEYS,
     MAX_INT,
     Choice,
     Number,
@@ -213,7 +214,7 @@ _ROOT: dict[str, Rule] = {
     "input_shape": _input_shape,
     "loss": Choice(LOSSES),
     "layers": _layer_list,
-    "$schema": text,
+    **HEAD_KEYS,
 }
 
 

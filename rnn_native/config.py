@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rnn_native.augmentation import MOST
 from rnn_native.files import AnyPath, shown
 from rnn_native.json_settings import (
+    HEAD_KEYS,
     Choice,
     Number,
     Place,
@@ -172,7 +173,7 @@ KEYS: dict[str, Rule] = {
     "class_weight": _class_weight,
     "warmup_epochs": integer(0),
     "warmup_steps": integer(0),
-    "$schema": text,
+    **HEAD_KEYS,
 }
 """All keys of a training configuration, each with its rule."""
 
@@ -422,7 +423,8 @@ def parse_config(mapping: Mapping[str, Any], source: str = "config") -> Training
     """
     place = Place(source)
     given = take(place, mapping, KEYS)
-    given.pop("$schema", None)
+    for key in HEAD_KEYS:
+        given.pop(key, None)
     if not given:
         raise place.error("empty configuration")
     _require_scheduler_type(place, given)

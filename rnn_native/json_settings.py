@@ -198,6 +198,25 @@ def mapping_at(place: Place, value: Any) -> Mapping[str, Any]:
     return value
 
 
+FORMAT_VERSION = 1
+
+
+def _format_version(place: Place, value: Any) -> int:
+    """Check the version of a file's format."""
+    if value != FORMAT_VERSION or isinstance(value, (bool, float)):
+        from rnn_native import __version__
+
+        raise place.error(
+            f"expected {FORMAT_VERSION}, which rnn_native {__version__} reads, got "
+            f"{described(value)}"
+        )
+    return FORMAT_VERSION
+
+
+HEAD_KEYS: dict[str, Rule] = {"$schema": text, "format_version": _format_version}
+"""What any file of settings may have beside the settings."""
+
+
 def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
     """Check an object's keys against their rules.
 
@@ -221,6 +240,9 @@ def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
         If it is not an object, has a key twice or an unknown one, or a value is wrong.
     """
     given = mapping_at(place, value)
+    if "format_version" in rules and given.get("format_version") is not None:
+        # Before keys that only another version knows.
+        _format_version(place.key("format_version"), given["format_version"])
     for key in given:
         if key not in rules:
             raise place.key(_key_shown(key)).error(f"unknown key{nearest(key, rules)}")

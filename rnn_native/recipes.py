@@ -7,13 +7,21 @@ from typing import Any
 from rnn_native.architecture import Architecture, parse_architecture
 from rnn_native.config import TrainingConfig, parse_config
 from rnn_native.files import AnyPath, shown
-from rnn_native.json_settings import Place, Rule, mapping_at, read_json, take, text
+from rnn_native.json_settings import (
+    HEAD_KEYS,
+    Place,
+    Rule,
+    mapping_at,
+    read_json,
+    take,
+    text,
+)
 
 KEYS: dict[str, Rule] = {
     "description": text,
     "architecture": mapping_at,
     "training": mapping_at,
-    "$schema": text,
+    **HEAD_KEYS,
 }
 
 
@@ -35,7 +43,9 @@ class TrainingRecipe:
 
 def is_recipe(data: Any) -> bool:
     """Whether plain data is meant as a recipe and not as an architecture."""
-    return isinstance(data, Mapping) and not KEYS.keys().isdisjoint({*data} - {"$schema"})
+    return isinstance(data, Mapping) and not KEYS.keys().isdisjoint(
+        {*data} - HEAD_KEYS.keys()
+    )
 
 
 def load_recipe(path: AnyPath) -> TrainingRecipe:

@@ -619,7 +619,14 @@ def test_schema_and_parser_agree_on_the_references_layers(kind):
 
 def test_schema_and_parser_agree_on_the_root():
     for base in (own(FLAT), {"layers": [dense(1, 1)]}):
-        for key in ("input_shape", "loss", "layers", "$schema", "unknown"):
+        for key in (
+            "input_shape",
+            "loss",
+            "layers",
+            "$schema",
+            "format_version",
+            "unknown",
+        ):
             for value in [*VALUES, [2**31], [1] * 5, [0], "squared_error"]:
                 mapping = base | {key: value}
                 try:

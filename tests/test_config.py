@@ -325,7 +325,15 @@ KIND = {"scheduler_type": "one_cycle"}
 OWN_ERRORS = [
     ({}, "empty configuration"),
     ({"seed": None}, "empty configuration"),
-    ({"$schema": "x"}, "empty configuration"),
+    ({"$schema": "x", "format_version": 1}, "empty configuration"),
+    (
+        {"format_version": 2, "sharpness": 3},
+        f"format_version: expected 1, which rnn_native {rnn_native.__version__} reads, got 2",
+    ),
+    (
+        {"format_version": True, "seed": 1},
+        f"format_version: expected 1, which rnn_native {rnn_native.__version__} reads, got true",
+    ),
     ({"gama": 1}, "gama: unknown key; did you mean 'gamma'?"),
     ({"t_max": 1}, "t_max: unknown key; did you mean 'T_max'?"),
     ({"lr": 1}, "lr: unknown key; did you mean 'learning_rate'?"),
@@ -578,7 +586,7 @@ def test_the_schema_is_one_and_has_the_parsers_keys_and_defaults():
 
 
 def test_every_field_has_a_key():
-    keys = {f.name for f in fields(TrainingConfig)} | {"$schema"}
+    keys = {f.name for f in fields(TrainingConfig)} | {"$schema", "format_version"}
     assert keys | {k for rules in OPTIMIZERS.values() for k in rules} == set(KEYS)
 
 

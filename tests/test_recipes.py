@@ -31,7 +31,7 @@ def test_what_is_a_recipe():
     assert is_recipe(RECIPE)
     assert is_recipe({"description": "?"})
     assert not is_recipe(NET)
-    assert not is_recipe({"$schema": "x"})
+    assert not is_recipe({"$schema": "x", "format_version": 1})
     assert not is_recipe([RECIPE])
 
 
@@ -44,6 +44,7 @@ def test_what_is_a_recipe():
         ({**RECIPE, "training": {"epochs": 0}}, "training: epochs: expected"),
         ({**RECIPE, "training": []}, "training: expected an object, got an array"),
         ({**RECIPE, "architecture": {"layers": []}}, "architecture: layers"),
+        ({**RECIPE, "format_version": 2, "new": 1}, "format_version: expected 1, which"),
         ({**RECIPE, "description": 1}, "description: expected a string"),
     ],
 )
