@@ -370,19 +370,19 @@ class Run:
 
     @contextmanager
     def _averaging(self) -> Iterator[dict[str, Any]]:
-        """Let the model hold the live parameters, and move their average meanwhile."""
-        live, params = self.state.live_params, self.model.params
+        """Train the live parameters; outside native calls the model holds their average."""
+        live = self.state.live_params
         if live is None:
             yield {}
             return
-        average = params.copy()
-        params[:] = live
         try:
-            yield {"average": average, "average_decay": self.recipe.ema_decay}
+            yield {
+                "average": live,
+                "average_decay": self.recipe.ema_decay,
+                "average_is_outside": True,
+            }
         finally:
-            live[:] = params
-            params[:] = average
-            self.state.note_average(average)
+            self.state.note_average(self.model.params)
 
     def stop(self, reason: str) -> None:
         """End the run after the current epoch."""

@@ -48,8 +48,7 @@ class Callback:
         """Before a batch; `batch` counts from 0 in each epoch.
 
         Epochs are one native call unless a callback overrides a hook of batches; then they
-        go batch by batch, to the same bits, which takes longer. With `ema_decay` the model
-        holds its parameters then, not their average.
+        go batch by batch, to the same bits, which takes longer.
         """
         self.on_batch_begin(batch, logs)
 
