@@ -251,7 +251,7 @@ def scale_outputs(model: Network, temperature: float) -> Network:
     divisor = _checked(temperature)
     index = _last_linear_layer(model)
     twin = Network(model.specs, model.input_shape, model.loss, optimizer=model.optimizer)
-    twin.weights[:] = model.weights
+    twin.weights[:] = model.get_weights()
     twin.input_dtype = model.input_dtype
     for name in ("weight", "bias"):
         parameter = twin.parameters[f"layers.{index}.{name}"]

@@ -66,7 +66,7 @@ def save(
     OSError
         If the file cannot be written; one that was there before is untouched.
     """
-    tensors, metadata = _tensors(model), _metadata(model, facts)
+    tensors, metadata = model.copied_tensors(), _metadata(model, facts)
     if optimizer_state:
         tensors |= saved_training.tensors_of(model)
         metadata["training"] = model.training_state.as_dict()
@@ -75,7 +75,7 @@ def save(
 
 def save_run(run: "Run", path: "str | PathLike[str]") -> None:
     """Write a model file that also holds all that is needed to resume `run`."""
-    tensors = {**_tensors(run.model), "run.order": run.order}
+    tensors = {**run.model.copied_tensors(), "run.order": run.order}
     if run.model.moments.size:
         tensors["run.moments"] = run.model.moments
     if run.best_weights is not None:
@@ -358,15 +358,6 @@ def _describe(architecture: Mapping[str, Any]) -> str:
         layers = [la.get("units", la["type"]) for la in architecture["layers"]]
         return "-".join(map(str, [first, *layers]))
     return "one that cannot be read"
-
-
-def _tensors(model: Network) -> Tensors:
-    """Return a copy of all weights by name, whole even beside training."""
-    weights = model.get_weights()
-    return {
-        **model._named(weights, is_state=False),
-        **model._named(weights, is_state=True),
-    }
 
 
 def _metadata(model: Network, facts: Mapping[str, Any] | None) -> Metadata:

@@ -174,7 +174,8 @@ def write_legacy(model: Network, path: AnyPath, width: int = 4) -> None:
         If the file cannot be written; an older one is then untouched.
     """
     chosen = _format_for(model.architecture(), width)
-    arrays = list(model.parameters.values())
+    copied = model.copied_tensors()
+    arrays = [copied[name] for name in model.parameters]
     shapes = [tensor.shape for tensor in chosen.tensors]
     if [array.shape for array in arrays] != shapes:
         raise ValueError(f"model: expected parameters of shapes {shapes} in a {chosen}")

@@ -54,7 +54,7 @@ def logit_network(model: Network) -> Network:
     if model.loss not in OF_LOSS and _function(model):
         specs = [*specs[:-1], *_without_function(specs[-1])]
     twin = Network(specs, model.input_shape, "squared_error")
-    twin.weights[:] = model.weights
+    twin.weights[:] = model.get_weights()
     twin.input_dtype = model.input_dtype
     return twin
 

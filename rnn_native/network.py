@@ -307,6 +307,14 @@ class Network:
         """Running statistics and fixed tables by name, views of the net's own memory."""
         return self._named(self.weights, is_state=True)
 
+    def copied_tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Return copies of `parameters` and `state`, whole at any time as `get_weights`."""
+        weights = self.get_weights()
+        return {
+            **self._named(weights, is_state=False),
+            **self._named(weights, is_state=True),
+        }
+
     def _named(
         self, flat: NDArray[np.float32], *, is_state: bool
     ) -> dict[str, NDArray[np.float32]]:

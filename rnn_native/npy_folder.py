@@ -129,7 +129,8 @@ def write_npy_folder(model: Network, folder: AnyPath) -> None:
         If a file cannot be written.
     """
     check_npy_folder(model, folder)
-    parameters = list(model.parameters.values())
+    copied = model.copied_tensors()
+    parameters = [copied[name] for name in model.parameters]
     files: dict[str, bytes] = {}
     for number, start in enumerate(range(0, len(parameters), 2), 1):
         weight, bias = parameters[start : start + 2]

@@ -167,7 +167,7 @@ def _as_predicting(net: Network) -> Network:
     if not kinds & {"dropout", "batchnorm"}:
         return net
     layers: list[tuple[dict[str, Any], dict[str, NDArray[np.float32]]]] = []
-    every = {**net.parameters, **net.state}
+    every = net.copied_tensors()
     for index, spec in enumerate(net.specs):
         prefix = f"layers.{index}."
         own = {k.removeprefix(prefix): v for k, v in every.items() if k.startswith(prefix)}

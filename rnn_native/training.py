@@ -529,7 +529,7 @@ class Run:
     def restore_best(self) -> None:
         """Give the model the weights of the best epoch, if there is one to go by."""
         if self.best_weights is not None and not self.keeps_last:
-            self.model.weights[:] = self.best_weights
+            self.model.set_weights(self.best_weights)
 
 
 def fit(

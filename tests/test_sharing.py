@@ -21,7 +21,7 @@ from cases import (
     maxpool2d,
     native,
 )
-from rnn_native import _core
+from rnn_native import Callback, _core
 
 ROWS, BATCH = 96, 16
 
@@ -265,3 +265,36 @@ def test_a_child_of_fork_is_told_that_weights_are_torn():
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     thread.join()
+
+
+def test_files_hold_whole_weights_beside_training(tmp_path):
+    import rnn_native as rn
+
+    rng = np.random.default_rng(0)
+    x, y = rng.random((96, 300), np.float32), rng.integers(0, 10, 96)
+    net = rn.Network([rn.Dense(200, "relu"), rn.Dense(10)], (300,))
+    twin = rn.Network([rn.Dense(200, "relu"), rn.Dense(10)], (300,))
+    borders = {twin.get_weights().tobytes()}
+    options = {"batch_size": 16, "shuffle": False, "verbose": 0}
+    for _ in range(10):
+        twin.fit(x, y, **options, callbacks=_Borders(borders))
+    paths = iter(tmp_path / f"{i}.safetensors" for i in range(10**6))
+
+    def saved():
+        path = next(paths)
+        net.save(path)
+        return rn.load(path).weights.tobytes()
+
+    with beside(saved, threads=1) as seen:
+        net.fit(x, y, epochs=10, **options)
+    assert seen and set(seen) <= borders
+
+
+class _Borders(Callback):
+    """Keeps the weights after each batch."""
+
+    def __init__(self, borders):
+        self.borders = borders
+
+    def on_train_batch_end(self, batch, logs):
+        self.borders.add(self.model.get_weights().tobytes())

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+from copy import copy
 from pathlib import Path
 from string import Template
 
@@ -61,6 +62,7 @@ def c_source(model: Network, name: str, *, int8: bool = False) -> str:
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         raise ValueError(f"name: expected a C identifier, got {name!r}")
     program = Program(int8)
+    model = copy(model)  # its weights and their digest belong together, even in training
     steps = steps_of(model)
     for step in steps:
         program.add(step)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rnn_native.export.onnx_graph import FLOAT, INT64, UINT8, Graph, Port
-from rnn_native.export.steps import FINAL_FUNCTIONS, Step, has_many_labels, steps_of
+from rnn_native.export.steps import FINAL_FUNCTIONS, Step, has_many_labels, whole_steps_of
 from rnn_native.files import AnyPath, atomic_write
 from rnn_native.network import Network
 
@@ -58,7 +58,7 @@ def onnx_model(model: Network, *, uint8_input: bool = False) -> "ModelProto":
         )
     if uint8_input:
         x = graph.node("Div", graph.node("Cast", x, to=FLOAT), graph.number(255))
-    for step in steps_of(model):
+    for step in whole_steps_of(model):
         function, alpha = step.activation
         if step.type not in LAYERS or function not in FUNCTIONS:
             raise step.refusal("ONNX")

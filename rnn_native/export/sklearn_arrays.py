@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.errors import FormatError
-from rnn_native.export.steps import FINAL_FUNCTIONS, Step, steps_of
+from rnn_native.export.steps import FINAL_FUNCTIONS, Step, whole_steps_of
 from rnn_native.layers import Dense
 from rnn_native.legacy import finite_float32
 from rnn_native.network import Network
@@ -66,7 +66,7 @@ def to_sklearn(model: Network) -> Perceptron:
     ([(4, 32), (32, 3)], 'tanh', 'softmax')
     """
     layers: list[tuple[Step, str]] = []  # dense layers with their functions
-    for step in steps_of(model):
+    for step in whole_steps_of(model):
         function, _ = step.activation
         if step.type == "dense" and len(step.input_shape) == 1:
             layers.append((step, function))

@@ -1,6 +1,7 @@
 """A net as exporters see it: layer by layer, with shapes, arrays and all options."""
 
 import math
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +77,13 @@ class Step:
         return f"layers[{self.index}] ({self.type})"
 
 
+def whole_steps_of(model: Network) -> list[Step]:
+    """As `steps_of`, of a copy: its arrays fit together even beside training."""
+    return steps_of(copy(model))
+
+
 def steps_of(model: Network) -> list[Step]:
-    """Return the layers of a net in order.
+    """Return the layers of a net in order, with views of its arrays.
 
     Raises
     ------

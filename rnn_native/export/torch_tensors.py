@@ -5,6 +5,7 @@ activation is a module of its own. docs/export.md has the modules that PyTorch l
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,7 +59,7 @@ def to_torch(model: Network, names: Sequence[str] | None = None) -> dict[str, ND
     {'0.weight': (32, 784), '0.bias': (32,), '2.weight': (10, 32), '2.bias': (10,)}
     """
     tensors: dict[str, NDArray[Any]] = {}
-    for module, step in _modules(model, names):
+    for module, step in _modules(copy(model), names):
         for name, parts in LAYERS[step.type](step).items():
             # safetensors writes memory as it lies, so it must lie in C order.
             tensors[f"{module}.{name}"] = np.ascontiguousarray(np.concatenate(parts))

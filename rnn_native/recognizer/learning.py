@@ -127,7 +127,7 @@ def learned(
     Network
     """
     copy = Network(net.specs, net.input_shape, net.loss, optimizer="adam")
-    copy.weights[:] = net.weights
+    copy.weights[:] = net.get_weights()
     copy.input_dtype = net.input_dtype
     known = len(replay.labels)
     times = max(1, round(SHARE / (1 - SHARE) * known / len(labels)))
