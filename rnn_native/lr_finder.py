@@ -136,7 +136,8 @@ def lr_find(
     )
     data = training.Split(rows, model._as_targets(y, len(rows)))
     weights, moments = model.weights.copy(), model.moments.copy()
-    state = model.training_state.copy()
+    state = model.training_state
+    model.training_state = state.copy()
     try:
         run = training.Run(model, data, recipe, Xorshift(seed), threads=threads)
         losses = _losses(run, rates, stop_div)

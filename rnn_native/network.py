@@ -2,8 +2,10 @@
 
 import math
 import operator
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,6 +128,7 @@ class Network:
         self._input_dtype: str | None = None
         self._unknown_input: str | None = None
         self.training_state = TrainingState()
+        self._trainer = threading.RLock()
         self._optimizer = as_settings(optimizer)
         self._net = _core.Net(self.specs, self.input_shape, loss, self._optimizer)
 
@@ -228,9 +231,23 @@ class Network:
     @optimizer.setter
     def optimizer(self, optimizer: Optimizer) -> None:
         settings = as_settings(optimizer)
-        self._net.set_optimizer(settings)
-        self._optimizer = settings
-        self.training_state.steps = 0
+        with self._training("optimizer"):
+            self._net.set_optimizer(settings)
+            self._optimizer = settings
+            self.training_state.steps = 0
+
+    @contextmanager
+    def _training(self, function: str) -> Iterator[None]:
+        """Keep other threads from training the net meanwhile; refuse while one does."""
+        if not self._trainer.acquire(blocking=False):
+            raise RuntimeError(
+                f"{function}: this net is being trained by another thread; wait for it or "
+                "use a copy"
+            )
+        try:
+            yield
+        finally:
+            self._trainer.release()
 
     @property
     def steps_done(self) -> int:
@@ -585,8 +602,10 @@ class Network:
             class_weight=class_weight,
         )
         rng = None if seed is None else Xorshift(seed)
-        run = training.Run(self, data, recipe, rng, threads=threads)
-        return training.fit(run, callbacks, verbose=verbose)
+        # A call that is refused must not draw from the shuffles of the one under way.
+        with self._training("fit"):
+            run = training.Run(self, data, recipe, rng, threads=threads)
+            return training.fit(run, callbacks, verbose=verbose)
 
     def fit_one_cycle(
         self,

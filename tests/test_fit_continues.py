@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -198,6 +199,43 @@ def test_lr_find_changes_nothing_that_training_continues_from():
     for net in (plain, searched):
         fit(net, 2, ema_decay=0.9)
     assert bits(searched) == bits(plain)
+
+
+def test_a_second_trainer_is_refused_and_changes_no_bit():
+    """Also between epochs, when no native call is under way."""
+    plain, shared = network(), network()
+    fit(plain, 4, ema_decay=0.9)
+    refused = []
+
+    def train_too(epoch, logs):
+        for call in (
+            lambda: fit(shared, 1, seed=3),
+            lambda: setattr(shared, "optimizer", "sgd"),
+        ):
+            thread = threading.Thread(target=refuse, args=(call,))
+            thread.start()
+            thread.join()
+
+    def refuse(call):
+        with pytest.raises(RuntimeError, match="this net is being trained by another") as e:
+            call()
+        refused.append(str(e.value).split(":")[0])
+
+    fit(shared, 4, ema_decay=0.9, callbacks=rn.LambdaCallback(on_epoch_end=train_too))
+    assert refused == ["fit", "optimizer"] * 4
+    assert bits(shared) == bits(plain)
+
+
+def test_lr_find_in_a_callback_changes_nothing():
+    plain, searching = network(), network()
+    fit(plain, 4, ema_decay=0.9)
+
+    def search(epoch, logs):
+        searching.lr_find(X, Y, num_it=5, batch_size=16)
+
+    fit(searching, 2, ema_decay=0.9, callbacks=rn.LambdaCallback(on_epoch_begin=search))
+    fit(searching, 2, ema_decay=0.9)
+    assert bits(searching) == bits(plain)
 
 
 def test_an_argument_that_is_refused_changes_nothing():
