@@ -174,6 +174,10 @@ def test_keras_other_hooks_are_called(digits):
     keras.calls.clear()
     net.fit(x, y, **options)
     assert len(keras.calls) == 4, "no validation, no test"
+    seen = []
+    functions = rn.LambdaCallback(on_test_begin=seen.append, on_test_end=seen.append)
+    (row,) = net.fit(x, y, validation_data=test, callbacks=functions, verbose=0).rows
+    assert seen == [{}, {"loss": row.val_loss, "accuracy": row.val_accuracy}]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import signal
 import threading
 
 import numpy as np
@@ -269,6 +270,33 @@ def test_an_interrupted_epoch_counts_the_steps_that_it_made():
     with pytest.warns(UserWarning, match="interrupted"):
         fit(net, 1, callbacks=rn.LambdaCallback(on_train_batch_end=interrupt))
     assert net.steps_done == 3
+
+
+def test_ctrl_c_in_a_native_call_counts_the_steps_that_it_made():
+    """What the net then has is what that many batches give, wherever the signal came."""
+    layers = [rn.Dense(300, "relu"), rn.Dense(3)]
+    x = RNG.standard_normal((20_000, 100), np.float32)
+    y = RNG.integers(0, 3, len(x))
+    options = {"batch_size": 10, "shuffle": False, "lr": 1e-4, "verbose": 0, "threads": 1}
+    net, twin = (rn.Network(layers, (100,), optimizer="adam") for _ in range(2))
+
+    def press(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, press)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.warns(UserWarning, match="interrupted"):
+            net.fit(x, y, epochs=1000, **options)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    epochs, batches = divmod(net.steps_done, 2000)
+    if epochs:
+        twin.fit(x, y, epochs=epochs, **options)
+    if batches:
+        twin.fit(x[: batches * 10], y[: batches * 10], **options)
+    assert twin.steps_done == net.steps_done
+    assert bits(twin) == bits(net)
 
 
 def test_state_of_a_file_is_checked():

@@ -19,6 +19,8 @@ class LambdaCallback(Callback):
         Called with (logs).
     on_train_batch_begin, on_train_batch_end : callable, optional
         Called with (batch, logs); with one of them epochs go batch by batch.
+    on_test_begin, on_test_end : callable, optional
+        Called with (logs), around validation.
 
     Raises
     ------
@@ -34,6 +36,8 @@ class LambdaCallback(Callback):
         on_train_end: Hook | None = None,
         on_train_batch_begin: Hook | None = None,
         on_train_batch_end: Hook | None = None,
+        on_test_begin: Hook | None = None,
+        on_test_end: Hook | None = None,
     ) -> None:
         given = {name: hook for name, hook in locals().items() if name.startswith("on_")}
         for name, hook in given.items():
