@@ -115,3 +115,21 @@ def test_blank_images_do_not_hide_a_nan_filter(level):
     x = np.zeros((4, 64), np.float32)
     with pytest.raises(FloatingPointError, match="weight is not finite"):
         net.train(x, np.zeros(4, np.int32), np.arange(4, dtype=np.int32), 2, 0.1)
+
+
+def test_rows_that_weigh_nothing_leave_no_noise_in_the_dense_gradient(level):
+    """Filters that are dead where they see ink give 0 there, and their bias over background;
+    the rows with background have weight 0."""
+    layers = [conv2d(8, 3, "relu", padding=1), maxpool2d(), flatten(), dense(3)]
+    net = _core.Net(layers, (1, 8, 8), SOFTMAX)
+    rng = np.random.default_rng(1)
+    net.params[:72] = -1
+    net.params[72:80] = rng.uniform(0.1, 0.5, 8)
+    net.params[80:] = rng.uniform(-1, 1, net.params.size - 80)
+    x = np.zeros((15, 64), np.float32)
+    x[6:] = 1
+    weights = rng.uniform(0.1, 1, 15).astype(np.float32)
+    weights[:6] = 0
+    _, grads = net.gradients(x, np.arange(15, dtype=np.int32) % 3, weights=weights)
+    assert not grads[:-3].any()
+    assert grads[-3:].all()

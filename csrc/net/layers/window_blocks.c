@@ -252,6 +252,16 @@ window_blocks_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 }
 
 /* The dense weight's gradient for some vectors of windows. */
+static bool
+is_zero(const float *x, int n)
+{
+    while (n > 0 && x[n - 1] == 0)
+        n--;
+    return n == 0;
+}
+
+/* Rows without a gradient are left out: what they give to a window must be nothing, and not
+ * what is left of a difference. */
 static void
 finish_blocks(const rnn_layer *layer, const rnn_io *io, const blocks_sizes *z,
               const blocks_shared *shared, float *blocks, int first, int last, float alpha,
@@ -259,10 +269,11 @@ finish_blocks(const rnn_layer *layer, const rnn_io *io, const blocks_sizes *z,
 {
     for (int begin = 0; begin < io->rows; begin += BLOCK_ROWS) {
         block_row rows[BLOCK_ROWS];
-        int n = io->rows - begin < BLOCK_ROWS ? io->rows - begin : BLOCK_ROWS;
-        for (int b = 0; b < n; b++) {
-            blocks_cache c = blocks_cache_of(layer, io, z, begin + b);
-            rows[b] = (block_row){c.of.live, c.pooled, c.spread};
+        int end = io->rows - begin < BLOCK_ROWS ? io->rows : begin + BLOCK_ROWS, n = 0;
+        for (int b = begin; b < end; b++) {
+            blocks_cache c = blocks_cache_of(layer, io, z, b);
+            if (!is_zero(io->dout + (ptrdiff_t)b * z->units, z->units))
+                rows[n++] = (block_row){c.of.live, c.pooled, c.spread};
         }
         blocks_gradient(blocks, shared->constant, rows, n, z->windows, first, last,
                         z->units, alpha, begin == 0 ? beta : 1.0f);
