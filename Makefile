@@ -17,7 +17,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: run test slow levels parity lint format docs sanitize wheel wheel-check bench clean
+.PHONY: run test slow levels fuzz-nets parity lint format docs sanitize wheel wheel-check bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
@@ -32,6 +32,11 @@ slow: $(VENV)/.test
 LEVELS = $$($(BIN)/python -c "from rnn_native import _core as c; print(*c.build_config()['cpu_levels'][:-1])")
 levels: $(VENV)/.test
 	for level in $(LEVELS); do RNN_NATIVE_CPU=$$level $(BIN)/python -m pytest -q || exit 1; done
+
+# N random nets with new seeds, and a program for each failure.
+N ?= 1000
+fuzz-nets: $(VENV)/.test
+	$(BIN)/python tests/fuzz_nets.py $(N)
 
 parity: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[parity]'

@@ -42,8 +42,8 @@ def uniform_numbers(key, shape):
 def dropout_mask(key, rate, shape):
     """What inputs are multiplied by: 0, or 1 / (1 - rate)."""
     # The core holds the rate as a float; a number that lies between would differ.
-    kept = uniform_numbers(key, shape) >= float(np.float32(rate))
-    return kept / (1 - rate)
+    rate = float(np.float32(rate))
+    return (uniform_numbers(key, shape) >= rate) / (1 - rate)
 
 
 # ---- activations: value and slope at z, with alpha ----
@@ -595,6 +595,8 @@ PREDICTIONS = {
     "softmax_cross_entropy": softmax,
     "sigmoid_cross_entropy": _sigmoid,
     "squared_error": np.asarray,
+    "absolute_error": np.asarray,
+    "huber": np.asarray,
     "poisson": np.exp,
 }
 
@@ -628,6 +630,8 @@ def batch(layers, params, x, y, loss, mode, weights=None, smoothing=0.0, share=1
     row_loss, dout = 0.0, 0.0
     # With a share below 1 the next row's target, and weight, have the rest.
     for part, first in ((share, 0), (1 - share, -1)):
+        if part == 0:
+            continue
         loss_of, dout_of = LOSSES[loss](out, np.roll(y, first, axis=0), smoothing)
         weight = (
             part * np.ones(len(x)) if weights is None else part * np.roll(weights, first)
@@ -737,6 +741,18 @@ def clip_by_norm(grads, limit):
     return [{name: g * (limit / norm) for name, g in layer.items()} for layer in grads]
 
 
+def update(
+    params, grads, optimizer, lr, step, rows, *, share_of_row=1.0, clip_norm=0.0, l2=0.0
+):
+    """One step from the gradients of a batch, in place; return the penalty in its loss."""
+    grads = weigh(grads, share_of_row)
+    grads, penalty = penalise(params, grads, l2, rows / share_of_row)
+    if clip_norm > 0:
+        grads = clip_by_norm(grads, clip_norm)
+    optimizer.update(params, grads, lr, step)
+    return penalty
+
+
 def train_epoch(
     layers,
     params,
@@ -780,13 +796,19 @@ def train_epoch(
         )
         # What a row counts in the mean, which `batch` takes over rows.
         share_of_row = len(rows) / row_weights.sum() if weighted_mean else 1.0
-        grads = weigh(grads, share_of_row)
-        grads, penalty = penalise(params, grads, l2, len(rows) / share_of_row)
-        if clip_norm > 0:
-            grads = clip_by_norm(grads, clip_norm)
-        total += (row_loss.sum() + penalty) * share_of_row
         step += 1
-        optimizer.update(params, grads, lr, step)
+        penalty = update(
+            params,
+            grads,
+            optimizer,
+            lr,
+            step,
+            len(rows),
+            share_of_row=share_of_row,
+            clip_norm=clip_norm,
+            l2=l2,
+        )
+        total += (row_loss.sum() + penalty) * share_of_row
         for layer_params, cache in zip(params, caches, strict=True):
             if "state" in cache:
                 layer_params.state = cache["state"]

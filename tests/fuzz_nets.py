@@ -1,0 +1,77 @@
+"""Random nets with new seeds, as many as wanted: `make fuzz-nets N=20000`.
+
+    python tests/fuzz_nets.py N [SEED]
+
+Prints for each failure the smallest net that hypothesis found, as a program of its own.
+"""
+
+import secrets
+import sys
+import time
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+import net_check
+import net_program
+import random_nets
+from rnn_native import _core
+
+# After ten examples of a seed hypothesis repeats parts of earlier ones, which finds less.
+NETS_OF_A_SEED = 10
+
+
+def failure_of(number, nets=NETS_OF_A_SEED):
+    """A program that shows the failure among the nets of a seed, or None."""
+    level = _core.build_config()["cpu_level"]
+    failure = None
+
+    @seed(number)
+    @settings(
+        max_examples=nets,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+    )
+    @given(random_nets.nets())
+    def run(net):
+        nonlocal failure
+        try:
+            net_check.check(net)
+        except net_check.Mismatch as mismatch:
+            failure = net_program.program(net, mismatch, level)
+            raise
+        except Exception as error:
+            failure = f"# {error!r}\n{net!r}"
+            raise
+
+    try:
+        run()
+    except Exception:
+        if failure is None:
+            raise  # of the generator
+    return failure
+
+
+def main(arguments):
+    wanted = int(arguments[0]) if arguments else 1000
+    first = int(arguments[1]) if len(arguments) > 1 else secrets.randbits(32)
+    level = _core.build_config()["cpu_level"]
+    print(f"{wanted} nets at level {level} from seed {first}", flush=True)
+    begin = time.monotonic()
+    failures = 0
+    seeds = range(first, first + -(-wanted // NETS_OF_A_SEED))
+    for number in seeds:
+        failure = failure_of(number)
+        if failure is not None:
+            failures += 1
+            print(f"\n# seed {number}\n{failure}", flush=True)
+    seconds = time.monotonic() - begin
+    nets = len(seeds) * NETS_OF_A_SEED
+    print(f"{nets} nets, {failures} seeds with a failure, {seconds:.0f} s")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
