@@ -259,6 +259,7 @@ def _restore(
     run.order[:] = order
     run.best_weights = best
     run.state.live_params = live
+    run.state.note_average(run.model.params)
     run.history = history
 
 

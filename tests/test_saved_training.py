@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import checkpoint
+from rnn_native import checkpoint, training
+from rnn_native.callbacks import RunCheckpoint
 
 ADAM = {"type": "adam", "beta_1": 0.8, "epsilon": 1e-7}
 RNG = np.random.default_rng(3)
@@ -84,6 +85,41 @@ def test_an_average_that_no_longer_belongs_to_the_weights_is_not_saved(tmp_path)
     for one in (net, loaded):
         one.fit(X, Y, ema_decay=0.9, **OPTIONS)
     assert bits(loaded) == bits(net)
+
+
+@pytest.mark.parametrize("more", [{}, {"ema_decay": 0.9}], ids=str)
+def test_a_resumed_run_continues_with_the_counts_of_its_net(more, tmp_path):
+    """Of a net that had been trained before the run; also when it is fitted afterwards."""
+
+    def trained():
+        net = network()
+        net.fit(X, Y, epochs=2, seed=5, **OPTIONS, **more)
+        return net
+
+    def run_of(net, epochs):
+        recipe = training.Recipe(
+            epochs=epochs,
+            batch_size=16,
+            lr=0.01,
+            seed=5,
+            patience=None,
+            optimizer=ADAM,
+            **more,
+        )
+        data = training.Split(net._as_rows(X), net._as_targets(Y, 50))
+        return training.Run(net, data, recipe)
+
+    whole, first, resumed = trained(), trained(), network()
+    training.fit(run_of(whole, 3), verbose=0)
+    training.fit(run_of(first, 2), [RunCheckpoint(tmp_path)], verbose=0)
+    run = run_of(resumed, 3)
+    checkpoint.restore_run(run, tmp_path / "last.safetensors")
+    assert resumed.steps_done == 16
+    training.fit(run, verbose=0)
+    assert bits(resumed) == bits(whole)
+    for net in (whole, resumed):
+        net.fit(X, Y, **OPTIONS, **more)
+    assert bits(resumed) == bits(whole)
 
 
 def changed(path, tensors=(), **metadata):
