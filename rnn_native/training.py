@@ -274,7 +274,8 @@ class Run:
     recipe : Recipe
     rng : Xorshift, optional
         Draws the shuffles from now on, and masks are those of the recipe's seed, from its
-        first step on. None: both continue from where `model`'s training stands.
+        first step on. None: both continue from where `model`'s training stands, if that has
+        the recipe's seed; else they begin anew with it.
     threads : int in [1, 64], optional
 
     Attributes
@@ -324,8 +325,8 @@ class Run:
             raise ValueError("schedule: needs validation data; set validation_split")
         # Nothing of the model is changed before all arguments are known to be right.
         self.state = model.training_state
-        if rng is not None:
-            self.state.restart(recipe.seed, rng)
+        if rng is not None or recipe.seed != self.state.seed:
+            self.state.restart(recipe.seed, rng or Xorshift(recipe.seed))
         self.order = self.state.order_of(len(data.x), recipe.shuffle)
         self.state.begin_average(model.params, wanted=recipe.ema_decay > 0)
 
@@ -486,7 +487,7 @@ class Run:
                 l2=recipe.l2,
                 mixup=recipe.mixup,
                 augment=self._augment,
-                seed=recipe.seed,
+                seed=state.seed,
                 step=state.seed_steps,
                 updates=state.steps,
                 averaged=state.average_steps,

@@ -310,10 +310,15 @@ def test_state_of_a_file_is_checked():
 
 
 def test_a_run_without_a_generator_continues_the_nets_own():
+    """If that has the recipe's seed; else it begins anew with it."""
     one, two = network(), network()
     fit(one, 3)
-    recipe = training.Recipe(epochs=1, batch_size=16, patience=None, optimizer="adam")
+    fit(one, 2, seed=8)
+    fit(one, 1)
     data = training.Split(two._as_rows(X), two._as_targets(Y, 50))
-    for _ in range(3):
+    for seed in (1, 1, 1, 8, 8, 8):
+        recipe = training.Recipe(
+            epochs=1, batch_size=16, seed=seed, patience=None, optimizer="adam"
+        )
         training.fit(training.Run(two, data, recipe), verbose=0)
     assert bits(two) == bits(one)

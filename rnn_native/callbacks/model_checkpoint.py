@@ -26,7 +26,7 @@ class ModelCheckpoint(Callback):
         Write only when the monitored value is better than in all epochs before of this call
         of `fit`.
     initial_value_threshold : float, optional
-        The first file, too, must be better than this.
+        The first file, too, must be better than this: a best value of an earlier call.
 
     Raises
     ------
