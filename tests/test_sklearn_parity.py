@@ -361,3 +361,25 @@ def test_warnings_are_those_of_scikit_learn():
 
     assert texts(ours) == texts(scikit)
     assert {category for category, _ in texts(ours)} >= {ConvergenceWarning, UserWarning}
+
+
+@pytest.mark.parametrize("power_t", [1, 8, 15, 30.0])
+def test_rates_that_fall_to_nothing_are_no_fault_of_the_data(power_t):
+    """The velocity, which has no rate in it here, would leave float32."""
+    x = np.random.default_rng(0).random((60, 4))
+    options = {
+        "hidden_layer_sizes": (5,),
+        "solver": "sgd",
+        "learning_rate": "invscaling",
+        "power_t": power_t,
+        "learning_rate_init": 0.1,
+        "batch_size": 10,
+        "max_iter": 8,
+        "tol": 0,
+        "random_state": 1,
+    }
+    one = ours.MLPRegressor(**options).fit(x, x.sum(axis=1))
+    other = scikit.MLPRegressor(**options).fit(x, x.sum(axis=1))
+    assert one.loss_ == pytest.approx(other.loss_, rel=1e-5)
+    for mine, theirs in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)

@@ -16,6 +16,11 @@ from rnn_native.sklearn.data import Part
 from rnn_native.training import Recipe, Run, Split
 from rnn_native.xorshift import Xorshift
 
+GREATEST_VELOCITY = 1e30
+"""What a falling rate may let the core's velocity grow to."""
+
+LEAST_RATE = 1e-300
+
 LEAST_ADAPTIVE_RATE = 1e-6
 """`learning_rate="adaptive"` stops where it would lower a rate that is not above this."""
 
@@ -161,9 +166,7 @@ class Progress(Callback):
         waited = 0 if has_improved else estimator._no_improvement_count + 1
         estimator._no_improvement_count = waited
         if self._follows("invscaling"):
-            # Of the rows seen so far, this one included.
-            since = (estimator.t_ + 1) ** estimator.power_t
-            self._set_rate(estimator.learning_rate_init / since)
+            self._set_rate(self._fallen_rate())
         if waited > estimator.n_iter_no_change:
             self._stop_or_slow_down()
 
@@ -209,9 +212,23 @@ class Progress(Callback):
         estimator = self._estimator
         return bool(estimator.solver == "sgd" and estimator.learning_rate == learning_rate)
 
+    def _fallen_rate(self) -> float:
+        """Return the rate after the rows seen so far, the next one included."""
+        estimator = self._estimator
+        try:
+            since = (estimator.t_ + 1) ** estimator.power_t
+            rate: float = estimator.learning_rate_init / since
+        except OverflowError:
+            return 0.0
+        return rate
+
     def _set_rate(self, rate: float) -> None:
-        # scikit-learn's velocity has the rate of its time in it, the core's has none.
-        self.run.model.moments[:] *= np.float32(self.run.learning_rate / rate)
+        # scikit-learn's velocity has the rate of its time in it, the core's has none: it
+        # grows as the rate falls. Rates so low that it would leave float32 move no weight.
+        velocity, before = self.run.model.moments, self.run.learning_rate
+        greatest = float(np.abs(velocity).max(initial=1.0))
+        rate = max(rate, before * greatest / GREATEST_VELOCITY, LEAST_RATE)
+        velocity *= np.float32(before / rate)
         self.run.learning_rate = rate
 
     def _say(self, line: str) -> None:
