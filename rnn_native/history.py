@@ -54,6 +54,9 @@ class History:
         several calls; a resumed run is one call.
     """
 
+    # Of the class, for histories that an earlier version pickled.
+    call_begin = 0
+
     def __init__(self, rows: list[EpochRow] | None = None) -> None:
         self.rows: list[EpochRow] = []
         self.epoch: list[int] = []
@@ -61,7 +64,6 @@ class History:
         self.best_by = "val_loss"
         self._sign = -1
         self._best: int | None = None
-        self.call_begin = 0
         for row in rows or []:
             self.append(row)
 

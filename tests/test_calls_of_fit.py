@@ -87,6 +87,19 @@ def test_rows_of_a_call():
     assert len(history) == 4
 
 
+def test_histories_and_callbacks_of_0_1_0_still_work():
+    """Pickles of then lack what is new."""
+    history = History(rows_of("val_loss", [3, 1]))
+    assert "call_begin" not in vars(history)
+    assert len(history.call_rows) == 2
+    stop = EarlyStopping(patience=1)
+    kept = ("monitor", "_monitor", "patience", "verbose", "baseline")
+    kept += ("restore_best_weights", "start_from_epoch")
+    for name in vars(stop).keys() - set(kept):
+        del vars(stop)[name]
+    assert len(second_call([1, 2, 3], stop, before=[]).history) == 2
+
+
 # ---- Keras' attributes ----
 
 

@@ -1,5 +1,7 @@
 """Stopping when nothing improves any more."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,7 +65,6 @@ class EarlyStopping(Callback):
     ) -> None:
         self.monitor = monitor
         self._monitor = Monitor(monitor, mode, min_delta)
-        self._any_gain = Monitor(monitor, mode)
         self.patience = check_count("patience", patience)
         self.verbose = verbose
         self.baseline = None if baseline is None else check_number("baseline", baseline)
@@ -79,6 +80,7 @@ class EarlyStopping(Callback):
         elif (goal.name, goal.is_greatest) != ("val_loss", False):
             # That is the rule; to set it again would undo what another callback set.
             self.run.history.go_by(goal.name, goal.is_greatest)
+        self._any_gain = replace(goal, min_delta=0.0)
         self.best = self._best_of_all = goal.worst
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights: NDArray[np.float32] | None = None
