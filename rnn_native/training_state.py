@@ -65,12 +65,15 @@ class TrainingState:
         self.steps = self.seed_steps = self.average_steps = step
 
     def order_of(self, rows: int, shuffle: bool) -> NDArray[np.int32]:
-        """Return the row numbers that an epoch begins with, and keep them.
+        """Return the row numbers that an epoch begins with, and keep what is shuffled.
 
         Without shuffling, and when the number of rows is another one than before, they are
         0, 1, 2, ...
         """
-        if self.order is None or len(self.order) != rows or not shuffle:
+        if not shuffle:
+            self.order = None
+            return np.arange(rows, dtype=np.int32)
+        if self.order is None or len(self.order) != rows:
             self.order = np.arange(rows, dtype=np.int32)
         return self.order
 

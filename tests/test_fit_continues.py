@@ -160,6 +160,8 @@ def test_other_rows_and_batches_are_trained_on_from_the_same_steps():
     assert len(net.training_state.order) == 20
     fit(net, 1)
     assert sorted(net.training_state.order) == list(range(50))
+    fit(net, 1, shuffle=False)
+    assert net.training_state.order is None, "nothing to keep, in pickles neither"
 
 
 def test_the_best_epoch_is_one_of_this_call():
