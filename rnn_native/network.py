@@ -132,6 +132,15 @@ class Network:
         self._optimizer = as_settings(optimizer)
         self._net = _core.Net(self.specs, self.input_shape, loss, self._optimizer)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse what the native net would not follow."""
+        if name in ("specs", "input_shape", "loss") and name in vars(self):
+            raise AttributeError(
+                f"{name}: cannot be changed; make another Network, and give it these weights "
+                "with set_weights(net.get_weights()) if they fit"
+            )
+        super().__setattr__(name, value)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return plain data and arrays, what copies of the net are made from."""
         return {

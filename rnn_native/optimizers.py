@@ -16,6 +16,17 @@ class Settings(dict[str, Any]):
     The core has its own copy: a change here would have no effect.
     """
 
+    __slots__ = ()  # so that no attribute can be set either
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"optimizer: has no attribute {name!r}, its settings are items; the learning rate "
+            "is fit(lr=...), in a callback self.run.learning_rate"
+        )
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        self.__getattr__(name)
+
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
             "optimizer: its settings cannot be changed in place; set net.optimizer = "

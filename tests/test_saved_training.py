@@ -1,5 +1,6 @@
 """The optimizer and where training stands, in model files and set on a net."""
 
+import copy
 import io
 import json
 import pickle
@@ -202,10 +203,29 @@ def test_settings_cannot_be_changed_in_place():
     ):
         with pytest.raises(TypeError, match=message):
             change()
+    # As callbacks written for Keras do.
+    with pytest.raises(AttributeError, match="in a callback self.run.learning_rate$"):
+        net.optimizer.learning_rate = 0.1
+    with pytest.raises(AttributeError, match="^optimizer: has no attribute 'lr'"):
+        net.optimizer.lr  # noqa: B018
+    assert copy.deepcopy(net.optimizer) == net.optimizer
     net.optimizer = {**net.optimizer, "beta_1": 0.5}
     assert net.optimizer["beta_1"] == 0.5
     assert json.loads(json.dumps(net.optimizer)) == net.optimizer
     assert pickle.loads(pickle.dumps(net.optimizer)) == net.optimizer
+
+
+def test_what_the_net_would_not_follow_cannot_be_set():
+    net = network()
+    for name, value in (("loss", "mse"), ("specs", []), ("input_shape", (3,))):
+        before = getattr(net, name)
+        with pytest.raises(
+            AttributeError, match=f"^{name}: cannot be changed; make another"
+        ):
+            setattr(net, name, value)
+        assert getattr(net, name) == before
+    for copied in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert copied.loss == net.loss
 
 
 @pytest.mark.parametrize(
