@@ -578,7 +578,19 @@ class Network:
         Returns
         -------
         History
-            With validation the net then holds the weights of the best epoch.
+            Of this call's epochs. With validation the net then holds the weights of the best
+            one. After Ctrl-C, which ends this call only, `stop_reason` is "interrupted".
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong, before anything is trained.
+        TrainingDiverged
+            If the loss or a weight is not finite.
+        RuntimeError
+            If another thread trains the net.
+        KeyboardInterrupt
+            If Ctrl-C ended another call less than 3 seconds ago.
         """
         from rnn_native import training
 
