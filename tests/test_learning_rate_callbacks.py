@@ -111,6 +111,20 @@ def test_scheduler_is_given_the_epoch_and_the_rate_before():
         assert asked == [(0, 0.8), (1, 0.8), (2, 0.8), (3, 0.4), (4, 0.2)]
 
 
+def test_scheduler_of_the_epoch_alone():
+    """As Keras accepts; an error in the function is told as it is."""
+    run = fit_scripted(
+        "loss", [3, 2, 1], lambda: LearningRateScheduler(lambda epoch: 0.5**epoch)
+    )
+    assert [row.learning_rate for row in run.history] == [1, 0.5, 0.25]
+
+    def wrong(epoch, lr):
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="^mine$"):
+        fit_scripted("loss", [3], lambda: LearningRateScheduler(wrong))
+
+
 @pytest.mark.parametrize("resumed_after", [0, 1, 2, 3, 4])
 def test_both_kinds_together(resumed_after):
     """The scheduler gets what the plateau made of the rate."""

@@ -1,5 +1,6 @@
 """Learning rates that a callback sets from epoch to epoch."""
 
+import inspect
 from collections.abc import Callable
 
 from rnn_native.callbacks.base import Callback, Logs, say
@@ -17,8 +18,8 @@ class LearningRateScheduler(Callback):
     Parameters
     ----------
     schedule : callable
-        `schedule(epoch, lr)` returns the epoch's rate; `epoch` counts from 0, `lr` is the rate
-        of the epoch before, and in the first one that of `fit`.
+        `schedule(epoch, lr)`, or `schedule(epoch)`, returns the epoch's rate; `epoch` counts
+        from 0, `lr` is the rate of the epoch before, and in the first one that of `fit`.
     verbose : int
         Above 0 prints a line an epoch.
 
@@ -28,7 +29,7 @@ class LearningRateScheduler(Callback):
     change the rate with every batch. A run that has one takes no callback of this kind.
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
             raise TypeError(f"schedule: expected a function, got {schedule!r}")
         self.schedule = schedule
@@ -36,8 +37,20 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the rate."""
-        self.run.learning_rate = self.schedule(epoch, self.run.learning_rate)
+        given = (epoch, self.run.learning_rate)
+        self.run.learning_rate = self.schedule(*given[: _parameters_of(self.schedule)])
         say(self.verbose, epoch, f"learning rate {self.run.learning_rate:.6g}")
+
+
+def _parameters_of(schedule: Callable[..., float]) -> int:
+    """Return 1 for a function of the epoch alone, else 2."""
+    try:
+        inspect.signature(schedule).bind(0, 0.0)
+    except TypeError:
+        return 1
+    except ValueError:  # it has no signature, as some that are written in C
+        return 2
+    return 2
 
 
 class ReduceLROnPlateau(Callback):
