@@ -1,10 +1,12 @@
 """Random nets with new seeds, as many as wanted: `make fuzz-nets N=20000`.
 
-    python tests/fuzz_nets.py N [SEED]
+    python tests/fuzz_nets.py N [SEED [PROCESSES]]
 
 Prints for each failure the smallest net that hypothesis found, as a program of its own.
 """
 
+import multiprocessing
+import os
 import secrets
 import sys
 import time
@@ -55,20 +57,21 @@ def failure_of(number, nets=NETS_OF_A_SEED):
 
 
 def main(arguments):
-    wanted = int(arguments[0]) if arguments else 1000
-    first = int(arguments[1]) if len(arguments) > 1 else secrets.randbits(32)
+    given_numbers = [int(argument) for argument in arguments]
+    defaults = [1000, secrets.randbits(32), os.cpu_count() or 1]
+    wanted, first, processes = given_numbers + defaults[len(given_numbers) :]
+    seeds = range(first, first + -(-wanted // NETS_OF_A_SEED))
+    nets = len(seeds) * NETS_OF_A_SEED
     level = _core.build_config()["cpu_level"]
-    print(f"{wanted} nets at level {level} from seed {first}", flush=True)
+    print(f"{nets} nets at level {level} from seed {first}", flush=True)
     begin = time.monotonic()
     failures = 0
-    seeds = range(first, first + -(-wanted // NETS_OF_A_SEED))
-    for number in seeds:
-        failure = failure_of(number)
-        if failure is not None:
-            failures += 1
-            print(f"\n# seed {number}\n{failure}", flush=True)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for number, failure in zip(seeds, pool.imap(failure_of, seeds), strict=True):
+            if failure is not None:
+                failures += 1
+                print(f"\n# seed {number}\n{failure}", flush=True)
     seconds = time.monotonic() - begin
-    nets = len(seeds) * NETS_OF_A_SEED
     print(f"{nets} nets, {failures} seeds with a failure, {seconds:.0f} s")
     return 1 if failures else 0
 

@@ -108,7 +108,7 @@ def _extent(shape, layer):
 
 
 def _convolution(d, shape):
-    kernel = d.one(1, 2, 3, 3, 5)
+    kernel = d.one(3, 1, 2, 3, 5)
     least = max(0, math.ceil((kernel - min(shape[1:])) / 2))
     layer = conv2d(
         d.whole(1, 9), kernel, stride=d.one(1, 1, 1, 2, 3), padding=d.whole(0, 2) + least
@@ -255,10 +255,21 @@ def _conv_pool(d):
 
 def _convolutions(d):
     """One or two convolutions without a pool."""
-    shape = (d.one(1, 1, 2, 3, 4, 5), d.whole(1, 12), d.whole(1, 12))
+    shape = (d.one(1, 1, 1, 2, 3, 4, 5), d.whole(1, 12), d.whole(1, 12))
     layers = [_convolution(d, shape)]
     if d.seldom():
         layers += [_convolution(d, _extent(shape, layers[0]))]
+    return [*layers, flatten(), dense(d.whole(1, 5))], shape
+
+
+def _one_channel(d):
+    """A convolution that leaves rows of background out."""
+    kernel = d.one(3, 2, 5, 4)
+    shape = (1, d.whole(kernel + 1, 12), d.whole(kernel + 1, 12))
+    conv = conv2d(d.whole(2, 9), kernel, padding=d.whole(0, kernel // 2))
+    layers = [_activated(d, conv, "linear", "relu")]
+    if d.seldom():
+        layers += [batchnorm()]
     return [*layers, flatten(), dense(d.whole(1, 5))], shape
 
 
@@ -310,8 +321,8 @@ def _wide(d):
 
 
 SHAPES = (
-    *(_free, _window_blocks, _convolutions, _patch_attention, _free),
-    *(_free, _conv_pool, _convolutions, _tiny),
+    *(_free, _window_blocks, _one_channel, _patch_attention, _free),
+    *(_free, _conv_pool, _convolutions, _tiny, _one_channel),
 )
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)
 
@@ -354,7 +365,7 @@ INPUTS = (
     *("uniform", "spots", "edge", "blank rows", "blank images", "half blank"),
     *("ties", "constant", "zeros", "few"),
 )
-IMAGE_INPUTS = (*INPUTS, "edge", "edge", "edge", "spots", "spots")
+IMAGE_INPUTS = (*INPUTS, *("edge",) * 5, "spots", "spots")
 PARAMS = ("uniform", "dead", "uniform", "dead", "eighths", "no bias")
 
 
@@ -417,8 +428,10 @@ def _middle(shape):
 
 
 def _edges(shape, rng):
-    """The last part of each row along some axis, or the first."""
+    """The last part of each row along some axis, or the first: often of an image's height."""
     axis = rng.integers(1, len(shape))
+    if len(shape) == 4 and rng.random() < 0.5:
+        axis = 2
     along = [1] * len(shape)
     along[axis] = -1
     place = np.arange(shape[axis]).reshape(along)
