@@ -77,11 +77,9 @@ class Twin:
         self.net, self.shapes = net, layer_arrays(net)
         shape = (net.rows, *net.input_shape)
         self.y, self.weights = y, weights
-        if net.as_bytes:
-            value = x.reshape(shape) / 255.0
-            self.x = Rounded(value, U * value)
-        else:
-            self.x = Rounded(x.reshape(shape))
+        # The core divides bytes in float32.
+        floats = x / np.float32(255) if net.as_bytes else x
+        self.x = Rounded(floats.reshape(shape))
 
     def params(self, flat):
         """Rounded parameters and state from the core's weights, which are exact."""
@@ -331,7 +329,9 @@ class Step:
         ):
             k = 0 if places is not None else 1
             moved = np.maximum(np.abs(above[k] - new), np.abs(below[k] - new))
-            allowed = 2 * moved + 8 * U * (np.abs(old) + 2 * np.abs(new - old))
+            # Each row may be added to the weight by itself.
+            additions = 8 + len(self.rows) / 2
+            allowed = 2 * moved + additions * U * (np.abs(old) + 2 * np.abs(new - old))
             allowed[(moved == 0) & (new == old)] = 0
             if len(new):
                 allowed[np.resize(unknown, len(new))] = np.inf
