@@ -22,7 +22,7 @@ from rounding import Rounded, U, with_bounds
 # Errors allowed in bounds of rounding.py: the core may add in another order, and multiply
 # weights with each other first.
 SAFETY = 4.0
-SMALLEST = 1e-36  # results below may be flushed to zero
+SMALLEST = 1e-24  # what is made of numbers that are flushed to zero
 LARGEST = 1e30  # from here on float32 may overflow where float64 does not
 LARGEST_LOSS = 1e15  # and from here on what is made of its gradient
 
@@ -319,7 +319,8 @@ class Step:
             error = error + np.abs(grads) * (
                 np.linalg.norm(np.abs(grads) + error) / max(norm, SMALLEST) - 1 + U
             )
-        error += own_error_of_update(self.net, self.weights, grads, self.moments)
+        own = own_error_of_update(self.net, self.weights, grads, self.moments)
+        error += own * max(1, norm / self.net.clip_norm) if self.net.clip_norm else own
         weights, moments, _ = self.after(0)
         above, below = self.after(error), self.after(-error)
         before = self.weights[:n]
@@ -442,7 +443,7 @@ def core_of(net, params):
 def check(net):
     """Raise Mismatch where the core's numbers are not the twin's, or bits differ."""
     x, y, weights, params = random_nets.arrays(net)
-    with with_bounds():
+    with with_bounds(has_equal_weights=net.params == "eighths"):
         twin = Twin(net, x, y, weights)
         core = core_of(net, params)
         cores = {"": core}

@@ -20,6 +20,7 @@ import numpy as np
 import reference
 
 U = 2.0**-24  # half a unit in the last place of 1 in float32
+EXACT_PARTS = 2**12  # multiples of a part are exact in every order of summation
 SMALLEST_NORMAL = 2.0**-126  # the core's e^x is zero below
 
 
@@ -111,15 +112,26 @@ class Rounded(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 class Choice:
-    """The index of the largest number. Numbers that are equal to the last bit in float64
-    are so by structure: the first of them is taken for sure."""
+    """The index of the largest number. Numbers that are equal to the last bit in float64,
+    with equal errors, are so by structure, where no weights are equal: the first of them is
+    taken for sure.
+    Of equal weights the sums of other windows may be equal, in one order of summation and
+    not in another: there only a number that is exact in float32 counts."""
+
+    only_exact = False
 
     def __init__(self, x, axis):
         self.axis = axis
         self.index = x.value.argmax(axis=axis)
         least = (x.value - x.error).max(axis=axis, keepdims=True)
         contends = x.value + x.error >= least
-        tops = x.value == x.value.max(axis=axis, keepdims=True)
+        first = np.expand_dims(self.index, axis)
+        tops = (x.value == np.take_along_axis(x.value, first, axis)) & (
+            x.error == np.take_along_axis(x.error, first, axis)
+        )
+        if Choice.only_exact:
+            is_exact = x.value * EXACT_PARTS == np.round(x.value * EXACT_PARTS)
+            tops &= is_exact | (tops.sum(axis=axis, keepdims=True) == 1)
         undecided = (contends & ~tops).any(axis=axis, keepdims=True)
         self.error = (contends & undecided).astype(np.float64)
 
@@ -370,10 +382,11 @@ BOUNDED_ACTIVATIONS = {
 
 
 @contextlib.contextmanager
-def with_bounds():
+def with_bounds(*, has_equal_weights=False):
     """Within it, the twins' activations take a `Rounded` too."""
     with (
         mock.patch.dict(reference.ACTIVATIONS, BOUNDED_ACTIVATIONS),
+        mock.patch.object(Choice, "only_exact", has_equal_weights),
         np.errstate(all="ignore"),
     ):
         yield
