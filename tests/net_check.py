@@ -21,7 +21,7 @@ from rounding import Rounded, U, with_bounds
 
 # Errors allowed in bounds of rounding.py: the core may add in another order, and multiply
 # weights with each other first.
-SAFETY = 4.0
+SAFETY = 8.0
 SMALLEST = 1e-24  # what is made of numbers that are flushed to zero
 LARGEST = 1e30  # from here on float32 may overflow where float64 does not
 LARGEST_LOSS = 1e15  # and from here on what is made of its gradient
@@ -271,8 +271,9 @@ class Step:
             reference.Params({name: x.value for name, x in p.items()}) for p in params
         ]
 
-    def after(self, shift):
-        """Weights and moments after the update, the gradient shifted by so much."""
+    def after(self, shift, wider=1.0):
+        """Weights and moments after the update, the gradient shifted by so much, and clipped
+        to a norm that is so much wider."""
         params = reference.unflatten(self.weights, self.like)
         grads = concatenated(self.grads, "value") + shift
         optimizer = optimizer_from(self.net.optimizer, params, self.moments)
@@ -284,7 +285,7 @@ class Step:
             self.step + 1,
             len(self.rows),
             share_of_row=self.share,
-            clip_norm=self.net.clip_norm,
+            clip_norm=self.net.clip_norm * wider,
             l2=self.net.l2,
         )
         moments = optimizer.flat() if self.moments.size else np.zeros(0)
@@ -313,16 +314,13 @@ class Step:
         if self.net.clip_norm > 0 and unknown.any():
             return
         error = np.where(unknown, 0, SAFETY * error)
-        if self.net.clip_norm > 0:
-            # The norm's error is all elements'.
-            norm = np.linalg.norm(grads)
-            error = error + np.abs(grads) * (
-                np.linalg.norm(np.abs(grads) + error) / max(norm, SMALLEST) - 1 + U
-            )
+        norm = max(np.linalg.norm(grads), SMALLEST)
+        # The norm's error is all elements'.
+        wider = np.linalg.norm(np.abs(grads) + error) / norm + 4 * U
         own = own_error_of_update(self.net, self.weights, grads, self.moments)
         error += own * max(1, norm / self.net.clip_norm) if self.net.clip_norm else own
         weights, moments, _ = self.after(0)
-        above, below = self.after(error), self.after(-error)
+        above, below = self.after(error, wider), self.after(-error, 1 / wider)
         before = self.weights[:n]
         for name, new, old, got, places in (
             ("weights", weights, before, core.params, slice(0, n)),
