@@ -22,21 +22,34 @@ from rnn_native import _core
 NETS_OF_A_SEED = 10
 
 
-def failure_of(number, nets=NETS_OF_A_SEED):
-    """A program that shows the failure among the nets of a seed, or None."""
-    level = _core.build_config()["cpu_level"]
-    failure = None
-
-    @seed(number)
-    @settings(
-        max_examples=nets,
+def _for_each_net(number, check):
+    """Call `check` with each net of a seed; on an error, with smaller and smaller ones."""
+    options = settings(
+        max_examples=NETS_OF_A_SEED,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
         report_multiple_bugs=False,
     )
-    @given(random_nets.nets())
+    seed(number)(options(given(random_nets.nets())(check)))()
+
+
+def nets_of(number):
+    found = []
+
+    def keep(net):
+        found.append(net)
+
+    _for_each_net(number, keep)
+    return found
+
+
+def failure_of(number):
+    """A program that shows the failure among the nets of a seed, or None."""
+    level = _core.build_config()["cpu_level"]
+    failure = None
+
     def run(net):
         nonlocal failure
         try:
@@ -49,7 +62,7 @@ def failure_of(number, nets=NETS_OF_A_SEED):
             raise
 
     try:
-        run()
+        _for_each_net(number, run)
     except Exception:
         if failure is None:
             raise  # of the generator

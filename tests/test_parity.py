@@ -5,6 +5,8 @@ import os
 import numpy as np
 import pytest
 
+import fuzz_nets
+import random_nets
 import reference
 from cases import (
     ABSOLUTE,
@@ -147,11 +149,11 @@ LAYERS = {
 class TorchNet:
     """The case's net in PyTorch, with the twin's parameters."""
 
-    def __init__(self, case, params):
-        self.case = case
+    def __init__(self, case, params, dtype=torch.float32):
+        self.case, self.dtype = case, dtype
         self.layers = [
             {
-                name: torch.tensor(value, dtype=torch.float32, requires_grad=trained)
+                name: torch.tensor(value, dtype=dtype, requires_grad=trained)
                 for arrays_of, trained in ((p, True), (p.state, False))
                 for name, value in arrays_of.items()
             }
@@ -165,7 +167,7 @@ class TorchNet:
         """`caches` are the twin's; dropout takes its masks from there."""
         x = x.reshape(len(x), *self.case.input_shape)
         for spec, p, cache in zip(self.case.layers, self.layers, caches, strict=True):
-            mask = torch.as_tensor(cache.get("mask", 1.0), dtype=torch.float32)
+            mask = torch.as_tensor(cache.get("mask", 1.0), dtype=self.dtype)
             x = LAYERS[spec["type"]](spec, p, x, mask)
         return x
 
@@ -211,6 +213,42 @@ def test_gradients_of_one_step(case):
         if case.loss == SQUARES:
             expected = expected / 2  # squared_error is differentiated as one half of it
         assert relative(grads, expected) < 1e-5
+
+
+def has_unlike_kinks(net):
+    """Whether PyTorch refuses the net, or normalizes a constant to rounding noise, of which
+    a ReLU above makes what it likes."""
+    types = {layer["type"] for layer in net.layers}
+    is_flat = net.inputs in ("constant", "zeros") or net.rows == 1
+    return is_flat and bool(types & {"batchnorm", "layernorm", "rmsnorm"})
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_nets_have_the_twins_gradients_in_float64(seed):
+    """The twin is what random nets of the core are held to (test_random_nets.py)."""
+    for net in fuzz_nets.nets_of(seed):
+        if has_unlike_kinks(net):
+            continue
+        x, y, _, params = random_nets.arrays(net)
+        x = np.float64(x.reshape(net.rows, *net.input_shape))
+        with np.errstate(all="ignore"):
+            row_loss, grads, caches = reference.batch(
+                net.layers, params, x, y, net.loss, reference.training_mode(4, 2)
+            )
+        if not row_loss.max() < 1e10:
+            continue
+        peer = TorchNet(net, params, torch.float64)
+        targets = y if net.loss == SOFTMAX else np.float64(y)
+        loss = peer.loss(torch.from_numpy(x), torch.from_numpy(targets), caches)
+        assert row_loss.mean() == pytest.approx(loss.item(), rel=1e-9, abs=1e-9), net
+        if not peer.tensors:
+            continue
+        loss.backward()
+        expected = peer.flat([t.grad for t in peer.tensors])
+        if net.loss == SQUARES:
+            expected = expected / 2
+        error = np.linalg.norm(reference.flatten(grads) - expected)
+        assert error < 1e-9 * np.linalg.norm(expected) + 1e-9, net
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
