@@ -49,7 +49,7 @@ class NetworkRegressor(LayerList, BaseNetworkRegressor):
     >>> from rnn_native.sklearn import NetworkRegressor
     >>> x = np.random.default_rng(0).normal(size=(200, 3))
     >>> layers = [rn.Dense(16, "tanh"), rn.LayerNorm()]
-    >>> model = NetworkRegressor(layers, random_state=0, learning_rate_init=0.01)
+    >>> model = NetworkRegressor(layers, random_state=0, learning_rate_init=0.02, batch_size=32)
     >>> model.fit(x, x[:, 0] * x[:, 1]).score(x, x[:, 0] * x[:, 1]) > 0.9
     True
     """
