@@ -206,7 +206,7 @@ def saved_by_0_1_0(path, layers, loss):
     model = rn.Network([rn.Dense(3)], (4,), loss, 3)
     metadata = checkpoint._metadata(model, None)
     metadata["architecture"]["layers"] = [as_spec(la) for la in layers]
-    checkpoint._write(path, checkpoint._tensors(model), metadata)
+    checkpoint._write(path, {**model.parameters, **model.state}, metadata)
     return model
 
 
