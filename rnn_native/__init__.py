@@ -4,8 +4,8 @@ Examples
 --------
 >>> import rnn_native as rn
 >>> result = rn.train_xor(epochs=200_000, verbose=0)
->>> result.model.predict([[0, 1], [1, 1]])
-array([1, 0])
+>>> result.model.predict([[0, 1], [1, 1]]).round()
+array([1., 0.], dtype=float32)
 """
 
 import importlib

@@ -1,8 +1,8 @@
 """What happened in each epoch of a training run."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,15 +23,41 @@ class EpochRow:
         Of the epoch's first step.
     val_loss, val_accuracy : float or None
         On the validation rows after the epoch; None without validation. Accuracies are
-        fractions in [0, 1].
+        fractions in [0, 1], and None for nets that give values.
+    metrics : mapping of str to float
+        Further columns by name ("mae", "val_mae", "val_auc"), measured after the epoch.
     """
 
     loss: float
-    accuracy: float
+    accuracy: float | None
     time: float
     learning_rate: float
     val_loss: float | None = None
     val_accuracy: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __setstate__(self, state: list[Any]) -> None:
+        """Take the values of a copied row; those of 0.1.0 have no `metrics`."""
+        names = [f.name for f in fields(self)]
+        values = list(state)
+        if len(values) < len(names):
+            values.insert(names.index("metrics"), {})
+        for name, value in zip(names, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def value(self, column: str) -> float | None:
+        """Return a column by name, None when the row does not have it."""
+        found: float | None = self.as_dict().get(column)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all columns by name, those of `metrics` among them."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "metrics"}
+        return {**own, **self.metrics}
+
+
+COLUMNS = tuple(f.name for f in fields(EpochRow) if f.name != "metrics")
+"""Columns that every history may have."""
 
 
 class History:
@@ -42,8 +68,9 @@ class History:
     epoch : list of int
         Numbers of the epochs, from 0.
     history : dict of str to list of float
-        A list for each of loss, accuracy, time, learning_rate, and val_loss and
-        val_accuracy when there was validation.
+        A list for each of loss, accuracy, time, learning_rate, val_loss and val_accuracy
+        when there was validation, and further metrics. Nets that give values have mae and r2
+        in place of accuracies.
     stop_reason : str
         Why the run ended: "epochs", "early stopping", "stop_training", "interrupted", or
         what a callback said.
@@ -78,6 +105,13 @@ class History:
         self.rows.append(row)
         self._see(len(self.rows) - 1)
 
+    def note(self, values: Mapping[str, float]) -> None:
+        """Add columns to the last row, which may make it the best one."""
+        last = self.rows[-1]
+        self.rows[-1] = replace(last, metrics={**last.metrics, **values})
+        if self.best_by in values:
+            self._see(len(self.rows) - 1)
+
     def _see(self, index: int) -> None:
         """Note whether a row is the best one so far."""
         value = self._merit(index)
@@ -86,7 +120,7 @@ class History:
 
     def _merit(self, index: int) -> float:
         """Return what is greater for a better row; NaN when the row does not tell."""
-        value = getattr(self.rows[index], self.best_by)
+        value = self.rows[index].value(self.best_by)
         return math.nan if value is None else self._sign * float(value)
 
     def begin_call(self) -> None:
@@ -107,7 +141,7 @@ class History:
         Parameters
         ----------
         column : str
-            An attribute of `EpochRow`. A new history goes by the least "val_loss".
+            Its name, as `EpochRow.value` takes it. A new history goes by the least "val_loss".
         greatest : bool
         """
         self.best_by, self._sign = column, 1 if greatest else -1
@@ -117,12 +151,18 @@ class History:
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Columns by name; validation columns only when every row has them."""
-        columns = {
-            field.name: [getattr(row, field.name) for row in self.rows]
-            for field in fields(EpochRow)
+        """Columns by name; only those that every row has."""
+        names = dict.fromkeys(
+            [*COLUMNS, *(name for row in self.rows for name in row.metrics)]
+        )
+        rows = [row.as_dict() for row in self.rows]
+        columns: dict[str, list[Any]] = {
+            name: [row.get(name) for row in rows] for name in names
         }
-        return {name: list_ for name, list_ in columns.items() if None not in list_}
+        whole: dict[str, list[float]] = {
+            name: column for name, column in columns.items() if None not in column
+        }
+        return whole
 
     def best_epoch(self) -> int | None:
         """Return the index of the best row (the first of equals), None when none tells.
@@ -134,7 +174,9 @@ class History:
 
     def as_list(self) -> list[dict[str, Any]]:
         """Return the rows as dicts, for JSON."""
-        return [asdict(row) for row in self.rows]
+        # Without further metrics rows are those of 0.1.0.
+        rows = [asdict(row) for row in self.rows]
+        return [{k: v for k, v in row.items() if k != "metrics" or v} for row in rows]
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return the columns of `history` as a DataFrame whose index is the epoch.

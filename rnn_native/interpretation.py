@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import calibration, metrics
 from rnn_native.logits import Floats, class_logits, log_softmax, losses
+from rnn_native.losses import labels_of
 from rnn_native.network import Network
 
 if TYPE_CHECKING:
@@ -243,6 +244,7 @@ def interpret(
         raise ValueError(f"class_names: expected {classes}, one a class, got {len(names)}")
     labels = metrics.as_labels(_as_integers(y, classes), *logits.shape)
     said = model.predict_proba(x, threads=threads).astype(np.float64)
+    predicted = labels_of(said, model.loss)
     if said.shape[1] == 1:
         # 1 - p of a rounded p would be 0 where the other class has 1e-8.
         said = np.exp(log_softmax(logits))
@@ -252,7 +254,7 @@ def interpret(
         y=labels,
         class_names=names,
         probabilities=said,
-        predicted=model.predict(x, threads=threads),
+        predicted=predicted,
         logits=logits,
         losses=losses(logits, labels),
     )

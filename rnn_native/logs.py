@@ -51,6 +51,7 @@ _LAYOUTS = {
 }
 _TIME_TWICE = (*_LAYOUTS[5], "time")
 _OPTIONAL = frozenset({"accuracy", "val_loss", "val_accuracy"})
+_OURS = frozenset({"epoch", "loss", "time", "learning_rate"})
 _DIVERGES = frozenset({"loss", "val_loss"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
@@ -126,9 +127,13 @@ def _header(line: _Line) -> tuple[str, ...] | None:
     """Return the columns that a header names, or None if the line is not a header."""
     if all(_is_number(field) or not field for field in line.fields):
         return None
-    columns = []
+    columns: list[str] = []
+    # A log of this package may have columns of further metrics.
+    is_ours = {_NAMES.get(field.lower()) for field in line.fields} >= _OURS
     for column, field in enumerate(line.fields, 1):
         known = _NAMES.get(field.lower())
+        if known is None and is_ours and field.isidentifier():
+            known = field
         if known is None:
             raise FormatError(
                 f"{line.where}: column {column}: {field[:24]!r} is not a column of a "
@@ -204,6 +209,11 @@ def _as_row(values: dict[str, float | None]) -> EpochRow:
         learning_rate=rate,
         val_loss=values.get("val_loss"),
         val_accuracy=None if reached is None else reached / _whole(values),
+        metrics={
+            name: value
+            for name, value in values.items()
+            if name not in _NAMES.values() and value is not None
+        },
     )
 
 
@@ -234,12 +244,13 @@ def _whole(columns: Collection[str]) -> int:
 
 
 def _value(text: str, column: str, whole: int, where: str) -> float | None:
-    if not text and column in _OPTIONAL:
+    is_metric = column not in _NAMES.values()
+    if not text and (is_metric or column in _OPTIONAL):
         return None
     if not _is_number(text):
         raise FormatError(f"{where}: {text[:24]!r} is not a number ({column})")
     value = float(text)
-    if not math.isfinite(value) and column not in _DIVERGES:
+    if not math.isfinite(value) and not is_metric and column not in _DIVERGES:
         raise FormatError(f"{where}: expected a finite {column}, got {text[:24]!r}")
     if column in ("accuracy", "val_accuracy") and not 0 <= value <= whole:
         kind = "fraction" if whole == 1 else "percentage"

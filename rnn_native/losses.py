@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_native.json_settings import nearest, quoted
 
@@ -129,6 +130,27 @@ def _is_yes_or_no(layers: Sequence[Mapping[str, Any]]) -> bool:
         return function == "sigmoid"
     units = [layer["units"] for layer in layers if "units" in layer]
     return units[-1:] == [1]
+
+
+def labels_of(outputs: NDArray[Any], loss: str) -> NDArray[np.int64]:
+    """Return labels of what predictions give: the first greatest output, or whether >= 0.5.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n, outputs)
+    loss : str
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Under sigmoid_cross_entropy with several outputs (n, outputs): a yes or no for each.
+    """
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] >= 0.5).astype(np.int64)
+    if LOSSES[loss].function == "sigmoid":
+        return (outputs >= 0.5).astype(np.int64)
+    labels: NDArray[np.int64] = np.argmax(outputs, axis=1)
+    return labels
 
 
 # ---- the last activation ----

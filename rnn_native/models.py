@@ -1,15 +1,16 @@
 """The reference system's models, each trained by one call."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native import checkpoint, datasets, run_folder
+from rnn_native import checkpoint, datasets, run_folder, scores
 from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, EarlyStopping, RunCheckpoint, RunLog
 from rnn_native.callbacks.base import as_list
@@ -28,8 +29,10 @@ from rnn_native.layers import (
     SelfAttention,
     as_spec,
 )
+from rnn_native.losses import labels_of
 from rnn_native.network import Network
 from rnn_native.schedules import Schedule
+from rnn_native.scores import MetricLike
 from rnn_native.training import Recipe, Run, fit, split
 from rnn_native.xorshift import Xorshift
 
@@ -40,7 +43,16 @@ if TYPE_CHECKING:
     from rnn_native.config import TrainingConfig
 
 # Options of a training call that are not part of what defines the run.
-NOT_IN_RECIPE = ("config", "threads", "callbacks", "out", "resume", "overwrite", "verbose")
+NOT_IN_RECIPE = (
+    "metrics",
+    "config",
+    "threads",
+    "callbacks",
+    "out",
+    "resume",
+    "overwrite",
+    "verbose",
+)
 
 Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
 """((x_train, y_train), (x_test, y_test)), as `datasets.load_mnist` returns it."""
@@ -90,11 +102,14 @@ class TrainingResult:
         With the best weights of the run.
     history : History
     test_loss, test_accuracy : float
-        Of `model` on the test rows; the accuracy is a fraction in [0, 1].
+        Of `model` on the test rows; the accuracy is a fraction in [0, 1], NaN for nets that
+        give values.
     run_dir : Path or None
         Where the files are; None when nothing was written.
     data : str
         Which data the model was trained on.
+    test_scores : mapping of str to float
+        What `Network.evaluate` gives on the test rows, by name.
     """
 
     model: Network
@@ -103,12 +118,20 @@ class TrainingResult:
     test_accuracy: float
     run_dir: Path | None
     data: str
+    test_scores: Mapping[str, float] = field(default_factory=dict)
+
+    def _score_text(self) -> str:
+        """Return the test rows' accuracy, or what takes its place."""
+        if not math.isnan(self.test_accuracy):
+            return f"test accuracy {100 * self.test_accuracy:.2f}%"
+        scores = [f"{k} {v:.6g}" for k, v in self.test_scores.items() if k != "loss"]
+        return f"test {', '.join(scores)}"
 
     def __repr__(self) -> str:
         where = f", files in {self.run_dir}" if self.run_dir is not None else ""
         return (
-            f"<TrainingResult on {self.data}: {self.history.epochs} epochs, test accuracy "
-            f"{100 * self.test_accuracy:.2f}%{where}>"
+            f"<TrainingResult on {self.data}: {self.history.epochs} epochs, "
+            f"{self._score_text()}{where}>"
         )
 
     def _repr_html_(self) -> str:
@@ -125,6 +148,8 @@ class TrainingOptions(TypedDict, total=False):
     ----------
     threads : int in [1, 64], optional
         Never changes a result.
+    metrics : sequence of str, callable or tuple, optional
+        As for `Network.fit`.
     callbacks : sequence of Callback
         Beside early stopping, and the files when there is `out`.
     out : path, optional
@@ -159,6 +184,7 @@ class TrainingOptions(TypedDict, total=False):
     ema_decay: float
     shuffle: bool
     threads: int | None
+    metrics: Sequence[MetricLike] | MetricLike | None
     callbacks: Sequence[Callback]
     out: "str | PathLike[str] | None"
     resume: bool
@@ -196,8 +222,8 @@ def train_mlp(
     **options
         epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
         optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle, l2, augment,
-        mixup, ema_decay: see `rnn_native.training.Recipe`; config, threads, callbacks, out,
-        resume, overwrite, verbose: see `ModelOptions`.
+        mixup, ema_decay: see `rnn_native.training.Recipe`; config, threads, metrics,
+        callbacks, out, resume, overwrite, verbose: see `ModelOptions`.
 
     Returns
     -------
@@ -434,7 +460,8 @@ def train_layers(
     x_test = model._as_dense_rows(dataset.x_test, "x_test", beside=x)
     y_test = model._as_targets(dataset.y_test, len(x_test), "y_test")
     parts = split(x, y, recipe.validation_split, recipe.stratify)
-    run = Run(model, parts, recipe, rng, threads=threads)
+    metrics = scores.as_metrics(options.get("metrics"), model.loss)
+    run = Run(model, parts, recipe, rng, threads=threads, metrics=metrics)
     if folder is not None and resume:
         checkpoint.restore_run(run, folder / run_folder.LAST)
     if folder is not None:
@@ -445,8 +472,11 @@ def train_layers(
         )
     callbacks = [*as_list(options.get("callbacks")), *_standard_callbacks(run, folder)]
     history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
-    test_loss, accuracy = model.evaluate(x_test, y_test, threads=threads)
-    return TrainingResult(model, history, test_loss, accuracy, folder, dataset.source)
+    found = model.evaluate(x_test, y_test, threads=threads)._asdict()
+    accuracy = found.get("accuracy", math.nan)
+    return TrainingResult(
+        model, history, found["loss"], accuracy, folder, dataset.source, found
+    )
 
 
 def _outputs(specs: Sequence[Mapping[str, Any]]) -> int:
@@ -571,7 +601,9 @@ def train_xor(
     folder = _out_folder(out, False, overwrite)
     model = Network(XOR_LAYERS, input_shape=(2,), loss="squared_error", seed=seed)
     history = _train_in_order(model, recipe, log_every)
-    loss, accuracy = model.evaluate(XOR_X, XOR_Y)
+    loss = model.evaluate(XOR_X, XOR_Y).loss
+    labels = labels_of(model.predict_proba(XOR_X), model.loss)
+    accuracy = float(np.mean(labels == XOR_Y[:, 0]))
     if folder is not None:
         run_folder.clear(folder)
         facts = {"loss": loss, "accuracy": accuracy}
@@ -582,7 +614,8 @@ def train_xor(
         )
     if verbose != 0:
         _print_errors(history)
-    return TrainingResult(model, history, loss, accuracy, folder, "XOR")
+    found = {"loss": loss, "accuracy": accuracy}
+    return TrainingResult(model, history, loss, accuracy, folder, "XOR", found)
 
 
 def _train_in_order(model: Network, recipe: Recipe, log_every: int) -> History:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native import _core, losses
+from rnn_native import _core, losses, scores
 from rnn_native._runtime import resolve_threads
 from rnn_native.compressed import CompressedRows
 from rnn_native.layers import Layer, as_spec
@@ -26,6 +26,7 @@ from rnn_native.rows import (
     check_input_dtype,
     input_dtype_of,
 )
+from rnn_native.scores import ClassScores, ValueScores
 from rnn_native.training_state import TrainingState
 from rnn_native.xorshift import Xorshift
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from rnn_native.history import History
     from rnn_native.lr_finder import RateSearch
     from rnn_native.schedules import Schedule
+    from rnn_native.scores import MetricLike
 
 
 class Network:
@@ -462,39 +464,47 @@ class Network:
         """
         return self._net.predict(self._as_rows(x), threads=resolve_threads(threads))
 
-    def predict(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.int64]:
-        """Return labels: the first greatest output, or for one output whether it is >= 0.5.
+    def predict(
+        self, x: ArrayLike, *, threads: int | None = None
+    ) -> NDArray[np.int64] | NDArray[np.float32]:
+        """Return labels under the cross-entropies, and values under the other losses.
 
         Parameters and errors are those of `predict_proba`.
 
         Returns
         -------
-        ndarray of shape (n,), int64
-            Under sigmoid_cross_entropy with several outputs (n, outputs): for each whether
-            it is >= 0.5.
+        ndarray of int64 of shape (n,)
+            Under softmax_cross_entropy the first greatest output; under
+            sigmoid_cross_entropy whether the output is >= 0.5, with several outputs for each
+            of them, of shape (n, outputs).
+        ndarray of float32 of shape (n,), or (n, outputs) with several outputs
+            Under squared_error, absolute_error and huber the outputs, under poisson the
+            rates.
         """
         outputs = self.predict_proba(x, threads=threads)
-        if outputs.shape[1] == 1:
-            return (outputs[:, 0] >= 0.5).astype(np.int64)
-        if self.loss == "sigmoid_cross_entropy":
-            return (outputs >= 0.5).astype(np.int64)
-        labels: NDArray[np.int64] = np.argmax(outputs, axis=1)
-        return labels
+        if losses.LOSSES[self.loss].tells_classes:
+            return losses.labels_of(outputs, self.loss)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def evaluate(
         self, x: ArrayLike, y: ArrayLike, *, threads: int | None = None
-    ) -> tuple[float, float]:
-        """Return mean loss and accuracy (a fraction in [0, 1]).
+    ) -> ClassScores | ValueScores:
+        """Return mean loss and what fits it: accuracy, or mean absolute error and R^2.
 
         Parameters
         ----------
         x : array_like
             As for `predict_proba`.
         y : array_like of int of shape (n,), or of float of shape (n, outputs)
-            Labels, or values under the losses that take them. A hit then is a row whose
-            outputs all lie on their targets' side of 0.5; under poisson, less than 0.5
-            from them.
+            Labels, or values under the losses that accept them.
         threads : int in [1, 64], optional
+
+        Returns
+        -------
+        ClassScores or ValueScores
+            Named tuples: (loss, accuracy) under the cross-entropies, the accuracy being a
+            fraction in [0, 1], of rows whose outputs are all on their targets' side of 0.5
+            under sigmoid_cross_entropy; else (loss, mae, r2).
 
         Raises
         ------
@@ -503,8 +513,15 @@ class Network:
         """
         rows = self._as_rows(x)
         targets = self._as_targets(y, len(rows))
-        loss, hits = self._net.evaluate(rows, targets, threads=resolve_threads(threads))
-        return loss / len(rows), hits / len(rows)
+        threads = resolve_threads(threads)
+        loss, hits = self._net.evaluate(rows, targets, threads=threads)
+        if losses.LOSSES[self.loss].tells_classes:
+            return ClassScores(loss / len(rows), hits / len(rows))
+        outputs = self._net.predict(rows, threads=threads)
+        measured = [
+            metric.of(targets, outputs, self.loss) for metric in scores.fitting(self.loss)
+        ]
+        return ValueScores(loss / len(rows), *measured)
 
     def fit(
         self,
@@ -527,6 +544,7 @@ class Network:
         augment: "Augment | Mapping[str, Any] | None" = None,
         mixup: float = 0.0,
         ema_decay: float = 0.0,
+        metrics: "MetricLike | Sequence[MetricLike] | None" = None,
         callbacks: "Sequence[Callback] | Callback | None" = (),
         seed: int | None = None,
         threads: int | None = None,
@@ -564,6 +582,13 @@ class Network:
             The same by class; both multiply.
         label_smoothing, clip_norm, l2, augment, mixup, ema_decay
             See `rnn_native.training.Recipe`.
+        metrics : sequence of str, callable or tuple, optional
+            Measured after each epoch on the validation rows (column "val_NAME" of history,
+            logs and files), or without these on the rows that are trained on ("NAME").
+            "auc" and "f1" under the cross-entropies, "mae", "mse" and "r2" under the other
+            losses, which have mae and r2 in any case; functions of (y_true, y_pred) that
+            return a number; (name, function). y_pred is what `predict_proba` gives, of
+            shape (n,) for one output; with (name, function, "predict") what `predict` gives.
         callbacks : sequence of Callback
             See docs/callbacks.md.
         seed : int in [0, 2**64), optional
@@ -594,6 +619,7 @@ class Network:
         """
         from rnn_native import training
 
+        chosen = scores.as_metrics(metrics, self.loss)
         rows = self._as_rows(x, learns=True)
         targets = self._as_targets(y, len(rows))
         weights = as_weights(sample_weight, len(rows))
@@ -625,7 +651,7 @@ class Network:
         rng = None if seed is None else Xorshift(seed)
         # A call that is refused must not draw from the shuffles of the one under way.
         with self._training("fit"):
-            run = training.Run(self, data, recipe, rng, threads=threads)
+            run = training.Run(self, data, recipe, rng, threads=threads, metrics=chosen)
             return training.fit(run, callbacks, verbose=verbose)
 
     def fit_one_cycle(

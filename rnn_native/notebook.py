@@ -115,8 +115,8 @@ def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> st
 def _loss_and_validation(
     history: "History", epochs: Sequence[int], title: str, name: str
 ) -> str:
-    training = [getattr(row, name) for row in history.rows]
-    validation = [getattr(row, f"val_{name}") for row in history.rows]
+    training = [row.value(name) for row in history.rows]
+    validation = [row.value(f"val_{name}") for row in history.rows]
     curves = [
         Curve("training", training, TRAINING),
         Curve("validation", validation, VALIDATION, dashed=True),
@@ -239,7 +239,7 @@ def _epochs_table(history: "History", epochs: Sequence[int]) -> str:
         chosen.insert(0, ("best", best))
     body = [
         [f"{label}: epoch {epochs[at]}"]
-        + [_number(getattr(history.rows[at], name), name) for name in names]
+        + [_number(history.rows[at].value(name), name) for name in names]
         for label, at in chosen
     ]
     return table(["", "loss", "accuracy", "val loss", "val accuracy", "seconds"], body)

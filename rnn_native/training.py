@@ -5,23 +5,25 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native import interrupts, schedules
+from rnn_native import interrupts, schedules, scores
 from rnn_native._runtime import resolve_threads
 from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
-from rnn_native.callbacks.base import as_list, call, check_hooks, wants_batches
+from rnn_native.callbacks.base import as_list, call, check_hooks, may_log, wants_batches
 from rnn_native.compressed import CompressedRows
 from rnn_native.errors import TrainingDiverged
-from rnn_native.history import EpochRow, History
+from rnn_native.history import COLUMNS, EpochRow, History
+from rnn_native.losses import LOSSES
 from rnn_native.optimizers import as_settings
 from rnn_native.rows import input_dtype_of
 from rnn_native.schedules import Rates, Schedule
+from rnn_native.scores import Metric
 from rnn_native.xorshift import Xorshift, check_seed
 
 if TYPE_CHECKING:
@@ -277,9 +279,14 @@ class Run:
         first step on. None: both continue from where `model`'s training stands, if that has
         the recipe's seed; else they begin anew with it.
     threads : int in [1, 64], optional
+    metrics : sequence of Metric
+        Measured after each epoch on the validation rows, or without these on the rows that
+        are trained on.
 
     Attributes
     ----------
+    fitting_metrics : list of Metric
+        Those of the model's loss, measured on both.
     history : History
         Of a resumed run it has the epochs before. That of several calls has the earlier
         calls' epochs, too, and `History.begin_call` has been called.
@@ -306,12 +313,18 @@ class Run:
         rng: Xorshift | None = None,
         *,
         threads: int | None = None,
+        metrics: Sequence[Metric] = (),
     ) -> None:
         self.model = model
         self.data = data
         self.recipe = recipe
         self.threads = resolve_threads(threads)
         self.history = History()
+        self.metrics = list(metrics)
+        self.fitting_metrics = scores.fitting(model.loss)
+        self.tells_classes = LOSSES[model.loss].tells_classes
+        # Whether a callback that was begun may put columns of its own into the logs.
+        self.has_foreign_logs = False
         self.row_weights = _row_weights(data, recipe.class_weight)
         self.best_weights: NDArray[np.float32] | None = None
         self._augment = self._augmentation()
@@ -422,6 +435,43 @@ class Run:
         earlier = self.history.call_rows
         return earlier[-1].learning_rate if earlier else self.recipe.lr
 
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that the run's epochs will have, in order."""
+        validated = self.data.val_x is not None
+        own = [
+            name
+            for name in COLUMNS
+            if (validated or not name.startswith("val_"))
+            and (self.tells_classes or not name.endswith("accuracy"))
+        ]
+        return [*own, *self._measured_names("", not validated)] + (
+            self._measured_names("val_", True) if validated else []
+        )
+
+    def _measured_names(self, prefix: str, with_users: bool) -> list[str]:
+        return [prefix + metric.name for metric in self._chosen(with_users)]
+
+    def _chosen(self, with_users: bool) -> list[Metric]:
+        return [*self.fitting_metrics, *(self.metrics if with_users else [])]
+
+    def measure(self) -> dict[str, float]:
+        """Return the metrics of the model as it is, by column."""
+        data = self.data
+        found = self._measured("", data.x, data.y, self._chosen(data.val_x is None))
+        if data.val_x is not None and data.val_y is not None:
+            found |= self._measured("val_", data.val_x, data.val_y, self._chosen(True))
+        return found
+
+    def _measured(
+        self, prefix: str, x: "AnyRows", y: "Targets", metrics: Sequence[Metric]
+    ) -> dict[str, float]:
+        if not metrics:
+            return {}
+        outputs = self.model._net.predict(x, threads=self.threads)
+        loss = self.model.loss
+        return {prefix + metric.name: metric.of(y, outputs, loss) for metric in metrics}
+
     def train_epoch(self, callbacks: Sequence[Callback] = ()) -> EpochRow:
         """Train one epoch, validate, and return its row.
 
@@ -440,9 +490,10 @@ class Run:
         seconds = time.perf_counter() - start
         row = EpochRow(
             loss=loss / len(data.x),
-            accuracy=hits / len(data.x),
+            accuracy=hits / len(data.x) if self.tells_classes else None,
             time=seconds,
             learning_rate=float(np.ravel(rates)[0]),
+            metrics=self.measure(),
         )
         if data.val_x is None or data.val_y is None:
             return row
@@ -452,11 +503,16 @@ class Run:
             data.val_x, data.val_y, threads=self.threads
         )
         n = len(data.val_x)
-        values = {"loss": val_loss / n, "accuracy": val_hits / n}
+        val_accuracy = val_hits / n if self.tells_classes else None
+        row = replace(row, val_loss=val_loss / n, val_accuracy=val_accuracy)
+        values = {
+            name.removeprefix("val_"): value
+            for name, value in row.as_dict().items()
+            if name.startswith("val_") and value is not None
+        }
         for callback in self.callbacks:
             call(callback.on_test_end, dict(values))
-        held_out = {f"val_{name}": value for name, value in values.items()}
-        return EpochRow(**{**asdict(row), **held_out})
+        return row
 
     def train_rows(
         self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
@@ -522,9 +578,10 @@ class Run:
             loss, hits = loss + more[0], hits + more[1]
             seen = batch * size + len(rows)
             for callback in callbacks:
-                callback.on_train_batch_end(
-                    batch, {"loss": loss / seen, "accuracy": hits / seen}
-                )
+                logs = {"loss": loss / seen}
+                if self.tells_classes:
+                    logs["accuracy"] = hits / seen
+                callback.on_train_batch_end(batch, logs)
         return loss, hits
 
     def restore_best(self) -> None:
@@ -579,6 +636,7 @@ def fit(
     run.callbacks = callbacks
     params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
     run.model.stop_training = False
+    run.has_foreign_logs = False
     if run.model.input_dtype is None:
         run.model.input_dtype = input_dtype_of(run.data.x)
     begun = ExitStack()
@@ -587,6 +645,7 @@ def fit(
             callback.run, callback.model, callback.params = run, run.model, params
             begun.callback(_end, callback, run)
             call(callback.on_train_begin, {})
+            run.has_foreign_logs |= may_log(callback)
         while not _is_stopped(run) and len(run.history) < run.recipe.epochs:
             _epoch(run, callbacks)
     except TrainingDiverged as error:
@@ -628,6 +687,23 @@ def _epoch(run: Run, callbacks: Sequence[Callback]) -> None:
     logs = _last_logs(run)
     for callback in callbacks:
         callback.on_epoch_end(epoch, logs)
+        _note_foreign_logs(run, logs)
+
+
+def _note_foreign_logs(run: Run, logs: dict[str, Any]) -> None:
+    """Put numbers that a callback added to the logs into the history."""
+    known = run.history.rows[-1].as_dict()
+    added = {
+        name: float(value)
+        for name, value in logs.items()
+        if name not in known and isinstance(value, (int, float, np.number))
+    }
+    if not added:
+        return
+    logs.update(added)  # plain floats, for the files of later callbacks
+    run.history.note(added)
+    if run.history.best_by in added and run.history.best_epoch() == len(run.history) - 1:
+        run.best_weights = run.model.weights.copy()
 
 
 def _end(callback: Callback, run: Run) -> None:
@@ -636,5 +712,5 @@ def _end(callback: Callback, run: Run) -> None:
 
 def _last_logs(run: Run) -> dict[str, float]:
     """Return the last epoch's values by name, for callbacks."""
-    row = asdict(run.history.rows[-1]) if run.history else {}
+    row = run.history.rows[-1].as_dict() if run.history else {}
     return {name: value for name, value in row.items() if value is not None}

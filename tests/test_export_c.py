@@ -14,6 +14,7 @@ from cases import CASES, MODELS, arrays
 from environment import program_environment
 from rnn_native.export import c_program
 from rnn_native.export.int8 import quantised
+from rnn_native.losses import labels_of
 
 CC, CXX = shutil.which("cc"), shutil.which("g++")
 pytestmark = pytest.mark.skipif(CC is None, reason="there is no C compiler called cc")
@@ -87,7 +88,7 @@ def called(nets, folder, int8=False):
     """For each net and its inputs: the rows that its C file gave, outputs and labels."""
     declared, calls = [], []
     for i, (net, x) in enumerate(nets):
-        name, labels = f"net{i}", net.predict(x)
+        name, labels = f"net{i}", labels_of(net.predict_proba(x), net.loss)
         rn.export.to_c(net, folder / f"{name}.c", int8=int8)
         kind, parameter, classify = SEVERAL if labels.ndim > 1 else ONE
         declared.append(DECLARED.format(name, kind, parameter))
@@ -121,7 +122,8 @@ def assert_rows(rows, net, x):
     expected = net.predict_proba(x)
     scale = max(1, np.abs(expected).max())
     np.testing.assert_allclose(rows[:, :outputs], expected, atol=1e-5 * scale, rtol=0)
-    np.testing.assert_array_equal(rows[:, outputs:], net.predict(x).reshape(len(x), -1))
+    labels = labels_of(net.predict_proba(x), net.loss)
+    np.testing.assert_array_equal(rows[:, outputs:], labels.reshape(len(x), -1))
 
 
 @pytest.mark.parametrize("case", FLOAT32, ids=str)

@@ -97,8 +97,10 @@ def test_values_for_squared_error():
     net = rn.Network([rn.Dense(1)], (2,), loss="squared_error")
     net.params[:] = [1, 1, 0]
     x = [[0.0, 1.0], [0.25, 0.25]]
-    assert net.evaluate(x, [1.0, 0.0]) == (0.125, 0.5)
-    assert net.evaluate(x, [[1.0], [0.0]]) == (0.125, 0.5)
+    # Outputs of 1 and 1/2: errors of 0 and 1/2; R^2 is 1 - 0.25 / 0.5.
+    assert net.evaluate(x, [1.0, 0.0]) == (0.125, 0.25, 0.5)
+    assert net.evaluate(x, [[1.0], [0.0]]) == (0.125, 0.25, 0.5)
+    assert net.predict(x).tolist() == [1.0, 0.5]
     with pytest.raises(ValueError, match=r"y: expected shape \(2, 1\), got \(2, 2\)"):
         net.evaluate(x, np.zeros((2, 2)))
     with pytest.raises(ValueError, match="y: expected finite float32 values"):

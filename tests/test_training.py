@@ -577,7 +577,8 @@ def test_xor_is_learnt_and_reported_as_the_reference_does():
     assert result.history.epoch[0] == 999
     # The reference system ends at an error of about 0.000114 with this recipe.
     assert result.history.rows[-1].loss == pytest.approx(0.000114, abs=1e-5)
-    assert result.model.predict([[0, 0], [0, 1], [1, 0], [1, 1]]).tolist() == [0, 1, 1, 0]
+    values = result.model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+    assert (values >= 0.5).tolist() == [0, 1, 1, 0]
 
 
 def test_xor_history_always_ends_with_the_last_epoch():

@@ -53,7 +53,10 @@ class Callback:
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        """After a batch; `logs` has the means of loss and accuracy since the epoch began."""
+        """After a batch; `logs` has the means of loss and accuracy since the epoch began.
+
+        Nets that give values have no accuracy.
+        """
         self.on_batch_end(batch, logs)
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
@@ -69,7 +72,11 @@ class Callback:
         """After the validation of an epoch; `logs` has its values without the val_."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """After an epoch and its validation; `logs` is the epoch's row of the history."""
+        """After an epoch and its validation; `logs` is the epoch's row of the history.
+
+        Numbers put into `logs` under new names reach the callbacks after this one, among
+        them those that monitor a value, and the history.
+        """
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """After the last epoch, whatever ended the run; `logs` is the last epoch's row."""
@@ -127,6 +134,13 @@ def check_hooks(callback: Callback) -> None:
             raise TypeError(
                 f"{type(callback).__name__}.{name} is never called: {reason}; leave it out"
             )
+
+
+def may_log(callback: Callback) -> bool:
+    """Tell whether a callback may put values of its own into an epoch's logs."""
+    owner = type(callback).on_epoch_end
+    given = getattr(callback.on_epoch_end, "__func__", None) is not owner
+    return given or not owner.__module__.startswith("rnn_native.")
 
 
 def call(hook: Callable[..., None], *arguments: Any) -> None:

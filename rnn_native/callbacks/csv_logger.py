@@ -2,12 +2,11 @@
 
 import csv
 import io
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rnn_native.callbacks.base import Callback, Logs
-from rnn_native.callbacks.monitor import COLUMNS
 from rnn_native.files import AnyPath, atomic_write, errors_named, shown
 
 
@@ -15,7 +14,8 @@ class CSVLogger(Callback):
     """Append a row for each epoch to a CSV file.
 
     The columns are epoch, from 0, and those of the history by name, as in Keras' file:
-    accuracies are fractions.
+    accuracies are fractions. Metrics, and numbers that earlier callbacks put into the logs of
+    the first epoch, have columns of their own.
 
     Parameters
     ----------
@@ -46,19 +46,29 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Write the header and what a resumed run has behind it, or look at what is there."""
-        validated = self.run.data.val_x is not None
-        names = [name for name in COLUMNS if validated or not name.startswith("val_")]
-        self._columns = ["epoch", *sorted(names)]
+        done = {name for row in self.run.history for name in row.metrics}
+        self._columns = ["epoch", *sorted({*self.run.columns, *done})]
         header = self._line(self._columns)
         self._shift = 0
+        self._may_grow = False
         if self.append and self.filename.exists():
             self._continue(header)
             return
-        rows = map(self._row, self.run.history.epoch, map(asdict, self.run.history))
+        # What earlier callbacks put into the logs is known after the first epoch.
+        self._may_grow = not self.run.history
+        rows = [self._row(*row) for row in self._behind()]
         atomic_write(self.filename, "".join([header, *rows]).encode())
+
+    def _behind(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        history = self.run.history
+        return zip(history.epoch, (row.as_dict() for row in history), strict=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Append the epoch's row."""
+        if self._may_grow and (more := logs.keys() - {*self._columns}):
+            self._columns = ["epoch", *sorted({*self._columns[1:], *more})]
+            atomic_write(self.filename, self._line(self._columns).encode())
+        self._may_grow = False
         self._append(self._row(epoch + self._shift, logs))
 
     def _continue(self, header: str) -> None:
@@ -75,7 +85,7 @@ class CSVLogger(Callback):
         rows = lines[1:]
         history = self.run.history
         if history.call_rows:
-            last = self._row(0, asdict(history.rows[-1])).rstrip()
+            last = self._row(0, history.rows[-1].as_dict()).rstrip()
             rows = rows[: _after_last(rows, last.partition(self.separator)[2])]
         if rows:
             self._shift = self._epoch_of(rows[-1]) + 1 - len(history)
@@ -97,7 +107,8 @@ class CSVLogger(Callback):
             file.write(text)
 
     def _row(self, epoch: int, logs: dict[str, Any]) -> str:
-        return self._line([{"epoch": epoch, **logs}[name] for name in self._columns])
+        values = {"epoch": epoch, **logs}
+        return self._line([values.get(name) for name in self._columns])
 
     def _line(self, values: list[Any]) -> str:
         text = io.StringIO()

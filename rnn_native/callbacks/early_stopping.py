@@ -15,7 +15,8 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        A column of the history: "val_loss", "val_accuracy", "loss", "accuracy".
+        A column of the history: "val_loss", "val_accuracy", "loss", "accuracy", a metric
+        of `fit(metrics=...)` ("val_auc"), or what an earlier callback puts into the logs.
     min_delta : float
         An improvement is a value better than the best one by more than this.
     patience : int of at least 0
@@ -23,7 +24,7 @@ class EarlyStopping(Callback):
     verbose : int
         Above 0 prints a line when it stops.
     mode : {"auto", "min", "max"}
-        "auto" is "max" for accuracies.
+        "auto" is "max" for accuracies, auc, r2, f1, precision, recall and scores.
     baseline : float, optional
         Value to beat: until an epoch is better than it, improvements do not start the count
         of `patience` anew.
@@ -87,11 +88,11 @@ class EarlyStopping(Callback):
         self._since: int | None = None
         history = self.run.history
         for epoch, row in enumerate(history.call_rows, history.call_begin):
-            self._see(epoch, getattr(row, self.monitor))
+            self._see(epoch, row.value(self.monitor))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Count this epoch."""
-        if self._see(epoch, logs[self.monitor]):
+        if self._see(epoch, self._monitor.of(logs, type(self).__name__)):
             say(self.verbose, epoch, "early stopping")
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -99,8 +100,10 @@ class EarlyStopping(Callback):
         if not self.run.keeps_last:
             self.best_weights = self.run.best_weights
 
-    def _see(self, epoch: int, value: float) -> bool:
+    def _see(self, epoch: int, value: float | None) -> bool:
         """Count an epoch; return whether it is the one to stop after."""
+        if value is None:
+            return False
         if self._any_gain.is_better(value, self._best_of_all):
             self._best_of_all, self.best_epoch = value, epoch
         if epoch - self.run.history.call_begin < self.start_from_epoch:

@@ -108,21 +108,22 @@ class ReduceLROnPlateau(Callback):
         self.wait = self._cooling = 0
         lowered = None
         for row in self.run.history.call_rows:
-            lowered = self._lowered(getattr(row, self.monitor), row.learning_rate)
+            lowered = self._lowered(row.value(self.monitor), row.learning_rate)
         # Set it in any case: a schedule is refused now, not when the rate first changes.
         self.run.learning_rate = self.run.learning_rate if lowered is None else lowered
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Count this epoch; lower the rate of the next one."""
-        lowered = self._lowered(logs[self.monitor], logs["learning_rate"])
+        value = self._monitor.of(logs, type(self).__name__)
+        lowered = self._lowered(value, logs["learning_rate"])
         if lowered is not None:
             self.run.learning_rate = lowered
             say(self.verbose, epoch, f"learning rate lowered to {lowered:.6g}")
 
-    def _lowered(self, value: float, rate: float) -> float | None:
+    def _lowered(self, value: float | None, rate: float) -> float | None:
         """Count an epoch that had this value and rate; return the new rate if it is time."""
         self._cooling = max(self._cooling - 1, 0)
-        if self._monitor.is_better(value, self.best):
+        if value is not None and self._monitor.is_better(value, self.best):
             self.best = value
             self.wait = 0
         elif self._cooling == 0:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rnn_native import checkpoint, run_folder
 from rnn_native.callbacks.base import Callback, Logs, say
-from rnn_native.callbacks.monitor import COLUMNS, Monitor, check_number
+from rnn_native.callbacks.monitor import Monitor, check_number
 from rnn_native.files import AnyPath, shown
 
 
@@ -76,34 +76,39 @@ class ModelCheckpoint(Callback):
         if self.save_best_only:
             self._monitor.require(self.run, name)
             for row in self.run.history.call_rows:
-                self._is_best(getattr(row, self.monitor))
+                self._is_best(row.value(self.monitor))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write the file of this epoch."""
-        if self.save_best_only and not self._is_best(logs[self.monitor]):
+        if self.save_best_only and not self._is_best(
+            self._monitor.of(logs, type(self).__name__)
+        ):
             return
+        for place in self._places - {"epoch"}:
+            Monitor(place).of(logs, f"{type(self).__name__}: {shown(self.filepath)}")
         path = Path(self.filepath.format(epoch=epoch + 1, **logs))
         path.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.save(self.model, path, logs)
         say(self.verbose, epoch, f"saved the model to {path}")
 
-    def _is_best(self, value: float) -> bool:
-        if not self._monitor.is_better(value, self.best):
+    def _is_best(self, value: float | None) -> bool:
+        if value is None or not self._monitor.is_better(value, self.best):
             return False
         self.best = value
         return True
 
 
 def _places(template: str) -> set[str]:
-    """Return the names between braces; raise ValueError for those that no epoch has."""
-    known = ("epoch", *COLUMNS)
+    """Return the names between braces; raise ValueError for what cannot be a column."""
     try:
         names = {
             name for _, name, _, _ in string.Formatter().parse(template) if name is not None
         }
-        if not names <= set(known):
-            raise ValueError(f"{sorted(names - set(known))[0]!r} is not among {known}")
-        template.format(**dict.fromkeys(known, 1.0) | {"epoch": 1})
+        for name in sorted(names):
+            if not name.isidentifier():
+                raise ValueError(f"expected names of columns in braces, got {name!r}")
+            Monitor(name)  # refuses names that no column has
+        template.format(**dict.fromkeys(names, 1.0) | {"epoch": 1})
     except (ValueError, LookupError) as error:
         raise ValueError(f"filepath: {shown(template)}: {error}") from None
     return names

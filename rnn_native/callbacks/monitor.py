@@ -1,17 +1,21 @@
 """Which value of an epoch tells how good it was, and which way is better."""
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_native.history import EpochRow
+from rnn_native.history import COLUMNS
+from rnn_native.json_settings import nearest
+from rnn_native.scores import is_greater_better
 
 if TYPE_CHECKING:
     from rnn_native.training import Run
 
-COLUMNS = tuple(field.name for field in fields(EpochRow))
+# Keras' earlier names.
+_FORMER = {"acc": "accuracy", "val_acc": "val_accuracy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +25,11 @@ class Monitor:
     Parameters
     ----------
     name : str
-        "val_loss", "val_accuracy", "loss", "accuracy", ...
+        "val_loss", "val_accuracy", "loss", "accuracy", "val_mae", ..., a metric of
+        `fit(metrics=...)`, or what an earlier callback puts into the logs.
     mode : {"auto", "min", "max"}
-        "auto" is "max" for accuracies, else "min".
+        "auto" is "max" for names that end in accuracy, auc, r2, f1, precision, recall or
+        score, else "min".
     min_delta : float
         A value is better when it is so by more than this; at least 0.
 
@@ -38,7 +44,7 @@ class Monitor:
     min_delta: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.name not in COLUMNS:
+        if not isinstance(self.name, str) or self.name in _FORMER:
             raise ValueError(
                 f"monitor: expected one of {', '.join(COLUMNS)}, got {self.name!r}"
             )
@@ -49,9 +55,7 @@ class Monitor:
     @property
     def is_greatest(self) -> bool:
         """Whether greater values are better."""
-        return self.mode == "max" or (
-            self.mode == "auto" and self.name.endswith("accuracy")
-        )
+        return self.mode == "max" or (self.mode == "auto" and is_greater_better(self.name))
 
     @property
     def worst(self) -> float:
@@ -68,6 +72,23 @@ class Monitor:
         """Raise ValueError when the run's epochs will not have the value."""
         if self.name.startswith("val_") and run.data.val_x is None:
             raise ValueError(f"{name} needs validation data; set validation_split")
+        if self.name in ("loss", "val_loss"):
+            return  # of every run
+        if self.name not in run.columns and not run.has_foreign_logs:
+            raise ValueError(self._unknown(name, run.columns))
+
+    def of(self, logs: Mapping[str, float], name: str) -> float:
+        """Return the value among an epoch's logs, or raise ValueError when it is not there."""
+        if self.name not in logs:
+            raise ValueError(self._unknown(name, logs))
+        return logs[self.name]
+
+    def _unknown(self, name: str, columns: Iterable[str]) -> str:
+        hint = nearest(self.name, columns)
+        return (
+            f"{name}: monitor: expected one of {', '.join(columns)}, got {self.name!r}"
+            f"{hint if 'did you mean' in hint else ''}"
+        )
 
 
 def check_count(name: str, value: object, least: int = 0) -> int:

@@ -38,7 +38,9 @@ class ProgressLogger(Callback):
         facts = [f"Loss: {logs['loss']:.6f}"]
         if "val_loss" in logs:
             facts.append(f"Val Loss: {logs['val_loss']:.6f}")
-            facts.append(f"Val Acc: {100 * logs['val_accuracy']:.2f}%")
+        facts += [
+            _fact(name, value) for name, value in logs.items() if self._is_shown(name)
+        ]
         if self._bar is not None:
             self._bar.set_postfix_str(", ".join(facts), refresh=False)
             self._bar.update()
@@ -58,12 +60,17 @@ class ProgressLogger(Callback):
         if reason != "early stopping" or best is None:
             self._print(f"Stopped after epoch {len(history)}: {reason}")
             return
-        value = getattr(history.rows[best], history.best_by)
+        value = history.rows[best].value(history.best_by)
         why = self.run.stop_detail and f"{self.run.stop_detail}; "
         self._print(
             f"Early stopping after epoch {len(history)}: {why}best "
             f"{history.best_by.replace('val_', 'validation ')} {value:.6f} in epoch {best + 1}"
         )
+
+    def _is_shown(self, column: str) -> bool:
+        """Whether a column is told beside the losses: the metrics of validation, or others."""
+        validated = self.run.data.val_x is not None
+        return column not in _NOT_SHOWN and column.startswith("val_") == validated
 
     def _print(self, line: str) -> None:
         """Print a line; when nobody reads any more, train on in silence."""
@@ -71,6 +78,17 @@ class ProgressLogger(Callback):
             print(line, file=self.stream, flush=True)
         except BrokenPipeError:
             self.verbose = 0
+
+
+_NOT_SHOWN = frozenset({"loss", "val_loss", "time", "learning_rate", "accuracy"})
+
+
+def _fact(column: str, value: float) -> str:
+    if column == "val_accuracy":
+        return f"Val Acc: {100 * value:.2f}%"
+    name = column.removeprefix("val_")
+    shown = name.upper() if name in ("mae", "mse", "r2", "auc", "f1") else name
+    return f"{'Val ' if name != column else ''}{shown}: {value:.6g}"
 
 
 def _is_interactive() -> bool:

@@ -1,5 +1,6 @@
 """The files of a run's folder: what resumes it, its best model, its log."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ CSV_HEADER = "epoch,train_loss,train_time,val_loss,val_accuracy,learning_rate"
 class RunLog(Callback):
     """Append a row for each epoch to a CSV file, in the reference system's columns.
 
+    Further metrics have columns of their own after these.
+
     Parameters
     ----------
     path : path
@@ -57,9 +60,11 @@ class RunLog(Callback):
 
     def write(self, history: History) -> None:
         """Write the header and all rows of a history, replacing the file atomically."""
-        rows = zip(history.epoch, history.as_list(), strict=True)
+        self._more = list(dict.fromkeys(name for row in history for name in row.metrics))
+        rows = zip(history.epoch, (row.as_dict() for row in history), strict=True)
         text = "".join(self._row(epoch, row) for epoch, row in rows)
-        atomic_write(self.path, f"{CSV_HEADER}\n{text}".encode())
+        header = ",".join([CSV_HEADER, *self._more])
+        atomic_write(self.path, f"{header}\n{text}".encode())
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Write the header, and what the history already holds."""
@@ -67,11 +72,13 @@ class RunLog(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Append the epoch's row."""
+        if {*self.run.history.rows[-1].metrics} - {*self._more}:
+            self.write(self.run.history)
+            return
         with errors_named(self.path), self.path.open("a", newline="") as file:
             file.write(self._row(epoch, logs))
 
-    @staticmethod
-    def _row(epoch: int, logs: dict[str, Any]) -> str:
+    def _row(self, epoch: int, logs: Mapping[str, Any]) -> str:
         accuracy = logs.get("val_accuracy")
         values = [
             epoch + 1,
@@ -80,5 +87,6 @@ class RunLog(Callback):
             logs.get("val_loss"),
             None if accuracy is None else 100 * accuracy,
             logs["learning_rate"],
+            *(logs.get(name) for name in self._more),
         ]
         return ",".join("" if v is None else repr(v) for v in values) + "\n"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +114,15 @@ def train(args: argparse.Namespace) -> int:
         "data": result.data,
         "epochs": result.history.epochs,
         "stop_reason": result.history.stop_reason,
-        "test_loss": result.test_loss,
-        "test_accuracy": result.test_accuracy,
+        **{f"test_{name}": value for name, value in result.test_scores.items()},
         "history": result.history.history,
         "files": str(result.run_dir),
     }
     if args.json:
         print(json.dumps(report))
     else:
-        print(f"Test Accuracy: {100 * result.test_accuracy:.2f}%")
+        for line in _score_lines(result.test_scores):
+            print(line)
         print(f"Files: {result.run_dir}")
     if interrupted:
         can_resume = (out / run_folder.LAST).is_file()
@@ -171,6 +172,13 @@ def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> 
     return train_xor(out=out, **options)
 
 
+def _score_lines(found: Mapping[str, float]) -> list[str]:
+    """Return the lines of what fits a net beside its loss."""
+    if "accuracy" in found:
+        return [f"Test Accuracy: {100 * found['accuracy']:.2f}%"]
+    return [f"Test {k.upper()}: {v:.6f}" for k, v in found.items() if k != "loss"]
+
+
 def evaluate(args: argparse.Namespace) -> int:
     """`evaluate MODEL`."""
     from rnn_native import load
@@ -179,7 +187,7 @@ def evaluate(args: argparse.Namespace) -> int:
         evaluation_report.check_target(args.report)
     model = load(args.model)
     data = arguments.open_test_data(args.data)
-    loss, accuracy = model.evaluate(data.x_test, data.y_test, threads=args.threads)
+    found = model.evaluate(data.x_test, data.y_test, threads=args.threads)._asdict()
     if args.report is not None:
         evaluation_report.write_report(args, model, data)
     if args.json:
@@ -187,16 +195,16 @@ def evaluate(args: argparse.Namespace) -> int:
             "model": str(args.model),
             "data": data.source,
             "images": len(data.y_test),
-            "test_loss": loss,
-            "test_accuracy": accuracy,
+            **{f"test_{name}": value for name, value in found.items()},
         }
         if args.report is not None:
             report["report"] = str(args.report)
         print(json.dumps(report))
     else:
         print(f"Data: {data.source}")
-        print(f"Test Loss: {loss:.6f}")
-        print(f"Test Accuracy: {100 * accuracy:.2f}%")
+        print(f"Test Loss: {found['loss']:.6f}")
+        for line in _score_lines(found):
+            print(line)
         if args.report is not None:
             print(f"Report: {args.report}")
     return outcome.OK

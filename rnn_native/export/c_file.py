@@ -47,7 +47,8 @@ def to_c(
 
     - ``void NAME_predict(const float *x, float *probabilities)``, which gives what
       `Network.predict_proba` gives for one sample;
-    - ``int NAME_classify(const float *x)``, which gives what `Network.predict` gives; with
+    - ``int NAME_classify(const float *x)``, which gives the class that `Network.predict`
+      gives (of values the greatest output, or whether the one output is >= 0.5); with
       several yes or no it is ``void NAME_classify(const float *x, int *labels)``.
 
     Nothing is allocated. The arrays between layers are on the stack, so that threads may

@@ -41,8 +41,9 @@ def to_onnx(model: Network, path: AnyPath, *, uint8_input: bool = False) -> None
     Notes
     -----
     The input is "x", float32 or uint8: n samples of the net's input shape. The outputs are
-    "label", int64 (n,), what `Network.predict` gives (with several yes or no (n, outputs)),
-    and "probabilities", float32 (n, outputs), what `Network.predict_proba` gives.
+    "label", int64 (n,), the class that `Network.predict` gives (with several yes or no
+    (n, outputs); of values the greatest output, or whether the one output is >= 0.5), and
+    "probabilities", float32 (n, outputs), what `Network.predict_proba` gives.
     """
     atomic_write(path, onnx_model(model, uint8_input=uint8_input).SerializeToString())
 

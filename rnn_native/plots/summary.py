@@ -36,7 +36,7 @@ class Summary:
 
 def series(history: History, name: str) -> Series:
     """Return a column of a history, NaN where it has no value."""
-    values = (getattr(row, name) for row in history.rows)
+    values = (row.value(name) for row in history.rows)
     return np.array([math.nan if v is None else v for v in values], np.float64)
 
 

@@ -12,6 +12,7 @@ from rnn_native.callbacks.base import Logs
 from rnn_native.history import EpochRow
 from rnn_native.network import Network
 from rnn_native.schedules import Rates, Schedule
+from rnn_native.scores import Metric
 from rnn_native.sklearn.data import Part
 from rnn_native.training import Recipe, Run, Split
 from rnn_native.xorshift import Xorshift
@@ -73,6 +74,8 @@ class EstimatorRun(Run):
         if held is not None:
             data = data._replace(val_x=held.rows, val_y=held.targets)
         super().__init__(model, data, recipe, Xorshift(recipe.seed), threads=threads)
+        # Scores are the estimator's own, and cost no prediction of the rows trained on.
+        self.fitting_metrics: list[Metric] = []
         self._held = held
         self._random_state = random_state
         self._loss_scale = loss_scale

@@ -30,7 +30,8 @@ class MLPRegressor(BaseMLP, BaseNetworkRegressor):
     ----------
     coefs_, intercepts_, loss_, best_loss_, loss_curve_, n_iter_, t_, validation_scores_
     validation_loss_curve_, best_validation_score_, history_, network_
-        As for `MLPClassifier`; scores are R^2. The accuracies of `history_` say nothing.
+        As for `MLPClassifier`; scores are R^2. `history_` has no
+        accuracies.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
