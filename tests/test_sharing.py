@@ -267,6 +267,19 @@ def test_a_child_of_fork_is_told_that_weights_are_torn():
     thread.join()
 
 
+def test_readers_follow_from_one_training_call_to_the_next():
+    """Calls of one long batch each: patience ends while no copy of a new call exists."""
+    layers = [dense(512, "relu"), dense(512, "relu"), dense(10)]
+    net = _core.Net(layers, (784,), SOFTMAX)
+    net.set_weights(np.full_like(net.weights, 1e-3))
+    x, y = np.ones((192, 784), np.float32), np.zeros(192, np.int32)
+    order = np.arange(192, dtype=np.int32)
+    with beside(lambda: net.predict(x[:1]), threads=4) as seen:
+        for _ in range(150):
+            net.train(x, y, order, 192, 1e-6)
+    assert len(seen) > 4
+
+
 def test_files_hold_whole_weights_beside_training(tmp_path):
     import rnn_native as rn
 

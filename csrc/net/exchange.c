@@ -91,6 +91,7 @@ rnn_exchange_open(rnn_exchange *e, const rnn_net *net)
 {
     pthread_mutex_lock(&e->mutex);
     e->is_open = true;
+    e->opened++;
     e->net = net;
     while (e->live > 0) {
         if (atomic_load(&e->wanted)) {
@@ -175,6 +176,14 @@ is_recent(const rnn_weights *weights)
     return weights != NULL && rnn_nanoseconds() - weights->made < RNN_STALE_NANOSECONDS;
 }
 
+/* Whether that training call is still under way: another may have followed it while a
+ * reader slept, with no copy and no knowledge of what the reader wants. */
+static bool
+is_open_since(const rnn_exchange *e, int64_t opened)
+{
+    return e->is_open && e->opened == opened;
+}
+
 rnn_status
 rnn_exchange_take(rnn_exchange *e, rnn_weights **taken)
 {
@@ -182,18 +191,18 @@ rnn_exchange_take(rnn_exchange *e, rnn_weights **taken)
     *taken = NULL;
     pthread_mutex_lock(&e->mutex);
     rnn_status status = make_room(e);
-    int64_t published = e->published;
+    int64_t opened = e->opened, published = e->published;
     if (status == RNN_OK && e->is_open) {
         atomic_store(&e->wanted, true);
         pthread_cond_broadcast(&e->changed);
     }
-    while (status == RNN_OK && e->is_open && e->published == published) {
+    while (status == RNN_OK && is_open_since(e, opened) && e->published == published) {
         if (!is_recent(e->latest))
             pthread_cond_wait(&e->changed, &e->mutex);
         else if (pthread_cond_timedwait(&e->changed, &e->mutex, &end) != 0)
             break;
     }
-    if (status == RNN_OK && e->is_open) {
+    if (status == RNN_OK && is_open_since(e, opened)) {
         *taken = e->latest;
         e->latest->users++;
     }

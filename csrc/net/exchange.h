@@ -29,6 +29,7 @@ struct rnn_exchange {
     atomic_bool wanted;     /* a reader waits: looked at without the mutex */
     bool is_open;           /* a training call is under way */
     int live;               /* readers of the net's own parameters */
+    int64_t opened;         /* training calls so far */
     int64_t published;      /* copies made */
     rnn_weights *spare;     /* where the next copy goes; not NULL when one is wanted */
     rnn_weights *latest;    /* or NULL */
