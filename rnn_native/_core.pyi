@@ -94,7 +94,8 @@ class Net:
         y: NDArray[np.int32] | NDArray[np.float32],
         *,
         threads: int = 1,
-    ) -> tuple[float, int]: ...
+        weights: NDArray[np.float32] | None = None,
+    ) -> tuple[float, float]: ...
     # (n, outputs)
     def predict(
         self, x: _Rows, *, threads: int = 1, raw: bool = False

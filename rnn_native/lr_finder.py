@@ -2,7 +2,7 @@
 
 import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from rnn_native.xorshift import Xorshift
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from rnn_native.class_weights import ClassWeights
     from rnn_native.network import Network
 
 SMOOTHING = 0.98
@@ -68,7 +69,7 @@ def lr_find(
     num_it: int = 100,
     stop_div: bool = True,
     batch_size: int = 64,
-    class_weight: str | Sequence[float] | None = None,
+    class_weight: "ClassWeights | None" = None,
     label_smoothing: float = 0.0,
     clip_norm: float = 0.0,
     l2: float = 0.0,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from rnn_native.architecture import Architecture
+    from rnn_native.class_weights import ClassWeights
     from rnn_native.config import TrainingConfig
 
 # Options of a training call that are not part of what defines the run.
@@ -176,7 +177,7 @@ class TrainingOptions(TypedDict, total=False):
     optimizer: str | Mapping[str, Any]
     clip_norm: float
     label_smoothing: float
-    class_weight: str | Sequence[float] | None
+    class_weight: "ClassWeights | None"
     schedule: Schedule | Mapping[str, Any] | None
     l2: float
     augment: Augment | Mapping[str, Any] | None

@@ -25,6 +25,7 @@ from rnn_native.rows import (
     as_weights,
     check_input_dtype,
     input_dtype_of,
+    validation_parts,
 )
 from rnn_native.scores import ClassScores, ValueScores
 from rnn_native.training_state import TrainingState
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from rnn_native.augmentation import Augment
     from rnn_native.callbacks import Callback
+    from rnn_native.class_weights import ClassWeights
     from rnn_native.history import History
     from rnn_native.lr_finder import RateSearch
     from rnn_native.schedules import Schedule
@@ -533,11 +535,11 @@ class Network:
         lr: float = 0.01,
         schedule: "Schedule | Mapping[str, Any] | None" = None,
         validation_split: float = 0.0,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: Sequence[ArrayLike] | None = None,
         stratify: bool = False,
         shuffle: bool = True,
         sample_weight: ArrayLike | None = None,
-        class_weight: str | Sequence[float] | None = None,
+        class_weight: "ClassWeights | None" = None,
         label_smoothing: float = 0.0,
         clip_norm: float = 0.0,
         l2: float = 0.0,
@@ -570,16 +572,19 @@ class Network:
             Rates of epochs and steps, in place of `lr`: see `rnn_native.schedules`.
         validation_split : float in [0, 1)
             Fraction of the rows, taken from the end, that is held out.
-        validation_data : tuple of (x, y), optional
-            Validation rows of your own, instead of a split.
+        validation_data : tuple of (x, y) or (x, y, weights), optional
+            Validation rows of your own, instead of a split, and weights of them: validation
+            losses and accuracies are then weighted means.
         stratify : bool
             Hold out the last rows of each class in proportion instead of the last rows.
         shuffle : bool
             Whether each epoch takes the rows in an order of its own.
-        sample_weight : array_like of float of shape (n,), optional
-            What multiplies each row's loss in training; at least 0.
-        class_weight : "balanced" or sequence of float, optional
-            The same by class; both multiply.
+        sample_weight : array_like of shape (n,) or (n, 1), optional
+            What multiplies each row's loss in training; at least 0. Rows that a split holds
+            out count alike.
+        class_weight : "balanced", dict of int to float, or sequence of float, optional
+            The same by class; both multiply. Classes that a dict does not name have the
+            weight 1; a net with one sigmoid output has the classes 0 and 1.
         label_smoothing, clip_norm, l2, augment, mixup, ema_decay
             See `rnn_native.training.Recipe`.
         metrics : sequence of str, callable or tuple, optional
@@ -623,10 +628,12 @@ class Network:
         rows = self._as_rows(x, learns=True)
         targets = self._as_targets(y, len(rows))
         weights = as_weights(sample_weight, len(rows))
-        if validation_data is not None:
-            held_x = self._as_rows(validation_data[0], "validation_data[0]", beside=rows)
-            held_y = self._as_targets(validation_data[1], len(held_x), "validation_data[1]")
-            data = training.Split(rows, targets, held_x, held_y, weights)
+        held = validation_parts(validation_data)
+        if held is not None:
+            held_x = self._as_rows(held[0], "validation_data[0]", beside=rows)
+            held_y = self._as_targets(held[1], len(held_x), "validation_data[1]")
+            held_weights = as_weights(held[2], len(held_x), "validation_data[2]")
+            data = training.Split(rows, targets, held_x, held_y, weights, held_weights)
         else:
             data = training.split(rows, targets, validation_split, stratify, weights)
         recipe = training.Recipe(

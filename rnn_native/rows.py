@@ -14,6 +14,13 @@ from rnn_native.losses import FLOAT32_MAX, LOSSES
 Rows = NDArray[np.float32] | NDArray[np.uint8]
 AnyRows = Rows | CompressedRows
 Targets = NDArray[np.int32] | NDArray[np.float32]
+Weights = NDArray[np.float32] | None
+
+CATEGORY_HINT = "; encode categories as numbers first"
+LABEL_HINT = (
+    "; use classes, y = np.unique(y, return_inverse=True), or the classifiers of "
+    "rnn_native.sklearn, which accept any labels"
+)
 
 # What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
 INPUT_DTYPES = ("uint8", "float")
@@ -154,10 +161,11 @@ def _refuse_ambiguous(array: NDArray[Any], name: str) -> None:
         )
 
 
-def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
+def as_array(values: ArrayLike, name: str, hint: str = CATEGORY_HINT) -> NDArray[Any]:
     """Return an array; objects that are numbers, as of mixed frames, become numbers.
 
-    pandas' missing values become NaN. A frame is uint8 if all of its columns are.
+    pandas' missing values become NaN. A frame is uint8 if all of its columns are. `hint` is
+    what to do with values that are not numbers.
 
     Raises
     ------
@@ -180,7 +188,9 @@ def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name}: expected an array of numbers: {error}") from None
-    return _numbers(array, name) if array.dtype == object and array.ndim > 0 else array
+    return (
+        _numbers(array, name, hint) if array.dtype == object and array.ndim > 0 else array
+    )
 
 
 def _common_dtype(values: object) -> "np.dtype[Any] | None":
@@ -201,7 +211,7 @@ def _common_dtype(values: object) -> "np.dtype[Any] | None":
     return np.result_type(*plain)
 
 
-def _numbers(array: NDArray[Any], name: str) -> NDArray[Any]:
+def _numbers(array: NDArray[Any], name: str, hint: str) -> NDArray[Any]:
     """Return objects as numbers, those that mean "missing" as NaN."""
     values = []
     for index, value in enumerate(array.ravel().tolist()):
@@ -209,10 +219,7 @@ def _numbers(array: NDArray[Any], name: str) -> NDArray[Any]:
             value = math.nan
         elif not isinstance(value, (int, float, np.number, np.bool_)):
             where = ", ".join(map(str, np.unravel_index(index, array.shape)))
-            raise TypeError(
-                f"{name}: expected numbers, got {value!r} at [{where}]; encode categories as "
-                "numbers first"
-            )
+            raise TypeError(f"{name}: expected numbers, got {value!r} at [{where}]{hint}")
         values.append(value)
     numbers = np.array(values)
     if numbers.dtype == object:  # integers beyond 64 bits
@@ -233,7 +240,9 @@ def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:
 
 def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -> Targets:
     """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
-    array = as_array(y, name)
+    array = as_array(y, name, LABEL_HINT)
+    if array.dtype.kind in "SUT":
+        raise TypeError(f"{name}: expected numbers, got strings{LABEL_HINT}")
     allowed = LOSSES[loss].targets
     if allowed is not None:
         if array.ndim == 1 and outputs == 1:
@@ -247,10 +256,14 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
         return values
     if outputs > 1 and array.shape == (n, outputs):
         array = _one_hot_labels(array, name)
+    if array.shape == (n, 1):
+        array = array[:, 0]
     if array.shape != (n,):
         raise ValueError(f"{name}: expected {n} labels, shape ({n},), got {array.shape}")
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integer labels, got {array.dtype}")
+    if array.dtype.kind not in "biu":
+        whole = array.dtype.kind == "f" and bool((array == np.floor(array)).all())
+        hint = "; use y.astype(int)" if whole else ""
+        raise TypeError(f"{name}: expected integer labels, got {array.dtype}{hint}")
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= outputs:
         first = int(np.argmax((array < 0) | (array >= outputs)))
@@ -275,18 +288,50 @@ def _one_hot_labels(array: NDArray[Any], name: str) -> NDArray[np.int64]:
     return labels
 
 
-def as_weights(weights: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
-    """Return row weights as float32 (n,), checked."""
+def as_weights(weights: ArrayLike | None, n: int, name: str = "sample_weight") -> Weights:
+    """Return row weights as float32 (n,), finite, at least 0, and not all of them 0.
+
+    They may come as (n,) or (n, 1), of any type of numbers, bool included.
+    """
     if weights is None:
         return None
-    array = as_array(weights, "sample_weight")
-    if array.shape != (n,) or array.dtype.kind not in "fiu":
+    array = as_array(weights, name)
+    if array.shape == (n, 1):
+        array = array[:, 0]
+    if array.shape != (n,) or array.dtype.kind not in "fiub":
         raise ValueError(
-            f"sample_weight: expected {n} numbers, got {array.dtype} of shape {array.shape}"
+            f"{name}: expected {n} numbers, got {array.dtype} of shape {array.shape}"
         )
     if not (array.min() >= 0 and array.max() <= FLOAT32_MAX):
-        raise ValueError("sample_weight: expected finite weights of at least 0")
+        first = int(np.argmin((array >= 0) & (array <= FLOAT32_MAX)))
+        raise ValueError(
+            f"{name}: expected finite weights of at least 0, got {array[first]} at [{first}]"
+        )
+    if not array.any():
+        raise ValueError(f"{name}: expected a weight above 0, all {n} are 0")
     return np.ascontiguousarray(array, np.float32)
+
+
+def validation_parts(
+    given: object,
+) -> tuple[ArrayLike, ArrayLike, ArrayLike | None] | None:
+    """Return x, y and weights of the rows to validate on; None where none are given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `given` is not (x, y) or (x, y, weights).
+    """
+    if given is None:
+        return None
+    expected = "validation_data: expected (x, y) or (x, y, weights)"
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(f"{expected}, got {type(given).__name__}")
+    if len(given) not in (2, 3):
+        things = "1 thing" if len(given) == 1 else f"{len(given)} things"
+        raise ValueError(f"{expected}, got {things}")
+    x, y, weights = (*given, None)[:3]
+    return x, y, weights
 
 
 def _check_range(values: NDArray[np.float32], name: str, low: float, high: float) -> None:

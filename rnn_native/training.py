@@ -16,12 +16,17 @@ from rnn_native._runtime import resolve_threads
 from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
 from rnn_native.callbacks.base import as_list, call, check_hooks, may_log, wants_batches
+from rnn_native.class_weights import (
+    ClassWeights,
+    plain_class_weight,
+    row_weights_of_classes,
+)
 from rnn_native.compressed import CompressedRows
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import COLUMNS, EpochRow, History
 from rnn_native.losses import LOSSES
 from rnn_native.optimizers import as_settings
-from rnn_native.rows import input_dtype_of
+from rnn_native.rows import Weights, input_dtype_of
 from rnn_native.schedules import Rates, Schedule
 from rnn_native.scores import Metric
 from rnn_native.xorshift import Xorshift, check_seed
@@ -60,8 +65,9 @@ class Recipe:
         included, as in Keras; 0: no clipping. An optimizer's weight_decay is added later.
     label_smoothing : float in [0, 1)
         Share of a label that is spread evenly over the classes.
-    class_weight : "balanced", sequence of float, or None
-        Weight of each class' rows in the loss; "balanced" is n / (classes * n_c).
+    class_weight : "balanced", dict of int to float, sequence of float, or None
+        Weight of each class' rows in the loss; "balanced" is n / (classes * n_c). Classes
+        that a dict does not name have the weight 1. One sigmoid output has two classes.
     l2 : float
         Adds l2 / 2 times the sum of squares of all weights (biases and other vectors
         aside) to the summed loss of each batch, as scikit-learn's `alpha` does.
@@ -90,7 +96,7 @@ class Recipe:
     optimizer: Mapping[str, Any] = field(default_factory=lambda: {"type": "sgd"})
     clip_norm: float = 0.0
     label_smoothing: float = 0.0
-    class_weight: str | Sequence[float] | None = None
+    class_weight: ClassWeights | None = None
     schedule: Schedule | Mapping[str, Any] | None = None
     l2: float = 0.0
     augment: Augment | Mapping[str, Any] | None = None
@@ -124,10 +130,7 @@ class Recipe:
             self._normalise(name, bool(value))
         self._normalise("seed", check_seed(self.seed))
         self._normalise("optimizer", as_settings(self.optimizer))
-        if isinstance(self.class_weight, str) and self.class_weight != "balanced":
-            raise ValueError(
-                f"class_weight: expected 'balanced' or a list, got {self.class_weight!r}"
-            )
+        self._normalise("class_weight", plain_class_weight(self.class_weight))
 
     def _normalise(self, name: str, value: object) -> None:
         """Set a field to plain data: NumPy's numbers are accepted, but are not JSON."""
@@ -148,8 +151,9 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain data, for JSON."""
-        weight = self.class_weight
-        plain = weight if weight is None or isinstance(weight, str) else list(weight)
+        weight: Any = self.class_weight
+        if isinstance(weight, Mapping):
+            weight = {str(label): value for label, value in weight.items()}
         given = self.schedule
         schedule = schedules.as_dict(given) if isinstance(given, Schedule) else None
         augment = self.augment.as_dict() if isinstance(self.augment, Augment) else None
@@ -157,7 +161,7 @@ class Recipe:
             **{f.name: getattr(self, f.name) for f in fields(self)},
             "augment": augment,
             "optimizer": dict(self.optimizer),
-            "class_weight": plain,
+            "class_weight": weight,
             "schedule": schedule,
         }
 
@@ -186,7 +190,8 @@ class Split(NamedTuple):
     y: "Targets"
     val_x: "AnyRows | None" = None
     val_y: "Targets | None" = None
-    weights: NDArray[np.float32] | None = None  # of the rows to train on
+    weights: Weights = None  # of the rows to train on
+    val_weights: Weights = None  # of the rows held out
 
 
 def split(
@@ -194,7 +199,7 @@ def split(
     y: "Targets",
     fraction: float,
     stratify: bool = False,
-    weights: NDArray[np.float32] | None = None,
+    weights: Weights = None,
 ) -> Split:
     """Hold out the last floor(n * fraction) rows, or the last rows of each class.
 
@@ -240,30 +245,18 @@ def _held_out_count(n: int, fraction: float) -> int:
     return int(np.float32(n) * np.float32(fraction))
 
 
-def _row_weights(
-    data: Split, class_weight: str | Sequence[float] | None
-) -> NDArray[np.float32] | None:
+def _row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
     """Return what multiplies each training row's loss, or None when nothing does."""
-    if class_weight is None:
-        return data.weights
-    if data.y.ndim != 1:
-        raise ValueError("class_weight: expected class labels, got values")
-    counts = np.bincount(data.y)
-    if class_weight == "balanced":
-        present = np.count_nonzero(counts)
-        by_class = len(data.y) / (present * np.maximum(counts, 1))
-    else:
-        by_class = np.asarray(class_weight, dtype=np.float64)
-        usable = (
-            by_class.ndim == 1 and np.isfinite(by_class).all() and (by_class >= 0).all()
+    weights = data.weights
+    if class_weight is not None:
+        by_class = row_weights_of_classes(class_weight, data.y, outputs).astype(np.float32)
+        weights = by_class if weights is None else by_class * weights
+    if weights is not None and not weights.any():
+        raise ValueError(
+            "weights: all rows to train on have the weight 0, by sample_weight "
+            "and class_weight; expected one above 0"
         )
-        if not usable or len(by_class) < len(counts):
-            raise ValueError(
-                f"class_weight: expected {len(counts)} finite weights of at least 0, got "
-                f"{class_weight!r}"
-            )
-    weights = by_class[data.y].astype(np.float32)
-    return weights if data.weights is None else weights * data.weights
+    return weights
 
 
 class Run:
@@ -325,7 +318,7 @@ class Run:
         self.tells_classes = LOSSES[model.loss].tells_classes
         # Whether a callback that was begun may put columns of its own into the logs.
         self.has_foreign_logs = False
-        self.row_weights = _row_weights(data, recipe.class_weight)
+        self.row_weights = _row_weights(data, recipe.class_weight, model.output_shape[0])
         self.best_weights: NDArray[np.float32] | None = None
         self._augment = self._augmentation()
         self.keeps_last = False
@@ -497,12 +490,13 @@ class Run:
         )
         if data.val_x is None or data.val_y is None:
             return row
+        weights = data.val_weights
         for callback in self.callbacks:
             call(callback.on_test_begin, {})
         val_loss, val_hits = self.model._net.evaluate(
-            data.val_x, data.val_y, threads=self.threads
+            data.val_x, data.val_y, threads=self.threads, weights=weights
         )
-        n = len(data.val_x)
+        n = len(data.val_x) if weights is None else float(weights.sum(dtype=np.float64))
         val_accuracy = val_hits / n if self.tells_classes else None
         row = replace(row, val_loss=val_loss / n, val_accuracy=val_accuracy)
         values = {

@@ -79,7 +79,7 @@ def test_refuses_values_that_are_not_finite_and_says_where(net, value):
         ([0, -1, 0], ValueError, r"got -1 at \[1\]"),
         ([0, 1], ValueError, r"y: expected 3 labels, shape \(3,\), got \(2,\)"),
         ([0.0, 1.0, 2.0], TypeError, "y: expected integer labels, got float64"),
-        ([[0], [1], [2]], ValueError, r"got \(3, 1\)"),
+        ([[0, 1], [1, 0], [2, 0]], ValueError, r"got \(3, 2\)"),
     ],
 )
 def test_refuses_bad_labels(net, y, error, message):

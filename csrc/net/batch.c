@@ -28,12 +28,15 @@ needs_gathering(const rnn_run *r, const rnn_batch *batch)
 }
 
 static rnn_score
-sum_scores(const rnn_net *net, int rows)
+sum_scores(const rnn_run *r)
 {
+    const rnn_net *net = r->net;
     rnn_score score = {0};
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < r->rows; i++) {
         score.loss += net->loss_of_row[i];
         score.hits += net->hit_of_row[i];
+        if (r->has_weights && net->hit_of_row[i])
+            score.weighted_hits += (double)net->weights[i];
     }
     return score;
 }
@@ -71,7 +74,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
         i = c.end;
         rnn_run_pass(r, i, RNN_FORWARD);
     }
-    return score ? sum_scores(net, batch->rows) : (rnn_score){0};
+    return score ? sum_scores(r) : (rnn_score){0};
 }
 
 /* A step cut by columns: its passes one after the other, OUTPUT together with PARAMS when

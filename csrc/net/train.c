@@ -238,6 +238,7 @@ score_block(rnn_run *r, const rnn_batch *block, void *context)
     rnn_score part = rnn_run_forward(r, block, RNN_FOR_SCORE, NULL);
     score->loss += part.loss;
     score->hits += part.hits;
+    score->weighted_hits += part.weighted_hits;
 }
 
 rnn_status

@@ -13,41 +13,46 @@ weight_count(PyObject *op)
 
 PyDoc_STRVAR(
     evaluate_doc,
-    "evaluate($self, /, x, y, *, threads=1)\n--\n\n"
-    "Return the loss summed over the rows of x (float) and the number of hits (int).");
+    "evaluate($self, /, x, y, *, threads=1, weights=None)\n--\n\n"
+    "Return the loss summed over the rows of x (float) and the number of hits (int). With\n"
+    "weights of rows (float32) both count each row as its weight, and both are float.");
 
 static PyObject *
 net_evaluate(PyObject *op, PyObject *args, PyObject *kwds)
 {
-    static char *names[] = {"x", "y", "threads", NULL};
-    PyObject *x_b, *y_b;
+    static char *names[] = {"x", "y", "threads", "weights", NULL};
+    PyObject *x_b, *y_b, *weights_b = NULL;
     rows_argument x = {0};
-    PyArrayObject *y = NULL;
+    PyArrayObject *y = NULL, *weights = NULL;
     reading reader;
     native_work work;
     PyObject *result = NULL;
     rnn_score score;
     int threads = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$i:evaluate", names, &x_b, &y_b,
-                                     &threads))
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$iO:evaluate", names, &x_b, &y_b,
+                                     &threads, &weights_b))
         goto done;
     if (check_threads("evaluate", threads) < 0 || take_x(op, "evaluate", x_b, &x) < 0
         || (y = take_y(op, "evaluate", y_b, x.n)) == NULL
+        || take_weights("evaluate", weights_b, x.n, &weights) < 0
         || begin_reading(SHARING(op), "evaluate", &reader) < 0)
         goto done;
-    rnn_data data = data_of(&x, y, NULL);
+    rnn_data data = data_of(&x, y, weights);
     begin_work(&work, reader.net, data.n);
     rnn_status status =
         rnn_net_evaluate(reader.net, &data, threads, stop_of(&work), &score);
     end_work(&work);
     end_reading(SHARING(op), &reader);
-    if (status == RNN_OK)
-        result = Py_BuildValue("dL", score.loss, (long long)score.hits);
-    else
+    if (status != RNN_OK)
         raise_status(status, NULL);
+    else if (weights != NULL)
+        result = Py_BuildValue("dd", score.loss, score.weighted_hits);
+    else
+        result = Py_BuildValue("dL", score.loss, (long long)score.hits);
 done:
     release_rows(&x);
     release_array(y);
+    release_array(weights);
     return result;
 }
 
