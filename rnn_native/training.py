@@ -218,27 +218,64 @@ def split(
     Raises
     ------
     ValueError
-        If nothing would be left to train on, or `stratify` has no labels.
+        If nothing would be left to train on or held out, or `stratify` has no labels.
+
+    Warns
+    -----
+    UserWarning
+        If a class is among the rows that are held out and not among those to train on.
     """
     if not 0 <= fraction < 1:
         raise ValueError(f"validation_split: expected a value in [0, 1), got {fraction}")
-    if stratify and y.ndim != 1:
-        raise ValueError("stratify: expected class labels, got values")
+    labels = _classes(y)
+    strata = [np.arange(len(x))]
+    if stratify:
+        if labels is None:
+            raise ValueError("stratify: expected class labels, got values")
+        strata = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     is_held = np.zeros(len(x), dtype=bool)
-    for label in np.unique(y) if stratify else [None]:
-        rows = np.flatnonzero(y == label) if stratify else np.arange(len(x))
+    for rows in strata:
         is_held[rows[len(rows) - _held_out_count(len(rows), fraction) :]] = True
-    if not is_held.any():
+    if fraction == 0:
         return Split(x, y, weights=weights)
+    if not is_held.any():
+        of_each = " of each class" if stratify else ""
+        raise ValueError(
+            f"validation_split: {fraction} of {len(x)} rows{of_each} is no row; use a larger "
+            "fraction, or 0 for no validation"
+        )
     if is_held.all():
         raise ValueError(
             f"validation_split: {fraction} of {len(x)} rows leaves none to train"
         )
+    if labels is not None:
+        _warn_of_classes_held_out(labels, is_held)
     n = len(x) - np.count_nonzero(is_held)
     # Slices when the held-out rows are the last: no copy of the images.
     train, held = (~is_held, is_held) if stratify else (slice(0, n), slice(n, None))
     kept = None if weights is None else weights[train]
     return Split(x[train], y[train], x[held], y[held], kept)
+
+
+def _classes(y: "Targets") -> NDArray[Any] | None:
+    """Return the class of each row: labels, or the zeros and ones of a single output."""
+    if y.ndim == 1:
+        return y
+    is_flag = y.shape[1] == 1 and bool(((y == 0) | (y == 1)).all())
+    return y[:, 0].astype(np.int32) if is_flag else None
+
+
+def _warn_of_classes_held_out(labels: NDArray[Any], is_held: NDArray[np.bool_]) -> None:
+    """Warn of classes that the net is judged by, and never sees, as when rows are sorted."""
+    only = np.setdiff1d(labels[is_held], labels[~is_held])
+    if only.size:
+        several = "classes" if only.size > 1 else "class"
+        warnings.warn(
+            f"validation_split: all rows of {several} {', '.join(map(str, only))} are held "
+            "out and none is left to train on; are the rows sorted? Shuffle them, or use "
+            "stratify=True",
+            stacklevel=4,
+        )
 
 
 def _held_out_count(n: int, fraction: float) -> int:

@@ -188,9 +188,9 @@ def test_any_file_that_a_run_writes_is_kept(tmp_path, name):
     assert (tmp_path / name).read_text() == "somebody's"
 
 
-def weights_for(y, class_weight):
+def weights_for(y, class_weight, classes=3):
     y = np.array(y, np.int32)
-    return _row_weights(Split(np.zeros((len(y), 1), np.float32), y), class_weight)
+    return _row_weights(Split(np.zeros((len(y), 1), np.float32), y), class_weight, classes)
 
 
 def test_balanced_weights_are_those_of_scikit_learn():
@@ -202,9 +202,12 @@ def test_balanced_weights_are_those_of_scikit_learn():
 def test_given_class_weights():
     assert weights_for([0, 1, 1], None) is None
     np.testing.assert_allclose(weights_for([0, 1, 1], [1, 5, 9]), [1, 5, 5])
-    for bad in ([1.0], [1.0, -1.0], [1.0, float("nan")]):
-        with pytest.raises(ValueError, match="^class_weight: expected 2 finite weights"):
-            weights_for([0, 1], bad)
+    for bad in ([1.0], [1.0, 2.0, 3.0]):
+        with pytest.raises(ValueError, match="^class_weight: expected 2 weights, one for"):
+            weights_for([0, 1], bad, classes=2)
+    for bad in ([1.0, -1.0], [1.0, float("nan")]):
+        with pytest.raises(ValueError, match="^class_weight: expected finite weights"):
+            weights_for([0, 1], bad, classes=2)
 
 
 def test_weight_two_is_the_row_twice(digits):

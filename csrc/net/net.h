@@ -158,7 +158,7 @@ typedef struct {
     double loss; /* summed over rows */
     int64_t hits;
     double weighted_hits; /* each counted as its row's weight */
-    double penalty; /* the part of the loss that is l2's */
+    double penalty;       /* the part of the loss that is l2's */
 } rnn_score;
 
 typedef struct {
