@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from rnn_native.network import Network
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives. They are imported when they are first used: importing the
 # package costs next to nothing, and the command line can report a core that does not load.
