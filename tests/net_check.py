@@ -28,8 +28,6 @@ LARGEST_LOSS = 1e15  # and from here on what is made of its gradient
 
 SEED, STEP = 7, 3
 THREADS = 3
-# Enough epochs make a call worth other threads.
-WORK_OF_THREADS, MOST_EPOCHS = 5e6, 40
 
 
 class Mismatch(AssertionError):
