@@ -97,9 +97,9 @@ def white_pixels(window):
     from PIL import ImageGrab
 
     canvas = window.canvas.widget
+    window.root.update()  # what was just opened may have moved the canvas
     left, top = canvas.winfo_rootx(), canvas.winfo_rooty()
     box = (left, top, left + canvas.winfo_width(), top + canvas.winfo_height())
-    window.root.update()
     shown = ImageGrab.grab(bbox=box, xdisplay=os.environ["DISPLAY"]).convert("L")
     return np.asarray(shown) > 127
 
