@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 RUN_ARGS ?=
+# A process for each core; a file's tests stay in one, which has their fixtures.
+IN_PROCESSES ?= --numprocesses=auto --dist=loadfile
 
 # Real MNIST, where the checkout has it at hand; tests that need it are skipped elsewhere.
 NEARBY_MNIST = $(abspath ../shared/data/mnist)
@@ -23,7 +25,7 @@ run: $(VENV)/.installed
 	$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_PROCESSES)
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
@@ -31,7 +33,8 @@ slow: $(VENV)/.test
 # The suite once more with each lower CPU level forced; the best one is what `test` runs.
 LEVELS = $$($(BIN)/python -c "from rnn_native import _core as c; print(*c.build_config()['cpu_levels'][:-1])")
 levels: $(VENV)/.test
-	for level in $(LEVELS); do RNN_NATIVE_CPU=$$level $(BIN)/python -m pytest -q || exit 1; done
+	for level in $(LEVELS); do RNN_NATIVE_CPU=$$level $(BIN)/python -m pytest -q $(IN_PROCESSES) \
+	    || exit 1; done
 
 # N random nets with new seeds, and a program for each failure.
 N ?= 1000
@@ -70,7 +73,7 @@ sanitize: $(VENV)/.lint
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
 	    UBSAN_OPTIONS=print_stacktrace=1 \
-	    $(abspath $(BIN))/pytest -q -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
+	    $(abspath $(BIN))/pytest -q $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
 
 wheel: $(VENV)/.lint
 	rm -rf dist
