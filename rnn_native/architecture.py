@@ -21,35 +21,24 @@ from rnn_native.json_settings import (
     Place,
     Rule,
     array,
-    flag,
     integer,
     mapping_at,
-    nearest,
     quoted,
     read_json,
     take,
     text,
 )
+from rnn_native.layer_specs import (
+    ACTIVATION_RULES,
+    LAYER_RULES,
+    Spec,
+    checked_spec,
+    settle_activation,
+)
 
 Shape: TypeAlias = tuple[int, ...]
-Spec: TypeAlias = dict[str, Any]
 
 LOSSES = losses.NAMES
-ACTIVATIONS = (
-    "linear",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "sigmoid",
-    "tanh",
-    "silu",
-    "swish",
-    "gelu",
-    "gelu_exact",
-)
-POSITIONS = ("sinusoidal", "small_random", "larger_random", "zero", "xavier")
-LAST_ACTIVATIONS = (*ACTIVATIONS, *losses.LAST_ONLY)
-"""What dense, conv2d and activation layers may have; the last of them at the end only."""
 MAX_LAYERS = 1000
 MAX_RANK = 4
 
@@ -171,7 +160,8 @@ def parse_architecture(
         raise place.key("input_shape").error(
             "missing; expected the shape of one sample, such as [784] or [1, 28, 28]"
         )
-    specs = _parse_layers(place.key("layers"), given["layers"])
+    at = place.key("layers")
+    specs = [checked_spec(at.item(i), layer) for i, layer in enumerate(given["layers"])]
     _check_chain(place, specs, given["input_shape"])
     return _with_loss(place, specs, given["input_shape"], given.get("loss", LOSSES[0]))
 
@@ -216,95 +206,6 @@ _ROOT: dict[str, Rule] = {
     "layers": _layer_list,
     **HEAD_KEYS,
 }
-
-
-# ---- our form: keys ----
-
-# The ranges are those of the core.
-_SIZE = integer(1)
-_WINDOW = integer(1, 1 << 15)
-_PADDING = integer(0, 1 << 15)
-_ALPHA = Number(0, 1e30)
-_EPSILON = Number(1e-30, 1)
-_ACTIVATION: dict[str, Rule] = {"activation": Choice(LAST_ACTIVATIONS), "alpha": _ALPHA}
-_POOL: dict[str, Rule] = {"kernel_size": _WINDOW, "stride": _WINDOW, "padding": _PADDING}
-
-# Rules of each type's keys; a key that starts with "!" is required.
-_LAYER_KEYS: dict[str, dict[str, Rule]] = {
-    "dense": {"!units": _SIZE, **_ACTIVATION},
-    "conv2d": {
-        "!filters": integer(1, 1 << 20),
-        "!kernel_size": _WINDOW,
-        "stride": _WINDOW,
-        "padding": _PADDING,
-        **_ACTIVATION,
-    },
-    "maxpool2d": _POOL,
-    "avgpool2d": _POOL,
-    "flatten": {},
-    "activation": {"!function": Choice(LAST_ACTIVATIONS), "alpha": _ALPHA},
-    "softmax": {},
-    "batchnorm": {"epsilon": _EPSILON, "momentum": Number(0, 1)},
-    "layernorm": {"epsilon": _EPSILON},
-    "rmsnorm": {"epsilon": _EPSILON},
-    "dropout": {"!rate": Number(0, 1 - 1e-6)},
-    "patch_embed": {"!patch_size": _WINDOW, "!units": _SIZE},
-    "position": {"init": Choice(POSITIONS), "trainable": flag},
-    "self_attention": {"heads": integer(1, 1 << 20), "out_proj": flag, "residual": flag},
-    "mean_pool": {},
-}
-
-LAYER_RULES: dict[str, dict[str, Rule]] = {
-    kind: {key.removeprefix("!"): rule for key, rule in keys.items()}
-    for kind, keys in _LAYER_KEYS.items()
-}
-"""All layer types of our form, each with its keys and their rules."""
-
-REQUIRED_KEYS = {
-    kind: [key[1:] for key in keys if key.startswith("!")]
-    for kind, keys in _LAYER_KEYS.items()
-}
-
-
-def _parse_layers(place: Place, layers: list[Any]) -> list[Spec]:
-    return [_parse_layer(place.item(i), layer) for i, layer in enumerate(layers)]
-
-
-def _parse_layer(place: Place, layer: Any) -> Spec:
-    kind = mapping_at(place, layer).get("type")
-    if kind is None:
-        # An unknown key may be the misspelt "type".
-        take(place, layer, {"type": text, **_all_keys()})
-        raise place.key("type").error("missing")
-    if text(place.key("type"), kind) not in LAYER_RULES:
-        raise place.key("type").error(
-            f"unknown layer type {quoted(kind)}{nearest(kind, LAYER_RULES)}"
-        )
-    given = take(place, layer, {"type": text, **LAYER_RULES[kind]})
-    for key in REQUIRED_KEYS[kind]:
-        if key not in given:
-            raise place.key(key).error(f"missing; {kind} needs it")
-    _settle_activation(place, given, "function" if kind == "activation" else "activation")
-    return {"type": kind, **given}
-
-
-def _all_keys() -> dict[str, Rule]:
-    return {key: _anything for rules in LAYER_RULES.values() for key in rules}
-
-
-def _anything(place: Place, value: Any) -> Any:
-    return value
-
-
-def _settle_activation(place: Place, spec: Spec, key: str) -> None:
-    """Refuse an alpha that would do nothing; give silu its one name."""
-    name = spec.get(key, "linear")
-    if "alpha" in spec and name not in ("leaky_relu", "elu"):
-        raise place.key("alpha").error(
-            f"only leaky_relu and elu have an alpha, got {key} '{name}'"
-        )
-    if name == "swish":
-        spec[key] = "silu"
 
 
 # ---- our form: shapes ----
@@ -526,10 +427,10 @@ def _read_reference_layer(place: Place, layer: Any) -> Spec:
     """Check keys and JSON types; the type's name is lower case then where it is known."""
     name = mapping_at(place, layer).get("layer_type")
     if name is None:
-        take(place, layer, REFERENCE_KEYS | _ACTIVATION)
+        take(place, layer, REFERENCE_KEYS | ACTIVATION_RULES)
         raise place.key("layer_type").error("missing")
     kind = text(place.key("layer_type"), name).lower()
-    extension = _ACTIVATION if kind in _WEIGHTED else {}
+    extension = ACTIVATION_RULES if kind in _WEIGHTED else {}
     given = take(place, layer, REFERENCE_KEYS | extension)
     if kind in REFERENCE_TYPES:
         given["layer_type"] = kind
@@ -556,7 +457,7 @@ def _check_reference_layer(place: Place, index: int, layer: Spec) -> None:
         if key in layer:
             LAYER_RULES[kind][name](place.key(key), layer[key])
     if kind in _WEIGHTED:
-        _settle_activation(place, layer, "activation")
+        settle_activation(place, layer, "activation")
     _check_size(place, _reference_input(layer))
     _check_size(place, _reference_output(place, layer))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from rnn_native.errors import FormatError
 from rnn_native.files import AnyPath, errors_named, regular_file_size, shown
 
@@ -85,14 +87,22 @@ def _shortened(shown_value: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?", or a list of what is known when nothing is near."""
+    return did_you_mean(name, known) or f"; known are {', '.join(known)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?", or nothing when nothing is near."""
     import difflib
 
     by_lower = {key.lower(): key for key in known}
     by_lower.update({k: v for k, v in _USUAL_NAMES.items() if v in by_lower})
     found = difflib.get_close_matches(name[:100].lower(), by_lower, n=1, cutoff=0.5)
-    if found:
-        return f"; did you mean '{by_lower[found[0]]}'?"
-    return f"; known are {', '.join(known)}"
+    return f"; did you mean '{by_lower[found[0]]}'?" if found else ""
+
+
+def plain_number(value: object) -> object:
+    """Return a number or boolean of NumPy as Python's, anything else as it is."""
+    return value.item() if isinstance(value, (np.number, np.bool_)) else value
 
 
 # ---- rules for values ----
@@ -161,8 +171,10 @@ class Choice:
         """Return the name."""
         if isinstance(value, str) and value in self.names:
             return value
-        text = f"expected one of {', '.join(self.names)}, got {described(value)}"
-        raise place.error(text)
+        hint = did_you_mean(value, self.names) if isinstance(value, str) else ""
+        raise place.error(
+            f"expected one of {', '.join(self.names)}, got {described(value)}{hint}"
+        )
 
 
 def text(place: Place, value: Any) -> str:

@@ -1,20 +1,45 @@
 """Layers as Python sees them: frozen records that become the core's layer dicts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
+
+from rnn_native.json_settings import ConfigError, Place, plain_number
+from rnn_native.layer_specs import checked_spec
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Base of all layers; `spec` is what the core and model files know."""
+    """Base of all layers; `spec` is what the core and model files know.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range or no name of its kind: names the parameter, what was
+        expected and what was found. All layers raise it when they are made.
+    """
 
     type: ClassVar[str]
 
+    def __post_init__(self) -> None:
+        """Refuse at once what no net could have."""
+        self.spec()
+
     def spec(self) -> dict[str, Any]:
         """Return the layer as a dict, without keys that are None."""
-        given = {key: value for key, value in asdict(self).items() if value is not None}
-        return {"type": self.type, **given}
+        given = {
+            key: plain_number(value)
+            for key, value in asdict(self).items()
+            if value is not None
+        }
+        return _checked(type(self).__name__, {"type": self.type, **given})
+
+
+def _checked(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return checked_spec(Place("", path), spec)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +275,32 @@ class MeanPool(Layer):
     type: ClassVar[str] = "mean_pool"
 
 
-def as_spec(layer: Layer | Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer, or a mapping that already is a spec, as a dict."""
-    return layer.spec() if isinstance(layer, Layer) else dict(layer)
+def as_specs(
+    layers: Sequence[Layer | Mapping[str, Any]], what: str = "layers"
+) -> list[dict[str, Any]]:
+    """Return layers, or mappings that are specs already, as checked specs.
+
+    `what` is the argument's name in messages.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of layers.
+    ValueError
+        If a spec is wrong: names the layer's index, the key, what was expected and found.
+    """
+    if isinstance(layers, (Layer, Mapping, str)) or not isinstance(layers, Iterable):
+        raise TypeError(f"{what}: expected a list of layers, got {layers!r}")
+    return [_as_spec(f"{what}[{index}]", layer) for index, layer in enumerate(layers)]
+
+
+def _as_spec(path: str, layer: Layer | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(layer, Layer):
+        return layer.spec()
+    if not isinstance(layer, Mapping):
+        hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
+        raise TypeError(f"{path}: expected a layer or its spec, got {layer!r}{hint}")
+    return _checked(path, {key: plain_number(value) for key, value in layer.items()})
 
 
 _BY_TYPE: dict[str, type[Layer]] = {

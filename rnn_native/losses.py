@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.json_settings import nearest, quoted
+from rnn_native.json_settings import did_you_mean, quoted
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -113,10 +113,9 @@ def resolve(name: object, layers: Sequence[Mapping[str, Any]] = ()) -> str:
         raise TypeError(f"loss: expected a name, got {name!r}")
     known = _BY_SQUEEZED.get(_squeezed(name))
     if known is None:
-        hint = nearest(name, NAMES)
         raise ValueError(
             f"loss: expected one of {', '.join(LOSSES)}, or Keras' or scikit-learn's name "
-            f"of one, got {quoted(name)}{hint if 'did you mean' in hint else ''}"
+            f"of one, got {quoted(name)}{did_you_mean(name, NAMES)}"
         )
     if known in BY_OUTPUTS:
         return "sigmoid_cross_entropy" if _is_yes_or_no(layers) else "softmax_cross_entropy"

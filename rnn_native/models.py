@@ -27,7 +27,7 @@ from rnn_native.layers import (
     PatchEmbed,
     Position,
     SelfAttention,
-    as_spec,
+    as_specs,
 )
 from rnn_native.losses import labels_of
 from rnn_native.network import Network
@@ -385,7 +385,7 @@ def _plan(
     if isinstance(source, Architecture):
         return source, None
     if isinstance(source, Sequence) and not isinstance(source, str):
-        specs = [as_spec(layer) for layer in source]
+        specs = as_specs(source)
         return Architecture(specs, tuple(input_shape), "softmax_cross_entropy"), None
     parsed = isinstance(source, Mapping)
     data = source if parsed else read_json(source)
@@ -417,7 +417,7 @@ def _with_activation(
 ) -> list[dict[str, Any]]:
     """Return a model's specs with the configuration's activation in place of its ReLU."""
     hidden = _hidden_activation(options)
-    specs = [as_spec(layer) for layer in layers]
+    specs = as_specs(layers)
     if hidden is None:
         return specs
     function = {"function": hidden["activation"], **hidden}
@@ -448,7 +448,7 @@ def train_layers(
 
     The other parameters, the result and the errors are those of `train_mlp`.
     """
-    specs = [as_spec(layer) for layer in layers]
+    specs = as_specs(layers)
     recipe = _recipe(options, defaults or {}, classes=_outputs(specs))
     resume, threads = options.get("resume", False), options.get("threads")
     folder = _out_folder(options.get("out"), resume, options.get("overwrite", False))

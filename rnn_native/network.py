@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native import _core, losses, scores
 from rnn_native._runtime import resolve_threads
 from rnn_native.compressed import CompressedRows
-from rnn_native.layers import Layer, as_spec
+from rnn_native.layers import Layer, as_specs
 from rnn_native.optimizers import Optimizer, Settings, as_settings
 from rnn_native.rows import (
     AnyRows,
@@ -103,7 +103,7 @@ class Network:
         optimizer: Optimizer = "sgd",
         rng: Xorshift | None = None,
     ) -> None:
-        given = [as_spec(layer) for layer in layers]
+        given = as_specs(layers)
         loss = losses.resolve(loss, given)
         specs = losses.without_last_activation(given, loss)
         if fault := losses.last_activation_fault(specs, loss):
@@ -125,7 +125,7 @@ class Network:
         `own_activation` is the layer, as it was given, whose function is the loss's.
         """
         self.specs = [dict(spec) for spec in specs]
-        self.input_shape = tuple(operator.index(extent) for extent in input_shape)
+        self.input_shape = _as_shape(input_shape)
         self.loss = loss
         self.stop_training = False
         self._own_activation = own_activation
@@ -757,6 +757,17 @@ class Network:
             for shape in [self.input_shape, *(la["shape"] for la in self._net.layers)]
         )
         return f"<Network {names}, {self.params.size:,} parameters>"
+
+
+def _as_shape(given: object) -> tuple[int, ...]:
+    """Return the shape of one sample."""
+    try:
+        return tuple(operator.index(extent) for extent in given)  # type: ignore[attr-defined]
+    except TypeError:
+        raise TypeError(
+            "input_shape: expected the integers of one sample's shape, such as (784,) or "
+            f"(1, 28, 28), got {given!r}"
+        ) from None
 
 
 def sinusoidal_positions(tokens: int, width: int) -> NDArray[np.float32]:

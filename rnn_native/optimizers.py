@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
-import numpy as np
-
 from rnn_native import _core
+from rnn_native.json_settings import plain_number
 
 Optimizer: TypeAlias = str | Mapping[str, Any]
 
@@ -60,13 +59,9 @@ def as_settings(optimizer: Optimizer) -> Settings:
         raise TypeError(
             f"optimizer: expected a name or a dict with 'type', got {optimizer!r}"
         )
-    plain = {name: _plain(value) for name, value in optimizer.items()}
-    if isinstance(plain.get("type"), str):
-        plain["type"] = plain["type"].lower()
-    _core.check_optimizer(plain)
-    return Settings(plain)
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy's numbers as Python's, which JSON and the core accept."""
-    return value.item() if isinstance(value, (np.number, np.bool_)) else value
+    settings = {name: plain_number(value) for name, value in optimizer.items()}
+    kind = settings.get("type")
+    if isinstance(kind, str):
+        settings["type"] = kind.lower()
+    _core.check_optimizer(settings)
+    return Settings(settings)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.json_settings import nearest
+from rnn_native.json_settings import did_you_mean
 from rnn_native.losses import LOSSES, labels_of
 
 Array: TypeAlias = NDArray[Any]
@@ -278,9 +278,8 @@ def _named(name: str, loss: str) -> Metric | None:
     known = {**_OF_CLASSES, "accuracy": None} if of_classes else {**_OF_VALUES}
     wanted = _ALIASES.get(name, "accuracy" if name == "acc" else name)
     if wanted not in known:
-        hint = nearest(name, known)
         raise ValueError(
             f"metrics: expected a function, or under {loss} one of {', '.join(known)}, got "
-            f"{name!r}{hint if 'did you mean' in hint else ''}"
+            f"{name!r}{did_you_mean(name, known)}"
         )
     return known[wanted]

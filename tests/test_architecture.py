@@ -10,17 +10,16 @@ import jsonschema
 import pytest
 
 import rnn_native
-from rnn_native import _core
+from rnn_native import _core, layer_specs
 from rnn_native import architecture as module
 from rnn_native.architecture import (
-    LAYER_RULES,
     REFERENCE_KEYS,
-    REQUIRED_KEYS,
     Architecture,
     load_architecture,
     parse_architecture,
 )
 from rnn_native.json_settings import ConfigError, Place
+from rnn_native.layer_specs import LAYER_RULES, REQUIRED_KEYS, checked_spec
 from rnn_native.network import Network
 
 ROOT = Path(__file__).parent.parent
@@ -454,7 +453,7 @@ def random_layer(draw):
         "stride": [1, 2, 4], "padding": [0, 1, 2], "activation": ["relu", "silu"],
         "function": ["tanh", "gelu_exact"], "rate": [0.0, 0.5], "patch_size": [1, 2, 3],
         "heads": [1, 2, 3], "out_proj": [True], "residual": [True], "trainable": [False],
-        "init": list(module.POSITIONS), "epsilon": [1e-30, 1.0], "momentum": [0.0, 1.0],
+        "init": list(layer_specs.POSITIONS), "epsilon": [1e-30, 1.0], "momentum": [0.0, 1.0],
     }  # fmt: skip
     for key in LAYER_RULES[kind]:
         if key in small and (key in REQUIRED_KEYS[kind] or draw.random() < 0.4):
@@ -525,7 +524,7 @@ def test_parser_and_core_have_the_same_limits(kind, key):
     for value, is_right in values:
         layer = spec | {key: value}
         try:
-            module._parse_layers(Place("a").key("layers"), [layer])
+            checked_spec(Place("a").key("layers").item(0), layer)
             ours = True
         except ConfigError as error:
             ours = False
@@ -540,7 +539,7 @@ def test_parser_and_core_have_the_same_limits(kind, key):
 
 
 def test_parser_and_core_know_the_same_names():
-    for name in module.ACTIVATIONS:
+    for name in layer_specs.ACTIVATIONS:
         found = parse_architecture(
             own(DENSE | {"activation": name}, shape=(2,), loss="mse")
         )
@@ -548,7 +547,7 @@ def test_parser_and_core_know_the_same_names():
     with pytest.raises(ValueError, match=r"one of") as error:
         _core.Net([DENSE | {"activation": "?"}], (2,), "squared_error")
     names = re.search(r"one of (.*), got", str(error.value)).group(1).split(", ")
-    assert {*names, "swish"} == set(module.ACTIVATIONS)
+    assert {*names, "swish"} == set(layer_specs.ACTIVATIONS)
     for loss in module.LOSSES:
         build(parse_architecture(own(DENSE, shape=(2,), loss=loss)))
 
@@ -585,7 +584,7 @@ def test_schema_and_parser_agree_on_our_layers(kind):
                 layer = base | {key: value}
                 check_agreement(
                     layer,
-                    lambda layer: module._parse_layer(place, layer),
+                    lambda layer: checked_spec(place, layer),
                     {"input_shape": [1]},
                 )
 
@@ -649,13 +648,13 @@ def test_the_schema_is_one_and_has_the_parsers_keys():
 
 def test_the_schema_has_the_parsers_names():
     defs = SCHEMA["$defs"]
-    functions = [*module.LAST_ACTIVATIONS, None]
+    functions = [*layer_specs.LAST_ACTIVATIONS, None]
     for kind, key in [
         *[("dense", "activation"), ("conv2d", "activation"), ("activation", "function")],
         ("reference_layer", "activation"),
     ]:
         assert defs[kind]["properties"][key]["enum"] == functions
-    assert defs["position"]["properties"]["init"]["enum"] == [*module.POSITIONS, None]
+    assert defs["position"]["properties"]["init"]["enum"] == [*layer_specs.POSITIONS, None]
     for root in ("architecture", "reference_architecture"):
         assert defs[root]["properties"]["loss"]["enum"] == [*module.LOSSES, None]
 

@@ -353,7 +353,10 @@ OWN_ERRORS = [
     ({"shuffle": "no"}, "shuffle: expected true or false, got 'no'"),
     ({"label_smoothing": 1}, "label_smoothing: expected a number in [0, 1), got 1"),
     ({"clip_norm": -1}, "clip_norm: expected a number in [0, 1e+30), got -1"),
-    ({"optimizer": "adm"}, "optimizer: expected one of sgd, adam, adamw, got 'adm'"),
+    (
+        {"optimizer": "adm"},
+        "optimizer: expected one of sgd, adam, adamw, got 'adm'; did you mean 'adam'?",
+    ),
     ({"optimizer": 3}, "optimizer: expected a name or an object, got 3"),
     ({"optimizer": {}}, "optimizer.type: missing; expected one of sgd, adam, adamw"),
     ({"optimizer": {"type": 3}}, "optimizer.type: expected one of sgd, adam, adamw, got 3"),

@@ -12,7 +12,7 @@ import rnn_native as rn
 from rnn_native import checkpoint, losses
 from rnn_native.architecture import parse_architecture
 from rnn_native.json_settings import ConfigError
-from rnn_native.layers import as_spec
+from rnn_native.layers import as_specs
 from rnn_native.logits import class_logits
 
 SIGMOID, SOFTMAX, POISSON = "sigmoid_cross_entropy", "softmax_cross_entropy", "poisson"
@@ -83,7 +83,7 @@ def test_files_and_json_apply_it_once(end, outputs, loss, tmp_path, x):
     np.testing.assert_array_equal(
         rn.load(tmp_path / "m.safetensors").predict_proba(x), expected
     )
-    written = {"layers": [as_spec(la) for la in end], "input_shape": [4], "loss": loss}
+    written = {"layers": as_specs(end), "input_shape": [4], "loss": loss}
     found = parse_architecture(json.loads(json.dumps(written)))
     again = rn.Network(found.layers, found.input_shape, found.loss, 3)
     np.testing.assert_array_equal(again.predict_proba(x), expected)
@@ -123,7 +123,7 @@ def test_other_bounded_ends_are_refused_with_the_reason(function, loss):
         with pytest.raises(ValueError, match=words) as error:
             rn.Network(end, (4,), loss)
         assert "\n" not in str(error.value)
-        plain = {"layers": [as_spec(la) for la in end], "input_shape": [4], "loss": loss}
+        plain = {"layers": as_specs(end), "input_shape": [4], "loss": loss}
         with pytest.raises(ConfigError, match=rf"a.json.*{words}"):
             parse_architecture(plain, "a.json")
     rn.Network([rn.Dense(3, function)], (4,), "squared_error")
@@ -205,7 +205,7 @@ def saved_by_0_1_0(path, layers, loss):
     """Write a model file as 0.1.0 did, which kept every last activation."""
     model = rn.Network([rn.Dense(3)], (4,), loss, 3)
     metadata = checkpoint._metadata(model, None)
-    metadata["architecture"]["layers"] = [as_spec(la) for la in layers]
+    metadata["architecture"]["layers"] = as_specs(layers)
     checkpoint._write(path, {**model.parameters, **model.state}, metadata)
     return model
 

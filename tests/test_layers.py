@@ -57,6 +57,77 @@ def test_shapes_and_storage_order_match_twin(case):
     assert offset[True] == net.weights.size
 
 
+# ---- what no net could have is refused when the layer is made ----
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rn.Dense(10, "rellu"), "Dense.activation: .*linear, relu.*mean 'relu'"),
+        (lambda: rn.Conv2D(8, 3, activation="soft_max"), "Conv2D.activation: .*'softmax'"),
+        (lambda: rn.Activation("tan"), "Activation.function: .* mean 'tanh'"),
+        (lambda: rn.Position("sinusoid"), "Position.init: .* mean 'sinusoidal'"),
+        (lambda: rn.Dense(0), r"Dense.units: expected an integer in \[1, .* got 0"),
+        (lambda: rn.Dense(3.5), r"Dense.units: expected an integer in .* got 3.5"),
+        (lambda: rn.Dense(True), "Dense.units: expected an integer in .* got true"),
+        (lambda: rn.Dense("10"), "Dense.units: expected an integer in .* got '10'"),
+        (lambda: rn.Conv2D(8, 3, stride=0), r"Conv2D.stride: .*\[1, 32768\], got 0"),
+        (lambda: rn.Conv2D(8, 3, padding=-1), r"Conv2D.padding: .*\[0, 32768\], got -1"),
+        (lambda: rn.MaxPool2D(0), "MaxPool2D.kernel_size: expected an integer"),
+        (lambda: rn.Dropout(1.0), r"Dropout.rate: expected a number in \[0, .* got 1.0"),
+        (lambda: rn.Dropout(float("nan")), "Dropout.rate: expected a number"),
+        (lambda: rn.BatchNorm(momentum=2), "BatchNorm.momentum: expected a number in"),
+        (lambda: rn.LayerNorm(epsilon=0), "LayerNorm.epsilon: expected a number in"),
+        (lambda: rn.SelfAttention(heads=0), "SelfAttention.heads: expected an integer"),
+        (lambda: rn.SelfAttention(residual=1), "SelfAttention.residual: expected true or"),
+        (lambda: rn.PatchEmbed(0, 8), "PatchEmbed.patch_size: expected an integer"),
+        (lambda: rn.Dense(3, alpha=0.1), "Dense.alpha: only leaky_relu and elu have"),
+    ],
+)
+def test_layers_refuse_what_no_net_could_have(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("layers", "error", "message"),
+    [
+        ([{"type": "dens", "units": 3}], ValueError, r"layers\[0\].type: .* mean 'dense'"),
+        ([{"type": "dense", "unit": 3}], ValueError, r"layers\[0\].unit: .* mean 'units'"),
+        ([rn.Flatten(), {"type": "dense"}], ValueError, r"layers\[1\].units: missing"),
+        ([rn.Flatten(), rn.Dense], TypeError, r"layers\[1\]: .*; write Dense\(...\)"),
+        (["dense"], TypeError, r"layers\[0\]: expected a layer or its spec, got 'dense'"),
+        (rn.Dense(3), TypeError, "layers: expected a list of layers"),
+        (5, TypeError, "layers: expected a list of layers, got 5"),
+    ],
+)
+def test_networks_refuse_what_is_no_layer(layers, error, message):
+    with pytest.raises(error, match=message):
+        rn.Network(layers, (4,))
+
+
+@pytest.mark.parametrize("shape", [4, None, (4.0,), "4"])
+def test_networks_refuse_what_is_no_shape(shape):
+    with pytest.raises(TypeError, match=r"input_shape: .* such as \(784,\)"):
+        rn.Network([rn.Dense(3)], shape)
+
+
+def test_numbers_of_numpy_and_other_names_are_accepted():
+    net = rn.Network(
+        [
+            rn.Dense(np.int64(3), "swish"),
+            rn.Dropout(np.float32(0.5)),
+            {"type": "dense", "units": np.int32(2), "activation": None},
+        ],
+        np.array([4]),
+    )
+    assert net.specs[0] == {"type": "dense", "units": 3, "activation": "silu"}
+    assert net.specs[1:] == [
+        {"type": "dropout", "rate": 0.5},
+        {"type": "dense", "units": 2},
+    ]
+
+
 # ---- initial values ----
 
 

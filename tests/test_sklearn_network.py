@@ -130,7 +130,11 @@ def test_what_all_classifiers_do(images):
         ([rn.Conv2D(2, 3)], {}, r"outputs have shape|dense takes"),
         ({**JSON_FORM, "loss": "squared_error"}, {}, "expected loss softmax_cross_entropy"),
         ({"layers": []}, {}, "architecture"),
-        ([rn.Flatten(), "dense"], {}, r"architecture\[1\]: expected a layer, got 'dense'"),
+        (
+            [rn.Flatten(), "dense"],
+            {},
+            r"architecture\[1\]: expected a layer or its spec, got 'dense'",
+        ),
         (5, {}, "'architecture' parameter of NetworkClassifier must be"),
         (
             IMAGE_LAYERS,

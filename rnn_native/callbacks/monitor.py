@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnn_native.history import COLUMNS
-from rnn_native.json_settings import nearest
+from rnn_native.json_settings import did_you_mean
 from rnn_native.scores import is_greater_better
 
 if TYPE_CHECKING:
@@ -84,10 +84,9 @@ class Monitor:
         return logs[self.name]
 
     def _unknown(self, name: str, columns: Iterable[str]) -> str:
-        hint = nearest(self.name, columns)
         return (
             f"{name}: monitor: expected one of {', '.join(columns)}, got {self.name!r}"
-            f"{hint if 'did you mean' in hint else ''}"
+            f"{did_you_mean(self.name, columns)}"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_native import losses
 from rnn_native.architecture import load_architecture, parse_architecture
-from rnn_native.layers import Dense, Layer, as_spec
+from rnn_native.layers import Dense, as_specs
 from rnn_native.network import Network
 from rnn_native.rows import check_kind, takes_shape
 from rnn_native.sklearn.base import BaseNetworkEstimator, Design
@@ -60,14 +60,9 @@ class LayerList(BaseNetworkEstimator):
         """Return specs, and the shape of a sample and the loss where they are given."""
         given = [Dense(100, "relu")] if self.architecture is None else self.architecture
         if isinstance(given, (list, tuple)):
-            for index, layer in enumerate(given):
-                if not isinstance(layer, (Layer, Mapping)):
-                    raise TypeError(
-                        f"architecture[{index}]: expected a layer, got {layer!r}"
-                    )
             if not given:
                 raise ValueError("architecture: expected at least one layer")
-            return [as_spec(layer) for layer in given], self.input_shape, None
+            return as_specs(given, "architecture"), self.input_shape, None
         read = parse_architecture if isinstance(given, Mapping) else load_architecture
         found = read(given)
         return found.layers, self.input_shape or found.input_shape, found.loss
