@@ -28,6 +28,10 @@ dense_backward_weight(float *target, const float *dout, const float *inp, int ro
          dout + begin, out_size, last - first, end - begin, rows, alpha, beta);
 }
 
+/* Rows that are summed by themselves: equal rows, as tokens may have, would err to one side
+ * in one long sum. */
+enum { BIAS_ROWS = 512 };
+
 /* Over rows in order, one vector of columns at a time. */
 static void
 dense_backward_bias(float *target, const float *dout, int rows, int out_size, int begin,
@@ -36,8 +40,13 @@ dense_backward_bias(float *target, const float *dout, int rows, int out_size, in
     for (int j = begin; j < end; j += VL) {
         int lanes = end - j < VL ? end - j : VL;
         vf sum = {0};
-        for (int b = 0; b < rows; b++)
-            sum += v_load_part(dout + (ptrdiff_t)b * out_size + j, lanes);
+        for (int first = 0; first < rows; first += BIAS_ROWS) {
+            int last = rows - first < BIAS_ROWS ? rows : first + BIAS_ROWS;
+            vf part = {0};
+            for (int b = first; b < last; b++)
+                part += v_load_part(dout + (ptrdiff_t)b * out_size + j, lanes);
+            sum += part;
+        }
         vf old = beta == 0 ? (vf){0} : beta * v_load_part(target + j, lanes);
         v_store_part(target + j, old + alpha * sum, lanes);
     }
