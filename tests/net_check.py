@@ -372,7 +372,7 @@ def check_updates(core_of, twin, x, call):
         before = None if average is None else average.copy()
         lr = rates[step : step + 1].copy() if net.rate_of_each_step else net.lr
         try:
-            loss, _ = core.train(x, twin.y, rows, len(rows), lr, step=step, **options)
+            loss, _ = core.train(x, twin.y, rows, net.batch_size, lr, step=step, **options)
         except FloatingPointError:
             if one.is_small():
                 raise

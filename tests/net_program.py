@@ -38,7 +38,7 @@ CALLS = {
         "options = dict(weights=row_weights, average=average, {options})\n"
         "order = np.array({order}, np.int32)\n"
         "for step, rows in enumerate(np.split(order, range({batch}, len(order), {batch}))):\n"
-        "    loss, _ = net.train(x, y, rows, len(rows), {lr}, step=step, **options)\n"
+        "    loss, _ = net.train(x, y, rows, {batch}, {lr}, step=step, **options)\n"
         "    print(step, loss, net.weights, sep='\\n')"
     ),
 }
