@@ -489,7 +489,12 @@ class Network:
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def evaluate(
-        self, x: ArrayLike, y: ArrayLike, *, threads: int | None = None
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        threads: int | None = None,
     ) -> ClassScores | ValueScores:
         """Return mean loss and what fits it: accuracy, or mean absolute error and R^2.
 
@@ -499,6 +504,8 @@ class Network:
             As for `predict_proba`.
         y : array_like of int of shape (n,), or of float of shape (n, outputs)
             Labels, or values under the losses that accept them.
+        sample_weight : array_like of shape (n,) or (n, 1), optional
+            Weights of at least 0, not all of them 0; all scores are weighted means then.
         threads : int in [1, 64], optional
 
         Returns
@@ -515,15 +522,18 @@ class Network:
         """
         rows = self._as_rows(x)
         targets = self._as_targets(y, len(rows))
+        weights = as_weights(sample_weight, len(rows))
         threads = resolve_threads(threads)
-        loss, hits = self._net.evaluate(rows, targets, threads=threads)
+        loss, hits = self._net.evaluate(rows, targets, threads=threads, weights=weights)
+        n = len(rows) if weights is None else float(weights.sum(dtype=np.float64))
         if losses.LOSSES[self.loss].tells_classes:
-            return ClassScores(loss / len(rows), hits / len(rows))
+            return ClassScores(loss / n, hits / n)
         outputs = self._net.predict(rows, threads=threads)
         measured = [
-            metric.of(targets, outputs, self.loss) for metric in scores.fitting(self.loss)
+            metric.of(targets, outputs, self.loss, weights)
+            for metric in scores.fitting(self.loss)
         ]
-        return ValueScores(loss / len(rows), *measured)
+        return ValueScores(loss / n, *measured)
 
     def fit(
         self,
@@ -573,8 +583,8 @@ class Network:
         validation_split : float in [0, 1)
             Fraction of the rows, taken from the end, that is held out.
         validation_data : tuple of (x, y) or (x, y, weights), optional
-            Validation rows of your own, instead of a split, and weights of them: validation
-            losses and accuracies are then weighted means.
+            Validation rows of your own, instead of a split, and weights of them: what is
+            measured on these rows is then weighted.
         stratify : bool
             Hold out the last rows of each class in proportion instead of the last rows.
         shuffle : bool

@@ -3,9 +3,11 @@
 A metric is a function of (y_true, y_pred), as in scikit-learn and Keras. y_pred is what
 `Network.predict_proba` gives, or `Network.predict` when asked for; with one output both are
 of shape (n,), else (n, outputs). y_true are labels of shape (n,) under softmax_cross_entropy,
-else float32 values of y_pred's shape. All metrics here are calculated in float64.
+else float32 values of y_pred's shape. All metrics here are calculated in float64, weighted
+where validation rows have weights.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -17,7 +19,7 @@ from rnn_native.json_settings import did_you_mean
 from rnn_native.losses import LOSSES, labels_of
 
 Array: TypeAlias = NDArray[Any]
-Function: TypeAlias = Callable[[Array, Array], float]
+Function: TypeAlias = Callable[..., float]
 MetricLike: TypeAlias = str | Function | tuple[str, Function] | tuple[str, Function, str]
 
 
@@ -56,13 +58,15 @@ class ValueScores(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A named function of (y_true, y_pred).
+    """A named function of (y_true, y_pred), and of the rows' weights if it accepts them.
 
     Attributes
     ----------
     name : str
         Its column in the history; on validation rows with "val_" before it.
     function : callable
+        Gets ``sample_weight=`` where rows have weights and it has a parameter of that name,
+        as scikit-learn's metrics do.
     response : {"predict_proba", "predict"}
         What y_pred is.
     """
@@ -71,7 +75,9 @@ class Metric:
     function: Function
     response: str = "predict_proba"
 
-    def of(self, targets: Array, outputs: Array, loss: str) -> float:
+    def of(
+        self, targets: Array, outputs: Array, loss: str, weights: Array | None = None
+    ) -> float:
         """Return the metric's value.
 
         Parameters
@@ -80,6 +86,7 @@ class Metric:
             As the core takes them.
         outputs : ndarray of shape (n, outputs)
         loss : str
+        weights : ndarray of shape (n,), optional
 
         Raises
         ------
@@ -87,12 +94,22 @@ class Metric:
             If the function does not return a number.
         """
         y_pred = labels_of(outputs, loss) if self.response == "predict" else outputs
-        value = self.function(_flat(targets), _flat(y_pred))
+        weighing = {}
+        if weights is not None and _accepts_weights(self.function):
+            weighing["sample_weight"] = weights
+        value = self.function(_flat(targets), _flat(y_pred), **weighing)
         try:
             return float(value)
         except (TypeError, ValueError):
             kind = type(value).__name__
             raise TypeError(f"metrics: {self.name} returned no number: {kind}") from None
+
+
+def _accepts_weights(function: Function) -> bool:
+    try:
+        return "sample_weight" in inspect.signature(function).parameters
+    except ValueError:  # of a function without a signature, such as a built-in one
+        return False
 
 
 def _flat(array: Array) -> Array:
@@ -102,27 +119,33 @@ def _flat(array: Array) -> Array:
 # ---- of values ----
 
 
-def mean_absolute_error(y_true: Array, y_pred: Array) -> float:
+def mean_absolute_error(
+    y_true: Array, y_pred: Array, sample_weight: Array | None = None
+) -> float:
     """Return the mean of abs(y_pred - y_true)."""
-    return float(np.abs(_differences(y_true, y_pred)).mean())
+    return _mean(np.abs(_differences(y_true, y_pred)), sample_weight)
 
 
-def mean_squared_error(y_true: Array, y_pred: Array) -> float:
+def mean_squared_error(
+    y_true: Array, y_pred: Array, sample_weight: Array | None = None
+) -> float:
     """Return the mean of (y_pred - y_true)^2."""
-    return float((_differences(y_true, y_pred) ** 2).mean())
+    return _mean(_differences(y_true, y_pred) ** 2, sample_weight)
 
 
-def r2(y_true: Array, y_pred: Array) -> float:
+def r2(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
     """Return R^2, 1 - sum((y_pred - y_true)^2) / sum((y_true - its mean)^2).
 
     Of several outputs the mean; as in scikit-learn 1 for a constant target that is met, 0 for
-    one that is not, and NaN for a single row.
+    one that is not, and NaN for a single row. Weights multiply the squares, and the mean is
+    weighted.
     """
     if len(y_true) < 2:
         return np.nan
-    wrong = (_differences(y_true, y_pred) ** 2).sum(axis=0)
     wide = np.asarray(y_true, np.float64)
-    spread = ((wide - wide.mean(axis=0)) ** 2).sum(axis=0)
+    weights = _by_row(sample_weight, len(wide))
+    wrong = weights @ _differences(y_true, y_pred) ** 2
+    spread = weights @ (wide - np.average(wide, axis=0, weights=weights)) ** 2
     by_output = np.where(
         spread > 0,
         1 - wrong / np.where(spread > 0, spread, 1),
@@ -135,51 +158,70 @@ def _differences(y_true: Array, y_pred: Array) -> NDArray[np.float64]:
     return np.asarray(y_pred, np.float64) - np.asarray(y_true, np.float64)
 
 
+def _by_row(sample_weight: Array | None, n: int) -> NDArray[np.float64]:
+    return np.ones(n) if sample_weight is None else np.asarray(sample_weight, np.float64)
+
+
+def _mean(errors: NDArray[np.float64], sample_weight: Array | None) -> float:
+    """Return the mean over rows, and over outputs where a row has several."""
+    weights = _by_row(sample_weight, len(errors))
+    return float(np.mean(np.average(errors, axis=0, weights=weights)))
+
+
 # ---- of classes ----
 
 
-def auc(y_true: Array, y_pred: Array) -> float:
+def auc(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
     """Return the area under the ROC curve; ties count half.
 
     Of several classes it is the mean of each against the rest, of several yes or no the mean
-    over them. NaN where a class has all rows or none.
+    over them. NaN where a class has all rows or none. A pair's weight is that of its rows.
     """
+    weights = _by_row(sample_weight, len(y_true))
     if y_pred.ndim == 1:
-        return _area(y_true >= 0.5, y_pred)
+        return _area(y_true >= 0.5, y_pred, weights)
     if y_true.ndim == 2:
-        return float(np.mean([auc(t, p) for t, p in zip(y_true.T, y_pred.T, strict=True)]))
+        columns = zip(y_true.T, y_pred.T, strict=True)
+        return float(np.mean([_area(t >= 0.5, p, weights) for t, p in columns]))
     if y_pred.shape[1] == 2:
-        return _area(y_true == 1, y_pred[:, 1])
-    areas = [_area(y_true == c, y_pred[:, c]) for c in range(y_pred.shape[1])]
+        return _area(y_true == 1, y_pred[:, 1], weights)
+    areas = [_area(y_true == c, y_pred[:, c], weights) for c in range(y_pred.shape[1])]
     return float(np.mean(areas))
 
 
-def _area(is_positive: NDArray[np.bool_], scores: Array) -> float:
-    """Return the share of (positive, negative) pairs that the scores put in order."""
-    positive, negative = np.sort(scores[is_positive]), np.sort(scores[~is_positive])
-    pairs = len(positive) * len(negative)
+def _area(
+    is_positive: NDArray[np.bool_], scores: Array, weights: NDArray[np.float64]
+) -> float:
+    """Return the share of (positive, negative) pairs, by weight, that the scores order."""
+    order = np.argsort(scores[~is_positive], kind="stable")
+    negative = scores[~is_positive][order]
+    below = np.concatenate([[0.0], np.cumsum(weights[~is_positive][order])])
+    own = weights[is_positive]
+    pairs = own.sum() * below[-1]
     if not pairs:
         return np.nan
-    below = np.searchsorted(negative, positive, "left").sum()
-    not_above = np.searchsorted(negative, positive, "right").sum()
-    return float(below + not_above) / 2 / pairs
+    left = np.searchsorted(negative, scores[is_positive], "left")
+    right = np.searchsorted(negative, scores[is_positive], "right")
+    return float(own @ (below[left] + below[right]) / 2 / pairs)
 
 
-def f1(y_true: Array, y_pred: Array) -> float:
+def f1(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
     """Return the F1 score of labels: of class 1, or of three classes or more their mean."""
+    weights = _by_row(sample_weight, len(y_true))
     if y_true.ndim == 2:
-        return float(np.mean([f1(t, p) for t, p in zip(y_true.T, y_pred.T, strict=True)]))
+        columns = zip(y_true.T, y_pred.T, strict=True)
+        return float(np.mean([f1(t, p, weights) for t, p in columns]))
     truth = np.asarray(y_true >= 0.5 if y_true.dtype.kind == "f" else y_true, np.int64)
     classes = np.union1d(truth, y_pred)
     if classes[-1] <= 1:
-        return _f1_of(truth, y_pred, 1)
-    return float(np.mean([_f1_of(truth, y_pred, c) for c in classes]))
+        return _f1_of(truth, y_pred, 1, weights)
+    return float(np.mean([_f1_of(truth, y_pred, c, weights) for c in classes]))
 
 
-def _f1_of(truth: Array, labels: Array, chosen: int) -> float:
-    hits = np.count_nonzero((truth == chosen) & (labels == chosen))
-    named = np.count_nonzero(truth == chosen) + np.count_nonzero(labels == chosen)
-    return 2 * hits / named if named else 0.0
+def _f1_of(truth: Array, labels: Array, chosen: int, weights: NDArray[np.float64]) -> float:
+    hits = weights @ ((truth == chosen) & (labels == chosen))
+    named = weights @ (truth == chosen) + weights @ (labels == chosen)
+    return float(2 * hits / named) if named else 0.0
 
 
 # ---- by name ----

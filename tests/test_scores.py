@@ -132,6 +132,96 @@ def test_several_yes_or_no_have_the_mean(rng):
     assert scores.f1(y, labels) == pytest.approx(np.mean(by_column))
 
 
+# ---- weighted ----
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_weighted_scores_of_values_are_scikit_learns(outputs, rng):
+    metrics = pytest.importorskip("sklearn.metrics")
+    y, p = rng.normal(size=(2, 40, outputs))
+    weights = rng.uniform(size=40) * (rng.uniform(size=40) > 0.2)
+    for own, theirs in [
+        (scores.mean_absolute_error, metrics.mean_absolute_error),
+        (scores.mean_squared_error, metrics.mean_squared_error),
+        (scores.r2, metrics.r2_score),
+    ]:
+        expected = theirs(y, p, sample_weight=weights)
+        assert own(y, p, weights) == pytest.approx(expected, rel=1e-12)
+        assert own(y, p, np.full(40, 3.0)) == pytest.approx(own(y, p), rel=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_weighted_scores_of_classes_are_scikit_learns(classes, rng):
+    metrics = pytest.importorskip("sklearn.metrics")
+    y = rng.integers(0, classes, 300)
+    p = rng.integers(1, 9, (300, classes)).astype(float)  # with ties
+    p /= p.sum(axis=1, keepdims=True)
+    weights = rng.uniform(size=300) * (rng.uniform(size=300) > 0.2)
+    average = "binary" if classes == 2 else "macro"
+    expected = metrics.f1_score(y, p.argmax(axis=1), sample_weight=weights, average=average)
+    assert scores.f1(y, p.argmax(axis=1), weights) == pytest.approx(expected, rel=1e-12)
+    areas = [
+        metrics.roc_auc_score(y == c, p[:, c], sample_weight=weights)
+        for c in range(classes)
+    ]
+    assert scores.auc(y, p, weights) == pytest.approx(np.mean(areas), rel=1e-12)
+    if classes == 2:
+        assert scores.auc(y.astype(float), p[:, 1], weights) == pytest.approx(areas[1])
+
+
+def test_rows_of_weight_2_count_as_two_rows_in_evaluate(line, halves):
+    for (x, y), last, loss in ((line, 1, "huber"), (halves, 2, "softmax_cross_entropy")):
+        net = rn.Network([rn.Dense(last)], x.shape[1:], loss)
+        counts = np.arange(len(x)) % 3
+        repeated = net.evaluate(np.repeat(x, counts, axis=0), np.repeat(y, counts))
+        weighted = net.evaluate(x, y, sample_weight=counts)
+        assert weighted == pytest.approx(repeated, rel=1e-6)
+        assert net.evaluate(x, y, sample_weight=counts > 1) != weighted
+
+
+def test_weights_that_say_nothing_are_refused_by_evaluate(line):
+    x, y = line
+    net = rn.Network([rn.Dense(1)], (1,), "mse")
+    for weights, message in [
+        (np.zeros(120), "all 120 are 0"),
+        (np.ones(3), "expected 120 numbers"),
+        (-np.ones(120), "at least 0, got -1.0"),
+    ]:
+        with pytest.raises(ValueError, match=f"sample_weight: .*{message}"):
+            net.evaluate(x, y, sample_weight=weights)
+
+
+def test_validation_weights_weigh_every_metric(line):
+    """Also those of users that accept sample_weight; others get no weights."""
+    x, y = line
+    weights = (np.arange(40) % 2).astype(float)
+    seen = []
+
+    def worst(y_true, y_pred, sample_weight=None):
+        seen.append(sample_weight)
+        return np.abs(y_true - y_pred).max()
+
+    def plain(y_true, y_pred):
+        return np.abs(y_true - y_pred).mean()
+
+    net = rn.Network([rn.Dense(1)], (1,), "mse")
+    history = net.fit(
+        *(x[:80], y[:80]),
+        validation_data=(x[80:], y[80:], weights),
+        metrics=["mse", worst, plain],
+        epochs=1,
+        verbose=0,
+    )
+    row = history.rows[0]
+    np.testing.assert_array_equal(seen[0], weights)
+    best = net.evaluate(x[80:], y[80:], sample_weight=weights)
+    found = (row.val_loss, row.metrics["val_mae"], row.metrics["val_r2"])
+    assert found == pytest.approx(tuple(best), rel=1e-12)
+    assert row.metrics["val_mse"] == pytest.approx(row.val_loss, rel=1e-6)
+    plain_error = net.evaluate(x[80:], y[80:]).mae
+    assert row.metrics["val_plain"] == pytest.approx(plain_error, rel=1e-6)
+
+
 # ---- in the history ----
 
 
