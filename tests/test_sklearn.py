@@ -120,6 +120,7 @@ def test_parameters_can_be_read_and_written_in_place():
         model.intercepts_ = [np.zeros(9)]
 
 
+@pytest.mark.filterwarnings("ignore:training has diverged")
 def test_numbers_are_numbers_whatever_their_type():
     pixels = np.random.default_rng(0).integers(0, 256, X.shape).astype(np.uint8)
     fitted = [classifier().fit(pixels.astype(t), Y) for t in ("u1", "i8", "f4", "f8")]
@@ -653,8 +654,13 @@ def test_bad_parameters_are_named(options, message):
 
 def test_numbers_that_only_scikit_learn_takes():
     for name in ("alpha", "learning_rate_init", "epsilon"):
-        with pytest.raises(ValueError, match=f"{name}: expected at most .*, got 1e"):
+        with pytest.raises(ValueError, match=rf"^{name}: expected a value in \[.*, got 1e"):
             classifier(**{name: 1e7}).fit(X, Y)
+    for name in ("learning_rate_init", "epsilon"):
+        with pytest.raises(
+            ValueError, match=rf"^{name}: expected a value in \[.*, got 1e-40"
+        ):
+            classifier(**{name: 1e-40}).fit(X, Y)
     with pytest.raises(
         TypeError, match="'float' object cannot be interpreted as an integer"
     ):

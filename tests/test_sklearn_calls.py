@@ -57,7 +57,7 @@ class Epochs(rn.Callback):
 
 def never_better(**options):
     """A rate of next to nothing: no epoch is better by 1 than the one before."""
-    return {"learning_rate_init": 1e-12, "warm_start": True, "max_iter": 6, **options}
+    return {"learning_rate_init": 1e-6, "warm_start": True, "max_iter": 6, **options}
 
 
 @pytest.mark.parametrize("warm_start", [True, False])
@@ -91,7 +91,7 @@ def test_each_fit_counts_anew_for_falling_rates():
     for _ in range(2):
         model.fit(X, Y)
         rates = [row.learning_rate for row in model.history_.rows[-3:]]
-        assert rates == [1e-12] * 3
+        assert rates == [1e-6] * 3
 
 
 def test_schedules_begin_with_each_fit():
@@ -191,6 +191,7 @@ def test_weights_of_validation_rows_are_those_of_the_score():
     repeated = np.repeat(np.arange(len(YV)), (2 * weights).astype(int))
     other = classifier().fit(X, Y, X_val=XV[repeated], y_val=YV[repeated])
     assert model.validation_scores_ == pytest.approx(other.validation_scores_)
+    assert model.validation_loss_curve_ == pytest.approx(other.validation_loss_curve_)
 
 
 @pytest.fixture

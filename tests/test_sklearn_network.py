@@ -201,6 +201,7 @@ def test_two_classes_may_have_one_output(last):
     assert two.network_.loss == "softmax_cross_entropy"
 
 
+@pytest.mark.filterwarnings("ignore:training has diverged")
 @pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
 def test_rows_are_of_the_kind_of_fit(kind):
     """uint8 is divided by 255 in every call, or in none."""
@@ -249,6 +250,44 @@ def test_a_regressor_over_any_layers():
         ValueError, match=r"outputs have shape \(3,\), expected \(1,\), one"
     ):
         NetworkRegressor([rn.Dense(3)]).fit(x, y[:, 0])
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
+def test_losses_of_a_regressor_are_means_over_rows_and_outputs(loss, outputs):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(90, 4)).astype(np.float32)
+    y = np.abs(3 * x[:, :outputs] + rng.normal(size=(90, outputs)))
+    y = y[:, 0] if outputs == 1 else y
+    weights = np.arange(30) % 2
+    layers = [rn.Dense(8, "relu")]
+    model = NetworkRegressor(layers, loss=loss, max_iter=2, alpha=0, random_state=0)
+    model.fit(x[:60], y[:60], X_val=x[60:], y_val=y[60:], sample_weight_val=weights)
+    truth = y[60:].reshape(30, -1)
+    found = model.predict(x[60:]).reshape(30, -1).astype(float)
+    errors = found - truth
+    by_output = {
+        "squared_error": lambda: errors**2 / 2,
+        "absolute_error": lambda: np.abs(errors),
+        "huber": lambda: np.where(abs(errors) < 1, errors**2 / 2, abs(errors) - 0.5),
+        "poisson": lambda: errors + truth * np.log(truth / found),
+    }[loss]()
+    by_row = by_output.sum(axis=1) if loss == "poisson" else by_output.mean(axis=1)
+    best = np.argmax(model.validation_scores_)
+    expected = np.average(by_row, weights=weights)
+    assert model.validation_loss_curve_[best] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_regressor_for_outliers_finds_the_median():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(400, 2)).astype(np.float32)
+    y = x[:, 0] + np.where(np.arange(400) % 10 == 0, 500.0, 0.0)
+    options = {"max_iter": 300, "learning_rate_init": 0.02, "random_state": 0, "tol": 0}
+    found = {}
+    for loss in ("squared_error", "absolute_error", "huber"):
+        model = NetworkRegressor([rn.Dense(1)], loss=loss, **options)
+        found[loss] = np.abs(model.fit(x, y).predict(x) - x[:, 0]).mean()
+    assert max(found["absolute_error"], found["huber"]) < 0.5 < found["squared_error"]
 
 
 def test_a_regressor_has_the_numbers_of_the_mlp_of_the_same_layers():

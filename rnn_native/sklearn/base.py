@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from copy import copy
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
@@ -36,7 +35,7 @@ NO_LBFGS = (
 )
 
 # Numbers that scikit-learn takes without bound and the core does not; these still go.
-GREATEST = {"alpha": 9e5, "learning_rate_init": 9e5, "epsilon": 1.0}
+RANGES = {"alpha": (0.0, 9e5), "learning_rate_init": (1e-30, 9e5), "epsilon": (1e-20, 1.0)}
 
 
 class Design(NamedTuple):
@@ -187,10 +186,12 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         """Refuse what scikit-learn's rules for parameters let pass."""
         if self.solver == "lbfgs":
             raise ValueError(NO_LBFGS)
-        for name, greatest in GREATEST.items():
-            if getattr(self, name) > greatest:
-                given = getattr(self, name)
-                raise ValueError(f"{name}: expected at most {greatest:g}, got {given:g}")
+        for name, (least, greatest) in RANGES.items():
+            given = getattr(self, name)
+            if not least <= given <= greatest:
+                raise ValueError(
+                    f"{name}: expected a value in [{least:g}, {greatest:g}], got {given:g}"
+                )
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         if self.schedule is None:
@@ -417,8 +418,4 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
 
     def _outputs_of_rows(self, rows: AnyRows, *, raw: bool = False) -> NDArray[np.float32]:
         threads = resolve_threads(self.n_threads)
-        try:
-            return self.network_._net.predict(rows, threads=threads, raw=raw)
-        except RuntimeError:
-            # In use by another thread; scikit-learn lets many predict at once.
-            return copy(self.network_)._net.predict(rows, threads=threads, raw=raw)
+        return self.network_._net.predict(rows, threads=threads, raw=raw)

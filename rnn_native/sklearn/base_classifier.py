@@ -131,14 +131,8 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
 
     def _score(self, row: EpochRow, held: Part) -> float:
         """Return the accuracy, that of whole rows where there are several labels."""
-        if held.weights is None and row.val_accuracy is not None:
-            return row.val_accuracy
-        outputs = self._outputs_of_rows(held.rows)
-        if held.targets.ndim == 1:
-            hits = outputs.argmax(axis=1) == held.targets
-        else:
-            hits = ((outputs > 0.5) == held.targets.astype(bool)).all(axis=1)
-        return float(np.average(hits, weights=held.weights))
+        assert row.val_accuracy is not None  # of nets that tell classes apart
+        return row.val_accuracy
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable classes.
@@ -232,7 +226,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         y_val : array-like, optional
             Their targets, as `y`.
         sample_weight_val : array-like of shape (n_val,), optional
-            Their weights in the score.
+            Their weights in the loss and the score.
         validation_data : tuple of (X, y), optional
             Deprecated: `X_val` and `y_val`.
 

@@ -15,8 +15,8 @@ from rnn_native.sklearn.data import Part, as_float32
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.validation_rows import given_validation
 
-LOSSES = ("squared_error", "poisson")
-"""What regressors may learn by."""
+# What multiplies the core's loss of an output, of which it takes the sum.
+_LOSS_SCALES = {"squared_error": 0.5, "absolute_error": 1.0, "huber": 1.0}
 
 
 class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignore[misc]
@@ -49,8 +49,8 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
 
     @property
     def _loss_scale(self) -> float:
-        """The core's squared error is the sum over outputs, scikit-learn's half the mean."""
-        return 1.0 if self.loss == "poisson" else 0.5 / self.n_outputs_
+        """Losses are means over outputs, squared errors halved; poisson's is the sum."""
+        return 1.0 if self.loss == "poisson" else _LOSS_SCALES[self.loss] / self.n_outputs_
 
     def _score(self, row: EpochRow, held: Part) -> float:
         """Return R^2."""
@@ -120,7 +120,7 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         y_val : array-like, optional
             Their targets, as `y`.
         sample_weight_val : array-like of shape (n_val,), optional
-            Their weights in the score.
+            Their weights in the loss and the score.
         validation_data : tuple of (X, y), optional
             Deprecated: `X_val` and `y_val`.
 

@@ -72,7 +72,9 @@ class EstimatorRun(Run):
     ) -> None:
         data = Split(train.rows, train.targets, weights=train.weights)
         if held is not None:
-            data = data._replace(val_x=held.rows, val_y=held.targets)
+            data = data._replace(
+                val_x=held.rows, val_y=held.targets, val_weights=held.weights
+            )
         super().__init__(model, data, recipe, Xorshift(recipe.seed), threads=threads)
         # Scores are the estimator's own, and cost no prediction of the rows trained on.
         self.fitting_metrics: list[Metric] = []

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from rnn_native.callbacks import Callback
 from rnn_native.schedules import Schedule
 from rnn_native.sklearn.base_mlp import MLP_CONSTRAINTS, BaseMLP
-from rnn_native.sklearn.base_regressor import LOSSES, BaseNetworkRegressor
+from rnn_native.sklearn.base_regressor import BaseNetworkRegressor
 
 
 class MLPRegressor(BaseMLP, BaseNetworkRegressor):
@@ -37,7 +37,7 @@ class MLPRegressor(BaseMLP, BaseNetworkRegressor):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseNetworkRegressor._parameter_constraints,
         **MLP_CONSTRAINTS,
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions({"squared_error", "poisson"})],
     }
 
     def __init__(

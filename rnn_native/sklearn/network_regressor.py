@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from rnn_native.callbacks import Callback
 from rnn_native.schedules import Schedule
-from rnn_native.sklearn.base_regressor import LOSSES, BaseNetworkRegressor
+from rnn_native.sklearn.base_regressor import BaseNetworkRegressor
 from rnn_native.sklearn.layer_list import LAYER_LIST_CONSTRAINTS, LayerList
 
 
@@ -20,8 +20,9 @@ class NetworkRegressor(LayerList, BaseNetworkRegressor):
         Layers; or what an architecture file holds, or its path. A last `Dense` that is linear,
         or has as many units as `y` has columns, has the outputs; without one, a linear one is
         added. None is a hidden layer of 100 units with ReLU.
-    loss : {"squared_error", "poisson"}, default="squared_error"
-        As of `MLPRegressor`.
+    loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
+        As of `MLPRegressor`; "absolute_error" and "huber" (squared up to errors of 1) are
+        less moved by outliers.
     input_shape : sequence of int or None
         Shape of one sample. None: that of the architecture, or else of the rows of `X`.
     solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle
@@ -57,7 +58,7 @@ class NetworkRegressor(LayerList, BaseNetworkRegressor):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseNetworkRegressor._parameter_constraints,
         **LAYER_LIST_CONSTRAINTS,
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson"})],
     }
 
     def __init__(
