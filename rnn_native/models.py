@@ -1,6 +1,7 @@
 """The reference system's models, each trained by one call."""
 
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -523,13 +524,35 @@ def _recipe(
 
 
 def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> datasets.Dataset:
-    if not isinstance(data, tuple):
+    if isinstance(data, datasets.Dataset):
+        return data
+    if data is None or isinstance(data, (str, os.PathLike)):
         return datasets.open_dataset(data)
+    if not (_is_pair(data) and all(map(_is_pair, data))):
+        raise TypeError(
+            "data: expected a path, 'synthetic' or ((x, y), (x_test, y_test)), got "
+            f"{_kind(data)}; hold rows out for the test: "
+            "((x[:-1000], y[:-1000]), (x[-1000:], y[-1000:]))"
+        )
     (x, y), (x_test, y_test) = data
     asarray: Any = np.asarray  # the model checks dtypes and shapes
     return datasets.Dataset(
         asarray(x), asarray(y), asarray(x_test), asarray(y_test), "given arrays"
     )
+
+
+def _is_pair(data: object) -> bool:
+    return isinstance(data, (tuple, list)) and len(data) == 2
+
+
+def _kind(data: Any) -> str:
+    """Say what was given in the place of a data set."""
+    if isinstance(data, np.ndarray):
+        return f"one array of shape {data.shape}"
+    if not isinstance(data, (tuple, list)):
+        return type(data).__name__
+    parts = ", ".join(f"shape {p.shape}" if hasattr(p, "shape") else "..." for p in data)
+    return f"({parts})" if len(data) <= 4 else f"a {type(data).__name__} of {len(data)}"
 
 
 def _standard_callbacks(run: Run, folder: Path | None) -> list[Callback]:

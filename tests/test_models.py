@@ -261,3 +261,47 @@ def test_bad_sample_weights(digits):
 def test_cnn_and_attention_reach_the_reference_on_mnist(mnist):
     assert rn.train_cnn(mnist, verbose=0).test_accuracy >= 0.919
     assert rn.train_attention(mnist, verbose=0).test_accuracy >= 0.88
+
+
+# ---- data in the forms that people try ----
+
+SPLIT = (np.zeros((20, 784), np.uint8), np.arange(20) % 10)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (SPLIT, r"\(shape \(20, 784\), shape \(20,\)\)"),
+        (list(SPLIT), r"\(shape \(20, 784\), shape \(20,\)\)"),
+        (SPLIT[:1], r"\(shape \(20, 784\)\)"),
+        ((*SPLIT, *SPLIT), r"\(shape \(20, 784\), shape \(20,\), shape \(20, 784\), .*"),
+        (SPLIT[0], r"one array of shape \(20, 784\)"),
+        ({"x": SPLIT[0]}, "dict"),
+        ((SPLIT, SPLIT, SPLIT), r"\(\.\.\., \.\.\., \.\.\.\)"),
+        (SPLIT[0].tolist(), "a list of 20"),
+        (5, "int"),
+    ],
+)
+def test_data_without_a_test_set_say_what_is_expected(data, found):
+    expected = (
+        rf"data: expected a path, 'synthetic' or \(\(x, y\), .*, got {found}; hold rows"
+    )
+    with pytest.raises(TypeError, match=expected):
+        rn.train_mlp(data)
+    with pytest.raises(TypeError, match=expected):
+        rn.train([rn.Dense(10)], data, input_shape=(784,))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (SPLIT, SPLIT),
+        [list(SPLIT), list(SPLIT)],
+        rn.datasets.Dataset(*SPLIT, *SPLIT, "given arrays"),
+    ],
+)
+def test_data_with_a_test_set_in_any_form(data):
+    result = rn.train_mlp(data, epochs=1, verbose=0)
+    expected = rn.train_mlp((SPLIT, SPLIT), epochs=1, verbose=0)
+    assert result.model.weights.tobytes() == expected.model.weights.tobytes()
+    assert result.test_accuracy == expected.test_accuracy
