@@ -167,6 +167,12 @@ class BatchNorm(Layer):
     momentum : float in [0, 1]
         running = momentum * running + (1 - momentum) * batch.
 
+    Notes
+    -----
+    Over the rows of a batch, and the pixels of an image. Where that is one value, its
+    variance is 0 and nothing is learned: `fit` refuses batches of one row, and warns when
+    the last one of an epoch is.
+
     References
     ----------
     Ioffe and Szegedy 2015, arXiv:1502.03167.

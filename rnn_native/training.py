@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native import interrupts, schedules, scores
+from rnn_native import divergence, interrupts, schedules, scores
 from rnn_native._runtime import resolve_threads
 from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
@@ -296,6 +296,32 @@ def _row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
     return weights
 
 
+def _check_batches_of_one_row(model: "Network", rows: int, batch_size: int) -> None:
+    """Refuse batches of one row where a batchnorm normalizes over rows alone.
+
+    Of one value the variance is 0: what follows sees the bias only, and nothing is learned.
+    """
+    alone = min(rows, batch_size) == 1
+    if not alone and rows % batch_size != 1:
+        return
+    for index, (spec, layer) in enumerate(zip(model.specs, model._net.layers, strict=True)):
+        if spec["type"] != "batchnorm" or math.prod(layer["shape"][1:]) > 1:
+            continue
+        if alone:
+            raise ValueError(
+                f"layers[{index}]: batchnorm needs batches of at least 2 rows, got {rows} "
+                f"row{'s' if rows > 1 else ''} in batches of {batch_size}; use a larger "
+                "batch_size, or layernorm"
+            )
+        warnings.warn(
+            f"layers[{index}]: of {rows} rows in batches of {batch_size} the last batch is a "
+            "single row, from which a batchnorm learns nothing; use another batch_size, or "
+            "one row less",
+            stacklevel=4,
+        )
+        return
+
+
 class Run:
     """A training run under way: everything that a checkpoint must hold.
 
@@ -366,6 +392,7 @@ class Run:
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError("schedule: needs validation data; set validation_split")
+        _check_batches_of_one_row(model, len(data.x), recipe.batch_size)
         # Nothing of the model is changed before all arguments are known to be right.
         self.state = model.training_state
         if rng is not None or recipe.seed != self.state.seed:
@@ -490,17 +517,26 @@ class Run:
         data = self.data
         found = self._measured("", data.x, data.y, self._chosen(data.val_x is None))
         if data.val_x is not None and data.val_y is not None:
-            found |= self._measured("val_", data.val_x, data.val_y, self._chosen(True))
+            found |= self._measured(
+                "val_", data.val_x, data.val_y, self._chosen(True), data.val_weights
+            )
         return found
 
     def _measured(
-        self, prefix: str, x: "AnyRows", y: "Targets", metrics: Sequence[Metric]
+        self,
+        prefix: str,
+        x: "AnyRows",
+        y: "Targets",
+        metrics: Sequence[Metric],
+        weights: Weights = None,
     ) -> dict[str, float]:
         if not metrics:
             return {}
         outputs = self.model._net.predict(x, threads=self.threads)
         loss = self.model.loss
-        return {prefix + metric.name: metric.of(y, outputs, loss) for metric in metrics}
+        return {
+            prefix + metric.name: metric.of(y, outputs, loss, weights) for metric in metrics
+        }
 
     def train_epoch(self, callbacks: Sequence[Callback] = ()) -> EpochRow:
         """Train one epoch, validate, and return its row.
@@ -659,6 +695,12 @@ def fit(
     KeyboardInterrupt
         If Ctrl-C ended another call of `fit` less than 3 seconds ago: so it ends a loop, too.
         The model has its best weights all the same.
+
+    Warns
+    -----
+    UserWarning
+        If the loss of the epoch whose weights are kept is far above that of an untrained net,
+        or after 100 steps loss and accuracy are those of chance.
     """
     # Progress comes last: what it tells has then been saved.
     callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
@@ -691,6 +733,7 @@ def fit(
         run.history.stop_reason = run.stop_reason or "epochs"
         run.restore_best()
         begun.close()
+    _warn_of_failure(run)
     if run.stop_reason == "interrupted":
         warnings.warn(
             "training interrupted by user; best weights kept. Ctrl-C again within "
@@ -698,6 +741,38 @@ def fit(
             stacklevel=2,
         )
     return run.history
+
+
+def _warn_of_failure(run: Run) -> None:
+    """Warn when the model has the weights of an epoch in which it had learned nothing."""
+    if not run.history.call_rows:
+        return
+    best = run.history.best_epoch()
+    epoch = len(run.history) - 1 if best is None or run.keeps_last else best
+    row, y, weights = run.history.rows[epoch], run.data.y, run.row_weights
+    model = run.model
+    before = divergence.untrained_loss(y, model.output_shape[0], model.loss, weights)
+    labels = _classes(y) if run.tells_classes else None
+    trained = (epoch + 1 - run.history.call_begin) * run.steps
+    if row.loss > divergence.DIVERGED_FACTOR * before:
+        warnings.warn(
+            f"training has diverged: loss {row.loss:.4g} in epoch {epoch + 1}, where a net "
+            f"that has learned nothing has about {before:.2g}; use a lower learning rate, "
+            "or scale the inputs",
+            stacklevel=4,
+        )
+    elif (
+        trained >= divergence.LEAST_STEPS
+        and labels is not None
+        and row.accuracy is not None
+        and divergence.is_chance(labels, row.loss, row.accuracy, weights)
+    ):
+        warnings.warn(
+            f"training has learned nothing: loss {row.loss:.4g} and accuracy "
+            f"{row.accuracy:.1%} in epoch {epoch + 1} are no better than the same answer "
+            "for every row; try another learning rate, or scale the inputs",
+            stacklevel=4,
+        )
 
 
 def _is_stopped(run: Run) -> bool:

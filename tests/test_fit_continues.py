@@ -170,7 +170,8 @@ def test_the_best_epoch_is_one_of_this_call():
     validation = {"validation_data": (X, Y)}
     fit(net, 5, lr=0.1, **validation)
     good = net.evaluate(X, Y)[0]
-    history = fit(net, 1, lr=30.0, **validation)
+    with pytest.warns(UserWarning, match="training has diverged"):
+        history = fit(net, 1, lr=30.0, **validation)
     assert len(history) == 1
     assert net.evaluate(X, Y)[0] == pytest.approx(history.rows[0].val_loss)
     assert history.rows[0].val_loss > good
@@ -274,6 +275,7 @@ def test_an_interrupted_epoch_counts_the_steps_that_it_made():
     assert net.steps_done == 3
 
 
+@pytest.mark.filterwarnings("ignore:training has learned nothing")
 def test_ctrl_c_in_a_native_call_counts_the_steps_that_it_made():
     """What the net then has is what that many batches give, wherever the signal came."""
     layers = [rn.Dense(300, "relu"), rn.Dense(3)]

@@ -542,3 +542,72 @@ def test_row_alone_equals_row_in_batch(case, level):
     together = net.predict(x, threads=2)
     for begin, end in [(0, 1), (7, 12), (69, 70)]:
         assert net.predict(x[begin:end].copy()).tobytes() == together[begin:end].tobytes()
+
+
+# ---- batches of one row under batchnorm ----
+
+DENSE_NORM = ([dense(4), batchnorm(), dense(2)], (6,))
+PIXEL_NORM = ([conv2d(2, 6), batchnorm(), flatten()], (1, 6, 6))
+
+
+def fit_rows(layers_and_shape, rows, batch_size, **options):
+    layers, shape = layers_and_shape
+    x = np.random.default_rng(0).normal(size=(rows, *shape))
+    net = rn.Network(layers, shape)
+    before = net.weights.tobytes()
+    try:
+        net.fit(
+            x, np.arange(rows) % 2, batch_size=batch_size, epochs=1, verbose=0, **options
+        )
+    except ValueError:
+        assert net.weights.tobytes() == before
+        assert net.steps_done == 0
+        raise
+
+
+@pytest.mark.parametrize("net", [DENSE_NORM, PIXEL_NORM], ids=["dense", "one pixel"])
+@pytest.mark.parametrize(("rows", "batch_size"), [(1, 64), (9, 1)])
+def test_batchnorm_refuses_batches_of_one_row(net, rows, batch_size):
+    found = f"got {rows} row.* in batches of {batch_size}; use a larger batch_size"
+    with pytest.raises(ValueError, match=rf"layers\[1\]: batchnorm needs .*, {found}"):
+        fit_rows(net, rows, batch_size)
+
+
+@pytest.mark.parametrize("net", [DENSE_NORM, PIXEL_NORM], ids=["dense", "one pixel"])
+@pytest.mark.parametrize(("rows", "batch_size"), [(9, 8), (9, 2), (9, 4)])
+def test_batchnorm_warns_of_a_last_batch_of_one_row(net, rows, batch_size):
+    with pytest.warns(UserWarning, match=r"layers\[1\]: .* the last batch is a single row"):
+        fit_rows(net, rows, batch_size)
+
+
+def test_a_split_may_leave_a_last_batch_of_one_row():
+    with pytest.warns(UserWarning, match="of 9 rows in batches of 8 the last batch"):
+        fit_rows(DENSE_NORM, 10, 8, validation_split=0.1)
+
+
+@pytest.mark.parametrize(
+    ("net", "rows", "batch_size"),
+    [
+        (DENSE_NORM, 8, 8),
+        (DENSE_NORM, 10, 8),
+        (([conv2d(2, 3), batchnorm(), flatten()], (1, 6, 6)), 9, 1),
+        (([dense(4), layernorm(), dense(2)], (6,)), 1, 1),
+    ],
+)
+def test_other_batches_say_nothing(net, rows, batch_size):
+    fit_rows(net, rows, batch_size)
+
+
+# ---- long sums ----
+
+
+def test_equal_terms_of_a_long_sum_do_not_err_to_one_side(level):
+    """The mean over 15360 tokens: each bias' gradient is that of the output."""
+    net = _core.Net(
+        [patch_embed(1, 8), position("zero"), mean_pool()], (1, 120, 128), SQUARES
+    )
+    rng = np.random.default_rng(0)
+    x = np.zeros((1, 15360), np.float32)
+    y = rng.normal(size=(1, 8)).astype(np.float32)
+    _, grads = net.gradients(x, y)
+    np.testing.assert_allclose(grads[8:16], -y[0], rtol=1e-5)
