@@ -62,3 +62,24 @@ def test_values_that_are_not_finite_are_no_zero_gradients(loss):
 def test_the_core_names_its_losses():
     with pytest.raises(ValueError, match="squared_error, absolute_error, huber or poisson"):
         _core.Net([{"type": "dense", "units": 1}], (1,), "mae")
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.3])
+@pytest.mark.parametrize(("loss", "factor"), [("mse", 2 / 3), ("mae", 1 / 3)])
+def test_rates_and_norms_of_losses_that_others_average(loss, factor, clip, rng):
+    """docs/migrating.md: theirs times 2 / outputs or 1 / outputs, norms divided by it."""
+    x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 3))
+    net = rn.Network([rn.Dense(3)], (4,), loss)
+    weight, bias = (np.float64(p) for p in net.parameters.values())
+    net.fit(x, y, batch_size=20, lr=0.1 * factor, clip_norm=clip / factor, verbose=0)
+    errors = x @ weight + bias - y
+    by_output = 2 * errors / 60 if loss == "mse" else np.sign(errors) / 60
+    grads = [x.T @ by_output, by_output.sum(axis=0)]
+    norm = np.sqrt(sum((g**2).sum() for g in grads))
+    shrunk = min(1, clip / norm) if clip else 1
+    for found, before, grad in zip(
+        net.parameters.values(), (weight, bias), grads, strict=True
+    ):
+        np.testing.assert_allclose(
+            found, before - 0.1 * shrunk * grad, rtol=1e-4, atol=1e-6
+        )
