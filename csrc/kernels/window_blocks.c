@@ -260,7 +260,9 @@ rows_of_windows(uint64_t *rows_of, const uint32_t *bits)
     }
 }
 
-/* What one window's rows give to `vectors` vectors of its block from `first` on. */
+/* What one window's rows give to `vectors` vectors of its block from `first` on. The sum
+ * starts at zero, so that of a filter that gives zero in its live rows it is what
+ * sum_blank_rows makes of them, to the last bit, and nothing is left of the difference. */
 static inline __attribute__((always_inline)) void
 block_gradient(float *target, const float *constant, const float *blank, uint64_t rows_of,
                const float *const *pooled, const block_row *rows, int first, int vectors,
@@ -268,7 +270,7 @@ block_gradient(float *target, const float *constant, const float *blank, uint64_
 {
     vf sum[BLOCK_VECTORS];
     for (int k = 0; k < vectors; k++)
-        sum[k] = v_load(constant + (first + k) * VL);
+        sum[k] = (vf){0};
     for (; rows_of != 0; rows_of &= rows_of - 1) {
         int b = __builtin_ctzll(rows_of);
         for (int k = 0; k < vectors; k++)
@@ -277,7 +279,8 @@ block_gradient(float *target, const float *constant, const float *blank, uint64_
     }
     for (int k = 0; k < vectors; k++) {
         float *to = target + (first + k) * VL;
-        v_store(to, (beta == 0 ? (vf){0} : beta * v_load(to)) + alpha * sum[k]);
+        vf old = beta == 0 ? (vf){0} : beta * v_load(to);
+        v_store(to, old + alpha * (v_load(constant + (first + k) * VL) + sum[k]));
     }
 }
 
@@ -289,8 +292,9 @@ sum_blank_rows(float *constant, const float *blank, uint64_t rows_of, const bloc
     for (int k = 0; k < size; k += VL) {
         vf sum = {0};
         for (uint64_t bits = rows_of; bits != 0; bits &= bits - 1)
-            sum += v_load(rows[__builtin_ctzll(bits)].spread + k);
-        v_store(constant + k, v_load_filters(blank, k / VL) * sum);
+            sum += v_load_filters(blank, k / VL)
+                   * v_load(rows[__builtin_ctzll(bits)].spread + k);
+        v_store(constant + k, sum);
     }
 }
 
