@@ -269,11 +269,24 @@ class Step:
             reference.Params({name: x.value for name, x in p.items()}) for p in params
         ]
 
+    def norm(self, shift=0.0):
+        """That of the gradient, shifted by so much, as it is clipped."""
+        grads = concatenated(self.grads, "value") + shift
+        grads = reference.weigh(reference.unflatten(grads, self.like), self.share)
+        params = reference.unflatten(self.weights, self.like)
+        penalised, _ = reference.penalise(
+            params, grads, self.net.l2, len(self.rows) / self.share
+        )
+        return max(np.linalg.norm(reference.flatten(penalised)), SMALLEST)
+
     def after(self, shift, wider=1.0):
-        """Weights and moments after the update, the gradient shifted by so much, and clipped
-        to a norm that is so much wider."""
+        """Weights and moments after the update, the gradient shifted by so much after it was
+        scaled to a norm that is so much wider."""
         params = reference.unflatten(self.weights, self.like)
         grads = concatenated(self.grads, "value") + shift
+        limit = self.net.clip_norm * wider
+        if limit:
+            limit *= self.norm(shift) / self.norm()
         optimizer = optimizer_from(self.net.optimizer, params, self.moments)
         penalty = reference.update(
             params,
@@ -283,7 +296,7 @@ class Step:
             self.step + 1,
             len(self.rows),
             share_of_row=self.share,
-            clip_norm=self.net.clip_norm * wider,
+            clip_norm=limit,
             l2=self.net.l2,
         )
         moments = optimizer.flat() if self.moments.size else np.zeros(0)
@@ -312,20 +325,21 @@ class Step:
         if self.net.clip_norm > 0 and unknown.any():
             return
         error = np.where(unknown, 0, SAFETY * error)
-        norm = max(np.linalg.norm(grads), SMALLEST)
-        # The norm's error is all elements'.
-        wider = np.linalg.norm(np.abs(grads) + error) / norm + 4 * U
+        # The norm's error is all elements', whichever side each errs to.
+        norm = self.norm()
+        wider = 1 + self.share * np.linalg.norm(error) / norm + 4 * U
         own = own_error_of_update(self.net, self.weights, grads, self.moments)
         error += own * max(1, norm / self.net.clip_norm) if self.net.clip_norm else own
         weights, moments, _ = self.after(0)
-        above, below = self.after(error, wider), self.after(-error, 1 / wider)
+        scales = (wider, 1 / wider) if self.net.clip_norm else (1.0,)
+        others = [self.after(s * error, by) for s in (1, -1) for by in scales]
         before = self.weights[:n]
         for name, new, old, got, places in (
             ("weights", weights, before, core.params, slice(0, n)),
             ("moments", moments, self.moments, core.moments, None),
         ):
             k = 0 if places is not None else 1
-            moved = np.maximum(np.abs(above[k] - new), np.abs(below[k] - new))
+            moved = np.max([np.abs(other[k] - new) for other in others], axis=0)
             # Each row may be added to the weight by itself.
             additions = 8 + len(self.rows) / 2
             allowed = 2 * moved + additions * U * (np.abs(old) + 2 * np.abs(new - old))
