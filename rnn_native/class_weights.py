@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.rows import Targets, as_array
+from rnn_native.losses import FLOAT32_MAX
+from rnn_native.rows import Targets, Weights, as_array
 
 ClassWeights = str | Mapping[int, float] | Sequence[float] | NDArray[Any]
-"""What users may give; see `plain_class_weight`."""
+"""What users may give; see `plain_class_weight`. A pandas Series is a mapping."""
 
 BALANCED = "balanced"
 
@@ -21,18 +23,20 @@ def plain_class_weight(given: object) -> str | dict[int, float] | list[float] | 
     Parameters
     ----------
     given : "balanced", mapping of int to float, sequence of float, ndarray, or None
-        Keys of a mapping are classes; a class that it does not name has the weight 1. A
-        sequence has a weight for each class.
+        Keys of a mapping, and the index of a pandas Series, are classes; a class that it
+        does not name has the weight 1. A sequence has a weight for each class.
 
     Raises
     ------
     ValueError, TypeError
-        If it is none of these, or a weight is not a finite number of at least 0.
+        If it is none of these, a class is named twice, or a weight is not a number of at
+        least 0 that is finite in float32.
     """
     if given is None or (isinstance(given, str) and given == BALANCED):
         return given
-    if isinstance(given, Mapping):
-        return {_class(key): _weight(value) for key, value in given.items()}
+    pairs = named_weights(given)
+    if pairs is not None:
+        return _by_class([(_class(key), _weight(value)) for key, value in pairs])
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise ValueError(
             f"class_weight: expected 'balanced', a dict, or a list or array of weights, got "
@@ -44,6 +48,32 @@ def plain_class_weight(given: object) -> str | dict[int, float] | list[float] | 
             f"class_weight: expected one weight for each class, got shape {values.shape}"
         )
     return [_weight(value) for value in values.tolist()]
+
+
+def named_weights(given: Any) -> list[tuple[Any, Any]] | None:
+    """Return the pairs of a mapping or a pandas Series; None for all else."""
+    return list(given.items()) if hasattr(given, "items") else None
+
+
+def times(one: Weights, other: NDArray[Any] | None) -> Weights:
+    """Return the product of row weights, either of which may be None for ones.
+
+    Raises
+    ------
+    ValueError
+        If a product is not finite in float32.
+    """
+    if one is None or other is None:
+        return one if other is None else np.ascontiguousarray(other, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        product: NDArray[np.float32] = (one * other).astype(np.float32)
+    if not np.isfinite(product).all():
+        row = int(np.argmin(np.isfinite(product)))
+        raise ValueError(
+            f"class_weight: times sample_weight it is beyond float32 at [{row}], "
+            f"{other[row]:g} * {one[row]:g}; use smaller weights"
+        )
+    return product
 
 
 def row_weights_of_classes(given: object, y: Targets, outputs: int) -> NDArray[np.float64]:
@@ -110,10 +140,25 @@ def _labels(y: Targets, outputs: int) -> tuple[NDArray[Any], int]:
     return labels, 2
 
 
-def _class(key: object) -> int:
+def _by_class(pairs: list[tuple[int, float]]) -> dict[int, float]:
+    """Return weights by class; refuse a class that is named twice, as by 1 and True."""
+    weights: dict[int, float] = {}
+    for label, weight in pairs:
+        if label in weights:
+            raise ValueError(
+                f"class_weight: expected each class once, got {label} {weights[label]:g} and "
+                f"{weight:g}"
+            )
+        weights[label] = weight
+    return weights
+
+
+def _class(key: Any) -> int:
     if isinstance(key, str) and key.isdecimal():  # keys of JSON
         return int(key)
-    if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and key >= 0:
+    # Labels of other types name the same classes: flags, and floats of a frame with gaps.
+    is_number = isinstance(key, (int, float, np.integer, np.floating, np.bool_))
+    if is_number and 0 <= key < math.inf and key == int(key):
         return int(key)
     raise ValueError(
         f"class_weight: expected classes, integers from 0, as keys, got {key!r}"
@@ -121,8 +166,7 @@ def _class(key: object) -> int:
 
 
 def _weight(value: Any) -> float:
-    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
-        weight = float(value)
-        if 0 <= weight < math.inf:
-            return weight
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and 0 <= value <= FLOAT32_MAX:
+        return float(value)
     raise ValueError(f"class_weight: expected finite weights of at least 0, got {value!r}")

@@ -20,6 +20,7 @@ from rnn_native.class_weights import (
     ClassWeights,
     plain_class_weight,
     row_weights_of_classes,
+    times,
 )
 from rnn_native.compressed import CompressedRows
 from rnn_native.errors import TrainingDiverged
@@ -286,8 +287,8 @@ def _row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
     """Return what multiplies each training row's loss, or None when nothing does."""
     weights = data.weights
     if class_weight is not None:
-        by_class = row_weights_of_classes(class_weight, data.y, outputs).astype(np.float32)
-        weights = by_class if weights is None else by_class * weights
+        by_class = row_weights_of_classes(class_weight, data.y, outputs)
+        weights = times(weights, by_class.astype(np.float32))
     if weights is not None and not weights.any():
         raise ValueError(
             "weights: all rows to train on have the weight 0, by sample_weight "

@@ -17,6 +17,8 @@ from rnn_native.sklearn import (
     NetworkRegressor,
 )
 
+pd = pytest.importorskip("pandas")
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 IMAGE_LAYERS = [rn.Conv2D(4, 3, activation="relu"), rn.MaxPool2D(), rn.Flatten()]
@@ -312,7 +314,14 @@ def test_a_regressor_has_the_numbers_of_the_mlp_of_the_same_layers():
 
 
 @pytest.mark.parametrize(
-    "weights", [{"oak": 3.0, "elm": 0.5}, [1.0, 0.5, 3.0], np.array([1, 0.5, 3])], ids=str
+    "weights",
+    [
+        {"oak": 3.0, "elm": 0.5},
+        [1.0, 0.5, 3.0],
+        np.array([1, 0.5, 3]),
+        pd.Series({"oak": 3.0, "elm": 0.5, "ash": 1.0}),
+    ],
+    ids=str,
 )
 def test_class_weights_come_in_every_form(weights):
     rng = np.random.default_rng(0)
@@ -329,3 +338,28 @@ def test_class_weights_come_in_every_form(weights):
                 ValueError, match="class_weight: expected a number for each of"
             ):
                 kind(class_weight=wrong).fit(x, y)
+
+
+@pytest.mark.filterwarnings("error:overflow")
+def test_class_weights_that_cannot_be():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(90, 3)), np.arange(90) % 3
+    for wrong in ([1, 2, 3], [{0: 1, 1: 2}], pd.Series([1, 2, 3])):
+        with pytest.raises(
+            ValueError, match="several labels a row expected 'balanced', or"
+        ):
+            MLPClassifier((4,), class_weight=wrong).fit(x, np.eye(3, dtype=int)[y])
+    with pytest.raises(ValueError, match="class_weight: expected finite weights of at"):
+        MLPClassifier((4,), class_weight=[1, 1e39, 1]).fit(x, y)
+    with pytest.raises(ValueError, match="class_weight: times sample_weight it is beyond"):
+        MLPClassifier((4,), class_weight=[1, 1e30, 1]).fit(x, y, np.full(90, 1e30))
+
+
+def test_class_weights_of_several_labels():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(90, 3)), np.eye(2, dtype=int)[np.arange(90) % 2]
+    weights = [{0: 1, 1: 2}, {0: 1, 1: 1}]
+    options = {"max_iter": 3, "random_state": 0}
+    one = MLPClassifier((4,), class_weight=weights, **options).fit(x, y)
+    other = MLPClassifier((4,), **options).fit(x, y, sample_weight=1 + y[:, 0])
+    assert one.network_.weights.tobytes() == other.network_.weights.tobytes()

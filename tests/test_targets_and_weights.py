@@ -229,12 +229,30 @@ def test_class_weights_by_hand():
         (1.0, 2.5, 1.0),
         np.array([1, 2.5, 1]),
         pd.Series([1, 2.5, 1]),
+        pd.Series({2: 1, 1: 2.5, 0: 1}),
+        pd.Series({1.0: 2.5}),
+        {True: 2.5, False: 1},
     ],
 )
 def test_class_weights_are_row_weights(given):
     rows = np.where(Y == 1, 2.5, 1)
     expected = weights_after(classifier(), sample_weight=rows)
     assert weights_after(classifier(), class_weight=given) == expected
+
+
+def test_a_series_of_class_weights_goes_by_its_index():
+    y = pd.Series(np.repeat([0, 1, 2], [10, 30, 20]))
+    counts = y.value_counts()  # the most frequent class first
+    expected = weights_after(classifier(), y=y, class_weight="balanced")
+    given = len(y) / (3 * counts)
+    assert weights_after(classifier(), y=y, class_weight=given) == expected
+    assert Recipe(class_weight=given) == Recipe(class_weight=given.to_dict())
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_whose_product_is_beyond_float32():
+    with pytest.raises(ValueError, match=r"class_weight: times sample_weight it is beyond"):
+        classifier().fit(X, Y, class_weight=[1e30] * 3, sample_weight=np.full(60, 1e30))
 
 
 @pytest.mark.parametrize("given", [{1: 4}, [1, 4], np.array([1, 4.0])])
@@ -253,7 +271,12 @@ def test_class_weights_of_one_output(given, y):
         ({3: 1.0}, r"expected classes in 0\.\.2, got 3"),
         ({-1: 1.0}, "integers from 0, as keys, got -1"),
         ({"cat": 1.0}, "integers from 0, as keys, got 'cat'"),
+        ({0.5: 1.0}, "integers from 0, as keys, got 0.5"),
+        ({1: 1.0, "1": 2.0}, "expected each class once, got 1 1 and 2"),
+        (pd.Series([1.0, 2.0], index=[1, 1]), "expected each class once, got 1"),
         ({0: -1.0}, "finite weights of at least 0, got -1.0"),
+        ([1, 1e39, 1], r"finite weights of at least 0, got 1e\+39"),
+        ({0: 1j}, "finite weights of at least 0, got 1j"),
         ({0: float("nan")}, "finite weights of at least 0, got nan"),
         ([1, "2", 3], "finite weights of at least 0, got '1'"),
         ("balance", "expected 'balanced', a dict, or a list or array of weights, got 'bal"),

@@ -18,13 +18,14 @@ from rnn_native import training
 from rnn_native._runtime import MAX_THREADS, resolve_threads
 from rnn_native.callbacks import Callback
 from rnn_native.callbacks.base import as_list
+from rnn_native.class_weights import times
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow, History
 from rnn_native.layers import Layer
 from rnn_native.network import Network
 from rnn_native.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.schedules import Schedule
-from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights, times
+from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
 from rnn_native.sklearn.validation_rows import Validation

@@ -18,8 +18,10 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from rnn_native.class_weights import named_weights
 from rnn_native.history import EpochRow
 from rnn_native.logits import log_softmax
+from rnn_native.losses import FLOAT32_MAX
 from rnn_native.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part
@@ -97,19 +99,33 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
                 "see all rows; give a dict of weights"
             )
         if self._is_multilabel():
-            weights: NDArray[Any] = compute_sample_weight(self.class_weight, y)
+            weights = self._weights_of_label_sets(y)
         else:
             by_class = self._weights_by_class(y)
             weights = by_class[targets.ravel().astype(np.intp)]
-        if not (weights.min() >= 0 and weights.max() < np.inf):
+        if not (weights.min() >= 0 and weights.max() <= FLOAT32_MAX):
             raise ValueError(
                 f"class_weight: expected finite weights of at least 0, got {self.class_weight}"
             )
         return weights
 
+    def _weights_of_label_sets(self, y: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the weight of each row of multilabel targets, as scikit-learn does."""
+        given, labels = self.class_weight, y.shape[1]
+        is_list = isinstance(given, list) and all(isinstance(one, Mapping) for one in given)
+        if not isinstance(given, str) and not (is_list and len(given) == labels):
+            raise ValueError(
+                "class_weight: for several labels a row expected 'balanced', or a list of "
+                f"{labels} dicts, such as {{0: 1, 1: 2}} for each label, got {given!r}"
+            )
+        weights: NDArray[np.float64] = compute_sample_weight(given, y)
+        return weights
+
     def _weights_by_class(self, y: NDArray[Any]) -> NDArray[np.float64]:
         """Return a weight for each of `classes_`; sequences have them in that order."""
         given, classes = self.class_weight, self.classes_
+        if (pairs := named_weights(given)) is not None:
+            given = dict(pairs)
         if given is None or isinstance(given, str | Mapping):
             found: NDArray[np.float64] = compute_class_weight(given, classes=classes, y=y)
             return found

@@ -125,11 +125,3 @@ def hold_out(
             "of your dataset."
         )
     return train, held
-
-
-def times(one: Weights, other: NDArray[Any] | None) -> Weights:
-    """Return the product of weights, either of which may be None for ones."""
-    if one is None or other is None:
-        return one if other is None else np.ascontiguousarray(other, dtype=np.float32)
-    product: NDArray[np.float32] = (one * other).astype(np.float32)
-    return product
