@@ -594,7 +594,8 @@ class Network:
             out count alike.
         class_weight : "balanced", dict of int to float, or sequence of float, optional
             The same by class; both multiply. Classes that a dict, or the index of a pandas
-            Series, does not name have the weight 1; a net with one sigmoid output has the classes 0 and 1.
+            Series, does not name have the weight 1; a net with one sigmoid output has the
+            classes 0 and 1.
         label_smoothing, clip_norm, l2, augment, mixup, ema_decay
             See `rnn_native.training.Recipe`.
         metrics : sequence of str, callable or tuple, optional
