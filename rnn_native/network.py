@@ -603,8 +603,8 @@ class Network:
             logs and files), or without these on the rows that are trained on ("NAME").
             "auc" and "f1" under the cross-entropies, "mae", "mse" and "r2" under the other
             losses, which have mae and r2 in any case; functions of (y_true, y_pred) that
-            return a number; (name, function). y_pred is what `predict_proba` gives, of
-            shape (n,) for one output; with (name, function, "predict") what `predict` gives.
+            return a number; (name, function). y_pred is what `predict_proba` gives, for one
+            output its only column; with (name, function, "predict") what `predict` gives.
         callbacks : sequence of Callback
             See docs/callbacks.md.
         seed : int in [0, 2**64), optional

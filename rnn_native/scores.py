@@ -1,14 +1,15 @@
 """Metrics of a net's outputs: those that fit its loss, and those that users name.
 
 A metric is a function of (y_true, y_pred), as in scikit-learn and Keras. y_pred is what
-`Network.predict_proba` gives, or `Network.predict` when asked for; with one output both are
-of shape (n,), else (n, outputs). y_true are labels of shape (n,) under softmax_cross_entropy,
-else float32 values of y_pred's shape. All metrics here are calculated in float64, weighted
-where validation rows have weights.
+`Network.predict_proba` gives, of shape (n, outputs), or for one output its only column, of
+shape (n,); or what `Network.predict` gives, when asked for. y_true are labels of shape (n,)
+under softmax_cross_entropy, else float32 values of y_pred's shape. All metrics here are
+calculated in float64, weighted where validation rows have weights; rows that are trained on
+count alike.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -92,17 +93,30 @@ class Metric:
         ------
         TypeError
             If the function does not return a number.
+        ValueError
+            If it raises an error, which is the cause of this one.
         """
         y_pred = labels_of(outputs, loss) if self.response == "predict" else outputs
         weighing = {}
         if weights is not None and _accepts_weights(self.function):
             weighing["sample_weight"] = weights
-        value = self.function(_flat(targets), _flat(y_pred), **weighing)
+        try:
+            value = self.function(_flat(targets), _flat(y_pred), **weighing)
+        except Exception as error:
+            raise ValueError(self._failure(error, loss)) from error
         try:
             return float(value)
         except (TypeError, ValueError):
             kind = type(value).__name__
             raise TypeError(f"metrics: {self.name} returned no number: {kind}") from None
+
+    def _failure(self, error: Exception, loss: str) -> str:
+        first = (str(error).splitlines() or [""])[0]
+        text = f"metrics: {self.name} raised {type(error).__name__}: {first}"
+        if self.response == "predict" or not LOSSES[loss].tells_classes:
+            return text
+        function = getattr(self.function, "__name__", "function")
+        return f"{text}; if it wants labels, give ('{self.name}', {function}, 'predict')"
 
 
 def _accepts_weights(function: Function) -> bool:
@@ -206,16 +220,21 @@ def _area(
 
 
 def f1(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """Return the F1 score of labels: of class 1, or of three classes or more their mean."""
+    """Return the F1 score of the labels that probabilities give: of class 1.
+
+    Of a net with three classes or more it is the mean over those that occur, in labels or
+    predictions; of several yes or no the mean over them. 0 where nothing is to be divided by.
+    """
     weights = _by_row(sample_weight, len(y_true))
+    if y_pred.ndim == 1:
+        return _f1_of(y_true >= 0.5, y_pred >= 0.5, 1, weights)
     if y_true.ndim == 2:
         columns = zip(y_true.T, y_pred.T, strict=True)
         return float(np.mean([f1(t, p, weights) for t, p in columns]))
-    truth = np.asarray(y_true >= 0.5 if y_true.dtype.kind == "f" else y_true, np.int64)
-    classes = np.union1d(truth, y_pred)
-    if classes[-1] <= 1:
-        return _f1_of(truth, y_pred, 1, weights)
-    return float(np.mean([_f1_of(truth, y_pred, c, weights) for c in classes]))
+    labels = np.argmax(y_pred, axis=1)
+    # By the net's outputs, not by what occurs: rows may happen to have two classes only.
+    classes = [1] if y_pred.shape[1] == 2 else np.union1d(y_true, labels)
+    return float(np.mean([_f1_of(y_true, labels, c, weights) for c in classes]))
 
 
 def _f1_of(truth: Array, labels: Array, chosen: int, weights: NDArray[np.float64]) -> float:
@@ -234,9 +253,7 @@ _OF_VALUES = {
         Metric("r2", r2),
     )
 }
-_OF_CLASSES = {
-    metric.name: metric for metric in (Metric("auc", auc), Metric("f1", f1, "predict"))
-}
+_OF_CLASSES = {metric.name: metric for metric in (Metric("auc", auc), Metric("f1", f1))}
 _ALIASES = {
     "mean_absolute_error": "mae",
     "mean_squared_error": "mse",
@@ -281,8 +298,8 @@ def as_metrics(given: MetricLike | Iterable[MetricLike] | None, loss: str) -> li
         return []
     one = isinstance(given, str) or callable(given) or _is_pair(given)
     entries: Sequence[Any] = [given] if one else list(given)  # type: ignore[arg-type]
-    metrics = [metric for entry in entries if (metric := _as_metric(entry, loss))]
     own = {metric.name for metric in fitting(loss)}
+    metrics = [metric for entry in entries if (metric := _as_metric(entry, loss, own))]
     names = [metric.name for metric in metrics]
     for name in names:
         if names.count(name) > 1:
@@ -294,7 +311,7 @@ def _is_pair(given: Any) -> bool:
     return isinstance(given, tuple) and len(given) in (2, 3) and callable(given[1])
 
 
-def _as_metric(entry: Any, loss: str) -> Metric | None:
+def _as_metric(entry: Any, loss: str, own: Collection[str]) -> Metric | None:
     if isinstance(entry, str):
         return _named(entry, loss)
     if _is_pair(entry):
@@ -310,8 +327,11 @@ def _as_metric(entry: Any, loss: str) -> Metric | None:
         raise ValueError(
             f"metrics: expected 'predict' or 'predict_proba' for {name}, got {response[0]!r}"
         )
-    if name in _RESERVED or name.startswith("val_"):
-        raise ValueError(f"metrics: {name!r} is a name that the history has itself")
+    if name in _RESERVED or name in own or name.startswith("val_"):
+        raise ValueError(
+            f"metrics: {name!r} is a name that the history has itself; use another one, "
+            "(name, function)"
+        )
     return Metric(name, function, *response)
 
 

@@ -109,13 +109,42 @@ def test_auc_and_f1_are_scikit_learns(classes, rng):
     if classes == 2:
         expected = metrics.roc_auc_score(y, p[:, 1])
         assert scores.auc(y.astype(float), p[:, 1]) == pytest.approx(expected, rel=1e-12)
-        assert scores.f1(y, labels) == pytest.approx(metrics.f1_score(y, labels))
+        assert scores.f1(y, p) == pytest.approx(metrics.f1_score(y, labels))
     else:
         expected = metrics.roc_auc_score(y, p, multi_class="ovr")
-        assert scores.f1(y, labels) == pytest.approx(
+        assert scores.f1(y, p) == pytest.approx(
             metrics.f1_score(y, labels, average="macro")
         )
     assert scores.auc(y, p) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("present", [[0], [1], [0, 1], [1, 2], [2, 4], [0, 1, 2, 3, 4]])
+@pytest.mark.parametrize("predicted", [[0], [0, 1], [1, 3], [0, 1, 2, 3, 4]])
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_f1_goes_by_the_classes_of_the_net(classes, present, predicted, rng):
+    """Whatever classes the rows happen to have: of three and more it is the macro mean."""
+    f1_score = pytest.importorskip("sklearn.metrics").f1_score
+    if max(*present, *predicted, 0) >= classes:
+        return
+    y = rng.choice(present, 50)
+    labels = rng.choice(predicted, 50)
+    p = 0.5 * np.eye(classes)[labels] + 0.5 / classes
+    average = "binary" if classes == 2 else "macro"
+    expected = f1_score(y, labels, average=average, zero_division=0)
+    assert scores.f1(y, p) == pytest.approx(expected)
+
+
+def test_f1_of_validation_rows_of_two_of_three_classes(rng):
+    f1_score = pytest.importorskip("sklearn.metrics").f1_score
+    x = rng.normal(size=(120, 4)).astype(np.float32)
+    y = (x[:, 0] + x[:, 1] > 0).astype(int) + (x[:, 2] > 1)
+    net = rn.Network([rn.Dense(8, "relu"), rn.Dense(3)], (4,))
+    held = x[y == 0], y[y == 0]
+    options = {"epochs": 10, "lr": 0.1, "verbose": 0, "validation_data": held}
+    history = net.fit(x, y, metrics=["f1"], **options)
+    best = history.rows[history.best_epoch()]
+    expected = f1_score(held[1], net.predict(held[0]), average="macro")
+    assert best.metrics["val_f1"] == pytest.approx(expected)
 
 
 def test_auc_of_one_class_is_not_known():
@@ -123,13 +152,14 @@ def test_auc_of_one_class_is_not_known():
 
 
 def test_several_yes_or_no_have_the_mean(rng):
+    f1_score = pytest.importorskip("sklearn.metrics").f1_score
     y = rng.integers(0, 2, (60, 3)).astype(float)
     p = rng.uniform(size=(60, 3))
     by_column = [scores.auc(y[:, j], p[:, j]) for j in range(3)]
     assert scores.auc(y, p) == pytest.approx(np.mean(by_column))
     labels = (p >= 0.5).astype(int)
-    by_column = [scores.f1(y[:, j], labels[:, j]) for j in range(3)]
-    assert scores.f1(y, labels) == pytest.approx(np.mean(by_column))
+    by_column = [f1_score(y[:, j], labels[:, j]) for j in range(3)]
+    assert scores.f1(y, p) == pytest.approx(np.mean(by_column))
 
 
 # ---- weighted ----
@@ -159,7 +189,7 @@ def test_weighted_scores_of_classes_are_scikit_learns(classes, rng):
     weights = rng.uniform(size=300) * (rng.uniform(size=300) > 0.2)
     average = "binary" if classes == 2 else "macro"
     expected = metrics.f1_score(y, p.argmax(axis=1), sample_weight=weights, average=average)
-    assert scores.f1(y, p.argmax(axis=1), weights) == pytest.approx(expected, rel=1e-12)
+    assert scores.f1(y, p, weights) == pytest.approx(expected, rel=1e-12)
     areas = [
         metrics.roc_auc_score(y == c, p[:, c], sample_weight=weights)
         for c in range(classes)
@@ -328,6 +358,8 @@ def test_metrics_do_not_change_training(halves):
         ([("p", brier, "proba")], "bce", ValueError, "expected 'predict' or"),
         ([("loss", brier)], "bce", ValueError, "'loss' is a name that the history has"),
         ([("val_x", brier)], "bce", ValueError, "'val_x' is a name"),
+        ([("mae", brier)], "mse", ValueError, "'mae' is a name that the history has its"),
+        ([("r2", brier)], "huber", ValueError, "'r2' is a name that the history has its"),
         ([brier, brier], "bce", ValueError, "'brier' is given twice"),
     ],
 )
@@ -345,6 +377,46 @@ def test_a_metric_that_returns_no_number_is_named(halves):
     net = rn.Network([rn.Dense(1)], (3,), "bce")
     with pytest.raises(TypeError, match="metrics: shape returned no number: tuple"):
         net.fit(x, y, verbose=0, metrics=[("shape", lambda t, p: t.shape)])
+
+
+def test_a_metric_that_fails_is_named(halves, line):
+    """scikit-learn's f1_score wants labels and gets probabilities: it is said how."""
+    f1_score = pytest.importorskip("sklearn.metrics").f1_score
+    x, y = halves
+    net = rn.Network([rn.Dense(1)], (3,), "bce")
+    words = r"^metrics: f1_score raised ValueError: .*\('f1_score', f1_score, 'predict'\)$"
+    with pytest.raises(ValueError, match=words) as caught:
+        net.fit(x, y, verbose=0, metrics=[f1_score])
+    assert isinstance(caught.value.__cause__, ValueError)
+
+    def broken(y_true, y_pred):
+        raise KeyError("mine")
+
+    values = rn.Network([rn.Dense(1)], (1,), "mse")
+    with pytest.raises(ValueError, match="^metrics: broken raised KeyError: 'mine'$"):
+        values.fit(*line, verbose=0, metrics=[broken])
+
+
+def test_names_of_metrics_that_values_have_are_no_second_column(line):
+    history = rn.Network([rn.Dense(1)], (1,), "mse").fit(
+        *line, verbose=0, metrics=["mae", "r2", ("mse", brier)]
+    )
+    assert [*history.rows[0].metrics] == ["mae", "r2", "mse"]
+
+
+def test_weights_of_rows_to_train_on_weigh_no_metric(line):
+    """As loss and accuracy of these rows, metrics are means over rows."""
+    x, y = line
+    seen = []
+
+    def worst(y_true, y_pred, sample_weight=None):
+        seen.append(sample_weight)
+        return np.abs(y_true - y_pred).max()
+
+    net = rn.Network([rn.Dense(1)], (1,), "mse")
+    history = net.fit(x, y, sample_weight=np.arange(120), verbose=0, metrics=[worst])
+    assert seen == [None]
+    assert history.rows[0].metrics["mae"] == pytest.approx(net.evaluate(x, y).mae)
 
 
 # ---- callbacks ----
