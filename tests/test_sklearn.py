@@ -345,18 +345,21 @@ def test_best_weights_come_back_whatever_ended_training(options, early_stopping)
     assert model.network_.weights.tobytes() == spy.weights[-1]
 
 
-def test_warm_starts_keep_the_best_weights_of_all_calls():
-    model = classifier(warm_start=True, early_stopping=True, **{**RESTLESS, "max_iter": 2})
-    best = -np.inf
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_warm_starts_keep_the_best_weights_of_their_own_epochs(early_stopping):
+    spy = Spy()
+    options = {**RESTLESS, "max_iter": 2, "early_stopping": early_stopping}
+    model = classifier(warm_start=True, callbacks=spy, **options)
+    ends = []
     for _ in range(6):
-        before = bits(model)[0] if hasattr(model, "network_") else None
         model.fit(X, Y, X_val=XV, y_val=YV)
-        last = max(model.validation_scores_[-2:])
-        if last <= best:
-            assert bits(model)[0] == before
-        best = max(best, last)
-        assert model.score(XV, YV) == pytest.approx(best)
-    assert len(model.validation_scores_) == len(model.loss_curve_) == 12
+        best = int(np.argmax(model.validation_scores_[-model.n_iter_ :]))
+        assert bits(model)[0] == spy.weights[best]
+        assert model.history_.best_epoch() == len(model.history_) - model.n_iter_ + best
+        ends.append(bits(model)[0])
+    assert len(set(ends)) == 6  # no call repeats the one before
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert len(model.validation_scores_) == len(model.loss_curve_)
 
 
 def test_ctrl_c_ends_training_with_a_warning():

@@ -136,20 +136,6 @@ def test_partial_fit_trains_or_says_why_not():
     assert model.n_iter_ == 1
 
 
-def test_best_weights_of_earlier_calls_are_kept_only_while_the_network_has_them():
-    model = classifier(warm_start=True, learning_rate_init=0.05, max_iter=20)
-    model.fit(X, Y, X_val=XV, y_val=YV)
-    for _ in range(30):
-        model.partial_fit(X, 1 - Y)
-    assert model.score(XV, YV) < 0.5
-    model.set_params(max_iter=1, learning_rate_init=1e-9).fit(X, Y, X_val=XV, y_val=YV)
-    assert model.score(XV, YV) == pytest.approx(model.validation_scores_[-1])
-    model.set_params(max_iter=20, learning_rate_init=0.05).fit(X, Y, X_val=XV, y_val=YV)
-    assert model.score(XV, YV) == pytest.approx(
-        max(model.validation_scores_[-model.n_iter_ :])
-    )
-
-
 # ---- validation rows ----
 
 
@@ -308,6 +294,73 @@ def test_best_weights_come_back_when_the_loss_diverges(options):
         assert model.score(X, T) == pytest.approx(model.best_validation_score_)
     with pytest.raises(ValueError, match="Solver produced non-finite"):
         model.set_params(early_stopping=False, restore_best_weights=False).fit(X, T, **rows)
+
+
+FAR = X[:, 0] * 100
+
+
+@pytest.mark.parametrize("rate", [5.0, 50.0])
+@pytest.mark.parametrize(
+    "rows", [{}, {"X_val": X, "y_val": FAR}], ids=["held out", "given"]
+)
+@pytest.mark.parametrize("kind", ["mlp", "layers"])
+def test_outputs_that_are_not_finite_from_the_first_epoch_on_are_refused(kind, rows, rate):
+    options = {
+        "solver": "sgd",
+        "learning_rate_init": rate,
+        "batch_size": 40,
+        "random_state": 0,
+        "early_stopping": not rows,
+    }
+    model = (
+        MLPRegressor(**options)
+        if kind == "mlp"
+        else NetworkRegressor([rn.Dense(8, "relu")], **options)
+    )
+    with pytest.raises(ValueError, match="Solver produced non-finite.*not finite at epoch"):
+        model.fit(X, FAR, **rows)
+
+
+def set_weights(network, size):
+    """Of both signs, so that products of large ones have no sum."""
+    network.weights[:] = np.resize([size, size, -size], network.weights.shape)
+
+
+class Scripted(rn.Callback):
+    """Gives the model other weights after each epoch."""
+
+    def __init__(self, factors):
+        self.factors = factors
+
+    def on_train_batch_begin(self, batch, logs):
+        set_weights(self.model, 0.1)
+
+    def on_train_batch_end(self, batch, logs):
+        set_weights(self.model, self.factors[len(self.run.history)])
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_an_epoch_whose_outputs_are_not_finite_is_never_the_best(kind):
+    """All finite weights, but 1e30 * 1e30 is not."""
+    y = Y if kind is MLPClassifier else T
+    options = {"hidden_layer_sizes": (3,), "activation": "identity"}
+    fill = Scripted([1e30, 0.1, 1e30])
+    model = kind(**options, max_iter=3, callbacks=fill).fit(X, y, X_val=X, y_val=y)
+    assert np.isnan(model.validation_scores_).tolist() == [True, False, True]
+    assert model.best_validation_score_ == model.validation_scores_[1]
+    assert set(abs(model.network_.weights)) == {np.float32(0.1)}
+    for more in ({"max_iter": 1}, {"restore_best_weights": False}):
+        with pytest.raises(ValueError, match="score on the validation rows is not finite"):
+            model.set_params(**more).fit(X, y, X_val=X, y_val=y)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_probabilities_of_outputs_that_are_not_finite_give_no_numpy_warning(classes):
+    model = classifier(activation="identity").fit(X, np.arange(len(X)) % classes)
+    set_weights(model.network_, 1e30)
+    assert np.isnan(model.predict_proba(X)).any()
+    assert np.isnan(model.predict_log_proba(X)).any()
 
 
 # ---- sparse rows ----

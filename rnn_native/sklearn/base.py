@@ -120,7 +120,10 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         return None
 
     def _score(self, row: EpochRow, held: Part) -> float:
-        """Return the score of the network as it is after an epoch."""
+        """Return the score of the network as it is after an epoch.
+
+        NaN where its outputs are not finite: such weights are never the best ones.
+        """
         raise NotImplementedError
 
     @property
@@ -241,11 +244,9 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
     def _begin_records(self) -> None:
         """Set the attributes that grow from epoch to epoch."""
         self.history_ = History()
-        # Epochs of `history_` before the last `fit`, and before those that callbacks count.
-        self._epochs_before_fit = self._epochs_not_counted = 0
+        # Epochs of `history_` before the last `fit`.
+        self._epochs_before_fit = 0
         self._counts_partial_fits = False
-        # The score that the network's weights were kept for, None when there is none.
-        self._kept_score: float | None = None
         self.t_ = 0
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
@@ -279,7 +280,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         incremental: bool,
     ) -> EstimatorRun:
         self._count_epochs(incremental)
-        counted = self.history_.rows[self._epochs_not_counted :]
+        counted = self.history_.call_rows
         recipe = training.Recipe(
             epochs=min(len(counted) + (1 if incremental else self.max_iter), 2**31 - 1),
             batch_size=self._batch_rows(len(train.rows)),
@@ -303,7 +304,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             score=self._score,
             threads=self.n_threads,
             rows_before=self.history_.rows[
-                self._epochs_before_fit : self._epochs_not_counted
+                self._epochs_before_fit : self.history_.call_begin
             ],
         )
         run.history = History(counted)
@@ -316,7 +317,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         return run
 
     def _count_epochs(self, incremental: bool) -> None:
-        """Settle which epochs schedules and callbacks count.
+        """Settle which epochs schedules and callbacks count, and the best one is among.
 
         Each `fit` counts anew. Calls of `partial_fit` are one run: schedules continue from
         the `fit` before, callbacks begin with the first of these calls.
@@ -324,7 +325,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         if not incremental:
             self._epochs_before_fit = len(self.history_)
         if not (incremental and self._counts_partial_fits):
-            self._epochs_not_counted = len(self.history_)
+            self.history_.begin_call()
         self._counts_partial_fits = incremental
 
     def _begin_validation(self, run: EstimatorRun) -> None:
@@ -333,9 +334,6 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             self.best_validation_score_ = -np.inf
         for history in (self.history_, run.history):
             history.go_by("val_score", greatest=True)
-        if self._kept_score is not None:
-            # Those of the best epoch of earlier calls, until there is a better one.
-            run.keep_unless_better(self._kept_score)
 
     def _batch_rows(self, n: int) -> int:
         if self.batch_size == "auto":
@@ -358,6 +356,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             bridges = [CallbackBridge(self, x, y, metadata, epochs)]
         try:
             training.fit(run, [Progress(self), *bridges, *users], verbose=0)
+            run.check_kept()
         except TrainingDiverged as error:
             if run.best_weights is None or run.keeps_last:
                 raise ValueError(
@@ -367,7 +366,6 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             self._end_diverged(run, error)
         finally:
             self.history_.stop_reason = run.history.stop_reason
-            self._kept_score = run.kept_score()
             self._steps += (len(run.history) - begun) * run.steps
             for callback in users:
                 # Else every copy of the estimator would hold this run, with its data.

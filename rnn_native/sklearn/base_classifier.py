@@ -1,5 +1,6 @@
 """Class labels: learnt, encoded for the core, and given back."""
 
+import math
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
@@ -147,8 +148,9 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
 
     def _score(self, row: EpochRow, held: Part) -> float:
         """Return the accuracy, that of whole rows where there are several labels."""
-        assert row.val_accuracy is not None  # of nets that tell classes apart
-        return row.val_accuracy
+        assert row.val_loss is not None and row.val_accuracy is not None
+        # Logits that are not finite also have a greatest one, or count as "no".
+        return row.val_accuracy if math.isfinite(row.val_loss) else math.nan
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable classes.
@@ -205,13 +207,15 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
 
     def _log_probabilities(self, x: Any) -> NDArray[np.float64]:
         logits = self._outputs(x, raw=True).astype(np.float64)
-        if self.out_activation_ == "softmax":
-            return log_softmax(logits)
-        # log(sigmoid(z)) and, of the other class, log(sigmoid(-z))
-        if self._is_one_logit():
-            logits = np.hstack([-logits, logits])
-        logs: NDArray[np.float64] = -np.logaddexp(0, -logits)
-        return logs
+        # Of logits that are not finite these are NaN, as the core's probabilities.
+        with np.errstate(invalid="ignore"):
+            if self.out_activation_ == "softmax":
+                return log_softmax(logits)
+            # log(sigmoid(z)) and, of the other class, log(sigmoid(-z))
+            if self._is_one_logit():
+                logits = np.hstack([-logits, logits])
+            logs: NDArray[np.float64] = -np.logaddexp(0, -logits)
+            return logs
 
     # ---- fit ----
 

@@ -1,5 +1,6 @@
 """Numbers and counts: checked, scored, and given back."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,6 +56,8 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
     def _score(self, row: EpochRow, held: Part) -> float:
         """Return R^2."""
         outputs = self._outputs_of_rows(held.rows).astype(np.float64)
+        if not np.isfinite(outputs).all():
+            return math.nan  # r2_score refuses them
         targets = held.targets.astype(np.float64)
         return float(r2_score(targets, outputs, sample_weight=held.weights))
 

@@ -1,5 +1,6 @@
 """A training run that counts, divides and stops as scikit-learn does."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnn_native.callbacks import Callback
 from rnn_native.callbacks.base import Logs
+from rnn_native.errors import TrainingDiverged
 from rnn_native.history import EpochRow
 from rnn_native.network import Network
 from rnn_native.schedules import Rates, Schedule
@@ -52,7 +54,8 @@ class EstimatorRun(Run):
     loss_scale : float
         What the core's loss, penalties aside, is multiplied by.
     score : callable
-        Returns the validation score, given the epoch's row and `held`.
+        Returns the validation score, given the epoch's row and `held`; NaN where outputs are
+        not finite. Such an epoch is never the best one.
     rows_before : sequence of EpochRow
         Epochs before those of `history` that the schedule counts.
     """
@@ -83,35 +86,21 @@ class EstimatorRun(Run):
         self._loss_scale = loss_scale
         self._score = score
         self._rows_before = list(rows_before)
-        self._kept: tuple[float, NDArray[np.float32]] | None = None
 
-    def keep_unless_better(self, score: float) -> None:
-        """Let the run end with the model's weights of now unless an epoch beats `score`."""
-        self._kept = score, self.model.weights.copy()
-
-    def _best_row_score(self) -> float | None:
-        """Return the greatest score of the run's epochs if the best epoch goes by scores."""
+    def check_kept(self) -> None:
+        """Raise TrainingDiverged if the weights that are kept have no finite score."""
+        if self._held is None or not self.history:
+            return
         best = self.history.best_epoch()
-        if best is None or self.history.best_by != "val_score":
-            return None
-        score: float = self.history.rows[best].val_score  # type: ignore[attr-defined]
-        return score
-
-    def restore_best(self) -> None:
-        """Give the model the best weights, those of earlier calls among them."""
-        if self._kept is not None and self.history.best_by == "val_score":
-            score, weights = self._kept
-            best = self._best_row_score()
-            if best is None or best <= score:
-                self.best_weights = weights
-        super().restore_best()
-
-    def kept_score(self) -> float | None:
-        """Return the score that the model's weights were restored for, None if none."""
-        if self._held is None or self.keeps_last or self.history.best_by != "val_score":
-            return None
-        found = [self._best_row_score(), self._kept[0] if self._kept else None]
-        return max((score for score in found if score is not None), default=None)
+        epoch = len(self.history) - 1 if best is None or self.keeps_last else best
+        row = self.history.rows[epoch]
+        score = row.value("val_score")
+        if score is not None and not math.isfinite(score):
+            raise TrainingDiverged(
+                f"the score on the validation rows is not finite at epoch {epoch + 1} "
+                f"(learning rate {row.learning_rate:g}); lower the learning rate or look "
+                "for extreme values in the data"
+            )
 
     def _rates(self) -> Rates:
         schedule = self.recipe.schedule
@@ -191,7 +180,8 @@ class Progress(Callback):
         estimator.validation_loss_curve_.append(loss)
         self._say(f"Validation score: {score:f}")
         has_improved: bool = score >= estimator.best_validation_score_ + estimator.tol
-        estimator.best_validation_score_ = max(score, estimator.best_validation_score_)
+        if score > estimator.best_validation_score_:  # never so for NaN
+            estimator.best_validation_score_ = score
         return has_improved
 
     def _stop_or_slow_down(self) -> None:

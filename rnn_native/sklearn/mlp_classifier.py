@@ -66,8 +66,8 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
     schedule : Schedule, its dict, or None, default=None
         Learning rates, in place of those above; see `rnn_native.schedules`.
     restore_best_weights : bool, default=True
-        With validation rows: whether `fit` ends with the weights of the best score, whatever
-        ended it, or with the last ones.
+        With validation rows: whether `fit` ends with the weights of the best score of its
+        own epochs, whatever ended it, or with the last ones.
     callbacks : Callback, sequence of Callback, or None, default=None
         Those of rnn_native; scikit-learn's own are given to `set_callbacks`.
     n_threads : int in [1, 64] or None, default=None
@@ -84,6 +84,7 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
     validation_scores_, validation_loss_curve_ : list of float or None
         By epoch: accuracy and loss on the validation rows, None without such rows.
     best_validation_score_ : float or None
+        The greatest of `validation_scores_`, those of earlier warm starts among them.
     history_ : History
     network_ : Network
     """
