@@ -25,6 +25,7 @@ from rnn_native.rows import (
     as_weights,
     check_input_dtype,
     input_dtype_of,
+    sparse_refusal,
     validation_parts,
 )
 from rnn_native.scores import ClassScores, ValueScores
@@ -401,9 +402,7 @@ class Network:
         """Return samples as `_as_rows` does; refuse sparse matrices."""
         rows = self._as_rows(x, name, **options)
         if isinstance(rows, CompressedRows):
-            raise TypeError(
-                f"{name}: expected an array, got a sparse matrix; use {name}.toarray()"
-            )
+            raise sparse_refusal(name)
         return rows
 
     def _as_targets(self, y: ArrayLike, n: int, name: str = "y") -> Targets:

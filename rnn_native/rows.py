@@ -96,8 +96,13 @@ def check_kind(
     name: str = "x",
     *,
     learns: bool = False,
+    dtype: "np.dtype[Any] | None" = None,
 ) -> None:
-    """Refuse samples that are not of the kind that a net was fitted on; see `as_rows`."""
+    """Refuse samples that are not of the kind that a net was fitted on; see `as_rows`.
+
+    `dtype` is that of the samples as they were given, if it is not that of `rows`: integers
+    may be pixels.
+    """
     if rows.dtype == np.uint8:
         if input_dtype == "float":
             raise ValueError(
@@ -106,13 +111,12 @@ def check_kind(
                 "x.astype(float)"
             )
         return
-    if isinstance(rows, CompressedRows):
-        # As they were given: integers may be pixels.
-        rows = rows.value.astype(rows.dtype, copy=False)
+    values = rows.value if isinstance(rows, CompressedRows) else rows
+    given = rows.dtype if dtype is None else dtype
     if input_dtype == "uint8":
-        _check_unit_range(rows, name)
+        _check_unit_range(values, given, name)
     elif input_dtype is None and not learns:
-        _refuse_ambiguous(rows, name)
+        _refuse_ambiguous(values, given, name)
 
 
 def input_dtype_of(rows: AnyRows) -> str:
@@ -138,25 +142,28 @@ def check_input_dtype(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _check_unit_range(array: NDArray[Any], name: str) -> None:
+def _check_unit_range(array: NDArray[Any], given: "np.dtype[Any]", name: str) -> None:
     """Refuse what is not in 0..1 as a net sees uint8. NaN passes: it gets its own message."""
-    if array.dtype.kind not in "iuf":
+    if given.kind not in "iuf":
         return
     low, high = array.min(), array.max()
-    if array.dtype.kind == "f" and not (low < UNIT_RANGE[0] or high > UNIT_RANGE[1]):
+    if given.kind == "f" and not (low < UNIT_RANGE[0] or high > UNIT_RANGE[1]):
         return
-    hint = "; use x.astype('uint8')" if low >= 0 and high <= 255 else ""
+    hint = ""
+    if low >= 0 and high <= 255:
+        # Of integers 0 and 1 uint8 would make 0 and 1 / 255.
+        hint = f"; use x.astype({'float' if high <= 1 else repr('uint8')})"
     raise ValueError(
         f"{name}: this net was fitted on uint8 (0..255, divided by 255); expected uint8 or "
-        f"floats in 0..1, got {array.dtype} in {low:.8g}..{high:.8g}{hint}"
+        f"floats in 0..1, got {given} in {low:.8g}..{high:.8g}{hint}"
     )
 
 
-def _refuse_ambiguous(array: NDArray[Any], name: str) -> None:
+def _refuse_ambiguous(array: NDArray[Any], given: "np.dtype[Any]", name: str) -> None:
     """Refuse integers that may be pixels. 0 and 1 are flags."""
-    if array.dtype.kind in "iu" and not 0 <= array.min() <= array.max() <= 1:
+    if given.kind in "iu" and not 0 <= array.min() <= array.max() <= 1:
         raise TypeError(
-            f"{name}: {array.dtype} values beyond 0 and 1 are ambiguous; convert "
+            f"{name}: {given} values beyond 0 and 1 are ambiguous; convert "
             "images with .astype('uint8'), other numbers with .astype('float32')"
         )
 
@@ -164,20 +171,22 @@ def _refuse_ambiguous(array: NDArray[Any], name: str) -> None:
 def as_array(values: ArrayLike, name: str, hint: str = CATEGORY_HINT) -> NDArray[Any]:
     """Return an array; objects that are numbers, as of mixed frames, become numbers.
 
-    pandas' missing values become NaN. A frame is uint8 if all of its columns are. `hint` is
-    what to do with values that are not numbers.
+    pandas' missing values become NaN, its sparse columns dense ones. A frame is uint8 if all
+    of its columns are. `hint` is what to do with values that are not numbers.
 
     Raises
     ------
     ValueError
         If rows have different lengths, or a masked array has masked elements.
     TypeError
-        If an object is not a number; the message says where it is.
+        If an object is not a number, and the message says where it is; or for a sparse matrix.
     """
+    if is_sparse(values):
+        raise sparse_refusal(name)
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         count = int(np.count_nonzero(np.ma.getmaskarray(values)))
         raise ValueError(f"{name}: expected no masked values, got {count}; fill them first")
-    dtype = _common_dtype(values)
+    dtype = common_dtype(values)
     if dtype is not None:
         pandas: Any = values
         has_gaps = bool(np.any(pandas.isna()))
@@ -193,7 +202,14 @@ def as_array(values: ArrayLike, name: str, hint: str = CATEGORY_HINT) -> NDArray
     )
 
 
-def _common_dtype(values: object) -> "np.dtype[Any] | None":
+def sparse_refusal(name: str, under: str = "") -> TypeError:
+    """Return the error for a sparse matrix where only an array will do."""
+    return TypeError(
+        f"{under}{name}: expected an array, got a sparse matrix; use {name}.toarray()"
+    )
+
+
+def common_dtype(values: object) -> "np.dtype[Any] | None":
     """Return the dtype for a pandas frame or series of numbers that NumPy makes objects of.
 
     None for all else, such as columns of strings, or of one plain NumPy dtype.
@@ -204,6 +220,7 @@ def _common_dtype(values: object) -> "np.dtype[Any] | None":
     dtypes = list(found) if getattr(values, "ndim", 0) == 2 else [found]
     if not dtypes or not all(getattr(d, "kind", "O") in "biuf" for d in dtypes):
         return None
+    dtypes = [getattr(d, "subtype", d) for d in dtypes]  # of sparse columns
     plain = {np.dtype(f"{d.kind}{d.itemsize}") for d in dtypes}
     if len(plain) > 1:
         # Flags beside bytes are numbers: neither is divided by 255.
@@ -260,6 +277,12 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
         array = array[:, 0]
     if array.shape != (n,):
         raise ValueError(f"{name}: expected {n} labels, shape ({n},), got {array.shape}")
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        first = int(np.argmax(np.isnan(array)))
+        raise ValueError(
+            f"{name}: expected integer labels, got a missing value (NaN) at [{first}]; leave "
+            "such rows out"
+        )
     if array.dtype.kind not in "biu":
         whole = array.dtype.kind == "f" and bool((array == np.floor(array)).all())
         hint = "; use y.astype(int)" if whole else ""
@@ -269,8 +292,19 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
         first = int(np.argmax((array < 0) | (array >= outputs)))
         raise ValueError(
             f"{name}: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
+            f"{_range_hint(low, high, outputs)}"
         )
     return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _range_hint(low: int, high: int, outputs: int) -> str:
+    """Say what to do about labels that go beyond a net's outputs."""
+    if outputs == 1:
+        two = "loss='sigmoid_cross_entropy', or " if (low, high) == (0, 1) else ""
+        return f"; one output is one class: use {two}{high + 1} units in the last layer"
+    if low >= 1 and high == outputs:
+        return "; labels count from 0: use y - 1"
+    return ""
 
 
 def _one_hot_labels(array: NDArray[Any], name: str) -> NDArray[np.int64]:

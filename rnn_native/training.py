@@ -27,7 +27,7 @@ from rnn_native.errors import TrainingDiverged
 from rnn_native.history import COLUMNS, EpochRow, History
 from rnn_native.losses import LOSSES
 from rnn_native.optimizers import as_settings
-from rnn_native.rows import Weights, input_dtype_of
+from rnn_native.rows import Weights, input_dtype_of, sparse_refusal
 from rnn_native.schedules import Rates, Schedule
 from rnn_native.scores import Metric
 from rnn_native.xorshift import Xorshift, check_seed
@@ -297,6 +297,14 @@ def _row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
     return weights
 
 
+def _check_sparse(data: Split, recipe: Recipe) -> None:
+    """Refuse what changes the rows of a batch where only their nonzeros are there."""
+    if isinstance(data.x, CompressedRows):
+        for name in ("augment", "mixup"):
+            if getattr(recipe, name):
+                raise sparse_refusal("x", f"{name}: ")
+
+
 def _check_batches_of_one_row(model: "Network", rows: int, batch_size: int) -> None:
     """Refuse batches of one row where a batchnorm normalizes over rows alone.
 
@@ -393,6 +401,7 @@ class Run:
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError("schedule: needs validation data; set validation_split")
+        _check_sparse(data, recipe)
         _check_batches_of_one_row(model, len(data.x), recipe.batch_size)
         # Nothing of the model is changed before all arguments are known to be right.
         self.state = model.training_state

@@ -68,7 +68,7 @@ def test_a_division_that_rounds_up_is_in_0_to_1():
 
 REFUSED_BY_BYTES = [
     (BYTES.astype(np.int64), "got int64 in 0..255; use x.astype\\('uint8'\\)"),
-    (np.ones((2, 6), np.int32), "got int32 in 1..1"),
+    (np.ones((2, 6), np.int32), r"got int32 in 1..1; use x.astype\(float\)"),
     (BYTES.astype(np.uint16), "got uint16 in 0..255"),
     (BYTES.astype(float), "got float64 in 0..255"),
     (BYTES.astype(np.float32), "got float32 in 0..255"),

@@ -60,8 +60,13 @@ def test_what_does_not_fit_is_refused():
     net = network()
     with pytest.raises(ValueError, match=r"x: expected shape \(n, 60\), got \(90, 59\)"):
         net.predict(sparse.csr_array(X[:, :59]))
-    with pytest.raises(ValueError, match="augment and mixup need an array x"):
-        net.fit(sparse.csr_array(X), Y, mixup=0.2, verbose=0)
+    flat = rn.Augment(shift=1, image_shape=(6, 10))
+    for name, value in {"mixup": 0.2, "augment": flat}.items():
+        with pytest.raises(TypeError, match=rf"{name}: x: .* sparse .* x.toarray\(\)"):
+            net.fit(sparse.csr_array(X), Y, **{name: value}, verbose=0)
+    for wrong in ({"y": sparse.csr_array(Y[:, None])}, {"sample_weight": sparse.eye(90)}):
+        with pytest.raises(TypeError, match=r"got a sparse matrix; use .*\.toarray\(\)"):
+            net.fit(**{"x": X, "y": Y, **wrong}, verbose=0)
     with pytest.raises(TypeError, match=r"got a sparse matrix; use x.toarray\(\)"):
         rn.saliency.input_gradient(net, sparse.csr_array(X), Y)
     with pytest.raises(ValueError, match="not finite|finite float32"):

@@ -229,6 +229,60 @@ def test_rows_are_of_the_kind_of_fit(kind):
     assert mlp.predict(x).tolist() == mlp.predict(x.astype(float)).tolist()
 
 
+@pytest.mark.filterwarnings("ignore:training has diverged")
+def test_frames_are_of_the_kind_that_a_network_takes_them_for():
+    """uint8 in every form is bytes; a frame of bytes and flags is numbers."""
+    x = np.random.default_rng(0).integers(0, 256, (60, 4)).astype(np.uint8)
+    y = np.arange(60) % 3
+    names = list("abcd")
+    frame = pd.DataFrame(x, columns=names)
+    missing = frame.astype("UInt8")
+    missing.iloc[3, 1] = pd.NA
+    for kind in (NetworkClassifier, NetworkRegressor):
+        options = {"max_iter": 2, "random_state": 0}
+        model = kind([rn.Dense(4, "relu")], **options).fit(x, y)
+        weights = model.network_.weights.tobytes()
+        for form in (
+            "uint8",
+            "UInt8",
+            "Sparse[uint8]",
+            {"a": "UInt8", "b": "Sparse[uint8]"},
+        ):
+            other = kind([rn.Dense(4, "relu")], **options).fit(frame.astype(form), y)
+            assert other.network_.weights.tobytes() == weights
+            assert other.feature_names_in_.tolist() == names
+            assert other.predict(frame.astype(form)).tolist() == model.predict(x).tolist()
+        mixed = frame.assign(d=frame["d"] > 99)
+        flags = kind([rn.Dense(4, "relu")], **options).fit(mixed, y)
+        assert flags.network_.input_dtype == "float"
+        floats = kind([rn.Dense(4, "relu")], **options).fit(mixed.astype(float), y)
+        assert flags.predict(mixed).tolist() == floats.predict(mixed).tolist()
+        with pytest.raises(ValueError, match="fitted on uint8 .*, got int16 in 0..255"):
+            model.predict(mixed.to_numpy(np.int16))
+        with pytest.raises(ValueError, match="X contains NaN"):
+            model.fit(missing, y)
+
+
+@pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
+def test_a_warm_start_keeps_what_was_fitted_on(kind):
+    x = np.random.default_rng(0).integers(0, 256, (60, 4)).astype(np.uint8)
+    y = np.arange(60) % 2
+    model = kind([rn.Dense(4, "relu")], max_iter=2, warm_start=True).fit(x, y)
+    model.fit(x / np.float32(255), y)
+    assert model.network_.input_dtype == "uint8"
+    model.predict(x)
+    for other in (x.astype(float), x.astype(np.int64), (x > 99).astype(np.int64)):
+        with pytest.raises(ValueError, match=f"X: .*fitted on uint8.*got {other.dtype} in"):
+            model.predict(other)
+        with pytest.raises(ValueError, match=f"X: .*fitted on uint8.*got {other.dtype} in"):
+            model.fit(other, y)
+    with pytest.raises(ValueError, match=r"got int64 in 0..1; use x.astype\(float\)"):
+        model.predict((x > 99).astype(int).tolist())
+    model = kind([rn.Dense(4, "relu")], max_iter=2, warm_start=True).fit(x / 255, y)
+    with pytest.raises(ValueError, match="got uint8, but this net was fitted on floats"):
+        model.fit(x, y)
+
+
 def test_a_regressor_over_any_layers():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 4))

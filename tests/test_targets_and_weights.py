@@ -82,8 +82,24 @@ def test_whole_floats_are_refused_with_what_to_do():
         classifier().fit(X, Y + 0.5)
     missing = pd.Series(Y, dtype="Int64")
     missing[3] = pd.NA
-    with pytest.raises(TypeError, match=r"integer labels, got float64$"):
+    with pytest.raises(
+        ValueError, match=r"integer labels, got a missing value .* at \[3\]"
+    ):
         classifier().fit(X, missing)
+
+
+@pytest.mark.parametrize(
+    ("units", "y", "message"),
+    [
+        (1, FLAGS, r"in 0\.\.0, got 1 .*sigmoid_cross_entropy', or 2 units in the last"),
+        (1, Y, r"in 0\.\.0, got . .*: use 3 units in the last layer"),
+        (3, Y + 1, r"in 0\.\.2, got 3 at .*; labels count from 0: use y - 1$"),
+        (3, Y * 2, r"in 0\.\.2, got 4 at \[\d+\]$"),
+    ],
+)
+def test_labels_beyond_the_outputs_are_refused_with_what_to_do(units, y, message):
+    with pytest.raises(ValueError, match=f"y: expected labels {message}"):
+        rn.Network([rn.Dense(units)], (4,)).fit(X, y)
 
 
 # ---- rows of frames ----
@@ -103,6 +119,19 @@ def test_rows_of_frames(frame):
     assert weights_after(classifier(), frame) == weights_after(classifier())
 
 
+def test_sparse_columns_are_columns():
+    kinds = pd.Series(np.array(["ash", "elm", "oak", "yew"])[RNG.integers(0, 4, 60)])
+    one, other = (pd.get_dummies(kinds, sparse=sparse) for sparse in (True, False))
+    assert weights_after(classifier(), one) == weights_after(classifier(), other)
+    mixed = pd.DataFrame(X).astype({2: "Sparse[float32]"})
+    assert weights_after(classifier(), mixed) == weights_after(classifier())
+    labels = pd.Series(Y).astype("Sparse[int]")
+    assert weights_after(classifier(), y=labels) == weights_after(classifier())
+    weights = pd.Series(FLAGS + 1).astype("Sparse[int]")
+    expected = weights_after(classifier(), sample_weight=FLAGS + 1)
+    assert weights_after(classifier(), sample_weight=weights) == expected
+
+
 def test_columns_of_several_types_are_numbers():
     frame = pd.DataFrame({"a": X[:, 0], "b": FLAGS > 0, "c": Y, "d": pd.array(Y, "Int64")})
     plain = np.column_stack([X[:, 0], FLAGS, Y, Y]).astype(float)
@@ -116,7 +145,7 @@ def test_columns_of_several_types_are_numbers():
     assert net.input_dtype == "float", "flags beside bytes are not divided by 255"
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "UInt8"])
+@pytest.mark.parametrize("dtype", ["uint8", "UInt8", "Sparse[uint8]"])
 def test_a_frame_of_bytes_is_bytes(dtype):
     pixels = RNG.integers(0, 256, (60, 4)).astype(np.uint8)
     net = classifier()

@@ -216,7 +216,9 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
     ) -> None:
         """Make the network, with first weights or with those that it has."""
         network = Network(*self._design(rows.shape[1]), optimizer=self._optimizer())
-        network.input_dtype = input_dtype_of(rows)
+        # A warm start keeps to what the first fit decided, as all calls of a net do.
+        known = None if is_new else self.network_.input_dtype
+        network.input_dtype = known or input_dtype_of(rows)
         if is_new:
             self._initialise(network, random_state)
             self._begin_records()

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from rnn_native.compressed import compress
-from rnn_native.rows import AnyRows, Targets
+from rnn_native.rows import AnyRows, Targets, common_dtype
 
 Indices = NDArray[np.intp]
 Weights = NDArray[np.float32] | None
@@ -27,6 +27,29 @@ class Part(NamedTuple):
         """Return some of the rows."""
         weights = None if self.weights is None else self.weights[indices]
         return Part(self.rows[indices], self.targets[indices], weights)
+
+
+def as_plain_frame(x: Any) -> Any:
+    """Return a pandas frame with the one dtype that `rows.as_array` gives it, all else as is.
+
+    scikit-learn would make floats of nullable uint8, and bytes of flags beside bytes. Missing
+    values are NaN, which it refuses; a frame of sparse columns of one type other than uint8
+    stays sparse.
+    """
+    dtype = common_dtype(x)
+    if dtype is None or x.ndim != 2:
+        return x
+    first, *others = set(x.dtypes)
+    if not others and (first == dtype or (hasattr(first, "subtype") and dtype != np.uint8)):
+        return x
+    return x.astype(float if x.isna().any(axis=None) else dtype)
+
+
+def dtype_of(x: Any) -> "np.dtype[Any] | None":
+    """Return the dtype of rows as they were given, None if it is not one of numbers."""
+    dtype = common_dtype(x)
+    found = getattr(x, "dtype", None) if dtype is None else dtype
+    return found if isinstance(found, np.dtype) and found.kind in "biuf" else None
 
 
 def read_rows(
@@ -59,7 +82,7 @@ def read_rows(
     # What does not fit float32 becomes infinite, and check_array refuses that.
     with np.errstate(over="ignore"):
         found = validate_data(
-            estimator, x, accept_sparse=("csr", "csc"), dtype=dtype, order="C",
+            estimator, as_plain_frame(x), accept_sparse=("csr", "csc"), dtype=dtype, order="C",
             reset=reset, **more,
         )  # fmt: skip
     rows, *targets = found if isinstance(found, tuple) else (found,)

@@ -13,6 +13,7 @@ from rnn_native.layers import Dense, as_specs
 from rnn_native.network import Network
 from rnn_native.rows import check_kind, takes_shape
 from rnn_native.sklearn.base import BaseNetworkEstimator, Design
+from rnn_native.sklearn.data import dtype_of
 from rnn_native.xorshift import Xorshift
 
 LAYER_LIST_CONSTRAINTS: dict[str, Any] = {
@@ -95,5 +96,5 @@ class LayerList(BaseNetworkEstimator):
         found = super()._read_rows(x, reset=reset, dtype=[np.float32, np.uint8], **more)
         if not reset:
             rows = found[0] if isinstance(found, tuple) else found
-            check_kind(rows, self.network_.input_dtype, "X")
+            check_kind(rows, self.network_.input_dtype, "X", dtype=dtype_of(x))
         return found
