@@ -310,8 +310,6 @@ X3 = np.arange(12.0).reshape(4, 3)
         ({}, [(X3 + 1j, [0, 1, 0, 1])]),
         ({}, [(np.empty((0, 3)), [])]),
         ({}, [(X3, [[0, 1], [2, 1], [0, 2], [1, 1]])]),
-        ({"early_stopping": True}, [(X3, [0, 1, 0, 1])]),
-        ({"early_stopping": True, "validation_fraction": 0.0}, [(X3, [0, 1, 0, 1])]),
         ({"warm_start": True}, [(X3, [0, 1, 0, 1]), (X3, [0, 1, 2, 1])]),
         ({"warm_start": True}, [(X3, [0, 1, 0, 1]), (X3[:, :2], [0, 1, 0, 1])]),
     ],
@@ -327,6 +325,35 @@ def test_refusals_are_those_of_scikit_learn(options, calls):
     # Ours has looked at the rows as float32.
     kind, text = theirs
     assert outcome(lambda: fit(ours)) == (kind, text.replace("float64", "float32"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fraction", "y"),
+    [
+        ("MLPClassifier", 0.1, [0, 1, 0, 1]),
+        ("MLPClassifier", 0.9, [0, 1, 0, 1]),
+        ("MLPClassifier", 0.0, [0, 1, 0, 1]),
+        ("MLPClassifier", 0.5, ["no", "no", "no", "yes"]),
+        ("MLPClassifier", 0.1, [1, 1, 1, 1]),
+        ("MLPClassifier", 0.1, [0, 1, 2, 1]),
+        ("MLPClassifier", 0.1, [[0, 1], [1, 1], [0, 1], [1, 0]]),
+        ("MLPRegressor", 0.1, [0.5, 1.5, 0.1, 3.3]),
+        ("MLPRegressor", 0.0, [0.5, 1.5, 0.1, 3.3]),
+        ("MLPRegressor", 0.99, [0.5, 1.5, 0.1, 3.3]),
+    ],
+)
+def test_rows_that_cannot_be_held_out_are_refused_with_both_names(kind, fraction, y):
+    """scikit-learn's reason, and the parameter that it is about."""
+
+    def fit(module):
+        options = {"early_stopping": True, "validation_fraction": fraction}
+        getattr(module, kind)(max_iter=2, **options).fit(X3, y)
+
+    theirs, our = outcome(lambda: fit(scikit)), outcome(lambda: fit(ours))
+    assert our[0] is theirs[0] is ValueError
+    assert our[1].startswith(f"validation_fraction: {fraction:g} of 4 rows cannot be held")
+    # scikit-learn has made the labels True and False.
+    assert our[1].endswith(f"({theirs[1].replace('True', 'yes')})")
 
 
 @pytest.mark.parametrize(

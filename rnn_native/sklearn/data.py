@@ -132,19 +132,41 @@ def hold_out(
     Raises
     ------
     ValueError
-        scikit-learn's, such as for fewer than two rows to validate on.
+        Such as for fewer than two rows to validate on; has scikit-learn's reason.
     """
+    try:
+        return _divide(n, fraction, labels, random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"validation_fraction: {fraction:g} of {n} rows cannot be held out; choose "
+            f"another fraction, or give fit X_val and y_val ({error})"
+        ) from None
+
+
+def _divide(
+    n: int,
+    fraction: float,
+    labels: NDArray[Any] | None,
+    random_state: np.random.RandomState,
+) -> tuple[Indices, Indices]:
     options = {"test_size": fraction, "random_state": random_state}
+    fault = None
     try:
         train, held = train_test_split(np.arange(n), stratify=labels, **options)
     except ValueError as error:
         if labels is None or len(np.unique(labels)) <= 2:
             raise
+        fault = error
         train, held = train_test_split(np.arange(n), **options)
-        warnings.warn(f"The validation rows are not stratified: {error}", stacklevel=5)
     if len(held) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size "
             "of your dataset."
+        )
+    if fault is not None:
+        warnings.warn(
+            f"validation_fraction: {len(held)} of {n} rows are held out, not stratified: "
+            f"{fault}",
+            stacklevel=6,
         )
     return train, held
