@@ -589,8 +589,8 @@ class Network:
         shuffle : bool
             Whether each epoch takes the rows in an order of its own.
         sample_weight : array_like of shape (n,) or (n, 1), optional
-            What multiplies each row's loss in training; at least 0. Rows that a split holds
-            out count alike.
+            What multiplies each row's loss, in training and among the rows that a split
+            holds out; at least 0.
         class_weight : "balanced", dict of int to float, or sequence of float, optional
             The same by class; both multiply. Classes that a dict, or the index of a pandas
             Series, does not name have the weight 1; a net with one sigmoid output has the

@@ -341,9 +341,10 @@ def as_weights(weights: ArrayLike | None, n: int, name: str = "sample_weight") -
         raise ValueError(
             f"{name}: expected finite weights of at least 0, got {array[first]} at [{first}]"
         )
-    if not array.any():
-        raise ValueError(f"{name}: expected a weight above 0, all {n} are 0")
-    return np.ascontiguousarray(array, np.float32)
+    rows = np.ascontiguousarray(array, np.float32)
+    if not rows.any():
+        raise ValueError(f"{name}: expected a weight above 0, all {n} are 0 in float32")
+    return rows
 
 
 def validation_parts(

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from rnn_native.rows import AnyRows, Targets
 
 
+UNLIKELY = 0.05
+"""Probability below which it is no chance that all rows held out are of one class."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """The numbers that define a run; a resumed run must have the same, epochs aside.
@@ -214,17 +218,19 @@ def split(
     stratify : bool
         Take the last floor(n_c * fraction) rows of each class c; order is kept.
     weights : ndarray of shape (n,), float32, optional
-        What multiplies the rows' losses in training.
+        What multiplies the rows' losses, in training and in validation.
 
     Raises
     ------
     ValueError
-        If nothing would be left to train on or held out, or `stratify` has no labels.
+        If nothing would be left to train on or held out, the rows held out all have the
+        weight 0, or `stratify` has no labels.
 
     Warns
     -----
     UserWarning
-        If a class is among the rows that are held out and not among those to train on.
+        If a class is among the rows that are held out and not among those to train on, or
+        those held out are all of one class where that is no chance.
     """
     if not 0 <= fraction < 1:
         raise ValueError(f"validation_split: expected a value in [0, 1), got {fraction}")
@@ -250,12 +256,19 @@ def split(
             f"validation_split: {fraction} of {len(x)} rows leaves none to train"
         )
     if labels is not None:
-        _warn_of_classes_held_out(labels, is_held)
+        _warn_of_classes_held_out(labels, is_held, stratify)
     n = len(x) - np.count_nonzero(is_held)
     # Slices when the held-out rows are the last: no copy of the images.
     train, held = (~is_held, is_held) if stratify else (slice(0, n), slice(n, None))
-    kept = None if weights is None else weights[train]
-    return Split(x[train], y[train], x[held], y[held], kept)
+    parts = Split(x[train], y[train], x[held], y[held])
+    if weights is None:
+        return parts
+    if not weights[held].any():
+        raise ValueError(
+            f"sample_weight: the {len(x) - n} rows that validation_split holds out all have "
+            "the weight 0; shuffle the rows, use stratify=True, or give validation_data"
+        )
+    return parts._replace(weights=weights[train], val_weights=weights[held])
 
 
 def _classes(y: "Targets") -> NDArray[Any] | None:
@@ -266,17 +279,33 @@ def _classes(y: "Targets") -> NDArray[Any] | None:
     return y[:, 0].astype(np.int32) if is_flag else None
 
 
-def _warn_of_classes_held_out(labels: NDArray[Any], is_held: NDArray[np.bool_]) -> None:
-    """Warn of classes that the net is judged by, and never sees, as when rows are sorted."""
-    only = np.setdiff1d(labels[is_held], labels[~is_held])
+def _warn_of_classes_held_out(
+    labels: NDArray[Any], is_held: NDArray[np.bool_], stratify: bool
+) -> None:
+    """Warn of classes that the net is judged by and never sees, or by which alone it is.
+
+    So it is when rows are sorted. A few rows may be of one class by chance.
+    """
+    held, trained = np.unique(labels[is_held]), np.unique(labels[~is_held])
+    only, n = np.setdiff1d(held, trained), np.count_nonzero(is_held)
     if only.size:
         several = "classes" if only.size > 1 else "class"
-        warnings.warn(
-            f"validation_split: all rows of {several} {', '.join(map(str, only))} are held "
-            "out and none is left to train on; are the rows sorted? Shuffle them, or use "
-            "stratify=True",
-            stacklevel=4,
+        fact = (
+            f"all rows of {several} {', '.join(map(str, only))} are held out and none is left "
+            "to train on"
         )
+    elif (
+        not stratify
+        and held.size == 1 < trained.size
+        and np.mean(labels == held[0]) ** n < UNLIKELY
+    ):
+        fact = f"the {n} rows held out are all of class {held[0]}"
+    else:
+        return
+    warnings.warn(
+        f"validation_split: {fact}; are the rows sorted? Shuffle them, or use stratify=True",
+        stacklevel=4,
+    )
 
 
 def _held_out_count(n: int, fraction: float) -> int:
@@ -297,8 +326,14 @@ def _row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
     return weights
 
 
-def _check_sparse(data: Split, recipe: Recipe) -> None:
-    """Refuse what changes the rows of a batch where only their nonzeros are there."""
+def _check_recipe(model: "Network", data: Split, recipe: Recipe) -> None:
+    """Refuse what would be without effect, or cannot be done with these rows."""
+    if recipe.label_smoothing and not LOSSES[model.loss].tells_classes:
+        raise ValueError(
+            f"label_smoothing: expected 0 under {model.loss}, whose targets are values, got "
+            f"{recipe.label_smoothing:g}; the cross-entropies have labels"
+        )
+    # Only the nonzeros of these rows are there.
     if isinstance(data.x, CompressedRows):
         for name in ("augment", "mixup"):
             if getattr(recipe, name):
@@ -401,9 +436,11 @@ class Run:
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError("schedule: needs validation data; set validation_split")
-        _check_sparse(data, recipe)
+        _check_recipe(model, data, recipe)
         _check_batches_of_one_row(model, len(data.x), recipe.batch_size)
-        # Nothing of the model is changed before all arguments are known to be right.
+        # Nothing of the model is changed before all arguments are known to be right; what
+        # callbacks refuse is undone.
+        self._before = model.input_dtype, model.training_state.copy()
         self.state = model.training_state
         if rng is not None or recipe.seed != self.state.seed:
             self.state.restart(recipe.seed, rng or Xorshift(recipe.seed))
@@ -464,6 +501,10 @@ class Run:
             }
         finally:
             self.state.note_average(self.model.params)
+
+    def undo(self) -> None:
+        """Let the model be what it was before this run, which has trained nothing."""
+        self.model.input_dtype, self.model.training_state = self._before
 
     def stop(self, reason: str) -> None:
         """End the run after the current epoch."""
@@ -722,7 +763,8 @@ def fit(
     run.has_foreign_logs = False
     if run.model.input_dtype is None:
         run.model.input_dtype = input_dtype_of(run.data.x)
-    begun = ExitStack()
+    run.model.training_state = run.state
+    begun, steps = ExitStack(), run.state.steps
     try:
         for callback in callbacks:
             callback.run, callback.model, callback.params = run, run.model, params
@@ -739,6 +781,10 @@ def fit(
         run.stop_reason = "interrupted"
         if interrupts.is_repeated():
             raise
+    except Exception:
+        if run.state.steps == steps:
+            run.undo()
+        raise
     finally:
         run.history.stop_reason = run.stop_reason or "epochs"
         run.restore_best()

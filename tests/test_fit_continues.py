@@ -254,6 +254,40 @@ def test_an_argument_that_is_refused_changes_nothing():
     assert bits(tried) == bits(plain)
 
 
+def test_a_call_that_a_callback_refuses_changes_nothing():
+    class Refuses(rn.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs):
+            raise ValueError("no")
+
+    net, other = network(), network()
+    for refused in (rn.EarlyStopping(), Refuses()):
+        with pytest.raises(ValueError, match="validation|no"):
+            fit(net, callbacks=[refused], seed=5, ema_decay=0.9)
+    assert net.input_dtype is None
+    assert net.training_state.seed == other.training_state.seed
+    fit(net), fit(other)
+    assert bits(net) == bits(other)
+    with pytest.raises(ValueError, match="no"):
+        fit(net, callbacks=[Refuses()], ema_decay=0.9)
+    fit(net), fit(other)
+    assert bits(net) == bits(other)
+
+
+def test_a_run_that_was_refused_may_be_fitted_again():
+    net, other = network(), network()
+    data = training.Split(X.reshape(50, -1), Y.astype(np.int32))
+    run = training.Run(net, data, training.Recipe(epochs=1, validation_split=0, seed=3))
+    with pytest.raises(ValueError, match="validation"):
+        training.fit(run, rn.EarlyStopping(), verbose=0)
+    assert net.input_dtype is None
+    training.fit(run, verbose=0)
+    again = training.Run(other, data, run.recipe)
+    training.fit(again, verbose=0)
+    assert bits(net) == bits(other)
+    assert net.training_state is run.state
+    assert net.input_dtype == other.input_dtype
+
+
 def test_a_result_of_train_continues_with_its_optimizer(digits):
     """As one longer run, which has no validation to restore from."""
     options = {"validation_split": 0.0, "optimizer": "adam", "lr": 0.001, "verbose": 0}

@@ -215,6 +215,7 @@ def test_row_weights_of_every_usual_form(weights):
         (np.ones(59), r"sample_weight: expected 60 numbers, got float64 of shape \(59,\)"),
         (np.ones((60, 2)), r"of shape \(60, 2\)"),
         (np.zeros(60), "sample_weight: expected a weight above 0, all 60 are 0"),
+        (np.full(60, 1e-50), "expected a weight above 0, all 60 are 0 in float32"),
         (-np.ones(60), r"weights of at least 0, got -1.0 at \[0\]"),
         (np.where(np.arange(60) == 7, np.nan, 1), r"got nan at \[7\]"),
     ],
@@ -222,6 +223,15 @@ def test_row_weights_of_every_usual_form(weights):
 def test_bad_row_weights(weights, message):
     with pytest.raises(ValueError, match=message):
         classifier().fit(X, Y, sample_weight=weights)
+
+
+def test_weights_of_rows_that_nothing_is_trained_on_are_checked_as_well():
+    with pytest.raises(ValueError, match="sample_weight: .* all 60 are 0 in float32"):
+        classifier().evaluate(X, Y, sample_weight=np.full(60, 1e-50))
+    with pytest.raises(
+        ValueError, match=r"validation_data\[2\]: .* all 60 are 0 in float32"
+    ):
+        classifier().fit(X, Y, validation_data=(X, Y, np.full(60, 1e-50)))
 
 
 def test_rows_that_all_weigh_nothing_train_nothing():
@@ -315,6 +325,16 @@ def test_class_weights_of_one_output(given, y):
 def test_bad_class_weights(given, message):
     with pytest.raises((ValueError, TypeError), match=f"class_weight: .*{message}"):
         classifier().fit(X, Y, class_weight=given)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
+def test_label_smoothing_needs_labels(loss):
+    net = rn.Network([rn.Dense(1)], (4,), loss)
+    with pytest.raises(
+        ValueError, match=f"label_smoothing: expected 0 under {loss}, whose"
+    ):
+        net.fit(X, FLAGS, label_smoothing=0.1)
+    assert net.input_dtype is None
 
 
 def test_class_weights_need_classes():
