@@ -127,7 +127,18 @@ def test_what_all_classifiers_do(images):
         (
             [*IMAGE_LAYERS, rn.Dense(7)],
             {},
-            r"outputs have shape \(7,\), expected \(10,\), one",
+            r"shape \(7,\), expected \(10,\), one for each class of y; a last Dense that is "
+            r"linear or ends in softmax is the output layer: .* or an activation",
+        ),
+        (
+            [rn.Dense(9, "relu")],
+            {},
+            r"architecture: layers\[1\]: .* have rn.Flatten\(\) am",
+        ),
+        (
+            [rn.Dense(10)],
+            {"input_shape": (28, 28)},
+            r"architecture: layers\[0\]: .* have rn.Flatten\(\) am",
         ),
         ([rn.Conv2D(2, 3)], {}, r"outputs have shape|dense takes"),
         ({**JSON_FORM, "loss": "squared_error"}, {}, "expected loss softmax_cross_entropy"),
@@ -149,6 +160,29 @@ def test_what_all_classifiers_do(images):
 def test_architectures_that_do_not_fit(images, architecture, options, message):
     with pytest.raises((ValueError, TypeError, OSError), match=message):
         model_of(architecture, **options).fit(*images)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [rn.Dense(3, "softmax")],
+        [rn.Dense(3), rn.Softmax()],
+        [rn.Dense(3), rn.Activation("softmax")],
+        [rn.Dense(8, "exp")],
+    ],
+    ids=str,
+)
+def test_a_last_activation_of_another_loss_names_the_loss_and_what_it_goes_with(layers):
+    x = np.arange(12.0).reshape(6, 2)
+    classes = np.arange(6) % 3
+    name = "exp" if "exp" in str(layers) else "softmax"
+    message = (
+        f"architecture: its last layer ends in {name}, .* that {{}} asks for; expected a"
+    )
+    with pytest.raises(ValueError, match=message.format("this y") + ".* in sigmoid"):
+        NetworkClassifier(layers).fit(x, np.eye(3, dtype=int)[classes])
+    with pytest.raises(ValueError, match=message.format("the parameter loss")):
+        NetworkRegressor(layers).fit(x, x[:, 0])
 
 
 def test_images_that_do_not_fit(images):
@@ -332,6 +366,39 @@ def test_losses_of_a_regressor_are_means_over_rows_and_outputs(loss, outputs):
     best = np.argmax(model.validation_scores_)
     expected = np.average(by_row, weights=weights)
     assert model.validation_loss_curve_[best] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("mae", "absolute_error"),
+        ("MSELoss", "squared_error"),
+        ("huber_loss", "huber"),
+        ("PoissonNLLLoss", "poisson"),
+    ],
+)
+def test_a_regressor_knows_the_names_of_losses_that_networks_know(name, loss):
+    x = np.arange(40.0).reshape(20, 2) / 40
+    one, other = (
+        NetworkRegressor(loss=given, max_iter=2, random_state=0).fit(x, x)
+        for given in (name, loss)
+    )
+    assert one.network_.loss == loss
+    assert one.get_params()["loss"] == name
+    assert one.loss_curve_ == other.loss_curve_
+    assert one.predict(x).tobytes() == other.predict(x).tobytes()
+
+
+@pytest.mark.parametrize("name", ["log_loss", "bce", "hubr"])
+def test_a_regressor_refuses_other_losses_by_name(name):
+    expected = "loss: expected one of squared_error, absolute_error, huber, poisson"
+    with pytest.raises(ValueError, match=f"{expected}.* got '{name}'"):
+        NetworkRegressor(loss=name).fit([[0.0], [1.0]], [0.0, 1.0])
+    plain = {"input_shape": [1], "layers": [{"type": "dense", "units": 1}], "loss": "mae"}
+    with pytest.raises(
+        ValueError, match="squared_error, which the parameter loss asks for"
+    ):
+        NetworkRegressor(plain).fit([[0.0], [1.0]], [0.0, 1.0])
 
 
 def test_a_regressor_for_outliers_finds_the_median():

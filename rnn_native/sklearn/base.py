@@ -215,7 +215,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         self, rows: AnyRows, random_state: np.random.RandomState, is_new: bool
     ) -> None:
         """Make the network, with first weights or with those that it has."""
-        network = Network(*self._design(rows.shape[1]), optimizer=self._optimizer())
+        network = self._make_network(rows.shape[1])
         # A warm start keeps to what the first fit decided, as all calls of a net do.
         known = None if is_new else self.network_.input_dtype
         network.input_dtype = known or input_dtype_of(rows)
@@ -235,6 +235,9 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         # Drawn only where it is needed: scikit-learn draws no such number.
         has_masks = any(spec["type"] == "dropout" for spec in network.specs)
         self._mask_seed = int(random_state.randint(2**31 - 1)) if has_masks else 0
+
+    def _make_network(self, features: int) -> Network:
+        return Network(*self._design(features), optimizer=self._optimizer())
 
     def _optimizer(self) -> dict[str, Any]:
         if self.solver == "sgd":

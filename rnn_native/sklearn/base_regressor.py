@@ -31,6 +31,10 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
 
     # ---- targets ----
 
+    def _loss(self) -> str:
+        """Return the core's name of the loss."""
+        return self.loss
+
     def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
         outputs = 1 if y.ndim == 1 else y.shape[1]
         if not is_new and outputs != self.n_outputs_:
@@ -38,20 +42,21 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
                 f"y has {outputs} outputs, the fitted network {self.n_outputs_}"
             )
         self.n_outputs_ = outputs
-        self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
+        self.out_activation_ = "exp" if self._loss() == "poisson" else "identity"
 
     def _encode(self, y: NDArray[Any]) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         values = as_float32(y, "y")
-        if self.loss == "poisson" and values.min() < 0:
+        if self._loss() == "poisson" and values.min() < 0:
             raise ValueError(f"loss='poisson' needs y of at least 0, got {values.min():g}")
         return values.reshape(len(values), -1)
 
     @property
     def _loss_scale(self) -> float:
         """Losses are means over outputs, squared errors halved; poisson's is the sum."""
-        return 1.0 if self.loss == "poisson" else _LOSS_SCALES[self.loss] / self.n_outputs_
+        loss = self._loss()
+        return 1.0 if loss == "poisson" else _LOSS_SCALES[loss] / self.n_outputs_
 
     def _score(self, row: EpochRow, held: Part) -> float:
         """Return R^2."""

@@ -22,12 +22,25 @@ LAYER_LIST_CONSTRAINTS: dict[str, Any] = {
 }
 
 
+NEEDS_FLAT = "the last layer must give one row of numbers"
+"""What the core says of a net that ends in rows of rows."""
+
+
+def _ends(loss: str) -> str:
+    """Say what a layer with the outputs under a loss ends in."""
+    function = losses.LOSSES[loss].function
+    return "is linear" if function == "linear" else f"is linear or ends in {function}"
+
+
 class LayerList(BaseNetworkEstimator):
     """Base of the estimators over any layers; rows may be images."""
 
     architecture: Any
     input_shape: Sequence[int] | None
     n_outputs_: int
+
+    # What says which loss it is, in messages.
+    _loss_is_asked_for_by = "this y"
 
     def _loss(self) -> str:
         """Return the core's name of the loss, once targets are known."""
@@ -43,11 +56,34 @@ class LayerList(BaseNetworkEstimator):
         loss = self._loss()
         if given_loss not in (None, loss):
             raise ValueError(
-                f"architecture: expected loss {loss}, which this y asks for, got {given_loss}"
+                f"architecture: expected loss {loss}, which {self._loss_is_asked_for_by} "
+                f"asks for, got {given_loss}"
             )
-        if not self._is_output(losses.without_last_activation(layers, loss)[-1]):
+        last = losses.without_last_activation(layers, loss)[-1]
+        if not self._is_output(last):
+            if losses.function_of(last) in losses.LAST_ONLY.values():
+                raise ValueError(self._foreign_activation(layers[-1], loss))
             layers = [*layers, Dense(self.n_outputs_).spec()]
         return Design(layers, shape, loss)
+
+    def _foreign_activation(self, last: Mapping[str, Any], loss: str) -> str:
+        """Say that a last layer ends in a function that only another loss has."""
+        return (
+            f"architecture: its last layer ends in {losses.function_of(last)}, which is not "
+            f"for {loss}, the loss that {self._loss_is_asked_for_by} asks for; expected a "
+            f"last Dense that {_ends(loss)}, its outputs {self._outputs_of_y()}"
+        )
+
+    def _make_network(self, features: int) -> Network:
+        try:
+            return super()._make_network(features)
+        except ValueError as error:
+            if NEEDS_FLAT not in str(error):
+                raise
+            raise ValueError(
+                f"architecture: {error}; have rn.Flatten() among the layers, first of all "
+                "where only Dense ones follow"
+            ) from None
 
     def _is_output(self, last: Mapping[str, Any]) -> bool:
         """Whether a last layer has the outputs, so that none is added."""
@@ -73,7 +109,9 @@ class LayerList(BaseNetworkEstimator):
         if network.output_shape != expected:
             raise ValueError(
                 f"architecture: its outputs have shape {network.output_shape}, expected "
-                f"{expected}, {self._outputs_of_y()}"
+                f"{expected}, {self._outputs_of_y()}; a last Dense that {_ends(network.loss)} "
+                "is the output layer: give it that many units, or an activation, such as "
+                "relu, if it is a hidden layer"
             )
         network._initialise(Xorshift(int(random_state.randint(2**31 - 1))))
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import StrOptions
-
+from rnn_native import losses
 from rnn_native.callbacks import Callback
+from rnn_native.json_settings import did_you_mean, quoted
 from rnn_native.schedules import Schedule
 from rnn_native.sklearn.base_regressor import BaseNetworkRegressor
 from rnn_native.sklearn.layer_list import LAYER_LIST_CONSTRAINTS, LayerList
@@ -22,7 +22,7 @@ class NetworkRegressor(LayerList, BaseNetworkRegressor):
         added. None is a hidden layer of 100 units with ReLU.
     loss : {"squared_error", "absolute_error", "huber", "poisson"}, default="squared_error"
         As of `MLPRegressor`; "absolute_error" and "huber" (squared up to errors of 1) are
-        less moved by outliers.
+        less moved by outliers. Other names of these are accepted as by `Network` ("mae").
     input_shape : sequence of int or None
         Shape of one sample. None: that of the architecture, or else of the rows of `X`.
     solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle
@@ -58,7 +58,7 @@ class NetworkRegressor(LayerList, BaseNetworkRegressor):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseNetworkRegressor._parameter_constraints,
         **LAYER_LIST_CONSTRAINTS,
-        "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson"})],
+        "loss": [str],
     }
 
     def __init__(
@@ -94,8 +94,24 @@ class NetworkRegressor(LayerList, BaseNetworkRegressor):
     ) -> None:
         self._keep(locals())
 
+    # ---- the network ----
+
+    _loss_is_asked_for_by = "the parameter loss"
+
     def _loss(self) -> str:
-        return self.loss
+        for_values = [
+            name for name, loss in losses.LOSSES.items() if not loss.tells_classes
+        ]
+        try:
+            found = losses.resolve(self.loss)
+        except ValueError:
+            found = ""
+        if found not in for_values:
+            raise ValueError(
+                f"loss: expected one of {', '.join(for_values)}, or another name of one, got "
+                f"{quoted(self.loss)}{did_you_mean(self.loss, for_values)}"
+            )
+        return found
 
     def _outputs_of_y(self) -> str:
         return "one for each column of y"
