@@ -55,6 +55,11 @@ class EpochRow:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "metrics"}
         return {**own, **self.metrics}
 
+    def values(self) -> dict[str, float]:
+        """Return the columns that have a value, by name."""
+        row = self.as_dict().items()
+        return {name: float(value) for name, value in row if value is not None}
+
 
 COLUMNS = tuple(f.name for f in fields(EpochRow) if f.name != "metrics")
 """Columns that every history may have."""
@@ -70,7 +75,7 @@ class History:
     history : dict of str to list of float
         A list for each of loss, accuracy, time, learning_rate, val_loss and val_accuracy
         when there was validation, and further metrics. Nets that give values have mae and r2
-        in place of accuracies.
+        in place of accuracies. NaN in epochs without the value.
     stop_reason : str
         Why the run ended: "epochs", "early stopping", "stop_training", "interrupted", or
         what a callback said.
@@ -108,7 +113,10 @@ class History:
     def note(self, values: Mapping[str, float]) -> None:
         """Add columns to the last row, which may make it the best one."""
         last = self.rows[-1]
-        self.rows[-1] = replace(last, metrics={**last.metrics, **values})
+        own = {f.name for f in fields(last)} - {"metrics"}
+        of_row: dict[str, Any] = {k: value for k, value in values.items() if k in own}
+        more = {k: value for k, value in values.items() if k not in own}
+        self.rows[-1] = replace(last, **of_row, metrics={**last.metrics, **more})
         if self.best_by in values:
             self._see(len(self.rows) - 1)
 
@@ -151,18 +159,12 @@ class History:
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Columns by name; only those that every row has."""
-        names = dict.fromkeys(
-            [*COLUMNS, *(name for row in self.rows for name in row.metrics)]
-        )
-        rows = [row.as_dict() for row in self.rows]
-        columns: dict[str, list[Any]] = {
-            name: [row.get(name) for row in rows] for name in names
-        }
-        whole: dict[str, list[float]] = {
-            name: column for name, column in columns.items() if None not in column
-        }
-        return whole
+        """Columns by name, those that a row has; NaN in rows without the value."""
+        rows = [row.values() for row in self.rows]
+        found = {name for row in rows for name in row}
+        own = [name for name in COLUMNS if name in found or not rows]
+        names = dict.fromkeys([*own, *(name for row in rows for name in row)])
+        return {name: [row.get(name, math.nan) for row in rows] for name in names}
 
     def best_epoch(self) -> int | None:
         """Return the index of the best row (the first of equals), None when none tells.
@@ -197,7 +199,15 @@ class History:
     @classmethod
     def from_list(cls, rows: list[dict[str, Any]]) -> "History":
         """Make a history from what `as_list` gave."""
-        return cls([EpochRow(**row) for row in rows])
+        own = {f.name for f in fields(EpochRow)}
+        history = cls()
+        for row in rows:
+            # Estimators' rows have a field more.
+            more = {k: v for k, v in row.items() if k not in own and v is not None}
+            metrics = {**row.get("metrics", {}), **more}
+            known = {k: v for k, v in row.items() if k in own}
+            history.append(EpochRow(**{**known, "metrics": metrics}))
+        return history
 
     def __iter__(self) -> Iterator[EpochRow]:
         return iter(self.rows)

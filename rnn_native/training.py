@@ -15,7 +15,14 @@ from rnn_native import divergence, interrupts, schedules, scores
 from rnn_native._runtime import resolve_threads
 from rnn_native.augmentation import Augment
 from rnn_native.callbacks import Callback, ProgressLogger, TerminateOnNaN
-from rnn_native.callbacks.base import as_list, call, check_hooks, may_log, wants_batches
+from rnn_native.callbacks.base import (
+    as_list,
+    call,
+    check_hooks,
+    may_log,
+    numbers_of,
+    wants_batches,
+)
 from rnn_native.class_weights import (
     ClassWeights,
     plain_class_weight,
@@ -403,7 +410,11 @@ class Run:
         Whether the run ends with its last weights instead of the best ones.
     callbacks : sequence of Callback
         Of the `fit` under way.
+    validation_hint : str
+        What to do for validation, for messages.
     """
+
+    validation_hint = "set validation_split"
 
     def __init__(
         self,
@@ -435,7 +446,7 @@ class Run:
         self._data_digest: str | None = None
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
-            raise ValueError("schedule: needs validation data; set validation_split")
+            raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
         _check_recipe(model, data, recipe)
         _check_batches_of_one_row(model, len(data.x), recipe.batch_size)
         # Nothing of the model is changed before all arguments are known to be right; what
@@ -546,15 +557,18 @@ class Run:
     @property
     def columns(self) -> list[str]:
         """Names of the columns that the run's epochs will have, in order."""
-        validated = self.data.val_x is not None
+        return self.columns_with(validation=self.data.val_x is not None)
+
+    def columns_with(self, validation: bool) -> list[str]:
+        """Return the names of the columns that epochs have with or without validation."""
         own = [
             name
             for name in COLUMNS
-            if (validated or not name.startswith("val_"))
+            if (validation or not name.startswith("val_"))
             and (self.tells_classes or not name.endswith("accuracy"))
         ]
-        return [*own, *self._measured_names("", not validated)] + (
-            self._measured_names("val_", True) if validated else []
+        return [*own, *self._measured_names("", not validation)] + (
+            self._measured_names("val_", True) if validation else []
         )
 
     def _measured_names(self, prefix: str, with_users: bool) -> list[str]:
@@ -854,12 +868,8 @@ def _epoch(run: Run, callbacks: Sequence[Callback]) -> None:
 
 def _note_foreign_logs(run: Run, logs: dict[str, Any]) -> None:
     """Put numbers that a callback added to the logs into the history."""
-    known = run.history.rows[-1].as_dict()
-    added = {
-        name: float(value)
-        for name, value in logs.items()
-        if name not in known and isinstance(value, (int, float, np.number))
-    }
+    known = run.history.rows[-1].values()
+    added = {name: value for name, value in numbers_of(logs).items() if name not in known}
     if not added:
         return
     logs.update(added)  # plain floats, for the files of later callbacks
@@ -874,5 +884,4 @@ def _end(callback: Callback, run: Run) -> None:
 
 def _last_logs(run: Run) -> dict[str, float]:
     """Return the last epoch's values by name, for callbacks."""
-    row = run.history.rows[-1].as_dict() if run.history else {}
-    return {name: value for name, value in row.items() if value is not None}
+    return run.history.rows[-1].values() if run.history else {}

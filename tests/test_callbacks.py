@@ -201,6 +201,32 @@ def test_hooks_that_are_never_called_are_refused(digits, hook, reason):
     assert net.weights.tobytes() == before.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("on_epochs_end", "on_epoch_end"),
+        ("on_epoch_start", "on_epoch_end or on_epoch_begin"),
+        ("on_train_epoch_end", "on_"),
+    ],
+)
+def test_misspelt_hooks_are_told(digits, name, meant):
+    (x, y), _ = digits
+    kind = type("Mine", (rn.Callback,), {name: lambda self, *_: None})
+    net = rn.Network([rn.Dense(10)], (784,))
+    words = f"^Mine.{name} is no hook, fit never calls it; did you mean {meant}"
+    with pytest.warns(UserWarning, match=words) as caught:
+        net.fit(x, y, callbacks=kind(), verbose=0)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+def test_other_methods_are_ones_own(digits):
+    (x, y), _ = digits
+    names = ["on_improvement", "epoch_end", "once", "_on_epoch_end"]
+    kind = type("Mine", (rn.Callback,), dict.fromkeys(names, print))
+    rn.Network([rn.Dense(10)], (784,)).fit(x, y, callbacks=kind(), verbose=0)
+
+
 def test_hooks_may_leave_logs_out(digits):
     calls = []
 

@@ -1,5 +1,6 @@
 """Metrics that fit the loss and metrics of one's own, in everything that shows epochs."""
 
+import io
 import pickle
 
 import numpy as np
@@ -506,9 +507,150 @@ def test_what_no_epoch_has_is_refused_before_training(
     np.testing.assert_array_equal(net.weights, before)
 
 
+def test_a_value_in_the_logs_needs_no_validation_rows(halves, tmp_path):
+    """One that begins with val_ neither; monitors, tables, progress and TensorBoard take it."""
+    pytest.importorskip("tensorboardX")
+    x, y = halves
+    net = rn.Network([rn.Dense(2)], (3,))
+    stream = io.StringIO()
+    callbacks = [
+        Scripted(SCRIPT),
+        EarlyStopping("val_mine", mode="max", patience=2),
+        ReduceLROnPlateau("val_mine", mode="max"),
+        ModelCheckpoint(tmp_path / "{val_mine}.st", "val_mine"),
+        CSVLogger(tmp_path / "log.csv"),
+        rn.TensorBoard(tmp_path / "board"),
+        rn.ProgressLogger(2, stream),
+    ]
+    history = net.fit(x, y, epochs=5, verbose=0, callbacks=callbacks)
+    assert history.history["val_mine"] == SCRIPT[:4]
+    assert history.best_epoch() == 1
+    assert read_log(tmp_path / "log.csv").history["val_mine"] == SCRIPT[:4]
+    assert "Val mine: 0.75" in stream.getvalue()
+    assert list((tmp_path / "board" / "validation").iterdir())
+    assert (tmp_path / "0.75.st").exists()
+
+
+def test_who_puts_a_value_into_the_logs_comes_first(halves):
+    x, y = halves
+    net = rn.Network([rn.Dense(2)], (3,))
+    words = (
+        "got 'val_mine'.*; if a callback puts it into the logs, that one must come first"
+    )
+    for split in (0.0, 0.5):
+        with pytest.raises(ValueError, match=f"^EarlyStopping: monitor: .*{words}"):
+            net.fit(
+                x, y, validation_split=split, verbose=0,
+                callbacks=[EarlyStopping("val_mine", mode="max"), Scripted(SCRIPT)],
+            )  # fmt: skip
+
+
+def test_values_of_the_history_may_come_from_a_callback(halves):
+    """As val_loss, where there is no validation of ours."""
+    x, y = halves
+    mine = LambdaCallback(on_epoch_end=lambda e, logs: logs.update(val_loss=[3, 1, 2][e]))
+    net = rn.Network([rn.Dense(2)], (3,))
+    history = net.fit(x, y, epochs=3, verbose=0, callbacks=mine)
+    assert history.history["val_loss"] == [3, 1, 2]
+    assert history.best_epoch() == 1
+
+
+NO_NUMBERS = [None, "s", [1.0], np.ones(2), np.ones((1, 1)), 1j, object()]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("name", ["tag", "val_tag", "loss", "val_loss", 3])
+def test_logs_that_are_no_numbers_reach_no_file(name, value, halves, tmp_path):
+    pytest.importorskip("tensorboardX")
+    seen = []
+    mine = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update({name: value}))
+    look = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs[name]))
+    callbacks = [
+        mine,
+        look,
+        ModelCheckpoint(tmp_path / "m.st"),
+        CSVLogger(tmp_path / "log.csv"),
+        rn.TensorBoard(tmp_path / "board"),
+        rn.ProgressLogger(2, io.StringIO()),
+        rn.callbacks.RunLog(tmp_path / "run.csv"),
+        rn.callbacks.RunCheckpoint(tmp_path),
+    ]
+    _, history = fit_scripted(halves, callbacks)
+    assert len(history) == 5
+    assert seen[0] is value
+    assert "tag" not in "".join(map(str, history.history))
+    log = read_log(tmp_path / "log.csv")
+    assert log.history == history.history
+    assert read_log(tmp_path / "run.csv").history["loss"] == history.history["loss"]
+
+
+@pytest.mark.parametrize(
+    "value", [True, np.bool_(1), np.int8(1), np.float16(1), np.array(1)]
+)
+def test_logs_that_are_numbers_of_any_kind(value, halves, tmp_path):
+    mine = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=value))
+    log = CSVLogger(tmp_path / "log.csv")
+    _, history = fit_scripted(halves, [mine, log, EarlyStopping("mine", patience=9)])
+    assert history.history["mine"] == [1.0] * 5
+    assert read_log(tmp_path / "log.csv").history["mine"] == [1.0] * 5
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: type(value).__name__)
+def test_what_is_monitored_must_be_a_number(value, halves):
+    mine = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(tag=value))
+    words = f"expected a number as 'tag' in the logs, got {type(value).__name__}$"
+    with pytest.raises(ValueError, match=f"^EarlyStopping: monitor: {words}"):
+        fit_scripted(halves, [mine, EarlyStopping("tag")])
+
+
+def late(epoch, logs):
+    if epoch:
+        logs["late"] = 1.0 * epoch
+
+
+def test_values_that_appear_late_are_nan_before(halves, tmp_path):
+    path, run_log = tmp_path / "log.csv", tmp_path / "run.csv"
+    callbacks = [
+        LambdaCallback(on_epoch_end=late),
+        CSVLogger(path),
+        rn.callbacks.RunLog(run_log),
+    ]
+    _, history = fit_scripted(halves, callbacks)
+    expected = [np.nan, 1, 2, 3, 4]
+    for found in (history, read_log(path), read_log(run_log)):
+        np.testing.assert_array_equal(found.history["late"], expected)
+        assert all(len(column) == 5 for column in found.history.values())
+    lines = path.read_text().splitlines()
+    assert lines[0] == "epoch,accuracy,late,learning_rate,loss,time,val_accuracy,val_loss"
+    assert lines[1].split(",")[2] == ""
+    table = pytest.importorskip("pandas") and history.to_pandas()
+    np.testing.assert_array_equal(table["late"], expected)
+
+
 def test_what_a_callback_does_not_put_there_is_named(halves):
     with pytest.raises(ValueError, match="EarlyStopping: monitor: .* got 'val_other'"):
         fit_scripted(halves, [Scripted(SCRIPT), EarlyStopping("val_other")])
+
+
+@pytest.mark.parametrize("split", [0.0, 0.5])
+def test_former_names_are_answered_with_todays(split, halves):
+    x, y = halves
+    net = rn.Network([rn.Dense(2)], (3,))
+    before = net.weights.copy()
+    for callback in (
+        EarlyStopping("val_acc"),
+        ReduceLROnPlateau("val_acc"),
+        ModelCheckpoint("{val_acc}"),
+    ):
+        with pytest.raises(ValueError, match="'val_acc'; did you mean 'val_accuracy'"):
+            net.fit(x, y, validation_split=split, verbose=0, callbacks=callback)
+    np.testing.assert_array_equal(net.weights, before)
+    own = [("acc", lambda t, p: 0.5)]
+    stop = EarlyStopping("val_acc")
+    history = net.fit(
+        x, y, epochs=5, validation_split=0.5, verbose=0, metrics=own, callbacks=stop
+    )
+    assert len(history) == 2
 
 
 def test_accuracy_is_no_column_of_values(line):

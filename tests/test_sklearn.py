@@ -23,6 +23,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 import rnn_native as rn
 from environment import python_environment
 from rnn_native import interrupts, schedules
+from rnn_native.history import History
 from rnn_native.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -494,6 +495,36 @@ def test_callbacks_of_the_package(tmp_path):
         TypeError, match="callbacks: expected instances of rnn_native.Callb"
     ):
         classifier(callbacks=[rn.EarlyStopping]).fit(X, Y)
+
+
+def test_scores_are_columns_of_history_files_and_monitors(tmp_path):
+    path = tmp_path / "log.csv"
+    mine = rn.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(mine=epoch))
+    model = classifier(
+        callbacks=[mine, rn.CSVLogger(path, append=True), rn.EarlyStopping("val_score")],
+        early_stopping=True,
+        max_iter=20,
+    )
+    epochs = model.fit(X, Y).n_iter_
+    assert 1 < epochs < 20, "EarlyStopping has stopped it"
+    columns = model.history_.history
+    assert columns["val_score"] == model.validation_scores_
+    assert columns["mine"] == [*range(epochs)]
+    assert History.from_list(model.history_.as_list()).history == columns
+    model.fit(X, Y)
+    log = rn.read_log(path)
+    assert log.history["val_score"] == columns["val_score"] + model.validation_scores_
+    assert log.epoch == [*range(len(log))]
+
+
+@pytest.mark.parametrize("kind", [rn.EarlyStopping, rn.ReduceLROnPlateau])
+@pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy", "val_score"])
+def test_missing_validation_is_told_in_the_estimators_words(kind, monitor):
+    words = (
+        "needs validation data; set early_stopping=True, or give X_val and y_val to fit$"
+    )
+    with pytest.raises(ValueError, match=f"^{kind.__name__} {words}"):
+        classifier(callbacks=[kind(monitor)]).fit(X, Y)
 
 
 def test_hooks_of_batches_change_no_bit():

@@ -111,7 +111,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_epoch(
 @pytest.mark.parametrize(
     "template",
     [
-        "{acc}",
         "{epoch.real}",
         "{}",
         "{0}",
@@ -221,6 +220,63 @@ def test_a_resumed_run_continues_after_its_own_last_row(tmp_path):
     training.fit(run, CSVLogger(path, append=True), verbose=0)
     assert rn.read_log(path).history["val_loss"] == [9, 8, 3, 2, 1.5]
     assert rn.read_log(path).epoch == [0, 1, 2, 3, 4]
+
+
+def fit_logging(net, digits, path, logs=None, **options):
+    """Two epochs appended to a file, with what a callback puts into the logs."""
+    (x, y), _ = digits
+    mine = rn.LambdaCallback(on_epoch_end=lambda epoch, found: found.update(logs(epoch)))
+    callbacks = [*([mine] if logs else []), CSVLogger(path, append=True)]
+    net.fit(x, y, epochs=2, callbacks=callbacks, verbose=0, **options)
+
+
+def test_columns_of_callbacks_are_appended_to(tmp_path, net, digits):
+    """They are known after the first epoch only."""
+    path = tmp_path / "training.csv"
+    for _ in range(2):
+        fit_logging(net, digits, path, lambda epoch: {"mine": 1.5})
+        fit_logging(net, digits, path, lambda epoch: {"late": 2.0} if epoch else {})
+    lines = path.read_text().splitlines()
+    assert lines[0] == "epoch,accuracy,late,learning_rate,loss,mine,time"
+    history = rn.read_log(path)
+    assert history.epoch == [*range(8)]
+    missing = float("nan")
+    np.testing.assert_array_equal(history.history["mine"], [1.5, 1.5, missing, missing] * 2)
+    np.testing.assert_array_equal(
+        history.history["late"], [missing, missing, missing, 2.0] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "a,b",
+        "accuracy,epoch,learning_rate,loss,time",
+        "epoch,accuracy,learning_rate,loss",
+        "epoch,accuracy,learning_rate,loss,time,val_accuracy,val_loss",
+        "epoch;accuracy;learning_rate;loss;time",
+    ],
+)
+@pytest.mark.parametrize("logs", [None, lambda epoch: {"mine": 1.5}])
+def test_other_tables_are_refused_before_training(tmp_path, net, digits, header, logs):
+    path = tmp_path / "training.csv"
+    path.write_text(f"{header}\n0,1,1,1,1\n")
+    before = net.weights.copy(), path.read_bytes()
+    with pytest.raises(
+        ValueError, match=r"training.csv': has the columns '.*, this run has"
+    ):
+        fit_logging(net, digits, path, logs)
+    assert (net.weights.tobytes(), path.read_bytes()) == (before[0].tobytes(), before[1])
+
+
+def test_columns_that_nothing_can_fill_are_refused_before_training(tmp_path, net, digits):
+    path = tmp_path / "training.csv"
+    fit_logging(net, digits, path, lambda epoch: {"mine": 1.5})
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="has the columns 'epoch,.*mine"):
+        fit_logging(net, digits, path)
+    assert path.read_bytes() == before
 
 
 def test_a_table_whose_epochs_are_none_is_refused(tmp_path):

@@ -1,8 +1,12 @@
 """What a callback is, and how `fit` calls it."""
 
+import difflib
 import inspect
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 if TYPE_CHECKING:
     from rnn_native.network import Network
@@ -75,7 +79,8 @@ class Callback:
         """After an epoch and its validation; `logs` is the epoch's row of the history.
 
         Numbers put into `logs` under new names reach the callbacks after this one, among
-        them those that monitor a value, and the history.
+        them those that monitor a value, and the history. What is no number reaches later
+        callbacks of your own only.
         """
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -127,13 +132,61 @@ def wants_batches(callback: Callback) -> bool:
     )
 
 
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
 def check_hooks(callback: Callback) -> None:
-    """Raise TypeError if a callback has a hook of Keras' that is never called."""
+    """Raise TypeError if a callback has a hook of Keras' that is never called.
+
+    Warns
+    -----
+    UserWarning
+        If a method is named almost as a hook is.
+    """
     for name, reason in NEVER_CALLED.items():
         if hasattr(callback, name):
             raise TypeError(
                 f"{type(callback).__name__}.{name} is never called: {reason}; leave it out"
             )
+
+    for name in dir(type(callback)):
+        if not name.startswith("on_") or name in HOOKS:
+            continue
+        if difflib.get_close_matches(name, HOOKS, n=1, cutoff=_NEAR):
+            near = difflib.get_close_matches(name, HOOKS, n=2)
+            warnings.warn(
+                f"{type(callback).__name__}.{name} is no hook, fit never calls it; did you "
+                f"mean {' or '.join(near)}?",
+                stacklevel=4,
+            )
+
+
+# How alike the name of a hook is to a misspelt one, on_epoch_start among them.
+_NEAR = 0.68
+
+
+def as_number(value: object) -> float | None:
+    """Return a number of Python or NumPy as float, None for anything else."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
+        return float(value)
+    return None
+
+
+def numbers_of(logs: Mapping[Any, Any]) -> Logs:
+    """Return those of the logs that are numbers with a name."""
+    found = {name: as_number(value) for name, value in logs.items()}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(name, str) and value is not None
+    }
+
+
+def values_of(run: "Run", logs: Mapping[Any, Any]) -> Logs:
+    """Return an epoch's numbers: those of the logs, or of the history where these have none."""
+    return {**run.history.rows[-1].values(), **numbers_of(logs)}
 
 
 def may_log(callback: Callback) -> bool:

@@ -2,20 +2,22 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rnn_native.callbacks.base import Callback, Logs
+from rnn_native.callbacks.base import Callback, Logs, values_of
 from rnn_native.files import AnyPath, atomic_write, errors_named, shown
+from rnn_native.history import COLUMNS
 
 
 class CSVLogger(Callback):
     """Append a row for each epoch to a CSV file.
 
     The columns are epoch, from 0, and those of the history by name, as in Keras' file:
-    accuracies are fractions. Metrics, and numbers that earlier callbacks put into the logs of
-    the first epoch, have columns of their own.
+    accuracies are fractions. Metrics, and numbers that earlier callbacks put into the logs,
+    have columns of their own; one that first appears in a later epoch is empty in the rows
+    before.
 
     Parameters
     ----------
@@ -23,8 +25,8 @@ class CSVLogger(Callback):
     separator : str
         One character.
     append : bool
-        Keep the rows that are in the file, and count epochs on from its last one; the header
-        is written once. A resumed run continues after the row of its own last epoch. False
+        Keep the rows that are in the file, and count epochs on from its last one; there is
+        one header. A resumed run continues after the row of its own last epoch. False
         starts the file anew, with the rows of the epochs that a resumed run has behind it.
 
     Raises
@@ -46,52 +48,72 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Write the header and what a resumed run has behind it, or look at what is there."""
-        done = {name for row in self.run.history for name in row.metrics}
-        self._columns = ["epoch", *sorted({*self.run.columns, *done})]
-        header = self._line(self._columns)
+        done = {name for _, row in self._behind() for name in row}
+        self._columns = _sorted({*self.run.columns, *done})
         self._shift = 0
-        self._may_grow = False
         if self.append and self.filename.exists():
-            self._continue(header)
+            self._continue()
             return
-        # What earlier callbacks put into the logs is known after the first epoch.
-        self._may_grow = not self.run.history
         rows = [self._row(*row) for row in self._behind()]
-        atomic_write(self.filename, "".join([header, *rows]).encode())
+        self._write([self._line(self._columns), *rows])
 
-    def _behind(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _behind(self) -> Iterator[tuple[int, Logs]]:
         history = self.run.history
-        return zip(history.epoch, (row.as_dict() for row in history), strict=True)
+        return zip(history.epoch, (row.values() for row in history), strict=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Append the epoch's row."""
-        if self._may_grow and (more := logs.keys() - {*self._columns}):
-            self._columns = ["epoch", *sorted({*self._columns[1:], *more})]
-            atomic_write(self.filename, self._line(self._columns).encode())
-        self._may_grow = False
-        self._append(self._row(epoch + self._shift, logs))
+        values = values_of(self.run, logs)
+        # What earlier callbacks put into the logs is known only now.
+        if more := values.keys() - {*self._columns}:
+            self._widen(more)
+        self._append(self._row(epoch + self._shift, values))
 
-    def _continue(self, header: str) -> None:
+    def _continue(self) -> None:
         """Make the file end where this run begins, and let epochs count on from there."""
         with errors_named(self.filename):
             text = self.filename.read_bytes().decode(errors="replace")
         # A writer that was killed may have left part of a line.
         lines = text[: text.rfind("\n") + 1].splitlines()
-        if lines and lines[0] != header.rstrip():
-            raise ValueError(
-                f"{shown(self.filename)}: has the columns {lines[0][:80]!r}, this run has "
-                f"{header.rstrip()!r}; choose another file or append=False"
-            )
+        header = lines[0] if lines else self._line(self._columns).rstrip()
+        self._columns = self._columns_of(header)
         rows = lines[1:]
         history = self.run.history
         if history.call_rows:
-            last = self._row(0, history.rows[-1].as_dict()).rstrip()
+            last = self._row(0, history.rows[-1].values()).rstrip()
             rows = rows[: _after_last(rows, last.partition(self.separator)[2])]
         if rows:
             self._shift = self._epoch_of(rows[-1]) + 1 - len(history)
-        whole = "".join(f"{line}\n" for line in [header.rstrip(), *rows])
-        if whole != text:
-            atomic_write(self.filename, whole.encode())
+        lines = [f"{line}\n" for line in (header, *rows)]
+        if "".join(lines) != text:
+            self._write(lines)
+
+    def _columns_of(self, header: str) -> list[str]:
+        """Return the columns of a file to append to, or raise ValueError for another table's.
+
+        Those that callbacks put into the logs are not known yet: the file may have more.
+        """
+        found = self._fields(header)
+        missing = {*self.run.columns} - {*found}
+        more = {*found} - {*self._columns}
+        foreign = more if self.run.has_foreign_logs else set()
+        if found[:1] == ["epoch"] and not missing and more <= foreign - {*COLUMNS}:
+            return found
+        own = self._line(self._columns).rstrip()
+        raise ValueError(
+            f"{shown(self.filename)}: has the columns {header[:80]!r}, this run has "
+            f"{own!r}; choose another file or append=False"
+        )
+
+    def _widen(self, more: Collection[str]) -> None:
+        """Give the file further columns, empty in the rows that it has."""
+        with errors_named(self.filename):
+            _, *lines = self.filename.read_text(encoding="utf-8").splitlines()
+        before = self._columns
+        self._columns = _sorted({*before, *more})
+        rows = [dict(zip(before, self._fields(line), strict=False)) for line in lines]
+        table = [self._line([row.get(name) for name in self._columns]) for row in rows]
+        self._write([self._line(self._columns), *table])
 
     def _epoch_of(self, line: str) -> int:
         number = line.partition(self.separator)[0]
@@ -103,17 +125,32 @@ class CSVLogger(Callback):
         return int(number)
 
     def _append(self, text: str) -> None:
-        with errors_named(self.filename), self.filename.open("a", newline="") as file:
+        with (
+            errors_named(self.filename),
+            self.filename.open("a", newline="", encoding="utf-8") as file,
+        ):
             file.write(text)
 
-    def _row(self, epoch: int, logs: dict[str, Any]) -> str:
-        values = {"epoch": epoch, **logs}
-        return self._line([values.get(name) for name in self._columns])
+    def _write(self, lines: Iterable[str]) -> None:
+        atomic_write(self.filename, "".join(lines).encode())
+
+    def _row(self, epoch: int, values: Logs) -> str:
+        return self._line([epoch, *(values.get(name) for name in self._columns[1:])])
+
+    def _fields(self, line: str) -> list[str]:
+        try:
+            return next(csv.reader([line], delimiter=self.separator), [])
+        except csv.Error:  # no table at all
+            return []
 
     def _line(self, values: list[Any]) -> str:
         text = io.StringIO()
         csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(values)
         return text.getvalue()
+
+
+def _sorted(columns: set[str]) -> list[str]:
+    return ["epoch", *sorted(columns - {"epoch"})]
 
 
 def _after_last(rows: list[str], values: str) -> int:

@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 
 from rnn_native import checkpoint, run_folder
-from rnn_native.callbacks.base import Callback, Logs, say
+from rnn_native.callbacks.base import Callback, Logs, say, values_of
 from rnn_native.callbacks.monitor import Monitor, check_number
 from rnn_native.files import AnyPath, shown
 
@@ -86,9 +86,10 @@ class ModelCheckpoint(Callback):
             return
         for place in self._places - {"epoch"}:
             Monitor(place).of(logs, f"{type(self).__name__}: {shown(self.filepath)}")
-        path = Path(self.filepath.format(epoch=epoch + 1, **logs))
+        values = values_of(self.run, logs)
+        path = Path(self.filepath.format_map({**values, "epoch": epoch + 1}))
         path.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(self.model, path, logs)
+        checkpoint.save(self.model, path, values)
         say(self.verbose, epoch, f"saved the model to {path}")
 
     def _is_best(self, value: float | None) -> bool:
@@ -107,7 +108,6 @@ def _places(template: str) -> set[str]:
         for name in sorted(names):
             if not name.isidentifier():
                 raise ValueError(f"expected names of columns in braces, got {name!r}")
-            Monitor(name)  # refuses names that no column has
         template.format(**dict.fromkeys(names, 1.0) | {"epoch": 1})
     except (ValueError, LookupError) as error:
         raise ValueError(f"filepath: {shown(template)}: {error}") from None

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_native.callbacks.base import as_number, may_log
 from rnn_native.history import COLUMNS
 from rnn_native.json_settings import did_you_mean
 from rnn_native.scores import is_greater_better
 
 if TYPE_CHECKING:
     from rnn_native.training import Run
-
-# Keras' earlier names.
-_FORMER = {"acc": "accuracy", "val_acc": "val_accuracy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Monitor:
     min_delta: float = 0.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or self.name in _FORMER:
+        if not isinstance(self.name, str):
             raise ValueError(
                 f"monitor: expected one of {', '.join(COLUMNS)}, got {self.name!r}"
             )
@@ -70,18 +68,31 @@ class Monitor:
 
     def require(self, run: "Run", name: str) -> None:
         """Raise ValueError when the run's epochs will not have the value."""
-        if self.name.startswith("val_") and run.data.val_x is None:
-            raise ValueError(f"{name} needs validation data; set validation_split")
-        if self.name in ("loss", "val_loss"):
-            return  # of every run
-        if self.name not in run.columns and not run.has_foreign_logs:
-            raise ValueError(self._unknown(name, run.columns))
+        if self.name in run.columns:
+            return
+        possible = run.columns_with(validation=True)
+        if self.name in possible:
+            raise ValueError(f"{name} needs validation data; {run.validation_hint}")
+        if run.has_foreign_logs:
+            return
+        text = self._unknown(
+            name, possible if self.name.startswith("val_") else run.columns
+        )
+        if any(map(may_log, run.callbacks)):
+            text += "; if a callback puts it into the logs, that one must come first"
+        raise ValueError(text)
 
-    def of(self, logs: Mapping[str, float], name: str) -> float:
+    def of(self, logs: Mapping[str, object], name: str) -> float:
         """Return the value among an epoch's logs, or raise ValueError when it is not there."""
         if self.name not in logs:
             raise ValueError(self._unknown(name, logs))
-        return logs[self.name]
+        value = as_number(logs[self.name])
+        if value is None:
+            kind = type(logs[self.name]).__name__
+            raise ValueError(
+                f"{name}: monitor: expected a number as {self.name!r} in the logs, got {kind}"
+            )
+        return value
 
     def _unknown(self, name: str, columns: Iterable[str]) -> str:
         return (

@@ -3,7 +3,7 @@
 import sys
 from typing import Any, TextIO
 
-from rnn_native.callbacks.base import Callback, Logs
+from rnn_native.callbacks.base import Callback, Logs, values_of
 
 
 class ProgressLogger(Callback):
@@ -35,18 +35,19 @@ class ProgressLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Move the bar or print the line."""
-        facts = [f"Loss: {logs['loss']:.6f}"]
-        if "val_loss" in logs:
-            facts.append(f"Val Loss: {logs['val_loss']:.6f}")
+        values = values_of(self.run, logs)
+        facts = [f"Loss: {values['loss']:.6f}"]
+        if "val_loss" in values:
+            facts.append(f"Val Loss: {values['val_loss']:.6f}")
         facts += [
-            _fact(name, value) for name, value in logs.items() if self._is_shown(name)
+            _fact(name, value) for name, value in values.items() if self._is_shown(name)
         ]
         if self._bar is not None:
             self._bar.set_postfix_str(", ".join(facts), refresh=False)
             self._bar.update()
         elif self.verbose != 0:
             head = f"Epoch {epoch + 1}/{self.run.recipe.epochs}"
-            self._print(", ".join([head, *facts, f"Time: {logs['time']:.3f}s"]))
+            self._print(", ".join([head, *facts, f"Time: {values['time']:.3f}s"]))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Close the bar; say why training ended when it ended early."""
@@ -68,9 +69,9 @@ class ProgressLogger(Callback):
         )
 
     def _is_shown(self, column: str) -> bool:
-        """Whether a column is told beside the losses: the metrics of validation, or others."""
+        """Whether a column is told beside the losses: of validation's, or without it all."""
         validated = self.run.data.val_x is not None
-        return column not in _NOT_SHOWN and column.startswith("val_") == validated
+        return column not in _NOT_SHOWN and (column.startswith("val_") or not validated)
 
     def _print(self, line: str) -> None:
         """Print a line; when nobody reads any more, train on in silence."""

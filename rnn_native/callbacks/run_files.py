@@ -1,11 +1,12 @@
 """The files of a run's folder: what resumes it, its best model, its log."""
 
+import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rnn_native import checkpoint, run_folder
-from rnn_native.callbacks.base import Callback, Logs
+from rnn_native.callbacks.base import Callback, Logs, values_of
 from rnn_native.files import AnyPath, atomic_write, errors_named
 from rnn_native.history import History
 
@@ -35,7 +36,8 @@ class RunCheckpoint(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save. Without validation, the last epoch is the best."""
         if self.run.history.best_epoch() in (epoch, None):
-            checkpoint.save(self.run.model, self.folder / run_folder.BEST, logs)
+            facts = values_of(self.run, logs)
+            checkpoint.save(self.run.model, self.folder / run_folder.BEST, facts)
         checkpoint.save_run(self.run, self.folder / run_folder.LAST)
 
 
@@ -61,10 +63,10 @@ class RunLog(Callback):
     def write(self, history: History) -> None:
         """Write the header and all rows of a history, replacing the file atomically."""
         self._more = list(dict.fromkeys(name for row in history for name in row.metrics))
-        rows = zip(history.epoch, (row.as_dict() for row in history), strict=True)
+        rows = zip(history.epoch, (row.values() for row in history), strict=True)
         text = "".join(self._row(epoch, row) for epoch, row in rows)
-        header = ",".join([CSV_HEADER, *self._more])
-        atomic_write(self.path, f"{header}\n{text}".encode())
+        header = _line([*CSV_HEADER.split(","), *self._more])
+        atomic_write(self.path, f"{header}{text}".encode())
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Write the header, and what the history already holds."""
@@ -76,9 +78,9 @@ class RunLog(Callback):
             self.write(self.run.history)
             return
         with errors_named(self.path), self.path.open("a", newline="") as file:
-            file.write(self._row(epoch, logs))
+            file.write(self._row(epoch, values_of(self.run, logs)))
 
-    def _row(self, epoch: int, logs: Mapping[str, Any]) -> str:
+    def _row(self, epoch: int, logs: Mapping[str, float]) -> str:
         accuracy = logs.get("val_accuracy")
         values = [
             epoch + 1,
@@ -89,4 +91,10 @@ class RunLog(Callback):
             logs["learning_rate"],
             *(logs.get(name) for name in self._more),
         ]
-        return ",".join("" if v is None else repr(v) for v in values) + "\n"
+        return _line(["" if value is None else repr(value) for value in values])
+
+
+def _line(fields: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(fields)
+    return text.getvalue()

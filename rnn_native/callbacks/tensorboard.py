@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rnn_native.callbacks.base import Callback, Logs
+from rnn_native.callbacks.base import Callback, Logs, values_of
 from rnn_native.files import AnyPath, errors_named
 
 
@@ -13,7 +13,8 @@ class TensorBoard(Callback):
 
     `log_dir`/train has epoch_loss, epoch_accuracy and epoch_learning_rate, and
     `log_dir`/validation epoch_loss and epoch_accuracy, each epoch as it ends; epochs count
-    from 0.
+    from 0. Metrics, and numbers that earlier callbacks put into the logs, are beside them:
+    those whose names begin with val_ in validation.
 
     Parameters
     ----------
@@ -37,32 +38,41 @@ class TensorBoard(Callback):
         # Not tensorboardX's SummaryWriter: it writes from a thread, whose errors nobody sees;
         # with a full disk it would wait for ever.
         try:
-            from tensorboardX.event_file_writer import EventsWriter
+            import tensorboardX.event_file_writer  # noqa: F401
         except ImportError:
             raise ImportError(
                 "TensorBoard: tensorboardX is not installed; try "
                 "`pip install rnn_native[tensorboard]`"
             ) from None
-        # To the writer's name, which has the second: two runs in one must not share a file.
-        suffix = f".{time.time_ns()}"
         for part in ("train", "validation")[: 1 if self.run.data.val_x is None else 2]:
+            self._writer(part)
+
+    def _writer(self, part: str) -> Any:
+        """Return the writer of a folder, opened when it is first wanted."""
+        from tensorboardX.event_file_writer import EventsWriter
+
+        if part not in self._writers:
             folder = (self.log_dir / part).resolve()
             folder.mkdir(parents=True, exist_ok=True)
+            # To the writer's name, which has the second: two runs in one must not share
+            # a file.
+            suffix = f".{time.time_ns()}"
             self._writers[part] = EventsWriter(str(folder / "events"), suffix)
+        return self._writers[part]
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write the epoch's values, onto the disk."""
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.summary import scalar
 
-        for name, value in logs.items():
+        for name, value in values_of(self.run, logs).items():
             part = "validation" if name.startswith("val_") else "train"
             if name == "time":
                 continue
             summary = scalar(f"epoch_{name.removeprefix('val_')}", value)
             event = Event(wall_time=time.time(), step=epoch, summary=summary)
             with errors_named(self.log_dir):
-                self._writers[part].write_event(event)
+                self._writer(part).write_event(event)
         for writer in self._writers.values():
             with errors_named(self.log_dir):
                 writer.flush()

@@ -60,6 +60,8 @@ class EstimatorRun(Run):
         Epochs before those of `history` that the schedule counts.
     """
 
+    validation_hint = "set early_stopping=True, or give X_val and y_val to fit"
+
     def __init__(
         self,
         model: Network,
@@ -86,6 +88,11 @@ class EstimatorRun(Run):
         self._loss_scale = loss_scale
         self._score = score
         self._rows_before = list(rows_before)
+
+    def columns_with(self, validation: bool) -> list[str]:
+        """Return the names of the columns that epochs have with or without validation."""
+        own = super().columns_with(validation)
+        return [*own, "val_score"] if validation else own
 
     def check_kept(self) -> None:
         """Raise TrainingDiverged if the weights that are kept have no finite score."""
@@ -142,6 +149,16 @@ class Progress(Callback):
 
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Note where the epochs of this call begin."""
+        self._begun = len(self.run.history)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Take over what later callbacks put into the logs."""
+        rows = self._estimator.history_.rows
+        first = len(rows) - self._estimator.n_iter_
+        rows[first:] = self.run.history.rows[self._begun :][: len(rows) - first]
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Note what the epoch gave, and decide how training goes on."""
