@@ -132,7 +132,7 @@ def test_what_all_classifiers_do(images):
         ),
         (
             [rn.Dense(9, "relu")],
-            {},
+            {"input_shape": (28, 28)},
             r"architecture: layers\[1\]: .* have rn.Flatten\(\) am",
         ),
         (
