@@ -236,6 +236,7 @@ def test_early_stopping_counts_epochs_without_improvement(digits):
 def test_early_stopping_rule(losses, stops_after):
     class FakeRun:
         stopped = None
+        columns = ("loss", "val_loss")
         data = training.Split(x=0, y=0, val_x=0, val_y=0)
 
         def stop(self, reason):
