@@ -1,9 +1,12 @@
 """The native optimisers against their twins, by hand, and bit for bit across a resume."""
 
+import io
+
 import numpy as np
 import pytest
 
 import reference
+import rnn_native as rn
 from cases import (
     SOFTMAX,
     SQUARES,
@@ -433,3 +436,52 @@ def test_resuming_gives_the_same_bits(case, spec):
     second.train(*data, order, 5, 0.01, epochs=2, seed=8, step=8)
     assert second.weights.tobytes() == straight.weights.tobytes()
     assert second.moments.tobytes() == straight.moments.tobytes()
+
+
+# ---- moments that are not finite ----
+
+
+def grown(optimizer="adam"):
+    """A net, and rows so large that squares of gradients are infinite in float32."""
+    rng = np.random.default_rng(0)
+    net = rn.Network([rn.Dense(3)], (4,), optimizer=optimizer)
+    return net, rng.normal(size=(64, 4)) * 1e25, rng.integers(0, 3, 64)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_infinite_moments_are_a_divergence(optimizer):
+    """They would hold finite weights where they are, in all later calls as well."""
+    net, x, y = grown(optimizer)
+    with pytest.raises(
+        rn.TrainingDiverged, match="a moment of the optimizer is not finite"
+    ):
+        net.fit(x, y, lr=1e-3, verbose=0)
+    with pytest.raises(rn.TrainingDiverged, match="before it was trained: a call diverged"):
+        net.fit(x / 1e25, y, lr=1e-3, verbose=0)
+    with pytest.raises(
+        ValueError, match=r"save: .* moments are not finite.*net\.optimizer"
+    ):
+        net.save(io.BytesIO(), optimizer_state=True)
+    net.save(io.BytesIO())
+    net.optimizer = net.optimizer
+    net.set_weights(np.zeros_like(net.weights))
+    net.fit(x / 1e25, y, lr=1e-3, verbose=0)
+
+
+def test_weights_that_are_not_finite_before_training_are_named_so():
+    net, x, y = grown("sgd")
+    net.params[0] = np.nan
+    with pytest.raises(
+        rn.TrainingDiverged, match="a weight is not finite at epoch 1, batch 1, "
+    ):
+        net.fit(x, y, verbose=0)
+    assert net.steps_done == 0
+
+
+def test_weights_that_one_batch_made_infinite_were_finite_before():
+    net, x, y = grown("sgd")
+    with pytest.raises(
+        rn.TrainingDiverged, match=r"batch 1 \(learning rate 1e\+06\); lower"
+    ):
+        net.fit(x * 1e10, y, lr=999_999.9, verbose=0)
+    assert net.steps_done == 1

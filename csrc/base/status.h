@@ -8,6 +8,7 @@ typedef enum {
     RNN_EINVAL,       /* a layer cannot be built; the text is in rnn_error */
     RNN_ENONFINITE,   /* the loss became NaN or infinite */
     RNN_EWEIGHTS,     /* a parameter is NaN or infinite */
+    RNN_EMOMENTS,     /* what the optimizer keeps is */
     RNN_EINTERRUPTED, /* the stop hook asked to end */
 } rnn_status;
 

@@ -511,3 +511,9 @@ rnn_net_is_finite(const rnn_net *net)
 {
     return rnn_all_finite(net->params, net->param_count);
 }
+
+bool
+rnn_net_moments_are_finite(const rnn_net *net)
+{
+    return rnn_all_finite(net->moments, net->param_count * (size_t)net->n_moments);
+}

@@ -135,6 +135,10 @@ int64_t rnn_net_profile(const rnn_net *net, int step, int kind);
 /* Whether all parameters are finite. */
 bool rnn_net_is_finite(const rnn_net *net);
 
+/* Whether all moments are. Adam's become infinite where a square of a gradient does, and
+ * then hold a finite weight for good. */
+bool rnn_net_moments_are_finite(const rnn_net *net);
+
 /* Rows of x, and their targets: int32_t labels (n) or float values (n, out). */
 typedef struct {
     const void *x;

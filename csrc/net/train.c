@@ -173,6 +173,8 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     swap_average(net, schedule);
     if (!rnn_net_is_finite(net))
         status = RNN_EWEIGHTS;
+    else if (!rnn_net_moments_are_finite(net))
+        status = RNN_EMOMENTS;
     else if (fused == NULL && is_folded(net, schedule))
         status = rnn_run_pack(&r);
     r.exchange = exchange;
@@ -190,10 +192,12 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
         rnn_run_unpack(&r);
         /* Fused epochs multiply every weight: the next loss would tell. */
         bool looks = fused == NULL || *epoch + 1 == schedule->epochs;
-        if (status == RNN_OK && looks && !rnn_net_is_finite(net)) {
+        if (status == RNN_OK && looks && !rnn_net_is_finite(net))
             status = RNN_EWEIGHTS;
-            *batch = fused != NULL ? 0 : (int)steps - 1;
-        }
+        if (status == RNN_OK && !rnn_net_moments_are_finite(net))
+            status = RNN_EMOMENTS;
+        if (status == RNN_EWEIGHTS || status == RNN_EMOMENTS)
+            *batch = (int)steps; /* all were made */
         if (status != RNN_OK)
             break;
     }

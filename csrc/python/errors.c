@@ -26,6 +26,7 @@ raise_status(rnn_status status, const char *text)
             break;
         case RNN_ENONFINITE:
         case RNN_EWEIGHTS:
+        case RNN_EMOMENTS:
             set_text(PyExc_FloatingPointError, text);
             break;
         case RNN_EINTERRUPTED:

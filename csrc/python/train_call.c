@@ -98,15 +98,21 @@ done:
     return result;
 }
 
+/* `batch` batches of `epoch` were trained; that after them failed, or what all left did. */
 static void
-raise_train_status(rnn_status status, int epoch, int batch, double lr)
+raise_train_status(const rnn_schedule *schedule, rnn_status status, int first_epoch,
+                   int epoch, int batch)
 {
-    const char *what = status == RNN_EWEIGHTS ? "a weight" : "the loss";
+    int steps = (int)rnn_schedule_steps(schedule), last = batch < steps ? batch : steps - 1;
+    int64_t at = schedule->n_lr > 0 ? (int64_t)steps * epoch + last : 0;
+    const char *what = status == RNN_EWEIGHTS   ? "a weight"
+                       : status == RNN_EMOMENTS ? "a moment of the optimizer"
+                                                : "the loss";
     char text[200];
     PyOS_snprintf(text, sizeof text,
                   "%s is not finite at epoch %d, batch %d (learning rate %g); lower "
                   "the learning rate or look for extreme values in the data or weights",
-                  what, epoch, batch, lr);
+                  what, first_epoch + epoch, last + 1, schedule->lr[at]);
     raise_status(status, text);
 }
 
@@ -311,14 +317,12 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         ((double *)PyArray_DATA(a.penalties))[e] = scores[e].penalty;
     if (status == RNN_OK)
         batch = 0; /* of the epoch that would have come next */
-    int64_t at = rnn_schedule_steps(&a.schedule) * epoch + batch;
     if (a.done != NULL)
-        *(int64_t *)PyArray_DATA(a.done) = at;
+        *(int64_t *)PyArray_DATA(a.done) = rnn_schedule_steps(&a.schedule) * epoch + batch;
     if (status == RNN_OK)
         result = scores_as_arrays(scores, a.schedule.epochs);
     else
-        raise_train_status(status, a.first_epoch + epoch, batch + 1,
-                           a.schedule.lr[a.schedule.n_lr > 0 ? at : 0]);
+        raise_train_status(&a.schedule, status, a.first_epoch, epoch, batch);
 done:
     PyMem_Free(scores);
     release_arguments(&a);
