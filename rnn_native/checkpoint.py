@@ -65,11 +65,16 @@ def save(
     ------
     OSError
         If the file cannot be written; one that was there before is untouched.
+    RuntimeError
+        If another thread trains the net and `optimizer_state` is wanted.
     """
-    tensors, metadata = model.copied_tensors(), _metadata(model, facts)
+    metadata = _metadata(model, facts)
     if optimizer_state:
-        tensors |= saved_training.tensors_of(model)
-        metadata["training"] = model.training_state.as_dict()
+        with model._unchanged("save(optimizer_state=True)"):
+            tensors = {**model.copied_tensors(), **saved_training.tensors_of(model)}
+            metadata["training"] = model.training_state.as_dict()
+    else:
+        tensors = model.copied_tensors()
     _write(path, tensors, metadata)
 
 

@@ -2,7 +2,9 @@
 
 import math
 import operator
+import os
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -133,7 +135,7 @@ class Network:
         self._input_dtype: str | None = None
         self._unknown_input: str | None = None
         self.training_state = TrainingState()
-        self._trainer = threading.RLock()
+        self._forget_other_threads()
         self._optimizer = as_settings(optimizer)
         self._net = _core.Net(self.specs, self.input_shape, loss, self._optimizer)
 
@@ -151,12 +153,30 @@ class Network:
         return {
             "architecture": self.architecture(),
             "optimizer": self.optimizer,
-            "weights": self.get_weights(),
-            "moments": self.moments,
             "own_activation": self._own_activation,
             "input_dtype": self.input_dtype,
-            "training_state": self.training_state,
+            **self._whole_state(),
         }
+
+    def _whole_state(self) -> dict[str, Any]:
+        """Return copies of what training changes, all of them of the same moment.
+
+        While another thread trains there is no such moment for moments and steps, which then
+        begin anew.
+        """
+        try:
+            with self._unchanged("copy"):
+                return {
+                    "weights": self.get_weights(),
+                    "moments": self.moments.copy(),
+                    "training_state": self.training_state.copy(),
+                }
+        except RuntimeError:
+            return {
+                "weights": self.get_weights(),
+                "moments": np.zeros_like(self.moments),
+                "training_state": TrainingState(),
+            }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         plain = state["architecture"]
@@ -245,23 +265,42 @@ class Network:
     @optimizer.setter
     def optimizer(self, optimizer: Optimizer) -> None:
         settings = as_settings(optimizer)
-        with self._training("optimizer"):
+        with self._unchanged("optimizer"):
             self._net.set_optimizer(settings)
             self._optimizer = settings
             self.training_state.steps = 0
 
+    def _forget_other_threads(self) -> None:
+        self._process = os.getpid()
+        self._changing = threading.RLock()
+        self._is_trained = False
+
     @contextmanager
-    def _training(self, function: str) -> Iterator[None]:
-        """Keep other threads from training the net meanwhile; refuse while one does."""
-        if not self._trainer.acquire(blocking=False):
-            raise RuntimeError(
-                f"{function}: this net is being trained by another thread; wait for it or "
-                "use a copy"
-            )
+    def _unchanged(self, function: str) -> Iterator[None]:
+        """Keep other threads from changing the net meanwhile; refuse while one trains it."""
+        if self._process != os.getpid():
+            self._forget_other_threads()  # a fork has none of them
+        while not self._changing.acquire(blocking=False):
+            if self._is_trained:
+                raise RuntimeError(
+                    f"{function}: this net is being trained by another thread; wait for it "
+                    "or use a copy"
+                )
+            time.sleep(0)  # whatever else holds it does so for a moment
         try:
             yield
         finally:
-            self._trainer.release()
+            self._changing.release()
+
+    @contextmanager
+    def _training(self, function: str) -> Iterator[None]:
+        """Keep other threads from changing the net during a call that trains it."""
+        with self._unchanged(function):
+            before, self._is_trained = self._is_trained, True
+            try:
+                yield
+            finally:
+                self._is_trained = before
 
     @property
     def steps_done(self) -> int:
@@ -319,14 +358,21 @@ class Network:
         RuntimeError
             While another thread trains the net.
         """
-        values = np.ascontiguousarray(weights, np.float32)
+        try:
+            values = np.ascontiguousarray(weights, np.float32)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"set_weights: expected one array of {self.weights.size} numbers, as "
+                "get_weights gives it; arrays by name go into net.parameters[name][:]"
+            ) from None
         if values.shape != self.weights.shape:
             raise ValueError(
                 f"set_weights: expected shape {self.weights.shape}, got {values.shape}"
             )
         if not np.isfinite(values).all():
             raise ValueError("set_weights: expected finite weights, got NaN or infinity")
-        self._net.set_weights(values)
+        with self._unchanged("set_weights"):
+            self._net.set_weights(values)
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float32]]:
@@ -523,16 +569,26 @@ class Network:
         targets = self._as_targets(y, len(rows))
         weights = as_weights(sample_weight, len(rows))
         threads = resolve_threads(threads)
-        loss, hits = self._net.evaluate(rows, targets, threads=threads, weights=weights)
+        tells_classes = losses.LOSSES[self.loss].tells_classes
+        # Beside training two calls would see two sets of weights.
+        net = self._net if tells_classes else self._frozen()
+        loss, hits = net.evaluate(rows, targets, threads=threads, weights=weights)
         n = len(rows) if weights is None else float(weights.sum(dtype=np.float64))
-        if losses.LOSSES[self.loss].tells_classes:
+        if tells_classes:
             return ClassScores(loss / n, hits / n)
-        outputs = self._net.predict(rows, threads=threads)
+        outputs = net.predict(rows, threads=threads)
         measured = [
             metric.of(targets, outputs, self.loss, weights)
             for metric in scores.fitting(self.loss)
         ]
         return ValueScores(loss / n, *measured)
+
+    def _frozen(self) -> "_core.Net":
+        """Return a native net with a copy of the weights, which training does not change."""
+        net = _core.Net(self.specs, self.input_shape, self.loss)
+        net.weights[:] = self.get_weights()
+        net.sparse_below = self._net.sparse_below
+        return net
 
     def fit(
         self,
@@ -737,6 +793,10 @@ class Network:
             If the file cannot be written; one that was there before is untouched.
         TypeError
             If `path` is neither, or a file in text mode.
+        RuntimeError
+            If another thread trains the net and `optimizer_state` is wanted.
+        ValueError
+            If a moment that is wanted is not finite.
         """
         from rnn_native import checkpoint
 

@@ -18,14 +18,27 @@ Tensors = dict[str, NDArray[Any]]
 
 
 def tensors_of(model: Network) -> Tensors:
-    """Return the arrays that the next `fit` continues from, by their names in a file."""
+    """Return copies of what the next `fit` continues from, by their names in a file.
+
+    Raises
+    ------
+    ValueError
+        If a moment is not finite: no file may hold it.
+    """
+    if not np.isfinite(model.moments).all():
+        raise ValueError(
+            "save: the optimizer's moments are not finite, as after training that diverged; "
+            "save without optimizer_state, or set net.optimizer = net.optimizer first"
+        )
     state = model.training_state
     found = {
         "moments": model.moments if model.moments.size else None,
         "order": state.order,
         "live": state.live_beside(model.params),
     }
-    return {PREFIX + name: array for name, array in found.items() if array is not None}
+    return {
+        PREFIX + name: array.copy() for name, array in found.items() if array is not None
+    }
 
 
 def restore(model: Network, tensors: Tensors, numbers: Mapping[str, Any]) -> None:

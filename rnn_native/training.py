@@ -410,6 +410,8 @@ class Run:
         Whether the run ends with its last weights instead of the best ones.
     callbacks : sequence of Callback
         Of the `fit` under way.
+    last_penalty : float
+        What l2 added to the summed loss of the last native call.
     validation_hint : str
         What to do for validation, for messages.
     """
@@ -443,6 +445,8 @@ class Run:
         self.callbacks: Sequence[Callback] = ()
         self.stop_reason: str | None = None
         self.stop_detail = ""
+        self.last_penalty = 0.0
+        self._penalties: dict[int, float] = {}
         self._data_digest: str | None = None
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
@@ -659,7 +663,7 @@ class Run:
             Loss and hits, summed over the rows.
         """
         recipe, epoch, state = self.recipe, len(self.history), self.state
-        done = np.zeros(1, np.int64)
+        done, penalties = np.zeros(1, np.int64), np.zeros(1)
         try:
             loss, hits = self.model._net.train(
                 self.data.x,
@@ -680,17 +684,30 @@ class Run:
                 updates=state.steps,
                 averaged=state.average_steps,
                 done=done,
+                penalties=penalties,
                 **average,
             )
         except FloatingPointError as error:
-            # A call for one batch knows it as the first.
-            first, this = "batch 1 ", f"batch {batch + 1} "
-            text = str(error).replace(first, this) if batch else str(error)
-            raise TrainingDiverged(text) from None
+            raise TrainingDiverged(self._told(str(error), batch, int(done[0]))) from None
         finally:
             # Whatever ended it: the moments have moved.
             state.advance(int(done[0]))
+        self.last_penalty = float(penalties[0])
+        self._penalties[epoch] = self._penalties.get(epoch, 0.0) + self.last_penalty
         return float(loss[0]), int(hits[0])
+
+    def _told(self, text: str, batch: int, done: int) -> str:
+        """Return the native message about numbers that are not finite as users read it."""
+        if batch:
+            # A call for one batch knows it as the first.
+            text = text.replace("batch 1 ", f"batch {batch + 1} ")
+        if done == 0 and text.startswith("a "):
+            found = text[: text.index(" (learning rate")]
+            return (
+                f"{found}, before it was trained: a call diverged earlier, or it was set so; "
+                "make a new net, or use set_weights and net.optimizer = net.optimizer"
+            )
+        return text
 
     def _train_by_batches(
         self, rates: Rates, callbacks: Sequence[Callback], average: Mapping[str, Any]
@@ -715,6 +732,20 @@ class Run:
                     logs["accuracy"] = hits / seen
                 callback.on_train_batch_end(batch, logs)
         return loss, hits
+
+    def mean_loss(self, by_row: NDArray[np.float64]) -> float:
+        """Return the loss that the history has for rows with these losses."""
+        weights = self.row_weights
+        total = by_row.sum() if weights is None else by_row @ weights
+        return float(total / len(by_row))
+
+    def penalty_of(self, epoch: int) -> float:
+        """Return what l2 added to an epoch's loss in the history."""
+        return self._penalties.get(epoch, 0.0) / len(self.data.x)
+
+    def labels(self) -> NDArray[Any] | None:
+        """Return the class of each row that is trained on; None of several labels a row."""
+        return _classes(self.data.y)
 
     def restore_best(self) -> None:
         """Give the model the weights of the best epoch, if there is one to go by."""
@@ -779,6 +810,7 @@ def fit(
         run.model.input_dtype = input_dtype_of(run.data.x)
     run.model.training_state = run.state
     begun, steps = ExitStack(), run.state.steps
+    begun.enter_context(run.model._training("fit"))
     try:
         for callback in callbacks:
             callback.run, callback.model, callback.params = run, run.model, params
@@ -803,7 +835,7 @@ def fit(
         run.history.stop_reason = run.stop_reason or "epochs"
         run.restore_best()
         begun.close()
-    _warn_of_failure(run)
+    divergence.warn_of_failure(run, stacklevel=3)
     if run.stop_reason == "interrupted":
         warnings.warn(
             "training interrupted by user; best weights kept. Ctrl-C again within "
@@ -811,38 +843,6 @@ def fit(
             stacklevel=2,
         )
     return run.history
-
-
-def _warn_of_failure(run: Run) -> None:
-    """Warn when the model has the weights of an epoch in which it had learned nothing."""
-    if not run.history.call_rows:
-        return
-    best = run.history.best_epoch()
-    epoch = len(run.history) - 1 if best is None or run.keeps_last else best
-    row, y, weights = run.history.rows[epoch], run.data.y, run.row_weights
-    model = run.model
-    before = divergence.untrained_loss(y, model.output_shape[0], model.loss, weights)
-    labels = _classes(y) if run.tells_classes else None
-    trained = (epoch + 1 - run.history.call_begin) * run.steps
-    if row.loss > divergence.DIVERGED_FACTOR * before:
-        warnings.warn(
-            f"training has diverged: loss {row.loss:.4g} in epoch {epoch + 1}, where a net "
-            f"that has learned nothing has about {before:.2g}; use a lower learning rate, "
-            "or scale the inputs",
-            stacklevel=4,
-        )
-    elif (
-        trained >= divergence.LEAST_STEPS
-        and labels is not None
-        and row.accuracy is not None
-        and divergence.is_chance(labels, row.loss, row.accuracy, weights)
-    ):
-        warnings.warn(
-            f"training has learned nothing: loss {row.loss:.4g} and accuracy "
-            f"{row.accuracy:.1%} in epoch {epoch + 1} are no better than the same answer "
-            "for every row; try another learning rate, or scale the inputs",
-            stacklevel=4,
-        )
 
 
 def _is_stopped(run: Run) -> bool:

@@ -1,5 +1,8 @@
 """One net in several threads: readers side by side, and beside a call that trains."""
 
+import contextlib
+import copy
+import io
 import os
 import signal
 import subprocess
@@ -10,6 +13,7 @@ import time
 import numpy as np
 import pytest
 
+import rnn_native as rn
 from cases import (
     SOFTMAX,
     Case,
@@ -311,3 +315,119 @@ class _Borders(Callback):
 
     def on_train_batch_end(self, batch, logs):
         self.borders.add(self.model.get_weights().tobytes())
+
+
+# ---- Network, beside its own fit ----
+
+FIT_X = np.random.default_rng(0).normal(size=(2000, 64)).astype(np.float32)
+FIT_Y = np.arange(2000) % 10
+
+
+class Fit:
+    """A net that a thread trains until `end`, and what the test does meanwhile."""
+
+    def __init__(self, loss="softmax_cross_entropy", **options):
+        outputs, y = (10, FIT_Y) if loss == "softmax_cross_entropy" else (1, FIT_X[:, 0])
+        self.net = rn.Network(
+            [rn.Dense(128, "relu"), rn.Dense(outputs)], (64,), loss, optimizer="adam"
+        )
+        self.is_ended = False
+
+        def work():
+            while not self.is_ended:
+                self.net.fit(FIT_X, y, epochs=5, lr=0.003, verbose=0, **options)
+
+        self.thread = threading.Thread(target=work)
+
+    def __enter__(self):
+        self.thread.start()
+        while self.net.steps_done < 100:
+            time.sleep(0.001)
+        return self.net
+
+    def __exit__(self, *_):
+        self.is_ended = True
+        self.thread.join()
+
+
+def test_weights_cannot_be_set_between_the_epochs_of_another_threads_fit():
+    with Fit() as net:
+        weights = net.get_weights()
+        refused = 0
+        for _ in range(300):
+            try:
+                net.set_weights(weights)
+            except RuntimeError as error:
+                assert str(error).startswith("set_weights: this net is being trained")
+                refused += 1
+        # The loop of fits leaves moments in which no one trains.
+        assert refused > 250
+
+
+def test_a_file_with_moments_is_whole_or_refused(tmp_path):
+    with Fit() as net:
+        refused = 0
+        for _ in range(50):
+            file = io.BytesIO()
+            try:
+                net.save(file, optimizer_state=True)
+                rn.load(file.getvalue())
+            except RuntimeError as error:
+                assert str(error).startswith(
+                    "save(optimizer_state=True): this net is being"
+                )
+                refused += 1
+        assert refused > 30
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
+def test_copies_beside_training_begin_moments_and_steps_anew(copied):
+    with Fit() as net:
+        copies = [copied(net) for _ in range(30)]
+    begun = [twin for twin in copies if twin.steps_done == 0]
+    assert len(begun) > 20
+    assert not any(twin.moments.any() for twin in begun)
+    assert all(np.isfinite(twin.weights).all() for twin in copies)
+    later = copied(net)
+    assert later.steps_done == net.steps_done
+    assert later.moments.tobytes() == net.moments.tobytes()
+
+
+def test_scores_of_one_evaluation_are_of_the_same_weights():
+    """Loss and mae of one output are the same number."""
+    with Fit("absolute_error") as net:
+        for _ in range(30):
+            found = net.evaluate(FIT_X[:300], FIT_X[:300, 0])
+            assert found.mae == pytest.approx(found.loss, rel=1e-5)
+
+
+def test_calls_that_change_a_net_for_a_moment_do_not_stop_a_fit():
+    net = rn.Network([rn.Dense(10)], (64,))
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            with contextlib.suppress(RuntimeError):
+                net.set_weights(np.zeros_like(net.weights))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    for _ in range(200):
+        net.fit(FIT_X[:64], FIT_Y[:64], verbose=0)
+    stop.set()
+    thread.join()
+
+
+def test_a_child_of_fork_can_set_the_weights_of_a_net_in_training():
+    with Fit() as net:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            code = 1
+            try:
+                net.set_weights(np.zeros_like(net.weights))
+                net.fit(FIT_X[:64], FIT_Y[:64], verbose=0)
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0

@@ -127,15 +127,16 @@ class EstimatorRun(Run):
         facts = {**asdict(row), "val_loss": row.val_loss * self._loss_scale}
         return ScoredRow(**facts, val_score=self._score(row, self._held))
 
+    def mean_loss(self, by_row: NDArray[np.float64]) -> float:
+        """Return the loss that the history has for rows with these losses."""
+        return float(np.average(by_row, weights=self.row_weights)) * self._loss_scale
+
     def train_rows(
         self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **options: Any
     ) -> tuple[float, int]:
         """Train on rows of the epoch; return loss and hits, summed."""
-        penalties = np.empty(1)
-        loss, hits = super().train_rows(
-            order, rates, batch, **options, weighted_mean=True, penalties=penalties
-        )
-        penalty = float(penalties[0])
+        loss, hits = super().train_rows(order, rates, batch, **options, weighted_mean=True)
+        penalty = self.last_penalty
         return (loss - penalty) * self._loss_scale + penalty, hits
 
 
