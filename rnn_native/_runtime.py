@@ -2,6 +2,7 @@
 
 import math
 import os
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, overload
 
@@ -53,7 +54,7 @@ _num_threads: int | None = None
 def check_num_threads(value: object, source: str) -> int:
     """Return `value` as a thread count, or raise ValueError that names `source`."""
     try:
-        number = int(value) if isinstance(value, (int, str)) else 0
+        number = int(value) if isinstance(value, (Integral, str)) else 0
     except ValueError:
         number = 0
     if not 1 <= number <= MAX_THREADS:

@@ -1,12 +1,15 @@
 """How images are distorted while a net trains on them."""
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from rnn_native.json_settings import is_number, plain_number
 
 # The core's limits, but for degrees.
 MOST = {"shift": 1e6, "rotation": 360.0, "scale": 0.99, "shear": 100.0, "elastic": 1e6}
@@ -60,15 +63,16 @@ class Augment:
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            value = plain_number(getattr(self, name))
+            if not is_number(value):
                 raise TypeError(f"augment.{name}: expected a number, got {value!r}")
             if not 0 <= value <= most:
                 raise ValueError(
                     f"augment.{name}: expected a value in [0, {most:g}], got {value!r}"
                 )
+            object.__setattr__(self, name, value)
         if self.image_shape is not None:
-            object.__setattr__(self, "image_shape", tuple(self.image_shape))
+            object.__setattr__(self, "image_shape", _as_image_shape(self.image_shape))
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Augment":
@@ -170,3 +174,13 @@ class Augment:
                 f"augment: expected images, got rows of shape {shape}; give image_shape"
             )
         return (1, *shape) if len(shape) == 2 else shape
+
+
+def _as_image_shape(given: Any) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(extent) for extent in given)
+    except TypeError:
+        raise TypeError(
+            "augment.image_shape: expected integers, (channels, height, width) or (height, "
+            f"width), got {given!r}"
+        ) from None

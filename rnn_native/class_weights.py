@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.json_settings import is_number
 from rnn_native.losses import FLOAT32_MAX
 from rnn_native.rows import Targets, Weights, as_array
 
@@ -166,7 +166,6 @@ def _class(key: Any) -> int:
 
 
 def _weight(value: Any) -> float:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if is_number and 0 <= value <= FLOAT32_MAX:
+    if is_number(value) and 0 <= value <= FLOAT32_MAX:
         return float(value)
     raise ValueError(f"class_weight: expected finite weights of at least 0, got {value!r}")

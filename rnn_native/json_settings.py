@@ -7,8 +7,9 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -103,6 +104,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def plain_number(value: object) -> object:
     """Return a number or boolean of NumPy as Python's, anything else as it is."""
     return value.item() if isinstance(value, (np.number, np.bool_)) else value
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a real number, Python's or NumPy's; booleans are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 # ---- rules for values ----

@@ -14,6 +14,7 @@ from rnn_native.csv_digits import CLASSES, load_csv, write_submission
 from rnn_native.errors import FormatError
 from rnn_native.files import AnyPath, shown
 from rnn_native.history import History
+from rnn_native.json_settings import is_number
 from rnn_native.layers import Dense
 from rnn_native.loading import load
 from rnn_native.metrics import Report, classification_report
@@ -210,8 +211,7 @@ def run(
 
 
 def _plan(files: Files, skip_training: bool, test_rate: float) -> _Plan:
-    is_number = isinstance(test_rate, (int, float)) and not isinstance(test_rate, bool)
-    if not is_number:
+    if not is_number(test_rate):
         raise TypeError(f"test_rate: expected a number, got {test_rate!r}")
     if not 0 <= test_rate <= 100:
         raise ValueError(f"test_rate: expected per cent, 0 to 100, got {test_rate}")

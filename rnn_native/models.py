@@ -457,10 +457,10 @@ def train_layers(
 
     rng = Xorshift(recipe.seed)
     model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)
-    x = model._as_dense_rows(dataset.x_train, learns=True)
+    x = model._as_rows(dataset.x_train, learns=True)
     y = model._as_targets(dataset.y_train, len(x))
-    x_test = model._as_dense_rows(dataset.x_test, "x_test", beside=x)
-    y_test = model._as_targets(dataset.y_test, len(x_test), "y_test")
+    tests = len(model._as_rows(dataset.x_test, "x_test", beside=x))
+    model._as_targets(dataset.y_test, tests, "y_test")
     parts = split(x, y, recipe.validation_split, recipe.stratify)
     metrics = scores.as_metrics(options.get("metrics"), model.loss)
     run = Run(model, parts, recipe, rng, threads=threads, metrics=metrics)
@@ -474,7 +474,8 @@ def train_layers(
         )
     callbacks = [*as_list(options.get("callbacks")), *_standard_callbacks(run, folder)]
     history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
-    found = model.evaluate(x_test, y_test, threads=threads)._asdict()
+    tested = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
+    found = tested._asdict()
     accuracy = found.get("accuracy", math.nan)
     return TrainingResult(
         model, history, found["loss"], accuracy, folder, dataset.source, found
@@ -531,14 +532,19 @@ def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> datasets.Dataset
     if not (_is_pair(data) and all(map(_is_pair, data))):
         raise TypeError(
             "data: expected a path, 'synthetic' or ((x, y), (x_test, y_test)), got "
-            f"{_kind(data)}; hold rows out for the test: "
-            "((x[:-1000], y[:-1000]), (x[-1000:], y[-1000:]))"
+            f"{_kind(data)}; {_hold_out_hint(data)}"
         )
-    (x, y), (x_test, y_test) = data
-    asarray: Any = np.asarray  # the model checks dtypes and shapes
-    return datasets.Dataset(
-        asarray(x), asarray(y), asarray(x_test), asarray(y_test), "given arrays"
-    )
+    parts: Any = data  # frames, sparse matrices and lists too: the model converts them
+    (x, y), (x_test, y_test) = parts
+    return datasets.Dataset(x, y, x_test, y_test, "given arrays")
+
+
+def _hold_out_hint(data: Any) -> str:
+    """Say how to hold out rows for the test: a fifth of them, and 1000 at most."""
+    first = data[0] if isinstance(data, (tuple, list)) and data else data
+    shape = (len(first),) if isinstance(first, list) else getattr(first, "shape", ())
+    n = min(1000, max(shape[0] // 5, 1)) if shape else 1000
+    return f"hold rows out for the test: ((x[:-{n}], y[:-{n}]), (x[-{n}:], y[-{n}:]))"
 
 
 def _is_pair(data: object) -> bool:

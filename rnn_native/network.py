@@ -208,12 +208,18 @@ class Network:
     def from_architecture(
         cls, architecture: Mapping[str, Any], optimizer: Optimizer = "sgd"
     ) -> "Network":
-        """Make a net from what `architecture` gave, with initial weights of seed 1."""
+        """Make a net from what `architecture` gave, with initial weights of seed 1.
+
+        Without "loss" it is softmax_cross_entropy, as in `rnn_native.train`.
+        """
+        if missing := {"layers", "input_shape"} - architecture.keys():
+            raise ValueError(
+                "architecture: expected the keys 'layers' and 'input_shape', missing "
+                f"{', '.join(map(repr, sorted(missing)))}"
+            )
+        loss = architecture.get("loss", "softmax_cross_entropy")
         return cls(
-            architecture["layers"],
-            architecture["input_shape"],
-            architecture["loss"],
-            optimizer=optimizer,
+            architecture["layers"], architecture["input_shape"], loss, optimizer=optimizer
         )
 
     @classmethod

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.json_settings import is_number, plain_number
+
 Rates: TypeAlias = float | NDArray[np.float64]
 
 
@@ -75,6 +77,7 @@ class Constant(Schedule):
     lr: float
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_rate("lr", self.lr)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
@@ -97,6 +100,7 @@ class StepDecay(Schedule):
     gamma: float = 0.5
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_rate("lr", self.lr)
         _require(self.step_size > 0, "step_size must be > 0", self.step_size)
         _require(self.gamma >= 0, "gamma must be non-negative", self.gamma)
@@ -119,6 +123,7 @@ class Exponential(Schedule):
     decay_rate: float = 0.95
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_rate("lr", self.lr)
         _require(self.decay_rate >= 0, "decay_rate must be non-negative", self.decay_rate)
 
@@ -147,6 +152,7 @@ class CosineAnnealing(Schedule):
     min_lr: float = 1e-4
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_rate("lr", self.lr)
         _require(self.T_max > 0, "T_max must be > 0", self.T_max)
         _require(self.min_lr >= 0, "min_lr must be non-negative", self.min_lr)
@@ -182,6 +188,7 @@ class OneCycle(Schedule):
     pct_start: float = 0.25
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_rate("lr_max", self.lr_max)
         _require(self.epochs > 0, "epochs must be > 0", self.epochs)
         _require(self.div >= 1, "div must be at least 1", self.div)
@@ -230,6 +237,7 @@ class Plateau(Schedule):
     min_lr: float = 1e-4
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_rate("lr", self.lr)
         _require(0 < self.factor < 1, "factor must be in range (0, 1)", self.factor)
         _require(self.patience > 0, "patience must be > 0", self.patience)
@@ -281,6 +289,7 @@ class Warmup(Schedule):
     steps: int = 0
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require(
             min(self.epochs, self.steps) == 0 < max(self.epochs, self.steps),
             "warm-up takes a number of epochs or of steps, above 0",
@@ -338,6 +347,15 @@ def from_dict(plain: Mapping[str, Any]) -> Schedule:
 def _cosine(start: float, end: float, position: float) -> float:
     """Return where half a cosine wave from `start` to `end` is at `position` in [0, 1]."""
     return end + (start - end) * (1 + math.cos(math.pi * position)) / 2
+
+
+def _make_plain(schedule: Schedule) -> None:
+    """Make numbers of NumPy plain, which calculate in their own type and are not JSON."""
+    for field in fields(schedule):
+        value = plain_number(getattr(schedule, field.name))
+        if not (is_number(value) or isinstance(value, Schedule)):
+            raise TypeError(f"{field.name}: expected a number, got {value!r}")
+        object.__setattr__(schedule, field.name, value)
 
 
 def _require_rate(name: str, rate: float) -> None:

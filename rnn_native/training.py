@@ -32,6 +32,7 @@ from rnn_native.class_weights import (
 from rnn_native.compressed import CompressedRows
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import COLUMNS, EpochRow, History
+from rnn_native.json_settings import is_number
 from rnn_native.losses import LOSSES
 from rnn_native.optimizers import as_settings
 from rnn_native.rows import Weights, input_dtype_of, sparse_refusal
@@ -187,7 +188,7 @@ def _count(name: str, value: object) -> int:
 
 
 def _number(name: str, value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+    if not is_number(value):
         raise TypeError(f"{name}: expected a number, got {value!r}")
     number = float(value)
     if not low <= number < high:

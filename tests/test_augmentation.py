@@ -1,5 +1,7 @@
 """Distorted images and mixed rows in training, against their float64 twin and by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,21 @@ def test_apply_shows_what_training_sees(rng, level):
         augment.apply(1.5)
     with pytest.raises(ValueError, match=r"got rows of shape \(35,\); give image_shape"):
         augment.apply(np.zeros((3, 35)))
+
+
+def test_numbers_of_numpy_are_plain():
+    given = rn.Augment(
+        shift=np.int64(2), rotation=np.float32(3), image_shape=np.array([2, 3])
+    )
+    expected = {"shift": 2, "rotation": 3.0, "image_shape": [2, 3]}
+    assert json.dumps(given.as_dict()) == json.dumps(expected)
+    for wrong in (1j, np.complex64(1), "2", True, np.bool_(True), None):
+        with pytest.raises(TypeError, match=r"augment\.shift: expected a number, got"):
+            rn.Augment(shift=wrong)
+    with pytest.raises(
+        TypeError, match=r"augment\.image_shape: expected integers, .*got \(2\.5, 2"
+    ):
+        rn.Augment(shift=1, image_shape=(2.5, 2))
 
 
 def test_nothing_asked_for_changes_nothing(rng, level):

@@ -89,10 +89,13 @@ def test_there_and_back_is_the_same_net(case):
     assert back.weights.tobytes() == net.weights.tobytes()
 
 
-def test_the_optimizer_of_a_net_that_is_given_is_kept():
+def test_optimizer_and_input_dtype_of_a_net_that_is_given_are_kept():
     spec = {"type": "adam", "beta_1": 0.8}
     net = rn.Network([rn.Dense(3)], (4,), optimizer=spec)
-    assert rn.export.from_torch(rn.export.to_torch(net), net).optimizer == spec
+    net.input_dtype = "uint8"
+    again = rn.export.from_torch(rn.export.to_torch(net), net)
+    assert again.optimizer == spec
+    assert again.input_dtype == "uint8"
 
 
 def test_files_there_and_back(tmp_path):

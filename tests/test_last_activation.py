@@ -92,6 +92,14 @@ def test_files_and_json_apply_it_once(end, outputs, loss, tmp_path, x):
     np.testing.assert_array_equal(again.predict_proba(x), expected)
 
 
+def test_an_architecture_without_a_loss_has_the_usual_one():
+    plain = {"layers": [{"type": "dense", "units": 3}], "input_shape": [4]}
+    net = rn.Network.from_architecture(plain)
+    assert net.loss == parse_architecture(plain).loss == "softmax_cross_entropy"
+    with pytest.raises(ValueError, match="architecture: .* missing 'input_shape'$"):
+        rn.Network.from_architecture({"layers": plain["layers"], "loss": "huber"})
+
+
 @pytest.mark.parametrize(("end", "outputs", "loss"), OWN, ids=OWN_IDS)
 def test_exports_and_logits_apply_it_once(end, outputs, loss, x):
     net = rn.Network(end, (4,), loss, 3)

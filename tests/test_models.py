@@ -305,3 +305,22 @@ def test_data_with_a_test_set_in_any_form(data):
     expected = rn.train_mlp((SPLIT, SPLIT), epochs=1, verbose=0)
     assert result.model.weights.tobytes() == expected.model.weights.tobytes()
     assert result.test_accuracy == expected.test_accuracy
+
+
+@pytest.mark.parametrize(("n", "held"), [(3, 1), (20, 4), (9000, 1000)])
+def test_the_hint_on_a_test_set_fits_the_rows(n, held):
+    x, y = np.zeros((n, 784), np.float32), np.arange(n) % 10
+    for data in ((x, y), (x.tolist()[:n], y), x):
+        with pytest.raises(TypeError, match=rf"\(\(x\[:-{held}\], y\[:-{held}\]\), \(x\["):
+            rn.train_mlp(data)
+
+
+def test_frames_are_taken_as_fit_takes_them():
+    pd = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).integers(0, 256, (30, 4)).astype(np.uint8)
+    y = np.arange(30) % 3
+    frame = pd.DataFrame(x, dtype="UInt8")
+    result = rn.train(
+        [rn.Dense(3)], ((frame, pd.Series(y)), (x, y)), input_shape=(4,), verbose=0
+    )
+    assert result.model.input_dtype == "uint8"

@@ -40,6 +40,21 @@ def test_bits_are_those_of_arrays(options, first):
     assert one.weights.tobytes() == other.weights.tobytes()
 
 
+def test_train_takes_them_as_fit_does():
+    rows = sparse.csr_array(X)
+    options = {"input_shape": (60,), "epochs": 2, "validation_split": 0.2, "verbose": 0}
+    layers = [rn.Dense(20, "relu"), rn.Dense(3)]
+    one = rn.train(layers, ((rows, Y), (rows[:9], Y[:9])), **options)
+    other = rn.train(layers, ((X, Y), (X[:9], Y[:9])), **options)
+    assert one.model.weights.tobytes() == other.model.weights.tobytes()
+    assert one.test_scores == other.test_scores
+    with pytest.raises(
+        TypeError, match=r"y_test: .* sparse matrix; use y_test.toarray\(\)"
+    ):
+        labels = sparse.csr_array(Y[:, None])
+        rn.train(layers, ((rows, Y), (rows, labels)), **options)
+
+
 def test_the_rule_of_what_a_net_was_fitted_on_holds():
     x = np.where(X != 0, 200, 0).astype(np.uint8)
     one, other = network(), network()

@@ -105,6 +105,9 @@ def test_where_the_number_of_threads_comes_from():
 def test_set_num_threads(monkeypatch):
     monkeypatch.setattr(_runtime, "_num_threads", None)
     monkeypatch.setenv("RNN_NATIVE_NUM_THREADS", "5")
+    rn.set_num_threads(np.int64(3))
+    assert rn.get_num_threads() == 3
+    assert _runtime.resolve_threads(np.int32(1)) == 1
     rn.set_num_threads(2)
     assert rn.get_num_threads() == 2
     for bad in (0, 65, 10_000, "many", None, 1.5):

@@ -242,6 +242,24 @@ def test_bad_arguments(make, message):
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize("wrong", [1j, "0.1", None, True, np.complex64(1), np.array([0.1])])
+def test_what_is_no_number_is_refused(wrong):
+    with pytest.raises(TypeError, match="^lr: expected a number, got"):
+        Constant(wrong)
+    with pytest.raises(TypeError, match="^cooldown: expected a number, got"):
+        Plateau(0.1, cooldown=wrong)
+
+
+def test_numbers_of_numpy_are_plain():
+    """So they are JSON, and rates are calculated in float64."""
+    one = OneCycle(np.float32(0.5), np.int64(3), pct_start=np.float32(0.25))
+    other = OneCycle(0.5, 3)
+    assert json.dumps(as_dict(one)) == json.dumps(as_dict(other))
+    assert one.rates(1, 4).dtype == np.float64
+    assert one.rates(1, 4).tolist() == other.rates(1, 4).tolist()
+    assert type(Warmup(StepDecay(np.float32(0.5)), np.int8(2)).epochs) is int
+
+
 def test_the_base_is_abstract():
     with pytest.raises(TypeError):
         Schedule()

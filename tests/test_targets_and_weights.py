@@ -345,6 +345,14 @@ def test_class_weights_need_classes():
         net.fit(X, X[:, :2], class_weight="balanced")
 
 
+@pytest.mark.parametrize("name", ["lr", "l2", "mixup", "clip_norm"])
+def test_recipes_have_real_numbers(name):
+    assert getattr(Recipe(**{name: np.float32(0.5)}), name) == 0.5
+    for wrong in (0.1j, np.complex64(0.1), "0.1", True, np.bool_(True)):
+        with pytest.raises(TypeError, match=f"{name}: expected a number, got"):
+            Recipe(**{name: wrong})
+
+
 @pytest.mark.parametrize("given", [None, "balanced", {1: 2, 0: 1.5}, [1, 2.0], np.ones(2)])
 def test_a_recipe_is_the_same_after_json(given):
     import json

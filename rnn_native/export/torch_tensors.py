@@ -83,8 +83,8 @@ def from_torch(
         PyTorch's tensors or NumPy's arrays, of floats or integers; as many and with the
         names and shapes that `to_torch` gives. "num_batches_tracked" may be left out.
     architecture : Network, Architecture, mapping or path
-        The layers: of a net, which stays as it is and whose optimizer the new one has, too;
-        parsed; as JSON.
+        The layers: of a net, which stays as it is and whose optimizer and `input_dtype` the
+        new one has, too; parsed; as JSON.
     names : sequence of str, optional
         As for `to_torch`.
     source : str
@@ -224,9 +224,11 @@ def _as_array(tensor: Any, name: str) -> NDArray[np.float32]:
 
 def _new_network(architecture: AnyArchitecture) -> Network:
     if isinstance(architecture, Network):
-        return Network.from_architecture(
+        model = Network.from_architecture(
             architecture.architecture(), architecture.optimizer
         )
+        model.input_dtype = architecture.input_dtype
+        return model
     if isinstance(architecture, Mapping):
         architecture = parse_architecture(architecture)
     elif not isinstance(architecture, Architecture):
