@@ -12,14 +12,16 @@
 
 Six columns are V2's if the sixth equals the third in every row, and else V3's. The third of
 four columns must look like a percentage. A header, as this package and the V3 MLP write it,
-leaves nothing to guess. One with a column `accuracy` is Keras' or that of our `CSVLogger`,
-whose accuracies are fractions, not percentages. Such a file may hold several fits, appended: where
-its epochs begin again, they count on.
+leaves nothing to guess. One with a column `accuracy`, or with `loss`, `time` and
+`learning_rate`, is Keras' or that of our `CSVLogger`, whose accuracies are fractions, not
+percentages. Such a file may hold several fits, appended: where its epochs begin again, they
+count on. Columns are separated by commas, or by what follows `epoch` where that is the first
+name of a header without commas.
 """
 
+import csv
 import math
 import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +54,7 @@ _LAYOUTS = {
 _TIME_TWICE = (*_LAYOUTS[5], "time")
 _OPTIONAL = frozenset({"accuracy", "val_loss", "val_accuracy"})
 _OURS = frozenset({"epoch", "loss", "time", "learning_rate"})
+_SEPARATOR = re.compile(r'"?epoch"?([^\w"])', re.IGNORECASE)
 _DIVERGES = frozenset({"loss", "val_loss"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
@@ -75,8 +78,8 @@ def read_log(path: AnyPath) -> History:
     Returns
     -------
     History
-        Accuracies are fractions. What a file does not tell is None for `val_loss` and
-        `val_accuracy`, and NaN for `accuracy`, `time` and `learning_rate`.
+        Accuracies are fractions. What a file does not tell is None for `accuracy`,
+        `val_loss` and `val_accuracy`, and NaN for `time` and `learning_rate`.
         Epochs count from 0 whether the file's count from 0 or from 1.
 
     Raises
@@ -96,10 +99,8 @@ def read_log(path: AnyPath) -> History:
         lines = _split(Path(path).read_bytes(), name)
     columns = _header(lines[0])
     if columns is None:
-        columns = _guess(lines)
-    else:
-        lines = lines[1:]
-    return _as_history(lines, columns, name)
+        return _as_history(lines, _guess(lines), name, has_fractions=False)
+    return _as_history(lines[1:], columns, name, _has_fractions(lines[0]))
 
 
 def _split(content: bytes, name: str) -> list[_Line]:
@@ -111,13 +112,28 @@ def _split(content: bytes, name: str) -> list[_Line]:
     rows = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
     if rows == [""]:
         raise FormatError(f"{name}: expected a training log, but the file is empty")
-    lines = []
+    separator, lines = _separator_of(rows[0]), []
     for number, row in enumerate(rows, 1):
         if not row.strip():
             raise FormatError(f"{name}:{number}: empty line")
-        fields = [field.strip() for field in row.split(",")]
-        lines.append(_Line(f"{name}:{number}", fields))
+        where = f"{name}:{number}"
+        lines.append(_Line(where, [f.strip() for f in _fields(row, separator, where)]))
     return lines
+
+
+def _separator_of(header: str) -> str:
+    """Return what separates columns: `CSVLogger` may have been given another character."""
+    found = _SEPARATOR.match(header)
+    return found[1] if found and "," not in header else ","
+
+
+def _fields(row: str, separator: str, where: str) -> list[str]:
+    if '"' not in row:
+        return row.split(separator)
+    try:
+        return next(csv.reader([row], delimiter=separator))
+    except csv.Error as error:
+        raise FormatError(f"{where}: not a line of a training log: {error}") from None
 
 
 # ---- columns ----
@@ -128,11 +144,12 @@ def _header(line: _Line) -> tuple[str, ...] | None:
     if all(_is_number(field) or not field for field in line.fields):
         return None
     columns: list[str] = []
-    # A log of this package may have columns of further metrics.
+    # A log of this package may have columns of further metrics, whatever their names.
     is_ours = {_NAMES.get(field.lower()) for field in line.fields} >= _OURS
     for column, field in enumerate(line.fields, 1):
         known = _NAMES.get(field.lower())
-        if known is None and is_ours and field.isidentifier():
+        is_told_elsewhere = known != field and known in (*line.fields, *columns)
+        if is_ours and field and (known is None or is_told_elsewhere):
             known = field
         if known is None:
             raise FormatError(
@@ -146,6 +163,11 @@ def _header(line: _Line) -> tuple[str, ...] | None:
         if needed not in columns:
             raise FormatError(f"{line.where}: the header names no column for {needed}")
     return tuple(columns)
+
+
+def _has_fractions(header: _Line) -> bool:
+    """Tell whether a log with this header is Keras' or our `CSVLogger`'s."""
+    return "accuracy" in map(str.lower, header.fields) or {*header.fields} >= _OURS
 
 
 def _guess(lines: list[_Line]) -> tuple[str, ...]:
@@ -177,38 +199,41 @@ def _check_percentage(line: _Line) -> None:
 # ---- values ----
 
 
-def _as_history(lines: list[_Line], columns: tuple[str, ...], name: str) -> History:
+def _as_history(
+    lines: list[_Line], columns: tuple[str, ...], name: str, has_fractions: bool
+) -> History:
     if not lines:
         raise FormatError(f"{name}: expected epochs, but there is only a header")
     history = History()
     first = _epoch_number(lines[0], columns)
     origin, before = min(first, 1), -1
     done = 0  # epochs of the fits before
+    whole = 1 if has_fractions else 100
     for line in lines:
-        values = _values(line, columns)
+        values = _values(line, columns, whole)
         epoch = _epoch_number(line, columns)
         if epoch <= before:
-            if epoch != first or "accuracy" not in columns:
+            if epoch != first or not has_fractions:
                 raise FormatError(f"{line.where}: epoch {epoch} comes after epoch {before}")
             done = history.epochs
         before = epoch
-        history.append(_as_row(values), done + epoch - origin)
+        history.append(_as_row(values, whole), done + epoch - origin)
     return history
 
 
-def _as_row(values: dict[str, float | None]) -> EpochRow:
+def _as_row(values: dict[str, float | None], whole: int) -> EpochRow:
     reached = values.get("val_accuracy")
-    loss, accuracy, seconds, rate = (
+    loss, seconds, rate = (
         math.nan if (value := values.get(name)) is None else value
-        for name in ("loss", "accuracy", "time", "learning_rate")
+        for name in ("loss", "time", "learning_rate")
     )
     return EpochRow(
         loss=loss,
-        accuracy=accuracy,
+        accuracy=values.get("accuracy"),
         time=seconds,
         learning_rate=rate,
         val_loss=values.get("val_loss"),
-        val_accuracy=None if reached is None else reached / _whole(values),
+        val_accuracy=None if reached is None else reached / whole,
         metrics={
             name: value
             for name, value in values.items()
@@ -226,24 +251,19 @@ def _epoch_number(line: _Line, columns: tuple[str, ...]) -> int:
     return int(text)
 
 
-def _values(line: _Line, columns: tuple[str, ...]) -> dict[str, float | None]:
+def _values(line: _Line, columns: tuple[str, ...], whole: int) -> dict[str, float | None]:
     if len(line.fields) != len(columns):
         raise FormatError(
             f"{line.where}: expected {len(columns)} columns, got {len(line.fields)}"
         )
-    whole = _whole(columns)
     return {
         column: _value(text, column, whole, f"{line.where}: column {number}")
         for number, (text, column) in enumerate(zip(line.fields, columns, strict=True), 1)
     }
 
 
-def _whole(columns: Collection[str]) -> int:
-    """Return what an accuracy of all rows is in a log with these columns: 1 or 100."""
-    return 1 if "accuracy" in columns else 100
-
-
 def _value(text: str, column: str, whole: int, where: str) -> float | None:
+    """Return a number; `whole` is what the accuracy of all rows is, 1 or 100."""
     is_metric = column not in _NAMES.values()
     if not text and (is_metric or column in _OPTIONAL):
         return None

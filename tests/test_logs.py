@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+import rnn_native as rn
 from rnn_native.callbacks import RunLog
 from rnn_native.errors import FormatError
 from rnn_native.history import EpochRow, History
@@ -37,7 +38,7 @@ def test_three_columns_of_mlp_c_and_v1(read):
         {"loss": 0.14917, "time": 7.01},
     ]
     assert history.epoch == [0, 1]
-    assert math.isnan(history.rows[0].accuracy)
+    assert history.rows[0].accuracy is None
     assert math.isnan(history.rows[0].learning_rate)
     assert "val_loss" not in history.history
 
@@ -123,6 +124,49 @@ def test_our_own_log_comes_back(tmp_path, validated):
         )  # fmt: skip
         assert row.val_loss == wanted.val_loss
         assert row.val_accuracy == pytest.approx(wanted.val_accuracy)
+
+
+@pytest.mark.parametrize("separator", [*",;\t|: ./-5e", "\u00a6"])
+@pytest.mark.parametrize("loss", ["mse", "softmax_cross_entropy"])
+def test_tables_come_back_whatever_the_net_and_the_separator(
+    tmp_path, rng, loss, separator
+):
+    x, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    net = rn.Network([rn.Dense(2 if loss != "mse" else 1)], (3,), loss)
+    path, names = tmp_path / "log.csv", ["lr", "seconds", "a b", "a/b"]
+    mine = rn.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(dict.fromkeys(names, 0.5))
+    )
+    table = rn.CSVLogger(path, separator)
+    callbacks = [mine, table, RunLog(tmp_path / "run.csv")]
+    history = net.fit(x, y, epochs=2, validation_split=0.5, callbacks=callbacks, verbose=0)
+    if separator.isalnum():
+        with pytest.raises(FormatError):
+            read_log(path)
+        return
+    again = read_log(path)
+    assert again.history == history.history
+    assert again.epoch == history.epoch
+    again = read_log(tmp_path / "run.csv").history
+    known = history.history.keys() - {"accuracy", "val_accuracy"}
+    assert {name: again[name] for name in known} == {
+        name: history.history[name] for name in known
+    }
+    assert "accuracy" not in again
+
+
+def test_accuracies_of_a_table_are_fractions_whatever_it_lacks(read):
+    head = "epoch,learning_rate,loss,time,val_accuracy\n"
+    assert read(f"{head}0,0.1,3,1,0.5\n").rows[0].val_accuracy == 0.5
+    with pytest.raises(FormatError, match="expected a fraction, got '50'"):
+        read(f"{head}0,0.1,3,1,50\n")
+
+
+def test_lines_with_quotes(read):
+    head = 'epoch,loss,time,learning_rate,"a,b"\n'
+    assert read(f'{head}0,1,1,1,"2"\n').history["a,b"] == [2]
+    with pytest.raises(FormatError, match=":2: not a line of a training log"):
+        read(head + '0,1,1,1,"' + "1" * 200_000 + '"\n')
 
 
 def test_epochs_that_count_from_zero(read):
