@@ -340,8 +340,8 @@ class Step:
         ):
             k = 0 if places is not None else 1
             moved = np.max([np.abs(other[k] - new) for other in others], axis=0)
-            # Each row may be added to the weight by itself.
-            additions = 8 + len(self.rows) / 2
+            # Each row may be added to the weight by itself, and all may err to one side.
+            additions = 8 + len(self.rows)
             allowed = 2 * moved + additions * U * (np.abs(old) + 2 * np.abs(new - old))
             allowed[(moved == 0) & (new == old)] = 0
             if len(new):
