@@ -52,7 +52,8 @@ def plain_class_weight(given: object) -> str | dict[int, float] | list[float] | 
 
 def named_weights(given: Any) -> list[tuple[Any, Any]] | None:
     """Return the pairs of a mapping or a pandas Series; None for all else."""
-    return list(given.items()) if hasattr(given, "items") else None
+    is_named = hasattr(given, "items") and getattr(given, "ndim", 1) == 1
+    return list(given.items()) if is_named else None
 
 
 def times(one: Weights, other: NDArray[Any] | None) -> Weights:

@@ -707,6 +707,8 @@ def test_bad_data_is_named():
     with pytest.raises(ValueError, match=f"Input X {too_large}"):
         classifier().fit(huge, Y)
     with pytest.raises(ValueError, match=f"Input X {too_large}"):
+        classifier().fit(np.where(X > 0, 1e300, -1e300), Y)  # and no warning of NumPy
+    with pytest.raises(ValueError, match=f"Input X {too_large}"):
         classifier().fit(X, Y).predict(huge)
     with pytest.raises(ValueError, match=f"Input y {too_large}"):
         MLPRegressor().fit(X, huge[:, 3])

@@ -307,6 +307,7 @@ def test_class_weights_of_one_output(given, y):
         ([1, 2], "expected 3 weights, one for each class, got 2"),
         ([1, 2, 3, 4], "expected 3 weights, one for each class, got 4"),
         (np.ones((3, 1)), r"one weight for each class, got shape \(3, 1\)"),
+        (pd.DataFrame({0: [1.0]}), r"one weight for each class, got shape \(1, 1\)"),
         ({3: 1.0}, r"expected classes in 0\.\.2, got 3"),
         ({-1: 1.0}, "integers from 0, as keys, got -1"),
         ({"cat": 1.0}, "integers from 0, as keys, got 'cat'"),

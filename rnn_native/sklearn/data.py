@@ -52,6 +52,11 @@ def dtype_of(x: Any) -> "np.dtype[Any] | None":
     return found if isinstance(found, np.dtype) and found.kind in "biuf" else None
 
 
+def _unwarned() -> np.errstate:
+    """Let what does not fit float32 become infinite, which scikit-learn's checks refuse."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
 def read_rows(
     estimator: Any, x: Any, *, dtype: Any = np.float32, reset: bool, **more: Any
 ) -> Any:
@@ -79,8 +84,7 @@ def read_rows(
     ValueError, TypeError
         scikit-learn's; also for what is infinite in float32.
     """
-    # What does not fit float32 becomes infinite, and check_array refuses that.
-    with np.errstate(over="ignore"):
+    with _unwarned():
         found = validate_data(
             estimator, as_plain_frame(x), accept_sparse=("csr", "csc"), dtype=dtype, order="C",
             reset=reset, **more,
@@ -93,7 +97,7 @@ def read_rows(
 
 def as_float32(values: Any, name: str) -> NDArray[np.float32]:
     """Return finite numbers as float32, with scikit-learn's message where one is too large."""
-    with np.errstate(over="ignore"):
+    with _unwarned():
         result: NDArray[np.float32] = check_array(
             values, dtype=np.float32, order="C", ensure_2d=False, input_name=name
         )
@@ -102,7 +106,7 @@ def as_float32(values: Any, name: str) -> NDArray[np.float32]:
 
 def read_weights(sample_weight: Any, rows: AnyRows) -> NDArray[np.float32]:
     """Return row weights as float32 of shape (n,), finite and at least 0."""
-    with np.errstate(over="ignore"):
+    with _unwarned():
         weights = _check_sample_weight(
             sample_weight, rows, dtype=np.float32, ensure_non_negative=True
         )
