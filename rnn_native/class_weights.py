@@ -158,8 +158,8 @@ def _class(key: Any) -> int:
     if isinstance(key, str) and key.isdecimal():  # keys of JSON
         return int(key)
     # Labels of other types name the same classes: flags, and floats of a frame with gaps.
-    is_number = isinstance(key, (int, float, np.integer, np.floating, np.bool_))
-    if is_number and 0 <= key < math.inf and key == int(key):
+    is_label = isinstance(key, (int, float, np.integer, np.floating, np.bool_))
+    if is_label and 0 <= key < math.inf and key == int(key):
         return int(key)
     raise ValueError(
         f"class_weight: expected classes, integers from 0, as keys, got {key!r}"

@@ -703,7 +703,7 @@ class Run:
             # A call for one batch knows it as the first.
             text = text.replace("batch 1 ", f"batch {batch + 1} ")
         if done == 0 and text.startswith("a "):
-            found = text[: text.index(" (learning rate")]
+            found, _ = text.split(";")
             return (
                 f"{found}, before it was trained: a call diverged earlier, or it was set so; "
                 "make a new net, or use set_weights and net.optimizer = net.optimizer"
