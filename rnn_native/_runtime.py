@@ -1,5 +1,6 @@
 """What the process runs on: the native core, its BLAS and CPU level, and threads."""
 
+import functools
 import math
 import os
 from numbers import Integral
@@ -62,6 +63,7 @@ def check_num_threads(value: object, source: str) -> int:
     return number
 
 
+@functools.cache  # reading it would take longer than a small prediction
 def _cgroup_cpus() -> float:
     """CPUs that the control group may use, infinity when it has no quota."""
     try:

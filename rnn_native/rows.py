@@ -69,7 +69,9 @@ def as_rows(
         If they are not numbers, or integers that are ambiguous.
     """
     size = math.prod(input_shape)
-    array: Any = x if is_sparse(x) else as_array(x, name)
+    array: Any = x
+    if type(x) is not np.ndarray or x.dtype == object:
+        array = x if is_sparse(x) else as_array(x, name)
     count = math.prod(array.shape)
     if count == 0 or not takes_shape(array.shape, input_shape):
         expected = ", ".join(map(str, input_shape))
