@@ -193,7 +193,7 @@ start_workers(int wanted)
 rnn_team_lease
 rnn_team_acquire(int threads)
 {
-    rnn_team_lease alone = {1};
+    rnn_team_lease alone = {1, 0};
     if (threads <= 1 || atomic_exchange(&team.taken, true))
         return alone;
     if (team.workers < threads - 1)
@@ -202,7 +202,7 @@ rnn_team_acquire(int threads)
         atomic_store(&team.taken, false);
         return alone;
     }
-    rnn_team_lease lease = {team.workers < threads - 1 ? team.workers + 1 : threads};
+    rnn_team_lease lease = {team.workers < threads - 1 ? team.workers + 1 : threads, 0};
     if (lease.threads != atomic_load(&team.threads))
         set_threads(lease.threads);
     return lease;
@@ -217,9 +217,18 @@ rnn_team_release(rnn_team_lease *lease)
 }
 
 void
+rnn_team_rest(rnn_team_lease *lease, bool rest)
+{
+    int resting = rest && lease->threads > 1;
+    if (resting != lease->resting)
+        set_threads(lease->threads - resting);
+    lease->resting = resting;
+}
+
+void
 rnn_team_run(const rnn_team_lease *lease, rnn_slice_fn fn, void *context, int slices)
 {
-    if (lease->threads == 1 || slices == 1) {
+    if (lease->threads - lease->resting == 1 || slices == 1) {
         for (int slice = 0; slice < slices; slice++)
             fn(context, slice);
         return;

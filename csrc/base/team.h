@@ -17,10 +17,14 @@ typedef void (*rnn_slice_fn)(void *context, int slice);
  * it, or threads cannot be started, this call runs its slices alone: same bits, slower. */
 typedef struct {
     int threads;
+    int resting; /* of these: take no slices for now */
 } rnn_team_lease;
 
 rnn_team_lease rnn_team_acquire(int threads);
 void rnn_team_release(rnn_team_lease *lease);
+
+/* Lets the last of the threads rest, or work again: a core for somebody else. */
+void rnn_team_rest(rnn_team_lease *lease, bool rest);
 
 /* Runs fn(context, 0..slices-1), each once, and returns when all are done. */
 void rnn_team_run(const rnn_team_lease *lease, rnn_slice_fn fn, void *context, int slices);

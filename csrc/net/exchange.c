@@ -48,13 +48,13 @@ rnn_exchange_leave(rnn_exchange *e)
     pthread_mutex_unlock(&e->mutex);
 }
 
-/* The mutex is held. */
+/* The mutex is held. Memory for one copy is kept: new memory would be slow to write. */
 static void
 drop(rnn_exchange *e, rnn_weights *weights)
 {
     if (weights == NULL || --weights->users > 0)
         return;
-    if (e->spare == NULL && e->is_open)
+    if (e->spare == NULL)
         e->spare = weights;
     else
         free_weights(weights);
@@ -114,17 +114,17 @@ rnn_exchange_close(rnn_exchange *e)
     atomic_store(&e->wanted, false);
     drop(e, e->latest);
     e->latest = NULL;
-    free_weights(e->spare);
-    e->spare = NULL;
     pthread_cond_broadcast(&e->changed);
     pthread_mutex_unlock(&e->mutex);
 }
 
-void
+bool
 rnn_exchange_serve(rnn_exchange *e)
 {
-    if (atomic_load_explicit(&e->wanted, memory_order_relaxed))
+    bool wanted = atomic_load_explicit(&e->wanted, memory_order_relaxed);
+    if (wanted)
         publish(e);
+    return wanted;
 }
 
 static rnn_weights *

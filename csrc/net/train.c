@@ -96,7 +96,8 @@ train_epoch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule, int6
         if (status != RNN_OK)
             return status;
         ++*batch;
-        rnn_exchange_serve(r->exchange);
+        /* A reader that has its copy now wants a core, too. */
+        rnn_team_rest(&r->lease, rnn_exchange_serve(r->exchange));
         if (rnn_run_stop_wanted(r, 3.0 * rows))
             return RNN_EINTERRUPTED;
     }
