@@ -14,7 +14,8 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import cli, idx
-from rnn_native.cli import main
+from rnn_native.cli import arguments, main
+from rnn_native.training import Recipe
 
 
 def run(*args, **more):
@@ -304,12 +305,14 @@ def test_help_and_version():
         ),
         (["train", "mlp", "--lr", "nan"], "expected a number"),
         (["train", "mlp", "--seed", "-1"], "got '-1'"),
-        (["train", "mlp", "--validation-split", "1"], "expected a number in 0..0.99"),
+        (["train", "mlp", "--validation-split", "1"], r"expected a number in [0, 1)"),
         (["train", "rnn"], "expected mlp, cnn, attention, xor or a FILE.json, got 'rnn'"),
         (["fly"], "invalid choice: 'fly'"),
         ([], "required: COMMAND"),
         (["train", "xor", "--patience", "3"], "train xor: takes no --patience"),
         (["train", "xor", "--resume"], "train xor: takes no --resume"),
+        (["train", "xor", "--config", "no.json"], "train xor: takes no --config"),
+        (["train", "xor", "--optimizer", "adam"], "train xor: takes no --optimizer"),
     ],
 )
 def test_wrong_calls_exit_with_2(args, message, capsys):
@@ -446,3 +449,22 @@ def test_reader_that_goes_away_is_no_error(tmp_path):
     assert (tmp_path / "best.safetensors").is_file(), "the work was not done"
     assert "Traceback" not in result.stderr
     assert "Exception" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(arguments.RATE, "lr"), (arguments.FRACTION, "validation_split")]
+)
+@pytest.mark.parametrize(
+    "value",
+    ["0", "1e-31", "1e-30", "0.99", "0.999999", "1", "99999", "999999", "1e6", "2e6"],
+)
+def test_numbers_have_the_ranges_of_the_recipe(kind, name, value):
+    def is_refused(call):
+        try:
+            call()
+        except (ValueError, argparse.ArgumentTypeError):
+            return True
+        return False
+
+    by_recipe = is_refused(lambda: Recipe(**{name: float(value)}))
+    assert is_refused(lambda: kind(value)) == by_recipe

@@ -14,17 +14,21 @@ INT_MAX = 2**31 - 1
 REFERENCE_MODELS = ("mlp", "cnn", "attention", "xor")
 
 
-def number(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], Any]:
-    """Return an argument type: numbers from low to high, both included."""
+def number(
+    kind: type[int] | type[float], low: float, high: float, *, below: bool = False
+) -> Callable[[str], Any]:
+    """Return an argument type: numbers from low to high, or `below` it."""
     noun = "an integer" if kind is int else "a number"
     limit = f"in {low:g}..{high:g}" if high < INT_MAX else f"of at least {low:g}"
+    if below:
+        limit = f"in [{low:g}, {high:g})"
 
     def parse(text: str) -> int | float:
         try:
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not low <= value <= high:
+        if value is None or not low <= value <= high or (below and value == high):
             raise argparse.ArgumentTypeError(f"expected {noun} {limit}, got {text!r}")
         return value
 
@@ -35,8 +39,9 @@ COUNT = number(int, 1, INT_MAX)
 COUNT_OR_ZERO = number(int, 0, INT_MAX)
 THREADS = number(int, 1, 64)
 SEED = number(int, 0, 2**64 - 1)
-RATE = number(float, 1e-30, 1e5)
-FRACTION = number(float, 0, 0.99)
+# As `Recipe` has them.
+RATE = number(float, 1e-30, 1e6, below=True)
+FRACTION = number(float, 0, 1, below=True)
 PER_CENT = number(float, 0, 100)
 SECONDS = number(float, 0, 3600)
 

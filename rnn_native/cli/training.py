@@ -162,6 +162,8 @@ def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> 
         "validation_split",
         "stratify",
         "patience",
+        "config",
+        "optimizer",
     ]
     for name in useless:
         if getattr(args, name) is not None:
