@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import rnn_native as rn
+
 ROOT = Path(__file__).parent.parent
 CSRC = ROOT / "csrc"
 
@@ -92,3 +94,14 @@ def test_python_modules_import_one_way():
 def test_no_pickle_and_no_eval():
     for path in ROOT.glob("rnn_native/**/*.py"):
         assert not re.search(r"\b(pickle|marshal|eval|exec)\b", path.read_text()), path
+
+
+def test_what_completion_shows_is_public_and_there_once():
+    shown = dir(rn)
+    assert len(shown) == len(set(shown))
+    public = [name for name in shown if not name.startswith("__")]
+    assert not any(name.startswith("_") for name in public)
+    assert {"Network", "train_mlp", "datasets", "kernels"} <= set(public)
+    assert not {"importlib", "Any", "TYPE_CHECKING"} & set(public)
+    for name in public:
+        assert getattr(rn, name) is not None
