@@ -52,8 +52,8 @@ class Dense(Layer):
         Outputs.
     activation : str
         f: linear, relu, leaky_relu, elu, sigmoid, tanh, silu, gelu (tanh form) or
-        gelu_exact. A net's last layer may also have softmax, and under the loss poisson
-        exponential.
+        gelu_exact (with erf). A net's last layer may also have softmax, and under the loss
+        poisson exponential.
     alpha : float, optional
         Slope of leaky_relu (default 0.01) or scale of elu (default 1.0).
 
@@ -141,7 +141,7 @@ class Activation(Layer):
     Parameters
     ----------
     function : str
-        One of `Dense`'s, or gelu_exact (with erf).
+        One of `Dense`'s.
     alpha : float, optional
     """
 

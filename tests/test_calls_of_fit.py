@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from scripted import ScriptedRun, fit_scripted, rows_of
 
 import rnn_native as rn
 from rnn_native import training
 from rnn_native.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from rnn_native.history import History
+from scripted import ScriptedRun, fit_scripted, rows_of
 
 
 def second_call(values, *callbacks, before=(1, 2, 3), lr=1.0, column="val_loss"):

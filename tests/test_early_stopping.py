@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from scripted import fit_scripted
 
 import rnn_native as rn
 from rnn_native.callbacks import EarlyStopping
+from scripted import fit_scripted
 
 NAN = math.nan
 

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from scripted import fit_scripted
 
 import rnn_native as rn
 from rnn_native import schedules
 from rnn_native.callbacks import LearningRateScheduler, ReduceLROnPlateau
+from scripted import fit_scripted
 
 
 def rates_of(column, values, resumed_after=0, lr=1.0, **options):

@@ -7,12 +7,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scripted import ScriptedRun, fit_scripted, rows_of
 
 import rnn_native as rn
 from rnn_native import training
 from rnn_native.callbacks import CSVLogger, ModelCheckpoint, TensorBoard
 from rnn_native.cli import main
+from scripted import ScriptedRun, fit_scripted, rows_of
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ typedef struct {
     int following;
 } rnn_batch;
 
-/* What a batch is sent forward for. TRAIN scores it too and begins with backward: it
- * writes slices' own gradients, never a target. */
+/* What a batch is sent forward for. For training it is scored, too, and backward begins:
+ * slices' own gradients are written, never a target. */
 typedef enum { RNN_FOR_OUTPUTS, RNN_FOR_SCORE, RNN_FOR_TRAINING } rnn_purpose;
 
 /* Looks at some of the rows' density and decides on sparse products; RNN_ENOMEM. */
