@@ -19,7 +19,11 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: run test slow levels fuzz-nets parity lint format docs sanitize wheel wheel-check bench clean
+.PHONY: help run test slow levels fuzz-nets parity lint format docs sanitize wheel wheel-check bench clean
+
+# The targets, as CONTRIBUTING.md lists them.
+help:
+	@sed -n 's/^make /  make /p; s/^\.ci/  .ci/p' CONTRIBUTING.md
 
 run: $(VENV)/.installed
 	$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
@@ -52,6 +56,7 @@ lint: $(VENV)/.lint
 	$(BIN)/python -m mypy.stubtest rnn_native._core --ignore-disjoint-bases \
 	    --mypy-config-file pyproject.toml
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	$(BIN)/codespell
 
 format: $(VENV)/.lint
 	$(BIN)/ruff format .
