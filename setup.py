@@ -35,8 +35,10 @@ X86_LEVELS = {
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
 
-# Sources in csrc/net that level.c includes, beside the kernels.
-PARTS = ["fuse.c", "optimizers.c"]
+# Folders of csrc whose sources are compiled once, and those that are compiled once for each
+# level, as parts of level.c.
+ONCE = ["base", "net", "net/run", "python"]
+FOR_EACH_LEVEL = ["kernels", "net/layers", "net/fused", "net/level"]
 
 if os.environ.get("RNN_NATIVE_WERROR") == "1":
     FLAGS += ["-Werror"]
@@ -55,7 +57,7 @@ def cpu_levels() -> dict[str, list[str]]:
 
 
 class BuildExt(build_ext):
-    """Compiles net/level.c once a level and puts OpenBLAS beside the extension."""
+    """Compiles net/level/level.c once a level and puts OpenBLAS beside the extension."""
 
     def run(self) -> None:
         super().run()
@@ -71,7 +73,7 @@ class BuildExt(build_ext):
 
     def level(self, name: str, flags: list[str]) -> list[str]:
         return self.compiler.compile(
-            ["csrc/net/level.c"],
+            ["csrc/net/level/level.c"],
             output_dir=str(Path(self.build_temp, f"level_{name}")),
             macros=[("RNN_LEVEL", name)],
             extra_postargs=[*FLAGS, *LEVEL_FLAGS, *flags],
@@ -89,23 +91,20 @@ class BuildExt(build_ext):
 
 def headers_and_kernels() -> list[str]:
     """All that level.c includes: a change of any of it compiles every level anew."""
-    parts = [Path("csrc/net", name) for name in PARTS]
-    parts += [*Path("csrc/kernels").glob("*.c"), *Path("csrc/net/layers").glob("*.c")]
-    return sorted(map(str, [*Path("csrc").rglob("*.h"), *parts]))
+    return sorted([*map(str, Path("csrc").rglob("*.h")), *sources(FOR_EACH_LEVEL)])
 
 
-def core_sources() -> list[str]:
-    """Sources that are compiled once."""
-    folders = ["base", "net", "python"]
+def sources(folders: list[str]) -> list[str]:
+    """All sources of some folders of csrc, in order."""
     found = (path for folder in folders for path in Path("csrc", folder).glob("*.c"))
-    return sorted(str(path) for path in found if path.name not in {"level.c", *PARTS})
+    return sorted(map(str, found))
 
 
 setup(
     ext_modules=[
         Extension(
             "rnn_native._core",
-            core_sources(),
+            sources(ONCE),
             depends=headers_and_kernels(),
             include_dirs=[numpy.get_include()],
             define_macros=[

@@ -7,8 +7,8 @@
  * [begin, end) it is told, and an element's bits depend neither on that part nor on the
  * number of rows. Nothing is allocated, nothing is printed, nothing is global.
  *
- * The sources are compiled once for each CPU level, all in one unit (net/level.c), hence
- * `static`. */
+ * The sources are compiled once for each CPU level, all in one unit (net/level/level.c),
+ * hence `static`. */
 #ifndef RNN_KERNELS_H
 #define RNN_KERNELS_H
 

@@ -4,7 +4,7 @@
 
 #include "core.h"
 
-#include "../net/exchange.h"
+#include "../net/run/exchange.h"
 
 /* Readers that wait for the next call with their working memory; more are freed. */
 #define MAX_IDLE_READERS 8

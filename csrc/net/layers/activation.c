@@ -1,5 +1,5 @@
 /* activation: out = f(inp), element by element. softmax: over the last axis.
- * Part of net/level.c. */
+ * Part of level.c. */
 
 enum { ACTIVATION_FUNCTION, ACTIVATION_ALPHA };
 

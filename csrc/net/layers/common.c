@@ -1,4 +1,4 @@
-/* What several layers' adapters share. Part of net/level.c. */
+/* What several layers' adapters share. Part of level.c. */
 #include "../layer.h"
 
 #include "../../base/size.h"

@@ -1,5 +1,5 @@
 /* conv2d: out = f(cross-correlation + bias), f the activation; and conv2d with ReLU and max
- * pooling 2 x 2 in one. Part of net/level.c. */
+ * pooling 2 x 2 in one. Part of level.c. */
 
 enum { CONV_FILTERS, CONV_KERNEL, CONV_STRIDE, CONV_PADDING, CONV_ACTIVATION, CONV_ALPHA };
 

@@ -1,5 +1,5 @@
 /* dense: out = f(inp W + b), f the activation; an input of rank 2 is taken token by token.
- * Part of net/level.c. */
+ * Part of level.c. */
 
 enum { DENSE_UNITS, DENSE_ACTIVATION, DENSE_ALPHA };
 

@@ -1,4 +1,4 @@
-/* dropout: identity in inference. Part of net/level.c. */
+/* dropout: identity in inference. Part of level.c. */
 
 enum { DROPOUT_RATE };
 

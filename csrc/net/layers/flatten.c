@@ -1,4 +1,4 @@
-/* flatten: the same numbers in the same order, as one row. Part of net/level.c. */
+/* flatten: the same numbers in the same order, as one row. Part of level.c. */
 
 static rnn_status
 flatten_setup(rnn_layer *layer, rnn_error *error)

@@ -1,4 +1,4 @@
-/* layernorm over the last axis, batchnorm for each feature or channel. Part of net/level.c.
+/* layernorm over the last axis, batchnorm for each feature or channel. Part of level.c.
  */
 
 static bool

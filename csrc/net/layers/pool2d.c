@@ -1,4 +1,4 @@
-/* maxpool2d and avgpool2d. Part of net/level.c. */
+/* maxpool2d and avgpool2d. Part of level.c. */
 
 enum { POOL_KERNEL, POOL_STRIDE, POOL_PADDING };
 

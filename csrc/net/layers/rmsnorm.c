@@ -1,5 +1,5 @@
 /* rmsnorm over the last axis; cache of a row holds its tokens' 1/rms.
- * Part of net/level.c. */
+ * Part of level.c. */
 
 enum { RMSNORM_EPSILON };
 

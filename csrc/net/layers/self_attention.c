@@ -1,6 +1,6 @@
 /* self_attention: out = attention(inp Wq + bq, inp Wk + bk, inp Wv + bv), with out_proj
  * times Wo + bo, with residual plus inp. A sequence at a time, forward and backward.
- * Part of net/level.c. */
+ * Part of level.c. */
 
 enum { ATTENTION_HEADS, ATTENTION_OUT_PROJ, ATTENTION_RESIDUAL };
 

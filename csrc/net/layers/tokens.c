@@ -1,4 +1,4 @@
-/* Layers around tokens, (T,D): patch_embed, position, mean_pool. Part of net/level.c. */
+/* Layers around tokens, (T,D): patch_embed, position, mean_pool. Part of level.c. */
 
 /* ---- patch_embed: an image's patches, each through one dense layer; cache holds them ----
  */

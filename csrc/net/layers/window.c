@@ -1,4 +1,4 @@
-/* What layers that slide a window over an image share. Part of net/level.c. */
+/* What layers that slide a window over an image share. Part of level.c. */
 
 static rnn_status
 check_window(const rnn_layer *layer, int kernel, int padding, rnn_error *error)

@@ -9,7 +9,7 @@
  * the tokens themselves. PREPARE makes A, u, M and c once a batch, PARAMS adds up their
  * gradients, from which those of the factors follow in FINISH. Blank patches' tokens and
  * queries, the same in every image, are computed by PREPARE too, and what comes to them
- * goes through products in FINISH. Part of net/level.c. */
+ * goes through products in FINISH. Part of level.c. */
 
 /* The widths of the layers in it. */
 typedef struct {

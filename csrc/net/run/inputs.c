@@ -1,6 +1,6 @@
 #include "inputs.h"
 
-#include "../base/rng.h"
+#include "../../base/rng.h"
 
 #include <math.h>
 

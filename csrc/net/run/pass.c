@@ -1,7 +1,7 @@
 #include "pass.h"
 
-#include "../base/clock.h"
-#include "../base/rng.h"
+#include "../../base/clock.h"
+#include "../../base/rng.h"
 
 /* Multiply-adds below which a step is not worth waking other threads. */
 #define MIN_STEP_WORK 2e5

@@ -1,8 +1,8 @@
-/* Patterns of layers that one kernel does at once. Part of net/level.c. The plain passes
+/* Patterns of layers that one kernel does at once. Part of level.c. The plain passes
  * stay, and a test holds both to the same numbers. */
-#include "level.h"
+#include "../level.h"
 
-#include "../kernels/kernels.h"
+#include "../../kernels/kernels.h"
 
 #include <string.h>
 

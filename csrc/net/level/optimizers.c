@@ -1,5 +1,5 @@
-/* Adapters of the optimisers. Part of net/level.c. */
-#include "optimizer.h"
+/* Adapters of the optimisers. Part of level.c. */
+#include "../optimizer.h"
 
 enum { SGD_MOMENTUM, SGD_NESTEROV, SGD_WEIGHT_DECAY };
 

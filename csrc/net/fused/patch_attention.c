@@ -1,7 +1,7 @@
 /* patch_embed, position, ReLU and self_attention in one, for images with blank patches: a
  * blank patch at one place is the same token, and has the same query, key and value, in
  * every image. These are computed once a batch, by PREPARE; backward adds up what comes to
- * them and goes through the products once for a slice's rows. Part of net/level.c. */
+ * them and goes through the products once for a slice's rows. Part of level.c. */
 
 /* The widths of the layers in it. */
 typedef struct {

@@ -1,6 +1,6 @@
 /* A linear dense layer over tokens and the mean over tokens above it, in one: the mean
  * comes first, which is the same, mean_t(x_t W + b) = mean_t(x_t) W + b, for one row
- * instead of T. Cache holds the means. Part of net/level.c. */
+ * instead of T. Cache holds the means. Part of level.c. */
 
 static void
 pooled_dense_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)

@@ -3,7 +3,7 @@
  * dense layer too: what all blank windows give to a unit is the sum over filters of their
  * constant times the sum of their weights, which PREPARE makes once a batch. Training wants
  * the dense weight in blocks, a window's numbers side by side. A single prediction would
- * not pay for that: inference takes the weight as it is. Part of net/level.c. */
+ * not pay for that: inference takes the weight as it is. Part of level.c. */
 
 /* Parameters, in the order of the layers. */
 enum { BLOCKS_CONV, BLOCKS_CONV_BIAS, BLOCKS_WEIGHT, BLOCKS_BIAS };

@@ -2,7 +2,7 @@
 #include "inputs.h"
 #include "run.h"
 
-#include "../base/rng.h"
+#include "../../base/rng.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "exchange.h"
 
-#include "../base/clock.h"
+#include "../../base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
