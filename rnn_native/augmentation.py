@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.json_settings import is_number, plain_number
+from rnn_native.checks import is_number, plain_number
 
 # The core's limits, but for degrees.
 MOST = {"shift": 1e6, "rotation": 360.0, "scale": 0.99, "shear": 100.0, "elastic": 1e6}

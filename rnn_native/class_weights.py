@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.json_settings import is_number
+from rnn_native.checks import is_number
 from rnn_native.losses import FLOAT32_MAX
 from rnn_native.rows import Targets, Weights, as_array
 

@@ -1,6 +1,5 @@
 """What a trained model gets right and wrong: one look at its answers to rows with known labels."""
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import calibration, metrics
+from rnn_native.checks import check_count
 from rnn_native.logits import Floats, class_logits, log_softmax, losses
 from rnn_native.losses import labels_of
 from rnn_native.network import Network
@@ -117,7 +117,7 @@ class Interpretation:
 
         Rows that are right may be among them; `mistakes` leaves them out.
         """
-        rows = np.argsort(-self.losses, kind="stable")[: _count(k)]
+        rows = np.argsort(-self.losses, kind="stable")[: check_count("k", k, 1)]
         return TopLosses(self.losses[rows], rows)
 
     def mistakes(self) -> Labels:
@@ -269,9 +269,3 @@ def _as_integers(y: ArrayLike, classes: int) -> NDArray[Any]:
         labels = labels[:, 0]
     is_whole = labels.dtype.kind == "f" and bool(np.isin(labels, (0, 1)).all())
     return labels.astype(np.int64) if is_whole or labels.dtype.kind == "b" else labels
-
-
-def _count(k: int) -> int:
-    if operator.index(k) < 1:
-        raise ValueError(f"k: expected a number of at least 1, got {k}")
-    return k

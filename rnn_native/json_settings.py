@@ -7,11 +7,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias, TypeGuard
-
-import numpy as np
+from typing import Any, TypeAlias
 
 from rnn_native.errors import FormatError
 from rnn_native.files import AnyPath, errors_named, regular_file_size, shown
@@ -99,16 +96,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     by_lower.update({k: v for k, v in _USUAL_NAMES.items() if v in by_lower})
     found = difflib.get_close_matches(name[:100].lower(), by_lower, n=1, cutoff=0.5)
     return f"; did you mean '{by_lower[found[0]]}'?" if found else ""
-
-
-def plain_number(value: object) -> object:
-    """Return a number or boolean of NumPy as Python's, anything else as it is."""
-    return value.item() if isinstance(value, (np.number, np.bool_)) else value
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value is a real number, Python's or NumPy's; booleans are none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 # ---- rules for values ----

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from rnn_native import checkpoint, npy_folder, run_folder
 from rnn_native.callbacks import RunLog
+from rnn_native.checks import is_number
 from rnn_native.csv_digits import CLASSES, load_csv, write_submission
 from rnn_native.errors import FormatError
 from rnn_native.files import AnyPath, shown
 from rnn_native.history import History
-from rnn_native.json_settings import is_number
 from rnn_native.layers import Dense
 from rnn_native.loading import load
 from rnn_native.metrics import Report, classification_report

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from rnn_native.json_settings import ConfigError, Place, plain_number
+from rnn_native.checks import plain_number
+from rnn_native.json_settings import ConfigError, Place
 from rnn_native.layer_specs import checked_spec
 
 

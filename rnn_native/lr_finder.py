@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native import training
 from rnn_native.augmentation import Augment
+from rnn_native.checks import check_count, check_range
 from rnn_native.errors import TrainingDiverged
 from rnn_native.xorshift import Xorshift
 
@@ -122,7 +123,7 @@ def lr_find(
     >>> 0.001 < rn.lr_find(net, x, y).suggestion < 1
     True
     """
-    rates = _rising(start_lr, end_lr, training._count("num_it", num_it))
+    rates = _rising(start_lr, end_lr, check_count("num_it", num_it, 1))
     rows = model._as_rows(x, learns=True)
     recipe = training.Recipe(
         batch_size=batch_size,
@@ -152,8 +153,8 @@ def lr_find(
 
 def _rising(start: float, end: float, count: int) -> NDArray[np.float64]:
     """Return `count` rates in equal ratios, the first being `start`; checked."""
-    low = training._number("start_lr", start, 1e-30, 1e6)
-    high = training._number("end_lr", end, 1e-30, 1e6)
+    low = check_range("start_lr", start, 1e-30, 1e6)
+    high = check_range("end_lr", end, 1e-30, 1e6)
     if low >= high:
         raise ValueError(f"end_lr: expected a rate above start_lr, {low:g}, got {high:g}")
     return np.array([low * math.pow(high / low, k / count) for k in range(count)])

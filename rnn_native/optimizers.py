@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
 from rnn_native import _core
-from rnn_native.json_settings import plain_number
+from rnn_native.checks import plain_number
 
 Optimizer: TypeAlias = str | Mapping[str, Any]
 

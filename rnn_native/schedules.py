@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.json_settings import is_number, plain_number
+from rnn_native.checks import is_number, plain_number
 
 Rates: TypeAlias = float | NDArray[np.float64]
 

@@ -23,6 +23,7 @@ from rnn_native.callbacks.base import (
     numbers_of,
     wants_batches,
 )
+from rnn_native.checks import check_count, check_range
 from rnn_native.class_weights import (
     ClassWeights,
     plain_class_weight,
@@ -32,7 +33,6 @@ from rnn_native.class_weights import (
 from rnn_native.compressed import CompressedRows
 from rnn_native.errors import TrainingDiverged
 from rnn_native.history import COLUMNS, EpochRow, History
-from rnn_native.json_settings import is_number
 from rnn_native.losses import LOSSES
 from rnn_native.optimizers import as_settings
 from rnn_native.rows import Weights, input_dtype_of, sparse_refusal
@@ -124,7 +124,7 @@ class Recipe:
             self._normalise("schedule", schedules.from_dict(self.schedule))
         for name in ("epochs", "batch_size", "patience"):
             if name != "patience" or self.patience is not None:
-                self._normalise(name, _count(name, getattr(self, name)))
+                self._normalise(name, check_count(name, getattr(self, name), 1))
         for name, low, high in (
             ("lr", 1e-30, 1e6),
             ("validation_split", 0.0, 1.0),
@@ -135,7 +135,7 @@ class Recipe:
             ("mixup", 0.0, math.nextafter(4.0, 5.0)),
             ("ema_decay", 0.0, 1.0),
         ):
-            self._normalise(name, _number(name, getattr(self, name), low, high))
+            self._normalise(name, check_range(name, getattr(self, name), low, high))
         for name in ("stratify", "shuffle"):
             value = getattr(self, name)
             if not isinstance(value, (bool, np.bool_)):
@@ -177,23 +177,6 @@ class Recipe:
             "class_weight": weight,
             "schedule": schedule,
         }
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
-    if not 1 <= value < 2**31:
-        raise ValueError(f"{name}: expected an integer in [1, 2**31), got {value}")
-    return int(value)
-
-
-def _number(name: str, value: object, low: float, high: float) -> float:
-    if not is_number(value):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    number = float(value)
-    if not low <= number < high:
-        raise ValueError(f"{name}: expected a value in [{low:g}, {high:g}), got {number:g}")
-    return number
 
 
 class Split(NamedTuple):
@@ -546,7 +529,7 @@ class Run:
             raise ValueError(
                 "learning_rate: the run's schedule sets it; leave one of them out"
             )
-        self._rate = _number("learning_rate", rate, 0.0, 1e6)
+        self._rate = check_range("learning_rate", rate, 0.0, 1e6)
 
     def _rates(self) -> Rates:
         """Return the learning rate, or one for each step, of the next epoch."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.callbacks.base import Callback, Logs, say
-from rnn_native.callbacks.monitor import Monitor, check_count, check_number
+from rnn_native.callbacks.monitor import Monitor
+from rnn_native.checks import check_count, check_number
 
 
 class EarlyStopping(Callback):

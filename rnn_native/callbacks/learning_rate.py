@@ -4,12 +4,8 @@ import inspect
 from collections.abc import Callable
 
 from rnn_native.callbacks.base import Callback, Logs, say
-from rnn_native.callbacks.monitor import (
-    Monitor,
-    check_count,
-    check_not_negative,
-    check_number,
-)
+from rnn_native.callbacks.monitor import Monitor
+from rnn_native.checks import check_count, check_not_negative, check_number
 
 
 class LearningRateScheduler(Callback):

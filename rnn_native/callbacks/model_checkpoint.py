@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rnn_native import checkpoint, run_folder
 from rnn_native.callbacks.base import Callback, Logs, say, values_of
-from rnn_native.callbacks.monitor import Monitor, check_number
+from rnn_native.callbacks.monitor import Monitor
+from rnn_native.checks import check_number
 from rnn_native.files import AnyPath, shown
 
 

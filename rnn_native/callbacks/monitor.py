@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rnn_native.callbacks.base import as_number, may_log
+from rnn_native.checks import check_not_negative
 from rnn_native.history import COLUMNS
 from rnn_native.json_settings import did_you_mean
 from rnn_native.scores import is_greater_better
@@ -99,27 +98,3 @@ class Monitor:
             f"{name}: monitor: expected one of {', '.join(columns)}, got {self.name!r}"
             f"{did_you_mean(self.name, columns)}"
         )
-
-
-def check_count(name: str, value: object, least: int = 0) -> int:
-    """Return an integer of at least `least`, or raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
-    return int(value)
-
-
-def check_number(name: str, value: object) -> float:
-    """Return a number, or raise TypeError."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(
-        value, (int, float, np.integer, np.floating)
-    ):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    return float(value)
-
-
-def check_not_negative(name: str, value: object) -> float:
-    """Return a finite number of at least 0, or raise TypeError or ValueError."""
-    number = check_number(name, value)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{name}: expected a number of at least 0, got {value!r}")
-    return number
