@@ -266,6 +266,7 @@ def _restore(
     run.state.live_params = live
     run.state.note_average(run.model.params)
     run.history = history
+    run.is_begun = True
 
 
 def _check_trained_alike(

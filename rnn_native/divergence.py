@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native import scores
 from rnn_native.losses import LOSSES
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ DIVERGED_FACTOR = 4
 and unlucky batches make less of it."""
 LEAST_STEPS = 100
 """Updates before a net is expected to be better than a constant."""
+SAMPLE = 2000
+"""Rows that a suspect is measured on."""
+GOOD_ACCURACY = 0.8
+"""Of a net that is merely too sure of some wrong answers."""
+TOLD_APART = 0.6
+"""Area under the ROC curve of a net that has begun to tell classes apart; 0.5 is chance."""
 CHANCE = 0.1
 """How much better than the share of the most frequent class is still chance: so much of that
 share, or of what is missing to 1."""
@@ -71,14 +78,19 @@ def constant_losses(
     return np.asarray(-(1 - smoothing) * logs[labels] - even * logs.sum())
 
 
-def is_chance(accuracy: float, labels: NDArray[Any]) -> bool:
+def is_chance(
+    accuracy: float, labels: NDArray[Any], weights: NDArray[Any] | None = None
+) -> bool:
     """Tell whether an accuracy is about that of naming the most frequent class."""
-    share = float(np.bincount(labels).max() / len(labels))
+    by_class = np.bincount(labels, weights)
+    share = float(by_class.max() / by_class.sum())
     return share < 1 and accuracy <= share + CHANCE * min(share, 1 - share)
 
 
 def warn_of_failure(run: "Run", *, stacklevel: int = 2) -> None:
-    """Warn when the net has the weights of an epoch in which it had learned nothing.
+    """Warn when a run leaves a net that is no better than one that has learned nothing.
+
+    What an epoch reports is a mean over a net that changed, so a suspect is measured again.
 
     Parameters
     ----------
@@ -91,49 +103,84 @@ def warn_of_failure(run: "Run", *, stacklevel: int = 2) -> None:
         return
     best = run.history.best_epoch()
     epoch = len(run.history) - 1 if best is None or run.keeps_last else best
-    loss = run.history.rows[epoch].loss - run.penalty_of(epoch)
-    before = run.mean_loss(
-        untrained_losses(run.data.y, run.model.output_shape[0], run.model.loss)
+    row = run.history.rows[epoch]
+    is_old = (epoch + 1 - run.history.call_begin) * run.steps >= LEAST_STEPS
+    labels = run.labels() if run.tells_classes else None
+    fault = None
+    if row.loss > DIVERGED_FACTOR * _least_untrained(run) or (
+        is_old and labels is not None and _may_be_chance(run, row.accuracy, labels)
+    ):
+        fault = _measured_fault(run, labels is not None and is_old)
+    if fault is None and is_old and not run.tells_classes and run.row_weights is None:
+        fault = _fault_of_values(run, row.metrics)
+    if fault is not None:
+        fault = fault.replace("EPOCH", f"epoch {epoch + 1}")
+        warnings.warn(fault, stacklevel=stacklevel + 1)
+
+
+def _least_untrained(run: "Run") -> float:
+    """Return the loss of an untrained net, however the history counts weights."""
+    by_row = untrained_losses(run.data.y, run.model.output_shape[0], run.model.loss)
+    weights = run.row_weights
+    if weights is None:
+        return float(by_row.mean()) * run.loss_scale
+    return float(np.average(by_row, weights=weights)) * min(1.0, float(weights.mean()))
+
+
+def _may_be_chance(run: "Run", accuracy: float | None, labels: NDArray[Any]) -> bool:
+    return run.row_weights is not None or (
+        accuracy is not None and is_chance(accuracy, labels)
     )
-    if loss > DIVERGED_FACTOR * before:
-        fault = (
-            f"training has diverged: loss {loss:.4g} in epoch {epoch + 1}, where a net that "
-            f"has learned nothing has about {before:.2g}; use a lower learning rate, or "
-            "scale the inputs"
-        )
-    elif (epoch + 1 - run.history.call_begin) * run.steps < LEAST_STEPS:
-        return
-    elif (found := _no_better_than_a_constant(run, epoch, loss)) is not None:
-        fault = (
-            f"training has learned nothing: {found} in epoch {epoch + 1}, no better than "
-            "the same answer for every row; try another learning rate, or scale the inputs"
-        )
-    else:
-        return
-    warnings.warn(fault, stacklevel=stacklevel + 1)
 
 
-def _no_better_than_a_constant(run: "Run", epoch: int, loss: float) -> str | None:
-    """Return the scores that are no better, on the rows that were trained on, or None."""
-    row, weights = run.history.rows[epoch], run.row_weights
-    if not run.tells_classes:
-        return None if weights is not None else _values_no_better(run, row.metrics)
+def _measured_fault(run: "Run", is_expected_to_know: bool) -> str | None:
+    """Measure the net on some of the rows that were trained on; return what is wrong."""
+    n, outputs = len(run.data.x), run.model.output_shape[0]
+    some = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.intp)
+    x, y = run.data.x[some], run.data.y[some]
+    weights = None if run.row_weights is None else run.row_weights[some]
+    count = len(some) if weights is None else float(weights.sum(dtype=np.float64))
+    if count == 0:
+        return None
+    net, threads = run.model._net, run.threads
+    total, hits = net.evaluate(x, y, threads=threads, weights=weights)
+    loss, accuracy = total / count, hits / count
     labels = run.labels()
-    if labels is None or row.accuracy is None or not is_chance(row.accuracy, labels):
+    before = float(
+        np.average(untrained_losses(y, outputs, run.model.loss), weights=weights)
+    )
+    is_good = run.tells_classes and accuracy > GOOD_ACCURACY
+    if not (is_good or loss <= DIVERGED_FACTOR * before):
+        return (
+            f"training diverges, or its inputs are far from a scale of 1: loss {loss:.4g} "
+            f"after EPOCH, where a net that has learned nothing has about {before:.2g}; use a "
+            "lower learning rate, or scale the inputs"
+        )
+    if not is_expected_to_know or labels is None:
         return None
-    classes = max(2, run.model.output_shape[0])
-    best = constant_losses(labels, classes, run.recipe.label_smoothing, weights)
-    if loss < run.mean_loss(best):
+    if not is_chance(accuracy, labels[some], weights):
         return None
-    return f"loss {loss:.4g} and accuracy {row.accuracy:.1%}"
+    if scores.auc(y, net.predict(x, threads=threads), weights) >= TOLD_APART:
+        return None
+    constant = constant_losses(labels[some], max(2, outputs), 0.0, weights)
+    if loss < float(np.average(constant, weights=weights)):
+        return None
+    return _no_better(f"loss {loss:.4g} and accuracy {accuracy:.1%}")
 
 
-def _values_no_better(run: "Run", metrics: Mapping[str, float]) -> str | None:
+def _fault_of_values(run: "Run", metrics: Mapping[str, float]) -> str | None:
     """Compare R^2 with 0; under losses of absolute errors, the errors with the medians'."""
     if run.model.loss in ("squared_error", "poisson"):
         r2 = metrics.get("r2", np.nan)
-        return f"r2 {r2:.3g}" if r2 <= 0 else None
+        return _no_better(f"r2 {r2:.3g}") if r2 <= 0 else None
     targets = run.data.y
     spread = float(np.abs(targets - np.median(targets, axis=0)).mean(dtype=np.float64))
     mae = metrics.get("mae", np.nan)
-    return f"mae {mae:.4g}" if mae >= spread > 0 else None
+    return _no_better(f"mae {mae:.4g}") if mae >= spread > 0 else None
+
+
+def _no_better(found: str) -> str:
+    return (
+        f"training has learned nothing: {found} after EPOCH are no better than the same "
+        "answer for every row; try another learning rate, or scale the inputs"
+    )

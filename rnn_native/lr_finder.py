@@ -137,16 +137,17 @@ def lr_find(
         optimizer=model.optimizer,
     )
     data = training.Split(rows, model._as_targets(y, len(rows)))
-    weights, moments = model.weights.copy(), model.moments.copy()
-    state = model.training_state
-    model.training_state = state.copy()
-    try:
-        run = training.Run(model, data, recipe, Xorshift(seed), threads=threads)
-        losses = _losses(run, rates, stop_div)
-    finally:
-        model.weights[:] = weights
-        model.moments[:] = moments
-        model.training_state = state
+    with model._training("lr_find"):
+        weights, moments = model.weights.copy(), model.moments.copy()
+        state = model.training_state
+        model.training_state = state.copy()
+        try:
+            run = training.Run(model, data, recipe, Xorshift(seed), threads=threads)
+            losses = _losses(run, rates, stop_div)
+        finally:
+            model.weights[:] = weights
+            model.moments[:] = moments
+            model.training_state = state
     rates = rates[: len(losses)]
     return RateSearch(rates, losses, _suggestion(rates, losses, num_it))
 

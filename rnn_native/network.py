@@ -277,16 +277,17 @@ class Network:
             self.training_state.steps = 0
 
     def _forget_other_threads(self) -> None:
-        self._process = os.getpid()
         self._changing = threading.RLock()
         self._is_trained = False
+        self._process = os.getpid()
 
     @contextmanager
     def _unchanged(self, function: str) -> Iterator[None]:
         """Keep other threads from changing the net meanwhile; refuse while one trains it."""
         if self._process != os.getpid():
             self._forget_other_threads()  # a fork has none of them
-        while not self._changing.acquire(blocking=False):
+        lock = self._changing  # a child of a fork may get another one meanwhile
+        while not lock.acquire(blocking=False):
             if self._is_trained:
                 raise RuntimeError(
                     f"{function}: this net is being trained by another thread; wait for it "
@@ -296,7 +297,7 @@ class Network:
         try:
             yield
         finally:
-            self._changing.release()
+            lock.release()
 
     @contextmanager
     def _training(self, function: str) -> Iterator[None]:

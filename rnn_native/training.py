@@ -394,13 +394,18 @@ class Run:
         Whether the run ends with its last weights instead of the best ones.
     callbacks : sequence of Callback
         Of the `fit` under way.
+    is_begun : bool
+        Whether a batch was trained, or the run was restored from a checkpoint.
     last_penalty : float
         What l2 added to the summed loss of the last native call.
+    loss_scale : float
+        What the core's loss is multiplied by in the history.
     validation_hint : str
         What to do for validation, for messages.
     """
 
     validation_hint = "set validation_split"
+    loss_scale = 1.0
 
     def __init__(
         self,
@@ -430,7 +435,7 @@ class Run:
         self.stop_reason: str | None = None
         self.stop_detail = ""
         self.last_penalty = 0.0
-        self._penalties: dict[int, float] = {}
+        self.is_begun = False
         self._data_digest: str | None = None
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
@@ -439,12 +444,23 @@ class Run:
         _check_batches_of_one_row(model, len(data.x), recipe.batch_size)
         # Nothing of the model is changed before all arguments are known to be right; what
         # callbacks refuse is undone.
-        self._before = model.input_dtype, model.training_state.copy()
+        self._input_dtype_before = model.input_dtype
+        self._restore_state = model.training_state.snapshot()
+        self._rng_state = None if rng is None else rng.state
         self.state = model.training_state
-        if rng is not None or recipe.seed != self.state.seed:
-            self.state.restart(recipe.seed, rng or Xorshift(recipe.seed))
-        self.order = self.state.order_of(len(data.x), recipe.shuffle)
-        self.state.begin_average(model.params, wanted=recipe.ema_decay > 0)
+        self._prepare_state()
+
+    def _prepare_state(self) -> None:
+        """Let shuffles, masks and the average begin or continue as this run wants them."""
+        seed, rng = self.recipe.seed, Xorshift(self.recipe.seed)
+        if self._rng_state is not None:
+            rng.state = self._rng_state
+        if self._rng_state is not None or seed != self.state.seed:
+            self.state.restart(seed, rng)
+        self.order = self.state.order_of(len(self.data.x), self.recipe.shuffle)
+        wanted = self.recipe.ema_decay > 0
+        self.state.begin_average(self.model.params, wanted=wanted)
+        self._is_undone = False
 
     @property
     def live_params(self) -> NDArray[np.float32] | None:
@@ -503,7 +519,14 @@ class Run:
 
     def undo(self) -> None:
         """Let the model be what it was before this run, which has trained nothing."""
-        self.model.input_dtype, self.model.training_state = self._before
+        self.model.input_dtype = self._input_dtype_before
+        self._restore_state()
+        self._is_undone = True
+
+    def prepare_again(self) -> None:
+        """Begin once more if a call that trained nothing was undone."""
+        if self._is_undone:
+            self._prepare_state()
 
     def stop(self, reason: str) -> None:
         """End the run after the current epoch."""
@@ -676,8 +699,8 @@ class Run:
         finally:
             # Whatever ended it: the moments have moved.
             state.advance(int(done[0]))
+            self.is_begun |= bool(done[0])
         self.last_penalty = float(penalties[0])
-        self._penalties[epoch] = self._penalties.get(epoch, 0.0) + self.last_penalty
         return float(loss[0]), int(hits[0])
 
     def _told(self, text: str, batch: int, done: int) -> str:
@@ -716,16 +739,6 @@ class Run:
                     logs["accuracy"] = hits / seen
                 callback.on_train_batch_end(batch, logs)
         return loss, hits
-
-    def mean_loss(self, by_row: NDArray[np.float64]) -> float:
-        """Return the loss that the history has for rows with these losses."""
-        weights = self.row_weights
-        total = by_row.sum() if weights is None else by_row @ weights
-        return float(total / len(by_row))
-
-    def penalty_of(self, epoch: int) -> float:
-        """Return what l2 added to an epoch's loss in the history."""
-        return self._penalties.get(epoch, 0.0) / len(self.data.x)
 
     def labels(self) -> NDArray[Any] | None:
         """Return the class of each row that is trained on; None of several labels a row."""
@@ -782,40 +795,39 @@ def fit(
         If the loss of the epoch whose weights are kept is far above that of an untrained net,
         or after 100 steps loss and accuracy are those of chance.
     """
-    # Progress comes last: what it tells has then been saved.
-    callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
-    for callback in callbacks:
-        check_hooks(callback)
-    run.callbacks = callbacks
-    params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
+    begun, is_ended = ExitStack(), False
+    begun.enter_context(run.model._training("fit"))
     run.model.stop_training = False
     run.has_foreign_logs = False
-    if run.model.input_dtype is None:
-        run.model.input_dtype = input_dtype_of(run.data.x)
-    run.model.training_state = run.state
-    begun, steps = ExitStack(), run.state.steps
-    begun.enter_context(run.model._training("fit"))
     try:
-        for callback in callbacks:
+        # Progress comes last: what it tells has then been saved.
+        run.callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
+        for callback in run.callbacks:
+            check_hooks(callback)
+        params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
+        run.prepare_again()
+        if run.model.input_dtype is None:
+            run.model.input_dtype = input_dtype_of(run.data.x)
+        for callback in run.callbacks:
             callback.run, callback.model, callback.params = run, run.model, params
             begun.callback(_end, callback, run)
             call(callback.on_train_begin, {})
             run.has_foreign_logs |= may_log(callback)
         while not _is_stopped(run) and len(run.history) < run.recipe.epochs:
-            _epoch(run, callbacks)
+            _epoch(run, run.callbacks)
+        is_ended = True
     except TrainingDiverged as error:
-        if not any(isinstance(c, TerminateOnNaN) and not c.raise_error for c in callbacks):
+        lets = (c for c in run.callbacks if isinstance(c, TerminateOnNaN))
+        if all(c.raise_error for c in lets):
             raise
         run.stop(str(error))
     except KeyboardInterrupt:
         run.stop_reason = "interrupted"
         if interrupts.is_repeated():
             raise
-    except Exception:
-        if run.state.steps == steps:
-            run.undo()
-        raise
     finally:
+        if not is_ended and not run.is_begun:
+            run.undo()
         run.history.stop_reason = run.stop_reason or "epochs"
         run.restore_best()
         begun.close()

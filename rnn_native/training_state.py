@@ -1,8 +1,8 @@
 """Where a net's training stands: what the next call of `fit` continues from."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,24 @@ class TrainingState:
         order = None if self.order is None else self.order.copy()
         live = None if self.live_params is None else self.live_params.copy()
         return replace(self, rng=rng, order=order, live_params=live)
+
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that makes the state again what it is now, with the same arrays."""
+        then, order, live = self.copy(), self.order, self.live_params
+
+        def restore() -> None:
+            kept = then.copy()
+            for entry in fields(self):
+                setattr(self, entry.name, getattr(kept, entry.name))
+            # A run under way shuffles this very order, and trains these parameters.
+            if order is not None and then.order is not None:
+                order[:] = then.order
+                self.order = order
+            if live is not None and then.live_params is not None:
+                live[:] = then.live_params
+                self.live_params = live
+
+        return restore
 
     def as_dict(self) -> dict[str, int]:
         """Return the numbers as plain data, for JSON."""

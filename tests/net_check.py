@@ -24,6 +24,7 @@ from rounding import Rounded, U, with_bounds
 SAFETY = 8.0
 SMALLEST = 1e-24  # what is made of numbers that are flushed to zero
 LARGEST = 1e30  # from here on float32 may overflow where float64 does not
+LARGEST_WEIGHT = 1e7  # attention's scores are products of four
 LARGEST_LOSS = 1e15  # and from here on what is made of its gradient
 
 SEED, STEP = 7, 3
@@ -304,7 +305,11 @@ class Step:
 
     def is_small(self):
         """Whether no number of float32 overflows."""
-        return is_small(self.row_loss) and (np.abs(self.after(0)[0]) < LARGEST).all()
+        return (
+            is_small(self.row_loss)
+            and (np.abs(self.weights) < LARGEST_WEIGHT).all()
+            and (np.abs(self.after(0)[0]) < LARGEST).all()
+        )
 
     def compare(self, call, core, loss, average, average_before):
         n = core.params.size

@@ -1,5 +1,6 @@
 """`fit` in a loop: further calls continue where the last one ended."""
 
+import contextlib
 import copy
 import pickle
 import signal
@@ -170,7 +171,7 @@ def test_the_best_epoch_is_one_of_this_call():
     validation = {"validation_data": (X, Y)}
     fit(net, 5, lr=0.1, **validation)
     good = net.evaluate(X, Y)[0]
-    with pytest.warns(UserWarning, match="training has diverged"):
+    with pytest.warns(UserWarning, match="training diverges"):
         history = fit(net, 1, lr=30.0, **validation)
     assert len(history) == 1
     assert net.evaluate(X, Y)[0] == pytest.approx(history.rows[0].val_loss)
@@ -360,3 +361,85 @@ def test_a_run_without_a_generator_continues_the_nets_own():
         )
         training.fit(training.Run(two, data, recipe), verbose=0)
     assert bits(two) == bits(one)
+
+
+# ---- a call that is refused, or ends before its first batch, changes nothing ----
+
+
+class _Refuses(rn.Callback):
+    def on_train_begin(self, logs=None):
+        raise ValueError("no")
+
+
+class _Interrupts(rn.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+
+class _NeverCalled(rn.Callback):
+    def on_predict_begin(self, logs=None):
+        pass
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"callbacks": [_Refuses()]},
+        {"callbacks": [object()]},
+        {"callbacks": [rn.EarlyStopping]},
+        {"callbacks": [rn.EarlyStopping()]},
+        {"callbacks": [_NeverCalled()]},
+        {"callbacks": [_Interrupts()]},
+        {"verbose": 9},
+    ],
+    ids=[
+        "refuses",
+        "object",
+        "class",
+        "no validation",
+        "never called",
+        "Ctrl-C",
+        "verbose",
+    ],
+)
+@pytest.mark.parametrize("more", [{"seed": 7}, {"shuffle": False}, {"ema_decay": 0.0}])
+@pytest.mark.filterwarnings("ignore:training interrupted")
+def test_calls_that_train_nothing_change_nothing(options, more):
+    net, twin = (network(FULL, "adam") for _ in range(2))
+    for each in (net, twin):
+        fit(each, 2, ema_decay=0.9)
+    with contextlib.suppress(ValueError, TypeError):
+        net.fit(X, Y, **{"verbose": 0, **options, **more})
+    for each in (net, twin):
+        fit(each, 1, ema_decay=0.9)
+    assert bits(net) == bits(twin)
+    assert net.steps_done == twin.steps_done
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_train_batch_end"])
+def test_a_refused_call_inside_a_call_changes_nothing(hook):
+    net, twin = (network(FULL, "adam") for _ in range(2))
+
+    def refused(*_):
+        with pytest.raises(ValueError, match="no"):
+            net.fit(X, Y, callbacks=[_Refuses()], verbose=0)
+
+    fit(net, 3, callbacks=rn.LambdaCallback(**{hook: refused}))
+    fit(twin, 3)
+    for each in (net, twin):
+        fit(each, 1)
+    assert bits(net) == bits(twin)
+    assert net.steps_done == twin.steps_done
+
+
+def test_an_error_after_the_first_batch_undoes_nothing():
+    net = network(FULL, "adam")
+
+    def fails(*_):
+        net.optimizer = "adam"
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fit(net, 2, callbacks=rn.LambdaCallback(on_epoch_end=fails))
+    assert net.training_state.seed_steps > 0
+    assert net.input_dtype is not None

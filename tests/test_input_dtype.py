@@ -13,7 +13,7 @@ from rnn_native.logits import class_logits
 from rnn_native.saliency import saliency
 
 # Numbers up to 255 make the first losses great.
-pytestmark = pytest.mark.filterwarnings("ignore:training has diverged")
+pytestmark = pytest.mark.filterwarnings("ignore:training diverges")
 
 BYTES = np.random.default_rng(1).integers(0, 256, (40, 6)).astype(np.uint8)
 BYTES[0, :2] = 0, 255

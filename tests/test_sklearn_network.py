@@ -237,7 +237,7 @@ def test_two_classes_may_have_one_output(last):
     assert two.network_.loss == "softmax_cross_entropy"
 
 
-@pytest.mark.filterwarnings("ignore:training has diverged")
+@pytest.mark.filterwarnings("ignore:training diverges")
 @pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
 def test_rows_are_of_the_kind_of_fit(kind):
     """uint8 is divided by 255 in every call, or in none."""
@@ -263,7 +263,7 @@ def test_rows_are_of_the_kind_of_fit(kind):
     assert mlp.predict(x).tolist() == mlp.predict(x.astype(float)).tolist()
 
 
-@pytest.mark.filterwarnings("ignore:training has diverged")
+@pytest.mark.filterwarnings("ignore:training diverges")
 def test_frames_are_of_the_kind_that_a_network_takes_them_for():
     """uint8 in every form is bytes; a frame of bytes and flags is numbers."""
     x = np.random.default_rng(0).integers(0, 256, (60, 4)).astype(np.uint8)

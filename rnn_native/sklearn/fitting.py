@@ -85,7 +85,7 @@ class EstimatorRun(Run):
         self.fitting_metrics: list[Metric] = []
         self._held = held
         self._random_state = random_state
-        self._loss_scale = loss_scale
+        self.loss_scale = loss_scale
         self._score = score
         self._rows_before = list(rows_before)
 
@@ -124,12 +124,8 @@ class EstimatorRun(Run):
         row = super().train_epoch(callbacks)
         if row.val_loss is None or self._held is None:
             return ScoredRow(**asdict(row))
-        facts = {**asdict(row), "val_loss": row.val_loss * self._loss_scale}
+        facts = {**asdict(row), "val_loss": row.val_loss * self.loss_scale}
         return ScoredRow(**facts, val_score=self._score(row, self._held))
-
-    def mean_loss(self, by_row: NDArray[np.float64]) -> float:
-        """Return the loss that the history has for rows with these losses."""
-        return float(np.average(by_row, weights=self.row_weights)) * self._loss_scale
 
     def train_rows(
         self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **options: Any
@@ -137,7 +133,7 @@ class EstimatorRun(Run):
         """Train on rows of the epoch; return loss and hits, summed."""
         loss, hits = super().train_rows(order, rates, batch, **options, weighted_mean=True)
         penalty = self.last_penalty
-        return (loss - penalty) * self._loss_scale + penalty, hits
+        return (loss - penalty) * self.loss_scale + penalty, hits
 
 
 class Progress(Callback):
