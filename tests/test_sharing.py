@@ -386,6 +386,7 @@ def test_copies_beside_training_begin_moments_and_steps_anew(copied):
     assert later.moments.tobytes() == net.moments.tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:training has learned nothing")  # it is stopped early
 def test_scores_of_one_evaluation_are_of_the_same_weights():
     """Loss and mae of one output are the same number."""
     with Fit("absolute_error") as net:
