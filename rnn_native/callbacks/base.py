@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rnn_native.training import Run
 
 Logs: TypeAlias = dict[str, float]
-"""Values by name: loss, accuracy, ..., those of the validation beginning with "val_"."""
+"""Values by name: loss, accuracy, ..., those of the validation beginning with ``val_``."""
 
 
 class Callback:
@@ -73,7 +73,7 @@ class Callback:
         """Before the validation of an epoch."""
 
     def on_test_end(self, logs: Logs) -> None:
-        """After the validation of an epoch; `logs` has its values without the "val_"."""
+        """After the validation of an epoch; `logs` has its values without the ``val_``."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """After an epoch and its validation; `logs` is the epoch's row of the history.

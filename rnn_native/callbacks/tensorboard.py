@@ -14,7 +14,7 @@ class TensorBoard(Callback):
     `log_dir`/train has epoch_loss, epoch_accuracy and epoch_learning_rate, and
     `log_dir`/validation epoch_loss and epoch_accuracy, each epoch as it ends; epochs count
     from 0. Metrics, and numbers that earlier callbacks put into the logs, are beside them:
-    those whose names begin with "val_" in validation.
+    those whose names begin with ``val_`` in validation.
 
     Parameters
     ----------
