@@ -59,7 +59,7 @@ def untrained_losses(targets: NDArray[Any], outputs: int, loss: str) -> NDArray[
 
 
 def constant_losses(
-    labels: NDArray[Any], classes: int, smoothing: float, weights: NDArray[Any] | None
+    labels: NDArray[Any], classes: int, weights: NDArray[Any] | None
 ) -> NDArray[np.float64]:
     """Return each row's cross-entropy when all rows get the same probabilities, the best.
 
@@ -67,15 +67,11 @@ def constant_losses(
     ----------
     labels : ndarray of shape (n,), integers in [0, classes)
     classes : int
-    smoothing : float
-        Share of each label that is spread evenly.
     weights : ndarray of shape (n,), optional
         What multiplies the rows' losses.
     """
     by_class = np.bincount(labels, weights, classes)
-    even = smoothing / classes
-    logs = np.log(np.maximum((1 - smoothing) * by_class / by_class.sum() + even, 1e-300))
-    return np.asarray(-(1 - smoothing) * logs[labels] - even * logs.sum())
+    return np.asarray(-np.log(np.maximum(by_class / by_class.sum(), 1e-300))[labels])
 
 
 def is_chance(
@@ -101,20 +97,19 @@ def warn_of_failure(run: "Run", *, stacklevel: int = 2) -> None:
     """
     if not run.history.call_rows:
         return
-    best = run.history.best_epoch()
-    epoch = len(run.history) - 1 if best is None or run.keeps_last else best
-    row = run.history.rows[epoch]
+    epoch = run.kept_epoch()
+    row, when = run.history.rows[epoch], f"after epoch {epoch + 1}"
     is_old = (epoch + 1 - run.history.call_begin) * run.steps >= LEAST_STEPS
-    labels = run.labels() if run.tells_classes else None
+    # Those that the net should tell apart by now.
+    labels = run.labels() if is_old and run.tells_classes else None
     fault = None
     if row.loss > DIVERGED_FACTOR * _least_untrained(run) or (
-        is_old and labels is not None and _may_be_chance(run, row.accuracy, labels)
+        labels is not None and _may_be_chance(run, row.accuracy, labels)
     ):
-        fault = _measured_fault(run, labels is not None and is_old)
+        fault = _measured_fault(run, labels, when)
     if fault is None and is_old and not run.tells_classes and run.row_weights is None:
-        fault = _fault_of_values(run, row.metrics)
+        fault = _fault_of_values(run, row.metrics, when)
     if fault is not None:
-        fault = fault.replace("EPOCH", f"epoch {epoch + 1}")
         warnings.warn(fault, stacklevel=stacklevel + 1)
 
 
@@ -133,7 +128,7 @@ def _may_be_chance(run: "Run", accuracy: float | None, labels: NDArray[Any]) -> 
     )
 
 
-def _measured_fault(run: "Run", is_expected_to_know: bool) -> str | None:
+def _measured_fault(run: "Run", labels: NDArray[Any] | None, when: str) -> str | None:
     """Measure the net on some of the rows that were trained on; return what is wrong."""
     n, outputs = len(run.data.x), run.model.output_shape[0]
     some = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.intp)
@@ -145,7 +140,6 @@ def _measured_fault(run: "Run", is_expected_to_know: bool) -> str | None:
     net, threads = run.model._net, run.threads
     total, hits = net.evaluate(x, y, threads=threads, weights=weights)
     loss, accuracy = total / count, hits / count
-    labels = run.labels()
     before = float(
         np.average(untrained_losses(y, outputs, run.model.loss), weights=weights)
     )
@@ -153,34 +147,32 @@ def _measured_fault(run: "Run", is_expected_to_know: bool) -> str | None:
     if not (is_good or loss <= DIVERGED_FACTOR * before):
         return (
             f"training diverges, or its inputs are far from a scale of 1: loss {loss:.4g} "
-            f"after EPOCH, where a net that has learned nothing has about {before:.2g}; use a "
+            f"{when}, where a net that has learned nothing has about {before:.2g}; use a "
             "lower learning rate, or scale the inputs"
         )
-    if not is_expected_to_know or labels is None:
-        return None
-    if not is_chance(accuracy, labels[some], weights):
+    if labels is None or not is_chance(accuracy, labels[some], weights):
         return None
     if scores.auc(y, net.predict(x, threads=threads), weights) >= TOLD_APART:
         return None
-    constant = constant_losses(labels[some], max(2, outputs), 0.0, weights)
+    constant = constant_losses(labels[some], max(2, outputs), weights)
     if loss < float(np.average(constant, weights=weights)):
         return None
-    return _no_better(f"loss {loss:.4g} and accuracy {accuracy:.1%}")
+    return _no_better(f"loss {loss:.4g} and accuracy {accuracy:.1%}", when)
 
 
-def _fault_of_values(run: "Run", metrics: Mapping[str, float]) -> str | None:
+def _fault_of_values(run: "Run", metrics: Mapping[str, float], when: str) -> str | None:
     """Compare R^2 with 0; under losses of absolute errors, the errors with the medians'."""
     if run.model.loss in ("squared_error", "poisson"):
         r2 = metrics.get("r2", np.nan)
-        return _no_better(f"r2 {r2:.3g}") if r2 <= 0 else None
+        return _no_better(f"r2 {r2:.3g}", when) if r2 <= 0 else None
     targets = run.data.y
     spread = float(np.abs(targets - np.median(targets, axis=0)).mean(dtype=np.float64))
     mae = metrics.get("mae", np.nan)
-    return _no_better(f"mae {mae:.4g}") if mae >= spread > 0 else None
+    return _no_better(f"mae {mae:.4g}", when) if mae >= spread > 0 else None
 
 
-def _no_better(found: str) -> str:
+def _no_better(found: str, when: str) -> str:
     return (
-        f"training has learned nothing: {found} after EPOCH are no better than the same "
+        f"training has learned nothing: {found} {when} are no better than the same "
         "answer for every row; try another learning rate, or scale the inputs"
     )

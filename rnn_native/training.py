@@ -740,6 +740,11 @@ class Run:
                 callback.on_train_batch_end(batch, logs)
         return loss, hits
 
+    def kept_epoch(self) -> int:
+        """Return the index of the epoch whose weights the model is left with."""
+        best = self.history.best_epoch()
+        return len(self.history) - 1 if best is None or self.keeps_last else best
+
     def labels(self) -> NDArray[Any] | None:
         """Return the class of each row that is trained on; None of several labels a row."""
         return _classes(self.data.y)

@@ -33,22 +33,21 @@ def test_untrained_loss_of_values_is_that_of_small_outputs(loss, scale):
     assert found <= 2 * divergence.untrained_losses(y, 2, loss).mean()
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("classes", [2, 5])
-def test_constant_loss_is_that_of_a_net_of_biases(classes, weighted, smoothing):
+def test_constant_loss_is_that_of_a_net_of_biases(classes, weighted):
     """A net without inputs finds the best constant probabilities."""
     rng = np.random.default_rng(2)
     y = rng.integers(0, classes, 300) * rng.integers(0, 2, 300)
     weights = rng.uniform(0.1, 3, 300) if weighted else None
     net = rn.Network([rn.Dense(classes)], (1,))
-    options = {"sample_weight": weights, "label_smoothing": smoothing, "verbose": 0}
+    options = {"sample_weight": weights, "verbose": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         history = net.fit(
             np.zeros((300, 1)), y, batch_size=300, epochs=4000, lr=2, **options
         )
-    by_row = divergence.constant_losses(y, classes, smoothing, weights)
+    by_row = divergence.constant_losses(y, classes, weights)
     expected = by_row.mean() if weights is None else by_row @ weights / 300
     assert history.rows[-1].loss == pytest.approx(expected, rel=1e-5)
 

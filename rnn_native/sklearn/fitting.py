@@ -98,8 +98,7 @@ class EstimatorRun(Run):
         """Raise TrainingDiverged if the weights that are kept have no finite score."""
         if self._held is None or not self.history:
             return
-        best = self.history.best_epoch()
-        epoch = len(self.history) - 1 if best is None or self.keeps_last else best
+        epoch = self.kept_epoch()
         row = self.history.rows[epoch]
         score = row.value("val_score")
         if score is not None and not math.isfinite(score):
