@@ -1,5 +1,6 @@
 """Files as a whole: written so that a good one is never lost, opened with care."""
 
+import csv
 import errno
 import io
 import os
@@ -186,3 +187,10 @@ def _sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
+
+
+def csv_line(fields: Iterable[Any], separator: str = ",") -> str:
+    """Return a line of a CSV file, quoted where that is needed; None is an empty field."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerow(fields)
+    return text.getvalue()

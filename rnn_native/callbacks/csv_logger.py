@@ -1,13 +1,12 @@
 """A table of the epochs, in Keras' columns."""
 
 import csv
-import io
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from rnn_native.callbacks.base import Callback, Logs, values_of
-from rnn_native.files import AnyPath, atomic_write, errors_named, shown
+from rnn_native.files import AnyPath, atomic_write, csv_line, errors_named, shown
 from rnn_native.history import COLUMNS
 
 
@@ -144,9 +143,7 @@ class CSVLogger(Callback):
             return []
 
     def _line(self, values: list[Any]) -> str:
-        text = io.StringIO()
-        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(values)
-        return text.getvalue()
+        return csv_line(values, self.separator)
 
 
 def _sorted(columns: set[str]) -> list[str]:

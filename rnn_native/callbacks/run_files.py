@@ -1,13 +1,11 @@
 """The files of a run's folder: what resumes it, its best model, its log."""
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
 from rnn_native import checkpoint, run_folder
 from rnn_native.callbacks.base import Callback, Logs, values_of
-from rnn_native.files import AnyPath, atomic_write, errors_named
+from rnn_native.files import AnyPath, atomic_write, csv_line, errors_named
 from rnn_native.history import History
 
 
@@ -65,7 +63,7 @@ class RunLog(Callback):
         self._more = list(dict.fromkeys(name for row in history for name in row.metrics))
         rows = zip(history.epoch, (row.values() for row in history), strict=True)
         text = "".join(self._row(epoch, row) for epoch, row in rows)
-        header = _line([*CSV_HEADER.split(","), *self._more])
+        header = csv_line([*CSV_HEADER.split(","), *self._more])
         atomic_write(self.path, f"{header}{text}".encode())
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -91,10 +89,4 @@ class RunLog(Callback):
             logs["learning_rate"],
             *(logs.get(name) for name in self._more),
         ]
-        return _line(["" if value is None else repr(value) for value in values])
-
-
-def _line(fields: list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(fields)
-    return text.getvalue()
+        return csv_line(["" if value is None else repr(value) for value in values])
