@@ -1,6 +1,5 @@
 """What a callback is, and how `fit` calls it."""
 
-import difflib
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -152,6 +151,8 @@ def check_hooks(callback: Callback) -> None:
     for name in dir(type(callback)):
         if not name.startswith("on_") or name in HOOKS:
             continue
+        import difflib  # seldom needed, and slow to import
+
         if difflib.get_close_matches(name, HOOKS, n=1, cutoff=_NEAR):
             near = difflib.get_close_matches(name, HOOKS, n=2)
             warnings.warn(

@@ -35,22 +35,20 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the files."""
-        # Not tensorboardX's SummaryWriter: it writes from a thread, whose errors nobody sees;
-        # with a full disk it would wait for ever.
-        try:
-            import tensorboardX.event_file_writer  # noqa: F401
-        except ImportError:
-            raise ImportError(
-                "TensorBoard: tensorboardX is not installed; try "
-                "`pip install rnn_native[tensorboard]`"
-            ) from None
         for part in ("train", "validation")[: 1 if self.run.data.val_x is None else 2]:
             self._writer(part)
 
     def _writer(self, part: str) -> Any:
         """Return the writer of a folder, opened when it is first wanted."""
-        from tensorboardX.event_file_writer import EventsWriter
-
+        # Not tensorboardX's SummaryWriter: it writes from a thread, whose errors nobody sees;
+        # with a full disk it would wait for ever.
+        try:
+            from tensorboardX.event_file_writer import EventsWriter
+        except ImportError:
+            raise ImportError(
+                "TensorBoard: tensorboardX is not installed; try "
+                "`pip install rnn_native[tensorboard]`"
+            ) from None
         if part not in self._writers:
             folder = (self.log_dir / part).resolve()
             folder.mkdir(parents=True, exist_ok=True)
