@@ -117,9 +117,8 @@ def _least_untrained(run: "Run") -> float:
     """Return the loss of an untrained net, however the history counts weights."""
     by_row = untrained_losses(run.data.y, run.model.output_shape[0], run.model.loss)
     weights = run.row_weights
-    if weights is None:
-        return float(by_row.mean()) * run.loss_scale
-    return float(np.average(by_row, weights=weights)) * min(1.0, float(weights.mean()))
+    mean = float(np.average(by_row, weights=weights)) * run.loss_scale
+    return mean if weights is None else mean * min(1.0, float(weights.mean()))
 
 
 def _may_be_chance(run: "Run", accuracy: float | None, labels: NDArray[Any]) -> bool:

@@ -251,3 +251,17 @@ def test_a_resumed_run_with_a_penalty_does_not_warn(tmp_path):
         warnings.simplefilter("error")
         rn.train_mlp(data, **options)
         rn.train_mlp(data, resume=True, **options)
+
+
+@pytest.mark.parametrize("weight", [None, 1.0, 1000.0])
+def test_weights_do_not_hide_that_inputs_are_far_from_a_scale_of_1(weight):
+    """Several outputs, of whose squared errors the estimator reports half the mean."""
+    from rnn_native.sklearn import MLPRegressor
+
+    x, y = blobs()
+    wide = np.repeat(y[:, None] - 1.5, 50, axis=1)
+    weights = None if weight is None else np.full(640, weight)
+    with pytest.warns(UserWarning, match="training diverges"):
+        MLPRegressor(max_iter=1, learning_rate_init=1e-6, random_state=0).fit(
+            20 * x, wide, weights
+        )
