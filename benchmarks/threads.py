@@ -3,15 +3,16 @@
     python benchmarks/threads.py
 
 Calls per second of four Python threads that predict with one net, beside those of one
-thread; every call runs on one thread of its own. Then how long a prediction of one row
-takes beside a training, and what the training loses. Rounds are interleaved; medians, with
-the least and the greatest in brackets.
+thread, and the same of a loop of plain Python; every call runs on one thread of its own. Then
+how long a prediction of one row takes beside a training, and what the training loses. Rounds
+are interleaved; medians, with the least and the greatest in brackets.
 """
 
 import argparse
 import statistics
 import threading
 import time
+from functools import partial
 
 import numpy as np
 
@@ -34,14 +35,19 @@ CASES = [
 ]
 
 
-def rate(net, x, threads, calls):
+def plain_python():
+    """Work of a few microseconds that never gives the interpreter's lock away."""
+    return sum(range(100))
+
+
+def rate(call, threads, calls):
     """Return calls per second of all threads together."""
     barrier = threading.Barrier(threads + 1)
 
     def work():
         barrier.wait()
         for _ in range(calls // threads):
-            net.predict_proba(x, threads=1)
+            call()
 
     running = [threading.Thread(target=work) for _ in range(threads)]
     for thread in running:
@@ -62,17 +68,22 @@ def side_by_side(rounds):
     rng = np.random.default_rng(0)
     print("| net | rows | microseconds a call, one thread | four threads / one thread |")
     print("|---|---|---|---|")
+    print(row("plain Python", "", plain_python, 200_000, rounds))
     for name, layers, shape, rows, calls in CASES:
         net = rn.Network(layers, shape)
         x = rng.random((rows, *shape), dtype=np.float32)
-        rate(net, x, 4, calls // 4)
-        alone, together = [], []
-        for _ in range(rounds):
-            alone.append(rate(net, x, 1, calls))
-            together.append(rate(net, x, 4, calls))
-        ratios = [b / a for a, b in zip(alone, together, strict=True)]
-        microseconds = 1e6 / statistics.median(alone)
-        print(f"| {name} | {rows} | {microseconds:.1f} | {spread(ratios, 2)} |")
+        print(row(name, rows, partial(net.predict_proba, x, threads=1), calls, rounds))
+
+
+def row(name, rows, call, calls, rounds):
+    rate(call, 4, calls // 4)
+    alone, together = [], []
+    for _ in range(rounds):
+        alone.append(rate(call, 1, calls))
+        together.append(rate(call, 4, calls))
+    ratios = [b / a for a, b in zip(alone, together, strict=True)]
+    microseconds = 1e6 / statistics.median(alone)
+    return f"| {name} | {rows} | {microseconds:.1f} | {spread(ratios, 2)} |"
 
 
 def beside_training(rounds, seconds=2.0):
