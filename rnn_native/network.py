@@ -162,7 +162,7 @@ class Network:
         """Return copies of what training changes, all of them of the same moment.
 
         While another thread trains there is no such moment for moments and steps, which then
-        begin anew.
+        start from zero.
         """
         try:
             with self._unchanged("copy"):
