@@ -65,7 +65,7 @@ format: $(VENV)/.lint
 
 # Pages, tour and reference as a site in build/docs. The tour is run; a warning is an error.
 docs: $(VENV)/.docs
-	$(BIN)/python -m sphinx --quiet --fail-on-warning -b html -d build/doctrees docs build/docs
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning -b html -d build/doctrees docs build/docs
 
 # A second build beside the usual one, tested from its own folder so that child processes
 # import it too. The interpreter's own leaks are not ours to check, hence no leak detection.

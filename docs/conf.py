@@ -37,7 +37,7 @@ nitpicky = True
 default_role = "py:obj"
 PREFIXES = "ax|history|model|net|network_|run|self|numpy|sklearn|torch"
 nitpick_ignore_regex = [
-    ("py:obj", rf"[^.A-Z(]*(\(.*\))?|({PREFIXES})\..*|X|T_max"),
+    ("py:obj", rf"[^.A-Z(]*(\(.*\))?|({PREFIXES})\..*|X|X_val|T_max"),
     ("py:class", ".*"),  # types are words, "array of shape (n, 784)"
 ]
 

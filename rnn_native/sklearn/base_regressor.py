@@ -124,7 +124,8 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
             Weights of at least 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), optional
             Rows to validate on after each epoch; `early_stopping` then holds out none. In a
-            `Pipeline` they are transformed as `X` is with `transform_input=["X_val"]`.
+            `sklearn.pipeline.Pipeline` with ``transform_input=["X_val"]`` they are transformed
+            as `X` is.
         y_val : array-like, optional
             Their targets, as `y`.
         sample_weight_val : array-like of shape (n_val,), optional
