@@ -106,26 +106,6 @@ int rnn_net_out_size(const rnn_net *net);
 /* Multiply-adds of a row's forward pass, about. */
 double rnn_net_work(const rnn_net *net);
 
-/* Floats of a row's maps. */
-size_t rnn_step_maps(const rnn_step *step);
-
-/* Floats that PARAMS by rows adds up for a step: its parameters' gradients, or more. */
-size_t rnn_step_sums(const rnn_step *step);
-
-/* Makes room for batches of `rows` rows, for gradients, for working copies of parameters.
- */
-rnn_status rnn_net_reserve(rnn_net *net, int rows);
-rnn_status rnn_net_need_grads(rnn_net *net);
-rnn_status rnn_net_need_packed(rnn_net *net);
-
-/* Makes room for lists of nonzeros of as many rows as there is room for: for any nonzeros;
- * or for compressed rows' lists, of at most `entries` in a batch. */
-rnn_status rnn_net_need_nonzeros(rnn_net *net);
-rnn_status rnn_net_need_compact(rnn_net *net, int64_t entries);
-
-/* Makes room to distort images (NULL: not to) and mix rows, for each slice of rows. */
-rnn_status rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation);
-
 /* Begins to measure, or ends it. */
 rnn_status rnn_net_set_profile(rnn_net *net, bool on);
 

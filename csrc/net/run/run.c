@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include "../../base/clock.h"
+#include "../memory.h"
 #include "pass.h"
 
 /* Multiply-adds below which a whole call is not worth waking other threads. */

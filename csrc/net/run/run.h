@@ -5,7 +5,7 @@
 #ifndef RNN_RUN_H
 #define RNN_RUN_H
 
-#include "../net.h"
+#include "../plan.h"
 
 typedef struct {
     rnn_net *net;

@@ -1,14 +1,13 @@
+/* Training: epochs of batches, or of a fused kernel. */
 #include "exchange.h"
 #include "inputs.h"
 #include "run.h"
 
 #include "../../base/rng.h"
+#include "../memory.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Rows that evaluate and predict take at a time. */
-#define EVALUATE_ROWS 128
 
 static int
 smaller(int a, int b)
@@ -207,161 +206,4 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     swap_average(net, schedule);
     rnn_run_end(&r);
     return status;
-}
-
-/* What is done with rows begin.. of the data: forward and more. */
-typedef void (*block_fn)(rnn_run *r, const rnn_batch *block, void *context);
-
-/* All rows in inference mode, block by block. */
-static rnn_status
-for_each_block(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop, block_fn fn,
-               void *context)
-{
-    rnn_run r;
-    rnn_batch all = {data, NULL, 0, data->n, 0};
-    rnn_status status = rnn_net_reserve(net, smaller(EVALUATE_ROWS, data->n));
-    if (status == RNN_OK)
-        status = rnn_run_begin(&r, net, threads, stop, data->n, &all);
-    if (status != RNN_OK)
-        return status;
-    rnn_run_prepare(&r);
-    for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
-        rows = smaller(EVALUATE_ROWS, data->n - begin);
-        rnn_batch block = {data, NULL, begin, rows, 0};
-        fn(&r, &block, context);
-        if (rnn_run_stop_wanted(&r, rows))
-            status = RNN_EINTERRUPTED;
-    }
-    rnn_run_end(&r);
-    return status;
-}
-
-static void
-score_block(rnn_run *r, const rnn_batch *block, void *context)
-{
-    rnn_score *score = context;
-    rnn_score part = rnn_run_forward(r, block, RNN_FOR_SCORE, NULL);
-    score->loss += part.loss;
-    score->hits += part.hits;
-    score->weighted_hits += part.weighted_hits;
-}
-
-rnn_status
-rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
-                 rnn_score *score)
-{
-    *score = (rnn_score){0};
-    return for_each_block(net, data, threads, stop, score_block, score);
-}
-
-typedef struct {
-    float *predictions;
-    bool raw;
-} predict_job;
-
-static void
-predict_block(rnn_run *r, const rnn_batch *block, void *context)
-{
-    const predict_job *job = context;
-    size_t at = (size_t)block->begin * (size_t)rnn_net_out_size(r->net);
-    r->raw = job->raw;
-    rnn_run_forward(r, block, RNN_FOR_OUTPUTS, job->predictions + at);
-}
-
-rnn_status
-rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int threads, rnn_stop stop,
-                float *predictions)
-{
-    predict_job job = {predictions, raw};
-    return for_each_block(net, data, threads, stop, predict_block, &job);
-}
-
-typedef struct {
-    int layer;
-    float *maps;
-} maps_job;
-
-/* The step that does a layer's work. */
-static const rnn_step *
-step_of(const rnn_net *net, int layer)
-{
-    int i = net->n_steps - 1;
-    while (i > 0 && net->steps[i].first > layer)
-        i--;
-    return &net->steps[i];
-}
-
-static void
-maps_block(rnn_run *r, const rnn_batch *block, void *context)
-{
-    const maps_job *job = context;
-    const rnn_step *step = step_of(r->net, job->layer);
-    size_t size = (size_t)rnn_shape_size(&step->layer.maps);
-    rnn_run_forward(r, block, RNN_FOR_OUTPUTS, NULL);
-    memcpy(job->maps + (size_t)block->begin * size, step->maps,
-           (size_t)block->rows * size * sizeof(float));
-}
-
-rnn_status
-rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads, rnn_stop stop,
-             float *maps)
-{
-    maps_job job = {index, maps};
-    return for_each_block(net, data, threads, stop, maps_block, &job);
-}
-
-/* Room and a run for all rows as one batch in training mode. */
-static rnn_status
-begin_one_batch(rnn_run *r, rnn_net *net, const rnn_batch *all,
-                const rnn_schedule *schedule, int threads)
-{
-    rnn_status status = rnn_net_reserve(net, all->rows);
-    if (status == RNN_OK)
-        status = rnn_net_need_grads(net);
-    if (status == RNN_OK)
-        status = rnn_run_begin(r, net, threads, (rnn_stop){NULL, NULL}, all->rows, all);
-    if (status != RNN_OK)
-        return status;
-    r->training = true;
-    r->smoothing = schedule->smoothing;
-    r->key = rnn_mask_key(schedule->seed, (uint64_t)schedule->step);
-    return RNN_OK;
-}
-
-rnn_status
-rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
-                  int threads, rnn_score *score)
-{
-    rnn_run r;
-    rnn_batch all = {data, NULL, 0, data->n, 0};
-    rnn_status status = begin_one_batch(&r, net, &all, schedule, threads);
-    if (status != RNN_OK)
-        return status;
-    rnn_run_prepare(&r);
-    *score = rnn_run_forward(&r, &all, RNN_FOR_TRAINING, NULL);
-    rnn_run_backward(&r, net->grads, 1.0f / (float)data->n, 0.0f);
-    rnn_run_end(&r);
-    return RNN_OK;
-}
-
-rnn_status
-rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
-                 int threads, float *out, float *dinp)
-{
-    rnn_run r;
-    rnn_batch all = {data, NULL, 0, data->n, 0};
-    size_t n = (size_t)data->n, size = n * (size_t)rnn_net_out_size(net) * sizeof(float);
-    rnn_status status = begin_one_batch(&r, net, &all, schedule, threads);
-    if (status != RNN_OK)
-        return status;
-    const rnn_step *last = &net->steps[net->n_steps - 1];
-    r.to_input = true;
-    rnn_run_prepare(&r);
-    rnn_run_forward(&r, &all, RNN_FOR_OUTPUTS, NULL);
-    memcpy(out, last->out, size);
-    memcpy(last->dout, data->targets, size);
-    rnn_run_backward(&r, net->grads, 1.0f, 0.0f);
-    memcpy(dinp, net->dinp, n * (size_t)rnn_net_in_size(net) * sizeof(float));
-    rnn_run_end(&r);
-    return RNN_OK;
 }

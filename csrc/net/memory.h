@@ -1,0 +1,31 @@
+/* The arenas of a net. What makes room returns RNN_ENOMEM where there is none. */
+#ifndef RNN_MEMORY_H
+#define RNN_MEMORY_H
+
+#include "net.h"
+
+/* Parameters and moments of a net that has its layers planned, all zero. */
+rnn_status rnn_net_make_arenas(rnn_net *net);
+
+/* Frees what there is; of a reader only what is its own. */
+void rnn_net_free_memory(rnn_net *net);
+
+/* For a copy of a net's struct: forgets working memory, which the other owns. */
+void rnn_net_forget_memory(rnn_net *net);
+
+/* Makes room for batches of `rows` rows, for gradients, for so many vectors of moments, for
+ * working copies of parameters. */
+rnn_status rnn_net_reserve(rnn_net *net, int rows);
+rnn_status rnn_net_need_grads(rnn_net *net);
+rnn_status rnn_net_need_moments(rnn_net *net, int wanted);
+rnn_status rnn_net_need_packed(rnn_net *net);
+
+/* Makes room for lists of nonzeros of as many rows as there is room for: for any nonzeros;
+ * or for compressed rows' lists, of at most `entries` in a batch. */
+rnn_status rnn_net_need_nonzeros(rnn_net *net);
+rnn_status rnn_net_need_compact(rnn_net *net, int64_t entries);
+
+/* Makes room to distort images (NULL: not to) and mix rows, for each slice of rows. */
+rnn_status rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation);
+
+#endif

@@ -1,0 +1,31 @@
+/* Where the time of calls goes: nanoseconds by slice, step and kind of work. */
+#include "net.h"
+
+#include <stdlib.h>
+
+/* Entries of the profile of one slice. */
+static size_t
+profile_size(const rnn_net *net)
+{
+    return ((size_t)net->n_steps + 1) * RNN_WORK_KINDS;
+}
+
+rnn_status
+rnn_net_set_profile(rnn_net *net, bool on)
+{
+    free(net->profile);
+    net->profile = NULL;
+    if (on)
+        net->profile = calloc(RNN_MAX_SLICES * profile_size(net), sizeof *net->profile);
+    return on && net->profile == NULL ? RNN_ENOMEM : RNN_OK;
+}
+
+int64_t
+rnn_net_profile(const rnn_net *net, int step, int kind)
+{
+    int64_t total = 0;
+    for (size_t slice = 0; slice < RNN_MAX_SLICES; slice++)
+        total += net->profile[slice * profile_size(net) + (size_t)step * RNN_WORK_KINDS
+                              + (size_t)kind];
+    return total;
+}
