@@ -22,6 +22,8 @@ MAY_INCLUDE = {
     "net/run": {"base", "net"},
     "python": {"base", "net", "net/run"},
 }
+# Headers of csrc/net that the binding may see, directly or through others.
+PUBLIC = {"layer.h", "level.h", "net.h", "optimizer.h", "peak.h", "run/exchange.h"}
 SOURCES = sorted(CSRC.rglob("*.[ch]"))
 
 
@@ -38,6 +40,27 @@ def test_includes_go_one_way(path):
         assert target.exists(), included
         of = target.parent.relative_to(CSRC).as_posix()
         assert of in {folder, *MAY_INCLUDE[folder]}, included
+
+
+def included_by(path):
+    """Headers of ours that a file includes, directly or not."""
+    found, left = set(), [path]
+    while left:
+        source = left.pop()
+        for name in re.findall(r'#include "(.+)"', source.read_text()):
+            target = (source.parent / name).resolve()
+            if target not in found:
+                found.add(target)
+                left.append(target)
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CSRC / "python").glob("*.c")), ids=lambda p: p.name
+)
+def test_the_binding_sees_only_the_public_part_of_nets(path):
+    of_nets = {header for header in included_by(path) if CSRC / "net" in header.parents}
+    assert {header.relative_to(CSRC / "net").as_posix() for header in of_nets} <= PUBLIC
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(CSRC)))

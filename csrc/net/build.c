@@ -1,6 +1,5 @@
 /* Nets made and freed: of layers, or as readers that share the plan of another. */
 #include "memory.h"
-#include "plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +62,19 @@ rnn_net_new_reader(const rnn_net *net)
     reader->profile = NULL;
     rnn_net_forget_memory(reader);
     return reader;
+}
+
+void
+rnn_net_attach_reader(rnn_net *reader, const rnn_net *net, float *weights)
+{
+    reader->params = weights != NULL ? weights : net->params;
+    reader->sparse_below = net->sparse_below;
+}
+
+void
+rnn_net_detach_reader(rnn_net *reader)
+{
+    reader->params = NULL;
 }
 
 void

@@ -2,7 +2,6 @@
 #include "memory.h"
 
 #include "../base/size.h"
-#include "plan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,13 +2,17 @@
 #ifndef RNN_MEMORY_H
 #define RNN_MEMORY_H
 
-#include "net.h"
+#include "plan.h"
 
 /* Parameters and moments of a net that has its layers planned, all zero. */
 rnn_status rnn_net_make_arenas(rnn_net *net);
 
 /* Frees what there is; of a reader only what is its own. */
 void rnn_net_free_memory(rnn_net *net);
+
+/* Room for a copy of parameters and state; or NULL. */
+float *rnn_net_new_weights(const rnn_net *net);
+void rnn_net_free_weights(float *weights);
 
 /* For a copy of a net's struct: forgets working memory, which the other owns. */
 void rnn_net_forget_memory(rnn_net *net);

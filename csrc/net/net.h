@@ -1,30 +1,14 @@
-/* A net: layers compiled to a plan (shapes, offsets) over a few arenas. */
+/* A net as its callers see it: layers compiled to a plan over a few arenas. The struct is
+ * in plan.h. */
 #ifndef RNN_NET_H
 #define RNN_NET_H
 
 #include "../base/augmentation.h"
 #include "../base/nonzeros.h"
-#include "../base/team.h"
 #include "layer.h"
 #include "level.h"
 
-/* One step of the plan: a layer as given, or one that stands for several. Its memory has
- * room for `capacity` rows. */
-typedef struct {
-    rnn_layer layer;
-    int first; /* index of the first layer in it */
-    bool by_rows;
-    size_t param_offset, state_offset; /* in floats from params */
-    size_t partial_offset;             /* in floats from a slice's partial gradients */
-    float *out;
-    float *dout;    /* gradient with respect to out */
-    float *cache;   /* of all rows */
-    float *maps;    /* of all rows */
-    float *scratch; /* of all slices of rows */
-    float *shared;
-    float *sums;
-    float *packed; /* its working copy of parameters, in net->packed; or NULL */
-} rnn_step;
+typedef struct rnn_net rnn_net;
 
 /* Where the time of a call goes: kinds of work beside the passes of a step. */
 enum {
@@ -34,52 +18,6 @@ enum {
     RNN_WORK_UPDATE,
     RNN_WORK_KINDS
 };
-
-typedef struct {
-    const rnn_level *level;
-    const rnn_loss_type *loss;
-    rnn_optimizer optimizer;
-    rnn_shape input;
-    rnn_layer *layers;
-    int n_layers;
-    rnn_step *steps; /* the plan */
-    int n_steps;
-    int first_trainable; /* step; n_steps when there are no parameters */
-
-    size_t *param_offset; /* of each layer, in floats from params */
-    size_t *state_offset; /* the same: state follows the parameters */
-    size_t param_count, state_count;
-    size_t partial_count; /* what is added up by slices of rows */
-    float *params;        /* param_count + state_count floats */
-    float *grads;         /* NULL until something needs it */
-    float *moments;       /* n_moments * param_count floats: what the optimiser keeps */
-    int n_moments;
-    int moments_room;     /* vectors that there is memory for */
-    float *first_moments; /* the memory of before: views of it may live on; or NULL */
-
-    double
-        sparse_below; /* density of inputs from which on their zeros are multiplied too */
-    rnn_nonzeros nonzeros;
-    void *nonzeros_memory; /* NULL until something needs it */
-    float *packed;         /* working copies of steps' parameters; NULL until needed */
-    float *making;         /* where slices of rows make their inputs; NULL until needed */
-    size_t making_each;    /* floats of it for a slice */
-
-    /* Room for `capacity` rows, in one allocation behind `workspace`. */
-    int capacity;
-    void *workspace;
-    float *inp;     /* gathered rows */
-    float *dinp;    /* gradient with respect to them */
-    void *targets;  /* gathered */
-    float *weights; /* gathered */
-    double *loss_of_row;
-    uint8_t *hit_of_row;
-    double *sums;    /* over slices of parameters */
-    float *partials; /* partial_count floats a slice of rows */
-    bool is_reader;  /* only what follows `capacity` is its own */
-    int64_t
-        *profile; /* nanoseconds by slice, step (n_steps: none) and kind of work; or NULL */
-} rnn_net;
 
 /* Takes n_layers layers and an optimiser whose type and attr are filled in. On failure *net
  * is NULL and error tells which layer and why. */
@@ -93,24 +31,55 @@ void rnn_net_free(rnn_net *net);
 rnn_status rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer);
 
 /* A net with working memory of its own that shares another's plan, for calls beside it; or
- * NULL. Its `params` are set for each call. The other must outlive it. */
+ * NULL. The other must outlive it. */
 rnn_net *rnn_net_new_reader(const rnn_net *net);
 
-/* Room for a copy of parameters and state; or NULL. */
-float *rnn_net_new_weights(const rnn_net *net);
-void rnn_net_free_weights(float *weights);
+/* For each of its calls a reader is given weights to read: a copy, or with NULL the net's
+ * own. Between calls it has none. */
+void rnn_net_attach_reader(rnn_net *reader, const rnn_net *net, float *weights);
+void rnn_net_detach_reader(rnn_net *reader);
 
+const rnn_level *rnn_net_level(const rnn_net *net);
+const rnn_loss_type *rnn_net_loss(const rnn_net *net);
 int rnn_net_in_size(const rnn_net *net);
 int rnn_net_out_size(const rnn_net *net);
+
+int rnn_net_n_layers(const rnn_net *net);
+const rnn_layer *rnn_net_layer(const rnn_net *net, int index);
+
+/* Where a parameter of layer `index` begins, in floats from rnn_net_params. */
+size_t rnn_net_offset(const rnn_net *net, int index, const rnn_param *param);
+
+/* All parameters; behind them state, up to `weight_count`. */
+float *rnn_net_params(rnn_net *net);
+size_t rnn_net_param_count(const rnn_net *net);
+size_t rnn_net_weight_count(const rnn_net *net);
+
+/* What rnn_net_gradients and rnn_net_backprop left, param_count floats. */
+const float *rnn_net_grads(const rnn_net *net);
+
+/* What the optimizer keeps from update to update. */
+float *rnn_net_moments(rnn_net *net);
+size_t rnn_net_moment_count(const rnn_net *net);
+
+/* Density of inputs from which on their zeros are multiplied too. */
+double rnn_net_sparse_below(const rnn_net *net);
+void rnn_net_set_sparse_below(rnn_net *net, double density);
 
 /* Multiply-adds of a row's forward pass, about. */
 double rnn_net_work(const rnn_net *net);
 
 /* Begins to measure, or ends it. */
 rnn_status rnn_net_set_profile(rnn_net *net, bool on);
+bool rnn_net_has_profile(const rnn_net *net);
 
-/* Nanoseconds, summed over threads, in one kind of work of one step (n_steps: of none). */
-int64_t rnn_net_profile(const rnn_net *net, int step, int kind);
+/* The plan's stages, each called after the type of its layer. */
+int rnn_net_n_stages(const rnn_net *net);
+const char *rnn_net_stage_name(const rnn_net *net, int stage);
+
+/* Nanoseconds, summed over threads, in one kind of work of one stage (n_stages: of none).
+ */
+int64_t rnn_net_profile(const rnn_net *net, int stage, int kind);
 
 /* Whether all parameters are finite. */
 bool rnn_net_is_finite(const rnn_net *net);
@@ -193,13 +162,13 @@ rnn_status rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn
 rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int threads,
                            rnn_stop stop, float *predictions);
 
-/* net->grads = gradient of the mean loss over all rows, taken as one batch, in training
+/* rnn_net_grads = gradient of the mean loss over all rows, taken as one batch, in training
  * mode; of the schedule only seed, step and smoothing are used. */
 rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data,
                              const rnn_schedule *schedule, int threads, rnn_score *score);
 
 /* One step in training mode without a loss: data->targets is the gradient with respect to
- * the outputs, float (n, out). out (n, out), dinp (n, in); net->grads = the parameters'
+ * the outputs, float (n, out). out (n, out), dinp (n, in); rnn_net_grads = the parameters'
  * gradient, summed over rows. Of the schedule only seed and step are used. */
 rnn_status rnn_net_backprop(rnn_net *net, const rnn_data *data,
                             const rnn_schedule *schedule, int threads, float *out,
@@ -208,5 +177,11 @@ rnn_status rnn_net_backprop(rnn_net *net, const rnn_data *data,
 /* maps (n, layer->maps): what layer `index` shows of each row. */
 rnn_status rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads,
                         rnn_stop stop, float *maps);
+
+/* The distortions of training by themselves: of rows (n, inputs) in place, as of a batch in
+ * step `step`. scratch: rnn_augmentation_scratch. */
+void rnn_augment_rows(const rnn_level *level, float *rows, int n,
+                      const rnn_augmentation *augmentation, uint64_t seed, int64_t step,
+                      float *scratch);
 
 #endif

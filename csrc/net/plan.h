@@ -1,8 +1,73 @@
-/* The plan of a net: what its layers become. */
+/* A net inside, and its plan: what its layers become. */
 #ifndef RNN_PLAN_H
 #define RNN_PLAN_H
 
+#include "../base/team.h"
 #include "net.h"
+
+/* One step of the plan: a layer as given, or one that stands for several. Its memory has
+ * room for `capacity` rows. */
+typedef struct {
+    rnn_layer layer;
+    int first; /* index of the first layer in it */
+    bool by_rows;
+    size_t param_offset, state_offset; /* in floats from params */
+    size_t partial_offset;             /* in floats from a slice's partial gradients */
+    float *out;
+    float *dout;    /* gradient with respect to out */
+    float *cache;   /* of all rows */
+    float *maps;    /* of all rows */
+    float *scratch; /* of all slices of rows */
+    float *shared;
+    float *sums;
+    float *packed; /* its working copy of parameters, in net->packed; or NULL */
+} rnn_step;
+
+struct rnn_net {
+    const rnn_level *level;
+    const rnn_loss_type *loss;
+    rnn_optimizer optimizer;
+    rnn_shape input;
+    rnn_layer *layers;
+    int n_layers;
+    rnn_step *steps; /* the plan */
+    int n_steps;
+    int first_trainable; /* step; n_steps when there are no parameters */
+
+    size_t *param_offset; /* of each layer, in floats from params */
+    size_t *state_offset; /* the same: state follows the parameters */
+    size_t param_count, state_count;
+    size_t partial_count; /* what is added up by slices of rows */
+    float *params;        /* param_count + state_count floats */
+    float *grads;         /* NULL until something needs it */
+    float *moments;       /* n_moments * param_count floats: what the optimiser keeps */
+    int n_moments;
+    int moments_room;     /* vectors that there is memory for */
+    float *first_moments; /* the memory of before: views of it may live on; or NULL */
+
+    double
+        sparse_below; /* density of inputs from which on their zeros are multiplied too */
+    rnn_nonzeros nonzeros;
+    void *nonzeros_memory; /* NULL until something needs it */
+    float *packed;         /* working copies of steps' parameters; NULL until needed */
+    float *making;         /* where slices of rows make their inputs; NULL until needed */
+    size_t making_each;    /* floats of it for a slice */
+
+    /* Room for `capacity` rows, in one allocation behind `workspace`. */
+    int capacity;
+    void *workspace;
+    float *inp;     /* gathered rows */
+    float *dinp;    /* gradient with respect to them */
+    void *targets;  /* gathered */
+    float *weights; /* gathered */
+    double *loss_of_row;
+    uint8_t *hit_of_row;
+    double *sums;    /* over slices of parameters */
+    float *partials; /* partial_count floats a slice of rows */
+    bool is_reader;  /* only what follows `capacity` is its own */
+    int64_t
+        *profile; /* nanoseconds by slice, step (n_steps: none) and kind of work; or NULL */
+};
 
 /* Shapes, parameters and slices of every layer, from the input up. */
 rnn_status rnn_plan_layers(rnn_net *net, rnn_error *error);

@@ -1,5 +1,5 @@
 /* Where the time of calls goes: nanoseconds by slice, step and kind of work. */
-#include "net.h"
+#include "plan.h"
 
 #include <stdlib.h>
 
@@ -18,6 +18,24 @@ rnn_net_set_profile(rnn_net *net, bool on)
     if (on)
         net->profile = calloc(RNN_MAX_SLICES * profile_size(net), sizeof *net->profile);
     return on && net->profile == NULL ? RNN_ENOMEM : RNN_OK;
+}
+
+bool
+rnn_net_has_profile(const rnn_net *net)
+{
+    return net->profile != NULL;
+}
+
+int
+rnn_net_n_stages(const rnn_net *net)
+{
+    return net->n_steps;
+}
+
+const char *
+rnn_net_stage_name(const rnn_net *net, int stage)
+{
+    return net->steps[stage].layer.type->name;
 }
 
 int64_t

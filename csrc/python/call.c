@@ -138,12 +138,12 @@ check_labels(const char *function, PyArrayObject *labels, int classes)
 PyArrayObject *
 take_y(PyObject *op, const char *function, PyObject *y, npy_intp n)
 {
-    if (NET(op)->loss->gradient == NULL) {
+    if (rnn_net_loss(NET(op))->gradient == NULL) {
         PyErr_Format(PyExc_ValueError, "%s: this net was made without a loss", function);
         return NULL;
     }
     int out = rnn_net_out_size(NET(op));
-    int labels = NET(op)->loss->targets == RNN_LABELS;
+    int labels = rnn_net_loss(NET(op))->targets == RNN_LABELS;
     array_rule rule = {function, "y", labels ? NPY_INT32 : NPY_FLOAT32, -1, labels ? 1 : 2,
                        {n, out}, 0};
     PyArrayObject *array = labels ? take_copy(y, &rule) : take_array(y, &rule);

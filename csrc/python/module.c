@@ -6,7 +6,7 @@
 #include "../base/rng.h"
 #include "../base/within.h"
 #include "../net/level.h"
-#include "../net/run/inputs.h"
+#include "../net/net.h"
 #include "../net/peak.h"
 
 #include <string.h>

@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-/* Floats of parameters and state. */
-static size_t
-weight_count(PyObject *op)
-{
-    return NET(op)->param_count + NET(op)->state_count;
-}
-
 PyDoc_STRVAR(
     evaluate_doc,
     "evaluate($self, /, x, y, *, threads=1, weights=None)\n--\n\n"
@@ -132,7 +125,7 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
         || (y = take_y(op, "gradients", y_b, x.n)) == NULL
         || take_weights("gradients", weights_b, x.n, &weights) < 0)
         goto done;
-    npy_intp count = (npy_intp)NET(op)->param_count;
+    npy_intp count = (npy_intp)rnn_net_param_count(NET(op));
     if ((grads = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
         || begin_reading(SHARING(op), "gradients", &reader) < 0)
         goto done;
@@ -142,7 +135,7 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
     begin_work(&work, reader.net, 3.0 * data.n);
     rnn_status status = rnn_net_gradients(reader.net, &data, &schedule, threads, &score);
     if (status == RNN_OK)
-        memcpy(copy, reader.net->grads, (size_t)count * sizeof(float));
+        memcpy(copy, rnn_net_grads(reader.net), (size_t)count * sizeof(float));
     end_work(&work);
     end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
@@ -182,7 +175,7 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     if (check_threads("backprop", threads) < 0 || take_x(op, "backprop", x_b, &x) < 0)
         goto done;
-    npy_intp n = x.n, count = (npy_intp)NET(op)->param_count;
+    npy_intp n = x.n, count = (npy_intp)rnn_net_param_count(NET(op));
     npy_intp out_shape[2] = {n, rnn_net_out_size(NET(op))};
     npy_intp in_shape[2] = {n, rnn_net_in_size(NET(op))};
     array_rule rule = {"backprop", "dout", NPY_FLOAT32, -1, 2, {n, out_shape[1]}, 0};
@@ -201,7 +194,7 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
     rnn_status status =
         rnn_net_backprop(reader.net, &data, &schedule, threads, outputs, to_input);
     if (status == RNN_OK)
-        memcpy(copy, reader.net->grads, (size_t)count * sizeof(float));
+        memcpy(copy, rnn_net_grads(reader.net), (size_t)count * sizeof(float));
     end_work(&work);
     end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
@@ -234,13 +227,14 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
     if (!PyArg_ParseTupleAndKeywords(args, kwds, "Oi|$i:maps", names, &x_b, &layer,
                                      &threads))
         goto done;
-    if (layer < 0 || layer >= NET(op)->n_layers || NET(op)->layers[layer].maps.rank == 0) {
+    if (layer < 0 || layer >= rnn_net_n_layers(NET(op))
+        || rnn_net_layer(NET(op), layer)->maps.rank == 0) {
         PyErr_Format(PyExc_ValueError, "maps: layer %d shows nothing", layer);
         goto done;
     }
     if (check_threads("maps", threads) < 0 || take_x(op, "maps", x_b, &x) < 0)
         goto done;
-    const rnn_shape *shape = &NET(op)->layers[layer].maps;
+    const rnn_shape *shape = &rnn_net_layer(NET(op), layer)->maps;
     npy_intp dims[1 + RNN_MAX_RANK] = {x.n};
     for (int i = 0; i < shape->rank; i++)
         dims[1 + i] = shape->dim[i];
@@ -299,12 +293,12 @@ net_get_weights(PyObject *op, PyObject *unused)
 {
     (void)unused;
     reading reader;
-    npy_intp count = (npy_intp)weight_count(op);
+    npy_intp count = (npy_intp)rnn_net_weight_count(NET(op));
     PyObject *copy = NULL, *result = NULL;
     if ((copy = PyArray_SimpleNew(1, &count, NPY_FLOAT32)) == NULL
         || begin_reading(SHARING(op), "get_weights", &reader) < 0)
         goto done;
-    memcpy(PyArray_DATA((PyArrayObject *)copy), reader.net->params,
+    memcpy(PyArray_DATA((PyArrayObject *)copy), rnn_net_params(reader.net),
            (size_t)count * sizeof(float));
     end_reading(SHARING(op), &reader);
     result = Py_NewRef(copy);
@@ -321,8 +315,13 @@ PyDoc_STRVAR(set_weights_doc,
 static PyObject *
 net_set_weights(PyObject *op, PyObject *weights_b)
 {
-    array_rule rule = {
-        "set_weights", "weights", NPY_FLOAT32, -1, 1, {(npy_intp)weight_count(op)}, 0};
+    array_rule rule = {"set_weights",
+                       "weights",
+                       NPY_FLOAT32,
+                       -1,
+                       1,
+                       {(npy_intp)rnn_net_weight_count(NET(op))},
+                       0};
     PyArrayObject *weights = NULL;
     PyObject *result = NULL;
     if ((weights = take_array(weights_b, &rule)) == NULL)
@@ -330,7 +329,8 @@ net_set_weights(PyObject *op, PyObject *weights_b)
     forget_fork(SHARING(op));
     if (begin_training(SHARING(op), "set_weights") < 0)
         goto done;
-    memcpy(NET(op)->params, PyArray_DATA(weights), weight_count(op) * sizeof(float));
+    memcpy(rnn_net_params(NET(op)), PyArray_DATA(weights),
+           rnn_net_weight_count(NET(op)) * sizeof(float));
     end_training(SHARING(op));
     result = Py_NewRef(Py_None);
 done:

@@ -21,21 +21,21 @@ static PyObject *
 net_params(PyObject *op, void *closure)
 {
     (void)closure;
-    return view_of(op, NET(op)->params, NET(op)->param_count);
+    return view_of(op, rnn_net_params(NET(op)), rnn_net_param_count(NET(op)));
 }
 
 static PyObject *
 net_weights(PyObject *op, void *closure)
 {
     (void)closure;
-    return view_of(op, NET(op)->params, NET(op)->param_count + NET(op)->state_count);
+    return view_of(op, rnn_net_params(NET(op)), rnn_net_weight_count(NET(op)));
 }
 
 static PyObject *
 net_moments(PyObject *op, void *closure)
 {
     (void)closure;
-    return view_of(op, NET(op)->moments, NET(op)->param_count * (size_t)NET(op)->n_moments);
+    return view_of(op, rnn_net_moments(NET(op)), rnn_net_moment_count(NET(op)));
 }
 
 static PyObject *
@@ -61,13 +61,12 @@ static const char *const init_names[] = {
 static PyObject *
 param_as_dict(const rnn_net *net, int index, const rnn_param *param)
 {
-    size_t *offsets = param->is_state ? net->state_offset : net->param_offset;
     PyObject *shape = shape_as_tuple(&param->shape);
     if (shape == NULL)
         return NULL;
     return Py_BuildValue(
         "{s:s, s:N, s:n, s:s, s:i, s:i, s:d, s:O}", "name", param->name, "shape", shape,
-        "offset", (Py_ssize_t)(offsets[index] + param->offset), "init",
+        "offset", (Py_ssize_t)rnn_net_offset(net, index, param), "init",
         init_names[param->init], "fan_in", param->fan_in, "fan_out", param->fan_out,
         "limit", (double)param->limit, "is_state", param->is_state ? Py_True : Py_False);
 }
@@ -75,7 +74,7 @@ param_as_dict(const rnn_net *net, int index, const rnn_param *param)
 static PyObject *
 layer_as_dict(const rnn_net *net, int index)
 {
-    const rnn_layer *layer = &net->layers[index];
+    const rnn_layer *layer = rnn_net_layer(net, index);
     PyObject *params = PyList_New(layer->n_params);
     PyObject *shape = shape_as_tuple(&layer->out);
     for (int i = 0; params != NULL && i < layer->n_params; i++) {
@@ -97,8 +96,8 @@ static PyObject *
 net_layers(PyObject *op, void *closure)
 {
     (void)closure;
-    PyObject *list = PyList_New(NET(op)->n_layers);
-    for (int i = 0; list != NULL && i < NET(op)->n_layers; i++) {
+    PyObject *list = PyList_New(rnn_net_n_layers(NET(op)));
+    for (int i = 0; list != NULL && i < rnn_net_n_layers(NET(op)); i++) {
         PyObject *layer = layer_as_dict(NET(op), i);
         if (layer == NULL || PyList_SetItem(list, i, layer) < 0)
             Py_CLEAR(list);
@@ -110,14 +109,14 @@ static PyObject *
 net_level(PyObject *op, void *closure)
 {
     (void)closure;
-    return PyUnicode_FromString(NET(op)->level->name);
+    return PyUnicode_FromString(rnn_net_level(NET(op))->name);
 }
 
 static PyObject *
 net_sparse_below(PyObject *op, void *closure)
 {
     (void)closure;
-    return PyFloat_FromDouble(NET(op)->sparse_below);
+    return PyFloat_FromDouble(rnn_net_sparse_below(NET(op)));
 }
 
 static int
@@ -127,7 +126,7 @@ set_net_sparse_below(PyObject *op, PyObject *value, void *closure)
     double density = value != NULL ? PyFloat_AsDouble(value) : 0;
     if (PyErr_Occurred())
         return -1;
-    NET(op)->sparse_below = density;
+    rnn_net_set_sparse_below(NET(op), density);
     return 0;
 }
 
@@ -138,13 +137,14 @@ static const char *const work_names[] = {
     [RNN_WORK_UPDATE] = "update",
 };
 
-/* Appends (what, work, seconds) for what a step took time for. */
+/* Appends (what, work, seconds) for what a stage took time for. */
 static int
-append_profile(PyObject *list, const rnn_net *net, int step)
+append_profile(PyObject *list, const rnn_net *net, int stage)
 {
-    const char *what = step < net->n_steps ? net->steps[step].layer.type->name : "net";
+    const char *what =
+        stage < rnn_net_n_stages(net) ? rnn_net_stage_name(net, stage) : "net";
     for (int kind = 0; kind < RNN_WORK_KINDS; kind++) {
-        int64_t nanoseconds = rnn_net_profile(net, step, kind);
+        int64_t nanoseconds = rnn_net_profile(net, stage, kind);
         if (nanoseconds == 0)
             continue;
         PyObject *entry =
@@ -162,7 +162,8 @@ net_profile(PyObject *op, void *closure)
 {
     (void)closure;
     PyObject *list = PyList_New(0);
-    for (int i = 0; list != NULL && NET(op)->profile != NULL && i <= NET(op)->n_steps; i++)
+    int stages = rnn_net_has_profile(NET(op)) ? rnn_net_n_stages(NET(op)) : -1;
+    for (int i = 0; list != NULL && i <= stages; i++)
         if (append_profile(list, NET(op), i) < 0)
             Py_CLEAR(list);
     return list;
@@ -198,7 +199,7 @@ static PyGetSetDef net_getset[] = {
                "0 never leaves them out, 2 always."),
      NULL},
     {"profile", net_profile, set_net_profile,
-     PyDoc_STR("A list of (step, work, seconds summed over threads). Set it to True to\n"
+     PyDoc_STR("A list of (stage, work, seconds summed over threads). Set it to True to\n"
                "begin with zero, to False to end."),
      NULL},
     {"layers", net_layers, NULL,

@@ -63,7 +63,7 @@ take_reader(net_sharing *s)
 static void
 give_reader_back(net_sharing *s, rnn_net *reader)
 {
-    reader->params = NULL;
+    rnn_net_detach_reader(reader);
     if (s->n_idle < MAX_IDLE_READERS)
         s->idle[s->n_idle++] = reader;
     else
@@ -130,10 +130,9 @@ begin_reading(net_sharing *s, const char *function, reading *r)
     }
     if (r->weights == NULL)
         link_reading(s, r);
-    if (r->net != s->net) {
-        r->net->params = r->weights != NULL ? r->weights->values : s->net->params;
-        r->net->sparse_below = s->net->sparse_below;
-    }
+    if (r->net != s->net)
+        rnn_net_attach_reader(r->net, s->net,
+                              r->weights != NULL ? r->weights->values : NULL);
     return 0;
 }
 

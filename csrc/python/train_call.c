@@ -171,8 +171,9 @@ check_numbers(const train_arguments *a)
 static int
 take_average(PyObject *op, PyObject *average, train_arguments *a)
 {
-    array_rule rule = {
-        "train", "average", NPY_FLOAT32, -1, 1, {(npy_intp)NET(op)->param_count}, 1};
+    array_rule rule = {"train", "average", NPY_FLOAT32,
+                       -1,      1,         {(npy_intp)rnn_net_param_count(NET(op))},
+                       1};
     if (average == NULL || average == Py_None)
         return 0;
     if ((a->average = take_array(average, &rule)) == NULL)

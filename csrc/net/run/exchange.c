@@ -1,6 +1,8 @@
 #include "exchange.h"
 
 #include "../../base/clock.h"
+#include "../memory.h"
+#include "run.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef RNN_EXCHANGE_H
 #define RNN_EXCHANGE_H
 
-#include "run.h"
+#include "../net.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,7 +35,7 @@ struct rnn_exchange {
     rnn_weights *latest;    /* or NULL */
 
     /* Of the training call under way, for its own thread: */
-    rnn_run *run; /* NULL before the first batch */
+    struct rnn_run *run; /* NULL before the first batch */
     const rnn_net *net;
     const float *average; /* in place of parameters; or NULL */
 };

@@ -8,12 +8,6 @@
 void rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end,
                      int slice);
 
-/* The same distortions by themselves: of rows (n, inputs) in place, as of a batch in step
- * `step`. scratch: rnn_augmentation_scratch. */
-void rnn_augment_rows(const rnn_level *level, float *rows, int n,
-                      const rnn_augmentation *augmentation, uint64_t seed, int64_t step,
-                      float *scratch);
-
 /* Each row's share of the mix with the next row of the batch: from Beta(alpha, alpha), as
  * the step's key draws it. */
 double rnn_draw_share(double alpha, uint64_t step_key);

@@ -7,7 +7,7 @@
 
 #include "../plan.h"
 
-typedef struct {
+typedef struct rnn_run {
     rnn_net *net;
     rnn_team_lease lease;
     rnn_stop stop;
