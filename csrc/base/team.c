@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* A worker spins this long for the next step before it sleeps. Steps follow each other
+/* A worker spins this long for the next job before it sleeps. Jobs follow each other
  * within microseconds; a longer spin would take a core from somebody else. */
 #define SPIN_NANOSECONDS 50000
 #define SPINS_BETWEEN_CLOCK_READS 64
@@ -69,7 +69,7 @@ claim(uint32_t generation, int slice)
 }
 
 /* Thread `rank` starts at its own block of slices, so that the same core meets the same
- * weights step after step, and then takes over what others have not begun. */
+ * weights job after job, and then takes over what others have not begun. */
 static void
 work(uint32_t generation, int rank)
 {
@@ -115,7 +115,7 @@ wait_for_generation_after(uint32_t seen)
 }
 
 /* Workers that the lease has no use for sleep until there is one that does: spinning, they
- * would take a core from those at work at every step. */
+ * would take a core from those at work at every job. */
 static void
 wait_until_wanted(int rank)
 {

@@ -1,6 +1,6 @@
 /* The thread team: a fixed number of slices of work, run by however many threads there are.
  *
- * How a step is cut into slices depends on shapes only, each output has one slice that
+ * How a job is cut into slices depends on shapes only, each output has one slice that
  * writes it, and slices say nothing to each other: the bits cannot depend on the number
  * of threads or on who runs what. */
 #ifndef RNN_TEAM_H

@@ -118,12 +118,12 @@ blend_grid_rows(float *row, const float (*grid)[RNN_ELASTIC_POINTS], int y, int 
         row[j] = grid[i][j] + (at - (float)i) * (grid[i + 1][j] - grid[i][j]);
 }
 
-/* The same along a row, at lanes x; `step` is cells a pixel. Each point of the grid counts
- * by a hat that reaches to its neighbours. */
+/* The same along a row, at lanes x; `cells` are those of a pixel. Each point of the grid
+ * counts by a hat that reaches to its neighbours. */
 static inline vf
-blend_grid_row(const float *row, vf x, float step)
+blend_grid_row(const float *row, vf x, float cells)
 {
-    vf at = x * step, sum = {0};
+    vf at = x * cells, sum = {0};
     for (int j = 0; j < RNN_ELASTIC_POINTS; j++)
         sum += v_at_least(1.0f - v_abs(at - (float)j), 0.0f) * row[j];
     return sum;
@@ -202,7 +202,8 @@ place_row(float *out, const float *padded, const rnn_augmentation *a, const plac
           const ink_box *ink, int y)
 {
     float row_x[RNN_ELASTIC_POINTS], row_y[RNN_ELASTIC_POINTS];
-    float step = a->width > 1 ? (float)(RNN_ELASTIC_POINTS - 1) / (float)(a->width - 1) : 0;
+    float cells =
+        a->width > 1 ? (float)(RNN_ELASTIC_POINTS - 1) / (float)(a->width - 1) : 0;
     if (p->is_elastic) {
         blend_grid_rows(row_x, p->grid_x, y, a->height);
         blend_grid_rows(row_y, p->grid_y, y, a->height);
@@ -213,8 +214,8 @@ place_row(float *out, const float *padded, const rnn_augmentation *a, const plac
         vf from_x = p->xx * x + (p->xy * (float)y + p->x0);
         vf from_y = p->yx * x + (p->yy * (float)y + p->y0);
         if (p->is_elastic) {
-            from_x += blend_grid_row(row_x, x, step);
-            from_y += blend_grid_row(row_y, x, step);
+            from_x += blend_grid_row(row_x, x, cells);
+            from_y += blend_grid_row(row_y, x, cells);
         }
         place_lanes(out + begin, padded, a, ink, from_x, from_y, lanes);
     }

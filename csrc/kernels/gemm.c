@@ -19,13 +19,13 @@
  * for its own sums. */
 #define WIDE_VECTORS 8
 
-/* C (M,N) = A B. Element (m,k) of A is A[m * step_m + k * step_k]; row k of B begins at
+/* C (M,N) = A B. Element (m,k) of A is A[m * stride_m + k * stride_k]; row k of B begins at
  * B[offset[k]], or at B[k * ldb] when offset is NULL. */
 typedef struct {
     float *C;
     int ldc;
     const float *A;
-    int step_m, step_k;
+    int stride_m, stride_k;
     const float *B;
     int ldb;
     const int32_t *offset;
@@ -69,11 +69,11 @@ begin_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, 
     else {
         const float *c = p->C + m * (ptrdiff_t)p->ldc + n;
         const float *from = rule->bias != NULL ? rule->bias + n : c;
-        ptrdiff_t step = rule->bias != NULL ? 0 : p->ldc;
+        ptrdiff_t stride = rule->bias != NULL ? 0 : p->ldc;
         for (int i = 0; i < rows; i++)
             for (int v = 0; v < vectors; v++)
                 sum[i][v] =
-                    v_load_lanes(from + i * step + v * VL, v + 1 == vectors ? last : VL);
+                    v_load_lanes(from + i * stride + v * VL, v + 1 == vectors ? last : VL);
     }
 }
 
@@ -101,24 +101,25 @@ end_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, in
                           v + 1 == vectors ? last : VL);
 }
 
-/* The tile of C at (m,n); `panel` is B's column n, its rows `step` apart. With `rows` and
+/* The tile of C at (m,n); `panel` is B's column n, its rows `stride` apart. With `rows` and
  * `vectors` constant after inlining the accumulators live in registers. The last vector may
  * be cut short in C; in B it is read whole, which is what RNN_READ_SLACK is for. */
 static inline __attribute__((always_inline)) void
-gemm_tile(const gemm_operands *p, const float *panel, int step, int m, int n, int rows,
+gemm_tile(const gemm_operands *p, const float *panel, int stride, int m, int n, int rows,
           int vectors, const gemm_rule *rule)
 {
     tile_sums sum;
     int left = p->N - n - (vectors - 1) * VL, last = left < VL ? left : VL;
-    const float *A = p->A + (ptrdiff_t)m * p->step_m;
+    const float *A = p->A + (ptrdiff_t)m * p->stride_m;
     begin_sums(sum, p, rule, m, n, rows, vectors, last);
     for (int k = 0; k < p->K; k++) {
-        const float *row = panel + (p->offset != NULL ? p->offset[k] : (ptrdiff_t)k * step);
+        const float *row =
+            panel + (p->offset != NULL ? p->offset[k] : (ptrdiff_t)k * stride);
         vf b[WIDE_VECTORS];
         for (int v = 0; v < vectors; v++)
             b[v] = v_load(row + v * VL);
         for (int i = 0; i < rows; i++) {
-            float a = A[(ptrdiff_t)i * p->step_m + (ptrdiff_t)k * p->step_k];
+            float a = A[(ptrdiff_t)i * p->stride_m + (ptrdiff_t)k * p->stride_k];
             for (int v = 0; v < vectors; v++)
                 sum[i][v] += a * b[v];
         }
@@ -136,27 +137,27 @@ gemm_tile(const gemm_operands *p, const float *panel, int step, int m, int n, in
 
 /* A tile of one vector, terms k, k + PARTS, k + 2 PARTS.. of each sum apart. */
 static inline __attribute__((always_inline)) void
-gemm_split_tile(const gemm_operands *p, const float *panel, int step, int m, int n,
+gemm_split_tile(const gemm_operands *p, const float *panel, int stride, int m, int n,
                 int rows, const gemm_rule *rule)
 {
     tile_sums sum, part[PARTS];
     int last = p->N - n < VL ? p->N - n : VL, k = 0;
-    const float *A = p->A + (ptrdiff_t)m * p->step_m;
+    const float *A = p->A + (ptrdiff_t)m * p->stride_m;
     begin_sums(sum, p, rule, m, n, rows, 1, last);
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < PARTS; j++)
             part[j][i][0] = j == 0 ? sum[i][0] : (vf){0};
     for (; k + PARTS <= p->K; k += PARTS)
         for (int j = 0; j < PARTS; j++) {
-            vf b = v_load(panel + (ptrdiff_t)(k + j) * step);
+            vf b = v_load(panel + (ptrdiff_t)(k + j) * stride);
             for (int i = 0; i < rows; i++)
                 part[j][i][0] +=
-                    A[(ptrdiff_t)i * p->step_m + (k + j) * (ptrdiff_t)p->step_k] * b;
+                    A[(ptrdiff_t)i * p->stride_m + (k + j) * (ptrdiff_t)p->stride_k] * b;
         }
     for (; k < p->K; k++) {
-        vf b = v_load(panel + (ptrdiff_t)k * step);
+        vf b = v_load(panel + (ptrdiff_t)k * stride);
         for (int i = 0; i < rows; i++)
-            part[0][i][0] += A[(ptrdiff_t)i * p->step_m + (ptrdiff_t)k * p->step_k] * b;
+            part[0][i][0] += A[(ptrdiff_t)i * p->stride_m + (ptrdiff_t)k * p->stride_k] * b;
     }
     for (int i = 0; i < rows; i++) {
         sum[i][0] = part[0][i][0];
@@ -167,21 +168,21 @@ gemm_split_tile(const gemm_operands *p, const float *panel, int step, int m, int
 }
 
 static inline __attribute__((always_inline)) int
-gemm_split_strip(const gemm_operands *p, const float *panel, int step, int m, int n,
+gemm_split_strip(const gemm_operands *p, const float *panel, int stride, int m, int n,
                  int rows, const gemm_rule *rule)
 {
     for (; m + rows <= p->M; m += rows)
-        gemm_split_tile(p, panel, step, m, n, rows, rule);
+        gemm_split_tile(p, panel, stride, m, n, rows, rule);
     return m;
 }
 
 /* Tiles down one panel from row m on, as long as they are whole; returns the next row. */
 static inline __attribute__((always_inline)) int
-gemm_strip(const gemm_operands *p, const float *panel, int step, int m, int n, int rows,
+gemm_strip(const gemm_operands *p, const float *panel, int stride, int m, int n, int rows,
            int vectors, const gemm_rule *rule)
 {
     for (; m + rows <= p->M; m += rows)
-        gemm_tile(p, panel, step, m, n, rows, vectors, rule);
+        gemm_tile(p, panel, stride, m, n, rows, vectors, rule);
     return m;
 }
 
@@ -228,14 +229,14 @@ gemm_block(const gemm_operands *p, const gemm_rule *rule)
     int n = 0;
     for (; n + width <= p->N; n += width) {
         const float *panel = p->B + n;
-        int step = p->ldb;
+        int stride = p->ldb;
         if (p->M >= PACK_ROWS && p->offset == NULL) {
             pack_panel(packed, panel, p->ldb, p->K);
             panel = packed;
-            step = width;
+            stride = width;
         }
-        int m = gemm_strip(p, panel, step, 0, n, TILE_ROWS, TILE_VECTORS, rule);
-        gemm_strip(p, panel, step, m, n, TILE_ROWS / 2, TILE_VECTORS, rule);
+        int m = gemm_strip(p, panel, stride, 0, n, TILE_ROWS, TILE_VECTORS, rule);
+        gemm_strip(p, panel, stride, m, n, TILE_ROWS / 2, TILE_VECTORS, rule);
     }
     if (rule->splits) {
         gemm_split_columns(p, n, rule);
@@ -266,7 +267,7 @@ gemm_blocks(const gemm_operands *whole, gemm_rule first, gemm_rule later)
         gemm_operands p = *whole;
         gemm_rule rule = k == 0 ? first : later;
         p.K = whole->K - k < BLOCK_K ? whole->K - k : BLOCK_K;
-        p.A += (ptrdiff_t)k * whole->step_k;
+        p.A += (ptrdiff_t)k * whole->stride_k;
         p.B += (ptrdiff_t)k * whole->ldb;
         rule.relu = first.relu && k + p.K == whole->K;
         gemm_block(&p, &rule);
@@ -277,7 +278,7 @@ gemm_blocks(const gemm_operands *whole, gemm_rule first, gemm_rule later)
 #define COLUMN_ROWS 4
 
 static inline __attribute__((always_inline)) void
-column_products(float *C, int ldc, const float *A, int step_m, const float *column, int K,
+column_products(float *C, int ldc, const float *A, int stride_m, const float *column, int K,
                 int rows, float alpha, float beta)
 {
     vf sum[COLUMN_ROWS];
@@ -287,7 +288,7 @@ column_products(float *C, int ldc, const float *A, int step_m, const float *colu
         int lanes = K - k < VL ? K - k : VL;
         vf b = v_load_lanes(column + k, lanes);
         for (int i = 0; i < rows; i++)
-            sum[i] += v_load_lanes(A + (ptrdiff_t)i * step_m + k, lanes) * b;
+            sum[i] += v_load_lanes(A + (ptrdiff_t)i * stride_m + k, lanes) * b;
     }
     for (int i = 0; i < rows; i++)
         accumulate(C + (ptrdiff_t)i * ldc, v_sum(sum[i]), alpha, beta);
@@ -303,21 +304,23 @@ gemm_last_column(const gemm_operands *p, float alpha, float beta)
     for (int k = 0; k < p->K; k++)
         column[k] = p->B[(ptrdiff_t)k * p->ldb + p->N - 1];
     for (; m + COLUMN_ROWS <= p->M; m += COLUMN_ROWS)
-        column_products(C + (ptrdiff_t)m * p->ldc, p->ldc, p->A + (ptrdiff_t)m * p->step_m,
-                        p->step_m, column, p->K, COLUMN_ROWS, alpha, beta);
+        column_products(C + (ptrdiff_t)m * p->ldc, p->ldc,
+                        p->A + (ptrdiff_t)m * p->stride_m, p->stride_m, column, p->K,
+                        COLUMN_ROWS, alpha, beta);
     for (; m < p->M; m++)
-        column_products(C + (ptrdiff_t)m * p->ldc, p->ldc, p->A + (ptrdiff_t)m * p->step_m,
-                        p->step_m, column, p->K, 1, alpha, beta);
+        column_products(C + (ptrdiff_t)m * p->ldc, p->ldc,
+                        p->A + (ptrdiff_t)m * p->stride_m, p->stride_m, column, p->K, 1,
+                        alpha, beta);
 }
 
 static void
-gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B, int ldb,
+gemm(float *C, int ldc, const float *A, int stride_m, int stride_k, const float *B, int ldb,
      int M, int N, int K, float alpha, float beta)
 {
-    gemm_operands p = {C, ldc, A, step_m, step_k, B, ldb, NULL, M, N, K};
+    gemm_operands p = {C, ldc, A, stride_m, stride_k, B, ldb, NULL, M, N, K};
     gemm_rule first = {.alpha = alpha, .beta = beta};
     gemm_rule later = {.alpha = alpha, .beta = 1.0f};
-    if (N > 1 && N % VL == 1 && step_k == 1 && K <= BLOCK_K) {
+    if (N > 1 && N % VL == 1 && stride_k == 1 && K <= BLOCK_K) {
         gemm_last_column(&p, alpha, beta);
         p.N--;
     }

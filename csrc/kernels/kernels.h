@@ -37,11 +37,11 @@ row_of(const void *x, const int32_t *order, int i, size_t bytes)
 
 /* ---- gemm.c ---- */
 
-/* Element (m,k) of A is A[m*step_m + k*step_k]: a plain matrix or a transposed one.
+/* Element (m,k) of A is A[m*stride_m + k*stride_k]: a plain matrix or a transposed one.
  * C (M,N) = beta*C + alpha * A B; every element is summed over k = 0..K-1 in that order.
  * B (K,N) may be read RNN_READ_SLACK floats past its end. */
-static void gemm(float *C, int ldc, const float *A, int step_m, int step_k, const float *B,
-                 int ldb, int M, int N, int K, float alpha, float beta);
+static void gemm(float *C, int ldc, const float *A, int stride_m, int stride_k,
+                 const float *B, int ldb, int M, int N, int K, float alpha, float beta);
 
 /* C = A B + bias, a row of N that the sums begin with; with relu max(., 0) of that. The
  * last columns, too few for a tile, are summed in parts unless it must be in order. */
@@ -56,8 +56,8 @@ static void gemm_offsets(float *C, int ldc, const float *A, const float *B,
 
 /* ---- transpose.c ---- */
 
-/* to (n,m) = transpose of from (m,n); rows are to_step and from_step apart. */
-static void transpose(float *to, int to_step, const float *from, int from_step, int m,
+/* to (n,m) = transpose of from (m,n); rows are to_stride and from_stride apart. */
+static void transpose(float *to, int to_stride, const float *from, int from_stride, int m,
                       int n);
 
 /* ---- activations.c ---- */
@@ -457,15 +457,15 @@ static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
 /* Floats of scratch for the transpose of T rows of d; its rows begin at cache lines. */
 static size_t attention_held(int T, int d);
 
-/* q, k, v (T,D) in rows `step` apart   context (T,D)   alpha (heads,T,T)
+/* q, k, v (T,D) in rows `stride` apart   context (T,D)   alpha (heads,T,T)
  * transposed: scratch of attention_held(T, D/heads)
  * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head. */
 static void attention_forward(float *context, float *alpha, const float *q, const float *k,
-                              const float *v, int step, float *transposed, int T, int D,
+                              const float *v, int stride, float *transposed, int T, int D,
                               int heads);
 /* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and attention_held(T,
  * D/heads) floats */
-static void attention_backward(float *q, float *k, float *v, int step,
+static void attention_backward(float *q, float *k, float *v, int stride,
                                const float *dcontext, const float *alpha, float *dscores,
                                float *held, int T, int D, int heads);
 /* The same for one head whose keys and values are both x (T,D): q and x become dq and dx.

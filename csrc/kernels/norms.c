@@ -2,20 +2,20 @@
 
 #include <math.h>
 
-/* Mean and 1/sqrt(variance + epsilon) of n elements, `step` apart, in `blocks` runs that
+/* Mean and 1/sqrt(variance + epsilon) of n elements, `stride` apart, in `blocks` runs that
  * are `jump` apart. Two passes in float64: E[x^2] - mean^2 cancels badly. */
 static void
 moments_of(float *mean, float *rstd, double *variance, const float *x, int n, int blocks,
-           ptrdiff_t jump, ptrdiff_t step, float epsilon)
+           ptrdiff_t jump, ptrdiff_t stride, float epsilon)
 {
     double sum = 0, squares = 0, count = (double)n * blocks;
     for (int b = 0; b < blocks; b++)
         for (int i = 0; i < n; i++)
-            sum += (double)x[b * jump + i * step];
+            sum += (double)x[b * jump + i * stride];
     double mu = sum / count;
     for (int b = 0; b < blocks; b++)
         for (int i = 0; i < n; i++) {
-            double centred = (double)x[b * jump + i * step] - mu;
+            double centred = (double)x[b * jump + i * stride] - mu;
             squares += centred * centred;
         }
     *variance = squares / count;

@@ -114,7 +114,7 @@ dense_part(const rnn_layer *layer, rnn_pass pass, int extent, int slice)
  * would push each other out of the cache. */
 typedef struct {
     float *weight;
-    int step; /* from row to row */
+    int stride; /* from row to row */
 } dense_panel;
 
 static int
@@ -176,11 +176,11 @@ static void
 dense_forward_listed(const rnn_layer *layer, const rnn_io *io, float *z, bool relu, part c)
 {
     const float *bias = io->params + layer->param[1].offset;
-    int step = io->packed == NULL && io->rows <= WIDE_PANEL_ROWS ? WIDE_PANEL : PANEL;
+    int wide = io->packed == NULL && io->rows <= WIDE_PANEL_ROWS ? WIDE_PANEL : PANEL;
     for (int j = c.begin, width; j < c.end; j += width) {
-        width = c.end - j < step ? panel_width(c.end, j) : step;
+        width = c.end - j < wide ? panel_width(c.end, j) : wide;
         dense_panel p = dense_panel_of(layer, io, (float *)io->params, j);
-        dense_forward_nonzeros(z + j, io->nonzeros, p.weight, p.step, bias + j, relu,
+        dense_forward_nonzeros(z + j, io->nonzeros, p.weight, p.stride, bias + j, relu,
                                io->first_row, io->rows, dense_units(layer), width);
     }
 }
@@ -252,7 +252,7 @@ dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     if (io->nonzeros != NULL)
         for (int j = c.begin; j < c.end; j += PANEL) {
             dense_panel p = dense_panel_of(layer, io, io->target, j);
-            dense_backward_weight_nonzeros(p.weight, p.step, io->dout + j, io->nonzeros,
+            dense_backward_weight_nonzeros(p.weight, p.stride, io->dout + j, io->nonzeros,
                                            rows, units, r.begin, r.end,
                                            panel_width(c.end, j), io->alpha, io->beta);
         }
