@@ -27,15 +27,15 @@ rnn_net_new(rnn_net **result, const rnn_level *level, const rnn_layer *layers, i
     net->layers = calloc(count, sizeof *net->layers);
     net->param_offset = calloc(count, sizeof *net->param_offset);
     net->state_offset = calloc(count, sizeof *net->state_offset);
-    net->steps = calloc(count, sizeof *net->steps);
+    net->stages = calloc(count, sizeof *net->stages);
     if (net->layers == NULL || net->param_offset == NULL || net->state_offset == NULL
-        || net->steps == NULL)
+        || net->stages == NULL)
         goto done;
     memcpy(net->layers, layers, count * sizeof *layers);
     status = rnn_plan_layers(net, error);
     if (status != RNN_OK)
         goto done;
-    rnn_plan_steps(net);
+    rnn_plan_stages(net);
     status = rnn_net_make_arenas(net);
 done:
     if (status == RNN_OK)
@@ -49,16 +49,16 @@ rnn_net *
 rnn_net_new_reader(const rnn_net *net)
 {
     rnn_net *reader = malloc(sizeof *reader);
-    rnn_step *steps = calloc((size_t)net->n_layers, sizeof *steps);
-    if (reader == NULL || steps == NULL) {
+    rnn_stage *stages = calloc((size_t)net->n_layers, sizeof *stages);
+    if (reader == NULL || stages == NULL) {
         free(reader);
-        free(steps);
+        free(stages);
         return NULL;
     }
     *reader = *net;
     reader->is_reader = true;
-    reader->steps = steps;
-    memcpy(steps, net->steps, (size_t)net->n_steps * sizeof *steps);
+    reader->stages = stages;
+    memcpy(stages, net->stages, (size_t)net->n_stages * sizeof *stages);
     reader->profile = NULL;
     rnn_net_forget_memory(reader);
     return reader;
@@ -84,7 +84,7 @@ rnn_net_free(rnn_net *net)
         return;
     free(net->profile);
     rnn_net_free_memory(net);
-    free(net->steps);
+    free(net->stages);
     if (!net->is_reader) {
         free(net->state_offset);
         free(net->param_offset);

@@ -120,16 +120,16 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
     } while (0)
     BLOCK(net->inp, n, in, float);
     BLOCK(net->dinp, n, in, float);
-    for (int i = 0; i < net->n_steps; i++) {
-        rnn_step *step = &net->steps[i];
-        const rnn_layer *layer = &step->layer;
-        BLOCK(step->out, n, (size_t)layer->out_size, float);
-        BLOCK(step->dout, n, (size_t)layer->out_size, float);
-        BLOCK(step->cache, n, layer->cache, float);
-        BLOCK(step->maps, n, rnn_step_maps(step), float);
-        BLOCK(step->scratch, layer->scratch, (size_t)rnn_row_slices(rows), float);
-        BLOCK(step->shared, layer->shared, 1, float);
-        BLOCK(step->sums, layer->sums, 1, float);
+    for (int i = 0; i < net->n_stages; i++) {
+        rnn_stage *stage = &net->stages[i];
+        const rnn_layer *layer = &stage->layer;
+        BLOCK(stage->out, n, (size_t)layer->out_size, float);
+        BLOCK(stage->dout, n, (size_t)layer->out_size, float);
+        BLOCK(stage->cache, n, layer->cache, float);
+        BLOCK(stage->maps, n, rnn_stage_maps(stage), float);
+        BLOCK(stage->scratch, layer->scratch, (size_t)rnn_row_slices(rows), float);
+        BLOCK(stage->shared, layer->shared, 1, float);
+        BLOCK(stage->sums, layer->sums, 1, float);
     }
     BLOCK(net->targets, n, net->loss->targets == RNN_LABELS ? 1 : out, int32_t);
     BLOCK(net->weights, n, 1, float);
@@ -224,15 +224,15 @@ rnn_net_need_packed(rnn_net *net)
     size_t count = 0;
     if (net->packed != NULL)
         return RNN_OK;
-    for (int i = 0; i < net->n_steps; i++)
-        count += net->steps[i].layer.packed;
+    for (int i = 0; i < net->n_stages; i++)
+        count += net->stages[i].layer.packed;
     net->packed = new_arena(net, count, 0);
     if (net->packed == NULL)
         return RNN_ENOMEM;
     float *next = net->packed;
-    for (int i = 0; i < net->n_steps; next += net->steps[i++].layer.packed)
-        if (net->steps[i].layer.packed > 0)
-            net->steps[i].packed = next;
+    for (int i = 0; i < net->n_stages; next += net->stages[i++].layer.packed)
+        if (net->stages[i].layer.packed > 0)
+            net->stages[i].packed = next;
     return RNN_OK;
 }
 
@@ -278,6 +278,6 @@ rnn_net_forget_memory(rnn_net *net)
     net->nonzeros_memory = net->workspace = NULL;
     net->making_each = 0;
     net->capacity = 0;
-    for (int i = 0; i < net->n_steps; i++)
-        net->steps[i].packed = NULL;
+    for (int i = 0; i < net->n_stages; i++)
+        net->stages[i].packed = NULL;
 }

@@ -97,8 +97,8 @@ double
 rnn_net_work(const rnn_net *net)
 {
     double work = 0;
-    for (int i = 0; i < net->n_steps; i++)
-        work += net->steps[i].layer.work[RNN_FORWARD];
+    for (int i = 0; i < net->n_stages; i++)
+        work += net->stages[i].layer.work[RNN_FORWARD];
     return work;
 }
 

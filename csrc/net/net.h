@@ -10,7 +10,7 @@
 
 typedef struct rnn_net rnn_net;
 
-/* Where the time of a call goes: kinds of work beside the passes of a step. */
+/* Where the time of a call goes: kinds of work beside the passes of a stage. */
 enum {
     RNN_WORK_GATHER = RNN_PASSES,
     RNN_WORK_LOSS,
@@ -135,22 +135,22 @@ typedef struct {
     int64_t step;     /* steps since the seed was set, before this call: masks continue */
     int64_t updates;  /* of the optimiser before this call: bias corrections continue */
     int64_t averaged; /* steps that the average has followed before this call */
-} rnn_schedule;
+} rnn_recipe;
 
-/* Largest alpha of mixup that rnn_schedule takes. */
+/* Largest alpha of mixup that rnn_recipe takes. */
 #define RNN_MAX_MIXUP 4
 
 /* Batches in an epoch. */
-int64_t rnn_schedule_steps(const rnn_schedule *schedule);
+int64_t rnn_recipe_steps(const rnn_recipe *recipe);
 
-/* Trains schedule->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
+/* Trains recipe->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
  * before its batch's update, penalties included; with weighted_mean a batch counts as often
  * as it has rows. On RNN_ENONFINITE the parameters are those before the batch at (*epoch,
  * *batch), counted from 0; of a net with a fused epoch, those before the epoch.
  * Parameters are looked at before the first epoch and after each: a weight that meets only
  * zeros could otherwise stay NaN unseen. Readers are served through `exchange`, which is
  * open. */
-rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
+rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe,
                          int threads, rnn_stop stop, rnn_exchange *exchange,
                          rnn_score *scores, int *epoch, int *batch);
 
@@ -163,16 +163,15 @@ rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int thr
                            rnn_stop stop, float *predictions);
 
 /* rnn_net_grads = gradient of the mean loss over all rows, taken as one batch, in training
- * mode; of the schedule only seed, step and smoothing are used. */
-rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data,
-                             const rnn_schedule *schedule, int threads, rnn_score *score);
+ * mode; of the recipe only seed, step and smoothing are used. */
+rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe,
+                             int threads, rnn_score *score);
 
 /* One step in training mode without a loss: data->targets is the gradient with respect to
  * the outputs, float (n, out). out (n, out), dinp (n, in); rnn_net_grads = the parameters'
- * gradient, summed over rows. Of the schedule only seed and step are used. */
-rnn_status rnn_net_backprop(rnn_net *net, const rnn_data *data,
-                            const rnn_schedule *schedule, int threads, float *out,
-                            float *dinp);
+ * gradient, summed over rows. Of the recipe only seed and step are used. */
+rnn_status rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe,
+                            int threads, float *out, float *dinp);
 
 /* maps (n, layer->maps): what layer `index` shows of each row. */
 rnn_status rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads,

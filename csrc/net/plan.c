@@ -1,4 +1,4 @@
-/* What the layers of a net become: shapes and offsets, then the steps of the plan. */
+/* What the layers of a net become: shapes and offsets, then the stages of the plan. */
 #include "plan.h"
 
 #include "../base/size.h"
@@ -6,15 +6,15 @@
 #include <stdio.h>
 
 size_t
-rnn_step_maps(const rnn_step *step)
+rnn_stage_maps(const rnn_stage *stage)
 {
-    return step->layer.maps.rank > 0 ? (size_t)rnn_shape_size(&step->layer.maps) : 0;
+    return stage->layer.maps.rank > 0 ? (size_t)rnn_shape_size(&stage->layer.maps) : 0;
 }
 
 size_t
-rnn_step_sums(const rnn_step *step)
+rnn_stage_sums(const rnn_stage *stage)
 {
-    return step->layer.sums > 0 ? step->layer.sums : step->layer.param_count;
+    return stage->layer.sums > 0 ? stage->layer.sums : stage->layer.param_count;
 }
 
 rnn_status
@@ -57,38 +57,38 @@ goes_by_rows(const rnn_layer *layer)
     return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
 }
 
-/* What layers[first] becomes; returns how many layers the step stands for. */
+/* What layers[first] becomes; returns how many layers the stage stands for. */
 static int
-plan_step(const rnn_net *net, int first, rnn_layer *step)
+plan_stage(const rnn_net *net, int first, rnn_layer *stage)
 {
     for (const rnn_fusion *fuse = net->level->fusions; *fuse != NULL; fuse++) {
-        int replaced = (*fuse)(step, net->layers + first, net->n_layers - first);
+        int replaced = (*fuse)(stage, net->layers + first, net->n_layers - first);
         if (replaced > 0)
             return replaced;
     }
-    *step = net->layers[first];
+    *stage = net->layers[first];
     return 1;
 }
 
 void
-rnn_plan_steps(rnn_net *net)
+rnn_plan_stages(rnn_net *net)
 {
     for (int i = 0, replaced; i < net->n_layers; i += replaced) {
-        rnn_step *step = &net->steps[net->n_steps];
-        replaced = plan_step(net, i, &step->layer);
-        if (step->layer.is_identity && (net->n_steps > 0 || i + 1 < net->n_layers))
+        rnn_stage *stage = &net->stages[net->n_stages];
+        replaced = plan_stage(net, i, &stage->layer);
+        if (stage->layer.is_identity && (net->n_stages > 0 || i + 1 < net->n_layers))
             continue;
-        step->first = i;
-        step->by_rows = goes_by_rows(&step->layer);
-        step->param_offset = net->param_offset[i];
-        step->state_offset = net->state_offset[i];
-        step->partial_offset = net->partial_count;
-        if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
-            net->partial_count += rnn_step_sums(step);
-        net->n_steps++;
+        stage->first = i;
+        stage->by_rows = goes_by_rows(&stage->layer);
+        stage->param_offset = net->param_offset[i];
+        stage->state_offset = net->state_offset[i];
+        stage->partial_offset = net->partial_count;
+        if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+            net->partial_count += rnn_stage_sums(stage);
+        net->n_stages++;
     }
     net->first_trainable = 0;
-    while (net->first_trainable < net->n_steps
-           && net->steps[net->first_trainable].layer.param_count == 0)
+    while (net->first_trainable < net->n_stages
+           && net->stages[net->first_trainable].layer.param_count == 0)
         net->first_trainable++;
 }

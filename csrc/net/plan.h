@@ -5,7 +5,7 @@
 #include "../base/team.h"
 #include "net.h"
 
-/* One step of the plan: a layer as given, or one that stands for several. Its memory has
+/* One stage of the plan: a layer as given, or one that stands for several. Its memory has
  * room for `capacity` rows. */
 typedef struct {
     rnn_layer layer;
@@ -21,7 +21,7 @@ typedef struct {
     float *shared;
     float *sums;
     float *packed; /* its working copy of parameters, in net->packed; or NULL */
-} rnn_step;
+} rnn_stage;
 
 struct rnn_net {
     const rnn_level *level;
@@ -30,9 +30,9 @@ struct rnn_net {
     rnn_shape input;
     rnn_layer *layers;
     int n_layers;
-    rnn_step *steps; /* the plan */
-    int n_steps;
-    int first_trainable; /* step; n_steps when there are no parameters */
+    rnn_stage *stages; /* the plan */
+    int n_stages;
+    int first_trainable; /* stage; n_stages when there are no parameters */
 
     size_t *param_offset; /* of each layer, in floats from params */
     size_t *state_offset; /* the same: state follows the parameters */
@@ -49,7 +49,7 @@ struct rnn_net {
         sparse_below; /* density of inputs from which on their zeros are multiplied too */
     rnn_nonzeros nonzeros;
     void *nonzeros_memory; /* NULL until something needs it */
-    float *packed;         /* working copies of steps' parameters; NULL until needed */
+    float *packed;         /* working copies of stages' parameters; NULL until needed */
     float *making;         /* where slices of rows make their inputs; NULL until needed */
     size_t making_each;    /* floats of it for a slice */
 
@@ -62,24 +62,24 @@ struct rnn_net {
     float *weights; /* gathered */
     double *loss_of_row;
     uint8_t *hit_of_row;
-    double *sums;    /* over slices of parameters */
-    float *partials; /* partial_count floats a slice of rows */
-    bool is_reader;  /* only what follows `capacity` is its own */
-    int64_t
-        *profile; /* nanoseconds by slice, step (n_steps: none) and kind of work; or NULL */
+    double *sums;     /* over slices of parameters */
+    float *partials;  /* partial_count floats a slice of rows */
+    bool is_reader;   /* only what follows `capacity` is its own */
+    int64_t *profile; /* nanoseconds by slice, stage (n_stages: none) and kind of work; or
+                         NULL */
 };
 
 /* Shapes, parameters and slices of every layer, from the input up. */
 rnn_status rnn_plan_layers(rnn_net *net, rnn_error *error);
 
-/* The steps: layers fused where a pattern matches, and those that only rename numbers left
- * out as long as one step remains. */
-void rnn_plan_steps(rnn_net *net);
+/* The stages: layers fused where a pattern matches, and those that only rename numbers left
+ * out as long as one stage remains. */
+void rnn_plan_stages(rnn_net *net);
 
 /* Floats of a row's maps. */
-size_t rnn_step_maps(const rnn_step *step);
+size_t rnn_stage_maps(const rnn_stage *stage);
 
-/* Floats that PARAMS by rows adds up for a step: its parameters' gradients, or more. */
-size_t rnn_step_sums(const rnn_step *step);
+/* Floats that PARAMS by rows adds up for a stage: its parameters' gradients, or more. */
+size_t rnn_stage_sums(const rnn_stage *stage);
 
 #endif

@@ -1,4 +1,4 @@
-/* Where the time of calls goes: nanoseconds by slice, step and kind of work. */
+/* Where the time of calls goes: nanoseconds by slice, stage and kind of work. */
 #include "plan.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 static size_t
 profile_size(const rnn_net *net)
 {
-    return ((size_t)net->n_steps + 1) * RNN_WORK_KINDS;
+    return ((size_t)net->n_stages + 1) * RNN_WORK_KINDS;
 }
 
 rnn_status
@@ -29,21 +29,21 @@ rnn_net_has_profile(const rnn_net *net)
 int
 rnn_net_n_stages(const rnn_net *net)
 {
-    return net->n_steps;
+    return net->n_stages;
 }
 
 const char *
 rnn_net_stage_name(const rnn_net *net, int stage)
 {
-    return net->steps[stage].layer.type->name;
+    return net->stages[stage].layer.type->name;
 }
 
 int64_t
-rnn_net_profile(const rnn_net *net, int step, int kind)
+rnn_net_profile(const rnn_net *net, int stage, int kind)
 {
     int64_t total = 0;
     for (size_t slice = 0; slice < RNN_MAX_SLICES; slice++)
-        total += net->profile[slice * profile_size(net) + (size_t)step * RNN_WORK_KINDS
+        total += net->profile[slice * profile_size(net) + (size_t)stage * RNN_WORK_KINDS
                               + (size_t)kind];
     return total;
 }

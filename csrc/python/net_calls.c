@@ -130,10 +130,10 @@ net_gradients(PyObject *op, PyObject *args, PyObject *kwds)
         || begin_reading(SHARING(op), "gradients", &reader) < 0)
         goto done;
     rnn_data data = data_of(&x, y, weights);
-    rnn_schedule schedule = {.smoothing = (float)smoothing, .seed = seed, .step = step};
+    rnn_recipe recipe = {.smoothing = (float)smoothing, .seed = seed, .step = step};
     float *copy = PyArray_DATA((PyArrayObject *)grads);
     begin_work(&work, reader.net, 3.0 * data.n);
-    rnn_status status = rnn_net_gradients(reader.net, &data, &schedule, threads, &score);
+    rnn_status status = rnn_net_gradients(reader.net, &data, &recipe, threads, &score);
     if (status == RNN_OK)
         memcpy(copy, rnn_net_grads(reader.net), (size_t)count * sizeof(float));
     end_work(&work);
@@ -186,13 +186,13 @@ net_backprop(PyObject *op, PyObject *args, PyObject *kwds)
         || begin_reading(SHARING(op), "backprop", &reader) < 0)
         goto done;
     rnn_data data = data_of(&x, dout, NULL);
-    rnn_schedule schedule = {.seed = seed, .step = step};
+    rnn_recipe recipe = {.seed = seed, .step = step};
     float *outputs = PyArray_DATA((PyArrayObject *)out);
     float *to_input = PyArray_DATA((PyArrayObject *)dinp);
     float *copy = PyArray_DATA((PyArrayObject *)grads);
     begin_work(&work, reader.net, 3.0 * data.n);
     rnn_status status =
-        rnn_net_backprop(reader.net, &data, &schedule, threads, outputs, to_input);
+        rnn_net_backprop(reader.net, &data, &recipe, threads, outputs, to_input);
     if (status == RNN_OK)
         memcpy(copy, rnn_net_grads(reader.net), (size_t)count * sizeof(float));
     end_work(&work);

@@ -100,11 +100,11 @@ done:
 
 /* `batch` batches of `epoch` were trained; that after them failed, or what all left did. */
 static void
-raise_train_status(const rnn_schedule *schedule, rnn_status status, int first_epoch,
-                   int epoch, int batch)
+raise_train_status(const rnn_recipe *recipe, rnn_status status, int first_epoch, int epoch,
+                   int batch)
 {
-    int steps = (int)rnn_schedule_steps(schedule), last = batch < steps ? batch : steps - 1;
-    int64_t at = schedule->n_lr > 0 ? (int64_t)steps * epoch + last : 0;
+    int steps = (int)rnn_recipe_steps(recipe), last = batch < steps ? batch : steps - 1;
+    int64_t at = recipe->n_lr > 0 ? (int64_t)steps * epoch + last : 0;
     const char *what = status == RNN_EWEIGHTS   ? "a weight"
                        : status == RNN_EMOMENTS ? "a moment of the optimizer"
                                                 : "the loss";
@@ -112,7 +112,7 @@ raise_train_status(const rnn_schedule *schedule, rnn_status status, int first_ep
     PyOS_snprintf(text, sizeof text,
                   "%s is not finite at epoch %d, batch %d (learning rate %g); lower "
                   "the learning rate or look for extreme values in the data or weights",
-                  what, first_epoch + epoch, last + 1, schedule->lr[at]);
+                  what, first_epoch + epoch, last + 1, recipe->lr[at]);
     raise_status(status, text);
 }
 
@@ -134,7 +134,7 @@ typedef struct {
     rows_argument x;
     PyArrayObject *y, *order, *weights, *rates, *average, *penalties, *done;
     rnn_augmentation augmentation;
-    rnn_schedule schedule;
+    rnn_recipe recipe;
     double lr;
     int threads, first_epoch;
 } train_arguments;
@@ -155,7 +155,7 @@ release_arguments(train_arguments *a)
 static int
 check_numbers(const train_arguments *a)
 {
-    const rnn_schedule *s = &a->schedule;
+    const rnn_recipe *s = &a->recipe;
     if (check_at_least_one("train", "batch_size", s->batch_size) < 0
         || check_at_least_one("train", "epochs", s->epochs) < 0
         || check_threads("train", a->threads) < 0
@@ -178,14 +178,14 @@ take_average(PyObject *op, PyObject *average, train_arguments *a)
         return 0;
     if ((a->average = take_array(average, &rule)) == NULL)
         return -1;
-    a->schedule.average = PyArray_DATA(a->average);
+    a->recipe.average = PyArray_DATA(a->average);
     return 0;
 }
 
 static int
 take_penalties(PyObject *penalties, train_arguments *a)
 {
-    array_rule rule = {"train", "penalties", NPY_FLOAT64, -1, 1, {a->schedule.epochs}, 1};
+    array_rule rule = {"train", "penalties", NPY_FLOAT64, -1, 1, {a->recipe.epochs}, 1};
     if (penalties == NULL || penalties == Py_None)
         return 0;
     return (a->penalties = take_array(penalties, &rule)) != NULL ? 0 : -1;
@@ -207,7 +207,7 @@ take_augmentation(PyObject *op, PyObject *augment, train_arguments *a)
         return 0;
     if (take_augmentation_spec(augment, rnn_net_in_size(NET(op)), &a->augmentation) < 0)
         return -1;
-    a->schedule.augmentation = &a->augmentation;
+    a->recipe.augmentation = &a->augmentation;
     return 0;
 }
 
@@ -215,7 +215,7 @@ take_augmentation(PyObject *op, PyObject *augment, train_arguments *a)
 static int
 check_made(const train_arguments *a)
 {
-    if (a->x.begin == NULL || (a->schedule.augmentation == NULL && a->schedule.mixup == 0))
+    if (a->x.begin == NULL || (a->recipe.augmentation == NULL && a->recipe.mixup == 0))
         return 0;
     PyErr_SetString(PyExc_ValueError,
                     "train: augment and mixup need an array x, got compressed rows");
@@ -253,7 +253,7 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
                             NULL};
     PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
     PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL, *done_b = NULL;
-    rnn_schedule *s = &a->schedule;
+    rnn_recipe *s = &a->recipe;
     double smoothing = 0;
     int weighted_mean = 0, outside = 0;
     unsigned long long seed = 0;
@@ -284,7 +284,7 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
         return -1;
     s->order = PyArray_DATA(a->order);
     s->n_order = (int)PyArray_DIM(a->order, 0);
-    int64_t steps = rnn_schedule_steps(s) * s->epochs;
+    int64_t steps = rnn_recipe_steps(s) * s->epochs;
     if (take_lr(lr_b, steps, &a->lr, &a->rates) < 0)
         return -1;
     s->lr = a->rates != NULL ? PyArray_DATA(a->rates) : &a->lr;
@@ -301,7 +301,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
     int epoch = 0, batch = 0;
     if (take_arguments(op, args, kwds, &a) < 0)
         goto done;
-    if ((scores = PyMem_Calloc((size_t)a.schedule.epochs, sizeof *scores)) == NULL) {
+    if ((scores = PyMem_Calloc((size_t)a.recipe.epochs, sizeof *scores)) == NULL) {
         PyErr_NoMemory();
         goto done;
     }
@@ -309,21 +309,20 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     rnn_data data = data_of(&a.x, a.y, a.weights);
     native_work work = {PyEval_SaveThread()};
-    rnn_status status =
-        rnn_net_train(NET(op), &data, &a.schedule, a.threads, stop_of(&work),
-                      &SHARING(op)->exchange, scores, &epoch, &batch);
+    rnn_status status = rnn_net_train(NET(op), &data, &a.recipe, a.threads, stop_of(&work),
+                                      &SHARING(op)->exchange, scores, &epoch, &batch);
     end_work(&work);
     end_training(SHARING(op));
-    for (int e = 0; a.penalties != NULL && e < a.schedule.epochs; e++)
+    for (int e = 0; a.penalties != NULL && e < a.recipe.epochs; e++)
         ((double *)PyArray_DATA(a.penalties))[e] = scores[e].penalty;
     if (status == RNN_OK)
         batch = 0; /* of the epoch that would have come next */
     if (a.done != NULL)
-        *(int64_t *)PyArray_DATA(a.done) = rnn_schedule_steps(&a.schedule) * epoch + batch;
+        *(int64_t *)PyArray_DATA(a.done) = rnn_recipe_steps(&a.recipe) * epoch + batch;
     if (status == RNN_OK)
-        result = scores_as_arrays(scores, a.schedule.epochs);
+        result = scores_as_arrays(scores, a.recipe.epochs);
     else
-        raise_train_status(&a.schedule, status, a.first_epoch, epoch, batch);
+        raise_train_status(&a.recipe, status, a.first_epoch, epoch, batch);
 done:
     PyMem_Free(scores);
     release_arguments(&a);

@@ -51,7 +51,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     r->inp = gather ? net->inp
                     : (const float *)batch->data->x
                           + (ptrdiff_t)batch->begin * rnn_net_in_size(net);
-    r->backward_from = net->n_steps;
+    r->backward_from = net->n_stages;
     if (score)
         gather_targets(net, batch);
     for (int i = 0;; i++) {
@@ -59,7 +59,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
                        .end = rnn_chain_end(net, i),
                        .gather = i == 0 && gather ? batch : NULL,
                        .forward = true};
-        bool is_last = c.end == net->n_steps;
+        bool is_last = c.end == net->n_stages;
         if (is_last) {
             c.score = score;
             c.predictions = predictions;
@@ -68,7 +68,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
         if (c.gather != NULL || c.end > i || c.score || c.predictions != NULL)
             rnn_run_chain(r, &c);
         if (is_last) {
-            r->backward_from = c.backward ? i : net->n_steps;
+            r->backward_from = c.backward ? i : net->n_stages;
             break;
         }
         i = c.end;
@@ -77,12 +77,12 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     return score ? sum_scores(r) : (rnn_score){0};
 }
 
-/* A step cut by columns: its passes one after the other, OUTPUT together with PARAMS when
+/* A stage cut by columns: its passes one after the other, OUTPUT together with PARAMS when
  * they have the same slices and nothing in between reads what OUTPUT wrote. */
 static void
 backward_columns(rnn_run *r, int i, float *target, float alpha, float beta)
 {
-    const int *slices = r->net->steps[i].layer.slices;
+    const int *slices = r->net->stages[i].layer.slices;
     bool to_input = i > r->net->first_trainable || r->to_input;
     if (!to_input && slices[RNN_OUTPUT] == slices[RNN_PARAMS]) {
         rnn_run_params(r, i, RNN_OUTPUT, target, alpha, beta);
@@ -100,18 +100,18 @@ typedef struct {
     float alpha, beta;
 } reduce_job;
 
-/* What the slices of rows have added up for a step, in their order, to the target, or to
+/* What the slices of rows have added up for a stage, in their order, to the target, or to
  * where FINISH finds it. */
 static void
-reduce_step(const reduce_job *job, const rnn_step *step, int slice)
+reduce_stage(const reduce_job *job, const rnn_stage *stage, int slice)
 {
     const rnn_net *net = job->run->net;
-    bool finishes = step->layer.sums > 0;
-    float *to = finishes ? step->sums : job->target + step->param_offset;
-    int count = (int)rnn_step_sums(step);
+    bool finishes = stage->layer.sums > 0;
+    float *to = finishes ? stage->sums : job->target + stage->param_offset;
+    int count = (int)rnn_stage_sums(stage);
     int begin = rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice);
     int end = rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice + 1);
-    net->level->reduce(to + begin, net->partials + step->partial_offset + begin,
+    net->level->reduce(to + begin, net->partials + stage->partial_offset + begin,
                        net->partial_count, rnn_row_slices(job->run->rows), end - begin,
                        finishes ? 1.0f : job->alpha, finishes ? 0.0f : job->beta);
 }
@@ -122,21 +122,21 @@ reduce_slice(void *context, int slice)
     const reduce_job *job = context;
     const rnn_net *net = job->run->net;
     int64_t clock = rnn_profile_begin(net);
-    for (int i = net->first_trainable; i < net->n_steps; i++) {
-        if (net->steps[i].layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
-            reduce_step(job, &net->steps[i], slice);
+    for (int i = net->first_trainable; i < net->n_stages; i++) {
+        if (net->stages[i].layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+            reduce_stage(job, &net->stages[i], slice);
     }
-    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_REDUCE, clock);
+    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_REDUCE, clock);
 }
 
 void
 rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
 {
     const rnn_net *net = r->net;
-    int bottom = rnn_lowest_step(r), i = net->n_steps;
+    int bottom = rnn_lowest_stage(r), i = net->n_stages;
     while (i > bottom) {
         rnn_chain c = {.begin = i, .end = i, .backward = true};
-        while (c.begin > bottom && net->steps[c.begin - 1].by_rows)
+        while (c.begin > bottom && net->stages[c.begin - 1].by_rows)
             c.begin--;
         if (c.begin == i) {
             backward_columns(r, --i, target, alpha, beta);
@@ -152,7 +152,7 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
         rnn_run_slices(r, reduce_slice, &job, RNN_MAX_ROW_SLICES,
                        (double)net->partial_count * rnn_row_slices(r->rows));
     }
-    for (i = net->first_trainable; i < net->n_steps; i++)
-        if (net->steps[i].layer.sums > 0)
+    for (i = net->first_trainable; i < net->n_stages; i++)
+        if (net->stages[i].layer.sums > 0)
             rnn_run_once(r, i, RNN_FINISH, target, alpha, beta);
 }

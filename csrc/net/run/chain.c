@@ -10,7 +10,7 @@ static void
 score_rows(const rnn_chain *c, int begin, int end, int slice)
 {
     const rnn_net *net = c->run->net;
-    const rnn_step *last = &net->steps[net->n_steps - 1];
+    const rnn_stage *last = &net->stages[net->n_stages - 1];
     int size = rnn_net_out_size(net);
     net->loss->gradient(last->dout, net->loss_of_row, net->hit_of_row, last->out,
                         net->targets, c->run->smoothing, size, begin, end);
@@ -25,7 +25,7 @@ static void
 predict_rows(const rnn_chain *c, int begin, int end)
 {
     const rnn_net *net = c->run->net;
-    const float *out = net->steps[net->n_steps - 1].out;
+    const float *out = net->stages[net->n_stages - 1].out;
     size_t size = (size_t)rnn_net_out_size(net), at = (size_t)begin * size;
     if (net->loss->predict != NULL && !c->run->raw)
         net->loss->predict(c->predictions, out, (int)size, begin, end);
@@ -38,18 +38,18 @@ static void
 backward_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
 {
     const rnn_net *net = c->run->net;
-    int bottom = rnn_lowest_step(c->run);
+    int bottom = rnn_lowest_stage(c->run);
     for (int i = c->end - 1; i >= c->begin && i >= bottom; i--) {
-        const rnn_step *step = &net->steps[i];
-        rnn_io io = rnn_step_io(c->run, i, begin, end - begin, slice);
+        const rnn_stage *stage = &net->stages[i];
+        rnn_io io = rnn_stage_io(c->run, i, begin, end - begin, slice);
         io.target =
-            net->partials + (size_t)slice * net->partial_count + step->partial_offset;
+            net->partials + (size_t)slice * net->partial_count + stage->partial_offset;
         io.alpha = 1.0f;
         io.beta = begins ? 0.0f : 1.0f;
         rnn_call_pass(net, i, RNN_OUTPUT, &io, slice);
         if (io.to_input)
             rnn_call_pass(net, i, RNN_INPUT, &io, slice);
-        if (step->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+        if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
             rnn_call_pass(net, i, RNN_PARAMS, &io, slice);
     }
 }
@@ -61,9 +61,9 @@ chain_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
     int64_t clock = rnn_profile_begin(net);
     if (c->gather != NULL)
         rnn_make_inputs(c->run, c->gather, begin, end, slice);
-    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_GATHER, clock);
+    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_GATHER, clock);
     for (int i = c->begin; c->forward && i < c->end; i++) {
-        rnn_io io = rnn_step_io(c->run, i, begin, end - begin, slice);
+        rnn_io io = rnn_stage_io(c->run, i, begin, end - begin, slice);
         rnn_call_pass(net, i, RNN_FORWARD, &io, slice);
     }
     clock = rnn_profile_begin(net);
@@ -71,7 +71,7 @@ chain_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
         score_rows(c, begin, end, slice);
     if (c->predictions != NULL)
         predict_rows(c, begin, end);
-    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_LOSS, clock);
+    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_LOSS, clock);
     if (c->backward)
         backward_rows(c, begin, end, slice, begins);
 }
@@ -97,7 +97,7 @@ chain_work(const rnn_chain *c)
     if (c->score || c->predictions != NULL)
         work += ELEMENT_WORK * rnn_net_out_size(net);
     for (int i = c->begin; i < c->end; i++) {
-        const double *of = net->steps[i].layer.work;
+        const double *of = net->stages[i].layer.work;
         work += c->forward ? of[RNN_FORWARD] : 0;
         work += c->backward ? of[RNN_OUTPUT] + of[RNN_INPUT] + of[RNN_PARAMS] : 0;
     }
@@ -114,7 +114,7 @@ rnn_run_chain(rnn_run *r, rnn_chain *c)
 int
 rnn_chain_end(const rnn_net *net, int i)
 {
-    while (i < net->n_steps && net->steps[i].by_rows)
+    while (i < net->n_stages && net->stages[i].by_rows)
         i++;
     return i;
 }

@@ -1,11 +1,11 @@
-/* A chain of steps that go by rows: slices of the batch's rows go through all of them, a
+/* A chain of stages that go by rows: slices of the batch's rows go through all of them, a
  * few rows at a time. */
 #ifndef RNN_CHAIN_H
 #define RNN_CHAIN_H
 
 #include "run.h"
 
-/* Steps begin..end for the rows of a batch, and what comes before and after them. */
+/* Stages begin..end for the rows of a batch, and what comes before and after them. */
 typedef struct {
     rnn_run *run;
     int begin, end;
@@ -18,7 +18,7 @@ typedef struct {
 
 void rnn_run_chain(rnn_run *r, rnn_chain *c);
 
-/* The end of the chain that begins with step i, or i itself. */
+/* The end of the chain that begins with stage i, or i itself. */
 int rnn_chain_end(const rnn_net *net, int i);
 
 #endif

@@ -8,8 +8,8 @@
 
 /* Room and a run for all rows as one batch in training mode. */
 static rnn_status
-begin_one_batch(rnn_run *r, rnn_net *net, const rnn_batch *all,
-                const rnn_schedule *schedule, int threads)
+begin_one_batch(rnn_run *r, rnn_net *net, const rnn_batch *all, const rnn_recipe *recipe,
+                int threads)
 {
     rnn_status status = rnn_net_reserve(net, all->rows);
     if (status == RNN_OK)
@@ -19,18 +19,18 @@ begin_one_batch(rnn_run *r, rnn_net *net, const rnn_batch *all,
     if (status != RNN_OK)
         return status;
     r->training = true;
-    r->smoothing = schedule->smoothing;
-    r->key = rnn_mask_key(schedule->seed, (uint64_t)schedule->step);
+    r->smoothing = recipe->smoothing;
+    r->key = rnn_mask_key(recipe->seed, (uint64_t)recipe->step);
     return RNN_OK;
 }
 
 rnn_status
-rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
-                  int threads, rnn_score *score)
+rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe, int threads,
+                  rnn_score *score)
 {
     rnn_run r;
     rnn_batch all = {data, NULL, 0, data->n, 0};
-    rnn_status status = begin_one_batch(&r, net, &all, schedule, threads);
+    rnn_status status = begin_one_batch(&r, net, &all, recipe, threads);
     if (status != RNN_OK)
         return status;
     rnn_run_prepare(&r);
@@ -41,16 +41,16 @@ rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_schedule *schedu
 }
 
 rnn_status
-rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule,
-                 int threads, float *out, float *dinp)
+rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe, int threads,
+                 float *out, float *dinp)
 {
     rnn_run r;
     rnn_batch all = {data, NULL, 0, data->n, 0};
     size_t n = (size_t)data->n, size = n * (size_t)rnn_net_out_size(net) * sizeof(float);
-    rnn_status status = begin_one_batch(&r, net, &all, schedule, threads);
+    rnn_status status = begin_one_batch(&r, net, &all, recipe, threads);
     if (status != RNN_OK)
         return status;
-    const rnn_step *last = &net->steps[net->n_steps - 1];
+    const rnn_stage *last = &net->stages[net->n_stages - 1];
     r.to_input = true;
     rnn_run_prepare(&r);
     rnn_run_forward(&r, &all, RNN_FOR_OUTPUTS, NULL);

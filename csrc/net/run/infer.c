@@ -88,24 +88,24 @@ typedef struct {
     float *maps;
 } maps_job;
 
-/* The step that does a layer's work. */
-static const rnn_step *
-step_of(const rnn_net *net, int layer)
+/* The stage that does a layer's work. */
+static const rnn_stage *
+stage_of(const rnn_net *net, int layer)
 {
-    int i = net->n_steps - 1;
-    while (i > 0 && net->steps[i].first > layer)
+    int i = net->n_stages - 1;
+    while (i > 0 && net->stages[i].first > layer)
         i--;
-    return &net->steps[i];
+    return &net->stages[i];
 }
 
 static void
 maps_block(rnn_run *r, const rnn_batch *block, void *context)
 {
     const maps_job *job = context;
-    const rnn_step *step = step_of(r->net, job->layer);
-    size_t size = (size_t)rnn_shape_size(&step->layer.maps);
+    const rnn_stage *stage = stage_of(r->net, job->layer);
+    size_t size = (size_t)rnn_shape_size(&stage->layer.maps);
     rnn_run_forward(r, block, RNN_FOR_OUTPUTS, NULL);
-    memcpy(job->maps + (size_t)block->begin * size, step->maps,
+    memcpy(job->maps + (size_t)block->begin * size, stage->maps,
            (size_t)block->rows * size * sizeof(float));
 }
 

@@ -190,7 +190,7 @@ void
 rnn_mix_losses(const rnn_run *r, int begin, int end, int slice)
 {
     const rnn_net *net = r->net;
-    const rnn_step *last = &net->steps[net->n_steps - 1];
+    const rnn_stage *last = &net->stages[net->n_stages - 1];
     size_t size = (size_t)rnn_net_out_size(net);
     size_t item = net->loss->targets == RNN_LABELS ? sizeof(int32_t) : size * sizeof(float);
     float *other = second_row(r, slice), share = (float)r->share;

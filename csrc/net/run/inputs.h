@@ -1,4 +1,4 @@
-/* What a chain of steps begins with: rows of the data, in training distorted and mixed. */
+/* What a chain of stages begins with: rows of the data, in training distorted and mixed. */
 #ifndef RNN_INPUTS_H
 #define RNN_INPUTS_H
 

@@ -3,13 +3,13 @@
 #include "../../base/clock.h"
 #include "../../base/rng.h"
 
-/* Multiply-adds below which a step is not worth waking other threads. */
-#define MIN_STEP_WORK 2e5
+/* Multiply-adds below which a stage is not worth waking other threads. */
+#define MIN_STAGE_WORK 2e5
 
 void
 rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
 {
-    if (work >= MIN_STEP_WORK)
+    if (work >= MIN_STAGE_WORK)
         rnn_team_run(&r->lease, fn, job, slices);
     else
         for (int slice = 0; slice < slices; slice++)
@@ -23,15 +23,15 @@ rnn_profile_begin(const rnn_net *net)
 }
 
 void
-rnn_profile_end(const rnn_net *net, int slice, int step, int kind, int64_t begin)
+rnn_profile_end(const rnn_net *net, int slice, int stage, int kind, int64_t begin)
 {
     if (net->profile != NULL)
-        net->profile[(slice * (net->n_steps + 1) + step) * RNN_WORK_KINDS + kind] +=
+        net->profile[(slice * (net->n_stages + 1) + stage) * RNN_WORK_KINDS + kind] +=
             rnn_nanoseconds() - begin;
 }
 
 int
-rnn_lowest_step(const rnn_run *r)
+rnn_lowest_stage(const rnn_run *r)
 {
     return r->to_input ? 0 : r->net->first_trainable;
 }
@@ -39,45 +39,45 @@ rnn_lowest_step(const rnn_run *r)
 float *
 rnn_run_packed(const rnn_run *r, int i)
 {
-    const rnn_step *step = &r->net->steps[i];
-    bool takes = !step->layer.takes_nonzeros || r->is_sparse;
-    return r->is_packed && takes ? step->packed : NULL;
+    const rnn_stage *stage = &r->net->stages[i];
+    bool takes = !stage->layer.takes_nonzeros || r->is_sparse;
+    return r->is_packed && takes ? stage->packed : NULL;
 }
 
 rnn_io
-rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice)
+rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
 {
     const rnn_net *net = r->net;
-    const rnn_step *step = &net->steps[i];
-    const rnn_layer *layer = &step->layer;
-    const float *inp = i > 0 ? net->steps[i - 1].out : r->inp;
-    float *dinp = i > 0 ? net->steps[i - 1].dout : net->dinp;
+    const rnn_stage *stage = &net->stages[i];
+    const rnn_layer *layer = &stage->layer;
+    const float *inp = i > 0 ? net->stages[i - 1].out : r->inp;
+    float *dinp = i > 0 ? net->stages[i - 1].dout : net->dinp;
     size_t row = (size_t)begin;
     return (rnn_io){.rows = rows,
                     .first_row = begin,
                     .training = r->training,
                     .moves_state = r->moves_state,
                     .to_input = i > net->first_trainable || r->to_input,
-                    .key = rnn_mask_key(r->key, (uint64_t)step->first),
+                    .key = rnn_mask_key(r->key, (uint64_t)stage->first),
                     .inp = inp + row * (size_t)layer->in_size,
                     .nonzeros = i == 0 && r->is_sparse ? &net->nonzeros : NULL,
-                    .out = step->out + row * (size_t)layer->out_size,
-                    .cache = step->cache + row * layer->cache,
-                    .maps = step->maps + row * rnn_step_maps(step),
-                    .scratch = step->scratch + (size_t)slice * layer->scratch,
-                    .shared = step->shared,
+                    .out = stage->out + row * (size_t)layer->out_size,
+                    .cache = stage->cache + row * layer->cache,
+                    .maps = stage->maps + row * rnn_stage_maps(stage),
+                    .scratch = stage->scratch + (size_t)slice * layer->scratch,
+                    .shared = stage->shared,
                     .packed = rnn_run_packed(r, i),
-                    .dout = step->dout + row * (size_t)layer->out_size,
+                    .dout = stage->dout + row * (size_t)layer->out_size,
                     .dinp = dinp + row * (size_t)layer->in_size,
-                    .params = net->params + step->param_offset,
-                    .state = net->params + step->state_offset,
-                    .sums = step->sums};
+                    .params = net->params + stage->param_offset,
+                    .state = net->params + stage->state_offset,
+                    .sums = stage->sums};
 }
 
 void
 rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice)
 {
-    const rnn_layer *layer = &net->steps[i].layer;
+    const rnn_layer *layer = &net->stages[i].layer;
     if (layer->slices[pass] == 0)
         return;
     int64_t begin = rnn_profile_begin(net);
@@ -88,7 +88,7 @@ rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int sl
 /* A pass that is cut by columns, or two of the same cut. */
 typedef struct {
     const rnn_run *run;
-    int step;
+    int stage;
     rnn_pass first, last;
     rnn_io io;
     int lists_columns; /* by the way, in so many slices: the columns' lists of nonzeros */
@@ -109,15 +109,15 @@ column_slice(void *context, int slice)
     const column_job *job = context;
     if (job->lists_columns > 0)
         list_columns(job->run, slice, job->lists_columns);
-    rnn_call_pass(job->run->net, job->step, job->first, &job->io, slice);
+    rnn_call_pass(job->run->net, job->stage, job->first, &job->io, slice);
     if (job->last != job->first)
-        rnn_call_pass(job->run->net, job->step, job->last, &job->io, slice);
+        rnn_call_pass(job->run->net, job->stage, job->last, &job->io, slice);
 }
 
 static void
 run_columns(rnn_run *r, column_job *job)
 {
-    const rnn_layer *layer = &r->net->steps[job->step].layer;
+    const rnn_layer *layer = &r->net->stages[job->stage].layer;
     double work = layer->work[job->last];
     if (job->first != job->last)
         work += layer->work[job->first];
@@ -127,21 +127,21 @@ run_columns(rnn_run *r, column_job *job)
 void
 rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float beta)
 {
-    const rnn_step *step = &r->net->steps[i];
+    const rnn_stage *stage = &r->net->stages[i];
     int rows = pass == RNN_FINISH ? r->rows : 0;
-    column_job job = {r, i, pass, pass, rnn_step_io(r, i, 0, rows, 0), 0};
-    job.io.target = target != NULL ? target + step->param_offset : NULL;
+    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, rows, 0), 0};
+    job.io.target = target != NULL ? target + stage->param_offset : NULL;
     job.io.alpha = alpha;
     job.io.beta = beta;
-    rnn_run_slices(r, column_slice, &job, step->layer.slices[pass],
-                   step->layer.work[pass] * (rows > 0 ? rows : 1));
+    rnn_run_slices(r, column_slice, &job, stage->layer.slices[pass],
+                   stage->layer.work[pass] * (rows > 0 ? rows : 1));
 }
 
 void
 rnn_run_pass(rnn_run *r, int i, rnn_pass pass)
 {
-    const rnn_layer *layer = &r->net->steps[i].layer;
-    column_job job = {r, i, pass, pass, rnn_step_io(r, i, 0, r->rows, 0), 0};
+    const rnn_layer *layer = &r->net->stages[i].layer;
+    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, r->rows, 0), 0};
     if (i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training)
         job.lists_columns = layer->slices[pass];
     if (layer->slices[pass] > 0)
@@ -157,14 +157,14 @@ list_columns_slice(void *context, int slice)
 void
 rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha, float beta)
 {
-    const rnn_step *step = &r->net->steps[i];
-    if (step->layer.slices[RNN_PARAMS] <= 0 || i < r->net->first_trainable)
+    const rnn_stage *stage = &r->net->stages[i];
+    if (stage->layer.slices[RNN_PARAMS] <= 0 || i < r->net->first_trainable)
         return;
-    if (i == 0 && r->is_sparse && step->by_rows)
+    if (i == 0 && r->is_sparse && stage->by_rows)
         rnn_run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,
                        ELEMENT_WORK * rnn_net_in_size(r->net) * r->rows);
-    column_job job = {r, i, first, RNN_PARAMS, rnn_step_io(r, i, 0, r->rows, 0), 0};
-    job.io.target = target + step->param_offset;
+    column_job job = {r, i, first, RNN_PARAMS, rnn_stage_io(r, i, 0, r->rows, 0), 0};
+    job.io.target = target + stage->param_offset;
     job.io.alpha = alpha;
     job.io.beta = beta;
     run_columns(r, &job);

@@ -1,5 +1,5 @@
-/* One pass of one step of the plan, for some rows of the batch under way or for all of them
- * in slices; and the time that it takes. */
+/* One pass of one stage of the plan, for some rows of the batch under way or for all of
+ * them in slices; and the time that it takes. */
 #ifndef RNN_PASS_H
 #define RNN_PASS_H
 
@@ -13,17 +13,18 @@ void rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double w
 
 /* Around work of some kind: adds its time to the profile when there is one. */
 int64_t rnn_profile_begin(const rnn_net *net);
-void rnn_profile_end(const rnn_net *net, int slice, int step, int kind, int64_t begin);
+void rnn_profile_end(const rnn_net *net, int slice, int stage, int kind, int64_t begin);
 
-/* The step where backward ends. */
-int rnn_lowest_step(const rnn_run *r);
+/* The stage where backward ends. */
+int rnn_lowest_stage(const rnn_run *r);
 
-/* The working copy where step i's parameters are current, or NULL: they are in net->params.
+/* The working copy where stage i's parameters are current, or NULL: they are in
+ * net->params.
  */
 float *rnn_run_packed(const rnn_run *r, int i);
 
 /* What a pass sees of rows begin.. of the batch; the gradient's part is the caller's. */
-rnn_io rnn_step_io(const rnn_run *r, int i, int begin, int rows, int slice);
+rnn_io rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice);
 
 /* Calls the pass, if the layer has it. */
 void rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice);

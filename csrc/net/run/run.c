@@ -72,7 +72,7 @@ rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
     *r = (rnn_run){.net = net, .stop = stop, .asked = rnn_nanoseconds(), .share = 1};
     double elements = (double)net->capacity * rnn_net_in_size(net);
     bool can = all->data->compressed.begin != NULL || elements < INT32_MAX;
-    if (net->steps[0].layer.takes_nonzeros && can
+    if (net->stages[0].layer.takes_nonzeros && can
         && density(net, all) < net->sparse_below) {
         if (need_lists(net, all->data) != RNN_OK)
             return RNN_ENOMEM;
@@ -90,12 +90,12 @@ rnn_run_pack(rnn_run *r)
     if (status != RNN_OK)
         return status;
     r->is_packed = true;
-    for (int i = 0; i < r->net->n_steps; i++) {
-        const rnn_step *step = &r->net->steps[i];
+    for (int i = 0; i < r->net->n_stages; i++) {
+        const rnn_stage *stage = &r->net->stages[i];
         float *packed = rnn_run_packed(r, i);
         if (packed != NULL)
-            step->layer.type->pack(&step->layer, packed,
-                                   r->net->params + step->param_offset);
+            stage->layer.type->pack(&stage->layer, packed,
+                                    r->net->params + stage->param_offset);
     }
     return RNN_OK;
 }
@@ -103,12 +103,12 @@ rnn_run_pack(rnn_run *r)
 void
 rnn_run_unpack(rnn_run *r)
 {
-    for (int i = 0; i < r->net->n_steps; i++) {
-        const rnn_step *step = &r->net->steps[i];
+    for (int i = 0; i < r->net->n_stages; i++) {
+        const rnn_stage *stage = &r->net->stages[i];
         const float *packed = rnn_run_packed(r, i);
         if (packed != NULL)
-            step->layer.type->unpack(&step->layer, r->net->params + step->param_offset,
-                                     packed);
+            stage->layer.type->unpack(&stage->layer, r->net->params + stage->param_offset,
+                                      packed);
     }
 }
 
@@ -135,6 +135,6 @@ rnn_run_stop_wanted(rnn_run *r, double rows)
 void
 rnn_run_prepare(rnn_run *r)
 {
-    for (int i = 0; i < r->net->n_steps; i++)
+    for (int i = 0; i < r->net->n_stages; i++)
         rnn_run_once(r, i, RNN_PREPARE, NULL, 0.0f, 0.0f);
 }

@@ -1,7 +1,8 @@
-/* A native call under way: the plan's steps over one batch, cut into slices for the team.
+/* A native call under way: the plan's stages over one batch, cut into slices for the team.
  *
- * Neighbouring steps that go by rows make a chain: a slice of the batch's rows goes through
- * all of them, a few rows at a time, while what they leave is still in the cache. */
+ * Neighbouring stages that go by rows make a chain: a slice of the batch's rows goes
+ * through all of them, a few rows at a time, while what they leave is still in the cache.
+ */
 #ifndef RNN_RUN_H
 #define RNN_RUN_H
 
@@ -16,7 +17,7 @@ typedef struct rnn_run {
     bool training;
     bool moves_state;
     bool to_input;  /* backward goes down to the input */
-    bool is_sparse; /* the first step takes lists of nonzeros */
+    bool is_sparse; /* the first stage takes lists of nonzeros */
     bool is_packed; /* parameters are current in the working copies */
     bool raw;       /* predictions are the last layer's outputs */
     uint64_t key;   /* of the step under way */
@@ -31,7 +32,7 @@ typedef struct rnn_run {
     double divisor;   /* of what is summed over rows, for the mean */
     bool has_weights; /* in net->weights */
     const float *inp;
-    int backward_from; /* steps from here on have had their OUTPUT and INPUT */
+    int backward_from; /* stages from here on have had their OUTPUT and INPUT */
 } rnn_run;
 
 /* Rows of a call's data: order[0..rows-1], or with order NULL begin..begin+rows-1. The
@@ -55,7 +56,7 @@ void rnn_run_end(rnn_run *r);
 /* After the forward work of `rows` rows: whether the caller of the call wants it to end. */
 bool rnn_run_stop_wanted(rnn_run *r, double rows);
 
-/* From now on parameters that are updated in place are updated in steps' working copies,
+/* From now on parameters that are updated in place are updated in stages' working copies,
  * where they have one; RNN_ENOMEM. */
 rnn_status rnn_run_pack(rnn_run *r);
 
@@ -70,12 +71,12 @@ rnn_score rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpos
                           float *predictions);
 
 /* The rest of backward: target = beta * target + alpha * gradient. After a forward for
- * outputs the last step's dout must hold the gradient with respect to them. */
+ * outputs the last stage's dout must hold the gradient with respect to them. */
 void rnn_run_backward(rnn_run *r, float *target, float alpha, float beta);
 
-/* The optimiser's update from net->grads, clipped and penalised as the schedule says; then
+/* The optimiser's update from net->grads, clipped and penalised as the recipe says; then
  * the average's. `step` is 1 for the call's first. Returns the penalty before the update.
  */
-double rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step);
+double rnn_run_update(rnn_run *r, const rnn_recipe *recipe, double lr, int64_t step);
 
 #endif

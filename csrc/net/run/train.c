@@ -16,64 +16,64 @@ smaller(int a, int b)
 }
 
 int64_t
-rnn_schedule_steps(const rnn_schedule *schedule)
+rnn_recipe_steps(const rnn_recipe *recipe)
 {
-    int n = schedule->n_order, size = schedule->batch_size;
+    int n = recipe->n_order, size = recipe->batch_size;
     return n / size + (n % size != 0);
 }
 
 /* Learning rate of a step, counted from 0 within the call. */
 static double
-lr_of(const rnn_schedule *schedule, int64_t step)
+lr_of(const rnn_recipe *recipe, int64_t step)
 {
-    return schedule->n_lr == 0 ? schedule->lr[0] : schedule->lr[step];
+    return recipe->n_lr == 0 ? recipe->lr[0] : recipe->lr[step];
 }
 
 /* Whether the update is folded into the gradient: no gradient is stored then. */
 static bool
-is_folded(const rnn_net *net, const rnn_schedule *schedule)
+is_folded(const rnn_net *net, const rnn_recipe *recipe)
 {
-    return schedule->clip_norm == 0 && schedule->l2 == 0 && schedule->average == NULL
+    return recipe->clip_norm == 0 && recipe->l2 == 0 && recipe->average == NULL
            && net->optimizer.type->is_plain(net->optimizer.attr);
 }
 
 /* Whether rows are not trained on as they lie in the data. */
 static bool
-makes_inputs(const rnn_schedule *schedule)
+makes_inputs(const rnn_recipe *recipe)
 {
-    return schedule->augmentation != NULL || schedule->mixup > 0;
+    return recipe->augmentation != NULL || recipe->mixup > 0;
 }
 
 /* What a batch's sums are divided by. Weights that are all zero leave only the penalty. */
 static double
-divisor_of(const rnn_run *r, const rnn_schedule *schedule)
+divisor_of(const rnn_run *r, const rnn_recipe *recipe)
 {
     double sum = 0;
-    for (int i = 0; schedule->weighted_mean && r->has_weights && i < r->rows; i++)
+    for (int i = 0; recipe->weighted_mean && r->has_weights && i < r->rows; i++)
         sum += (double)r->net->weights[i];
     return sum > 0 ? sum : r->rows;
 }
 
 static rnn_status
-train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, int64_t step,
+train_batch(rnn_run *r, const rnn_batch *batch, const rnn_recipe *recipe, int64_t step,
             rnn_score *score)
 {
     rnn_net *net = r->net;
-    r->key = rnn_mask_key(schedule->seed, (uint64_t)(schedule->step + step));
-    if (schedule->mixup > 0)
-        r->share = rnn_draw_share(schedule->mixup, r->key);
+    r->key = rnn_mask_key(recipe->seed, (uint64_t)(recipe->step + step));
+    if (recipe->mixup > 0)
+        r->share = rnn_draw_share(recipe->mixup, r->key);
     rnn_run_prepare(r);
     rnn_score batch_score = rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
     if (!isfinite(batch_score.loss))
         return RNN_ENONFINITE;
-    double lr = lr_of(schedule, step);
-    r->divisor = divisor_of(r, schedule);
-    if (is_folded(net, schedule)) {
+    double lr = lr_of(recipe, step);
+    r->divisor = divisor_of(r, recipe);
+    if (is_folded(net, recipe)) {
         rnn_run_backward(r, net->params, -(float)lr / (float)r->divisor, 1.0f);
     }
     else {
         rnn_run_backward(r, net->grads, 1.0f / (float)r->divisor, 0.0f);
-        batch_score.penalty = rnn_run_update(r, schedule, lr, step + 1);
+        batch_score.penalty = rnn_run_update(r, recipe, lr, step + 1);
     }
     double rows_in_mean = r->rows / r->divisor;
     score->loss += (batch_score.loss + batch_score.penalty) * rows_in_mean;
@@ -83,15 +83,14 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_schedule *schedule, in
 }
 
 static rnn_status
-train_epoch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule, int64_t step,
+train_epoch(rnn_run *r, const rnn_data *data, const rnn_recipe *recipe, int64_t step,
             rnn_score *score, int *batch)
 {
     *batch = 0;
-    for (int begin = 0, rows; begin < schedule->n_order; begin += rows) {
-        rows = smaller(schedule->batch_size, schedule->n_order - begin);
-        rnn_batch part = {data, schedule->order + begin, 0, rows,
-                          schedule->n_order - begin};
-        rnn_status status = train_batch(r, &part, schedule, step + *batch, score);
+    for (int begin = 0, rows; begin < recipe->n_order; begin += rows) {
+        rows = smaller(recipe->batch_size, recipe->n_order - begin);
+        rnn_batch part = {data, recipe->order + begin, 0, rows, recipe->n_order - begin};
+        rnn_status status = train_batch(r, &part, recipe, step + *batch, score);
         if (status != RNN_OK)
             return status;
         ++*batch;
@@ -103,95 +102,95 @@ train_epoch(rnn_run *r, const rnn_data *data, const rnn_schedule *schedule, int6
     return RNN_OK;
 }
 
-/* The fused kernel for this net and schedule, or NULL. */
+/* The fused kernel for this net and recipe, or NULL. */
 static const rnn_fused_epoch *
-find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_schedule *schedule)
+find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_recipe *recipe)
 {
     const rnn_fused_epoch *fused = net->level->fused_epochs;
     for (; fused->run != NULL; fused++)
         if (data->x != NULL && !data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
-            && data->weights == NULL && schedule->n_lr == 0 && schedule->smoothing == 0
-            && is_folded(net, schedule) && !makes_inputs(schedule)
-            && fused->matches(net->layers, net->n_layers, net->loss, schedule->batch_size))
+            && data->weights == NULL && recipe->n_lr == 0 && recipe->smoothing == 0
+            && is_folded(net, recipe) && !makes_inputs(recipe)
+            && fused->matches(net->layers, net->n_layers, net->loss, recipe->batch_size))
             return fused;
     return NULL;
 }
 
 static rnn_status
 train_fused_epoch(rnn_run *r, const rnn_fused_epoch *fused, const rnn_data *data,
-                  const rnn_schedule *schedule, rnn_score *score)
+                  const rnn_recipe *recipe, rnn_score *score)
 {
     float before[RNN_MAX_FUSED_PARAMS];
     size_t bytes = r->net->param_count * sizeof(float);
     memcpy(before, r->net->params, bytes);
     const rnn_net *net = r->net;
     fused->run(net->layers, net->n_layers, net->loss, net->params, &score->loss,
-               &score->hits, data->x, data->targets, schedule->order, schedule->n_order,
-               schedule->batch_size, (float)schedule->lr[0]);
+               &score->hits, data->x, data->targets, recipe->order, recipe->n_order,
+               recipe->batch_size, (float)recipe->lr[0]);
     if (!isfinite(score->loss)) {
         memcpy(r->net->params, before, bytes);
         return RNN_ENONFINITE;
     }
     rnn_exchange_serve(r->exchange);
-    return rnn_run_stop_wanted(r, schedule->n_order) ? RNN_EINTERRUPTED : RNN_OK;
+    return rnn_run_stop_wanted(r, recipe->n_order) ? RNN_EINTERRUPTED : RNN_OK;
 }
 
 static void
-swap_average(rnn_net *net, const rnn_schedule *schedule)
+swap_average(rnn_net *net, const rnn_recipe *recipe)
 {
-    if (schedule->average == NULL || !schedule->average_is_outside)
+    if (recipe->average == NULL || !recipe->average_is_outside)
         return;
     for (size_t i = 0; i < net->param_count; i++) {
         float average = net->params[i];
-        net->params[i] = schedule->average[i];
-        schedule->average[i] = average;
+        net->params[i] = recipe->average[i];
+        recipe->average[i] = average;
     }
 }
 
 rnn_status
-rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, int threads,
+rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe, int threads,
               rnn_stop stop, rnn_exchange *exchange, rnn_score *scores, int *epoch,
               int *batch)
 {
-    int most = smaller(schedule->batch_size, schedule->n_order);
-    int64_t steps = rnn_schedule_steps(schedule);
+    int most = smaller(recipe->batch_size, recipe->n_order);
+    int64_t steps = rnn_recipe_steps(recipe);
     rnn_status status = rnn_net_reserve(net, most);
-    if (status == RNN_OK && !is_folded(net, schedule))
+    if (status == RNN_OK && !is_folded(net, recipe))
         status = rnn_net_need_grads(net);
-    if (status == RNN_OK && makes_inputs(schedule))
-        status = rnn_net_need_making(net, schedule->augmentation);
+    if (status == RNN_OK && makes_inputs(recipe))
+        status = rnn_net_need_making(net, recipe->augmentation);
     if (status != RNN_OK)
         return status;
-    const rnn_fused_epoch *fused = find_fused_epoch(net, data, schedule);
-    rnn_batch all = {data, schedule->order, 0, schedule->n_order, 0};
+    const rnn_fused_epoch *fused = find_fused_epoch(net, data, recipe);
+    rnn_batch all = {data, recipe->order, 0, recipe->n_order, 0};
     rnn_run r;
     *epoch = *batch = 0;
-    status = rnn_run_begin(&r, net, threads, stop,
-                           (double)schedule->n_order * schedule->epochs, &all);
+    status = rnn_run_begin(&r, net, threads, stop, (double)recipe->n_order * recipe->epochs,
+                           &all);
     if (status != RNN_OK)
         return status;
-    swap_average(net, schedule);
+    swap_average(net, recipe);
     if (!rnn_net_is_finite(net))
         status = RNN_EWEIGHTS;
     else if (!rnn_net_moments_are_finite(net))
         status = RNN_EMOMENTS;
-    else if (fused == NULL && is_folded(net, schedule))
+    else if (fused == NULL && is_folded(net, recipe))
         status = rnn_run_pack(&r);
     r.exchange = exchange;
     exchange->run = &r;
-    exchange->average = schedule->average;
+    exchange->average = recipe->average;
     r.training = r.moves_state = true;
-    r.smoothing = schedule->smoothing;
-    r.augmentation = schedule->augmentation;
-    for (*epoch = 0; *epoch < schedule->epochs && status == RNN_OK; ++*epoch) {
+    r.smoothing = recipe->smoothing;
+    r.augmentation = recipe->augmentation;
+    for (*epoch = 0; *epoch < recipe->epochs && status == RNN_OK; ++*epoch) {
         rnn_score *score = &scores[*epoch];
         *score = (rnn_score){0};
         status = fused != NULL
-                     ? train_fused_epoch(&r, fused, data, schedule, score)
-                     : train_epoch(&r, data, schedule, steps * *epoch, score, batch);
+                     ? train_fused_epoch(&r, fused, data, recipe, score)
+                     : train_epoch(&r, data, recipe, steps * *epoch, score, batch);
         rnn_run_unpack(&r);
         /* Fused epochs multiply every weight: the next loss would tell. */
-        bool looks = fused == NULL || *epoch + 1 == schedule->epochs;
+        bool looks = fused == NULL || *epoch + 1 == recipe->epochs;
         if (status == RNN_OK && looks && !rnn_net_is_finite(net))
             status = RNN_EWEIGHTS;
         if (status == RNN_OK && !rnn_net_moments_are_finite(net))
@@ -203,7 +202,7 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_schedule *schedule, 
     }
     exchange->run = NULL;
     exchange->average = NULL;
-    swap_average(net, schedule);
+    swap_average(net, recipe);
     rnn_run_end(&r);
     return status;
 }

@@ -106,7 +106,7 @@ update_slice(void *context, int slice)
     if (job->average != NULL)
         net->level->move_average(job->average + begin, net->params + begin,
                                  (int)(end - begin), job->average_step);
-    rnn_profile_end(net, slice, net->n_steps, RNN_WORK_UPDATE, clock);
+    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_UPDATE, clock);
 }
 
 static double
@@ -137,32 +137,32 @@ average_step(double decay, int64_t step)
 /* The gradient that is clipped has the penalty's in it, as in Keras. Returns the penalty.
  */
 static double
-clip(rnn_run *r, update_job *job, const rnn_schedule *schedule)
+clip(rnn_run *r, update_job *job, const rnn_recipe *recipe)
 {
     double work = (double)job->net->param_count;
     double penalty = 0;
     if (job->penalty > 0) {
         rnn_run_slices(r, penalise_slice, job, job->slices, ELEMENT_WORK * work);
-        penalty = penalty_of(job, schedule->l2);
+        penalty = penalty_of(job, recipe->l2);
         job->penalty = 0; /* it is in the gradient now */
     }
     rnn_run_slices(r, norm_slice, job, job->slices, work);
     double norm = sqrt(sum_of_slices(job));
-    if (norm > schedule->clip_norm)
-        job->update.scale = (float)(schedule->clip_norm / norm);
+    if (norm > recipe->clip_norm)
+        job->update.scale = (float)(recipe->clip_norm / norm);
     return penalty;
 }
 
 double
-rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step)
+rnn_run_update(rnn_run *r, const rnn_recipe *recipe, double lr, int64_t step)
 {
     rnn_net *net = r->net;
     update_job job = {.net = net,
                       .slices = RNN_MAX_SLICES,
-                      .penalty = (float)(schedule->l2 / r->divisor),
-                      .average = schedule->average,
-                      .average_step = (float)average_step(schedule->average_decay,
-                                                          schedule->averaged + step)};
+                      .penalty = (float)(recipe->l2 / r->divisor),
+                      .average = recipe->average,
+                      .average_step = (float)average_step(recipe->average_decay,
+                                                          recipe->averaged + step)};
     job.update = (rnn_update){.params = net->params,
                               .grads = net->grads,
                               .moments = net->moments,
@@ -170,9 +170,9 @@ rnn_run_update(rnn_run *r, const rnn_schedule *schedule, double lr, int64_t step
                               .attr = net->optimizer.attr,
                               .lr = lr,
                               .scale = 1.0f,
-                              .step = schedule->updates + step};
-    double penalty = schedule->clip_norm > 0 ? clip(r, &job, schedule) : 0;
+                              .step = recipe->updates + step};
+    double penalty = recipe->clip_norm > 0 ? clip(r, &job, recipe) : 0;
     rnn_run_slices(r, update_slice, &job, job.slices,
                    ELEMENT_WORK * (double)net->param_count);
-    return penalty + penalty_of(&job, schedule->l2);
+    return penalty + penalty_of(&job, recipe->l2);
 }
