@@ -24,6 +24,7 @@ MAY_INCLUDE = {
 }
 # Headers of csrc/net that the binding may see, directly or through others.
 PUBLIC = {"layer.h", "level.h", "net.h", "optimizer.h", "peak.h", "run/exchange.h"}
+LONGEST_C_FILE = 450  # lines
 SOURCES = sorted(CSRC.rglob("*.[ch]"))
 
 
@@ -87,6 +88,11 @@ def test_no_flag_ships_that_changes_the_importing_process():
     build = (ROOT / "setup.py").read_text()
     for flag in ("-ffast-math", "-Ofast", "-march=native", "-funsafe-math-optimizations"):
         assert flag not in build
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(CSRC)))
+def test_no_c_file_is_longer_than_one_can_read(path):
+    assert len(path.read_text().splitlines()) <= LONGEST_C_FILE
 
 
 def test_sizes_are_checked_in_one_place():

@@ -44,6 +44,7 @@
 #include "../layers/pool2d.c"
 
 #include "../layers/conv2d.c"
+#include "../fused/conv2d_pool.c"
 #include "../fused/conv2d_windows.c"
 #include "../layers/dense.c"
 #include "../layers/dropout.c"
@@ -55,6 +56,7 @@
 
 #include "../fused/patch_attention.c"
 #include "../fused/pooled_dense.c"
+#include "../fused/tied_memory.c"
 #include "../fused/tied_attention.c"
 #include "../fused/window_blocks.c"
 

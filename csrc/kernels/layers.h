@@ -1,0 +1,113 @@
+/* Layers that are neither products nor windows. Part of kernels.h, which has the rules. */
+#ifndef RNN_KERNELS_LAYERS_H
+#define RNN_KERNELS_LAYERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- activations.c ---- */
+
+/* y = f(z) over n elements; alpha is the slope or scale of the functions that have one. */
+typedef void (*activation_forward_fn)(float *y, const float *z, int n, float alpha);
+
+/* dz = dy * f'; dz may be dy. `seen` is y, or z for an activation with from_input. */
+typedef void (*activation_backward_fn)(float *dz, const float *dy, const float *seen, int n,
+                                       float alpha);
+
+typedef struct {
+    const char *name;
+    bool from_input; /* f' is computed from z, so forward must keep it */
+    float alpha;     /* the default */
+    activation_forward_fn forward;
+    activation_backward_fn backward;
+} activation;
+
+/* The exact form of GELU, z times the normal distribution function, is gelu_exact; gelu is
+ * the tanh form (Hendrycks and Gimpel 2016). */
+
+/* ---- norms.c: biased variances (Ba et al. 2016; Ioffe and Szegedy 2015) ---- */
+
+/* inp, out (rows,D)   moments (rows,2): mean and rstd, kept for backward */
+static void layernorm_forward(float *out, float *moments, const float *inp,
+                              const float *weight, const float *bias, int rows, int D,
+                              float epsilon);
+static void layernorm_backward_input(float *dinp, const float *dout, const float *inp,
+                                     const float *moments, const float *weight, int rows,
+                                     int D);
+static void layernorm_backward_params(float *weight_target, float *bias_target,
+                                      const float *dout, const float *inp,
+                                      const float *moments, int rows, int D, int begin,
+                                      int end, float alpha, float beta);
+
+/* Channel c of (rows, C, area). */
+static void batchnorm_statistics(float *mean, float *rstd, float *variance,
+                                 const float *inp, int rows, int C, int area, int c,
+                                 float epsilon);
+static void batchnorm_forward(float *out, const float *inp, float mean, float rstd,
+                              float weight, float bias, int rows, int C, int area, int c);
+static void batchnorm_sums(double *dweight, double *dbias, const float *dout,
+                           const float *inp, float mean, float rstd, int rows, int C,
+                           int area, int c);
+static void batchnorm_backward_input(float *dinp, const float *dout, const float *inp,
+                                     float mean, float rstd, float weight, int rows, int C,
+                                     int area, int c);
+
+/* ---- rmsnorm.c (Zhang and Sennrich 2019) ---- */
+
+/* inp, out (rows,D)   rrms (rows) = 1/sqrt(mean of squares + epsilon), kept for backward */
+static void rmsnorm_forward(float *out, float *rrms, const float *inp, const float *weight,
+                            int rows, int D, float epsilon);
+static void rmsnorm_backward_input(float *dinp, const float *dout, const float *inp,
+                                   const float *rrms, const float *weight, int rows, int D);
+static void rmsnorm_backward_params(float *weight_target, const float *dout,
+                                    const float *inp, const float *rrms, int rows, int D,
+                                    int begin, int end, float alpha, float beta);
+
+/* ---- dropout.c ---- */
+
+/* n elements, the first being number `first` of the batch: kept, and divided by 1 - rate,
+ * iff the key's number for the element, in [0, 1), is at least rate (Srivastava et al.
+ * 2014, inverted). Its own backward. */
+static void dropout(float *to, const float *from, size_t n, size_t first, float rate,
+                    uint64_t key);
+
+/* ---- tokens.c: one image ---- */
+
+/* patches (T, C*size*size), T = H/size * W/size, row-major in the grid and inside a patch.
+ */
+static void patches_from_image(float *patches, const float *inp, int C, int H, int W,
+                               int size);
+static void image_from_patches(float *dinp, const float *patches, int C, int H, int W,
+                               int size);
+/* Indices of the patches that are not all zero, in order, and these patches themselves side
+ * by side; returns how many there are. NaN is not zero. patches has room for all. */
+static int live_patches(int32_t *live, float *patches, const float *inp, int C, int H,
+                        int W, int size);
+static void add(float *out, const float *a, const float *b, int n);
+static void mean_over_tokens(float *out, const float *inp, int T, int D);
+static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
+
+/* ---- attention.c: one sequence (Vaswani et al. 2017, section 3.2) ---- */
+
+/* Floats of scratch for the transpose of T rows of d; its rows begin at cache lines. */
+static size_t attention_held(int T, int d);
+
+/* q, k, v (T,D) in rows `stride` apart   context (T,D)   alpha (heads,T,T)
+ * transposed: scratch of attention_held(T, D/heads)
+ * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head. */
+static void attention_forward(float *context, float *alpha, const float *q, const float *k,
+                              const float *v, int stride, float *transposed, int T, int D,
+                              int heads);
+/* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and attention_held(T,
+ * D/heads) floats */
+static void attention_backward(float *q, float *k, float *v, int stride,
+                               const float *dcontext, const float *alpha, float *dscores,
+                               float *held, int T, int D, int heads);
+/* The same for one head whose keys and values are both x (T,D): q and x become dq and dx.
+ */
+static void tied_attention_backward(float *q, float *x, const float *dcontext,
+                                    const float *alpha, float *dscores, float *held, int T,
+                                    int D);
+
+#endif
