@@ -264,7 +264,7 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
-    """Time in one kind of work of one step of the plan, summed over threads.
+    """Time in one kind of work of one stage of the plan, summed over threads.
 
     Attributes
     ----------
@@ -273,7 +273,7 @@ class ProfileRow:
     seconds : float
         For 54,000 images.
     percent : float
-        Of all steps.
+        Of all stages.
     """
 
     step: str

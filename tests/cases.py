@@ -403,7 +403,7 @@ MODELS = [
 
 
 def _pool_model(name, filters, kernel, shape, rows, padding=1, first="relu", units=10):
-    """A convolution under a 2 x 2 max pool, which are one step of the plan.
+    """A convolution under a 2 x 2 max pool, which are one stage of the plan.
 
     With eight filters and few units the dense layer is in it.
     """

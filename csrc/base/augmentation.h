@@ -18,7 +18,7 @@ typedef struct {
 } rnn_augmentation;
 
 /* Rows and columns of zeros around an image: one before and two after, so that a pixel just
- * outside has four neighbours. */
+ * outside has four neighbors. */
 #define RNN_AUGMENTATION_MARGIN 3
 
 /* Floats of scratch for one image. */

@@ -1,4 +1,4 @@
-/* Whether numbers are finite, by their bits: a comparison would not be vectorised. */
+/* Whether numbers are finite, by their bits: a comparison would not be vectorized. */
 #ifndef RNN_FINITE_H
 #define RNN_FINITE_H
 

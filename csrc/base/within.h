@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* NaN lies within none. Both comparisons of every element are made: a loop without a branch
- * is vectorised. */
+ * is vectorized. */
 static inline bool
 rnn_all_within(const float *x, size_t n, float low, float high)
 {

@@ -28,7 +28,7 @@ draw(uint64_t key, int index, float most)
     return (2.0f * u - 1.0f) * most;
 }
 
-/* The new image is the old one sheared, scaled and turned around its centre, then shifted;
+/* The new image is the old one sheared, scaled and turned around its center, then shifted;
  * that is undone in the reverse order to find where a pixel comes from. */
 static placement
 draw_placement(const rnn_augmentation *a, uint64_t key)
@@ -36,14 +36,14 @@ draw_placement(const rnn_augmentation *a, uint64_t key)
     float dx = draw(key, 0, a->shift), dy = draw(key, 1, a->shift);
     float angle = draw(key, 2, a->rotation), factor = 1.0f + draw(key, 3, a->scale);
     float shear = draw(key, 4, a->shear), c = cosf(angle), s = sinf(angle);
-    float x_centre = (float)(a->width - 1) / 2, y_centre = (float)(a->height - 1) / 2;
+    float x_center = (float)(a->width - 1) / 2, y_center = (float)(a->height - 1) / 2;
     placement p = {.xx = (c + shear * s) / factor,
                    .xy = (s - shear * c) / factor,
                    .yx = -s / factor,
                    .yy = c / factor,
                    .is_elastic = a->elastic > 0};
-    p.x0 = x_centre - p.xx * (x_centre + dx) - p.xy * (y_centre + dy);
-    p.y0 = y_centre - p.yx * (x_centre + dx) - p.yy * (y_centre + dy);
+    p.x0 = x_center - p.xx * (x_center + dx) - p.xy * (y_center + dy);
+    p.y0 = y_center - p.yx * (x_center + dx) - p.yy * (y_center + dy);
     for (int i = 0, index = 5; p.is_elastic && i < RNN_ELASTIC_POINTS; i++)
         for (int j = 0; j < RNN_ELASTIC_POINTS; j++) {
             p.grid_x[i][j] = draw(key, index++, a->elastic);
@@ -119,7 +119,7 @@ blend_grid_rows(float *row, const float (*grid)[RNN_ELASTIC_POINTS], int y, int 
 }
 
 /* The same along a row, at lanes x; `cells` are those of a pixel. Each point of the grid
- * counts by a hat that reaches to its neighbours. */
+ * counts by a hat that reaches to its neighbors. */
 static inline vf
 blend_grid_row(const float *row, vf x, float cells)
 {
@@ -131,20 +131,20 @@ blend_grid_row(const float *row, vf x, float cells)
 
 typedef struct {
     vf left, right;
-} neighbours;
+} neighbors;
 
 /* p[at] and p[at + 1] of each lane: one load where the processor takes both at once. */
-static inline neighbours
-gather_neighbours(const float *p, vi at)
+static inline neighbors
+gather_neighbors(const float *p, vi at)
 {
 #if VL == 16
     __m256i low = _mm512_castsi512_si256((__m512i)at);
     __m256i high = _mm512_extracti64x4_epi64((__m512i)at, 1);
     vf a = (vf)_mm512_i32gather_pd(low, p, sizeof *p);
     vf b = (vf)_mm512_i32gather_pd(high, p, sizeof *p);
-    return (neighbours){v_evens(a, b), v_odds(a, b)};
+    return (neighbors){v_evens(a, b), v_odds(a, b)};
 #else
-    neighbours found = {{0}, {0}};
+    neighbors found = {{0}, {0}};
     for (int i = 0; i < VL; i++) {
         found.left[i] = p[at[i]];
         found.right[i] = p[at[i] + 1];
@@ -153,12 +153,12 @@ gather_neighbours(const float *p, vi at)
 #endif
 }
 
-/* Between the four neighbours of a place at a whole number and a fraction of pixels. */
+/* Between the four neighbors of a place at a whole number and a fraction of pixels. */
 static inline vf
 interpolate(const float *padded, vi at, vf right, vf down, int pitch)
 {
-    neighbours above = gather_neighbours(padded, at),
-               below = gather_neighbours(padded + pitch, at);
+    neighbors above = gather_neighbors(padded, at),
+              below = gather_neighbors(padded + pitch, at);
     vf upper = above.left + right * (above.right - above.left);
     vf lower = below.left + right * (below.right - below.left);
     return upper + down * (lower - upper);

@@ -11,7 +11,7 @@
 /* ---- augment.c ---- */
 
 /* image (channels, height, width) in place, changed by what `key` draws: sheared, scaled
- * and turned around its centre, shifted, its coarse grid moved (Simard et al. 2003); pixels
+ * and turned around its center, shifted, its coarse grid moved (Simard et al. 2003); pixels
  * are interpolated between four, and outside all is 0. scratch: rnn_augmentation_scratch.
  */
 static void augment(float *image, const rnn_augmentation *a, uint64_t key, float *scratch);

@@ -346,7 +346,7 @@ column_list(const rnn_nonzeros *inp, int i)
     return (element_list){inp->row + at, inp->row_value + at, inp->count[i]};
 }
 
-/* A whole panel of columns, which rows of dout fill without gaps. Neighbours have lists of
+/* A whole panel of columns, which rows of dout fill without gaps. Neighbors have lists of
  * about the same length. */
 static void
 sparse_backward_panel(float *target, int ldt, const float *dout, const rnn_nonzeros *inp,

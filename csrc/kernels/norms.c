@@ -15,8 +15,8 @@ moments_of(float *mean, float *rstd, double *variance, const float *x, int n, in
     double mu = sum / count;
     for (int b = 0; b < blocks; b++)
         for (int i = 0; i < n; i++) {
-            double centred = (double)x[b * jump + i * stride] - mu;
-            squares += centred * centred;
+            double centered = (double)x[b * jump + i * stride] - mu;
+            squares += centered * centered;
         }
     *variance = squares / count;
     *mean = (float)mu;

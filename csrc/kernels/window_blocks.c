@@ -133,9 +133,9 @@ add_blocks(float *sums, const float *pooled, const float *blank, const int32_t *
         v_store(sums + (first + k) * VL, sum[k]);
 }
 
-/* Sums of F neighbours, side by side; as many zeros follow. */
+/* Sums of F neighbors, side by side; as many zeros follow. */
 static void
-add_neighbours(float *sums, int size)
+add_neighbors(float *sums, int size)
 {
     for (int width = 1; width < F; width *= 2) {
         for (int i = 0; i < size; i += 2 * VL) {
@@ -156,7 +156,7 @@ blocks_forward(float *out, const float *pooled, const float *blank, const int32_
         add_blocks(sums, pooled, blank, index, n, blocks, size, k, BLOCK_VECTORS);
     for (; k < vectors; k++)
         add_blocks(sums, pooled, blank, index, n, blocks, size, k, 1);
-    add_neighbours(sums, size);
+    add_neighbors(sums, size);
     for (int j = 0; j < units; j++)
         out[j] = constant[j] + sums[j];
 }

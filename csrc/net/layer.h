@@ -23,7 +23,7 @@ int rnn_shape_size(const rnn_shape *shape);
 
 typedef enum { RNN_INT, RNN_FLOAT, RNN_BOOL, RNN_CHOICE } rnn_attr_kind;
 
-/* One key of a layer's or optimiser's spec. A choice is given by name and stored as its
+/* One key of a layer's or optimizer's spec. A choice is given by name and stored as its
  * index. A key whose fallback is NaN may be left out, and the layer then decides. */
 typedef struct {
     const char *name;
@@ -114,7 +114,7 @@ typedef struct {
 } rnn_layer_type;
 
 /* In place of a number of slices: the pass is given some rows of the batch, and
- * neighbouring layers of this kind take the rows through all of them before the next rows
+ * neighboring layers of this kind take the rows through all of them before the next rows
  * come; backward is given the same rows at a time as forward. PARAMS by rows is given a
  * target of the slice's own; these are added up in the order of slices.
  */

@@ -19,14 +19,14 @@ enum {
     RNN_WORK_KINDS
 };
 
-/* Takes n_layers layers and an optimiser whose type and attr are filled in. On failure *net
+/* Takes n_layers layers and an optimizer whose type and attr are filled in. On failure *net
  * is NULL and error tells which layer and why. */
 rnn_status rnn_net_new(rnn_net **net, const rnn_level *level, const rnn_layer *layers,
                        int n_layers, rnn_shape input, const rnn_loss_type *loss,
                        rnn_optimizer optimizer, rnn_error *error);
 void rnn_net_free(rnn_net *net);
 
-/* Another optimiser, whose moments are zero; parameters stay. RNN_ENOMEM changes nothing.
+/* Another optimizer, whose moments are zero; parameters stay. RNN_ENOMEM changes nothing.
  */
 rnn_status rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer);
 
@@ -127,13 +127,13 @@ typedef struct {
     float smoothing;    /* of labels */
     const rnn_augmentation *augmentation; /* of the inputs; or NULL */
     double mixup;   /* alpha of Beta(alpha, alpha), a row's share in the mix; 0: none */
-    float *average; /* param_count floats, moved towards the parameters; or NULL */
+    float *average; /* param_count floats, moved toward the parameters; or NULL */
     double average_decay;
     bool
         average_is_outside; /* they change places for the call: the net holds the average */
     uint64_t seed;          /* of masks */
     int64_t step;     /* steps since the seed was set, before this call: masks continue */
-    int64_t updates;  /* of the optimiser before this call: bias corrections continue */
+    int64_t updates;  /* of the optimizer before this call: bias corrections continue */
     int64_t averaged; /* steps that the average has followed before this call */
 } rnn_recipe;
 

@@ -1,10 +1,10 @@
-/* Optimisers: one row each, a step over a range of all parameters. */
+/* Optimizers: one row each, a step over a range of all parameters. */
 #ifndef RNN_OPTIMIZER_H
 #define RNN_OPTIMIZER_H
 
 #include "layer.h"
 
-/* Most vectors of state that an optimiser keeps. */
+/* Most vectors of state that an optimizer keeps. */
 #define RNN_MAX_MOMENTS 2
 
 /* One update of parameters [begin, end). moment(k) lies at moments + k * count. */

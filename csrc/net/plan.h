@@ -40,7 +40,7 @@ struct rnn_net {
     size_t partial_count; /* what is added up by slices of rows */
     float *params;        /* param_count + state_count floats */
     float *grads;         /* NULL until something needs it */
-    float *moments;       /* n_moments * param_count floats: what the optimiser keeps */
+    float *moments;       /* n_moments * param_count floats: what the optimizer keeps */
     int n_moments;
     int moments_room;     /* vectors that there is memory for */
     float *first_moments; /* the memory of before: views of it may live on; or NULL */

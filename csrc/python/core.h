@@ -59,7 +59,7 @@ typedef struct {
 /* Reads a sequence of layer dicts; 0, or -1 with the exception. */
 int take_layer_specs(PyObject *sequence, layer_specs *specs);
 
-/* Reads an optimiser's dict, or plain SGD from None; 0, or -1 with the exception. */
+/* Reads an optimizer's dict, or plain SGD from None; 0, or -1 with the exception. */
 int take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer);
 
 /* Reads how images of `inputs` numbers are distorted; 0, or -1 with the exception. */

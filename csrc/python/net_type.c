@@ -193,7 +193,7 @@ static PyGetSetDef net_getset[] = {
     {"weights", net_weights, NULL,
      PyDoc_STR("Parameters, then running statistics: a view like params."), NULL},
     {"moments", net_moments, NULL,
-     PyDoc_STR("What the optimiser keeps from step to step: a view like params."), NULL},
+     PyDoc_STR("What the optimizer keeps from step to step: a view like params."), NULL},
     {"sparse_below", net_sparse_below, set_net_sparse_below,
      PyDoc_STR("Zeros of inputs are left out below this density. Not a bit depends on it:\n"
                "0 never leaves them out, 2 always."),

@@ -1,5 +1,5 @@
 /* Dicts, {"type": "dense", "units": 10, ...}, checked against the tables of layers and
- * optimisers. */
+ * optimizers. */
 #include "core.h"
 
 #include "../base/size.h"

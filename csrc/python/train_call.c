@@ -71,7 +71,7 @@ const char train_doc[] = PyDoc_STR(
     "its weights, not by its rows, and then counts as often as it has rows. `penalties`\n"
     "(float64, writable, an entry for each epoch) receives the part of the loss that is\n"
     "l2's. `seed` is that of masks; `step` counts the steps before this call, `updates`\n"
-    "those of the optimiser, `averaged` those of the average: -1 is `step`. `done`\n"
+    "those of the optimizer, `averaged` those of the average: -1 is `step`. `done`\n"
     "(int64, writable, one entry) receives the number of batches done, whatever ends the\n"
     "call. `epoch` is the number of the first epoch in messages. A loss that is not finite "
     "raises\n"

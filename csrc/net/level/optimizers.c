@@ -1,4 +1,4 @@
-/* Adapters of the optimisers. Part of level.c. */
+/* Adapters of the optimizers. Part of level.c. */
 #include "../optimizer.h"
 
 enum { SGD_MOMENTUM, SGD_NESTEROV, SGD_WEIGHT_DECAY };

@@ -1,6 +1,6 @@
 /* A native call under way: the plan's stages over one batch, cut into slices for the team.
  *
- * Neighbouring stages that go by rows make a chain: a slice of the batch's rows goes
+ * Neighboring stages that go by rows make a chain: a slice of the batch's rows goes
  * through all of them, a few rows at a time, while what they leave is still in the cache.
  */
 #ifndef RNN_RUN_H
@@ -74,7 +74,7 @@ rnn_score rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpos
  * outputs the last stage's dout must hold the gradient with respect to them. */
 void rnn_run_backward(rnn_run *r, float *target, float alpha, float beta);
 
-/* The optimiser's update from net->grads, clipped and penalised as the recipe says; then
+/* The optimizer's update from net->grads, clipped and penalized as the recipe says; then
  * the average's. `step` is 1 for the call's first. Returns the penalty before the update.
  */
 double rnn_run_update(rnn_run *r, const rnn_recipe *recipe, double lr, int64_t step);

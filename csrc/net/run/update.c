@@ -8,7 +8,7 @@ typedef struct {
     int slices;
     float penalty;      /* of parameters that are not vectors */
     float *average;     /* or NULL */
-    float average_step; /* how far it goes towards the parameters */
+    float average_step; /* how far it goes toward the parameters */
 } update_job;
 
 /* Slices of all parameters; a fixed number of blocks, so that the norm's order is fixed. */
@@ -50,7 +50,7 @@ overlap(const rnn_net *net, int layer, int param, size_t *begin, size_t *end)
 /* Adds the penalty's gradient to that of every parameter but vectors (biases, scales), and
  * notes the sum of squares of those parameters. */
 static void
-penalise_slice(void *context, int slice)
+penalize_slice(void *context, int slice)
 {
     const update_job *job = context;
     const rnn_net *net = job->net;
@@ -69,10 +69,10 @@ penalise_slice(void *context, int slice)
     net->sums[slice] = squares;
 }
 
-/* Updates begin..end parameter by parameter: vectors (biases, scales) are not penalised.
+/* Updates begin..end parameter by parameter: vectors (biases, scales) are not penalized.
  * Returns the sum of squares of the others, as they were. */
 static double
-update_penalised(const update_job *job, size_t begin, size_t end)
+update_penalized(const update_job *job, size_t begin, size_t end)
 {
     const rnn_net *net = job->net;
     double squares = 0;
@@ -100,7 +100,7 @@ update_slice(void *context, int slice)
     size_t begin = update_begin(job, slice), end = update_end(job, slice);
     int64_t clock = rnn_profile_begin(net);
     if (job->penalty > 0)
-        net->sums[slice] = update_penalised(job, begin, end);
+        net->sums[slice] = update_penalized(job, begin, end);
     else
         net->optimizer.type->update(&job->update, begin, end);
     if (job->average != NULL)
@@ -142,7 +142,7 @@ clip(rnn_run *r, update_job *job, const rnn_recipe *recipe)
     double work = (double)job->net->param_count;
     double penalty = 0;
     if (job->penalty > 0) {
-        rnn_run_slices(r, penalise_slice, job, job->slices, ELEMENT_WORK * work);
+        rnn_run_slices(r, penalize_slice, job, job->slices, ELEMENT_WORK * work);
         penalty = penalty_of(job, recipe->l2);
         job->penalty = 0; /* it is in the gradient now */
     }
