@@ -11,8 +11,8 @@ import numpy as np
 
 import rnn_native as rn
 from report import machine, spread
-from rnn_native._runtime import resolve_threads
-from rnn_native.recipes import load_recipe
+from rnn_native.base.runtime import resolve_threads
+from rnn_native.settings.recipes import load_recipe
 from workloads import WORKLOADS, load
 
 KINDS = {
@@ -39,7 +39,9 @@ def epoch(net, data, batch_size, augment, threads):
     order = np.arange(len(data.x), dtype=np.int32)
     spec = None if augment is None else augment.spec(net.input_shape)
     start = time.perf_counter()
-    net._net.train(data.x, data.y, order, batch_size, 0.001, threads=threads, augment=spec)
+    net.native.train(
+        data.x, data.y, order, batch_size, 0.001, threads=threads, augment=spec
+    )
     return time.perf_counter() - start
 
 

@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 import rnn_native as rn
-from rnn_native import _core
+import rnn_native._core as _core
 
 ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
 
@@ -127,7 +127,7 @@ def epochs(rounds=5):
     """Print seconds of an epoch of the MNIST MLP with one thread and with two, in turns."""
     x, y = rn.datasets.synthetic_digits(20_000, seed=1)
     x, y = x.reshape(-1, 784), y.astype(np.int32)
-    net = rn.Network([rn.Dense(512, "relu"), rn.Dense(10)], (784,))._net
+    net = rn.Network([rn.Dense(512, "relu"), rn.Dense(10)], (784,)).native
     order = np.arange(len(y), dtype=np.int32)
     one, two = median_of_rounds(
         [

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import rnn_native as rn
 from report import machine, write_into
-from rnn_native.recipes import load_recipe
+from rnn_native.settings.recipes import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "data" / "recipes"

@@ -44,7 +44,7 @@ def measure(rows: int, units: int, threads: int) -> dict[str, float]:
     for epoch in range(3):
         order = np.random.default_rng(epoch).permutation(rows).astype(np.int32)
         start = time.perf_counter()
-        net._net.train(x, y, order, 64, 0.01, threads=threads)
+        net.native.train(x, y, order, 64, 0.01, threads=threads)
         seconds.append(time.perf_counter() - start)
     parameters = net.params.nbytes / 2**20
     return {

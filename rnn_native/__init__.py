@@ -9,12 +9,16 @@ array([1., 0.], dtype=float32)
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
+from rnn_native.base.aliases import ShortNames
+from rnn_native.base.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from rnn_native import datasets, export, schedules
-    from rnn_native._runtime import get_num_threads, set_num_threads, show_config
-    from rnn_native.augmentation import Augment
+    from rnn_native import datasets, export
+    from rnn_native.base.errors import FormatError, TrainingDiverged
+    from rnn_native.base.runtime import get_num_threads, set_num_threads, show_config
     from rnn_native.callbacks import (
         Callback,
         CSVLogger,
@@ -27,12 +31,14 @@ if TYPE_CHECKING:
         TensorBoard,
         TerminateOnNaN,
     )
-    from rnn_native.config import load_config
-    from rnn_native.datasets import DataNotFoundError
-    from rnn_native.errors import FormatError, TrainingDiverged
-    from rnn_native.history import History
-    from rnn_native.interpretation import Interpretation, interpret
-    from rnn_native.layers import (
+    from rnn_native.datasets.mnist import DataNotFoundError
+    from rnn_native.formats.loading import load
+    from rnn_native.models.lr_finder import lr_find
+    from rnn_native.models.network import Network
+    from rnn_native.models.reference import train_attention, train_cnn, train_mlp
+    from rnn_native.models.train import train
+    from rnn_native.models.xor import train_xor
+    from rnn_native.net.layers import (
         Activation,
         AvgPool2D,
         BatchNorm,
@@ -49,82 +55,104 @@ if TYPE_CHECKING:
         SelfAttention,
         Softmax,
     )
-    from rnn_native.loading import load
-    from rnn_native.logs import read_log
-    from rnn_native.lr_finder import lr_find
-    from rnn_native.models import (
-        TrainingResult,
-        train,
-        train_attention,
-        train_cnn,
-        train_mlp,
-        train_xor,
-    )
-    from rnn_native.network import Network
-
-__version__ = "0.2.0"
+    from rnn_native.report.interpretation import Interpretation, interpret
+    from rnn_native.settings.config import load_config
+    from rnn_native.training import schedules
+    from rnn_native.training.augmentation import Augment
+    from rnn_native.training.history import History
+    from rnn_native.training.logs import read_log
+    from rnn_native.training.result import TrainingResult
 
 # Where each public name lives. They are imported when they are first used: importing the
 # package costs next to nothing, and the command line can report a core that does not load.
 _HOME = {
-    "Activation": "layers",
-    "Augment": "augmentation",
-    "AvgPool2D": "layers",
-    "BatchNorm": "layers",
+    "Activation": "net.layers",
+    "Augment": "training.augmentation",
+    "AvgPool2D": "net.layers",
+    "BatchNorm": "net.layers",
     "CSVLogger": "callbacks",
     "Callback": "callbacks",
-    "Conv2D": "layers",
+    "Conv2D": "net.layers",
     "DataNotFoundError": "datasets",
-    "Dense": "layers",
-    "Dropout": "layers",
+    "Dense": "net.layers",
+    "Dropout": "net.layers",
     "EarlyStopping": "callbacks",
-    "Flatten": "layers",
-    "FormatError": "errors",
-    "History": "history",
-    "Interpretation": "interpretation",
+    "Flatten": "net.layers",
+    "FormatError": "base.errors",
+    "History": "training.history",
+    "Interpretation": "report.interpretation",
     "LambdaCallback": "callbacks",
-    "LayerNorm": "layers",
+    "LayerNorm": "net.layers",
     "LearningRateScheduler": "callbacks",
-    "MaxPool2D": "layers",
-    "MeanPool": "layers",
+    "MaxPool2D": "net.layers",
+    "MeanPool": "net.layers",
     "ModelCheckpoint": "callbacks",
-    "Network": "network",
-    "PatchEmbed": "layers",
-    "Position": "layers",
+    "Network": "models.network",
+    "PatchEmbed": "net.layers",
+    "Position": "net.layers",
     "ProgressLogger": "callbacks",
-    "RMSNorm": "layers",
+    "RMSNorm": "net.layers",
     "ReduceLROnPlateau": "callbacks",
-    "SelfAttention": "layers",
-    "Softmax": "layers",
+    "SelfAttention": "net.layers",
+    "Softmax": "net.layers",
     "TensorBoard": "callbacks",
     "TerminateOnNaN": "callbacks",
-    "TrainingDiverged": "errors",
+    "TrainingDiverged": "base.errors",
     "TrainingResult": "models",
-    "interpret": "interpretation",
-    "load_config": "config",
-    "lr_find": "lr_finder",
-    "read_log": "logs",
+    "interpret": "report.interpretation",
+    "load_config": "settings.config",
+    "lr_find": "models.lr_finder",
+    "read_log": "training.logs",
     "train": "models",
-    "get_num_threads": "_runtime",
-    "load": "loading",
-    "set_num_threads": "_runtime",
-    "show_config": "_runtime",
+    "get_num_threads": "base.runtime",
+    "load": "formats.loading",
+    "set_num_threads": "base.runtime",
+    "show_config": "base.runtime",
     "train_attention": "models",
     "train_cnn": "models",
     "train_mlp": "models",
     "train_xor": "models",
 }
 
-# Modules that are reached as attributes, `rn.datasets.load_mnist()`.
-_MODULES = frozenset(
-    (
-        *("architecture", "attention_text", "calibration", "callbacks", "checkpoint"),
-        *("config", "csv_digits", "datasets", "export", "history", "interpretation"),
-        *("kaggle", "kernels", "layers", "legacy", "logits", "logs", "lr_finder"),
-        *("metrics", "models", "npy_folder", "plots", "pretrained", "report"),
-        *("run_folder", "saliency", "schedules", "sklearn", "training"),
-    )
-)
+# Modules that are reached as attributes, `rn.metrics.accuracy`, and imported by these names.
+_MODULES = {
+    "architecture": "settings.architecture",
+    "attention_text": "analysis.attention_text",
+    "augmentation": "training.augmentation",
+    "calibration": "analysis.calibration",
+    "callbacks": "callbacks",
+    "checkpoint": "formats.checkpoint",
+    "config": "settings.config",
+    "csv_digits": "datasets.csv_digits",
+    "datasets": "datasets",
+    "errors": "base.errors",
+    "export": "export",
+    "history": "training.history",
+    "idx": "datasets.idx",
+    "interpretation": "report.interpretation",
+    "kaggle": "programs.kaggle",
+    "kernels": "net.kernels",
+    "layers": "net.layers",
+    "legacy": "formats.legacy",
+    "loading": "formats.loading",
+    "logits": "analysis.logits",
+    "logs": "training.logs",
+    "lr_finder": "models.lr_finder",
+    "metrics": "analysis.metrics",
+    "models": "models",
+    "network": "models.network",
+    "npy_folder": "formats.npy_folder",
+    "plots": "plots",
+    "pretrained": "models.pretrained",
+    "recipes": "settings.recipes",
+    "report": "report",
+    "run_folder": "training.run_folder",
+    "saliency": "analysis.saliency",
+    "schedules": "training.schedules",
+    "sklearn": "sklearn",
+    "synthetic": "datasets.synthetic",
+    "training": "training",
+}
 
 __all__ = [
     "Activation",
@@ -179,9 +207,15 @@ __all__ = [
 ]
 
 
+# Pickles of earlier versions name these, too.
+_PICKLED = {"training_state": "net.training_state", "xorshift": "base.xorshift"}
+
+sys.meta_path.append(ShortNames(__name__, {**_MODULES, **_PICKLED}))
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        value = importlib.import_module(f"rnn_native.{name}")
+        value = importlib.import_module(f"rnn_native.{_MODULES[name]}")
     elif name in _HOME:
         value = getattr(importlib.import_module(f"rnn_native.{_HOME[name]}"), name)
     else:

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 import rnn_native as rn
+from rnn_native.datasets.synthetic import digit_strokes
 from rnn_native.recognizer.contact_sheet import Entry, contact_sheet
 from rnn_native.recognizer.drawing import SIDE
 from rnn_native.recognizer.preprocessing import from_image, from_strokes
 from rnn_native.recognizer.reading import recognise
 from rnn_native.recognizer.strokes import Stroke, rasterise
-from rnn_native.synthetic import digit_strokes
 
 PENS = (6, 12, 20, 28, 36)
 HEIGHTS = (50, 90, 150, 230)

@@ -10,8 +10,8 @@ said. Writes attention_visualization.png and token_0_attention.png into the curr
 import sys
 from pathlib import Path
 
-from rnn_native import outcome
-from rnn_native.attention_text import synthetic_attention, write_attention
+from rnn_native.analysis.attention_text import synthetic_attention, write_attention
+from rnn_native.base import outcome
 from rnn_native.cli import main
 
 FILE = Path("logs", "attention_weights.txt")

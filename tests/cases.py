@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import reference
-from rnn_native import _core
+import rnn_native._core as _core
 
 
 @dataclass(frozen=True)

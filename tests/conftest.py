@@ -4,10 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_native import _core, _runtime, interrupts
+import rnn_native._core as _core
+from rnn_native.base import runtime
+from rnn_native.training import interrupts
 
 # Tests use the core directly; this is what opens its BLAS.
-assert _runtime.config()["blas_path"]
+assert runtime.config()["blas_path"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ def digits():
 @pytest.fixture
 def data(digits, tmp_path):
     """A folder with the generated digits as MNIST's files, some of them packed."""
-    from rnn_native import idx
+    from rnn_native.datasets import idx
 
     folder = tmp_path / "data"
     folder.mkdir()

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 import net_check
 import net_program
 import random_nets
-from rnn_native import _core
+import rnn_native._core as _core
 
 # After ten examples of a seed hypothesis repeats parts of earlier ones, which finds less.
 NETS_OF_A_SEED = 10

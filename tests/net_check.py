@@ -12,11 +12,9 @@ import numpy as np
 
 import random_nets
 import reference
+import rnn_native._core as _core
 from cases import activation, layer_arrays
-from rnn_native import (
-    _core,
-    _runtime,  # noqa: F401  opens the BLAS that the core calls
-)
+from rnn_native.base import runtime  # noqa: F401  opens the BLAS that the core calls
 from rounding import Rounded, U, with_bounds
 
 # Errors allowed in bounds of rounding.py: the core may add in another order, and multiply

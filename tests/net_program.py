@@ -8,7 +8,8 @@ import reference
 PROGRAM = """\
 # {failure}
 import numpy as np
-from rnn_native import _core, _runtime
+import rnn_native._core as _core
+from rnn_native.base import runtime
 
 _core.choose_cpu_level({level!r})
 layers = {layers}

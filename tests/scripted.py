@@ -6,8 +6,8 @@ import numpy as np
 
 import rnn_native as rn
 from rnn_native import training
-from rnn_native.history import EpochRow, History
-from rnn_native.xorshift import Xorshift
+from rnn_native.base.xorshift import Xorshift
+from rnn_native.training.history import EpochRow, History
 
 
 class ScriptedRun(training.Run):

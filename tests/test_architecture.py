@@ -10,17 +10,18 @@ import jsonschema
 import pytest
 
 import rnn_native
-from rnn_native import _core, layer_specs
+import rnn_native._core as _core
 from rnn_native import architecture as module
-from rnn_native.architecture import (
+from rnn_native.base.rules import ConfigError, Place
+from rnn_native.models.network import Network
+from rnn_native.net import layer_specs
+from rnn_native.net.layer_specs import LAYER_RULES, REQUIRED_KEYS, checked_spec
+from rnn_native.settings.architecture import (
     REFERENCE_KEYS,
     Architecture,
     load_architecture,
     parse_architecture,
 )
-from rnn_native.json_settings import ConfigError, Place
-from rnn_native.layer_specs import LAYER_RULES, REQUIRED_KEYS, checked_spec
-from rnn_native.network import Network
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "data" / "architectures").glob("*.json"))

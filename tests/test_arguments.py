@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
+import rnn_native._core as _core
 from cases import SOFTMAX, SQUARES, dense
-from rnn_native import _core
 
 X = np.zeros((6, 4), np.float32)
 Y = np.zeros(6, np.int32)

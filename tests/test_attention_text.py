@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnn_native import attention_text as text
-from rnn_native.errors import FormatError
+from rnn_native.base.errors import FormatError
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import distortions
 import reference
 import rnn_native as rn
+import rnn_native._core as _core
 from cases import (
     SIGMOID,
     SOFTMAX,
@@ -22,7 +23,6 @@ from cases import (
     native_arrays,
     relative,
 )
-from rnn_native import _core
 
 IMAGE = {"channels": 1, "height": 9, "width": 21}
 KINDS = {

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from rnn_native import _core, bench
+import rnn_native._core as _core
 from rnn_native.cli import main
-from rnn_native.network import Network
+from rnn_native.models.network import Network
+from rnn_native.programs import bench
 
 QUICK = ("--rows", "256", "--seconds", "0.05", "--data", "synthetic", "--threads", "2")
 
@@ -187,7 +188,7 @@ def test_data(mnist):
 
 
 def test_generated_digits_where_there_is_no_mnist(monkeypatch):
-    monkeypatch.setattr("rnn_native.datasets.find_mnist", lambda: None)
+    monkeypatch.setattr("rnn_native.datasets.mnist.find_mnist", lambda: None)
     assert bench.open_data(rows=10).source == "generated digits"
 
 

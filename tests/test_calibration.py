@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native.calibration import (
+from rnn_native.analysis.calibration import (
     apply_temperature,
     expected_calibration_error,
     fit_temperature,
     reliability,
     scale_outputs,
 )
-from rnn_native.logits import class_logits
+from rnn_native.analysis.logits import class_logits
 
 
 def softmax(z):

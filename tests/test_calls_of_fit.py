@@ -6,7 +6,7 @@ import pytest
 import rnn_native as rn
 from rnn_native import training
 from rnn_native.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
-from rnn_native.history import History
+from rnn_native.training.history import History
 from scripted import ScriptedRun, fit_scripted, rows_of
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import checkpoint
+from rnn_native.net import model_file
 
 
 @pytest.fixture
@@ -78,11 +79,9 @@ def test_no_flipped_bit_makes_another_model(model, tmp_path):
 
 def rewrite(path, tensors=None, **metadata):
     """Write the file anew with changes and a digest that fits them."""
-    old_tensors, old_metadata = checkpoint._read(path)
+    old_tensors, old_metadata = model_file.read(path)
     del old_metadata["sha256"]
-    checkpoint._write(
-        path, {**old_tensors, **(tensors or {})}, {**old_metadata, **metadata}
-    )
+    model_file.write(path, {**old_tensors, **(tensors or {})}, {**old_metadata, **metadata})
 
 
 @pytest.mark.parametrize(
@@ -189,7 +188,7 @@ def run_file(digits, tmp_path):
 
 
 def changed_run(path, **changes):
-    _, metadata = checkpoint._read(path)
+    _, metadata = model_file.read(path)
     return {"run": {**metadata["run"], **changes}}
 
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import cli, idx
+from rnn_native import cli
 from rnn_native.cli import arguments, main
-from rnn_native.training import Recipe
+from rnn_native.datasets import idx
+from rnn_native.training.recipe import Recipe
 
 
 def run(*args, **more):

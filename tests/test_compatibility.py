@@ -16,7 +16,7 @@ import pytest
 import rnn_native as rn
 from environment import program_environment
 from rnn_native import attention_text, checkpoint
-from rnn_native.logs import read_log
+from rnn_native.training.logs import read_log
 
 DATA = Path(__file__).parent / "data"
 SCRIPT = DATA.parent.parent / "scripts" / "write_version_files.py"

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
+import rnn_native._core as _core
 from cases import SIGMOID, SOFTMAX, SQUARES, Case, batchnorm, conv2d, dense, flatten
-from rnn_native import _core
-from rnn_native.compressed import CompressedRows, compress
+from rnn_native.net.compressed import CompressedRows, compress
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -180,7 +180,7 @@ PEAK = """
 import resource
 import numpy as np
 from rnn_native import Network, _core  # Network: the package's set-up
-from rnn_native.compressed import CompressedRows
+from rnn_native.net.compressed import CompressedRows
 n, each, columns = 1000, 50, 50_000
 column = np.random.default_rng(0).integers(0, columns // each, (n, each))
 column = (column + np.arange(each) * (columns // each)).astype(np.int32)

@@ -14,11 +14,17 @@ import pytest
 import rnn_native
 from rnn_native import config as config_module
 from rnn_native import schedules
-from rnn_native.architecture import load_architecture
-from rnn_native.config import KEYS, OPTIMIZERS, TrainingConfig, load_config, parse_config
-from rnn_native.errors import FormatError
-from rnn_native.json_settings import ConfigError
-from rnn_native.training import Recipe
+from rnn_native.base.errors import FormatError
+from rnn_native.base.rules import ConfigError
+from rnn_native.settings.architecture import load_architecture
+from rnn_native.settings.config import (
+    KEYS,
+    OPTIMIZERS,
+    TrainingConfig,
+    load_config,
+    parse_config,
+)
+from rnn_native.training.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "data" / "configs").glob("*.json"))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from rnn_native import csv_digits
-from rnn_native.csv_digits import load_csv, write_submission
-from rnn_native.errors import FormatError
+from rnn_native.base.errors import FormatError
+from rnn_native.datasets.csv_digits import load_csv, write_submission
 
 HEADER = b"label,pixel0,pixel1,pixel2,pixel3\n"
 ROWS = b"7,0,1,22,255\n0,9,99,100,0\n"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import divergence, losses
+from rnn_native.net import losses
+from rnn_native.training import divergence
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 

@@ -19,9 +19,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/READM
 TEXT = "\n".join(page.read_text() for page in PAGES)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "rnn_native").with_suffix("").parts)
-    for folder in ("", "export/", "sklearn/")
-    for path in ROOT.glob(f"rnn_native/{folder}*.py")
-    if path.stem != "__main__"
+    for path in ROOT.glob("rnn_native/**/*.py")
+    if path.stem != "__main__" and "recognizer" not in path.parts
 )
 
 
@@ -69,14 +68,14 @@ def test_every_page_and_public_module_is_on_the_site():
     }
     assert {*toctree, "index"} == pages
     reference = "".join(p.read_text() for p in ROOT.glob("docs/api/*.md"))
-    for name in set(vars(rnn_native)["_MODULES"]) | set(vars(rnn_native)["_HOME"].values()):
-        if not name.startswith("_"):
-            assert f"automodule:: rnn_native.{name}\n" in reference, name
+    modules, homes = vars(rnn_native)["_MODULES"], vars(rnn_native)["_HOME"]
+    for name in {*modules.values(), *homes.values()} - {"base.runtime"}:
+        assert f"automodule:: rnn_native.{name}\n" in reference, name
 
 
 def test_page_of_names_lists_what_is_public():
     listed = re.findall(r"^   (\w+)$", (ROOT / "docs/api/names.md").read_text(), flags=re.M)
-    modules = vars(rnn_native)["_MODULES"]
+    modules = set(vars(rnn_native)["_MODULES"])
     assert listed == [*sorted(set(rnn_native.__all__) - modules), *sorted(modules)]
 
 

@@ -14,7 +14,7 @@ from cases import CASES, MODELS, arrays
 from environment import program_environment
 from rnn_native.export import c_program
 from rnn_native.export.int8 import quantised
-from rnn_native.losses import labels_of
+from rnn_native.net.losses import labels_of
 
 CC, CXX = shutil.which("cc"), shutil.which("g++")
 pytestmark = pytest.mark.skipif(CC is None, reason="there is no C compiler called cc")

@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 import rnn_native as rn
-from rnn_native import idx
 from rnn_native.cli import main
+from rnn_native.datasets import idx
 
 
 @pytest.fixture

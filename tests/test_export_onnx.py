@@ -11,7 +11,7 @@ import reference
 import rnn_native as rn
 from cases import CASES, arrays
 from rnn_native.export import onnx_file
-from rnn_native.losses import labels_of
+from rnn_native.net.losses import labels_of
 
 
 def session_of(model):

@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 import reference
 import rnn_native as rn
 from cases import CASES, Case, arrays
-from rnn_native.architecture import parse_architecture
 from rnn_native.export import torch_tensors
+from rnn_native.settings.architecture import parse_architecture
 
 MIXED = [
     rn.Conv2D(4, 3, activation="relu"),
@@ -282,7 +282,7 @@ def layer_modules(nn, own, spec, shape):
 
 
 def sequential(torch, own, net):
-    shapes = [net.input_shape, *(layer["shape"] for layer in net._net.layers)]
+    shapes = [net.input_shape, *(layer["shape"] for layer in net.native.layers)]
     modules = [
         module
         for spec, shape in zip(net.specs, shapes, strict=False)

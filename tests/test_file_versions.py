@@ -7,6 +7,7 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import checkpoint
+from rnn_native.net import model_file
 
 NEWER = "9.1.0"
 BOTH = f"; rnn_native {NEWER} wrote it, this is {rn.__version__}"
@@ -21,9 +22,9 @@ def path(tmp_path):
 
 def rewrite(path, drop=(), **metadata):
     """Write the file anew with changes and a digest that fits them."""
-    tensors, old = checkpoint._read(path)
+    tensors, old = model_file.read(path)
     kept = {name: value for name, value in old.items() if name not in ("sha256", *drop)}
-    checkpoint._write(path, tensors, {**kept, **metadata})
+    model_file.write(path, tensors, {**kept, **metadata})
 
 
 def refused(error, call):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_native import files
-from rnn_native.files import atomic_write, regular_file_size, shown
+from rnn_native.base import files
+from rnn_native.base.files import atomic_write, regular_file_size, shown
 
 OLD, NEW = b"old and good", b"new"
 PIECES = [b"a" * 100, b"", memoryview(b"b" * 100), bytearray(b"c")]
@@ -241,7 +241,7 @@ def test_folder_without_permission(target):
 
 def test_a_killed_process_leaves_a_whole_file(target):
     program = (
-        "import sys; from rnn_native.files import atomic_write\n"
+        "import sys; from rnn_native.base.files import atomic_write\n"
         "while True:\n"
         "    for byte in (b'x', b'y'):\n"
         "        atomic_write(sys.argv[1], [byte * 1000] * 100)\n"

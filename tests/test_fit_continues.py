@@ -11,7 +11,7 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import training
-from rnn_native.training_state import TrainingState
+from rnn_native.net.training_state import TrainingState
 
 OPTIMIZERS = {
     "sgd": "sgd",
@@ -354,7 +354,7 @@ def test_a_run_without_a_generator_continues_the_nets_own():
     fit(one, 3)
     fit(one, 2, seed=8)
     fit(one, 1)
-    data = training.Split(two._as_rows(X), two._as_targets(Y, 50))
+    data = training.Split(two.as_rows(X), two.as_targets(Y, 50))
     for seed in (1, 1, 1, 8, 8, 8):
         recipe = training.Recipe(
             epochs=1, batch_size=16, seed=seed, patience=None, optimizer="adam"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_native.errors import FormatError
-from rnn_native.idx import load_idx, read_idx, read_images, read_labels, write_idx
+from rnn_native.base.errors import FormatError
+from rnn_native.datasets.idx import load_idx, read_idx, read_images, read_labels, write_idx
 
 MIB = 1 << 20
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import _core, checkpoint, export, rows
-from rnn_native.calibration import scale_outputs
-from rnn_native.logits import class_logits
-from rnn_native.saliency import saliency
+import rnn_native._core as _core
+from rnn_native import checkpoint, export
+from rnn_native.analysis.calibration import scale_outputs
+from rnn_native.analysis.logits import class_logits
+from rnn_native.analysis.saliency import saliency
+from rnn_native.net import model_file, rows
 
 # Numbers up to 255 make the first losses great.
 pytestmark = pytest.mark.filterwarnings("ignore:training diverges")
@@ -191,9 +193,9 @@ def test_a_net_that_was_never_fitted_is_saved_as_such(tmp_path, recwarn):
 
 
 def without_the_key(path):
-    tensors, metadata = checkpoint._read(path)
+    tensors, metadata = model_file.read(path)
     del metadata["input_dtype"], metadata["sha256"]
-    checkpoint._write(path, tensors, metadata)
+    model_file.write(path, tensors, metadata)
 
 
 def test_a_file_without_the_rule_behaves_as_before_and_warns_once(tmp_path):
@@ -219,9 +221,9 @@ def test_a_file_without_the_rule_behaves_as_before_and_warns_once(tmp_path):
 def test_a_rule_that_is_none_makes_a_file_unusable(tmp_path):
     path = tmp_path / "m.safetensors"
     fitted(BYTES).save(path)
-    tensors, metadata = checkpoint._read(path)
+    tensors, metadata = model_file.read(path)
     del metadata["sha256"]
-    checkpoint._write(path, tensors, {**metadata, "input_dtype": "int64"})
+    model_file.write(path, tensors, {**metadata, "input_dtype": "int64"})
     with pytest.raises(rn.FormatError, match=r"input_dtype: expected .*got 'int64'"):
         rn.load(path)
 

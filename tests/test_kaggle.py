@@ -8,9 +8,9 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import kaggle, npy_folder
-from rnn_native.csv_digits import load_csv
-from rnn_native.errors import FormatError
-from rnn_native.logs import read_log
+from rnn_native.base.errors import FormatError
+from rnn_native.datasets.csv_digits import load_csv
+from rnn_native.training.logs import read_log
 
 RATE = {"lr": 0.1, "batch_size": 16}
 
@@ -72,7 +72,7 @@ def test_both_saved_forms_are_the_model(trained):
         again = rn.load(place)
         assert again.params.tobytes() == result.model.params.tobytes()
     legacy = folder.parent / "legacy.bin"
-    from rnn_native.legacy import write_legacy
+    from rnn_native.formats.legacy import write_legacy
 
     write_legacy(result.model, legacy)
     assert rn.load(legacy).params.tobytes() == result.model.params.tobytes()
@@ -176,7 +176,7 @@ def test_the_packages_model_is_used_when_none_is_named(
 ):
     result, _ = trained
     stand_in = types.SimpleNamespace(load=lambda: result.model)
-    monkeypatch.setattr(rn, "pretrained", stand_in, raising=False)
+    monkeypatch.setattr(kaggle, "pretrained", stand_in)
     again = kaggle.run(source, output=tmp_path, skip_training=True, seed=5)
     np.testing.assert_array_equal(again.report.confusion, result.report.confusion)
 

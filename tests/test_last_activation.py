@@ -9,11 +9,11 @@ import pytest
 
 import reference
 import rnn_native as rn
-from rnn_native import checkpoint, losses
-from rnn_native.architecture import parse_architecture
-from rnn_native.json_settings import ConfigError
-from rnn_native.layers import as_specs
-from rnn_native.logits import class_logits
+from rnn_native.analysis.logits import class_logits
+from rnn_native.base.rules import ConfigError
+from rnn_native.net import losses, model_file
+from rnn_native.net.layers import as_specs
+from rnn_native.settings.architecture import parse_architecture
 
 SIGMOID, SOFTMAX, POISSON = "sigmoid_cross_entropy", "softmax_cross_entropy", "poisson"
 
@@ -212,9 +212,9 @@ def test_training_by_one_call_obeys(rng):
 def saved_by_0_1_0(path, layers, loss):
     """Write a model file as 0.1.0 did, which kept every last activation."""
     model = rn.Network([rn.Dense(3)], (4,), loss, 3)
-    metadata = checkpoint._metadata(model, None)
+    metadata = model_file.metadata_of(model, None)
     metadata["architecture"]["layers"] = as_specs(layers)
-    checkpoint._write(path, {**model.parameters, **model.state}, metadata)
+    model_file.write(path, {**model.parameters, **model.state}, metadata)
     return model
 
 

@@ -1,7 +1,10 @@
 """The house's rules that a compiler does not see, as a search through the sources."""
 
+import ast
 import graphlib
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,28 +104,64 @@ def test_sizes_are_checked_in_one_place():
             assert "_overflow(" not in path.read_text(), path
 
 
+# Subpackages from the bottom up; each may import itself and those above its row.
+FLOORS = (
+    "base",
+    "net",
+    "datasets",
+    "training",
+    "analysis",
+    "callbacks",
+    "settings",
+    "plots",
+    "models",
+    "report",
+    "formats",
+    "sklearn",
+    "export",
+    "recognizer",
+    "programs",
+    "cli",
+)
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.glob("rnn_native/**/*.py"))
+}
+
+
 def imports_of(path):
-    """Package modules imported when this one is; not those inside functions."""
-    text = path.read_text()
-    found = re.findall(r"^from rnn_native\.(\w+) import", text, flags=re.MULTILINE)
-    for line in re.findall(r"^from rnn_native import ([\w, ]+)$", text, flags=re.MULTILINE):
-        found += [name.strip() for name in line.split(",")]
-    return set(found)
+    """Modules of the package that a file names: at its top, in functions, in annotations."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in MODULES else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "rnn_native"}
 
 
-def test_python_modules_import_one_way():
-    paths = [
-        p for p in ROOT.glob("rnn_native/*.py") if p.stem not in ("__init__", "__main__")
-    ]
-    graph = {path.stem: imports_of(path) for path in paths}
-    for folder in {p.parent for p in ROOT.glob("rnn_native/*/*.py")}:
-        files = [p for p in folder.glob("*.py") if p.stem != "__main__"]
-        graph[folder.name] = set().union(*map(imports_of, files)) - {folder.name}
+@pytest.mark.parametrize("name", [name for name in MODULES if name.count(".")])
+def test_python_modules_import_what_is_below(name):
+    floor = name.split(".")[1]
+    if floor == "__main__":
+        floor = "cli"
+    for used in imports_of(MODULES[name]):
+        assert used != "rnn_native", "the package itself is above all of its modules"
+        if used != "rnn_native._core":
+            assert FLOORS.index(used.split(".")[1]) <= FLOORS.index(floor), used
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {name: imports_of(path) for name, path in MODULES.items()}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
-    above = ("bench", "cli", "doctor", "export", "kaggle", "plots", "recognizer", "sklearn")
-    for name in above:
-        users = {user for user, used in graph.items() if name in used}
-        assert users <= {"cli"}, f"{users} import {name}"
+
+
+def test_modules_are_in_subpackages():
+    assert {name for name in MODULES if name.count(".") == 1} - {
+        f"rnn_native.{floor}" for floor in FLOORS
+    } == {"rnn_native.__main__"}
 
 
 def test_no_pickle_and_no_eval():
@@ -139,3 +178,12 @@ def test_what_completion_shows_is_public_and_there_once():
     assert not {"importlib", "Any", "TYPE_CHECKING"} & set(public)
     for name in public:
         assert getattr(rn, name) is not None
+
+
+@pytest.mark.parametrize("name", sorted(vars(rn)["_MODULES"]))
+def test_public_modules_are_attributes_and_can_be_imported(name):
+    """`rn.metrics`, `import rnn_native.metrics` and `from rnn_native.metrics import ...`."""
+    module = importlib.import_module(f"rnn_native.{name}")
+    assert module is getattr(rn, name)
+    assert module is sys.modules[f"rnn_native.{vars(rn)['_MODULES'][name]}"]
+    assert module.__spec__.name == module.__name__

@@ -5,6 +5,7 @@ import pytest
 
 import reference
 import rnn_native as rn
+import rnn_native._core as _core
 from cases import (
     CASES,
     SOFTMAX,
@@ -30,7 +31,6 @@ from cases import (
     self_attention,
     softmax,
 )
-from rnn_native import _core
 
 
 def predict(layers, shape, x, params=None):

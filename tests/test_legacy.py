@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import _core, legacy
-from rnn_native.errors import FormatError
-from rnn_native.legacy import (
+import rnn_native._core as _core
+from rnn_native import legacy
+from rnn_native.base.errors import FormatError
+from rnn_native.formats.legacy import (
     load_legacy,
     network_of,
     read_legacy,

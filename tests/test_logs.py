@@ -5,10 +5,10 @@ import math
 import pytest
 
 import rnn_native as rn
+from rnn_native.base.errors import FormatError
 from rnn_native.callbacks import RunLog
-from rnn_native.errors import FormatError
-from rnn_native.history import EpochRow, History
-from rnn_native.logs import read_log
+from rnn_native.training.history import EpochRow, History
+from rnn_native.training.logs import read_log
 
 HEADER = "epoch,train_loss,train_time,val_loss,val_accuracy,learning_rate\n"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import _core
+import rnn_native._core as _core
 
 # Errors of 0, 1/2, -1, 3 and -2 at targets of 1.
 OUTPUTS = np.array([[1, 1.5], [0, 4], [-1, 1]], np.float32)
@@ -30,7 +30,7 @@ def identity(loss):
 def test_loss_and_gradient_are_those_of_the_definition(loss, level):
     net = identity(loss)
     total, by_output = EXPECTED[loss]
-    summed, grads = net._net.gradients(OUTPUTS, TARGETS)
+    summed, grads = net.native.gradients(OUTPUTS, TARGETS)
     assert summed == pytest.approx(total, rel=1e-6)
     # Those of the bias are the mean over the rows.
     np.testing.assert_allclose(grads[-2:], np.mean(by_output, axis=0), rtol=1e-6)
@@ -55,7 +55,7 @@ def test_outliers_move_the_robust_losses_little(loss, optimizer, rng):
 def test_values_that_are_not_finite_are_no_zero_gradients(loss):
     net = identity(loss)
     net.params[:] = np.nan
-    _, grads = net._net.gradients(OUTPUTS, TARGETS)
+    _, grads = net.native.gradients(OUTPUTS, TARGETS)
     assert np.isnan(grads).all()
 
 

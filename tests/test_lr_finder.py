@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import idx
+from rnn_native.base.xorshift import Xorshift
 from rnn_native.cli import main
-from rnn_native.lr_finder import _longest_fall, _suggestion
-from rnn_native.xorshift import Xorshift
+from rnn_native.datasets import idx
+from rnn_native.models.lr_finder import _longest_fall, _suggestion
 
 LAYERS = [rn.Dense(32, "relu"), rn.Dense(10)]
 
@@ -21,7 +21,7 @@ def new_net(optimizer="sgd", layers=LAYERS, shape=(784,)):
 
 def by_hand(net, x, y, rates, batch_size, seed=1):
     """Smoothed losses, with the weights put back by nobody."""
-    x, y = net._as_rows(x), net._as_targets(y, len(y))
+    x, y = net.as_rows(x), net.as_targets(y, len(y))
     order, rng = np.arange(len(y), dtype=np.int32), Xorshift(seed)
     average, smoothed, begin = 0.0, [], len(y)
     for step, rate in enumerate(rates):
@@ -30,7 +30,7 @@ def by_hand(net, x, y, rates, batch_size, seed=1):
             begin = 0
         rows = order[begin : begin + batch_size]
         begin += batch_size
-        loss, _ = net._net.train(x, y, rows, batch_size, rate, seed=seed, step=step)
+        loss, _ = net.native.train(x, y, rows, batch_size, rate, seed=seed, step=step)
         average += (float(loss[0]) / len(rows) - average) * 0.02
         smoothed.append(average / (1 - 0.98 ** (step + 1)))
     return smoothed

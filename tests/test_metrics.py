@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rnn_native.metrics import (
+from rnn_native.analysis.metrics import (
     accuracy,
     classification_report,
     confusion_matrix,

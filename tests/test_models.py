@@ -7,8 +7,10 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import schedules, training
-from rnn_native.checkpoint import _read
-from rnn_native.training import Recipe, Split, _row_weights
+from rnn_native.net.model_file import read
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.run_checks import row_weights
+from rnn_native.training.split import Split
 
 TRAINERS = [rn.train_mlp, rn.train_cnn, rn.train_attention]
 
@@ -86,7 +88,7 @@ def test_resumed_run_equals_uninterrupted_run(digits, tmp_path, options):
     rn.train_mlp(epochs=2, out=tmp_path / "parts", **common)
     rn.train_mlp(epochs=4, out=tmp_path / "parts", resume=True, **common)
     one, two = (
-        _read(tmp_path / name / "last.safetensors")[0] for name in ("whole", "parts")
+        read(tmp_path / name / "last.safetensors")[0] for name in ("whole", "parts")
     )
     assert {k: v.tobytes() for k, v in one.items()} == {
         k: v.tobytes() for k, v in two.items()
@@ -190,7 +192,7 @@ def test_any_file_that_a_run_writes_is_kept(tmp_path, name):
 
 def weights_for(y, class_weight, classes=3):
     y = np.array(y, np.int32)
-    return _row_weights(Split(np.zeros((len(y), 1), np.float32), y), class_weight, classes)
+    return row_weights(Split(np.zeros((len(y), 1), np.float32), y), class_weight, classes)
 
 
 def test_balanced_weights_are_those_of_scikit_learn():
@@ -215,7 +217,7 @@ def test_weight_two_is_the_row_twice(digits):
     (x, y), _ = digits
     x, y = x[:60].reshape(60, 784), y[:60].astype(np.int32)
     twice = np.concatenate([np.arange(60), np.flatnonzero(y == 3)])
-    net = rn.Network([rn.Dense(10)], (784,))._net
+    net = rn.Network([rn.Dense(10)], (784,)).native
     weights = np.where(y == 3, 2, 1).astype(np.float32)
     loss, weighted = net.gradients(x, y, weights=weights)
     repeated_loss, repeated = net.gradients(x[twice].copy(), y[twice].copy())

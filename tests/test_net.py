@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import reference
+import rnn_native._core as _core
 from cases import (
     BLANKS,
     CASES,
@@ -19,7 +20,6 @@ from cases import (
     native_arrays,
     relative,
 )
-from rnn_native import _core
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

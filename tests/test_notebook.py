@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import notebook
-from rnn_native.history import EpochRow, History
+from rnn_native.base import markup
+from rnn_native.training.history import EpochRow, History
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -46,8 +46,8 @@ def curves(svg):
 def test_curves_lie_where_their_values_are():
     svg, _ = parse(history_of([4, 2, 1], [3, 3, 1])._repr_html_()).iter(f"{SVG}svg")
     training, validation = map(points, map_sorted(curves(svg)))
-    left, right = notebook.LEFT, notebook.WIDTH - notebook.RIGHT
-    top, bottom = notebook.TOP, notebook.HEIGHT - notebook.BOTTOM
+    left, right = markup.LEFT, markup.WIDTH - markup.RIGHT
+    top, bottom = markup.TOP, markup.HEIGHT - markup.BOTTOM
     assert [x for x, _ in training] == [left, (left + right) / 2, right]
     heights = [(4 - loss) / 3 * (bottom - top) + top for loss in (4, 2, 1)]
     assert [y for _, y in training] == pytest.approx(heights, abs=0.05)
@@ -76,9 +76,7 @@ def test_names_stay_apart_and_above_the_epochs_when_curves_end_together():
     svg, _ = parse(history_of([2, 1], [3, 1])._repr_html_()).iter(f"{SVG}svg")
     places = {t.text: float(t.get("y")) for t in svg.iter(f"{SVG}text")}
     assert abs(places["training"] - places["validation"]) >= 12
-    assert (
-        max(places["training"], places["validation"]) <= notebook.HEIGHT - notebook.BOTTOM
-    )
+    assert max(places["training"], places["validation"]) <= markup.HEIGHT - markup.BOTTOM
 
 
 def test_without_validation_there_is_one_curve_and_no_best_epoch():
@@ -107,9 +105,9 @@ def test_long_histories_are_thinned_but_keep_their_end():
     losses = np.linspace(5, 1, 12_345).tolist()
     html = history_of(losses)._repr_html_()
     path = points(curves(next(parse(html).iter(f"{SVG}svg")))[0])
-    assert len(path) <= notebook.MAX_POINTS
-    assert path[-1][0] == notebook.WIDTH - notebook.RIGHT
-    assert path[-1][1] == notebook.HEIGHT - notebook.BOTTOM
+    assert len(path) <= markup.MAX_POINTS
+    assert path[-1][0] == markup.WIDTH - markup.RIGHT
+    assert path[-1][1] == markup.HEIGHT - markup.BOTTOM
     assert len(html) < 20_000
 
 

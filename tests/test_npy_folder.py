@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native.errors import FormatError
-from rnn_native.npy_folder import (
+from rnn_native.base.errors import FormatError
+from rnn_native.formats.npy_folder import (
     load_npy_folder,
     npy_obstacle,
     read_npy,

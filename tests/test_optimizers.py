@@ -7,6 +7,7 @@ import pytest
 
 import reference
 import rnn_native as rn
+import rnn_native._core as _core
 from cases import (
     SOFTMAX,
     SQUARES,
@@ -21,7 +22,6 @@ from cases import (
     native_arrays,
     relative,
 )
-from rnn_native import _core
 
 # Several tensors of odd sizes, one of them beyond a vector of any level.
 CASE = Case(

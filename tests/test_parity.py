@@ -326,7 +326,7 @@ MLP = Case("mlp", [dense(512, "relu"), dense(10)], (784,), SOFTMAX, 6400)
 
 def test_mlp_loss_after_a_hundred_steps():
     _, _, params = arrays(MLP)
-    from rnn_native.datasets import synthetic_digits
+    from rnn_native.datasets.mnist import synthetic_digits
 
     images, labels = synthetic_digits(6400, seed=5)
     pixels, y = images.reshape(-1, 784), labels.astype(np.int32)
@@ -417,7 +417,7 @@ RECIPES = [
 
 def small_digits(n):
     """Generated digits, every second row and column of them."""
-    from rnn_native.datasets import synthetic_digits
+    from rnn_native.datasets.mnist import synthetic_digits
 
     images, labels = synthetic_digits(n, seed=6)
     pixels = np.ascontiguousarray(images[:, ::2, ::2]).reshape(n, -1)

@@ -14,9 +14,9 @@ from PIL import Image
 import rnn_native as rn
 from environment import python_environment
 from rnn_native import attention_text, plots
-from rnn_native.errors import FormatError
-from rnn_native.history import EpochRow, History
+from rnn_native.base.errors import FormatError
 from rnn_native.plots.figures import check_suffix, save_figure
+from rnn_native.training.history import EpochRow, History
 
 HEADER = "epoch,train_loss,train_time,val_loss,val_accuracy,learning_rate\n"
 

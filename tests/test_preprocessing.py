@@ -7,6 +7,7 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import pretrained
+from rnn_native.datasets.synthetic import digit_strokes
 from rnn_native.recognizer import ink
 from rnn_native.recognizer.preprocessing import (
     PEN,
@@ -18,7 +19,6 @@ from rnn_native.recognizer.preprocessing import (
 )
 from rnn_native.recognizer.reading import recognise
 from rnn_native.recognizer.strokes import Stroke, rasterise
-from rnn_native.synthetic import digit_strokes
 
 DIGITS = np.arange(10, dtype=np.uint8)
 

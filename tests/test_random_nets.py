@@ -5,7 +5,7 @@ import os
 import pytest
 
 import fuzz_nets
-from rnn_native import _core
+import rnn_native._core as _core
 
 
 def is_thorough():

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import rnn_native as rn
-from rnn_native.json_settings import ConfigError
-from rnn_native.recipes import is_recipe, load_recipe, parse_recipe
+from rnn_native.base.rules import ConfigError
+from rnn_native.settings.recipes import is_recipe, load_recipe, parse_recipe
 
 SHIPPED = sorted((Path(__file__).parent.parent / "data" / "recipes").glob("*.json"))
 NET = {"input_shape": [784], "layers": [{"type": "dense", "units": 10}]}

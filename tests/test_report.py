@@ -13,8 +13,8 @@ from PIL import Image
 
 import rnn_native as rn
 from rnn_native.cli import main
-from rnn_native.history import EpochRow, History
 from rnn_native.report import evaluation_page, page, parts
+from rnn_native.training.history import EpochRow, History
 
 VOID = {"meta", "img", "br"}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import reference
-from rnn_native import _core
-from rnn_native.network import Network
-from rnn_native.xorshift import ZERO_SEED, Xorshift
+import rnn_native._core as _core
+from rnn_native.base.xorshift import ZERO_SEED, Xorshift
+from rnn_native.models.network import Network
 
 # Row 0 of W1 in the reference's shipped checkpoint: pixel 0 is black in all of MNIST, so
 # these are still the first draws of seed 1 for a 784-512 layer.

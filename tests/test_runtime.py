@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
+import rnn_native._core as _core
 from cases import SOFTMAX, dense
 from environment import python_environment
-from rnn_native import _core, _runtime
+from rnn_native.base import runtime
 
 CONFIG = "import rnn_native as rn, json; print(json.dumps(rn.show_config('dicts')))"
 
@@ -94,7 +95,7 @@ def test_where_the_number_of_threads_comes_from():
         clean = {"RNN_NATIVE_NUM_THREADS": "", "OMP_NUM_THREADS": "", **environment}
         return python(code, **clean).stdout.strip()
 
-    assert threads() == str(min(_runtime.available_cpus(), 64))
+    assert threads() == str(min(runtime.available_cpus(), 64))
     assert threads(OMP_NUM_THREADS="3") == "3"
     assert threads(OMP_NUM_THREADS="3,2") == "3"
     assert threads(OMP_NUM_THREADS="128") == "64"
@@ -103,11 +104,11 @@ def test_where_the_number_of_threads_comes_from():
 
 
 def test_set_num_threads(monkeypatch):
-    monkeypatch.setattr(_runtime, "_num_threads", None)
+    monkeypatch.setattr(runtime, "_num_threads", None)
     monkeypatch.setenv("RNN_NATIVE_NUM_THREADS", "5")
     rn.set_num_threads(np.int64(3))
     assert rn.get_num_threads() == 3
-    assert _runtime.resolve_threads(np.int32(1)) == 1
+    assert runtime.resolve_threads(np.int32(1)) == 1
     rn.set_num_threads(2)
     assert rn.get_num_threads() == 2
     for bad in (0, 65, 10_000, "many", None, 1.5):
@@ -118,7 +119,7 @@ def test_set_num_threads(monkeypatch):
 
 @pytest.mark.parametrize("value", ["0", "10000", "two"])
 def test_bad_environment_names_the_variable(monkeypatch, value):
-    monkeypatch.setattr(_runtime, "_num_threads", None)
+    monkeypatch.setattr(runtime, "_num_threads", None)
     monkeypatch.setenv("RNN_NATIVE_NUM_THREADS", value)
     with pytest.raises(
         ValueError, match="^RNN_NATIVE_NUM_THREADS: expected 1 to 64 threads"

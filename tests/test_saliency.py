@@ -6,8 +6,8 @@ import pytest
 import reference
 import rnn_native as rn
 from cases import CASES, Case, arrays, dense, dropout, native_arrays, relative
-from rnn_native.logits import class_logits
-from rnn_native.saliency import BATCH, input_gradient, over_image, saliency
+from rnn_native.analysis.logits import class_logits
+from rnn_native.analysis.saliency import BATCH, input_gradient, over_image, saliency
 
 # Those that end in a function of their own have tests of their own: its logits are meant.
 LINEAR_AT_THE_END = [

@@ -11,6 +11,7 @@ import pytest
 import rnn_native as rn
 from rnn_native import checkpoint, training
 from rnn_native.callbacks import RunCheckpoint
+from rnn_native.net import model_file
 
 ADAM = {"type": "adam", "beta_1": 0.8, "epsilon": 1e-7}
 RNG = np.random.default_rng(3)
@@ -107,7 +108,7 @@ def test_a_resumed_run_continues_with_the_counts_of_its_net(more, tmp_path):
             optimizer=ADAM,
             **more,
         )
-        data = training.Split(net._as_rows(X), net._as_targets(Y, 50))
+        data = training.Split(net.as_rows(X), net.as_targets(Y, 50))
         return training.Run(net, data, recipe)
 
     whole, first, resumed = trained(), trained(), network()
@@ -125,9 +126,9 @@ def test_a_resumed_run_continues_with_the_counts_of_its_net(more, tmp_path):
 
 def changed(path, tensors=(), **metadata):
     """Write the file anew with changes and a digest that fits them."""
-    old, old_metadata = checkpoint._read(path)
+    old, old_metadata = model_file.read(path)
     del old_metadata["sha256"]
-    checkpoint._write(path, {**old, **dict(tensors)}, {**old_metadata, **metadata})
+    model_file.write(path, {**old, **dict(tensors)}, {**old_metadata, **metadata})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from rnn_native.schedules import (
+from rnn_native.training.schedules import (
     Constant,
     CosineAnnealing,
     Exponential,

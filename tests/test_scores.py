@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import scores
 from rnn_native.callbacks import (
     CSVLogger,
     EarlyStopping,
@@ -15,8 +14,9 @@ from rnn_native.callbacks import (
     ModelCheckpoint,
     ReduceLROnPlateau,
 )
-from rnn_native.history import EpochRow, History
-from rnn_native.logs import read_log
+from rnn_native.net import scores
+from rnn_native.training.history import EpochRow, History
+from rnn_native.training.logs import read_log
 
 VALUE_LOSSES = ["squared_error", "absolute_error", "huber", "poisson"]
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
+import rnn_native._core as _core
 from cases import (
     SOFTMAX,
     Case,
@@ -25,7 +26,7 @@ from cases import (
     maxpool2d,
     native,
 )
-from rnn_native import Callback, _core
+from rnn_native import Callback
 
 ROWS, BATCH = 96, 16
 
@@ -214,7 +215,7 @@ def test_an_average_is_outside_the_call_when_asked():
 
 IN_A_HANDLER = """
 import os, signal, sys
-import rnn_native._runtime
+import rnn_native.base.runtime
 sys.path.insert(0, {tests!r})
 from test_sharing import Training
 training = Training("panels", epochs=1)

@@ -22,9 +22,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import rnn_native as rn
 from environment import python_environment
-from rnn_native import interrupts, schedules
-from rnn_native.history import History
+from rnn_native import schedules
 from rnn_native.sklearn import MLPClassifier, MLPRegressor
+from rnn_native.training import interrupts
+from rnn_native.training.callback import as_list
+from rnn_native.training.history import History
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -332,7 +334,7 @@ RESTLESS = {"solver": "sgd", "learning_rate_init": 1.0, "tol": 0.0, "random_stat
 @pytest.mark.filterwarnings("ignore:training interrupted")
 def test_best_weights_come_back_whatever_ended_training(options, early_stopping):
     spy = Spy()
-    users = rn.callbacks.base.as_list(options.get("callbacks"))
+    users = as_list(options.get("callbacks"))
     model = classifier(early_stopping=early_stopping, **{**RESTLESS, **options})
     model.set_params(callbacks=[spy, *users]).fit(X, Y, X_val=XV, y_val=YV)
     best = int(np.argmax(model.validation_scores_))

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("sklearn")
 
 import rnn_native as rn
+import rnn_native._core as _core
 from cases import POISSON, SIGMOID, SOFTMAX, SQUARES, dense
-from rnn_native import _core
 from rnn_native.sklearn import MLPClassifier, NetworkClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

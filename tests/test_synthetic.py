@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnn_native.synthetic import synthetic_digits
+from rnn_native.datasets.synthetic import synthetic_digits
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native.class_weights import plain_class_weight, row_weights_of_classes
-from rnn_native.training import Recipe
+from rnn_native.training.class_weights import plain_class_weight, row_weights_of_classes
+from rnn_native.training.recipe import Recipe
 
 pd = pytest.importorskip("pandas")
 
@@ -402,12 +402,12 @@ def test_the_core_weighs_rows_of_every_block(n):
         RNG.integers(0, 3, n).astype(np.int32),
     )
     w = RNG.random(n).astype(np.float32)
-    ones = net._net.evaluate(x, y, weights=np.ones(n, np.float32))
-    assert ones == net._net.evaluate(x, y)
-    single = np.array([net._net.evaluate(x[i:][:1], y[i:][:1]) for i in range(n)])
-    np.testing.assert_allclose(net._net.evaluate(x, y, weights=w), w @ single, rtol=1e-6)
+    ones = net.native.evaluate(x, y, weights=np.ones(n, np.float32))
+    assert ones == net.native.evaluate(x, y)
+    single = np.array([net.native.evaluate(x[i:][:1], y[i:][:1]) for i in range(n)])
+    np.testing.assert_allclose(net.native.evaluate(x, y, weights=w), w @ single, rtol=1e-6)
     with pytest.raises(ValueError, match="evaluate: weights must be"):
-        net._net.evaluate(x, y, weights=np.ones(n + 1, np.float32))
+        net.native.evaluate(x, y, weights=np.ones(n + 1, np.float32))
 
 
 @pytest.mark.parametrize("kind", [tuple, list])

@@ -14,9 +14,10 @@ import pytest
 import reference
 import rnn_native as rn
 from rnn_native import logs, training
+from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import Callback, EarlyStopping
-from rnn_native.checkpoint import _read
-from rnn_native.history import EpochRow, History
+from rnn_native.net.model_file import read
+from rnn_native.training.history import EpochRow, History
 
 
 def columns(history):
@@ -350,7 +351,8 @@ def test_a_second_ctrl_c_ends_a_loop_of_fits(digits, monkeypatch, pause, raises)
 
 LONG_EPOCH = """
 import sys, time, numpy as np
-from rnn_native import _core, _runtime
+import rnn_native._core as _core
+from rnn_native.base import runtime
 net = _core.Net([{"type": "dense", "units": 512, "activation": "relu"},
                  {"type": "dense", "units": 10}], (784,), "softmax_cross_entropy")
 x, y = np.zeros((60000, 784), np.uint8), np.zeros(60000, np.int32)
@@ -459,7 +461,7 @@ def test_bad_distortions_name_the_culprit(given, message):
 
 
 def arrays_of(folder, name):
-    tensors, metadata = _read(folder / name)
+    tensors, metadata = read(folder / name)
     return {n: t.tobytes() for n, t in tensors.items()}, metadata
 
 
@@ -548,13 +550,13 @@ def test_resume_with_other_data_architecture_or_nothing(digits, tmp_path):
         rn.train_mlp(digits, out=tmp_path / "new", resume=True, verbose=0)
     with pytest.raises(ValueError, match="^resume: needs out"):
         rn.train_mlp(digits, resume=True, verbose=0)
-    from rnn_native.checkpoint import restore_run
-    from rnn_native.xorshift import Xorshift
+    from rnn_native.base.xorshift import Xorshift
+    from rnn_native.training.run_file import restore_run
 
     other = rn.Network([rn.Dense(10)], (784,))
     run = training.Run(
         other,
-        training.split(other._as_rows(x), other._as_targets(y, len(y)), 0.1),
+        training.split(other.as_rows(x), other.as_targets(y, len(y)), 0.1),
         training.Recipe(),
         Xorshift(1),
     )
@@ -670,8 +672,8 @@ def test_rows_in_their_order(digits):
     nets = [rn.Network([rn.Dense(10)], (784,)) for _ in range(2)]
     nets[0].fit(x, y, epochs=2, shuffle=False, verbose=0)
     for _ in range(2):
-        nets[1]._net.train(
-            nets[1]._as_rows(x), nets[1]._as_targets(y, 640), np.arange(640, dtype=np.int32),
+        nets[1].native.train(
+            nets[1].as_rows(x), nets[1].as_targets(y, 640), np.arange(640, dtype=np.int32),
             64, 0.01,
         )  # fmt: skip
     assert nets[0].params.tobytes() == nets[1].params.tobytes()
@@ -706,8 +708,8 @@ def test_fit_hands_on_what_a_recipe_has(digits):
         return net.params.tobytes()
 
     net = rn.Network([rn.Dense(10)], (784,))
-    data = training.Split(net._as_rows(x), net._as_targets(y, 640))
-    run = training.Run(net, data, training.Recipe(**options), training.Xorshift(1))
+    data = training.Split(net.as_rows(x), net.as_targets(y, 640))
+    run = training.Run(net, data, training.Recipe(**options), Xorshift(1))
     training.fit(run, verbose=0)
     assert fitted(**options) == net.params.tobytes()
     for name in options:
@@ -748,9 +750,9 @@ def test_a_run_goes_on_from_the_steps_of_another(digits):
         return rn.Network(layers, (784,), optimizer="adam")
 
     def run(net, epochs):
-        data = training.Split(net._as_rows(x), net._as_targets(y, 640))
+        data = training.Split(net.as_rows(x), net.as_targets(y, 640))
         made = training.Recipe(epochs=epochs, **recipe)
-        return training.Run(net, data, made, training.Xorshift(1))
+        return training.Run(net, data, made, Xorshift(1))
 
     one, two = network(), network()
     training.fit(run(one, 3), verbose=0)

@@ -89,7 +89,8 @@ def test_a_file_that_cannot_be_replaced_is_kept(tmp_path, net, digits, monkeypat
     net.save(path)
     before = path.read_bytes()
     monkeypatch.setattr(
-        "rnn_native.files.os.fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "full"))
+        "rnn_native.base.files.os.fsync",
+        lambda fd: (_ for _ in ()).throw(OSError(28, "full")),
     )
     with pytest.raises(OSError, match="full.*model.safetensors"):
         net.fit(x, y, callbacks=[ModelCheckpoint(path)], verbose=0)

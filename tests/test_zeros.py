@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+import rnn_native._core as _core
 from cases import SOFTMAX, SQUARES, Case, arrays, conv2d, dense, flatten, maxpool2d, native
-from rnn_native import _core
 
 NEVER, ALWAYS = 0, 2
 

@@ -15,7 +15,7 @@ def train(job):
 
     def train_epoch(order):
         nonlocal steps
-        losses, _ = job.network._net.train(
+        losses, _ = job.network.native.train(
             *(data.x, data.y, order, workload.batch_size, workload.lr),
             threads=threads,
             step=steps,
@@ -33,7 +33,7 @@ def xor(job):
 
     def run(epochs):
         net.params[:] = start
-        losses, _ = net._net.train(x, y, order, 1, workload.lr, epochs=epochs)
+        losses, _ = net.native.train(x, y, order, 1, workload.lr, epochs=epochs)
         return [losses[epoch - 1] for epoch in checkpoints(epochs)]
 
     return run

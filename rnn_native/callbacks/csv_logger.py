@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rnn_native.callbacks.base import Callback, Logs, values_of
-from rnn_native.files import AnyPath, atomic_write, csv_line, errors_named, shown
-from rnn_native.history import COLUMNS
+from rnn_native.base.files import AnyPath, atomic_write, csv_line, errors_named, shown
+from rnn_native.training.callback import Callback, Logs, values_of
+from rnn_native.training.history import COLUMNS
 
 
 class CSVLogger(Callback):

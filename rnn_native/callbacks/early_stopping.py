@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.callbacks.base import Callback, Logs, say
+from rnn_native.base.checks import check_count, check_number
 from rnn_native.callbacks.monitor import Monitor
-from rnn_native.checks import check_count, check_number
+from rnn_native.training.callback import Callback, Logs, say
 
 
 class EarlyStopping(Callback):

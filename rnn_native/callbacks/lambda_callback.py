@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from rnn_native.callbacks.base import Callback
+from rnn_native.training.callback import Callback
 
 Hook = Callable[..., Any]
 

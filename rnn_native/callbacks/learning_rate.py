@@ -3,9 +3,9 @@
 import inspect
 from collections.abc import Callable
 
-from rnn_native.callbacks.base import Callback, Logs, say
+from rnn_native.base.checks import check_count, check_not_negative, check_number
 from rnn_native.callbacks.monitor import Monitor
-from rnn_native.checks import check_count, check_not_negative, check_number
+from rnn_native.training.callback import Callback, Logs, say
 
 
 class LearningRateScheduler(Callback):

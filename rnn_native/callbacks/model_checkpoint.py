@@ -3,11 +3,12 @@
 import string
 from pathlib import Path
 
-from rnn_native import checkpoint, run_folder
-from rnn_native.callbacks.base import Callback, Logs, say, values_of
+from rnn_native.base.checks import check_number
+from rnn_native.base.files import AnyPath, shown
 from rnn_native.callbacks.monitor import Monitor
-from rnn_native.checks import check_number
-from rnn_native.files import AnyPath, shown
+from rnn_native.net import model_file
+from rnn_native.training import run_folder
+from rnn_native.training.callback import Callback, Logs, say, values_of
 
 
 class ModelCheckpoint(Callback):
@@ -90,7 +91,7 @@ class ModelCheckpoint(Callback):
         values = values_of(self.run, logs)
         path = Path(self.filepath.format_map({**values, "epoch": epoch + 1}))
         path.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(self.model, path, values)
+        model_file.save(self.model, path, values)
         say(self.verbose, epoch, f"saved the model to {path}")
 
     def _is_best(self, value: float | None) -> bool:

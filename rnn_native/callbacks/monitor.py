@@ -3,16 +3,12 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from rnn_native.callbacks.base import as_number, may_log
-from rnn_native.checks import check_not_negative
-from rnn_native.history import COLUMNS
-from rnn_native.json_settings import did_you_mean
-from rnn_native.scores import is_greater_better
-
-if TYPE_CHECKING:
-    from rnn_native.training import Run
+from rnn_native.base.checks import check_not_negative
+from rnn_native.base.rules import did_you_mean
+from rnn_native.net.scores import is_greater_better
+from rnn_native.training.callback import TrainingRun, as_number, may_log
+from rnn_native.training.history import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ class Monitor:
             return value > best + self.min_delta
         return value < best - self.min_delta
 
-    def require(self, run: "Run", name: str) -> None:
+    def require(self, run: TrainingRun, name: str) -> None:
         """Raise ValueError when the run's epochs will not have the value."""
         if self.name in run.columns:
             return

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rnn_native import checkpoint, run_folder
-from rnn_native.callbacks.base import Callback, Logs, values_of
-from rnn_native.files import AnyPath, atomic_write, csv_line, errors_named
-from rnn_native.history import History
+from rnn_native.base.files import AnyPath, atomic_write, csv_line, errors_named
+from rnn_native.net import model_file
+from rnn_native.training import run_folder
+from rnn_native.training.callback import Callback, Logs, values_of
+from rnn_native.training.history import History
+from rnn_native.training.run import Run
+from rnn_native.training.run_file import save_run
 
 
 class RunCheckpoint(Callback):
@@ -23,20 +26,22 @@ class RunCheckpoint(Callback):
     written before the first epoch, so that what is resumed is never an older run.
     """
 
+    run: Run
+
     def __init__(self, folder: AnyPath) -> None:
         self.folder = Path(folder)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Save the run as it stands before its first epoch."""
         if not self.run.history:
-            checkpoint.save_run(self.run, self.folder / run_folder.LAST)
+            save_run(self.run, self.folder / run_folder.LAST)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save. Without validation, the last epoch is the best."""
         if self.run.history.best_epoch() in (epoch, None):
             facts = values_of(self.run, logs)
-            checkpoint.save(self.run.model, self.folder / run_folder.BEST, facts)
-        checkpoint.save_run(self.run, self.folder / run_folder.LAST)
+            model_file.save(self.run.model, self.folder / run_folder.BEST, facts)
+        save_run(self.run, self.folder / run_folder.LAST)
 
 
 CSV_HEADER = "epoch,train_loss,train_time,val_loss,val_accuracy,learning_rate"

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rnn_native.callbacks.base import Callback, Logs, values_of
-from rnn_native.files import AnyPath, errors_named
+from rnn_native.base.files import AnyPath, errors_named
+from rnn_native.training.callback import Callback, Logs, values_of
 
 
 class TensorBoard(Callback):

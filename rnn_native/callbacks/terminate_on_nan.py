@@ -1,6 +1,6 @@
 """Ending quietly where training would fail."""
 
-from rnn_native.callbacks.base import Callback
+from rnn_native.training.callback import Callback
 
 
 class TerminateOnNaN(Callback):
@@ -17,3 +17,8 @@ class TerminateOnNaN(Callback):
 
     def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
+
+    @property
+    def handles_divergence(self) -> bool:  # type: ignore[override]
+        """Whether a loss that is not finite ends the run instead of raising."""
+        return not self.raise_error

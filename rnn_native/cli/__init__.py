@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import (
     attention,
     export,
@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    from rnn_native import __version__
+    from rnn_native.base.version import __version__
 
     parser = argparse.ArgumentParser(
         prog="rnn-native", description="Train and use small neural networks on a CPU."

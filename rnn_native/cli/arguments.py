@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 
 if TYPE_CHECKING:
-    from rnn_native.datasets import Dataset
+    from rnn_native.datasets.mnist import Dataset
 
 INT_MAX = 2**31 - 1
 REFERENCE_MODELS = ("mlp", "cnn", "attention", "xor")
@@ -85,14 +85,14 @@ def add_data(parser: argparse.ArgumentParser, *, to_train: bool = True) -> None:
 
 def open_test_data(name: str | None) -> "Dataset":
     """Return the data that a model is measured on: never others than those asked for."""
-    from rnn_native import datasets
+    from rnn_native.datasets import mnist
 
     try:
-        return datasets.open_dataset(name, replace=False)
+        return mnist.open_dataset(name, replace=False)
     except FileNotFoundError as error:
         if name is not None:
             raise
-        raise datasets.DataNotFoundError(
+        raise mnist.DataNotFoundError(
             f"{outcome.one_line(error)}; --data DIR names another folder, --data synthetic "
             "measures on generated digits"
         ) from None

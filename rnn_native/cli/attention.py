@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rnn_native.network import Network
+    from rnn_native.models.network import Network
 
 TEXT, MAPS, OVER = (
     "attention_weights.txt",
@@ -64,8 +64,10 @@ def add_commands(commands: Any) -> None:
 
 def attention(args: argparse.Namespace) -> int:
     """`attention MODEL`."""
-    from rnn_native import attention_text, plots, run_folder
-    from rnn_native.files import printable
+    import rnn_native.plots as plots
+    from rnn_native.analysis import attention_text
+    from rnn_native.base.files import printable
+    from rnn_native.training import run_folder
 
     seen = None
     if args.model.suffix == ".txt":
@@ -99,7 +101,7 @@ def attention(args: argparse.Namespace) -> int:
 
 
 def _read_text(args: argparse.Namespace) -> dict[int, Any]:
-    from rnn_native.attention_text import read_attention
+    from rnn_native.analysis.attention_text import read_attention
 
     if args.data is not None:
         raise outcome.UsageError(
@@ -110,7 +112,7 @@ def _read_text(args: argparse.Namespace) -> dict[int, Any]:
 
 def _look(args: argparse.Namespace) -> _Seen:
     """Let the model look at the first test images."""
-    from rnn_native import load
+    from rnn_native.formats.loading import load
 
     model = load(args.model)
     _require_attention(model, args.model)
@@ -143,7 +145,7 @@ def _draw_over_images(seen: _Seen, token: int, folder: Path) -> list[Path]:
     """Draw the token's attention over the images; nothing if tokens are no square of patches."""
     import math
 
-    from rnn_native import plots
+    import rnn_native.plots as plots
 
     shown = range(min(len(seen.maps), plots.MAX_SAMPLES))
     keys = seen.maps[0].shape[1]
@@ -158,8 +160,8 @@ def _draw_over_images(seen: _Seen, token: int, folder: Path) -> list[Path]:
 
 
 def _print_source(model: Path, maps: Mapping[int, Any], seen: _Seen | None) -> None:
-    from rnn_native.attention_text import is_synthetic
-    from rnn_native.files import printable
+    from rnn_native.analysis.attention_text import is_synthetic
+    from rnn_native.base.files import printable
 
     if seen is not None:
         print(f"Data: {seen.source}")

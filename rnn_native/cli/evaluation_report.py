@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 
 if TYPE_CHECKING:
-    from rnn_native.datasets import Dataset
-    from rnn_native.history import History
-    from rnn_native.network import Network
+    from rnn_native.datasets.mnist import Dataset
+    from rnn_native.models.network import Network
+    from rnn_native.training.history import History
 
 
 def check_target(path: Path) -> None:
@@ -24,9 +24,9 @@ def check_target(path: Path) -> None:
 
 def write_report(args: argparse.Namespace, model: "Network", data: "Dataset") -> None:
     """Write the page on what the model makes of the test rows."""
-    from rnn_native.files import atomic_write
-    from rnn_native.interpretation import interpret
+    from rnn_native.base.files import atomic_write
     from rnn_native.report import evaluation_page
+    from rnn_native.report.interpretation import interpret
 
     seen = interpret(model, data.x_test, data.y_test, threads=args.threads)
     facts = [
@@ -42,7 +42,8 @@ def write_report(args: argparse.Namespace, model: "Network", data: "Dataset") ->
 
 
 def _facts(path: Path, model: "Network") -> list[tuple[str, str]]:
-    from rnn_native import checkpoint, run_folder
+    from rnn_native.net import model_file
+    from rnn_native.training import run_folder
 
     facts = [
         ("model", str(path)),
@@ -50,8 +51,8 @@ def _facts(path: Path, model: "Network") -> list[tuple[str, str]]:
         ("trained on", model.loss),
     ]
     file = path / run_folder.BEST if path.is_dir() else path
-    if file.is_file() and checkpoint.is_safetensors(file):
-        described = checkpoint.describe(file)
+    if file.is_file() and model_file.is_safetensors(file):
+        described = model_file.describe(file)
         if noted := described["facts"]:
             facts.append(("noted in the file", ", ".join(map(_noted, noted.items()))))
         facts.append(("sha256", described["sha256"]))
@@ -65,8 +66,8 @@ def _noted(fact: tuple[str, Any]) -> str:
 
 def _history_beside(path: Path) -> "History | None":
     """Return the history of the run whose folder the model lies in, if it does."""
-    from rnn_native import run_folder
-    from rnn_native.logs import read_log
+    from rnn_native.training import run_folder
+    from rnn_native.training.logs import read_log
 
     is_of_run = path.is_dir() or path.name in (run_folder.BEST, run_folder.LAST)
     log = (path if path.is_dir() else path.parent) / run_folder.LOG

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 
 if TYPE_CHECKING:
-    from rnn_native.network import Network
+    from rnn_native.models.network import Network
 
 FORMATS = ("safetensors", "torch", "onnx", "c", "reference", "reference64", "npy")
 BY_SUFFIX = {
@@ -108,8 +108,8 @@ def _check_flags(args: argparse.Namespace, chosen: str) -> None:
 
 
 def _read(args: argparse.Namespace) -> "Network":
-    from rnn_native import export as formats
-    from rnn_native import load
+    import rnn_native.export as formats
+    from rnn_native.formats.loading import load
 
     if args.architecture is None:
         return load(args.model)
@@ -119,8 +119,8 @@ def _read(args: argparse.Namespace) -> "Network":
 
 
 def _write(model: "Network", args: argparse.Namespace, chosen: str) -> None:
-    from rnn_native import export as formats
-    from rnn_native import legacy, npy_folder
+    import rnn_native.export as formats
+    from rnn_native.formats import legacy, npy_folder
 
     target: Path = args.target
     if chosen == "safetensors":

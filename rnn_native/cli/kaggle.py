@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 from rnn_native.cli.out_folder import out_folder
 
@@ -68,7 +68,7 @@ def add_commands(commands: Any) -> None:
 
 def kaggle(args: argparse.Namespace) -> int:
     """`kaggle [DIR]`."""
-    from rnn_native.kaggle import run
+    from rnn_native.programs.kaggle import run
 
     default = Path("output")
     out = default if args.out is None and args.skip_training else args.out

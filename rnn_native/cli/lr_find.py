@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 from rnn_native.cli.plot import check_target
 
@@ -58,8 +58,10 @@ def add_commands(commands: Any) -> None:
 
 def lr_find(args: argparse.Namespace) -> int:
     """`lr-find MODEL`."""
-    from rnn_native import datasets, models, plots
-    from rnn_native.files import printable
+    import rnn_native.plots as plots
+    from rnn_native.base.files import printable
+    from rnn_native.datasets import mnist
+    from rnn_native.models import reference
 
     if args.model == "xor":
         raise outcome.UsageError("lr-find: xor has four rows; its rate is 0.01")
@@ -68,8 +70,8 @@ def lr_find(args: argparse.Namespace) -> int:
     if args.plot is not None:
         check_target(args.plot)
     names = ("config", "optimizer", "batch_size", "seed")
-    model, recipe = models.untrained(args.model, **arguments.given(args, *names))
-    data = datasets.open_dataset(args.data)
+    model, recipe = reference.untrained(args.model, **arguments.given(args, *names))
+    data = mnist.open_dataset(args.data)
     search = model.lr_find(
         data.x_train,
         data.y_train,

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 
 
@@ -62,7 +62,7 @@ def _add_bench(commands: Any) -> None:
 
 def doctor(args: argparse.Namespace) -> int:
     """`doctor`."""
-    from rnn_native import doctor as examination
+    from rnn_native.programs import doctor as examination
 
     findings = examination.examine(args.data)
     if args.json:
@@ -75,7 +75,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 def bench(args: argparse.Namespace) -> int:
     """`bench [MODEL ...]`."""
-    from rnn_native import bench as measuring
+    from rnn_native.programs import bench as measuring
 
     report = measuring.run(
         args.models,

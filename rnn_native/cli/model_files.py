@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 
 
@@ -19,7 +19,9 @@ def add_commands(commands: Any) -> None:
 
 def info(args: argparse.Namespace) -> int:
     """`info [MODEL]`."""
-    from rnn_native import checkpoint, load, show_config
+    from rnn_native.base.runtime import show_config
+    from rnn_native.formats.loading import load
+    from rnn_native.net import model_file
 
     if args.model is None:
         if args.json:
@@ -27,15 +29,15 @@ def info(args: argparse.Namespace) -> int:
         else:
             show_config()
         return outcome.OK
-    if not args.model.is_file() or not checkpoint.is_safetensors(args.model):
+    if not args.model.is_file() or not model_file.is_safetensors(args.model):
         return _info_of_other(args)
-    described = checkpoint.describe(args.model)
+    described = model_file.describe(args.model)
     if args.json:
         print(json.dumps(described))
         return outcome.OK
     print(load(args.model).summary())
     print(f"{'loss':<14}{described['architecture']['loss']}")
-    print(f"{'version':<14}{described.get('version', checkpoint.FIRST_VERSION)}")
+    print(f"{'version':<14}{described.get('version', model_file.FIRST_VERSION)}")
     print(f"{'sha256':<14}{described['sha256']}")
     for name, value in described["facts"].items():
         print(f"{name:<14}{value}")
@@ -47,7 +49,7 @@ def info(args: argparse.Namespace) -> int:
 
 def _info_of_other(args: argparse.Namespace) -> int:
     """Describe a model that is not one of our own files."""
-    from rnn_native import load
+    from rnn_native.formats.loading import load
 
     model = load(args.model)
     if args.json:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def out_folder(
     and the folder is removed again if it stays empty; a run to resume is the one of these
     that was written last.
     """
-    from rnn_native import run_folder
+    from rnn_native.training import run_folder
 
     if resume and overwrite:
         raise outcome.UsageError("--resume and --overwrite exclude each other")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 
 
@@ -34,8 +34,8 @@ def add_commands(commands: Any) -> None:
 
 def plot(args: argparse.Namespace) -> int:
     """`plot RUN...`."""
-    from rnn_native import plots
-    from rnn_native.files import printable
+    import rnn_native.plots as plots
+    from rnn_native.base.files import printable
     from rnn_native.plots.summary import console_text, summarise
 
     check_target(args.out)

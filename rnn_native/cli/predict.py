@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments
 
 if TYPE_CHECKING:
-    from rnn_native.network import Network
+    from rnn_native.models.network import Network
     from rnn_native.recognizer.contact_sheet import Entry
     from rnn_native.recognizer.reading import Reading
 
@@ -53,7 +53,7 @@ def add_commands(commands: Any) -> None:
 
 def predict(args: argparse.Namespace) -> int:
     """`predict IMAGE...`."""
-    from rnn_native import pretrained
+    from rnn_native.models import pretrained
     from rnn_native.recognizer import model_choice
 
     if args.show is not None and args.show.suffix.lower() != ".png":
@@ -121,7 +121,7 @@ def _print_table(entries: list["Entry"], top: int) -> None:
 
 
 def _write_sheet(path: Path, entries: list["Entry"]) -> None:
-    from rnn_native.files import atomic_write
+    from rnn_native.base.files import atomic_write
     from rnn_native.recognizer.contact_sheet import MOST_ENTRIES, contact_sheet
 
     if len(entries) > MOST_ENTRIES:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.cli import arguments, evaluation_report
 from rnn_native.cli.out_folder import out_folder
 
@@ -100,7 +100,7 @@ def _add_evaluate(commands: Any) -> None:
 
 def train(args: argparse.Namespace) -> int:
     """`train mlp|xor`."""
-    from rnn_native import run_folder
+    from rnn_native.training import run_folder
 
     options = arguments.given(args, "epochs", "lr", "seed")
     options["verbose"] = 0 if args.quiet or args.json else "auto"
@@ -132,7 +132,9 @@ def train(args: argparse.Namespace) -> int:
 
 
 def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
-    import rnn_native as rn
+    from rnn_native.models import train, train_attention, train_cnn, train_mlp
+    from rnn_native.training import run_folder
+    from rnn_native.training.run_file import read_recipe
 
     options.update(
         arguments.given(
@@ -143,17 +145,17 @@ def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -
     if options.get("patience") == 0:
         options["patience"] = None
     if args.resume:
-        saved = rn.checkpoint.read_recipe(out / rn.run_folder.LAST)
+        saved = read_recipe(out / run_folder.LAST)
         options = {**saved, **options}
     options.update(out=out, resume=args.resume)
-    functions = {"mlp": rn.train_mlp, "cnn": rn.train_cnn, "attention": rn.train_attention}
+    functions = {"mlp": train_mlp, "cnn": train_cnn, "attention": train_attention}
     if args.model in functions:
         return functions[args.model](args.data, **options)
-    return rn.train(args.model, args.data, **options)
+    return train(args.model, args.data, **options)
 
 
 def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
-    from rnn_native import train_xor
+    from rnn_native.models.xor import train_xor
 
     useless = [
         "data",
@@ -183,7 +185,7 @@ def _score_lines(found: Mapping[str, float]) -> list[str]:
 
 def evaluate(args: argparse.Namespace) -> int:
     """`evaluate MODEL`."""
-    from rnn_native import load
+    from rnn_native.formats.loading import load
 
     if args.report is not None:
         evaluation_report.check_target(args.report)

@@ -7,10 +7,10 @@ from copy import copy
 from pathlib import Path
 from string import Template
 
+from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.c_program import Program, described
 from rnn_native.export.steps import FINAL_FUNCTIONS, has_many_labels, steps_of
-from rnn_native.files import AnyPath, atomic_write
-from rnn_native.network import Network
+from rnn_native.models.network import Network
 
 MAX_STACK = 1 << 18  # bytes; larger arrays become static
 
@@ -82,7 +82,7 @@ def _identifier(stem: str) -> str:
 
 def _known(model: Network, program: Program, name: str) -> dict[str, str]:
     """Return what the templates below have from the model and its calls."""
-    from rnn_native import __version__
+    from rnn_native.base.version import __version__
 
     size = 4 * sum(program.sizes.values())
     arrays = ", ".join(f"{key}[{n}]" for key, n in sorted(program.sizes.items()))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.export.steps import by_output, is_matrix, steps_of
-from rnn_native.network import Network
+from rnn_native.models.network import Network
 
 GREATEST = 127
 

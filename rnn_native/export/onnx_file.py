@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.onnx_graph import FLOAT, INT64, UINT8, Graph, Port
 from rnn_native.export.steps import FINAL_FUNCTIONS, Step, has_many_labels, whole_steps_of
-from rnn_native.files import AnyPath, atomic_write
-from rnn_native.network import Network
+from rnn_native.models.network import Network
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -80,7 +80,7 @@ class Graph:
             raise ImportError(
                 f"ONNX needs the package onnx: pip install 'rnn_native[onnx]' ({error})"
             ) from None
-        from rnn_native import __version__
+        from rnn_native.base.version import __version__
 
         size = sum(value.nbytes for value in self.constants.values())
         if size > MAX_BYTES:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.errors import FormatError
+from rnn_native.base.errors import FormatError
 from rnn_native.export.steps import FINAL_FUNCTIONS, Step, whole_steps_of
-from rnn_native.layers import Dense
-from rnn_native.legacy import finite_float32
-from rnn_native.network import Network
+from rnn_native.formats.legacy import finite_float32
+from rnn_native.models.network import Network
+from rnn_native.net.layers import Dense
 
 # Our names of scikit-learn's functions.
 HIDDEN = {"relu": "relu", "tanh": "tanh", "logistic": "sigmoid", "identity": "linear"}

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.layers import from_spec
-from rnn_native.losses import LOSSES
-from rnn_native.network import Network
+from rnn_native.models.network import Network
+from rnn_native.net.layers import from_spec
+from rnn_native.net.losses import LOSSES
 
 DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
@@ -95,7 +95,7 @@ def steps_of(model: Network) -> list[Step]:
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: expected finite values, found NaN or infinity")
     steps, shape = [], model.input_shape
-    for i, (spec, layer) in enumerate(zip(model.specs, model._net.layers, strict=True)):
+    for i, (spec, layer) in enumerate(zip(model.specs, model.native.layers, strict=True)):
         names = [param["name"] for param in layer["params"]]
         arrays = {name: named[f"layers.{i}.{name}"] for name in names}
         steps.append(Step(i, spec["type"], from_spec(spec), shape, layer["shape"], arrays))

@@ -11,12 +11,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.architecture import Architecture, load_architecture, parse_architecture
-from rnn_native.errors import FormatError
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import AnyPath, atomic_write, printable, shown
 from rnn_native.export.steps import Step, by_output, steps_of
-from rnn_native.files import AnyPath, atomic_write, printable, shown
-from rnn_native.legacy import finite_float32
-from rnn_native.network import Network
+from rnn_native.formats.legacy import finite_float32
+from rnn_native.models.network import Network
+from rnn_native.settings.architecture import (
+    Architecture,
+    load_architecture,
+    parse_architecture,
+)
 
 AnyArchitecture: TypeAlias = Network | Architecture | Mapping[str, Any] | AnyPath
 
@@ -160,7 +164,7 @@ def load_torch(
     errors are those of `from_torch`; also FileNotFoundError, and FormatError if it is not a
     safetensors file.
     """
-    from rnn_native.checkpoint import read_tensors
+    from rnn_native.net.model_file import read_tensors
 
     tensors, _ = read_tensors(path)
     return from_torch(tensors, architecture, names, source=shown(path))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.attention_text import as_map
+from rnn_native.analysis.attention_text import as_map
 from rnn_native.plots.figures import axes_or_new, new_figure
 from rnn_native.plots.tiles import as_pictures
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnn_native import metrics
+from rnn_native.analysis import metrics
 from rnn_native.plots.figures import axes_or_new
 from rnn_native.plots.tiles import as_pictures, check_count, draw_tiles
 

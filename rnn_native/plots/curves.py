@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_native.history import History
 from rnn_native.plots.figures import COLOURS, GRID, MARKERS, label
 from rnn_native.plots.summary import Series, cumulative_time, series
+from rnn_native.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_native.files import AnyPath, atomic_write, printable, shown
+from rnn_native.base.files import AnyPath, atomic_write, printable, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native import calibration, metrics
+from rnn_native.analysis import calibration, metrics
+from rnn_native.analysis.saliency import over_image
 from rnn_native.plots.curves import decorate
 from rnn_native.plots.figures import COLOURS, axes_or_new, label
 from rnn_native.plots.tiles import as_pictures, check_count, draw_tiles
-from rnn_native.saliency import over_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

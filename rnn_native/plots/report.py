@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_native.files import printable
-from rnn_native.history import History
+from rnn_native.base.files import printable
 from rnn_native.plots.curves import (
     LINE,
     METRICS,
@@ -27,6 +26,7 @@ from rnn_native.plots.summary import (
     series,
     summarise,
 )
+from rnn_native.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

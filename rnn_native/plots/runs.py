@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from rnn_native import checkpoint, run_folder
-from rnn_native.errors import FormatError
-from rnn_native.files import AnyPath, shown
-from rnn_native.history import History
-from rnn_native.logs import read_log
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import AnyPath, shown
+from rnn_native.net import model_file
+from rnn_native.training import run_folder
+from rnn_native.training.history import History
+from rnn_native.training.logs import read_log
 
 if TYPE_CHECKING:
-    from rnn_native.models import TrainingResult
+    from rnn_native.training.result import TrainingResult
 
 Run: TypeAlias = Union[History, "TrainingResult", AnyPath]
 Runs: TypeAlias = Run | Mapping[str, Run] | Iterable[Run]
@@ -82,7 +83,7 @@ def _open(run: object) -> History:
     path = Path(run)
     if path.is_dir():
         return _of_folder(path)
-    if path.is_file() and checkpoint.is_safetensors(path):
+    if path.is_file() and model_file.is_safetensors(path):
         return _of_model(path)
     return read_log(path)
 
@@ -98,7 +99,7 @@ def _of_folder(folder: Path) -> History:
 
 
 def _of_model(path: Path) -> History:
-    run = checkpoint.describe(path).get("run")
+    run = model_file.describe(path).get("run")
     log = path.with_name(run_folder.LOG)
     if run is None and path.name == run_folder.BEST and log.is_file():
         return read_log(log)

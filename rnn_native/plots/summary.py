@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.history import History
+from rnn_native.training.history import History
 
 Series = NDArray[np.float64]
 

@@ -11,15 +11,15 @@ from rnn_native.plots.tiles import MAX_TILES, check_count, draw_tiles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from rnn_native.network import Network
+    from rnn_native.net.predictor import Predictor
 
 
-def first_layer_weights(net: "Network", n: int = 64, ax: "Axes | None" = None) -> "Axes":
+def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None) -> "Axes":
     """Draw what each unit of the first dense layer adds up: a picture of the input each.
 
     Parameters
     ----------
-    net : Network
+    net : Predictor
         Its inputs are images, or 784 numbers (28 x 28).
     n : int in [1, 1024]
         At most so many units; those with the longest weight vectors.
@@ -53,13 +53,13 @@ def first_layer_weights(net: "Network", n: int = 64, ax: "Axes | None" = None) -
 
 
 def conv_filters(
-    net: "Network", layer: int | None = None, ax: "Axes | None" = None
+    net: "Predictor", layer: int | None = None, ax: "Axes | None" = None
 ) -> "Axes":
     """Draw the filters of a convolution, a picture for each pair of output and input channel.
 
     Parameters
     ----------
-    net : Network
+    net : Predictor
     layer : int, optional
         Position of a conv2d layer in the net; the first one when left out.
     ax : matplotlib.axes.Axes, optional
@@ -103,14 +103,14 @@ def _draw(ax: "Axes | None", pictures: list[NDArray[Any]], title: str) -> "Axes"
     return ax
 
 
-def _first_with_weights(net: "Network") -> tuple[int, str]:
+def _first_with_weights(net: "Predictor") -> tuple[int, str]:
     for index, spec in enumerate(net.specs):
         if f"layers.{index}.weight" in net.parameters:
             return index, str(spec["type"])
     return -1, ""
 
 
-def _picture_shape(net: "Network", inputs: int) -> tuple[int, int]:
+def _picture_shape(net: "Predictor", inputs: int) -> tuple[int, int]:
     extents = [extent for extent in net.input_shape if extent != 1]
     if len(extents) == 2 and math.prod(extents) == inputs:
         return extents[0], extents[1]

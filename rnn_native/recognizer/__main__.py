@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 
 if TYPE_CHECKING:
     import tkinter as tk

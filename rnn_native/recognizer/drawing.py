@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from rnn_native.errors import FormatError
-from rnn_native.files import AnyPath, regular_file_size, shown
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import AnyPath, regular_file_size, shown
 from rnn_native.recognizer.strokes import Stroke, erase
 
 # The canvas' side. Points are in its unit, however large it is shown.

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native import datasets, idx, synthetic
-from rnn_native.errors import FormatError
-from rnn_native.files import AnyPath, shown
-from rnn_native.network import Network
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import AnyPath, shown
+from rnn_native.datasets import idx, mnist, synthetic
+from rnn_native.models.network import Network
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -38,12 +38,12 @@ class Replay(NamedTuple):
 def load_replay() -> Replay:
     """Return some of MNIST where it lies in the usual places, or else generated digits."""
     try:
-        place = datasets.find_mnist()
+        place = mnist.find_mnist()
     except OSError:
         place = None
     if place is None:
         return Replay(*synthetic.synthetic_digits(REPLAYED, seed=1))
-    images, labels = datasets.load_mnist(place)[0]
+    images, labels = mnist.load_mnist(place)[0]
     return Replay(images[:REPLAYED], labels[:REPLAYED])
 
 
@@ -126,9 +126,8 @@ def learned(
     -------
     Network
     """
-    copy = Network(net.specs, net.input_shape, net.loss, optimizer="adam")
-    copy.weights[:] = net.get_weights()
-    copy.input_dtype = net.input_dtype
+    copy = net.with_layers(net.specs)
+    copy.optimizer = "adam"
     known = len(replay.labels)
     times = max(1, round(SHARE / (1 - SHARE) * known / len(labels)))
     x = np.concatenate([replay.images, *_moved(np.stack(images), times)])

@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from rnn_native import pretrained
-from rnn_native.loading import load
-from rnn_native.network import Network
-from rnn_native.run_folder import BEST
+from rnn_native.formats.loading import load
+from rnn_native.models import pretrained
+from rnn_native.models.network import Network
+from rnn_native.training.run_folder import BEST
 
 # The reference system's words for the files that its programs leave.
 REFERENCE_FILES = {

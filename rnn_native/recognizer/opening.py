@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.errors import FormatError
-from rnn_native.files import AnyPath, regular_file_size, shown
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import AnyPath, regular_file_size, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native import saliency as gradients
-from rnn_native.network import Network
+from rnn_native.analysis import saliency as gradients
+from rnn_native.models.network import Network
 
 Floats = NDArray[np.float32]
 Overlay = Literal["none", "saliency", "attention"]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.analysis.saliency import over_image
 from rnn_native.recognizer import pictures
 from rnn_native.recognizer.drawing import SIDE, Drawing
 from rnn_native.recognizer.reading import Reading
-from rnn_native.saliency import over_image
 
 PEN_WIDTH = 20
 NOTICEABLE = 1.1  # a canvas that grows by less stays as it is

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.network import Network
+from rnn_native.models.network import Network
 from rnn_native.recognizer.ink import marks
 
 Floats = NDArray[np.float32]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnn_native.files import AnyPath, atomic_write, shown
+from rnn_native.base.files import AnyPath, atomic_write, shown
 from rnn_native.recognizer import drawing
 from rnn_native.recognizer.reading import Reading
 from rnn_native.recognizer.strokes import Stroke, rasterise

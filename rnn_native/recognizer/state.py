@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.files import AnyPath
-from rnn_native.network import Network
+from rnn_native.base.files import AnyPath
+from rnn_native.models.network import Network
 from rnn_native.recognizer import learning, model_choice, overlay
 from rnn_native.recognizer.drawing import Drawing
 from rnn_native.recognizer.preprocessing import from_image, from_strokes

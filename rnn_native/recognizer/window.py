@@ -10,7 +10,7 @@ from tkinter import filedialog, messagebox, ttk
 from tkinter.font import Font
 from typing import Any
 
-from rnn_native import outcome
+from rnn_native.base import outcome
 from rnn_native.recognizer import drawing, model_choice, saving
 from rnn_native.recognizer.keys import HELP, KEYS
 from rnn_native.recognizer.opening import read_picture

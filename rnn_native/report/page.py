@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_native import calibration
-from rnn_native.logits import losses
-from rnn_native.metrics import Z_95
-from rnn_native.notebook import escape, history_html, table
+from rnn_native.analysis import calibration
+from rnn_native.analysis.logits import losses
+from rnn_native.analysis.metrics import Z_95
+from rnn_native.analysis.saliency import Floats, over_image, saliency
+from rnn_native.base.markup import escape, table
 from rnn_native.report import parts
-from rnn_native.saliency import Floats, over_image, saliency
 
 if TYPE_CHECKING:
-    from rnn_native.history import History
-    from rnn_native.interpretation import Interpretation
+    from rnn_native.report.interpretation import Interpretation
+    from rnn_native.training.history import History
 
 WORST = 24
 # Half of them must be enough for a temperature.
@@ -109,7 +109,7 @@ def _result(seen: "Interpretation") -> list[tuple[str, str]]:
 def _training(history: "History | None") -> str:
     if history is None:
         return "<p>There is no log of the training beside the model, so no curves.</p>"
-    return history_html(history)
+    return history.html()
 
 
 # ---- calibration ----

@@ -6,18 +6,15 @@ read in light and dark and with any colour vision; numbers say all that colours 
 
 import io
 from base64 import b64encode
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.metrics import wilson_interval
-from rnn_native.notebook import escape, svg_text, table
-
-if TYPE_CHECKING:
-    from rnn_native.calibration import Reliability
-    from rnn_native.interpretation import Interpretation
+from rnn_native.analysis.calibration import Reliability
+from rnn_native.analysis.metrics import Report, wilson_interval
+from rnn_native.base.markup import escape, svg_text, table
 
 # Beyond so many classes a matrix is a wall of zeros; the pairs that are confused are listed.
 MAX_MATRIX = 30
@@ -29,7 +26,44 @@ BLUE, ORANGE = "0,114,178", "230,159,0"
 _CELL = "text-align:right;padding:3px 7px"
 
 
-def overview(seen: "Interpretation") -> str:
+class Confusion(NamedTuple):
+    """How often rows of one class were taken for another."""
+
+    true: int
+    predicted: int
+    times: int
+
+
+class Judged(Protocol):
+    """What tables need of an `Interpretation`; see there."""
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """Labels."""
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Predicted labels."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Names of the classes."""
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of rows whose label was predicted."""
+
+    def confusion_matrix(self) -> NDArray[np.int64]:
+        """Return counts by label (rows) and predicted label (columns)."""
+
+    def most_confused(self) -> Sequence[Confusion]:
+        """Return what is confused most, beginning with the most frequent."""
+
+    def report(self) -> Report:
+        """Return precision, recall and F1 of the classes."""
+
+
+def overview(seen: Judged) -> str:
     """Return what a notebook shows: accuracy and loss, the matrix, what is confused most."""
     title = repr(seen)[1:-1]
     return (
@@ -37,7 +71,7 @@ def overview(seen: "Interpretation") -> str:
     )
 
 
-def accuracy_text(seen: "Interpretation") -> str:
+def accuracy_text(seen: Judged) -> str:
     """Return accuracy with its 95 % interval, and how many are wrong."""
     wrong, rows = int(np.sum(seen.predicted != seen.y)), len(seen.y)
     low, high = wilson_interval(rows - wrong, rows)
@@ -55,7 +89,7 @@ def per_cent(share: float) -> str:
 # ---- tables ----
 
 
-def confusion(seen: "Interpretation") -> str:
+def confusion(seen: Judged) -> str:
     """Return the confusion matrix as a table, or why there is none.
 
     The diagonal is tinted by the share of its row; mistakes, in another colour, by their
@@ -93,7 +127,7 @@ def _cell(count: int, strength: float, colour: str) -> str:
     return f'<td style="{_CELL}{tint}">{count}</td>'
 
 
-def confused_pairs(seen: "Interpretation") -> str:
+def confused_pairs(seen: Judged) -> str:
     """Return the pairs of classes that are confused most often."""
     support = np.bincount(seen.y, minlength=len(seen.class_names))
     pairs = seen.most_confused()
@@ -111,7 +145,7 @@ def confused_pairs(seen: "Interpretation") -> str:
     return table(["true", "predicted", "rows", "of the true class"], rows)
 
 
-def classes(seen: "Interpretation") -> str:
+def classes(seen: Judged) -> str:
     """Return precision, recall, F1 and number of rows of each class, and their means."""
     report = seen.report()
     columns = (report.precision, report.recall, report.f1)
@@ -124,7 +158,7 @@ def classes(seen: "Interpretation") -> str:
     return table(["class", "precision", "recall", "F1", "rows"], rows)
 
 
-def bins(reliability: "Reliability") -> str:
+def bins(reliability: Reliability) -> str:
     """Return the bins that have rows: count, mean confidence, accuracy with its interval."""
     lows, highs = reliability.interval()
     rows = [
@@ -143,7 +177,7 @@ def bins(reliability: "Reliability") -> str:
 # ---- pictures ----
 
 
-def reliability_svg(reliability: "Reliability") -> str:
+def reliability_svg(reliability: Reliability) -> str:
     """Return a diagram of accuracy over confidence: a bar a bin, a point at its mean."""
     lows, highs = reliability.interval()
     error = f"expected calibration error {per_cent(reliability.error)}"

@@ -14,21 +14,22 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from rnn_native import training
-from rnn_native._runtime import MAX_THREADS, resolve_threads
+from rnn_native.base.errors import TrainingDiverged
+from rnn_native.base.runtime import MAX_THREADS, resolve_threads
 from rnn_native.callbacks import Callback
-from rnn_native.callbacks.base import as_list
-from rnn_native.class_weights import times
-from rnn_native.errors import TrainingDiverged
-from rnn_native.history import EpochRow, History
-from rnn_native.layers import Layer
-from rnn_native.network import Network
-from rnn_native.rows import AnyRows, Targets, input_dtype_of
-from rnn_native.schedules import Schedule
+from rnn_native.models.network import Network
+from rnn_native.net.layers import Layer
+from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
 from rnn_native.sklearn.validation_rows import Validation
+from rnn_native.training import loop
+from rnn_native.training.callback import as_list
+from rnn_native.training.class_weights import times
+from rnn_native.training.history import EpochRow, History
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.schedules import Schedule
 
 NO_LBFGS = (
     "solver='lbfgs' is not available: rnn_native trains by batches. Use solver='adam' or "
@@ -204,7 +205,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             raise ValueError(
                 f"learning_rate={self.learning_rate!r} and schedule: expected one of them"
             )
-        needs_validation = training.Recipe(schedule=self.schedule).needs_validation
+        needs_validation = Recipe(schedule=self.schedule).needs_validation
         if needs_validation and not (self.early_stopping or has_validation):
             raise ValueError(
                 "schedule: goes by validation losses; set early_stopping, or give fit "
@@ -286,7 +287,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
     ) -> EstimatorRun:
         self._count_epochs(incremental)
         counted = self.history_.call_rows
-        recipe = training.Recipe(
+        recipe = Recipe(
             epochs=min(len(counted) + (1 if incremental else self.max_iter), 2**31 - 1),
             batch_size=self._batch_rows(len(train.rows)),
             lr=self.learning_rate_init,
@@ -360,7 +361,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             epochs = run.recipe.epochs - len(run.history)
             bridges = [CallbackBridge(self, x, y, metadata, epochs)]
         try:
-            training.fit(run, [Progress(self), *bridges, *users], verbose=0)
+            loop.fit(run, [Progress(self), *bridges, *users], verbose=0)
             run.check_kept()
         except TrainingDiverged as error:
             if run.best_weights is None or run.keeps_last:
@@ -422,4 +423,4 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
 
     def _outputs_of_rows(self, rows: AnyRows, *, raw: bool = False) -> NDArray[np.float32]:
         threads = resolve_threads(self.n_threads)
-        return self.network_._net.predict(rows, threads=threads, raw=raw)
+        return self.network_.native.predict(rows, threads=threads, raw=raw)

@@ -19,15 +19,15 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from rnn_native.class_weights import named_weights
-from rnn_native.history import EpochRow
-from rnn_native.logits import log_softmax
-from rnn_native.losses import FLOAT32_MAX
-from rnn_native.rows import Targets
+from rnn_native.analysis.logits import log_softmax
+from rnn_native.net.losses import FLOAT32_MAX
+from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.validation_rows import given_validation
+from rnn_native.training.class_weights import named_weights
+from rnn_native.training.history import EpochRow
 
 
 class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ignore[misc]

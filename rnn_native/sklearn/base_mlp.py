@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from rnn_native.layers import Activation, BatchNorm, Dense, Dropout, Layer
-from rnn_native.network import Network
+from rnn_native.models.network import Network
+from rnn_native.net.layers import Activation, BatchNorm, Dense, Dropout, Layer
 from rnn_native.sklearn.base import BaseNetworkEstimator, Design
 
 ACTIVATIONS = {

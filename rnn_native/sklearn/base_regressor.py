@@ -9,12 +9,12 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, column_or_1d
 
-from rnn_native.history import EpochRow
-from rnn_native.rows import Targets
+from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part, as_float32
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.validation_rows import given_validation
+from rnn_native.training.history import EpochRow
 
 # What multiplies the core's loss of an output, of which it takes the sum.
 _LOSS_SCALES = {"squared_error": 0.5, "absolute_error": 1.0, "huber": 1.0}

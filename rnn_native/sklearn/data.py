@@ -9,8 +9,8 @@ from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
-from rnn_native.compressed import compress
-from rnn_native.rows import AnyRows, Targets, common_dtype
+from rnn_native.net.compressed import compress
+from rnn_native.net.rows import AnyRows, Targets, common_dtype
 
 Indices = NDArray[np.intp]
 Weights = NDArray[np.float32] | None

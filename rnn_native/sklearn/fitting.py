@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.errors import TrainingDiverged
+from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import Callback
-from rnn_native.callbacks.base import Logs
-from rnn_native.errors import TrainingDiverged
-from rnn_native.history import EpochRow
-from rnn_native.network import Network
-from rnn_native.schedules import Rates, Schedule
-from rnn_native.scores import Metric
+from rnn_native.models.network import Network
 from rnn_native.sklearn.data import Part
-from rnn_native.training import Recipe, Run, Split
-from rnn_native.xorshift import Xorshift
+from rnn_native.training.callback import Logs
+from rnn_native.training.history import EpochRow
+from rnn_native.training.measures import Measures
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.run import Run
+from rnn_native.training.schedules import Rates, Schedule
+from rnn_native.training.split import Split
 
 GREATEST_VELOCITY = 1e30
 """What a falling rate may let the core's velocity grow to."""
@@ -82,7 +84,7 @@ class EstimatorRun(Run):
             )
         super().__init__(model, data, recipe, Xorshift(recipe.seed), threads=threads)
         # Scores are the estimator's own, and cost no prediction of the rows trained on.
-        self.fitting_metrics: list[Metric] = []
+        self.measures = Measures(model.loss, [])
         self._held = held
         self._random_state = random_state
         self.loss_scale = loss_scale

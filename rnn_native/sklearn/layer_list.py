@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from rnn_native import losses
-from rnn_native.architecture import load_architecture, parse_architecture
-from rnn_native.layers import Dense, as_specs
-from rnn_native.network import Network
-from rnn_native.rows import check_kind, takes_shape
+from rnn_native.base.xorshift import Xorshift
+from rnn_native.models.network import Network
+from rnn_native.net import losses
+from rnn_native.net.layers import Dense, as_specs
+from rnn_native.net.rows import check_kind, takes_shape
+from rnn_native.settings.architecture import load_architecture, parse_architecture
 from rnn_native.sklearn.base import BaseNetworkEstimator, Design
 from rnn_native.sklearn.data import dtype_of
-from rnn_native.xorshift import Xorshift
 
 LAYER_LIST_CONSTRAINTS: dict[str, Any] = {
     "architecture": [list, tuple, Mapping, str, PathLike, None],

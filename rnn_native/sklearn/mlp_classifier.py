@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from rnn_native.callbacks import Callback
-from rnn_native.schedules import Schedule
 from rnn_native.sklearn.base_classifier import BaseNetworkClassifier
 from rnn_native.sklearn.base_mlp import MLP_CONSTRAINTS, BaseMLP
+from rnn_native.training.schedules import Schedule
 
 
 class MLPClassifier(BaseMLP, BaseNetworkClassifier):

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import StrOptions
 
 from rnn_native.callbacks import Callback
-from rnn_native.schedules import Schedule
 from rnn_native.sklearn.base_mlp import MLP_CONSTRAINTS, BaseMLP
 from rnn_native.sklearn.base_regressor import BaseNetworkRegressor
+from rnn_native.training.schedules import Schedule
 
 
 class MLPRegressor(BaseMLP, BaseNetworkRegressor):

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from rnn_native import losses
 from rnn_native.callbacks import Callback
-from rnn_native.schedules import Schedule
+from rnn_native.net import losses
 from rnn_native.sklearn.base_classifier import BaseNetworkClassifier
 from rnn_native.sklearn.base_mlp import LOSSES
 from rnn_native.sklearn.layer_list import LAYER_LIST_CONSTRAINTS, LayerList
+from rnn_native.training.schedules import Schedule
 
 
 class NetworkClassifier(LayerList, BaseNetworkClassifier):

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from rnn_native import losses
+from rnn_native.base.rules import did_you_mean, quoted
 from rnn_native.callbacks import Callback
-from rnn_native.json_settings import did_you_mean, quoted
-from rnn_native.schedules import Schedule
+from rnn_native.net import losses
 from rnn_native.sklearn.base_regressor import BaseNetworkRegressor
 from rnn_native.sklearn.layer_list import LAYER_LIST_CONSTRAINTS, LayerList
+from rnn_native.training.schedules import Schedule
 
 
 class NetworkRegressor(LayerList, BaseNetworkRegressor):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sklearn.base import _fit_context
 
 from rnn_native.callbacks import Callback
-from rnn_native.callbacks.base import Logs
+from rnn_native.training.callback import Logs
 
 __all__ = ["CallbackBridge", "CallbackSupportMixin", "fitting"]
 

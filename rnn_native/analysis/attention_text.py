@@ -1,0 +1,288 @@
+"""Attention maps as text, ``attention_weights.txt``: the reference system's format.
+
+A line ``# Sample: 3`` opens a sample, the lines below it are its matrix, a row each: row i is how
+token i attends to all tokens. Numbers are parted by commas or by white space. Other lines that
+begin with ``#``, and empty lines, are skipped.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import (
+    AnyPath,
+    atomic_write,
+    errors_named,
+    regular_file_size,
+    shown,
+)
+
+Map = NDArray[np.float64]
+
+MAX_BYTES = 1 << 26
+
+_HEADER = """\
+# Attention weights, {tokens} x {tokens} for each sample
+# Row i is how token i attends to all tokens; a row sums to 1
+# {note}
+"""
+_SAMPLE = re.compile(r"#\s*Sample:\s*([+-]?[0-9]{1,15})(?:\s.*)?")
+_SAMPLE_LIKE = re.compile(r"#\s*Sample:")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Numbers about one attention map.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Queries, keys.
+    minimum, maximum, mean : float
+        Of all weights.
+    trace : float
+        Sum of the diagonal: how much tokens attend to themselves.
+    entropy : float
+        Mean over rows of -sum a ln(a + 1e-10), in nats: 0 when each token attends to one
+        token, ln(keys) when it attends to all alike.
+    """
+
+    shape: tuple[int, int]
+    minimum: float
+    maximum: float
+    mean: float
+    trace: float
+    entropy: float
+
+
+def read_attention(path: AnyPath) -> dict[int, Map]:
+    """Read a file of attention maps.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    dict of int to ndarray of shape (queries, keys), float64
+        Maps by the sample's number, ascending. A number that comes twice has the later map;
+        rows before the first sample belong to nothing and are dropped.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not a regular one.
+    FormatError
+        If there is no sample, or a line is wrong; the message names the line.
+    """
+    name = shown(path)[1:-1]
+    size = regular_file_size(path)
+    if size > MAX_BYTES:
+        raise FormatError(
+            f"{name}: a file of attention maps has at most {MAX_BYTES} bytes, got {size}"
+        )
+    with errors_named(path):
+        content = Path(path).read_bytes()
+    samples = dict(_samples(_decoded(content, name), name))
+    if not samples:
+        raise FormatError(
+            f"{name}: expected attention maps, found no line '# Sample: NUMBER' with rows"
+        )
+    return dict(sorted(samples.items()))
+
+
+def write_attention(
+    path: AnyPath, samples: Mapping[int, ArrayLike], note: str = "rnn_native"
+) -> None:
+    """Write a file of attention maps, atomically, with six decimals.
+
+    Parameters
+    ----------
+    path : str or path-like
+    samples : mapping of int to array_like of shape (queries, keys)
+    note : str
+        Third line of the file: where the maps are from.
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, or one is not a matrix of finite weights of at least 0.
+    OSError
+        If the file cannot be written; one that was there before is untouched.
+    """
+    if not samples:
+        raise ValueError("samples: expected at least one attention map, got none")
+    maps = {number: as_map(values) for number, values in sorted(samples.items())}
+    tokens = next(iter(maps.values())).shape[1]
+    parts = [_HEADER.format(tokens=tokens, note=" ".join(note.split()))]
+    for number, values in maps.items():
+        rows = (" ".join(f"{weight:.6f}" for weight in row) for row in values.tolist())
+        parts.append("\n".join([f"# Sample: {number}", *rows, "", ""]))
+    # A file name in the note may hold bytes that are no text.
+    atomic_write(path, "".join(parts).encode("utf-8", "backslashreplace"))
+
+
+def as_map(values: ArrayLike) -> Map:
+    """Return one attention map as float64, checked.
+
+    Raises
+    ------
+    ValueError
+        If it is not a matrix of finite weights of at least 0.
+    """
+    array = np.asarray(values)
+    if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
+        raise ValueError(
+            "attention map: expected a matrix of numbers, (queries, keys), got "
+            f"{array.dtype} of shape {array.shape}"
+        )
+    weights = array.astype(np.float64)
+    if not (weights.min() >= 0 and weights.max() < math.inf):
+        raise ValueError("attention map: expected finite weights of at least 0")
+    return weights
+
+
+def synthetic_attention() -> dict[int, Map]:
+    """Return the reference system's three made-up maps over a 7 x 7 grid of tokens.
+
+    They come from no model: 0 attends to neighbours, 1 to the token in the middle, 2 to the
+    tokens of the same column of the grid.
+    """
+    row, column = np.divmod(np.arange(49), 7)
+    distance = abs(row[:, None] - row) + abs(column[:, None] - column)
+    near = np.maximum(0.05, 0.3 / (1 + distance))
+    np.fill_diagonal(near, 0.5)
+
+    middle = np.full((49, 49), 0.1 / 47)
+    middle[:, 24] = 0.7
+    np.fill_diagonal(middle, 0.2)
+
+    same = np.where(column[:, None] == column, 0.8 / 7, 0.2 / 42)
+    maps = (near, middle, same)
+    return {i: m / m.sum(axis=1, keepdims=True) for i, m in enumerate(maps)}
+
+
+def is_synthetic(samples: Mapping[int, ArrayLike]) -> bool:
+    """Tell whether these are the made-up maps, to the six decimals that a file keeps."""
+    made_up = synthetic_attention()
+    return samples.keys() == made_up.keys() and all(
+        np.shape(samples[i]) == m.shape and np.allclose(samples[i], m, rtol=0, atol=1e-6)
+        for i, m in made_up.items()
+    )
+
+
+def attention_statistics(values: ArrayLike) -> Statistics:
+    """Return numbers about one attention map.
+
+    Parameters
+    ----------
+    values : array_like of shape (queries, keys)
+
+    Raises
+    ------
+    ValueError
+        If it is not a matrix of finite weights of at least 0.
+    """
+    weights = as_map(values)
+    entropy = -(weights * np.log(weights + 1e-10)).sum(axis=1).mean()
+    return Statistics(
+        shape=(weights.shape[0], weights.shape[1]),
+        minimum=float(weights.min()),
+        maximum=float(weights.max()),
+        mean=float(weights.mean()),
+        trace=float(np.trace(weights)),
+        entropy=float(entropy),
+    )
+
+
+def format_statistics(samples: Mapping[int, ArrayLike]) -> str:
+    """Return the statistics of all samples as text, in the reference system's order."""
+    rule = "=" * 60
+    lines = [rule, "ATTENTION STATISTICS", rule]
+    for number, values in sorted(samples.items()):
+        facts = attention_statistics(values)
+        lines += [
+            f"Sample {number}:",
+            f"  Shape:        {facts.shape[0]} x {facts.shape[1]}",
+            f"  Min:          {facts.minimum:.6f}",
+            f"  Max:          {facts.maximum:.6f}",
+            f"  Mean:         {facts.mean:.6f}",
+            f"  Trace:        {facts.trace:.4f}",
+            f"  Mean entropy: {facts.entropy:.4f}",
+        ]
+    return "\n".join([*lines, rule])
+
+
+# ---- reading ----
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FormatError(f"{name}:{line}: not UTF-8; no file of attention maps") from None
+
+
+def _samples(text: str, name: str) -> Iterator[tuple[int, Map]]:
+    """Yield (number, map) of each sample in the order of the file."""
+    number: int | None = None
+    opened, rows = 0, list[list[float]]()
+    # Not splitlines(): it also ends lines at characters that editors show within one.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for at, line in enumerate(map(str.strip, lines), 1):
+        if _SAMPLE_LIKE.match(line):
+            if number is not None:
+                yield number, _as_matrix(rows, f"{name}:{opened}", number)
+            number, opened, rows = _sample_number(line, f"{name}:{at}"), at, []
+        elif line and not line.startswith("#") and number is not None:
+            rows.append(_row(line, f"{name}:{at}"))
+            if len(rows[-1]) != len(rows[0]):
+                raise FormatError(
+                    f"{name}:{at}: expected {len(rows[0])} weights, as in the sample's "
+                    f"first row, got {len(rows[-1])}"
+                )
+    if number is not None:
+        yield number, _as_matrix(rows, f"{name}:{opened}", number)
+
+
+def _sample_number(line: str, where: str) -> int:
+    found = _SAMPLE.fullmatch(line)
+    if found is None:
+        raise FormatError(
+            f"{where}: expected an integer after '# Sample:', got {line[:32]!r}"
+        )
+    return int(found[1])
+
+
+def _as_matrix(rows: list[list[float]], where: str, number: int) -> Map:
+    if not rows:
+        raise FormatError(f"{where}: sample {number} has no rows")
+    return np.array(rows, np.float64)
+
+
+def _row(line: str, where: str) -> list[float]:
+    fields = line.split(",") if "," in line else line.split()
+    return [
+        _weight(field.strip(), f"{where}: column {at}")
+        for at, field in enumerate(fields, 1)
+    ]
+
+
+def _weight(text: str, where: str) -> float:
+    try:
+        # float() would also take 1_000 and the digits of other scripts.
+        value = float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise FormatError(
+            f"{where}: expected a finite weight of at least 0, got {text[:24]!r}"
+        )
+    return value

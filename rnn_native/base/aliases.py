@@ -1,0 +1,35 @@
+"""Short names of public modules: `rnn_native.metrics` is `rnn_native.analysis.metrics`."""
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class ShortNames:
+    """Finds and loads modules of a package by names that their folders do not have.
+
+    Parameters
+    ----------
+    package : str
+    places : mapping of str to str
+        Short names and where the modules are, below the package.
+    """
+
+    def __init__(self, package: str, places: Mapping[str, str]) -> None:
+        self._places = {f"{package}.{name}": f"{package}.{places[name]}" for name in places}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: object = None
+    ) -> ModuleSpec | None:
+        """Return a spec for a short name, None for all others; see `sys.meta_path`."""
+        return ModuleSpec(name, self) if name in self._places else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let the import system make an empty module, whose place the right one takes."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module that the name stands for into its place."""
+        name = module.__name__
+        sys.modules[name] = importlib.import_module(self._places[name])

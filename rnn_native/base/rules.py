@@ -1,0 +1,331 @@
+"""JSON files of settings: reading without surprises, and rules for their values.
+
+Errors name the file, the path of the culprit, what was expected and what was found.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import AnyPath, errors_named, regular_file_size, shown
+
+MAX_FILE_SIZE = 1 << 20
+MAX_INT = 2**31 - 1
+_MAX_DIGITS = 400  # more than any float has, and cheap to convert
+_MAX_SHOWN = 60
+_USUAL_NAMES = {"lr": "learning_rate"}  # what people write for ours
+
+
+class ConfigError(FormatError):
+    """A file of settings is wrong.
+
+    The message is one line: file, path inside it ("layers[2].kernel_size"), what was
+    expected, what was found.
+    """
+
+
+# ---- where a value stands, and how it is shown ----
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands.
+
+    Parameters
+    ----------
+    source : str
+        The file, as messages name it.
+    path : str
+        The path inside it; empty for the root.
+    """
+
+    source: str
+    path: str = ""
+
+    def key(self, name: str) -> "Place":
+        """Return the place of an object's key."""
+        return Place(self.source, f"{self.path}.{name}" if self.path else name)
+
+    def item(self, index: int) -> "Place":
+        """Return the place of an array's item."""
+        return Place(self.source, f"{self.path}[{index}]")
+
+    def error(self, text: str) -> ConfigError:
+        """Return the error to raise for the value that stands here."""
+        return ConfigError(": ".join(filter(None, (self.source, self.path, text))))
+
+
+def described(value: object) -> str:
+    """Return a value for a message: one line, printable, short whatever it holds."""
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        return "an array"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, int) and abs(value) >= 10**_MAX_SHOWN:
+        return "an integer of many digits"
+    return _shortened(repr(value))
+
+
+def quoted(name: str) -> str:
+    """Return a string in single quotes, as the reference's messages have it."""
+    return f"'{_shortened(repr(name)[1:-1])}'"
+
+
+def _shortened(shown_value: str) -> str:
+    if len(shown_value) <= _MAX_SHOWN:
+        return shown_value
+    return f"{shown_value[:_MAX_SHOWN]}..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?", or a list of what is known when nothing is near."""
+    return did_you_mean(name, known) or f"; known are {', '.join(known)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?", or nothing when nothing is near."""
+    import difflib
+
+    by_lower = {key.lower(): key for key in known}
+    by_lower.update({k: v for k, v in _USUAL_NAMES.items() if v in by_lower})
+    found = difflib.get_close_matches(name[:100].lower(), by_lower, n=1, cutoff=0.5)
+    return f"; did you mean '{by_lower[found[0]]}'?" if found else ""
+
+
+# ---- rules for values ----
+
+Rule: TypeAlias = Callable[[Place, Any], Any]
+"""Checks a value that is not null and returns it, or raises ConfigError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A rule: a number in a range; booleans are no numbers.
+
+    Parameters
+    ----------
+    low, high : int or float
+    above, below : bool
+        Whether `low` or `high` itself is refused.
+    whole : bool
+        Whether only integers are accepted; 3.0 is none.
+    """
+
+    low: float = -sys.float_info.max
+    high: float = sys.float_info.max
+    above: bool = False
+    below: bool = False
+    whole: bool = False
+
+    def __call__(self, place: Place, value: Any) -> Any:
+        """Return the value, as a float unless only integers are accepted."""
+        if not self._is_number(value) or not self._holds(value):
+            raise place.error(f"expected {self}, got {described(value)}")
+        return value if self.whole else float(value)
+
+    def _is_number(self, value: Any) -> bool:
+        kinds = int if self.whole else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool)
+
+    def _holds(self, value: float) -> bool:
+        """Whether the value is in the range; NaN is in none."""
+        over = value > self.low if self.above else value >= self.low
+        under = value < self.high if self.below else value <= self.high
+        return over and under
+
+    def __str__(self) -> str:
+        noun = "an integer" if self.whole else "a number"
+        if self.low == -sys.float_info.max:
+            return noun
+        if self.high == sys.float_info.max:
+            return f"{noun} {'above' if self.above else 'of at least'} {self.low:g}"
+        left, right = "(" if self.above else "[", ")" if self.below else "]"
+        return f"{noun} in {left}{self.low}, {self.high}{right}"
+
+
+def integer(low: int, high: int = MAX_INT) -> Number:
+    """Return a rule: an integer in [low, high]."""
+    return Number(low, high, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A rule: one of some names."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, place: Place, value: Any) -> str:
+        """Return the name."""
+        if isinstance(value, str) and value in self.names:
+            return value
+        hint = did_you_mean(value, self.names) if isinstance(value, str) else ""
+        raise place.error(
+            f"expected one of {', '.join(self.names)}, got {described(value)}{hint}"
+        )
+
+
+def text(place: Place, value: Any) -> str:
+    """Check a string."""
+    if not isinstance(value, str):
+        raise place.error(f"expected a string, got {described(value)}")
+    return value
+
+
+def flag(place: Place, value: Any) -> bool:
+    """Check a boolean."""
+    if not isinstance(value, bool):
+        raise place.error(f"expected true or false, got {described(value)}")
+    return value
+
+
+def array(place: Place, value: Any) -> list[Any]:
+    """Check an array; its items are left as they are."""
+    if not isinstance(value, (list, tuple)):
+        raise place.error(f"expected an array, got {described(value)}")
+    return list(value)
+
+
+def mapping_at(place: Place, value: Any) -> Mapping[str, Any]:
+    """Check an object: no key twice, all keys strings; its values are left as they are."""
+    if not isinstance(value, Mapping):
+        raise place.error(f"expected an object, got {described(value)}")
+    if isinstance(value, _Object) and value.twice is not None:
+        raise place.error(f"key {described(value.twice)} is given twice")
+    for key in value:
+        if not isinstance(key, str):
+            raise place.error(f"expected keys that are strings, got {described(key)}")
+    return value
+
+
+FORMAT_VERSION = 1
+
+
+def _format_version(place: Place, value: Any) -> int:
+    """Check the version of a file's format."""
+    if value != FORMAT_VERSION or isinstance(value, (bool, float)):
+        from rnn_native.base.version import __version__
+
+        raise place.error(
+            f"expected {FORMAT_VERSION}, which rnn_native {__version__} reads, got "
+            f"{described(value)}"
+        )
+    return FORMAT_VERSION
+
+
+HEAD_KEYS: dict[str, Rule] = {"$schema": text, "format_version": _format_version}
+"""What any file of settings may have beside the settings."""
+
+
+def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """Check an object's keys against their rules.
+
+    Parameters
+    ----------
+    place : Place
+        Of the object.
+    value : Any
+        What stands there.
+    rules : mapping of str to Rule
+        All keys that are known.
+
+    Returns
+    -------
+    dict
+        What the rules returned; keys whose value is null are left out.
+
+    Raises
+    ------
+    ConfigError
+        If it is not an object, has a key twice or an unknown one, or a value is wrong.
+    """
+    given = mapping_at(place, value)
+    if "format_version" in rules and given.get("format_version") is not None:
+        # Before keys that only another version knows.
+        _format_version(place.key("format_version"), given["format_version"])
+    for key in given:
+        if key not in rules:
+            raise place.key(_key_shown(key)).error(f"unknown key{nearest(key, rules)}")
+    return {
+        key: rules[key](place.key(key), item)
+        for key, item in given.items()
+        if item is not None
+    }
+
+
+def _key_shown(key: str) -> str:
+    return key if key.isidentifier() and len(key) <= _MAX_SHOWN else described(key)
+
+
+# ---- JSON files ----
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that knows which of its keys was given twice."""
+
+    twice: str | None = None
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> "_Object":
+        made = cls()
+        for key, value in pairs:
+            if key in made and made.twice is None:
+                made.twice = key
+            made[key] = value
+        return made
+
+
+def read_json(path: AnyPath) -> Any:
+    """Read a small JSON file; what it holds is then for `take` and its rules to judge.
+
+    Parameters
+    ----------
+    path : str or path-like
+        UTF-8, with or without a byte order mark, at most 1 MiB.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it is not a regular one, or reading fails.
+    ConfigError
+        If it is empty, too large, not UTF-8, not JSON, or nested too deeply.
+    """
+    place = Place(shown(path))
+    content = _read_text(path, place)
+    try:
+        return json.loads(
+            content,
+            object_pairs_hook=_Object.of,
+            parse_int=lambda digits: int(digits[:_MAX_DIGITS]),
+        )
+    except RecursionError:
+        fault = "arrays or objects nested too deeply"
+    except json.JSONDecodeError as error:
+        fault = f"an error at line {error.lineno}, column {error.colno}: {error.msg}"
+        if content[error.pos : error.pos + 1] in ("/", "#"):
+            fault += "; JSON has no comments"
+    raise place.error(f"expected JSON, got {fault}")
+
+
+def _read_text(path: AnyPath, place: Place) -> str:
+    with errors_named(path):
+        size = regular_file_size(path)
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE_SIZE + 1)
+    if len(data) > MAX_FILE_SIZE:
+        raise place.error(f"expected at most {MAX_FILE_SIZE} bytes, got {size}")
+    try:
+        content = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise place.error(
+            f"expected UTF-8, got byte 0x{byte:02x} at offset {error.start}"
+        ) from None
+    if not content.strip():
+        raise place.error("expected a JSON object, got an empty file")
+    return content

@@ -1,0 +1,48 @@
+"""The reference system's random generator, for initial weights and shuffles."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+import rnn_native._core as _core
+
+ZERO_SEED = 0x9E3779B97F4A7C15
+"""What seed 0 is replaced by: xorshift cannot leave the state 0."""
+
+
+def check_seed(seed: object) -> int:
+    """Return a seed as an int in [0, 2**64), or raise TypeError or ValueError."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"seed: expected an integer, got {seed!r}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected a value in [0, 2**64), got {seed}")
+    return int(seed)
+
+
+class Xorshift:
+    """64-bit xorshift (13, 7, 17) whose output is the state's upper half.
+
+    Parameters
+    ----------
+    seed : int in [0, 2**64)
+        The first state; 0 stands for `ZERO_SEED`.
+
+    Attributes
+    ----------
+    state : int
+        All there is to save and to resume.
+
+    References
+    ----------
+    G. Marsaglia, Xorshift RNGs, Journal of Statistical Software 8(14), 2003.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.state = check_seed(seed) or ZERO_SEED
+
+    def fill_uniform(self, out: NDArray[np.float32], low: float, high: float) -> None:
+        """Fill a float32 vector with low + (high - low) * u, u in [0, 1]."""
+        self.state = _core.rng_uniform(self.state, low, high, out)
+
+    def shuffle(self, order: NDArray[np.int32]) -> None:
+        """Shuffle an int32 vector in place (Fisher and Yates, last element first)."""
+        self.state = _core.rng_shuffle(self.state, order)

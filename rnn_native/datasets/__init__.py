@@ -1,0 +1,40 @@
+"""MNIST, digits drawn at random and files of digits; imports `base`."""
+
+from typing import TYPE_CHECKING, Any
+
+from rnn_native.datasets.idx import load_idx, read_idx, write_idx
+from rnn_native.datasets.mnist import (
+    DataNotFoundError,
+    Dataset,
+    find_mnist,
+    load_mnist,
+    load_mnist_or_synthetic,
+    mnist_hashes_match,
+    open_dataset,
+)
+
+if TYPE_CHECKING:
+    from rnn_native.datasets.synthetic import synthetic_digits
+
+__all__ = [
+    "DataNotFoundError",
+    "Dataset",
+    "find_mnist",
+    "load_idx",
+    "load_mnist",
+    "load_mnist_or_synthetic",
+    "mnist_hashes_match",
+    "open_dataset",
+    "read_idx",
+    "synthetic_digits",
+    "write_idx",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The generator's tables take time to import, and most users have MNIST.
+    if name == "synthetic_digits":
+        from rnn_native.datasets.synthetic import synthetic_digits
+
+        return synthetic_digits
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,376 @@
+"""IDX, the file format of MNIST: reading with every check, and writing.
+
+A file is two zero bytes, a type code (8: uint8, the only one read here), the rank,
+the sizes as big-endian 32-bit numbers, and then the elements in C order. It may be
+packed with gzip.
+"""
+
+import io
+import math
+import struct
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import (
+    AnyPath,
+    atomic_write,
+    errors_named,
+    regular_file_size,
+    shown,
+)
+
+Bytes: TypeAlias = NDArray[np.uint8]
+
+GZIP_MAGIC = b"\x1f\x8b"
+# A few megabytes of gzip can unpack to gigabytes; the largest file of the MNIST
+# family (EMNIST by class) has 550 MB.
+MAX_UNPACKED = 1 << 30
+_DEFLATE_MOST = 1032  # bytes that one byte of a gzip file can stand for
+_PIECE = 1 << 20
+_UINT8 = 0x08
+_TYPE_NAMES = {
+    0x09: "int8",
+    0x0B: "int16",
+    0x0C: "int32",
+    0x0D: "float32",
+    0x0E: "float64",
+}
+_KINDS = {1: "labels, magic 0x00000801", 3: "images, magic 0x00000803"}
+
+
+def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> Bytes:
+    """Read an IDX file of unsigned bytes.
+
+    Nothing is allocated before the header agrees with the size of the file, and of
+    a gzip file no more is unpacked than its header announces.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, plain or packed with gzip (told by its content, not its name).
+    max_bytes : int, default 1 GiB
+        The most that a packed file may announce.
+
+    Returns
+    -------
+    ndarray of rank 1 to 4, uint8
+        The content, with the shape that the header gives.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not a regular one, or reading fails.
+    FormatError
+        If the file is not IDX, not of type uint8, not of rank 1 to 4, shorter or
+        longer than its header announces, damaged, or larger than `max_bytes`.
+    """
+    return _read(path, None, max_bytes)
+
+
+def read_images(path: AnyPath) -> Bytes:
+    """Read an IDX file of images.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, plain or packed with gzip.
+
+    Returns
+    -------
+    ndarray of shape (n, rows, columns), uint8
+        The images.
+
+    Raises
+    ------
+    OSError, FormatError
+        As `read_idx`, and if the rank is not 3 (magic 0x00000803).
+    """
+    return _read(path, 3, MAX_UNPACKED)
+
+
+def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
+    """Read an IDX file of labels.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, plain or packed with gzip.
+    classes : int, default 10
+        Labels must be smaller than this.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint8
+        The labels.
+
+    Raises
+    ------
+    OSError, FormatError
+        As `read_idx`, and if the rank is not 1 (magic 0x00000801) or a label is
+        not smaller than `classes`.
+    """
+    labels = _read(path, 1, MAX_UNPACKED)
+    check_labels(labels, classes, shown(path))
+    return labels
+
+
+def load_idx(
+    images_path: AnyPath, labels_path: AnyPath, classes: int = 10
+) -> tuple[Bytes, Bytes]:
+    """Read images and their labels.
+
+    Parameters
+    ----------
+    images_path, labels_path : str or path-like
+        IDX files, plain or packed with gzip.
+    classes : int, default 10
+        Labels must be smaller than this.
+
+    Returns
+    -------
+    images : ndarray of shape (n, rows, columns), uint8
+        The images.
+    labels : ndarray of shape (n,), uint8
+        Their labels.
+
+    Raises
+    ------
+    OSError, FormatError
+        As `read_images` and `read_labels`, and if there are more images than
+        labels or the reverse.
+
+    Examples
+    --------
+    >>> images, labels = load_idx("x-images.gz", "x-labels.gz")  # doctest: +SKIP
+    """
+    labels = read_labels(labels_path, classes)
+    images = read_images(images_path)
+    if len(images) != len(labels):
+        raise FormatError(
+            f"{shown(images_path)} has {len(images)} images, but "
+            f"{shown(labels_path)} has {len(labels)} labels: use a pair of files that "
+            "belong together"
+        )
+    return images, labels
+
+
+def write_idx(path: AnyPath, array: Bytes) -> None:
+    """Write an array as an IDX file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. It is packed with gzip if its name ends in ``.gz``; the same array
+        then always gives the same bytes, as no time or name is stored.
+    array : ndarray of rank 1 to 4, uint8
+        What to write.
+
+    Raises
+    ------
+    TypeError
+        If `array` is not uint8.
+    ValueError
+        If its rank is not 1 to 4, or an axis has 2**32 elements or more.
+    OSError
+        If the file cannot be written; an older one is then untouched.
+    """
+    array = np.asarray(array)
+    header = idx_header(array)
+    body = np.ascontiguousarray(array).reshape(-1).data
+    packed = Path(path).suffix == ".gz"
+    atomic_write(path, [_gzipped(header, body)] if packed else [header, body])
+
+
+def idx_header(array: Bytes) -> bytes:
+    """Return the bytes that stand before the elements of `array` in an IDX file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `write_idx`.
+    """
+    if array.dtype != np.uint8:
+        raise TypeError(f"array must be uint8 for an IDX file, got {array.dtype}")
+    if not 1 <= array.ndim <= 4:
+        raise ValueError(f"array must have rank 1 to 4 for an IDX file, got {array.ndim}")
+    if max(array.shape) >= 1 << 32:
+        raise ValueError(
+            f"array has shape {array.shape}: an axis of an IDX file has less than "
+            "2**32 elements"
+        )
+    sizes = (size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, _UINT8, array.ndim]) + b"".join(sizes)
+
+
+def check_labels(labels: Bytes, classes: int, name: str) -> None:
+    """Raise FormatError if one of `labels` is not smaller than `classes`."""
+    bad = np.flatnonzero(labels >= classes)
+    if bad.size:
+        first = int(bad[0])
+        raise FormatError(
+            f"{name}: label {first} is {labels[first]}, expected 0 to {classes - 1}"
+        )
+
+
+def gunzipped(file: io.BufferedIOBase) -> io.BufferedIOBase:
+    """Return a stream of what the gzip file `file` holds; use in `gzip_faults`."""
+    import gzip
+
+    return gzip.GzipFile(fileobj=file, mode="rb")
+
+
+@contextmanager
+def gzip_faults(name: str) -> Iterator[None]:
+    """Turn what a damaged gzip stream raises into a FormatError about `name`."""
+    try:
+        yield
+    except (EOFError, zlib.error) as error:
+        raise _damaged(name, error) from error
+    except OSError as error:
+        # gzip.BadGzipFile, which has no number. Reading errors of the disk have.
+        if error.errno is not None:
+            raise
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> FormatError:
+    return FormatError(f"{name}: damaged gzip file: {error}; get the file again")
+
+
+def _gzipped(header: bytes, body: memoryview) -> bytes:
+    import gzip
+
+    packed = io.BytesIO()
+    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as file:
+        file.write(header)
+        file.write(body)
+    return packed.getvalue()
+
+
+def _read(path: AnyPath, rank: int | None, max_bytes: int) -> Bytes:
+    name = shown(path)
+    size = regular_file_size(path)
+    with errors_named(path), gzip_faults(name), Path(path).open("rb") as raw:
+        packed = raw.read(2) == GZIP_MAGIC
+        raw.seek(0)
+        file = gunzipped(raw) if packed else raw
+        shape = _read_shape(file, rank, name)
+        if packed:
+            _check_announced(shape, size, max_bytes, name)
+        else:
+            _check_size(shape, size, name)
+        return _read_elements(file, shape, name)
+
+
+def _read_shape(file: io.BufferedIOBase, rank: int | None, name: str) -> tuple[int, ...]:
+    """Read the header and return the sizes; any rank of 1 to 4 if `rank` is None."""
+    magic = file.read(4)
+    if len(magic) < 4:
+        raise FormatError(
+            f"{name}: not an IDX file: it ends after {len(magic)} bytes, expected a "
+            "header of 8 at least"
+        )
+    _check_magic(magic, rank, name)
+    sizes = file.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise FormatError(
+            f"{name}: truncated IDX file: it ends after {4 + len(sizes)} bytes, "
+            f"expected a header of {4 + 4 * magic[3]}; get the file again"
+        )
+    return struct.unpack(f">{magic[3]}I", sizes)
+
+
+def _check_magic(magic: bytes, rank: int | None, name: str) -> None:
+    found = f"0x{magic.hex()}"
+    if magic[:2] != b"\0\0" or (magic[2] != _UINT8 and magic[2] not in _TYPE_NAMES):
+        raise FormatError(
+            f"{name}: not an IDX file: it begins with {found}, expected 0x000008 and "
+            "the rank"
+        )
+    if magic[2] != _UINT8:
+        raise FormatError(
+            f"{name}: IDX file of {_TYPE_NAMES[magic[2]]} (magic {found}): only uint8 "
+            "(type code 0x08) is read"
+        )
+    if not 1 <= magic[3] <= 4:
+        raise FormatError(
+            f"{name}: IDX file of rank {magic[3]} (magic {found}), expected 1 to 4"
+        )
+    if rank is not None and magic[3] != rank:
+        kind = _KINDS.get(magic[3], f"magic {found}")
+        raise FormatError(f"{name}: IDX file of {kind}; expected {_KINDS[rank]}")
+
+
+def _check_announced(shape: tuple[int, ...], size: int, max_bytes: int, name: str) -> None:
+    """Refuse what a gzip file of `size` bytes cannot hold, or should not."""
+    # An empty axis makes the product 0, and still NumPy multiplies the other ones.
+    announced = math.prod(axis or 1 for axis in shape)
+    if announced > max_bytes:
+        raise FormatError(
+            f"{name}: header announces {_product(shape)} bytes, expected {max_bytes} "
+            "at most in a gzip file; unpack it first if that is right"
+        )
+    if announced > _DEFLATE_MOST * size:
+        raise FormatError(
+            f"{name}: truncated IDX file: header announces {_product(shape)} bytes of "
+            f"data, more than a gzip file of {size} bytes can hold; get the file again"
+        )
+
+
+def _check_size(shape: tuple[int, ...], size: int, name: str) -> None:
+    """Compare the header with the size of a plain file."""
+    if math.prod(axis or 1 for axis in shape) > sys.maxsize:
+        raise FormatError(
+            f"{name}: header announces {_product(shape)} elements, more than the "
+            "memory of any machine"
+        )
+    expected = 4 + 4 * len(shape) + math.prod(shape)
+    if size < expected:
+        raise _truncated(name, shape, size - 4 - 4 * len(shape))
+    if size > expected:
+        raise _too_long(name, shape, f"{size - expected} bytes")
+
+
+def _read_elements(file: io.BufferedIOBase, shape: tuple[int, ...], name: str) -> Bytes:
+    array = np.empty(shape, np.uint8)
+    view = array.reshape(-1).data
+    done = 0
+    while done < len(view):
+        # In pieces, as GzipFile makes a copy of what is asked for at once.
+        count = file.readinto(view[done : done + _PIECE])
+        if not count:
+            raise _truncated(name, shape, done)
+        done += count
+    # Reading on to the end is also what makes gzip compare its checksum.
+    if file.read(1):
+        raise _too_long(name, shape, "more bytes")
+    return array
+
+
+def _truncated(name: str, shape: tuple[int, ...], found: int) -> FormatError:
+    return FormatError(
+        f"{name}: truncated IDX file: header announces {_product(shape)} bytes of "
+        f"data, found {found}; get the file again"
+    )
+
+
+def _too_long(name: str, shape: tuple[int, ...], surplus: str) -> FormatError:
+    return FormatError(
+        f"{name}: IDX file too long: {surplus} after the {_product(shape)} that the "
+        "header announces; get the file again"
+    )
+
+
+def _product(shape: tuple[int, ...]) -> str:
+    """Return "60000 x 28 x 28 = 47040000", or "60000" for a single axis."""
+    if len(shape) == 1:
+        return str(shape[0])
+    return f"{' x '.join(map(str, shape))} = {math.prod(shape)}"

@@ -1,0 +1,61 @@
+"""One way in for every kind of model file."""
+
+from os import PathLike
+from pathlib import Path
+
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import Source
+from rnn_native.formats import legacy, npy_folder
+from rnn_native.models import network
+from rnn_native.models.network import Network
+from rnn_native.net import model_file
+from rnn_native.net.optimizers import Optimizer
+from rnn_native.training import run_folder
+
+
+def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
+    """Read a model, whatever wrote it.
+
+    Parameters
+    ----------
+    path : path, binary file or bytes
+        A model file of this package (safetensors), a file of the reference system
+        (recognised by size and header), the folder of a run (its best model), or a folder
+        of npy arrays as the Kaggle digit recognizer keeps them. Open files and bytes:
+        model files of this package only.
+    optimizer : str or dict, optional
+        As for `Network`; overrides the file's settings, which are plain SGD where a file
+        has none. Moments that the file holds are kept if the settings are the same.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing there.
+    FormatError
+        If it is none of these, or is damaged.
+    """
+    if not isinstance(path, (str, PathLike)):
+        return network.load(path, optimizer)
+    place = Path(path)
+    if place.is_dir():
+        best = place / run_folder.BEST
+        if best.is_file() and not any(place.glob("*.npy")):
+            return network.load(best, optimizer)
+        return _with_optimizer(npy_folder.load_npy_folder(place), optimizer)
+    if place.is_file() and not model_file.is_safetensors(place):
+        try:
+            model = legacy.load_legacy(place)
+        except FormatError as error:
+            raise FormatError(f"{error}; nor is it a safetensors file") from None
+        return _with_optimizer(model, optimizer)
+    return network.load(place, optimizer)
+
+
+def _with_optimizer(model: Network, optimizer: Optimizer | None) -> Network:
+    if optimizer is not None:
+        model.optimizer = optimizer
+    return model

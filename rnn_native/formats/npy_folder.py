@@ -1,0 +1,358 @@
+"""Folders of .npy files: the model format of the Kaggle digit recognizer.
+
+One array for each weight matrix (outputs, inputs) and each bias (outputs, 1) of a
+perceptron with ReLU between its layers and softmax at the end. The writer names them
+``w1.npy``, ``b1.npy``, ``w2.npy``, ...; the reader takes other spellings too, as the
+originals are not documented. Data of object arrays are never unpickled.
+"""
+
+import ast
+import math
+import re
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import (
+    AnyPath,
+    atomic_write,
+    errors_named,
+    regular_file_size,
+    shown,
+)
+from rnn_native.formats.legacy import Architecture, Arrays, finite_float32, network_of
+from rnn_native.models.network import Network
+
+MAX_HEADER = 10_000
+MAX_LAYERS = 1000
+
+_MAGIC = b"\x93NUMPY"
+_KINDS = {
+    "w": "weight",
+    "weight": "weight",
+    "weights": "weight",
+    "kernel": "weight",
+    "b": "bias",
+    "bias": "bias",
+    "biases": "bias",
+}
+_FILLERS = frozenset({"l", "layer", "layers", "dense", "fc", "linear", "hidden"})
+_DTYPE = re.compile(r"[<>=|]?(?:f[248]|[iu][1248]|b1)")
+
+
+class _Header(NamedTuple):
+    """What an npy file says about its data, and where they begin."""
+
+    dtype: "np.dtype[Any]"
+    is_fortran: bool
+    shape: tuple[int, ...]
+    offset: int
+
+
+def read_npy_folder(folder: AnyPath) -> tuple[Architecture, Arrays]:
+    """Read a folder of weight matrices and biases.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Its .npy files (other files do not matter) are named by a kind, a number and words
+        like "layer" in any order: ``w1``, ``weights_1``, ``layer_1_weight``, ``fc1.bias``.
+        Layers are ordered by number. Weights are (outputs, inputs); biases (outputs, 1) or
+        (outputs,). Any integer or float type of up to 8 bytes, byte order and memory order.
+
+    Returns
+    -------
+    architecture : dict
+        Layers, input shape and loss, as `Network.architecture` gives them: dense layers
+        with ReLU, the last one with softmax.
+    arrays : list of ndarray of float32
+        Weight (inputs, outputs) and bias (outputs,) of each layer.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder, or a file cannot be read.
+    FormatError
+        If files are missing, unknown or broken, or their shapes do not fit.
+    """
+    name = shown(folder)
+    pairs = _paired(_named_files(Path(folder), name), name)
+    layers: list[dict[str, Any]] = []
+    arrays: Arrays = []
+    for weight_path, bias_path in pairs:
+        weight, bias = _read_weight(weight_path), _read_bias(bias_path)
+        outputs, inputs = weight.shape
+        if len(bias) != outputs:
+            raise FormatError(
+                f"{shown(bias_path)}: expected {outputs} values, as {weight_path.name} is "
+                f"{weight.shape} (outputs, inputs), got {len(bias)}"
+            )
+        if arrays and inputs != len(arrays[-1]):
+            raise FormatError(
+                f"{shown(weight_path)}: expected {len(arrays[-1])} columns, as the layer "
+                f"before has so many outputs, got shape {weight.shape}"
+            )
+        layers.append({"type": "dense", "units": outputs, "activation": "relu"})
+        arrays += [np.ascontiguousarray(weight.T), bias]
+    layers[-1]["activation"] = "linear"
+    architecture = {
+        "layers": layers,
+        "input_shape": [arrays[0].shape[0]],
+        "loss": "softmax_cross_entropy",
+    }
+    return architecture, arrays
+
+
+def load_npy_folder(folder: AnyPath) -> Network:
+    """Read a folder of weight matrices and biases as a network.
+
+    Parameters and errors are those of `read_npy_folder`.
+    """
+    architecture, arrays = read_npy_folder(folder)
+    return network_of(architecture, arrays, shown(folder))
+
+
+def write_npy_folder(model: Network, folder: AnyPath) -> None:
+    """Write a network as float64 arrays, each file atomically.
+
+    Parameters
+    ----------
+    model : Network
+        Dense layers only, ReLU after all but the last, softmax_cross_entropy.
+    folder : str or path-like
+        Made when missing.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold such a network, a parameter is not finite, or the folder
+        holds arrays that would be read as part of the model.
+    OSError
+        If a file cannot be written.
+    """
+    check_npy_folder(model, folder)
+    copied = model.copied_tensors()
+    parameters = [copied[name] for name in model.parameters]
+    files: dict[str, bytes] = {}
+    for number, start in enumerate(range(0, len(parameters), 2), 1):
+        weight, bias = parameters[start : start + 2]
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise ValueError(f"model: layer {number} has values that are not finite")
+        files[f"w{number}.npy"] = _npy(weight.T)
+        files[f"b{number}.npy"] = _npy(bias[:, None])
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        atomic_write(target / name, content)
+
+
+def check_npy_folder(model: Network, folder: AnyPath) -> None:
+    """Raise ValueError if `write_npy_folder` could not write `model` to `folder`."""
+    if reason := npy_obstacle(model):
+        raise ValueError(f"model: a folder of arrays cannot hold it: {reason}")
+    if not Path(folder).is_dir():
+        return
+    count = len(model.specs)
+    own = {f"{letter}{n}.npy" for letter in "wb" for n in range(1, count + 1)}
+    others = sorted(path.name for path in _npy_files(Path(folder)) if path.name not in own)
+    if others:
+        raise ValueError(
+            f"{shown(folder)}: holds {others[0]!r}, which is not part of this model of "
+            f"{count} layers; expected an empty folder, or one of a model as deep"
+        )
+
+
+def npy_obstacle(model: Network) -> str | None:
+    """Return why a folder of arrays cannot hold a network, None if it can."""
+    if model.loss != "softmax_cross_entropy":
+        return f"its loss is {model.loss}, expected softmax_cross_entropy"
+    if len(model.input_shape) != 1:
+        return f"its input has shape {model.input_shape}, expected one axis"
+    for index, spec in enumerate(model.specs):
+        expected = "relu" if index < len(model.specs) - 1 else "linear"
+        if spec["type"] != "dense":
+            return f"layers[{index}] is {spec['type']}, expected dense"
+        if (found := spec.get("activation", "linear")) != expected:
+            return f"layers[{index}].activation is {found}, expected {expected}"
+    return None
+
+
+# ---- names ----
+
+
+def _npy_files(folder: Path) -> list[Path]:
+    # macOS leaves "._w1.npy" beside w1.npy in archives.
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".npy" and not path.name.startswith(".")
+    )
+
+
+def _named_files(folder: Path, name: str) -> dict[tuple[str, int], Path]:
+    """Return the files by kind and number."""
+    with errors_named(folder):
+        paths = _npy_files(folder)
+    if len(paths) > 2 * MAX_LAYERS:
+        raise FormatError(f"{name}: expected at most {2 * MAX_LAYERS} arrays")
+    files: dict[tuple[str, int], Path] = {}
+    for path in paths:
+        key = _meaning(path.stem)
+        if key is None:
+            raise FormatError(
+                f"{shown(path)}: the name tells neither weight nor bias and a number; "
+                "expected w1.npy, b1.npy, w2.npy, ... or the like"
+            )
+        if key in files:
+            raise FormatError(
+                f"{name}: {files[key].name!r} and {path.name!r} both are the {key[0]} of "
+                f"layer {key[1]}"
+            )
+        files[key] = path
+    return files
+
+
+def _meaning(stem: str) -> tuple[str, int] | None:
+    """Return ("weight" or "bias", number) for a file's name, None if it tells not both."""
+    words = re.findall("[a-z]+", stem.lower())
+    numbers = re.findall("[0-9]+", stem)
+    kinds = [_KINDS[word] for word in words if word in _KINDS]
+    others = [word for word in words if word not in _KINDS and word not in _FILLERS]
+    if len(kinds) != 1 or others or len(numbers) != 1 or len(numbers[0]) > 9:
+        return None
+    return kinds[0], int(numbers[0])
+
+
+def _paired(files: dict[tuple[str, int], Path], name: str) -> list[tuple[Path, Path]]:
+    """Return weight and bias of each layer, in the order of the layers."""
+    if not files:
+        raise FormatError(f"{name}: expected w1.npy, b1.npy, ..., found no .npy file")
+    pairs = []
+    for number in sorted({number for _, number in files}):
+        weight, bias = files.get(("weight", number)), files.get(("bias", number))
+        if weight is None or bias is None:
+            missing = "weight" if weight is None else "bias"
+            raise FormatError(f"{name}: layer {number} has no {missing}")
+        pairs.append((weight, bias))
+    return pairs
+
+
+# ---- arrays ----
+
+
+def _read_weight(path: Path) -> NDArray[np.float32]:
+    array = read_npy(path)
+    if array.ndim != 2 or not array.size:
+        raise FormatError(
+            f"{shown(path)}: expected a matrix (outputs, inputs), got shape {array.shape}"
+        )
+    return array
+
+
+def _read_bias(path: Path) -> NDArray[np.float32]:
+    array = read_npy(path)
+    if array.ndim not in (1, 2) or array.size != max(array.shape) or not array.size:
+        raise FormatError(
+            f"{shown(path)}: expected a vector (outputs, 1), got shape {array.shape}"
+        )
+    return array.reshape(-1)
+
+
+def read_npy(path: AnyPath) -> NDArray[np.float32]:
+    """Read an npy file of numbers as float32.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    ndarray of float32
+        C-contiguous, of the shape that the header gives.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not a regular one.
+    FormatError
+        If it is not an npy file of integers or floats, its length is not what its header
+        announces, or a value is not a finite float32. Nothing is allocated before.
+    """
+    name = shown(path)
+    size = regular_file_size(path)
+    with errors_named(path), Path(path).open("rb") as file:
+        header = _read_header(file, name)
+        count = math.prod(header.shape)
+        expected = header.offset + count * header.dtype.itemsize
+        if size != expected:
+            raise FormatError(
+                f"{name}: expected {expected} bytes for {header.dtype} {header.shape}, "
+                f"got {size}; get the file again"
+            )
+        data = file.read(expected - header.offset)
+    if len(data) != expected - header.offset:
+        raise FormatError(f"{name}: it changed while it was read")
+    array = np.frombuffer(data, header.dtype)
+    order: Any = "F" if header.is_fortran else "C"
+    return finite_float32(array.reshape(header.shape, order=order), name)
+
+
+def _read_header(file: BinaryIO, name: str) -> _Header:
+    start = file.read(8)
+    if len(start) < 8 or start[:6] != _MAGIC:
+        raise FormatError(f"{name}: not an npy file: it begins with 0x{start[:6].hex()}")
+    if start[6] not in (1, 2, 3):
+        raise FormatError(
+            f"{name}: npy format version {start[6]}.{start[7]}, expected 1 to 3"
+        )
+    kind = "<H" if start[6] == 1 else "<I"
+    raw = file.read(struct.calcsize(kind))
+    length = struct.unpack(kind, raw)[0] if len(raw) == struct.calcsize(kind) else 0
+    if length > MAX_HEADER:
+        raise FormatError(
+            f"{name}: npy header of {length} bytes, expected at most {MAX_HEADER}"
+        )
+    text = file.read(length)
+    if not length or len(text) < length:
+        raise FormatError(f"{name}: truncated npy file: it ends within its header")
+    return _parse_header(text, 8 + len(raw) + length, name)
+
+
+def _parse_header(text: bytes, offset: int, name: str) -> _Header:
+    broken = FormatError(f"{name}: the npy header cannot be understood")
+    try:
+        entries = ast.literal_eval(text.decode("latin-1").strip())
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        # What deep nesting in hostile headers ends in depends on Python's version.
+        raise broken from None
+    if not isinstance(entries, dict) or set(entries) != {"descr", "fortran_order", "shape"}:
+        raise broken
+    shape, is_fortran = entries["shape"], entries["fortran_order"]
+    if not isinstance(is_fortran, bool) or not isinstance(shape, tuple) or len(shape) > 8:
+        raise broken
+    if not all(type(axis) is int and 0 <= axis < 1 << 40 for axis in shape):
+        raise FormatError(f"{name}: npy header with shape {str(shape)[:60]}")
+    return _Header(_parse_dtype(entries["descr"], name), is_fortran, shape, offset)
+
+
+def _parse_dtype(descr: object, name: str) -> "np.dtype[Any]":
+    if isinstance(descr, str) and re.fullmatch(r"[<>=|]?O[0-9]*", descr):
+        raise FormatError(f"{name}: an array of Python objects; pickled data is not read")
+    if not isinstance(descr, str) or not _DTYPE.fullmatch(descr):
+        raise FormatError(
+            f"{name}: data type {str(descr)[:40]!r}; expected integers or floats of up to "
+            "8 bytes"
+        )
+    return np.dtype(descr)
+
+
+def _npy(array: NDArray[np.float32]) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array, "<f8"), allow_pickle=False)
+    return buffer.getvalue()

@@ -1,0 +1,305 @@
+"""The network that users hold: it answers, learns, saves and shows itself."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import IO, TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from rnn_native.base.files import Source
+from rnn_native.base.xorshift import Xorshift
+from rnn_native.net import model_file, scores
+from rnn_native.net.optimizers import Optimizer
+from rnn_native.net.predictor import Predictor
+from rnn_native.net.rows import as_weights, validation_parts
+from rnn_native.net.scores import MetricLike
+from rnn_native.training.augmentation import Augment
+from rnn_native.training.callback import Callback
+from rnn_native.training.class_weights import ClassWeights
+from rnn_native.training.history import History
+from rnn_native.training.loop import fit
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.run import Run
+from rnn_native.training.schedules import OneCycle, Schedule
+from rnn_native.training.split import Split, split
+
+if TYPE_CHECKING:
+    from rnn_native.models.lr_finder import RateSearch
+
+
+class Network(Predictor):
+    """A feed-forward net over a list of layers.
+
+    Parameters
+    ----------
+    layers : sequence of Layer or dict
+        Dicts are layer specs, as in model files.
+    input_shape : sequence of int
+        Shape of one sample.
+    loss : str
+        "softmax_cross_entropy" accepts class labels and makes the last layer's outputs
+        logits. The others accept a value for each output: "sigmoid_cross_entropy" in
+        [0, 1], outputs being logits of one yes or no each; "squared_error",
+        "absolute_error" and "huber" any; "poisson" counts, outputs being logarithms of
+        rates. The names of Keras, PyTorch and scikit-learn are accepted ("mse", "mae",
+        "binary_crossentropy", "log_loss", ...). The
+        functions that three of them have (softmax, sigmoid, exponential) may be written as
+        the net's last activation, and are applied once; docs/layers.md has the rules.
+    seed : int in [0, 2**64)
+        Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
+    optimizer : str or dict
+        "sgd", "adam" or "adamw", or a dict with `type` and its settings: momentum,
+        nesterov, weight_decay; beta_1, beta_2, epsilon (at least 1e-20), epsilon_hat
+        (True: epsilon is added before the bias correction), weight_decay.
+    rng : Xorshift, optional
+        Generator to draw from instead of one made from `seed`.
+
+    Attributes
+    ----------
+    input_dtype : {"uint8", "float", None}
+        What the net was fitted on.
+    stop_training : bool
+        A callback that sets it to True ends the training under way, after its epoch.
+    training_state : TrainingState
+        Where training stands: steps, shuffles and masks continue from it in the next `fit`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a layer's spec is wrong or does not fit its input, the loss is unknown, or the
+        last activation bounds what the loss takes for unbounded.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(32, "relu"), rn.Dense(10)], input_shape=(784,))
+    >>> sum(p.size for p in net.parameters.values())
+    25450
+    """
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        batch_size: int = 64,
+        epochs: int = 1,
+        lr: float = 0.01,
+        schedule: Schedule | Mapping[str, Any] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Sequence[ArrayLike] | None = None,
+        stratify: bool = False,
+        shuffle: bool = True,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeights | None = None,
+        label_smoothing: float = 0.0,
+        clip_norm: float = 0.0,
+        l2: float = 0.0,
+        augment: Augment | Mapping[str, Any] | None = None,
+        mixup: float = 0.0,
+        ema_decay: float = 0.0,
+        metrics: MetricLike | Sequence[MetricLike] | None = None,
+        callbacks: Sequence[Callback] | Callback | None = (),
+        seed: int | None = None,
+        threads: int | None = None,
+        verbose: int | str = "auto",
+    ) -> History:
+        """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
+
+        A further call continues where the last one ended: weights, moments and steps of the
+        optimizer, shuffles, masks, distortions, mixing and the moving average. Six calls
+        with ``epochs=1`` give the bits of one with ``epochs=6``, as long as the rate is
+        constant and nothing stops, restores or schedules over epochs: callbacks, schedules
+        and the best epoch are those of one call. See docs/training.md.
+
+        Parameters
+        ----------
+        x, y : array_like
+            As for `evaluate`.
+        batch_size, epochs : int of at least 1
+            A batch larger than the data is all of it; the last one may be smaller.
+        lr : float
+            Learning rate.
+        schedule : Schedule, or its dict, optional
+            Rates of epochs and steps, in place of `lr`: see `rnn_native.schedules`.
+        validation_split : float in [0, 1)
+            Fraction of the rows, taken from the end, that is held out.
+        validation_data : tuple of (x, y) or (x, y, weights), optional
+            Validation rows of your own, instead of a split, and weights of them: what is
+            measured on these rows is then weighted.
+        stratify : bool
+            Hold out the last rows of each class in proportion instead of the last rows.
+        shuffle : bool
+            Whether each epoch takes the rows in an order of its own.
+        sample_weight : array_like of shape (n,) or (n, 1), optional
+            What multiplies each row's loss, in training and among the rows that a split
+            holds out; at least 0.
+        class_weight : "balanced", dict of int to float, or sequence of float, optional
+            The same by class; both multiply. Classes that a dict, or the index of a pandas
+            Series, does not name have the weight 1; a net with one sigmoid output has the
+            classes 0 and 1.
+        label_smoothing, clip_norm, l2, augment, mixup, ema_decay
+            See `rnn_native.training.Recipe`.
+        metrics : sequence of str, callable or tuple, optional
+            Measured after each epoch on the validation rows (column "val_NAME" of history,
+            logs and files), or without these on the rows that are trained on ("NAME").
+            "auc" and "f1" under the cross-entropies, "mae", "mse" and "r2" under the other
+            losses, which have mae and r2 in any case; functions of (y_true, y_pred) that
+            return a number; (name, function). y_pred is what `predict_proba` gives, for one
+            output its only column; with (name, function, "predict") what `predict` gives.
+        callbacks : sequence of Callback
+            See docs/callbacks.md.
+        seed : int in [0, 2**64), optional
+            Begins shuffles and masks (dropout, augment, mixup) anew with this seed; the
+            optimizer's moments and steps continue all the same. None continues them; a new
+            net's are those of seed 1.
+        threads : int in [1, 64], optional
+        verbose : {"auto", 0, 1, 2}
+            0 silent, 1 a bar, 2 a line an epoch; "auto" is 1 on a terminal or in a
+            notebook, else 2.
+
+        Returns
+        -------
+        History
+            Of this call's epochs. With validation the net then holds the weights of the best
+            one. After Ctrl-C, which ends this call only, `stop_reason` is "interrupted".
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong, before anything is trained.
+        TrainingDiverged
+            If the loss or a weight is not finite.
+        RuntimeError
+            If another thread trains the net.
+        KeyboardInterrupt
+            If Ctrl-C ended another call less than 3 seconds ago.
+        """
+        chosen = scores.as_metrics(metrics, self.loss)
+        rows = self.as_rows(x, learns=True)
+        targets = self.as_targets(y, len(rows))
+        weights = as_weights(sample_weight, len(rows))
+        held = validation_parts(validation_data)
+        if held is not None:
+            held_x = self.as_rows(held[0], "validation_data[0]", beside=rows)
+            held_y = self.as_targets(held[1], len(held_x), "validation_data[1]")
+            held_weights = as_weights(held[2], len(held_x), "validation_data[2]")
+            data = Split(rows, targets, held_x, held_y, weights, held_weights)
+        else:
+            data = split(rows, targets, validation_split, stratify, weights)
+        recipe = Recipe(
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            schedule=schedule,
+            seed=self.training_state.seed if seed is None else seed,
+            validation_split=validation_split,
+            stratify=stratify,
+            shuffle=shuffle,
+            patience=None,
+            optimizer=self.optimizer,
+            clip_norm=clip_norm,
+            label_smoothing=label_smoothing,
+            l2=l2,
+            augment=augment,
+            mixup=mixup,
+            ema_decay=ema_decay,
+            class_weight=class_weight,
+        )
+        rng = None if seed is None else Xorshift(seed)
+        # A call that is refused must not draw from the shuffles of the one under way.
+        with self.being_trained("fit"):
+            run = Run(self, data, recipe, rng, threads=threads, metrics=chosen)
+            return fit(run, callbacks, verbose=verbose)
+
+    def fit_one_cycle(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        epochs: int,
+        lr_max: float,
+        *,
+        div: float = 25.0,
+        div_final: float = 1e5,
+        pct_start: float = 0.25,
+        **options: Any,
+    ) -> History:
+        """Train with one cycle of learning rates: up to `lr_max` and down again.
+
+        Parameters
+        ----------
+        x, y : array_like
+            As for `fit`.
+        epochs : int
+            Length of the cycle.
+        lr_max : float
+            Greatest rate; `lr_find` suggests one.
+        div, div_final, pct_start : float
+            See `rnn_native.schedules.OneCycle`; the defaults are fastai's.
+        **options
+            As for `fit`, but for epochs, lr and schedule.
+
+        Returns
+        -------
+        History
+
+        Notes
+        -----
+        fastai also lets the momentum go down and up; here it stays as it is.
+        """
+        cycle = OneCycle(lr_max, epochs, div=div, div_final=div_final, pct_start=pct_start)
+        return self.fit(x, y, epochs=epochs, schedule=cycle, **options)
+
+    def lr_find(self, x: ArrayLike, y: ArrayLike, **options: Any) -> "RateSearch":
+        """Search for a learning rate; see `rnn_native.lr_find`."""
+        from rnn_native.models.lr_finder import lr_find
+
+        return lr_find(self, x, y, **options)
+
+    def save(
+        self, path: str | PathLike[str] | IO[bytes], *, optimizer_state: bool = False
+    ) -> None:
+        """Write the net as safetensors, atomically; `rnn_native.load` reads it back.
+
+        Parameters
+        ----------
+        path : path, or binary file that is open for writing
+        optimizer_state : bool
+            The file always has the optimizer's settings. True adds its moments and steps, and
+            where shuffles, masks and the moving average stand: what is loaded from it
+            continues with the bits of the net that was saved. The file is then up to four
+            times as large.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; one that was there before is untouched.
+        TypeError
+            If `path` is neither, or a file in text mode.
+        RuntimeError
+            If another thread trains the net and `optimizer_state` is wanted.
+        ValueError
+            If a moment that is wanted is not finite.
+        """
+        model_file.save(self, path, optimizer_state=optimizer_state)
+
+
+def load(path: Source, optimizer: Optimizer | None = None) -> Network:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : path, binary file or bytes
+        What `Network.save` or a training run wrote.
+    optimizer : str or dict, optional
+        Overrides the optimizer in the file; its moments then begin anew, unless it is the
+        same.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is not a model file of this package, or is damaged.
+    """
+    return model_file.read_model(Network, path, optimizer)

@@ -1,0 +1,182 @@
+"""Options of training calls, and the recipe that they make."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from rnn_native.callbacks import Callback
+from rnn_native.net.layers import (
+    Layer,
+    as_specs,
+)
+from rnn_native.net.scores import MetricLike
+from rnn_native.training import run_folder
+from rnn_native.training.augmentation import Augment
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.schedules import Schedule
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from rnn_native.settings.config import TrainingConfig
+    from rnn_native.training.class_weights import ClassWeights
+
+
+# Options of a training call that are not part of what defines the run.
+NOT_IN_RECIPE = (
+    "metrics",
+    "config",
+    "threads",
+    "callbacks",
+    "out",
+    "resume",
+    "overwrite",
+    "verbose",
+)
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Keyword arguments that all training functions share; all but these are `Recipe`'s.
+
+    Attributes
+    ----------
+    threads : int in [1, 64], optional
+        Never changes a result.
+    metrics : sequence of str, callable or tuple, optional
+        As for `Network.fit`.
+    callbacks : sequence of Callback
+        Beside early stopping, and the files when there is `out`.
+    out : path, optional
+        Folder for best.safetensors, last.safetensors, log.csv and config.json; made when
+        missing. One that holds a run is refused, unless it is resumed or overwritten.
+        Without it nothing is written.
+    resume : bool
+        Go on from last.safetensors in `out`. The recipe must be that of the first call,
+        `epochs` aside; the result then is that of an uninterrupted run, bit for bit.
+    overwrite : bool
+        Replace the run in `out`: its files are removed before the first epoch.
+    verbose : {"auto", 0, 1, 2}
+        0 silent, 1 a bar, 2 a line an epoch; "auto" chooses.
+    """
+
+    epochs: int
+    batch_size: int
+    lr: float
+    seed: int
+    validation_split: float
+    stratify: bool
+    patience: int | None
+    min_delta: float
+    optimizer: str | Mapping[str, Any]
+    clip_norm: float
+    label_smoothing: float
+    class_weight: "ClassWeights | None"
+    schedule: Schedule | Mapping[str, Any] | None
+    l2: float
+    augment: Augment | Mapping[str, Any] | None
+    mixup: float
+    ema_decay: float
+    shuffle: bool
+    threads: int | None
+    metrics: Sequence[MetricLike] | MetricLike | None
+    callbacks: Sequence[Callback]
+    out: "str | PathLike[str] | None"
+    resume: bool
+    overwrite: bool
+    verbose: int | str
+
+
+class ModelOptions(TrainingOptions, total=False):
+    """`TrainingOptions`, and a configuration.
+
+    Attributes
+    ----------
+    config : path, mapping or TrainingConfig, optional
+        Training configuration, as a file or parsed (docs/configuration.md). What is given as
+        an argument goes before it.
+    """
+
+    config: "TrainingConfig | str | PathLike[str] | Mapping[str, Any] | None"
+
+
+def with_config(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with their configuration read and parsed."""
+    from rnn_native.settings.config import TrainingConfig, load_config, parse_config
+
+    config = options.get("config")
+    if config is None or isinstance(config, TrainingConfig):
+        return options
+    parsed = parse_config(config) if isinstance(config, Mapping) else load_config(config)
+    return {**options, "config": parsed}
+
+
+def hidden_activation(options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the activation that the options' configuration names for hidden layers."""
+    config: Any = options.get("config")
+    found: dict[str, Any] | None = None if config is None else config.hidden_activation()
+    return found
+
+
+def with_activation(
+    layers: Sequence[Layer], options: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a model's specs with the configuration's activation in place of its ReLU."""
+    hidden = hidden_activation(options)
+    specs = as_specs(layers)
+    if hidden is None:
+        return specs
+    function = {"function": hidden["activation"], **hidden}
+    del function["activation"]
+    return [
+        {**spec, **hidden}
+        if spec.get("activation") == "relu"
+        else {**spec, **function}
+        if spec.get("function") == "relu"
+        else spec
+        for spec in specs
+    ]
+
+
+def out_folder(
+    out: "str | PathLike[str] | None", resume: bool, overwrite: bool
+) -> Path | None:
+    """Return the folder for a run's files, made and free for them; None without `out`."""
+    if resume and out is None:
+        raise ValueError("resume: needs out, the folder of the run to go on with")
+    if resume and overwrite:
+        raise ValueError("overwrite: the run is to be resumed; leave one of them out")
+    if out is None:
+        return None
+    if not (resume or overwrite):
+        run_folder.require_free(out)
+    return run_folder.prepare(out)
+
+
+def recipe_of(
+    options: Mapping[str, Any], defaults: Mapping[str, Any], classes: int
+) -> Recipe:
+    """Return the recipe in `options`; a name that nothing takes is an error."""
+    given: dict[str, Any] = dict(options)
+    for name in NOT_IN_RECIPE:
+        given.pop(name, None)
+    if unknown := given.keys() - {f.name for f in fields(Recipe)}:
+        raise TypeError(f"unknown argument: {', '.join(sorted(unknown))}")
+    if isinstance(given.get("optimizer"), str):
+        given["optimizer"] = {"type": given["optimizer"]}
+    recipe = Recipe(**defaults)
+    config: Any = options.get("config")
+    if config is not None:
+        # Its schedule is made for the rate and the epochs that the run will have.
+        known = {"learning_rate": given.get("lr"), "epochs": given.get("epochs")}
+        moved = {name: value for name, value in known.items() if value is not None}
+        recipe = replace(config, **moved).applied_to(recipe, classes)
+    return replace(recipe, **given)
+
+
+def hold_out_hint(data: Any) -> str:
+    """Say how to hold out rows for the test: a fifth of them, and 1000 at most."""
+    first = data[0] if isinstance(data, (tuple, list)) and data else data
+    shape = (len(first),) if isinstance(first, list) else getattr(first, "shape", ())
+    n = min(1000, max(shape[0] // 5, 1)) if shape else 1000
+    return f"hold rows out for the test: ((x[:-{n}], y[:-{n}]), (x[-{n}:], y[-{n}:]))"

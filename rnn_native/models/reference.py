@@ -1,0 +1,168 @@
+"""The reference system's models, each trained by one call."""
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from rnn_native.models.network import Network
+from rnn_native.net.layers import (
+    Activation,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool2D,
+    MeanPool,
+    PatchEmbed,
+    Position,
+    SelfAttention,
+)
+from rnn_native.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+from rnn_native.models.options import ModelOptions, recipe_of, with_activation, with_config
+from rnn_native.models.train import IMAGE, Arrays, outputs_of, planned, train_layers
+from rnn_native.training.result import TrainingResult
+
+MLP_LAYERS: list[Layer] = [Dense(512, "relu"), Dense(10)]
+MLP_OPTIONS: dict[str, Any] = {}
+
+CNN_LAYERS: list[Layer] = [
+    Conv2D(8, 3, padding=1, activation="relu"),
+    MaxPool2D(2),
+    Flatten(),
+    Dense(10),
+]
+CNN_OPTIONS: dict[str, Any] = {"epochs": 3, "batch_size": 32}
+
+ATTENTION_OPTIONS: dict[str, Any] = {"epochs": 8, "batch_size": 32, "seed": 42}
+
+
+def attention_layers(width: int = 64, ff: int = 128) -> list[Layer]:
+    """Return the attention model's layers; `width` of a token, `ff` units between."""
+    return [
+        PatchEmbed(4, width),
+        Position(),
+        Activation("relu"),
+        SelfAttention(),
+        Dense(ff, "relu"),
+        Dense(width),
+        MeanPool(),
+        Dense(10),
+    ]
+
+
+def train_mlp(
+    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
+) -> TrainingResult:
+    """Train the reference system's MNIST MLP: 784-512-10, ReLU, softmax, plain SGD.
+
+    Batch 64, learning rate 0.01, 10 epochs, seed 1, the last 10 % of the rows held out,
+    early stopping after 3 epochs without improvement.
+
+    Parameters
+    ----------
+    data : path, "synthetic", arrays or None
+        A folder with MNIST's files; generated digits; ((x, y), (x_test, y_test)) as
+        `datasets.load_mnist` returns them; None looks for MNIST, downloads it, and with
+        neither files nor network says so and uses generated digits.
+    **options
+        epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
+        optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle, l2, augment,
+        mixup, ema_decay: see `rnn_native.training.Recipe`; config, threads, metrics,
+        callbacks, out, resume, overwrite, verbose: see `ModelOptions`.
+
+    Returns
+    -------
+    TrainingResult
+        With the weights of the epoch that had the least validation loss.
+
+    Raises
+    ------
+    FileNotFoundError, FormatError
+        If `data` names a folder without MNIST's files, or the files are broken.
+    ValueError, TypeError
+        If an argument is wrong, or the run to resume is another one.
+    TrainingDiverged
+        If the loss is not finite.
+    FileExistsError
+        If `out` holds a run that is neither to be resumed nor overwritten.
+    OSError
+        If `out` cannot be written.
+    """
+    given = with_config(options)
+    layers = with_activation(MLP_LAYERS, given)
+    return train_layers("mlp", layers, (784,), data, given, defaults=MLP_OPTIONS)
+
+
+def train_cnn(
+    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
+) -> TrainingResult:
+    """Train the reference system's MNIST CNN: conv 8x3x3, ReLU, max-pool 2x2, dense.
+
+    Batch 32, learning rate 0.01, 3 epochs, seed 1; arguments, result and errors are those
+    of `train_mlp`.
+    """
+    given = with_config(options)
+    layers = with_activation(CNN_LAYERS, given)
+    return train_layers("cnn", layers, IMAGE, data, given, defaults=CNN_OPTIONS)
+
+
+def train_attention(
+    data: "str | PathLike[str] | Arrays | None" = None,
+    *,
+    width: int = 64,
+    ff: int = 128,
+    **options: Unpack[ModelOptions],
+) -> TrainingResult:
+    """Train the reference system's attention model over 49 patches of 4x4 pixels.
+
+    Patches, positions (sinusoidal, trained), ReLU, one head of self-attention, two dense
+    layers token by token, the mean over tokens, dense. Batch 32, learning rate 0.01, 8
+    epochs, seed 42.
+
+    Parameters
+    ----------
+    data : path, "synthetic", arrays or None
+        As for `train_mlp`.
+    width, ff : int
+        Width of a token and of the layer between; 16 and 32 are the reference's small
+        preset.
+    **options
+        As for `train_mlp`; so are result and errors.
+    """
+    given = with_config(options)
+    layers = with_activation(attention_layers(width, ff), given)
+    return train_layers("attention", layers, IMAGE, data, given, defaults=ATTENTION_OPTIONS)
+
+
+def untrained(model: str, **options: Unpack[ModelOptions]) -> tuple[Network, Recipe]:
+    """Return what training would begin with: a new model, and its recipe.
+
+    Parameters
+    ----------
+    model : {"mlp", "cnn", "attention"} or path
+        A reference model, or the JSON of an architecture or a recipe.
+    **options
+        As for `train_mlp`; those that are no part of a recipe are not looked at.
+    """
+    from rnn_native.settings.architecture import Architecture
+
+    known: dict[str, tuple[list[Layer], tuple[int, ...], dict[str, Any]]] = {
+        "mlp": (MLP_LAYERS, (784,), MLP_OPTIONS),
+        "cnn": (CNN_LAYERS, IMAGE, CNN_OPTIONS),
+        "attention": (attention_layers(), IMAGE, ATTENTION_OPTIONS),
+    }
+    if model in known:
+        layers, shape, defaults = known[model]
+        given = with_config(options)
+        specs = with_activation(layers, given)
+        plan = Architecture(specs, shape, "softmax_cross_entropy")
+    else:
+        defaults = {}
+        plan, given = planned(model, IMAGE, options)
+    recipe = recipe_of(given, defaults, classes=outputs_of(plan.layers))
+    optimizer, seed = recipe.optimizer, recipe.seed
+    net = Network(plan.layers, plan.input_shape, plan.loss, seed, optimizer=optimizer)
+    return net, recipe

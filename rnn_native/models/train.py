@@ -1,0 +1,216 @@
+"""Training any architecture by one call."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnn_native.base.xorshift import Xorshift
+from rnn_native.callbacks import Callback, EarlyStopping, RunCheckpoint, RunLog
+from rnn_native.datasets import mnist
+from rnn_native.models.network import Network
+from rnn_native.net import scores
+from rnn_native.net.layers import (
+    Layer,
+    as_specs,
+)
+from rnn_native.training import run_folder
+from rnn_native.training.callback import as_list
+from rnn_native.training.loop import fit
+from rnn_native.training.run import Run
+from rnn_native.training.run_file import restore_run
+from rnn_native.training.split import split
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from rnn_native.settings.architecture import Architecture
+    from rnn_native.settings.config import TrainingConfig
+
+from rnn_native.models.options import (
+    TrainingOptions,
+    hidden_activation,
+    hold_out_hint,
+    out_folder,
+    recipe_of,
+    with_config,
+)
+from rnn_native.training.result import TrainingResult
+
+Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
+"""((x_train, y_train), (x_test, y_test)), as `datasets.load_mnist` returns it."""
+
+IMAGE = (1, 28, 28)
+
+
+def train(
+    architecture: "Architecture | str | PathLike[str] | Mapping[str, Any] | Sequence[Layer]",
+    data: "str | PathLike[str] | Arrays | None" = None,
+    config: "TrainingConfig | str | PathLike[str] | Mapping[str, Any] | None" = None,
+    *,
+    input_shape: Sequence[int] = IMAGE,
+    **options: Unpack[TrainingOptions],
+) -> TrainingResult:
+    """Train any architecture.
+
+    Parameters
+    ----------
+    architecture : sequence of Layer, mapping, path or Architecture
+        Layers; or the JSON that docs/configuration.md describes, ours or the reference
+        system's, as a file or parsed; or a recipe, which has a configuration too.
+    data : path, "synthetic", arrays or None
+        As for `train_mlp`.
+    config : path, mapping or TrainingConfig, optional
+        Training configuration. Its activation_function goes to the hidden layers that have
+        none of their own.
+    input_shape : sequence of int
+        Of one sample; only for a sequence of layers, the JSON has its own.
+    **options
+        As for `train_mlp`; what is given here goes before `config`.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    ConfigError
+        If a file or mapping is wrong; the message has the path of the culprit.
+    """
+    plan, given = planned(architecture, input_shape, {**options, "config": config})
+    return train_layers("own", plan.layers, plan.input_shape, data, given, loss=plan.loss)
+
+
+def planned(
+    source: Any, input_shape: Sequence[int], options: Mapping[str, Any]
+) -> "tuple[Architecture, Mapping[str, Any]]":
+    """Return the architecture, and the options with the configuration that they have."""
+    plan, own_config = _plan(source, input_shape)
+    config = options.get("config")
+    if own_config is not None and config is not None:
+        raise ValueError("config: this recipe has its own training; leave one of them out")
+    given = with_config({**options, "config": own_config or config})
+    if hidden := hidden_activation(given):
+        plan = plan.with_hidden_activation(hidden)
+    return plan, given
+
+
+def _plan(
+    source: Any, input_shape: Sequence[int]
+) -> "tuple[Architecture, TrainingConfig | None]":
+    """Return the architecture, and a recipe's configuration."""
+    from rnn_native.base.files import shown
+    from rnn_native.base.rules import read_json
+    from rnn_native.settings.architecture import Architecture, parse_architecture
+    from rnn_native.settings.recipes import is_recipe, parse_recipe
+
+    if isinstance(source, Architecture):
+        return source, None
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        specs = as_specs(source)
+        return Architecture(specs, tuple(input_shape), "softmax_cross_entropy"), None
+    parsed = isinstance(source, Mapping)
+    data = source if parsed else read_json(source)
+    if not is_recipe(data):
+        return parse_architecture(data, *([] if parsed else [shown(source)])), None
+    recipe = parse_recipe(data, *([] if parsed else [shown(source)]))
+    return recipe.architecture, recipe.training
+
+
+def train_layers(
+    kind: str,
+    layers: Sequence[Layer | Mapping[str, Any]],
+    input_shape: Sequence[int],
+    data: "str | PathLike[str] | Arrays | None",
+    options: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    loss: str = "softmax_cross_entropy",
+) -> TrainingResult:
+    """Train any list of layers; `kind` is what config.json calls it.
+
+    `options` go before their configuration, and that before `defaults`.
+
+    The other parameters, the result and the errors are those of `train_mlp`.
+    """
+    specs = as_specs(layers)
+    recipe = recipe_of(options, defaults or {}, classes=outputs_of(specs))
+    resume, threads = options.get("resume", False), options.get("threads")
+    folder = out_folder(options.get("out"), resume, options.get("overwrite", False))
+    dataset = _as_dataset(data)
+
+    rng = Xorshift(recipe.seed)
+    model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)
+    x = model.as_rows(dataset.x_train, learns=True)
+    y = model.as_targets(dataset.y_train, len(x))
+    tests = len(model.as_rows(dataset.x_test, "x_test", beside=x))
+    model.as_targets(dataset.y_test, tests, "y_test")
+    parts = split(x, y, recipe.validation_split, recipe.stratify)
+    metrics = scores.as_metrics(options.get("metrics"), model.loss)
+    run = Run(model, parts, recipe, rng, threads=threads, metrics=metrics)
+    if folder is not None and resume:
+        restore_run(run, folder / run_folder.LAST)
+    if folder is not None:
+        if not resume:
+            run_folder.clear(folder)
+        run_folder.write_config(
+            folder, kind, model.architecture(), recipe.as_dict(), dataset.source
+        )
+    callbacks = [*as_list(options.get("callbacks")), *_standard_callbacks(run, folder)]
+    history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
+    tested = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
+    found = tested._asdict()
+    accuracy = found.get("accuracy", math.nan)
+    return TrainingResult(
+        model, history, found["loss"], accuracy, folder, dataset.source, found
+    )
+
+
+def outputs_of(specs: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of a net's outputs, 10 when no layer names it."""
+    units = [spec["units"] for spec in specs if "units" in spec]
+    return int(units[-1]) if units else 10
+
+
+def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> mnist.Dataset:
+    if isinstance(data, mnist.Dataset):
+        return data
+    if data is None or isinstance(data, (str, os.PathLike)):
+        return mnist.open_dataset(data)
+    if not (_is_pair(data) and all(map(_is_pair, data))):
+        raise TypeError(
+            "data: expected a path, 'synthetic' or ((x, y), (x_test, y_test)), got "
+            f"{_kind(data)}; {hold_out_hint(data)}"
+        )
+    parts: Any = data  # frames, sparse matrices and lists too: the model converts them
+    (x, y), (x_test, y_test) = parts
+    return mnist.Dataset(x, y, x_test, y_test, "given arrays")
+
+
+def _is_pair(data: object) -> bool:
+    return isinstance(data, (tuple, list)) and len(data) == 2
+
+
+def _kind(data: Any) -> str:
+    """Say what was given in the place of a data set."""
+    if isinstance(data, np.ndarray):
+        return f"one array of shape {data.shape}"
+    if not isinstance(data, (tuple, list)):
+        return type(data).__name__
+    parts = ", ".join(f"shape {p.shape}" if hasattr(p, "shape") else "..." for p in data)
+    return f"({parts})" if len(data) <= 4 else f"a {type(data).__name__} of {len(data)}"
+
+
+def _standard_callbacks(run: Run, folder: Path | None) -> list[Callback]:
+    chosen: list[Callback] = []
+    patience = run.recipe.patience
+    if patience is not None and run.data.val_x is not None:
+        chosen.append(EarlyStopping(patience=patience, min_delta=run.recipe.min_delta))
+    if folder is not None:
+        # The checkpoint first: a log never tells of an epoch that cannot be resumed from.
+        chosen += [RunCheckpoint(folder), RunLog(folder / run_folder.LOG)]
+    return chosen

@@ -1,0 +1,1 @@
+"""Layers, kernels and nets that answer, and model files; imports `base`."""

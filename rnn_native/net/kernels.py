@@ -1,0 +1,199 @@
+"""The kernels one layer at a time, for tests, teaching and checks against other libraries.
+
+``<layer>_forward(x, *parameters, **options)`` returns the outputs; ``<layer>_backward(dout,
+x, *parameters, **options)`` returns the gradients with respect to x and to each parameter, summed
+over rows. Options are those of the layer's class, without sizes that the weight tells;
+parameters, in the order of docs/layers.md, are float32 arrays. Both run in training mode:
+batchnorm uses the batch's statistics and dropout drops, with the mask of `seed` and `step`.
+
+Examples
+--------
+>>> import numpy as np
+>>> from rnn_native import kernels
+>>> x = np.array([[1.0, -2.0]], np.float32)
+>>> weight, bias = np.eye(2, dtype=np.float32), np.zeros(2, np.float32)
+>>> kernels.dense_forward(x, weight, bias, activation="relu")
+array([[1., 0.]], dtype=float32)
+>>> dx, dweight, dbias = kernels.dense_backward(np.ones_like(x), x, weight, bias)
+>>> dx
+array([[1., 1.]], dtype=float32)
+"""
+
+import math
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import rnn_native._core as _core
+from rnn_native.base import runtime  # noqa: F401  opens the BLAS that the core calls
+from rnn_native.net import layers
+
+Array = NDArray[np.float32]
+
+
+class Forward(Protocol):
+    """A layer's forward function."""
+
+    def __call__(
+        self, x: Array, *parameters: Array, seed: int = 0, step: int = 0, **options: Any
+    ) -> Array:
+        """Return the outputs, of shape (n, *layer's output shape)."""
+
+
+class Backward(Protocol):
+    """A layer's backward function."""
+
+    def __call__(
+        self,
+        dout: Array,
+        x: Array,
+        *parameters: Array,
+        seed: int = 0,
+        step: int = 0,
+        **options: Any,
+    ) -> tuple[Array, ...]:
+        """Return the gradients with respect to x and to each parameter."""
+
+
+def _float32(array: Array, name: str) -> Array:
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+        raise TypeError(f"{name}: expected a float32 array, got {type(array).__name__}")
+    return np.ascontiguousarray(array)
+
+
+def _net(layer: layers.Layer, x: Array, parameters: tuple[Array, ...]) -> _core.Net:
+    """Return a net of one layer that holds the parameters."""
+    net = _core.Net([layer.spec()], x.shape[1:], "none")
+    trained = [p for p in net.layers[0]["params"] if not p["is_state"]]
+    if len(trained) != len(parameters):
+        names = ", ".join(p["name"] for p in trained) or "none"
+        raise TypeError(f"{layer.type}: expected parameters {names}, got {len(parameters)}")
+    for param, value in zip(trained, parameters, strict=True):
+        if _float32(value, param["name"]).shape != param["shape"]:
+            raise ValueError(
+                f"{layer.type}: {param['name']} must have shape {param['shape']}, got "
+                f"{value.shape}"
+            )
+        end = param["offset"] + math.prod(param["shape"])
+        net.params[param["offset"] : end] = value.ravel()
+    return net
+
+
+def _run(
+    layer: layers.Layer,
+    dout: Array | None,
+    x: Array,
+    parameters: tuple[Array, ...],
+    key: dict[str, int],
+) -> tuple[Array, ...]:
+    """Return outputs, gradient by x and gradients by parameters."""
+    x = _float32(x, "x")
+    net = _net(layer, x, parameters)
+    shape = (len(x), *net.layers[0]["shape"])
+    if dout is None:
+        dout = np.zeros(shape, np.float32)
+    elif _float32(dout, "dout").shape != shape:
+        raise ValueError(f"{layer.type}: dout must have shape {shape}, got {dout.shape}")
+    flat = np.ascontiguousarray(dout).reshape(len(x), -1)
+    out, dx, grads = net.backprop(x.reshape(len(x), -1), flat, **key)
+    split = []
+    for param in net.layers[0]["params"]:
+        if not param["is_state"]:
+            end = param["offset"] + math.prod(param["shape"])
+            split.append(grads[param["offset"] : end].reshape(param["shape"]))
+    return (out.reshape(shape), dx.reshape(x.shape), *split)
+
+
+# Sizes that a layer's parameters tell: option -> axis of the first parameter.
+SIZES: dict[str, dict[str, int]] = {
+    "dense": {"units": 1},
+    "conv2d": {"filters": 0, "kernel_size": 2},
+    "patch_embed": {"units": 1},
+}
+
+
+def _layer(
+    cls: type[layers.Layer], parameters: tuple[Array, ...], options: dict[str, Any]
+) -> layers.Layer:
+    sizes = SIZES.get(cls.type, {})
+    if sizes and not (parameters and np.ndim(parameters[0]) > max(sizes.values())):
+        raise ValueError(f"{cls.type}: the first parameter must be the weight")
+    known = {name: parameters[0].shape[axis] for name, axis in sizes.items()}
+    return cls(**known, **options)
+
+
+def _forward(cls: type[layers.Layer]) -> Forward:
+    def forward(
+        x: Array, *parameters: Array, seed: int = 0, step: int = 0, **options: Any
+    ) -> Array:
+        layer = _layer(cls, parameters, options)
+        return _run(layer, None, x, parameters, {"seed": seed, "step": step})[0]
+
+    forward.__name__ = forward.__qualname__ = f"{cls.type}_forward"
+    forward.__doc__ = f"Return the outputs of `{cls.__name__}`; see the module's docstring."
+    return forward
+
+
+def _backward(cls: type[layers.Layer]) -> Backward:
+    def backward(
+        dout: Array,
+        x: Array,
+        *parameters: Array,
+        seed: int = 0,
+        step: int = 0,
+        **options: Any,
+    ) -> tuple[Array, ...]:
+        layer = _layer(cls, parameters, options)
+        return _run(layer, dout, x, parameters, {"seed": seed, "step": step})[1:]
+
+    backward.__name__ = backward.__qualname__ = f"{cls.type}_backward"
+    backward.__doc__ = (
+        f"Return the gradients of `{cls.__name__}`; see the module's docstring."
+    )
+    return backward
+
+
+def _pair(cls: type[layers.Layer]) -> tuple[Forward, Backward]:
+    return _forward(cls), _backward(cls)
+
+
+activation_forward, activation_backward = (
+    _forward(layers.Activation),
+    _backward(layers.Activation),
+)
+avgpool2d_forward, avgpool2d_backward = (
+    _forward(layers.AvgPool2D),
+    _backward(layers.AvgPool2D),
+)
+batchnorm_forward, batchnorm_backward = (
+    _forward(layers.BatchNorm),
+    _backward(layers.BatchNorm),
+)
+conv2d_forward, conv2d_backward = _pair(layers.Conv2D)
+dense_forward, dense_backward = _pair(layers.Dense)
+dropout_forward, dropout_backward = _pair(layers.Dropout)
+flatten_forward, flatten_backward = _pair(layers.Flatten)
+layernorm_forward, layernorm_backward = (
+    _forward(layers.LayerNorm),
+    _backward(layers.LayerNorm),
+)
+maxpool2d_forward, maxpool2d_backward = (
+    _forward(layers.MaxPool2D),
+    _backward(layers.MaxPool2D),
+)
+mean_pool_forward, mean_pool_backward = (
+    _forward(layers.MeanPool),
+    _backward(layers.MeanPool),
+)
+patch_embed_forward, patch_embed_backward = (
+    _forward(layers.PatchEmbed),
+    _backward(layers.PatchEmbed),
+)
+position_forward, position_backward = _pair(layers.Position)
+rmsnorm_forward, rmsnorm_backward = _pair(layers.RMSNorm)
+self_attention_forward, self_attention_backward = (
+    _forward(layers.SelfAttention),
+    _backward(layers.SelfAttention),
+)
+softmax_forward, softmax_backward = _pair(layers.Softmax)

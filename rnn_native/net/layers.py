@@ -1,0 +1,331 @@
+"""Layers as Python sees them: frozen records that become the core's layer dicts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from rnn_native.base.checks import plain_number
+from rnn_native.base.rules import ConfigError, Place
+from rnn_native.net.layer_specs import checked_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Base of all layers; `spec` is what the core and model files know.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range or no name of its kind: names the parameter, what was
+        expected and what was found. All layers raise it when they are made.
+    """
+
+    type: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Refuse at once what no net could have."""
+        self.spec()
+
+    def spec(self) -> dict[str, Any]:
+        """Return the layer as a dict, without keys that are None."""
+        given = {
+            key: plain_number(value)
+            for key, value in asdict(self).items()
+            if value is not None
+        }
+        return _checked(type(self).__name__, {"type": self.type, **given})
+
+
+def _checked(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return checked_spec(Place("", path), spec)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Dense(Layer):
+    """Fully connected layer: out = f(x W + b); tokens are taken one by one.
+
+    Parameters
+    ----------
+    units : int
+        Outputs.
+    activation : str
+        f: linear, relu, leaky_relu, elu, sigmoid, tanh, silu, gelu (tanh form) or
+        gelu_exact (with erf). A net's last layer may also have softmax, and under the loss
+        poisson exponential.
+    alpha : float, optional
+        Slope of leaky_relu (default 0.01) or scale of elu (default 1.0).
+
+    Notes
+    -----
+    W is (inputs, units), Glorot uniform; b starts at zero.
+    """
+
+    type: ClassVar[str] = "dense"
+    units: int
+    activation: str = "linear"
+    alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2D(Layer):
+    """2-D cross-correlation over (channels, height, width): out = f(W * x + b).
+
+    Parameters
+    ----------
+    filters : int
+        Output channels.
+    kernel_size : int
+        Height and width of the window.
+    stride : int
+    padding : int
+        Rows and columns of zeros on each side.
+    activation, alpha
+        As for `Dense`.
+
+    Notes
+    -----
+    W is (filters, channels, kernel_size, kernel_size), Glorot uniform; b starts at zero.
+    """
+
+    type: ClassVar[str] = "conv2d"
+    filters: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    activation: str = "linear"
+    alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool2D(Layer):
+    """Maximum over windows; the first of equal maxima gets the gradient.
+
+    Parameters
+    ----------
+    kernel_size : int
+    stride : int, optional
+        `kernel_size` when left out.
+    padding : int
+        At most half of `kernel_size`; padding never is the maximum.
+    """
+
+    type: ClassVar[str] = "maxpool2d"
+    kernel_size: int = 2
+    stride: int | None = None
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool2D(Layer):
+    """Mean over windows, padding counted as zeros; parameters as for `MaxPool2D`."""
+
+    type: ClassVar[str] = "avgpool2d"
+    kernel_size: int = 2
+    stride: int | None = None
+    padding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Layer):
+    """The same numbers in the same order, as one row."""
+
+    type: ClassVar[str] = "flatten"
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Layer):
+    """An activation function by itself.
+
+    Parameters
+    ----------
+    function : str
+        One of `Dense`'s.
+    alpha : float, optional
+    """
+
+    type: ClassVar[str] = "activation"
+    function: str
+    alpha: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Layer):
+    """Softmax over the last axis. As a net's last layer it is softmax_cross_entropy's own."""
+
+    type: ClassVar[str] = "softmax"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm(Layer):
+    """Batch normalisation for each feature, or each channel of an image.
+
+    Parameters
+    ----------
+    epsilon : float
+    momentum : float in [0, 1]
+        running = momentum * running + (1 - momentum) * batch.
+
+    Notes
+    -----
+    Over the rows of a batch, and the pixels of an image. Where that is one value, its
+    variance is 0 and nothing is learned: `fit` refuses batches of one row, and warns when
+    the last one of an epoch is.
+
+    References
+    ----------
+    Ioffe and Szegedy 2015, arXiv:1502.03167.
+    """
+
+    type: ClassVar[str] = "batchnorm"
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Layer):
+    """Layer normalisation over the last axis (Ba et al. 2016, arXiv:1607.06450)."""
+
+    type: ClassVar[str] = "layernorm"
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class RMSNorm(Layer):
+    """Root mean square normalisation over the last axis: w x / sqrt(mean(x^2) + epsilon).
+
+    Parameters
+    ----------
+    epsilon : float
+
+    References
+    ----------
+    Zhang and Sennrich 2019, arXiv:1910.07467.
+    """
+
+    type: ClassVar[str] = "rmsnorm"
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Layer):
+    """Inverted dropout: in training an element is zero with probability `rate`.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    """
+
+    type: ClassVar[str] = "dropout"
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class PatchEmbed(Layer):
+    """Tokens from an image: each square patch through one linear layer.
+
+    Parameters
+    ----------
+    patch_size : int
+        Must divide height and width.
+    units : int
+        Width of a token.
+    """
+
+    type: ClassVar[str] = "patch_embed"
+    patch_size: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position(Layer):
+    """A table added to the tokens.
+
+    Parameters
+    ----------
+    init : str
+        sinusoidal, small_random, larger_random, zero or xavier.
+    trainable : bool
+    """
+
+    type: ClassVar[str] = "position"
+    init: str = "sinusoidal"
+    trainable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SelfAttention(Layer):
+    """Scaled dot-product self-attention over tokens (Vaswani et al. 2017, section 3.2).
+
+    Parameters
+    ----------
+    heads : int
+        Must divide the width of a token.
+    out_proj : bool
+        Whether a linear layer follows.
+    residual : bool
+        Whether the input is added to the result.
+    """
+
+    type: ClassVar[str] = "self_attention"
+    heads: int = 1
+    out_proj: bool = False
+    residual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeanPool(Layer):
+    """The mean over tokens."""
+
+    type: ClassVar[str] = "mean_pool"
+
+
+def as_specs(
+    layers: Sequence[Layer | Mapping[str, Any]], what: str = "layers"
+) -> list[dict[str, Any]]:
+    """Return layers, or mappings that are specs already, as checked specs.
+
+    `what` is the argument's name in messages.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of layers.
+    ValueError
+        If a spec is wrong: names the layer's index, the key, what was expected and found.
+    """
+    if isinstance(layers, (Layer, Mapping, str)) or not isinstance(layers, Iterable):
+        raise TypeError(f"{what}: expected a list of layers, got {layers!r}")
+    return [_as_spec(f"{what}[{index}]", layer) for index, layer in enumerate(layers)]
+
+
+def _as_spec(path: str, layer: Layer | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(layer, Layer):
+        return layer.spec()
+    if not isinstance(layer, Mapping):
+        hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
+        raise TypeError(f"{path}: expected a layer or its spec, got {layer!r}{hint}")
+    return _checked(path, {key: plain_number(value) for key, value in layer.items()})
+
+
+_BY_TYPE: dict[str, type[Layer]] = {
+    layer.type: layer
+    for layer in (
+        *(Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Activation, Softmax, BatchNorm),
+        *(LayerNorm, RMSNorm, Dropout, PatchEmbed, Position, SelfAttention, MeanPool),
+    )
+}
+
+
+def from_spec(spec: Mapping[str, Any]) -> Layer:
+    """Return the layer that a spec describes, with defaults for what it does not say.
+
+    Examples
+    --------
+    >>> from_spec({"type": "maxpool2d", "kernel_size": 3})
+    MaxPool2D(kernel_size=3, stride=None, padding=0)
+    """
+    options = {key: value for key, value in spec.items() if key != "type"}
+    return _BY_TYPE[spec["type"]](**options)

@@ -1,0 +1,278 @@
+"""Losses: their names, what their targets are, and the function that each applies itself.
+
+A loss that has a function of its own (softmax, sigmoid, exponential) takes it of the last
+layer's outputs, in training and in predictions. So a last activation that is this function is
+the loss's, and is applied once; any other that bounds the outputs would keep the loss from
+reaching part of what it describes, and is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.rules import did_you_mean, quoted
+
+Spec: TypeAlias = dict[str, Any]
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What the package knows of a loss; the formulas are in the core.
+
+    Attributes
+    ----------
+    function : {"softmax", "sigmoid", "exp", "linear"}
+        What predictions apply to the last layer's outputs.
+    targets : tuple of two floats, or None
+        Range of the values that it accepts; None for class labels.
+    aliases : tuple of str
+        Names that Keras, PyTorch and scikit-learn have for it.
+    outputs : str
+        What the last layer's outputs are.
+    """
+
+    function: str
+    targets: tuple[float, float] | None
+    aliases: tuple[str, ...]
+    outputs: str = "values"
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether its targets are classes, and predictions are labels."""
+        return self.function in ("softmax", "sigmoid")
+
+
+LOSSES = {
+    "softmax_cross_entropy": Loss(
+        "softmax",
+        None,
+        ("sparse_categorical_crossentropy", "categorical_crossentropy"),
+        "logits",
+    ),
+    "sigmoid_cross_entropy": Loss(
+        "sigmoid",
+        (0.0, 1.0),
+        ("binary_crossentropy", "bce", "bce_with_logits"),
+        "logits",
+    ),
+    "squared_error": Loss(
+        "linear", (-FLOAT32_MAX, FLOAT32_MAX), ("mse", "mean_squared_error")
+    ),
+    "absolute_error": Loss(
+        "linear", (-FLOAT32_MAX, FLOAT32_MAX), ("mae", "mean_absolute_error", "l1")
+    ),
+    "huber": Loss("linear", (-FLOAT32_MAX, FLOAT32_MAX), ("huber_loss", "smooth_l1")),
+    "poisson": Loss("exp", (0.0, FLOAT32_MAX), ("poisson_nll",), "the logarithms of rates"),
+}
+"""All losses by their names in the core."""
+
+# Names that mean one loss for a single output, and another for several classes.
+BY_OUTPUTS = ("log_loss", "cross_entropy", "crossentropy")
+
+_ALIASES = {alias: name for name, loss in LOSSES.items() for alias in loss.aliases}
+NAMES = (*LOSSES, *_ALIASES, *BY_OUTPUTS)
+"""Every name of a loss that is accepted, those of the core first."""
+
+
+def _squeezed(name: str) -> str:
+    """Return a name without what spellings differ in: case, "_" and a last "loss"."""
+    return name.lower().replace("_", "").replace("-", "").removesuffix("loss")
+
+
+_BY_SQUEEZED = {_squeezed(name): name for name in NAMES}
+
+
+def resolve(name: object, layers: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the core's name of a loss.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`; upper case, "_" and a last "loss" make no difference, so the names
+        of Keras' and PyTorch's classes are accepted ("BCEWithLogitsLoss").
+    layers : sequence of mapping
+        Specs of the net. "log_loss" and "cross_entropy" are the loss of one yes or no when
+        it ends in a sigmoid or in one output, else of classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a string; if there is no such loss: lists the choices.
+
+    Examples
+    --------
+    >>> resolve("mse"), resolve("BinaryCrossentropy")
+    ('squared_error', 'sigmoid_cross_entropy')
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"loss: expected a name, got {name!r}")
+    known = _BY_SQUEEZED.get(_squeezed(name))
+    if known is None:
+        raise ValueError(
+            f"loss: expected one of {', '.join(LOSSES)}, or Keras' or scikit-learn's name "
+            f"of one, got {quoted(name)}{did_you_mean(name, NAMES)}"
+        )
+    if known in BY_OUTPUTS:
+        return "sigmoid_cross_entropy" if _is_yes_or_no(layers) else "softmax_cross_entropy"
+    return _ALIASES.get(known, known)
+
+
+def _is_yes_or_no(layers: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether layers end in a sigmoid, or in one output without a softmax."""
+    function = function_of(layers[-1]) if layers else "linear"
+    if function in ("sigmoid", "softmax"):
+        return function == "sigmoid"
+    units = [layer["units"] for layer in layers if "units" in layer]
+    return units[-1:] == [1]
+
+
+def labels_of(outputs: NDArray[Any], loss: str) -> NDArray[np.int64]:
+    """Return labels of what predictions give: the first greatest output, or whether >= 0.5.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n, outputs)
+    loss : str
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Under sigmoid_cross_entropy with several outputs (n, outputs): a yes or no for each.
+    """
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] >= 0.5).astype(np.int64)
+    if LOSSES[loss].function == "sigmoid":
+        return (outputs >= 0.5).astype(np.int64)
+    labels: NDArray[np.int64] = np.argmax(outputs, axis=1)
+    return labels
+
+
+# ---- the last activation ----
+
+LAST_ONLY = {"softmax": "softmax", "exponential": "exp", "exp": "exp"}
+"""Activations that only a last layer may have, with the name that losses have for them."""
+
+# They hand on a bound of their inputs.
+_KEEPS_BOUNDS = frozenset({"flatten", "dropout", "maxpool2d", "avgpool2d", "mean_pool"})
+_BOUNDED = frozenset({"sigmoid", "tanh", "softmax"})
+_BOUNDED_BELOW = frozenset({"relu", "elu", "silu", "swish", "gelu", "gelu_exact"})
+_OWNERS = {loss.function: name for name, loss in LOSSES.items()}
+
+
+def function_of(layer: Mapping[str, Any]) -> str:
+    """Return the function that a layer ends in, "linear" for none."""
+    if layer.get("type") == "softmax":
+        return "softmax"
+    given = layer.get("activation", layer.get("function"))
+    name = "linear" if given is None else str(given)
+    return LAST_ONLY.get(name, name)
+
+
+def own_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> int | None:
+    """Return the index of the last layer if it ends in the loss's own function, else None.
+
+    Flatten layers may follow, except after a softmax, which is along one axis.
+    """
+    own = LOSSES[loss].function
+    at = len(layers) - 1
+    while at > 0 and own != "softmax" and layers[at].get("type") == "flatten":
+        at -= 1
+    has_own = at >= 0 and own != "linear" and function_of(layers[at]) == own
+    return at if has_own else None
+
+
+def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> list[Spec]:
+    """Return specs for the core: a last activation that is the loss's own is left to it.
+
+    Parameters
+    ----------
+    layers : sequence of mapping
+        Specs; they stay as they are.
+    loss : str
+        The core's name.
+
+    Returns
+    -------
+    list of dict
+        Without a last layer that was only the activation, or with "linear" in its place. A
+        softmax that is no loss's becomes a layer.
+    """
+    specs = [_softmax_as_layer(dict(layer)) for layer in layers]
+    at = own_activation(specs, loss)
+    if at is not None:
+        specs[at : at + 1] = _linear(specs[at], is_only=len(specs) == 1)
+    elif specs and specs[-1].get("activation") == "softmax":
+        specs[-1:] = [*_linear(specs[-1], is_only=True), {"type": "softmax"}]
+    return specs
+
+
+def _softmax_as_layer(layer: Spec) -> Spec:
+    return {"type": "softmax"} if layer.get("function") == "softmax" else layer
+
+
+def _linear(layer: Spec, *, is_only: bool) -> list[Spec]:
+    """Return a layer without its function: nothing of a layer that is only that."""
+    if "activation" in layer:
+        return [{**layer, "activation": "linear"}]
+    return [{"type": "activation", "function": "linear"}] if is_only else []
+
+
+def last_activation_fault(
+    layers: Sequence[Mapping[str, Any]], loss: str
+) -> tuple[int, str] | None:
+    """Return which layer's activation a loss cannot have, and why; None if none.
+
+    Parameters
+    ----------
+    layers : sequence of mapping
+        What `without_last_activation` returned.
+    loss : str
+        The core's name.
+    """
+    for index, layer in enumerate(layers):
+        given = layer.get("activation", layer.get("function"))
+        if isinstance(given, str) and given in LAST_ONLY:
+            return index, _misplaced(given, loss)
+    if LOSSES[loss].function == "linear":
+        return None
+    found = _bounded_by(layers)
+    if found is None:
+        return None
+    function = function_of(layers[found])
+    return found, (
+        f"the net's last activation, {function}, bounds its outputs"
+        f"{'' if function in _BOUNDED else ' below'}, but under {loss} they are "
+        f"{LOSSES[loss].outputs} and may be any numbers: leave the last layer linear; "
+        f"{loss} applies its {LOSSES[loss].function} itself{_advice(function, loss)}"
+    )
+
+
+def _misplaced(function: str, loss: str) -> str:
+    if function == "softmax":
+        return "softmax is an activation of the last layer only; elsewhere use rn.Softmax()"
+    return f"{function} is the last activation of a net with loss poisson only, got {loss}"
+
+
+def _advice(function: str, loss: str) -> str:
+    other = _OWNERS.get(function, loss)
+    return "" if other == loss else f", and {other} is the loss for {function}"
+
+
+def _bounded_by(layers: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the index of the layer whose function bounds the net's outputs, if one does."""
+    for index in range(len(layers) - 1, -1, -1):
+        layer = layers[index]
+        kind, function = layer.get("type"), function_of(layer)
+        if function in _BOUNDED or function in _BOUNDED_BELOW:
+            return index
+        if function == "leaky_relu" and layer.get("alpha") == 0:
+            return index
+        # An unbounded function of what is bounded is bounded as well.
+        if kind != "activation" and kind not in _KEEPS_BOUNDS:
+            return None
+    return None

@@ -1,0 +1,297 @@
+"""Model files: safetensors with the architecture and a checksum in the metadata.
+
+A model file has a tensor for each parameter ("layers.0.weight"), and one metadata entry,
+"rnn_native", a JSON object with format_version, version (of the package that wrote it),
+architecture, optimizer (its settings),
+normalisation, input_dtype (what the model was fitted on), facts (what was known about the
+model when it was saved) and sha256. On request it has what training continues from; see
+`saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
+"run.moments", "run.best" and "run.live", as far as there are such, and the object "run". The
+digest covers all tensors (name, dtype, shape, bytes) and all other metadata: plain
+safetensors accepts many single flipped bits. Equal models are equal bytes.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import Source, name_of, read_source, write_target
+from rnn_native.net import losses, saved_training
+from rnn_native.net.optimizers import Optimizer, as_settings
+from rnn_native.net.predictor import Predictor
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+KEY = "rnn_native"
+FORMAT_VERSION = 1
+FIRST_VERSION = "0.1.0"  # wrote files that do not name it
+NORMALISATION = {"uint8": "x / 255", "float32": "x"}
+
+Tensors = dict[str, NDArray[Any]]
+Metadata = dict[str, Any]
+
+
+def save(
+    model: Predictor,
+    path: "str | PathLike[str] | IO[bytes]",
+    facts: Mapping[str, Any] | None = None,
+    *,
+    optimizer_state: bool = False,
+) -> None:
+    """Write a model file, atomically.
+
+    Parameters
+    ----------
+    model : Predictor
+    path : path, or binary file that is open for writing
+    facts : mapping, optional
+        Anything that JSON takes, kept beside the model: loss, accuracy, ...
+    optimizer_state : bool
+        Keep moments, steps, shuffles and masks, too: see `Network.save`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; one that was there before is untouched.
+    RuntimeError
+        If another thread trains the net and `optimizer_state` is wanted.
+    """
+    metadata = metadata_of(model, facts)
+    if optimizer_state:
+        with model.unchanged("save(optimizer_state=True)"):
+            tensors = {**model.copied_tensors(), **saved_training.tensors_of(model)}
+            metadata["training"] = model.training_state.as_dict()
+    else:
+        tensors = model.copied_tensors()
+    write(path, tensors, metadata)
+
+
+Net = TypeVar("Net", bound=Predictor)
+
+
+def read_model(kind: type[Net], path: Source, optimizer: Optimizer | None = None) -> Net:
+    """Read a model file as a net of some class; see `rnn_native.models.network.load`."""
+    tensors, metadata = read(path)
+    with versions_named(metadata):
+        model = _model_of(kind, tensors, metadata, name_of(path))
+    if optimizer is not None and as_settings(optimizer) != model.optimizer:
+        model.optimizer = optimizer
+    return model
+
+
+def _model_of(
+    kind: type[Net], tensors: Tensors, metadata: Metadata, name: "str | PathLike[str]"
+) -> Net:
+    with faults_named(name, "architecture"):
+        model = kind.as_saved(metadata["architecture"])
+        model.take_input_dtype(metadata, str(name))
+    # A file that an earlier version wrote has no optimizer.
+    with faults_named(name, "optimizer"):
+        model.optimizer = metadata.get("optimizer", {"type": "sgd"})
+    fill(model, tensors, name)
+    _warn_of_last_activation(model, metadata["architecture"], name)
+    if "training" in metadata:
+        with faults_named(name, "training"):
+            saved_training.restore(model, tensors, metadata["training"])
+    return model
+
+
+def _warn_of_last_activation(
+    model: Predictor, architecture: Mapping[str, Any], path: "str | PathLike[str]"
+) -> None:
+    """Warn of a last activation that 0.1.0 accepted beside the loss's own function."""
+    if fault := losses.last_activation_fault(model.specs, model.loss):
+        text = f"{fault[1]}; the model predicts as it did"
+    elif losses.own_activation(architecture["layers"], model.loss) is not None:
+        text = (
+            f"its last {losses.LOSSES[model.loss].function} was applied twice, as "
+            f"{model.loss} has its own; now it is applied once, so probabilities differ: "
+            "train the model again"
+        )
+    else:
+        return
+    warnings.warn(f"{path}: {text}", stacklevel=5)
+
+
+def read_tensors(path: Source) -> tuple[Tensors, dict[str, str]]:
+    """Read any safetensors file: its tensors and its metadata, which may be empty.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is not a safetensors file, is damaged, or has types that NumPy lacks.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load as from_bytes
+
+    content = read_source(path)
+    path = name_of(path)
+    if content is None and not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such model file")
+    try:
+        if content is not None:
+            size = int.from_bytes(content[:8], "little")
+            tensors = from_bytes(content)
+            return tensors, json.loads(content[8 : 8 + size]).get("__metadata__", {})
+        with safe_open(path, framework="np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, TypeError, AttributeError, ValueError) as error:
+        # The last three are what NumPy makes of element types that it lacks.
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{path}: not a safetensors file, or damaged: {reason}") from None
+
+
+def is_safetensors(path: "str | PathLike[str]") -> bool:
+    """Tell whether a file begins as safetensors do: a length that fits, and a brace."""
+    with Path(path).open("rb") as file:
+        return begins_as_safetensors(file.read(9), file.seek(0, 2))
+
+
+def begins_as_safetensors(head: bytes, size: int) -> bool:
+    """Tell it from the first nine bytes and the file's size."""
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
+
+
+def require(path: "str | PathLike[str]", what: str, holds: bool) -> None:
+    """Raise FormatError unless something holds of a file."""
+    if not holds:
+        raise FormatError(f"{path}: {what} is missing or not what a run has")
+
+
+@contextmanager
+def faults_named(path: "str | PathLike[str]", what: str) -> Iterator[None]:
+    """Turn what odd data does to a constructor into a FormatError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        text = " ".join(str(error).split())
+        raise FormatError(f"{path}: {what} cannot be used: {text}") from None
+
+
+@contextmanager
+def versions_named(metadata: Metadata) -> Iterator[None]:
+    """Let an error on what a file of another version holds name both versions."""
+    try:
+        yield
+    except ValueError as error:
+        if not (text := _versions(metadata)):
+            raise
+        kind = FormatError if isinstance(error, FormatError) else ValueError
+        raise kind(f"{error}{text}") from None
+
+
+def _versions(metadata: Metadata) -> str:
+    """Return "; rnn_native 0.3.0 wrote it, this is 0.2.0", nothing if they are the same."""
+    from rnn_native.base.version import __version__
+
+    writer = " ".join(str(metadata.get("version", FIRST_VERSION)).split())[:40]
+    return (
+        ""
+        if writer == __version__
+        else f"; rnn_native {writer} wrote it, this is {__version__}"
+    )
+
+
+def describe(path: "str | PathLike[str]") -> Metadata:
+    """Return a file's metadata and number of parameters, without making a net."""
+    tensors, metadata = read(path)
+    extra = ("run.", saved_training.PREFIX)
+    sizes = (int(t.size) for name, t in tensors.items() if not name.startswith(extra))
+    return {**metadata, "parameters": sum(sizes)}
+
+
+def metadata_of(model: Predictor, facts: Mapping[str, Any] | None) -> Metadata:
+    """Return what a file says of a model beside its tensors."""
+    from rnn_native.base.version import __version__
+
+    return {
+        "format_version": FORMAT_VERSION,
+        "version": __version__,
+        "architecture": model.architecture(),
+        "optimizer": dict(model.optimizer),
+        "normalisation": NORMALISATION,
+        "input_dtype": model.input_dtype,
+        "facts": dict(facts or {}),
+    }
+
+
+def fill(model: Predictor, tensors: Tensors, path: "str | PathLike[str]") -> None:
+    """Give a model a file's parameters and state; FormatError if they are not its own."""
+    for name, parameter in {**model.parameters, **model.state}.items():
+        tensor = tensors.get(name)
+        if tensor is None or tensor.shape != parameter.shape or tensor.dtype != np.float32:
+            found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"
+            raise FormatError(
+                f"{path}: {name}: expected float32 {parameter.shape}, got {found}"
+            )
+        if not np.isfinite(tensor).all():
+            raise FormatError(
+                f"{path}: {name}: expected finite values, found NaN or infinity"
+            )
+        parameter[:] = tensor
+
+
+def _digest(tensors: Tensors, metadata: Metadata) -> str:
+    import hashlib
+
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, tensor.dtype.str, tensor.shape]).encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest()
+
+
+def write(
+    path: "str | PathLike[str] | IO[bytes]", tensors: Tensors, metadata: Metadata
+) -> None:
+    """Write tensors and metadata with their checksum, atomically."""
+    from safetensors.numpy import save as to_bytes
+
+    signed = json.dumps({**metadata, "sha256": _digest(tensors, metadata)})
+    write_target(path, to_bytes(tensors, metadata={KEY: signed}))
+
+
+def read(path: Source) -> tuple[Tensors, Metadata]:
+    """Read tensors and metadata whose checksum is right; errors are those of `load`."""
+    tensors, texts = read_tensors(path)
+    path = name_of(path)
+    text = texts.get(KEY)
+    if text is None:
+        raise FormatError(
+            f"{path}: safetensors, but not a model of rnn_native; "
+            "`rnn-native export FILE TARGET --architecture` takes PyTorch's"
+        )
+    damaged = FormatError(f"{path}: damaged: the metadata cannot be read")
+    try:
+        metadata: Metadata = json.loads(text)
+        version = metadata["format_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise damaged from None
+    if version != FORMAT_VERSION:
+        advice = _versions(metadata) or "; use another rnn_native"
+        raise FormatError(
+            f"{path}: format version {str(version)[:40]}, expected {FORMAT_VERSION}{advice}"
+        )
+    try:
+        claimed = metadata.pop("sha256")
+        whole = all(isinstance(metadata[key], dict) for key in ("architecture", "facts"))
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise damaged
+    if claimed != _digest(tensors, metadata):
+        raise FormatError(f"{path}: damaged: contents do not match their checksum")
+    return tensors, {**metadata, "sha256": claimed}

@@ -1,0 +1,67 @@
+"""The settings of an optimizer, at the edge."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeAlias
+
+import rnn_native._core as _core
+from rnn_native.base.checks import plain_number
+
+Optimizer: TypeAlias = str | Mapping[str, Any]
+
+
+class Settings(dict[str, Any]):
+    """Settings by name, with the optimizer's own as "type"; not to be changed in place.
+
+    The core has its own copy: a change here would have no effect.
+    """
+
+    __slots__ = ()  # so that no attribute can be set either
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"optimizer: has no attribute {name!r}, its settings are items; the learning rate "
+            "is fit(lr=...), in a callback self.run.learning_rate"
+        )
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        self.__getattr__(name)
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(
+            "optimizer: its settings cannot be changed in place; set net.optimizer = "
+            "{**net.optimizer, ...}, which resets its moments"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Settings, (dict(self),)
+
+
+def as_settings(optimizer: Optimizer) -> Settings:
+    """Return an optimizer's settings, checked.
+
+    Parameters
+    ----------
+    optimizer : str or mapping
+        A name (sgd, adam, adamw; in any case), or a mapping with `type` and settings.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such optimizer (the message lists them), it has no such setting, or a
+        value is out of range.
+    """
+    if isinstance(optimizer, str):
+        optimizer = {"type": optimizer}
+    if not isinstance(optimizer, Mapping):
+        raise TypeError(
+            f"optimizer: expected a name or a dict with 'type', got {optimizer!r}"
+        )
+    settings = {name: plain_number(value) for name, value in optimizer.items()}
+    kind = settings.get("type")
+    if isinstance(kind, str):
+        settings["type"] = kind.lower()
+    _core.check_optimizer(settings)
+    return Settings(settings)

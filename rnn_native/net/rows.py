@@ -1,0 +1,400 @@
+"""Rows, targets and weights at the edge: what users give becomes what the core takes."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import rnn_native._core as _core
+from rnn_native.net.compressed import CompressedRows, compress, is_sparse
+from rnn_native.net.losses import FLOAT32_MAX, LOSSES
+
+Rows = NDArray[np.float32] | NDArray[np.uint8]
+AnyRows = Rows | CompressedRows
+Targets = NDArray[np.int32] | NDArray[np.float32]
+Weights = NDArray[np.float32] | None
+
+CATEGORY_HINT = "; encode categories as numbers first"
+LABEL_HINT = (
+    "; use classes, y = np.unique(y, return_inverse=True), or the classifiers of "
+    "rnn_native.sklearn, which accept any labels"
+)
+
+# What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
+INPUT_DTYPES = ("uint8", "float")
+
+# Where uint8 divided by 255 lies; the division of somebody else may round up.
+UNIT_RANGE = (-1e-6, 1 + 1e-6)
+
+
+def as_rows(
+    x: ArrayLike,
+    input_shape: Sequence[int],
+    input_dtype: str | None = None,
+    *,
+    name: str = "x",
+    learns: bool = False,
+) -> AnyRows:
+    """Return samples as the core takes them.
+
+    Parameters
+    ----------
+    x : array_like of shape (n, ...) as `input_shape`, or (n, inputs)
+        uint8 stays uint8, and the core divides it by 255. Other numbers become float32. A
+        sparse matrix of SciPy stays without its zeros.
+    input_shape : sequence of int
+        Shape of one sample.
+    input_dtype : {"uint8", "float", None}
+        What the net was fitted on; see `input_dtype_of`. None: not known.
+    name : str
+        What messages call `x`.
+    learns : bool
+        Whether the net is about to be fitted on these samples. Integers other than uint8 are
+        numbers then; a net of which nothing is known refuses them otherwise, because they may
+        be pixels that lack the division.
+
+    Returns
+    -------
+    ndarray of shape (n, inputs), uint8 or float32, or CompressedRows
+        C-contiguous and finite; the given memory where that fits.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit, a value is not finite in float32, or the samples are not
+        of the kind that the net was fitted on.
+    TypeError
+        If they are not numbers, or integers that are ambiguous.
+    """
+    size = math.prod(input_shape)
+    array: Any = x
+    if type(x) is not np.ndarray or x.dtype == object:
+        array = x if is_sparse(x) else as_array(x, name)
+    count = math.prod(array.shape)
+    if count == 0 or not takes_shape(array.shape, input_shape):
+        expected = ", ".join(map(str, input_shape))
+        hint = "; add an axis for a single sample: x[None]" if count == size else ""
+        raise ValueError(f"{name}: expected shape (n, {expected}), got {array.shape}{hint}")
+    if not isinstance(array, np.ndarray):
+        compressed = compress(array, name)
+        check_kind(compressed, input_dtype, name, learns=learns)
+        return compressed
+    rows = array.reshape(array.shape[0], size)
+    low, high = UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
+    is_float32 = array.dtype == np.float32 and rows.flags.c_contiguous
+    if is_float32 and _core.all_within(rows, low, high):
+        return rows
+    check_kind(array, input_dtype, name, learns=learns)
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(rows)
+    return np.ascontiguousarray(_as_finite_float32(array, name)).reshape(rows.shape)
+
+
+def check_kind(
+    rows: NDArray[Any] | CompressedRows,
+    input_dtype: str | None,
+    name: str = "x",
+    *,
+    learns: bool = False,
+    dtype: "np.dtype[Any] | None" = None,
+) -> None:
+    """Refuse samples that are not of the kind that a net was fitted on; see `as_rows`.
+
+    `dtype` is that of the samples as they were given, if it is not that of `rows`: integers
+    may be pixels.
+    """
+    if rows.dtype == np.uint8:
+        if input_dtype == "float":
+            raise ValueError(
+                f"{name}: got uint8, but this net was fitted on floats, or integers taken as "
+                "numbers; use x / 255 if it was fitted on values divided so, else "
+                "x.astype(float)"
+            )
+        return
+    values = rows.value if isinstance(rows, CompressedRows) else rows
+    given = rows.dtype if dtype is None else dtype
+    if input_dtype == "uint8":
+        _check_unit_range(values, given, name)
+    elif input_dtype is None and not learns:
+        _refuse_ambiguous(values, given, name)
+
+
+def input_dtype_of(rows: AnyRows) -> str:
+    """Return what a net is fitted on that learns from these rows.
+
+    Parameters
+    ----------
+    rows : ndarray
+        As `as_rows` returns them.
+
+    Returns
+    -------
+    {"uint8", "float"}
+        "uint8" means values divided by 255; "float" means numbers as they are.
+    """
+    return "uint8" if rows.dtype == np.uint8 else "float"
+
+
+def check_input_dtype(value: object) -> str | None:
+    """Return what a net was fitted on, "uint8", "float" or None (not known), checked."""
+    if value is not None and value not in INPUT_DTYPES:
+        raise ValueError(f"input_dtype: expected 'uint8', 'float' or None, got {value!r}")
+    return None if value is None else str(value)
+
+
+def _check_unit_range(array: NDArray[Any], given: "np.dtype[Any]", name: str) -> None:
+    """Refuse what is not in 0..1 as a net sees uint8. NaN passes: it gets its own message."""
+    if given.kind not in "iuf":
+        return
+    low, high = array.min(), array.max()
+    if given.kind == "f" and not (low < UNIT_RANGE[0] or high > UNIT_RANGE[1]):
+        return
+    hint = ""
+    if low >= 0 and high <= 255:
+        # Of integers 0 and 1 uint8 would make 0 and 1 / 255.
+        hint = f"; use x.astype({'float' if high <= 1 else repr('uint8')})"
+    raise ValueError(
+        f"{name}: this net was fitted on uint8 (0..255, divided by 255); expected uint8 or "
+        f"floats in 0..1, got {given} in {low:.8g}..{high:.8g}{hint}"
+    )
+
+
+def _refuse_ambiguous(array: NDArray[Any], given: "np.dtype[Any]", name: str) -> None:
+    """Refuse integers that may be pixels. 0 and 1 are flags."""
+    if given.kind in "iu" and not 0 <= array.min() <= array.max() <= 1:
+        raise TypeError(
+            f"{name}: {given} values beyond 0 and 1 are ambiguous; convert "
+            "images with .astype('uint8'), other numbers with .astype('float32')"
+        )
+
+
+def as_array(values: ArrayLike, name: str, hint: str = CATEGORY_HINT) -> NDArray[Any]:
+    """Return an array; objects that are numbers, as of mixed frames, become numbers.
+
+    pandas' missing values become NaN, its sparse columns dense ones. A frame is uint8 if all
+    of its columns are. `hint` is what to do with values that are not numbers.
+
+    Raises
+    ------
+    ValueError
+        If rows have different lengths, or a masked array has masked elements.
+    TypeError
+        If an object is not a number, and the message says where it is; or for a sparse matrix.
+    """
+    if is_sparse(values):
+        raise sparse_refusal(name)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        count = int(np.count_nonzero(np.ma.getmaskarray(values)))
+        raise ValueError(f"{name}: expected no masked values, got {count}; fill them first")
+    dtype = common_dtype(values)
+    if dtype is not None:
+        pandas: Any = values
+        has_gaps = bool(np.any(pandas.isna()))
+        more = {"dtype": float, "na_value": np.nan} if has_gaps else {"dtype": dtype}
+        array: NDArray[Any] = pandas.to_numpy(**more)
+        return array
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of numbers: {error}") from None
+    return (
+        _numbers(array, name, hint) if array.dtype == object and array.ndim > 0 else array
+    )
+
+
+def sparse_refusal(name: str, under: str = "") -> TypeError:
+    """Return the error for a sparse matrix where only an array will do."""
+    return TypeError(
+        f"{under}{name}: expected an array, got a sparse matrix; use {name}.toarray()"
+    )
+
+
+def common_dtype(values: object) -> "np.dtype[Any] | None":
+    """Return the dtype for a pandas frame or series of numbers that NumPy makes objects of.
+
+    None for all else, such as columns of strings, or of one plain NumPy dtype.
+    """
+    if not (hasattr(values, "to_numpy") and hasattr(values, "isna")):
+        return None
+    found: Any = getattr(values, "dtypes", None)
+    dtypes = list(found) if getattr(values, "ndim", 0) == 2 else [found]
+    if not dtypes or not all(getattr(d, "kind", "O") in "biuf" for d in dtypes):
+        return None
+    dtypes = [getattr(d, "subtype", d) for d in dtypes]  # of sparse columns
+    plain = {np.dtype(f"{d.kind}{d.itemsize}") for d in dtypes}
+    if len(plain) > 1:
+        # Flags beside bytes are numbers: neither is divided by 255.
+        plain = {np.dtype(np.int16) if d.kind == "b" else d for d in plain}
+    return np.result_type(*plain)
+
+
+def _numbers(array: NDArray[Any], name: str, hint: str) -> NDArray[Any]:
+    """Return objects as numbers, those that mean "missing" as NaN."""
+    values = []
+    for index, value in enumerate(array.ravel().tolist()):
+        if value is None or type(value).__name__ in ("NAType", "NaTType"):
+            value = math.nan
+        elif not isinstance(value, (int, float, np.number, np.bool_)):
+            where = ", ".join(map(str, np.unravel_index(index, array.shape)))
+            raise TypeError(f"{name}: expected numbers, got {value!r} at [{where}]{hint}")
+        values.append(value)
+    numbers = np.array(values)
+    if numbers.dtype == object:  # integers beyond 64 bits
+        numbers = numbers.astype(np.float64)
+    return numbers.reshape(array.shape)
+
+
+def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:
+    """Whether samples may come so: flat, or as input_shape, axes of 1 aside."""
+    size = math.prod(input_shape)
+    if len(shape) == 2:
+        return shape[1] == size
+    flat = len(input_shape) == 1 and math.prod(shape[1:]) == size
+    return len(shape) > 2 and (
+        flat or [d for d in shape[1:] if d != 1] == [d for d in input_shape if d != 1]
+    )
+
+
+def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -> Targets:
+    """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
+    array = as_array(y, name, LABEL_HINT)
+    if array.dtype.kind in "SUT":
+        raise TypeError(f"{name}: expected numbers, got strings{LABEL_HINT}")
+    allowed = LOSSES[loss].targets
+    if allowed is not None:
+        if array.ndim == 1 and outputs == 1:
+            array = array[:, None]
+        if array.shape != (n, outputs):
+            raise ValueError(f"{name}: expected shape ({n}, {outputs}), got {array.shape}")
+        if array.dtype.kind in "iu":
+            array = array.astype(np.float64)
+        values = np.ascontiguousarray(_as_finite_float32(array, name))
+        _check_range(values, name, *allowed)
+        return values
+    if outputs > 1 and array.shape == (n, outputs):
+        array = _one_hot_labels(array, name)
+    if array.shape == (n, 1):
+        array = array[:, 0]
+    if array.shape != (n,):
+        raise ValueError(f"{name}: expected {n} labels, shape ({n},), got {array.shape}")
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        first = int(np.argmax(np.isnan(array)))
+        raise ValueError(
+            f"{name}: expected integer labels, got a missing value (NaN) at [{first}]; leave "
+            "such rows out"
+        )
+    if array.dtype.kind not in "biu":
+        whole = array.dtype.kind == "f" and bool((array == np.floor(array)).all())
+        hint = "; use y.astype(int)" if whole else ""
+        raise TypeError(f"{name}: expected integer labels, got {array.dtype}{hint}")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= outputs:
+        first = int(np.argmax((array < 0) | (array >= outputs)))
+        raise ValueError(
+            f"{name}: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
+            f"{_range_hint(low, high, outputs)}"
+        )
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _range_hint(low: int, high: int, outputs: int) -> str:
+    """Say what to do about labels that go beyond a net's outputs."""
+    if outputs == 1:
+        two = "loss='sigmoid_cross_entropy', or " if (low, high) == (0, 1) else ""
+        return f"; one output is one class: use {two}{high + 1} units in the last layer"
+    if low >= 1 and high == outputs:
+        return "; labels count from 0: use y - 1"
+    return ""
+
+
+def _one_hot_labels(array: NDArray[Any], name: str) -> NDArray[np.int64]:
+    """Return the class of each row of zeros and one 1, as Keras' to_categorical makes them."""
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected integer labels, got {array.dtype}")
+    is_hot = ((array == 0) | (array == 1)).all(axis=1) & (array.sum(axis=1) == 1)
+    if not is_hot.all():
+        row = int(np.argmin(is_hot))
+        raise ValueError(
+            f"{name}: expected labels, or rows of zeros and one 1 (one-hot), got another row at "
+            f"[{row}]"
+        )
+    labels: NDArray[np.int64] = array.argmax(axis=1)
+    return labels
+
+
+def as_weights(weights: ArrayLike | None, n: int, name: str = "sample_weight") -> Weights:
+    """Return row weights as float32 (n,), finite, at least 0, and not all of them 0.
+
+    They may come as (n,) or (n, 1), of any type of numbers, bool included.
+    """
+    if weights is None:
+        return None
+    array = as_array(weights, name)
+    if array.shape == (n, 1):
+        array = array[:, 0]
+    if array.shape != (n,) or array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name}: expected {n} numbers, got {array.dtype} of shape {array.shape}"
+        )
+    if not (array.min() >= 0 and array.max() <= FLOAT32_MAX):
+        first = int(np.argmin((array >= 0) & (array <= FLOAT32_MAX)))
+        raise ValueError(
+            f"{name}: expected finite weights of at least 0, got {array[first]} at [{first}]"
+        )
+    rows = np.ascontiguousarray(array, np.float32)
+    if not rows.any():
+        raise ValueError(f"{name}: expected a weight above 0, all {n} are 0 in float32")
+    return rows
+
+
+def validation_parts(
+    given: object,
+) -> tuple[ArrayLike, ArrayLike, ArrayLike | None] | None:
+    """Return x, y and weights of the rows to validate on; None where none are given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `given` is not (x, y) or (x, y, weights).
+    """
+    if given is None:
+        return None
+    expected = "validation_data: expected (x, y) or (x, y, weights)"
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(f"{expected}, got {type(given).__name__}")
+    if len(given) not in (2, 3):
+        things = "1 thing" if len(given) == 1 else f"{len(given)} things"
+        raise ValueError(f"{expected}, got {things}")
+    x, y, weights = (*given, None)[:3]
+    return x, y, weights
+
+
+def _check_range(values: NDArray[np.float32], name: str, low: float, high: float) -> None:
+    if values.min() >= low and values.max() <= high:
+        return
+    row, column = np.unravel_index(
+        int(np.argmax((values < low) | (values > high))), values.shape
+    )
+    above = f"in [{low:g}, {high:g}]" if high <= 1 else f"of at least {low:g}"
+    raise ValueError(
+        f"{name}: expected values {above}, got {values[row, column]:g} at [{row}, {column}]"
+    )
+
+
+def _as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
+    if array.dtype.kind in "biu":
+        return array.astype(np.float32)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name}: expected uint8 or a float type, got {array.dtype}")
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    # Written so that NaN fails too; no temporary array in the usual case.
+    if not (array.min() >= -FLOAT32_MAX and array.max() <= FLOAT32_MAX):
+        where = np.unravel_index(int(np.argmin(np.abs(array) <= FLOAT32_MAX)), array.shape)
+        index = ", ".join(map(str, where))
+        raise ValueError(
+            f"{name}: expected finite float32 values, got {array[where]} at [{index}]"
+        )
+    return array.astype(np.float32, copy=False)

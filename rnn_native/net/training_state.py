@@ -1,0 +1,146 @@
+"""Where a net's training stands: what the next call of `fit` continues from."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.xorshift import Xorshift
+
+FIRST_SEED = 1
+"""Of the shuffles and masks of a net that has not been trained."""
+
+COUNTERS = ("steps", "seed", "seed_steps", "rng", "average_steps")
+"""What `as_dict` holds: integers in [0, 2**64), rng above 0."""
+
+
+@dataclass(slots=True, eq=False)
+class TrainingState:
+    """What training leaves behind beside weights and moments.
+
+    Attributes
+    ----------
+    steps : int
+        Updates that the optimizer has made with its moments; Adam's bias correction counts
+        them.
+    seed, seed_steps : int
+        Masks, distortions and mixing are functions of the seed and of the steps since it
+        was set.
+    rng : Xorshift
+        Draws the shuffles.
+    order : ndarray of shape (n,), int32, or None
+        Row numbers as the last shuffle left them: the next epoch shuffles them further.
+    live_params : ndarray of float32 or None
+        With `ema_decay`: the parameters that training continues from; between epochs the
+        net holds their average.
+    average_steps : int
+        Steps that the average has followed.
+    """
+
+    steps: int = 0
+    seed: int = FIRST_SEED
+    seed_steps: int = 0
+    rng: Xorshift = field(default_factory=lambda: Xorshift(FIRST_SEED))
+    order: NDArray[np.int32] | None = None
+    live_params: NDArray[np.float32] | None = None
+    average_steps: int = 0
+    _average_digest: bytes = b""
+
+    def restart(self, seed: int, rng: Xorshift) -> None:
+        """Begin shuffles and masks anew; what belongs to the optimizer stays."""
+        self.seed, self.seed_steps = seed, 0
+        self.rng, self.order = rng, None
+
+    def advance(self, steps: int) -> None:
+        """Count steps that were trained."""
+        self.steps += steps
+        self.seed_steps += steps
+        self.average_steps += steps
+
+    def count_from(self, step: int) -> None:
+        """Let all counts be `step`."""
+        self.steps = self.seed_steps = self.average_steps = step
+
+    def order_of(self, rows: int, shuffle: bool) -> NDArray[np.int32]:
+        """Return the row numbers that an epoch begins with, and keep what is shuffled.
+
+        Without shuffling, and when the number of rows is another one than before, they are
+        0, 1, 2, ...
+        """
+        if not shuffle:
+            self.order = None
+            return np.arange(rows, dtype=np.int32)
+        if self.order is None or len(self.order) != rows:
+            self.order = np.arange(rows, dtype=np.int32)
+        return self.order
+
+    def begin_average(self, params: NDArray[np.float32], wanted: bool) -> None:
+        """Continue the average if `params` still holds it, or let a new one begin there."""
+        if not wanted:
+            self.live_params = None
+        elif self.live_params is None or _digest(params) != self._average_digest:
+            self.live_params, self.average_steps = params.copy(), 0
+
+    def note_average(self, average: NDArray[np.float32]) -> None:
+        """Remember which parameters `live_params` belongs to."""
+        self._average_digest = _digest(average)
+
+    def live_beside(self, params: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return the live parameters if `params` holds their average."""
+        return self.live_params if _digest(params) == self._average_digest else None
+
+    def copy(self) -> "TrainingState":
+        """Return a state that shares nothing with this one."""
+        rng = Xorshift(FIRST_SEED)
+        rng.state = self.rng.state
+        order = None if self.order is None else self.order.copy()
+        live = None if self.live_params is None else self.live_params.copy()
+        return replace(self, rng=rng, order=order, live_params=live)
+
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that makes the state again what it is now, with the same arrays."""
+        then, order, live = self.copy(), self.order, self.live_params
+
+        def restore() -> None:
+            kept = then.copy()
+            for entry in fields(self):
+                setattr(self, entry.name, getattr(kept, entry.name))
+            # A run under way shuffles this very order, and trains these parameters.
+            if order is not None and then.order is not None:
+                order[:] = then.order
+                self.order = order
+            if live is not None and then.live_params is not None:
+                live[:] = then.live_params
+                self.live_params = live
+
+        return restore
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the numbers as plain data, for JSON."""
+        return {**{name: getattr(self, name) for name in COUNTERS}, "rng": self.rng.state}
+
+    def update(self, numbers: Mapping[str, Any]) -> None:
+        """Take over what `as_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing or out of range; nothing is changed then.
+        """
+        for name in COUNTERS:
+            value = numbers.get(name)
+            if type(value) is not int or not (name == "rng") <= value < 2**64:
+                raise ValueError(
+                    f"{name}: expected an integer in [0, 2**64), got {value!r}"
+                )
+        for name in COUNTERS:
+            if name != "rng":
+                setattr(self, name, numbers[name])
+        self.rng.state = numbers["rng"]
+
+
+def _digest(params: NDArray[np.float32]) -> bytes:
+    return hashlib.sha256(params.data).digest()

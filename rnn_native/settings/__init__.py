@@ -1,0 +1,1 @@
+"""JSON files of architectures, configurations and recipes; imports `training` and below."""

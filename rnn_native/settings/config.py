@@ -1,0 +1,502 @@
+"""Training configurations: JSON files with the numbers of a run."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from rnn_native.base.files import AnyPath, shown
+from rnn_native.base.rules import (
+    HEAD_KEYS,
+    Choice,
+    Number,
+    Place,
+    Rule,
+    described,
+    flag,
+    integer,
+    mapping_at,
+    quoted,
+    read_json,
+    take,
+    text,
+)
+from rnn_native.training.augmentation import MOST
+from rnn_native.training.schedules import (
+    Constant,
+    CosineAnnealing,
+    Exponential,
+    OneCycle,
+    Plateau,
+    Schedule,
+    StepDecay,
+    Warmup,
+)
+
+if TYPE_CHECKING:
+    from rnn_native.training.recipe import Recipe
+
+SCHEDULERS = (
+    "constant",
+    "step_decay",
+    "exponential",
+    "cosine_annealing",
+    "one_cycle",
+    "plateau",
+)
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "swish", "tanh")
+
+_FINITE = Number()
+_ANY_COUNT = integer(0, 2**64 - 1)
+_AT_LEAST_1 = Number(1)
+_RATE = Number(1e-30, 1e6, below=True)
+_FRACTION = Number(0, 1, above=True, below=True)
+
+OPTIMIZERS: dict[str, dict[str, Rule]] = {
+    "sgd": {
+        "momentum": Number(0, 1),
+        "nesterov": flag,
+        "weight_decay": Number(0, 1e6),
+    },
+    "adam": {
+        "beta_1": Number(0, 1 - 1e-9),
+        "beta_2": Number(0, 1 - 1e-9),
+        "epsilon": Number(1e-20, 1),
+        "weight_decay": Number(0, 1e6),
+    },
+}
+OPTIMIZERS["adamw"] = OPTIMIZERS["adam"]
+_OPTIMIZER_KEYS: dict[str, Rule] = OPTIMIZERS["sgd"] | OPTIMIZERS["adam"]
+
+
+def _optimizer(place: Place, value: Any) -> dict[str, Any]:
+    """Check a name, or an object whose "type" is the name."""
+    names = Choice(tuple(OPTIMIZERS))
+    if isinstance(value, str):
+        return {"type": names(place, value)}
+    if not isinstance(value, Mapping):
+        raise place.error(f"expected a name or an object, got {described(value)}")
+    if mapping_at(place, value).get("type") is None:
+        raise place.key("type").error(f"missing; expected one of {', '.join(OPTIMIZERS)}")
+    name = names(place.key("type"), value["type"])
+    return take(place, value, {"type": names, **OPTIMIZERS[name]})
+
+
+def _class_weight(place: Place, value: Any) -> Any:
+    """Check "balanced", an array with a weight for each class, or {"3": weight}."""
+    weight = Number(0)
+    if isinstance(value, (list, tuple)) and value:
+        return tuple(weight(place.item(i), item) for i, item in enumerate(value))
+    if isinstance(value, Mapping) and value:
+        return {
+            _label(place, label): weight(place.key(label), item)
+            for label, item in mapping_at(place, value).items()
+        }
+    if value != "balanced":
+        raise place.error(
+            "expected 'balanced', an array of weights, or an object of class numbers and "
+            f"weights, got {described(value)}{'' if value else ' that is empty'}"
+        )
+    return value
+
+
+def _label(place: Place, label: str) -> int:
+    if re.fullmatch("0|[1-9][0-9]{0,8}", label) is None:
+        raise place.error(f"expected class numbers as keys, got {described(label)}")
+    return int(label)
+
+
+AUGMENT_KEYS: dict[str, Rule] = {name: Number(0, most) for name, most in MOST.items()}
+
+
+def _augment(place: Place, value: Any) -> dict[str, Any]:
+    """Check an object with the keys of `Augment`."""
+    return take(place, value, AUGMENT_KEYS)
+
+
+# Keys of one kind of scheduler; the reference's own are not among them, because the
+# reference takes them beside any kind.
+_OWN_SCHEDULER_KEYS: dict[str, dict[str, Rule]] = {
+    "one_cycle": {
+        "lr_max": _RATE,
+        "div": _AT_LEAST_1,
+        "div_final": _AT_LEAST_1,
+        "pct_start": _FRACTION,
+    },
+    "plateau": {
+        "plateau_factor": _FRACTION,
+        "plateau_patience": integer(1),
+        "plateau_min_delta": Number(0),
+        "plateau_cooldown": integer(0),
+    },
+}
+
+# What the reference checks after reading are finite numbers and strings here: its checks
+# have their own order and words.
+_REFERENCE_SCHEDULER_KEYS: dict[str, Rule] = {
+    "step_size": _ANY_COUNT,
+    "gamma": _FINITE,
+    "decay_rate": _FINITE,
+    "min_lr": _FINITE,
+    "T_max": _ANY_COUNT,
+}
+
+_SCHEDULER_KEYS: dict[str, Rule] = {
+    **_REFERENCE_SCHEDULER_KEYS,
+    **_OWN_SCHEDULER_KEYS["one_cycle"],
+    **_OWN_SCHEDULER_KEYS["plateau"],
+}
+
+KEYS: dict[str, Rule] = {
+    "scheduler_type": text,
+    **_SCHEDULER_KEYS,
+    "activation_function": text,
+    "leaky_relu_alpha": _FINITE,
+    "elu_alpha": _FINITE,
+    "learning_rate": _RATE,
+    "batch_size": integer(1),
+    "epochs": integer(1),
+    "optimizer": _optimizer,
+    **_OPTIMIZER_KEYS,
+    "seed": integer(0, 2**64 - 1),
+    "validation_split": Number(0, 1, below=True),
+    "stratify": flag,
+    "shuffle": flag,
+    "patience": integer(0),
+    "min_delta": Number(0, 1e6, below=True),
+    "label_smoothing": Number(0, 1, below=True),
+    "clip_norm": Number(0, 1e30, below=True),
+    "l2": Number(0, 1e6, below=True),
+    "mixup": Number(0, 4),
+    "ema_decay": Number(0, 1, below=True),
+    "augment": _augment,
+    "class_weight": _class_weight,
+    "warmup_epochs": integer(0),
+    "warmup_steps": integer(0),
+    **HEAD_KEYS,
+}
+"""All keys of a training configuration, each with its rule."""
+
+# What a Recipe has too, under the same names but for the learning rate.
+_RECIPE_KEYS = (
+    "epochs",
+    "batch_size",
+    "seed",
+    "validation_split",
+    "stratify",
+    "shuffle",
+    "patience",
+    "min_delta",
+    "optimizer",
+    "clip_norm",
+    "label_smoothing",
+    "l2",
+    "mixup",
+    "ema_decay",
+    "augment",
+    "class_weight",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """A training configuration, made by `load_config` or `parse_config`.
+
+    What is None was not given: the program that trains has its own value.
+
+    Attributes
+    ----------
+    scheduler_type : str
+        One of ``SCHEDULERS``.
+    step_size, gamma
+        Of step_decay.
+    decay_rate
+        Of exponential.
+    min_lr
+        Of cosine_annealing and plateau.
+    T_max : int or None
+        Of cosine_annealing; None is the number of epochs.
+    activation_function : str or None
+        One of ``ACTIVATIONS``, for the hidden layers; see `hidden_activation`.
+    leaky_relu_alpha, elu_alpha : float
+    learning_rate, batch_size, epochs, seed, validation_split, stratify, shuffle, min_delta,
+    label_smoothing, clip_norm, l2, mixup, ema_decay
+        See `rnn_native.training.Recipe`.
+    patience : int or None
+        0 never stops early.
+    optimizer : dict or None
+        Spec of an optimiser, as the core takes it.
+    augment : dict or None
+        Keys of `rnn_native.Augment`, all but image_shape.
+    class_weight : "balanced", tuple of float, dict of int to float, or None
+    warmup_epochs, warmup_steps : int
+    lr_max, div, div_final, pct_start
+        Of one_cycle; `lr_max` None is the learning rate.
+    plateau_factor, plateau_patience, plateau_min_delta, plateau_cooldown
+        Of plateau.
+    """
+
+    scheduler_type: str = "constant"
+    step_size: int = 3
+    gamma: float = 0.5
+    decay_rate: float = 0.95
+    min_lr: float = 1e-4
+    T_max: int | None = None
+    activation_function: str | None = None
+    leaky_relu_alpha: float = 0.01
+    elu_alpha: float = 1.0
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    optimizer: dict[str, Any] | None = None
+    seed: int | None = None
+    validation_split: float | None = None
+    stratify: bool | None = None
+    shuffle: bool | None = None
+    patience: int | None = None
+    min_delta: float | None = None
+    label_smoothing: float | None = None
+    clip_norm: float | None = None
+    l2: float | None = None
+    mixup: float | None = None
+    ema_decay: float | None = None
+    augment: dict[str, Any] | None = None
+    class_weight: str | tuple[float, ...] | dict[int, float] | None = None
+    warmup_epochs: int = 0
+    warmup_steps: int = 0
+    lr_max: float | None = None
+    div: float = 25.0
+    div_final: float = 1e5
+    pct_start: float = 0.25
+    plateau_factor: float = 0.1
+    plateau_patience: int = 2
+    plateau_min_delta: float = 0.001
+    plateau_cooldown: int = 0
+
+    def applied_to(self, recipe: "Recipe", classes: int) -> "Recipe":
+        """Return a program's recipe with what this configuration gives in its place.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            What the program does without a configuration.
+        classes : int
+            Number of classes, for `class_weight`.
+
+        Returns
+        -------
+        Recipe
+            Its schedule is that of this configuration; None when that is constant.
+
+        Raises
+        ------
+        ConfigError
+            If `class_weight` does not fit the number of classes.
+        """
+        given = {name: getattr(self, name) for name in _RECIPE_KEYS}
+        given["lr"] = self.learning_rate
+        given["class_weight"] = self._weights(classes)
+        changed = {name: value for name, value in given.items() if value is not None}
+        if self.patience == 0:
+            changed["patience"] = None
+        recipe = replace(recipe, **changed)
+        schedule = self.schedule(recipe.lr, recipe.epochs)
+        plain = isinstance(schedule, Constant)
+        return replace(recipe, schedule=None if plain else schedule)
+
+    def _weights(self, classes: int) -> str | list[float] | None:
+        """Return the class weights in the form of a recipe; classes not named weigh 1."""
+        given = self.class_weight
+        if given is None or isinstance(given, str):
+            return given
+        by_class = given if isinstance(given, dict) else dict(enumerate(given))
+        place = Place("class_weight")
+        if isinstance(given, tuple) and len(given) != classes:
+            raise place.error(f"expected {classes} weights, got {len(given)}")
+        if max(by_class) >= classes:
+            raise place.error(f"expected classes below {classes}, got {max(by_class)}")
+        return [by_class.get(label, 1.0) for label in range(classes)]
+
+    def schedule(self, lr: float, epochs: int) -> Schedule:
+        """Return the schedule for a run with this learning rate and number of epochs."""
+        schedule = self._plain_schedule(lr, epochs)
+        if self.warmup_epochs or self.warmup_steps:
+            return Warmup(schedule, self.warmup_epochs, self.warmup_steps)
+        return schedule
+
+    def _plain_schedule(self, lr: float, epochs: int) -> Schedule:
+        if self.scheduler_type == "step_decay":
+            return StepDecay(lr, self.step_size, self.gamma)
+        if self.scheduler_type == "exponential":
+            return Exponential(lr, self.decay_rate)
+        if self.scheduler_type == "cosine_annealing":
+            return CosineAnnealing(lr, self.T_max or epochs, self.min_lr)
+        if self.scheduler_type == "one_cycle":
+            top = self.lr_max or lr
+            return OneCycle(top, epochs, self.div, self.div_final, self.pct_start)
+        if self.scheduler_type == "plateau":
+            return Plateau(
+                lr,
+                self.plateau_factor,
+                self.plateau_patience,
+                self.plateau_min_delta,
+                self.plateau_cooldown,
+                self.min_lr,
+            )
+        return Constant(lr)
+
+    def hidden_activation(self) -> dict[str, Any] | None:
+        """Return the keys "activation" and "alpha" of a layer's spec, or None."""
+        if self.activation_function is None:
+            return None
+        spec: dict[str, Any] = {"activation": self.activation_function}
+        if self.activation_function == "swish":
+            spec["activation"] = "silu"
+        if self.activation_function == "leaky_relu":
+            spec["alpha"] = self.leaky_relu_alpha
+        if self.activation_function == "elu":
+            spec["alpha"] = self.elu_alpha
+        return spec
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what differs from the defaults as plain data that `parse_config` takes."""
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        if isinstance(self.class_weight, tuple):
+            given["class_weight"] = list(self.class_weight)
+        if isinstance(self.class_weight, dict):
+            given["class_weight"] = {str(k): w for k, w in self.class_weight.items()}
+        return {"scheduler_type": self.scheduler_type, **given}
+
+
+def load_config(path: AnyPath) -> TrainingConfig:
+    """Read a training configuration.
+
+    Parameters
+    ----------
+    path : str or path-like
+        JSON with the keys that docs/configuration.md lists; the reference system's files
+        are taken as they are.
+
+    Returns
+    -------
+    TrainingConfig
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it is not a regular one, or reading fails.
+    ConfigError
+        If it is not JSON, a key is unknown or missing, or a value is out of range.
+    """
+    return parse_config(read_json(path), shown(path))
+
+
+def parse_config(mapping: Mapping[str, Any], source: str = "config") -> TrainingConfig:
+    """Make a training configuration from plain data.
+
+    Parameters
+    ----------
+    mapping : mapping
+        What `load_config` reads from a file.
+    source : str
+        What messages name.
+
+    Returns
+    -------
+    TrainingConfig
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or missing, or a value is out of range.
+
+    Examples
+    --------
+    >>> from rnn_native.config import parse_config
+    >>> config = parse_config({"scheduler_type": "step_decay", "gamma": 0.1})
+    >>> config.schedule(lr=0.5, epochs=10)
+    StepDecay(lr=0.5, step_size=3, gamma=0.1)
+    """
+    place = Place(source)
+    given = take(place, mapping, KEYS)
+    for key in HEAD_KEYS:
+        given.pop(key, None)
+    if not given:
+        raise place.error("empty configuration")
+    _require_scheduler_type(place, given)
+    _check_as_the_reference(place, given)
+    _check_scheduler(place, given)
+    if given.get("warmup_epochs") and given.get("warmup_steps"):
+        raise place.key("warmup_steps").error("warmup_epochs is given already")
+    _gather_optimizer(place, given)
+    return TrainingConfig(**given)
+
+
+def _require_scheduler_type(place: Place, given: dict[str, Any]) -> None:
+    """Refuse schedulers' keys without the scheduler, as the reference does."""
+    key = next((key for key in given if key in _SCHEDULER_KEYS), None)
+    if key is not None and "scheduler_type" not in given:
+        raise place.key("scheduler_type").error(
+            f"missing, but '{key}' is given; expected one of {', '.join(SCHEDULERS)}"
+        )
+
+
+def _check_as_the_reference(place: Place, given: dict[str, Any]) -> None:
+    """Make the reference's checks, in its order and words."""
+    for key in ("gamma", "decay_rate", "min_lr"):
+        _require_non_negative(place, given, key)
+    name = given.get("activation_function", "relu")
+    if name not in ACTIVATIONS:
+        raise place.key("activation_function").error(
+            f"Invalid activation function {quoted(name)}. "
+            f"Must be one of: {', '.join(ACTIVATIONS)}"
+        )
+    _require_non_negative(place, given, "leaky_relu_alpha")
+    if given.get("elu_alpha", 1.0) <= 0:
+        got = given["elu_alpha"]
+        raise place.key("elu_alpha").error(f"elu_alpha must be positive, got {got}")
+
+
+def _require_non_negative(place: Place, given: dict[str, Any], key: str) -> None:
+    if given.get(key, 0) < 0:
+        raise place.key(key).error(f"{key} must be non-negative, got {given[key]}")
+
+
+def _check_scheduler(place: Place, given: dict[str, Any]) -> None:
+    """Check what the reference finds out when it makes the scheduler, and our own keys."""
+    kind = given.get("scheduler_type", "constant")
+    if kind not in SCHEDULERS:
+        raise place.key("scheduler_type").error(
+            f"Unknown scheduler type {quoted(kind)}. "
+            f"Must be one of: {', '.join(SCHEDULERS)}"
+        )
+    for owner, key in (("step_decay", "step_size"), ("cosine_annealing", "T_max")):
+        if kind == owner and given.get(key) == 0:
+            raise place.key(key).error(f"{key} must be > 0, got 0")
+    for owner, keys in _OWN_SCHEDULER_KEYS.items():
+        for key in keys:
+            if key in given and kind != owner:
+                raise place.key(key).error(
+                    f"only scheduler_type '{owner}' has this key, got '{kind}'"
+                )
+
+
+def _gather_optimizer(place: Place, given: dict[str, Any]) -> None:
+    """Move the optimiser's keys beside "optimizer" into its spec."""
+    beside = {key: given.pop(key) for key in _OPTIMIZER_KEYS if key in given}
+    if not beside:
+        return
+    spec = given.setdefault("optimizer", {"type": "sgd"})
+    for key in beside:
+        if key not in OPTIMIZERS[spec["type"]]:
+            raise place.key(key).error(
+                f"optimizer '{spec['type']}' has no such key; it has "
+                f"{', '.join(OPTIMIZERS[spec['type']])}"
+            )
+        if key in spec:
+            raise place.key(key).error(f"optimizer.{key} is given already")
+    spec.update(beside)

@@ -1,0 +1,91 @@
+"""Recipe files: a net and how to train it, in one JSON file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rnn_native.base.files import AnyPath, shown
+from rnn_native.base.rules import (
+    HEAD_KEYS,
+    Place,
+    Rule,
+    mapping_at,
+    read_json,
+    take,
+    text,
+)
+from rnn_native.settings.architecture import Architecture, parse_architecture
+from rnn_native.settings.config import TrainingConfig, parse_config
+
+KEYS: dict[str, Rule] = {
+    "description": text,
+    "architecture": mapping_at,
+    "training": mapping_at,
+    **HEAD_KEYS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecipe:
+    """What a recipe file holds.
+
+    Attributes
+    ----------
+    description : str
+    architecture : Architecture
+    training : TrainingConfig
+    """
+
+    description: str
+    architecture: Architecture
+    training: TrainingConfig
+
+
+def is_recipe(data: Any) -> bool:
+    """Whether plain data is meant as a recipe and not as an architecture."""
+    return isinstance(data, Mapping) and not KEYS.keys().isdisjoint(
+        {*data} - HEAD_KEYS.keys()
+    )
+
+
+def load_recipe(path: AnyPath) -> TrainingRecipe:
+    """Read a recipe file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        JSON with "architecture" and "training", as docs/configuration.md describes them,
+        and perhaps a "description".
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it is not a regular one, or reading fails.
+    ConfigError
+        If it is not JSON, a key is unknown or missing, or a value is wrong.
+    """
+    return parse_recipe(read_json(path), shown(path))
+
+
+def parse_recipe(mapping: Mapping[str, Any], source: str = "recipe") -> TrainingRecipe:
+    """Make a recipe from plain data; `source` is what messages name.
+
+    Examples
+    --------
+    >>> found = parse_recipe({
+    ...     "architecture": {"input_shape": [784], "layers": [{"type": "dense", "units": 10}]},
+    ...     "training": {"optimizer": "adam", "epochs": 3},
+    ... })
+    >>> found.training.epochs
+    3
+    """
+    place = Place(source)
+    given = take(place, mapping, KEYS)
+    for key in ("architecture", "training"):
+        if key not in given:
+            raise place.key(key).error("missing")
+    return TrainingRecipe(
+        given.get("description", ""),
+        parse_architecture(given["architecture"], f"{source}: architecture"),
+        parse_config(given["training"], f"{source}: training"),
+    )

@@ -1,0 +1,8 @@
+"""The one loop that trains, and what it keeps and writes; imports `net` and below."""
+
+from rnn_native.training.loop import fit
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.run import Run
+from rnn_native.training.split import Split, split
+
+__all__ = ["Recipe", "Run", "Split", "fit", "split"]

@@ -1,0 +1,154 @@
+"""The training loop: the only place that calls the hooks of callbacks between epochs."""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from rnn_native.base.errors import TrainingDiverged
+from rnn_native.net.rows import input_dtype_of
+from rnn_native.training import divergence, interrupts
+from rnn_native.training.callback import (
+    Callback,
+    as_list,
+    call,
+    check_hooks,
+    may_log,
+    numbers_of,
+    wants_batches,
+)
+from rnn_native.training.history import History
+from rnn_native.training.progress import ProgressLogger
+from rnn_native.training.run import Run
+
+
+def fit(
+    run: Run,
+    callbacks: Sequence[Callback] | Callback | None = (),
+    *,
+    verbose: int | str = "auto",
+) -> History:
+    """Train until `run.recipe.epochs` epochs are done or a callback stops the run.
+
+    Whatever ends the run, the model is left with the weights of its best epoch (least
+    validation loss), or with the last ones when there is no validation; `EarlyStopping` can
+    ask for others.
+
+    Parameters
+    ----------
+    run : Run
+        Fresh, or restored from a checkpoint.
+    callbacks : sequence of Callback
+        Called in order.
+    verbose : {"auto", 0, 1, 2}
+        See `ProgressLogger`.
+
+    Returns
+    -------
+    History
+        `stop_reason` is "interrupted" after Ctrl-C, which also gives a warning; the rest of
+        the program continues.
+
+    Raises
+    ------
+    TrainingDiverged
+        If the loss is not finite and no callback `handles_divergence`, as `TerminateOnNaN` does.
+    OSError
+        From callbacks that write files.
+    TypeError
+        If a callback has a hook of Keras' that is never called here.
+    KeyboardInterrupt
+        If Ctrl-C ended another call of `fit` less than 3 seconds ago: so it ends a loop, too.
+        The model has its best weights all the same.
+
+    Warns
+    -----
+    UserWarning
+        If the loss of the epoch whose weights are kept is far above that of an untrained net,
+        or after 100 steps loss and accuracy are those of chance.
+    """
+    begun, is_ended = ExitStack(), False
+    begun.enter_context(run.model.being_trained("fit"))
+    run.model.stop_training = False
+    run.has_foreign_logs = False
+    try:
+        # Progress comes last: what it tells has then been saved.
+        run.callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
+        for callback in run.callbacks:
+            check_hooks(callback)
+        params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
+        run.prepare_again()
+        if run.model.input_dtype is None:
+            run.model.input_dtype = input_dtype_of(run.data.x)
+        for callback in run.callbacks:
+            callback.run, callback.model, callback.params = run, run.model, params
+            begun.callback(_end, callback, run)
+            call(callback.on_train_begin, {})
+            run.has_foreign_logs |= may_log(callback)
+        while not _is_stopped(run) and len(run.history) < run.recipe.epochs:
+            _epoch(run, run.callbacks)
+        is_ended = True
+    except TrainingDiverged as error:
+        if not any(callback.handles_divergence for callback in run.callbacks):
+            raise
+        run.stop(str(error))
+    except KeyboardInterrupt:
+        run.stop_reason = "interrupted"
+        if interrupts.is_repeated():
+            raise
+    finally:
+        if not is_ended and not run.is_begun:
+            run.undo()
+        run.history.stop_reason = run.stop_reason or "epochs"
+        run.restore_best()
+        begun.close()
+    divergence.warn_of_failure(run, stacklevel=3)
+    if run.stop_reason == "interrupted":
+        warnings.warn(
+            "training interrupted by user; best weights kept. Ctrl-C again within "
+            f"{interrupts.SECONDS:g} seconds raises KeyboardInterrupt, to end a loop",
+            stacklevel=2,
+        )
+    return run.history
+
+
+def _is_stopped(run: Run) -> bool:
+    """Tell whether a callback has asked for an end, in our way or in Keras'."""
+    if run.model.stop_training and run.stop_reason is None:
+        run.stop("stop_training")
+    return run.stop_reason is not None
+
+
+def _epoch(run: Run, callbacks: Sequence[Callback]) -> None:
+    epoch = len(run.history)
+    for callback in callbacks:
+        call(callback.on_epoch_begin, epoch, {})
+    row = run.train_epoch([callback for callback in callbacks if wants_batches(callback)])
+    run.history.append(row)
+    if run.history.best_epoch() == epoch:
+        run.best_weights = run.model.weights.copy()
+    logs = _last_logs(run)
+    for callback in callbacks:
+        callback.on_epoch_end(epoch, logs)
+        _note_foreign_logs(run, logs)
+
+
+def _note_foreign_logs(run: Run, logs: dict[str, Any]) -> None:
+    """Put numbers that a callback added to the logs into the history."""
+    known = run.history.rows[-1].values()
+    added = {name: value for name, value in numbers_of(logs).items() if name not in known}
+    if not added:
+        return
+    logs.update(added)  # plain floats, for the files of later callbacks
+    run.history.note(added)
+    if run.history.best_by in added and run.history.best_epoch() == len(run.history) - 1:
+        run.best_weights = run.model.weights.copy()
+
+
+def _end(callback: Callback, run: Run) -> None:
+    call(callback.on_train_end, _last_logs(run))
+
+
+def _last_logs(run: Run) -> dict[str, float]:
+    """Return the last epoch's values by name, for callbacks."""
+    return run.history.rows[-1].values() if run.history else {}

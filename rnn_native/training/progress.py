@@ -1,0 +1,97 @@
+"""Progress: what is printed while training goes on."""
+
+import sys
+from typing import Any, TextIO
+
+from rnn_native.training.callback import Callback, Logs, values_of
+
+
+class ProgressLogger(Callback):
+    """Tell how training goes, with the reference system's facts.
+
+    Parameters
+    ----------
+    verbose : {"auto", 0, 1, 2}
+        0 says nothing; 1 shows a bar (tqdm, on standard error); 2 prints a line an epoch;
+        "auto" is 1 on a terminal or in a notebook, else 2.
+    stream : text file, optional
+        Where lines go; standard output when left out.
+    """
+
+    def __init__(self, verbose: int | str = "auto", stream: TextIO | None = None) -> None:
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {verbose!r}")
+        self.verbose = verbose
+        self.stream = stream
+        self._bar: Any = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Open the bar."""
+        if self.verbose == 1 or (self.verbose == "auto" and _is_interactive()):
+            from tqdm.auto import tqdm
+
+            done, total = len(self.run.history), self.run.recipe.epochs
+            self._bar = tqdm(total=total, initial=done, unit="epoch")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Move the bar or print the line."""
+        values = values_of(self.run, logs)
+        facts = [f"Loss: {values['loss']:.6f}"]
+        if "val_loss" in values:
+            facts.append(f"Val Loss: {values['val_loss']:.6f}")
+        facts += [
+            _fact(name, value) for name, value in values.items() if self._is_shown(name)
+        ]
+        if self._bar is not None:
+            self._bar.set_postfix_str(", ".join(facts), refresh=False)
+            self._bar.update()
+        elif self.verbose != 0:
+            head = f"Epoch {epoch + 1}/{self.run.recipe.epochs}"
+            self._print(", ".join([head, *facts, f"Time: {values['time']:.3f}s"]))
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Close the bar; say why training ended when it ended early."""
+        if self._bar is not None:
+            self._bar.close()
+        reason = self.run.stop_reason
+        if self.verbose == 0 or reason in (None, "interrupted"):
+            return
+        history = self.run.history
+        best = history.best_epoch()
+        if reason != "early stopping" or best is None:
+            self._print(f"Stopped after epoch {len(history)}: {reason}")
+            return
+        value = history.rows[best].value(history.best_by)
+        why = self.run.stop_detail and f"{self.run.stop_detail}; "
+        self._print(
+            f"Early stopping after epoch {len(history)}: {why}best "
+            f"{history.best_by.replace('val_', 'validation ')} {value:.6f} in epoch {best + 1}"
+        )
+
+    def _is_shown(self, column: str) -> bool:
+        """Whether a column is told beside the losses: of validation's, or without it all."""
+        validated = self.run.data.val_x is not None
+        return column not in _NOT_SHOWN and (column.startswith("val_") or not validated)
+
+    def _print(self, line: str) -> None:
+        """Print a line; when nobody reads any more, train on in silence."""
+        try:
+            print(line, file=self.stream, flush=True)
+        except BrokenPipeError:
+            self.verbose = 0
+
+
+_NOT_SHOWN = frozenset({"loss", "val_loss", "time", "learning_rate", "accuracy"})
+
+
+def _fact(column: str, value: float) -> str:
+    if column == "val_accuracy":
+        return f"Val Acc: {100 * value:.2f}%"
+    name = column.removeprefix("val_")
+    shown = name.upper() if name in ("mae", "mse", "r2", "auc", "f1") else name
+    return f"{'Val ' if name != column else ''}{shown}: {value:.6g}"
+
+
+def _is_interactive() -> bool:
+    """Whether standard error is a terminal, or this is a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -1,0 +1,58 @@
+"""What a training call gives back."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rnn_native.net.predictor import Predictor
+from rnn_native.training.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What training gives back.
+
+    Attributes
+    ----------
+    model : Predictor
+        With the best weights of the run.
+    history : History
+    test_loss, test_accuracy : float
+        Of `model` on the test rows; the accuracy is a fraction in [0, 1], NaN for nets that
+        give values.
+    run_dir : Path or None
+        Where the files are; None when nothing was written.
+    data : str
+        Which data the model was trained on.
+    test_scores : mapping of str to float
+        What `Network.evaluate` gives on the test rows, by name.
+    """
+
+    model: Predictor
+    history: History
+    test_loss: float
+    test_accuracy: float
+    run_dir: Path | None
+    data: str
+    test_scores: Mapping[str, float] = field(default_factory=dict)
+
+    def _score_text(self) -> str:
+        """Return the test rows' accuracy, or what takes its place."""
+        if not math.isnan(self.test_accuracy):
+            return f"test accuracy {100 * self.test_accuracy:.2f}%"
+        scores = [f"{k} {v:.6g}" for k, v in self.test_scores.items() if k != "loss"]
+        return f"test {', '.join(scores)}"
+
+    def __repr__(self) -> str:
+        where = f", files in {self.run_dir}" if self.run_dir is not None else ""
+        return (
+            f"<TrainingResult on {self.data}: {self.history.epochs} epochs, "
+            f"{self._score_text()}{where}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from rnn_native.base import markup
+
+        history, model = self.history._repr_html_(), self.model._repr_html_()
+        return markup.result_html(repr(self)[1:-1], history, model)

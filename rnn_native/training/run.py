@@ -1,0 +1,396 @@
+"""A training run under way: what one call of `fit` adds to a net."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.checks import check_range
+from rnn_native.base.errors import TrainingDiverged
+from rnn_native.base.runtime import resolve_threads
+from rnn_native.base.xorshift import Xorshift
+from rnn_native.net import scores
+from rnn_native.net.compressed import CompressedRows
+from rnn_native.net.losses import LOSSES
+from rnn_native.net.scores import Metric
+from rnn_native.training.augmentation import Augment
+from rnn_native.training.callback import Callback, call
+from rnn_native.training.history import EpochRow, History
+from rnn_native.training.measures import Measures
+from rnn_native.training.schedules import Rates, Schedule
+
+if TYPE_CHECKING:
+    from rnn_native.net.predictor import Predictor
+
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.run_checks import (
+    check_batches_of_one_row,
+    check_recipe,
+    row_weights,
+)
+from rnn_native.training.split import Split, classes_of
+
+
+class Run:
+    """A training run under way: everything that a checkpoint must hold.
+
+    Parameters
+    ----------
+    model : Predictor
+    data : Split
+    recipe : Recipe
+    rng : Xorshift, optional
+        Draws the shuffles from now on, and masks are those of the recipe's seed, from its
+        first step on. None: both continue from where `model`'s training stands, if that has
+        the recipe's seed; else they begin anew with it.
+    threads : int in [1, 64], optional
+    metrics : sequence of Metric
+        Measured after each epoch on the validation rows, or without these on the rows that
+        are trained on.
+
+    Attributes
+    ----------
+    measures : Measures
+        What is measured after each epoch: metrics of the model's loss, and `metrics`.
+    history : History
+        Of a resumed run it has the epochs before. That of several calls has the earlier
+        calls' epochs, too, and `History.begin_call` has been called.
+    state : TrainingState
+        The model's: steps, seed, shuffles, live parameters.
+    order : ndarray of int32
+        Row numbers as the last shuffle left them; each epoch shuffles them further.
+    best_weights : ndarray of float32 or None
+        The model's `weights` after the best epoch, that with the least validation loss
+        unless `History.go_by` said otherwise.
+    stop_detail : str
+        What the line that tells of the end adds to the reason.
+    keeps_last : bool
+        Whether the run ends with its last weights instead of the best ones.
+    callbacks : sequence of Callback
+        Of the `fit` under way.
+    is_begun : bool
+        Whether a batch was trained, or the run was restored from a checkpoint.
+    last_penalty : float
+        What l2 added to the summed loss of the last native call.
+    loss_scale : float
+        What the core's loss is multiplied by in the history.
+    validation_hint : str
+        What to do for validation, for messages.
+    """
+
+    validation_hint = "set validation_split"
+    loss_scale = 1.0
+
+    def __init__(
+        self,
+        model: "Predictor",
+        data: Split,
+        recipe: Recipe,
+        rng: Xorshift | None = None,
+        *,
+        threads: int | None = None,
+        metrics: Sequence[Metric] = (),
+    ) -> None:
+        self.model = model
+        self.data = data
+        self.recipe = recipe
+        self.threads = resolve_threads(threads)
+        self.history = History()
+        self.measures = Measures(model.loss, scores.fitting(model.loss), metrics)
+        self.tells_classes = LOSSES[model.loss].tells_classes
+        # Whether a callback that was begun may put columns of its own into the logs.
+        self.has_foreign_logs = False
+        self.row_weights = row_weights(data, recipe.class_weight, model.output_shape[0])
+        self.best_weights: NDArray[np.float32] | None = None
+        self._augment = self._augmentation()
+        self.keeps_last = False
+        self.callbacks: Sequence[Callback] = ()
+        self.stop_reason: str | None = None
+        self.stop_detail = ""
+        self.last_penalty = 0.0
+        self.is_begun = False
+        self._data_digest: str | None = None
+        self._rate: float | None = None
+        if recipe.needs_validation and data.val_x is None:
+            raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
+        check_recipe(model, data, recipe)
+        check_batches_of_one_row(model, len(data.x), recipe.batch_size)
+        # Nothing of the model is changed before all arguments are known to be right; what
+        # callbacks refuse is undone.
+        self._input_dtype_before = model.input_dtype
+        self._restore_state = model.training_state.snapshot()
+        self._rng_state = None if rng is None else rng.state
+        self.state = model.training_state
+        self._prepare_state()
+
+    def _prepare_state(self) -> None:
+        """Let shuffles, masks and the average begin or continue as this run wants them."""
+        seed, rng = self.recipe.seed, Xorshift(self.recipe.seed)
+        if self._rng_state is not None:
+            rng.state = self._rng_state
+        if self._rng_state is not None or seed != self.state.seed:
+            self.state.restart(seed, rng)
+        self.order = self.state.order_of(len(self.data.x), self.recipe.shuffle)
+        wanted = self.recipe.ema_decay > 0
+        self.state.begin_average(self.model.params, wanted=wanted)
+        self._is_undone = False
+
+    @property
+    def live_params(self) -> NDArray[np.float32] | None:
+        """With `ema_decay`: the parameters that training continues from."""
+        return self.state.live_params
+
+    @property
+    def first_step(self) -> int:
+        """Step of the net that the history's first epoch began with.
+
+        Setting it counts all steps from there: when the optimiser continues from an earlier
+        run with moments of its own, and `history` has been set.
+        """
+        return self.state.steps - len(self.history) * self.steps
+
+    @first_step.setter
+    def first_step(self, step: int) -> None:
+        self.state.count_from(step + len(self.history) * self.steps)
+
+    def data_digest(self) -> str:
+        """Return a digest of the rows and targets to train on; computed once."""
+        if self._data_digest is None:
+            import hashlib
+
+            x = self.data.x
+            digest = hashlib.sha256()
+            for part in (
+                *(x.parts() if isinstance(x, CompressedRows) else [x]),
+                self.data.y,
+            ):
+                digest.update(np.ascontiguousarray(part).data)
+            self._data_digest = digest.hexdigest()
+        return self._data_digest
+
+    def _augmentation(self) -> dict[str, Any] | None:
+        augment = self.recipe.augment
+        if not isinstance(augment, Augment):
+            return None
+        return augment.spec(self.model.input_shape)
+
+    @contextmanager
+    def _averaging(self) -> Iterator[dict[str, Any]]:
+        """Train the live parameters; outside native calls the model holds their average."""
+        live = self.state.live_params
+        if live is None:
+            yield {}
+            return
+        try:
+            yield {
+                "average": live,
+                "average_decay": self.recipe.ema_decay,
+                "average_is_outside": True,
+            }
+        finally:
+            self.state.note_average(self.model.params)
+
+    def undo(self) -> None:
+        """Let the model be what it was before this run, which has trained nothing."""
+        self.model.input_dtype = self._input_dtype_before
+        self._restore_state()
+        self._is_undone = True
+
+    def prepare_again(self) -> None:
+        """Begin once more if a call that trained nothing was undone."""
+        if self._is_undone:
+            self._prepare_state()
+
+    def stop(self, reason: str) -> None:
+        """End the run after the current epoch."""
+        self.stop_reason = reason
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.order) // self.recipe.batch_size)
+
+    @property
+    def learning_rate(self) -> float:
+        """Rate of the next epoch's first batch, and of all others when there is no schedule.
+
+        One that is set holds from the next batch on, in a resumed run as well: it goes on
+        with the last epoch's. With a schedule, setting it raises ValueError.
+        """
+        return float(np.ravel(self._rates())[0])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        if self.recipe.schedule is not None:
+            raise ValueError(
+                "learning_rate: the run's schedule sets it; leave one of them out"
+            )
+        self._rate = check_range("learning_rate", rate, 0.0, 1e6)
+
+    def _rates(self) -> Rates:
+        """Return the learning rate, or one for each step, of the next epoch."""
+        schedule, rows = self.recipe.schedule, self.history.rows
+        if isinstance(schedule, Schedule):
+            losses = [row.val_loss for row in rows]
+            return schedule.rates(len(rows), self.steps, losses)
+        if self._rate is not None:
+            return self._rate
+        earlier = self.history.call_rows
+        return earlier[-1].learning_rate if earlier else self.recipe.lr
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that the run's epochs will have, in order."""
+        return self.columns_with(validation=self.data.val_x is not None)
+
+    def columns_with(self, validation: bool) -> list[str]:
+        """Return the names of the columns that epochs have with or without validation."""
+        return self.measures.columns(validation)
+
+    def measure(self) -> dict[str, float]:
+        """Return the metrics of the model as it is, by column."""
+        return self.measures.of(self.model, self.data, self.threads)
+
+    def train_epoch(self, callbacks: Sequence[Callback] = ()) -> EpochRow:
+        """Train one epoch, validate, and return its row.
+
+        With callbacks it goes batch by batch, and their hooks of batches are called.
+        """
+        data = self.data
+        rates = self._rates()
+        if self.recipe.shuffle:
+            self.state.rng.shuffle(self.order)
+        start = time.perf_counter()
+        with self._averaging() as average:
+            if callbacks:
+                loss, hits = self._train_by_batches(rates, callbacks, average)
+            else:
+                loss, hits = self.train_rows(self.order, rates, **average)
+        seconds = time.perf_counter() - start
+        row = EpochRow(
+            loss=loss / len(data.x),
+            accuracy=hits / len(data.x) if self.tells_classes else None,
+            time=seconds,
+            learning_rate=float(np.ravel(rates)[0]),
+            metrics=self.measure(),
+        )
+        if data.val_x is None or data.val_y is None:
+            return row
+        weights = data.val_weights
+        for callback in self.callbacks:
+            call(callback.on_test_begin, {})
+        val_loss, val_hits = self.model.native.evaluate(
+            data.val_x, data.val_y, threads=self.threads, weights=weights
+        )
+        n = len(data.val_x) if weights is None else float(weights.sum(dtype=np.float64))
+        val_accuracy = val_hits / n if self.tells_classes else None
+        row = replace(row, val_loss=val_loss / n, val_accuracy=val_accuracy)
+        values = {
+            name.removeprefix("val_"): value
+            for name, value in row.as_dict().items()
+            if name.startswith("val_") and value is not None
+        }
+        for callback in self.callbacks:
+            call(callback.on_test_end, dict(values))
+        return row
+
+    def train_rows(
+        self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
+    ) -> tuple[float, int]:
+        """Train on rows of the epoch, of which `batch` batches have been trained before.
+
+        `average` is what `_averaging` gives.
+
+        Returns
+        -------
+        float, int
+            Loss and hits, summed over the rows.
+        """
+        recipe, epoch, state = self.recipe, len(self.history), self.state
+        done, penalties = np.zeros(1, np.int64), np.zeros(1)
+        try:
+            loss, hits = self.model.native.train(
+                self.data.x,
+                self.data.y,
+                order,
+                recipe.batch_size,
+                rates,
+                threads=self.threads,
+                epoch=epoch + 1,
+                weights=self.row_weights,
+                smoothing=recipe.label_smoothing,
+                clip_norm=recipe.clip_norm,
+                l2=recipe.l2,
+                mixup=recipe.mixup,
+                augment=self._augment,
+                seed=state.seed,
+                step=state.seed_steps,
+                updates=state.steps,
+                averaged=state.average_steps,
+                done=done,
+                penalties=penalties,
+                **average,
+            )
+        except FloatingPointError as error:
+            raise TrainingDiverged(self._told(str(error), batch, int(done[0]))) from None
+        finally:
+            # Whatever ended it: the moments have moved.
+            state.advance(int(done[0]))
+            self.is_begun |= bool(done[0])
+        self.last_penalty = float(penalties[0])
+        return float(loss[0]), int(hits[0])
+
+    def _told(self, text: str, batch: int, done: int) -> str:
+        """Return the native message about numbers that are not finite as users read it."""
+        if batch:
+            # A call for one batch knows it as the first.
+            text = text.replace("batch 1 ", f"batch {batch + 1} ")
+        if done == 0 and text.startswith("a "):
+            found, _ = text.split(";")
+            return (
+                f"{found}, before it was trained: a call diverged earlier, or it was set so; "
+                "make a new net, or use set_weights and net.optimizer = net.optimizer"
+            )
+        return text
+
+    def _train_by_batches(
+        self, rates: Rates, callbacks: Sequence[Callback], average: Mapping[str, Any]
+    ) -> tuple[float, int]:
+        """Train on all rows, a native call for each batch; return loss and hits, summed."""
+        loss, hits, size = 0.0, 0, self.recipe.batch_size
+        for batch in range(self.steps):
+            for callback in callbacks:
+                callback.on_train_batch_begin(batch, {})
+            rows = self.order[batch * size : (batch + 1) * size]
+            # A hook may have set another rate.
+            rate: Rates = self.learning_rate
+            if isinstance(rates, np.ndarray):
+                rate = rates[batch : batch + 1]
+            more = self.train_rows(rows, rate, batch, **average)
+            # In float64 and in order, as the native sum of an epoch.
+            loss, hits = loss + more[0], hits + more[1]
+            seen = batch * size + len(rows)
+            for callback in callbacks:
+                logs = {"loss": loss / seen}
+                if self.tells_classes:
+                    logs["accuracy"] = hits / seen
+                callback.on_train_batch_end(batch, logs)
+        return loss, hits
+
+    def kept_epoch(self) -> int:
+        """Return the index of the epoch whose weights the model is left with."""
+        best = self.history.best_epoch()
+        return len(self.history) - 1 if best is None or self.keeps_last else best
+
+    def labels(self) -> NDArray[Any] | None:
+        """Return the class of each row that is trained on; None of several labels a row."""
+        return classes_of(self.data.y)
+
+    def restore_best(self) -> None:
+        """Give the model the weights of the best epoch, if there is one to go by."""
+        if self.best_weights is not None and not self.keeps_last:
+            self.model.set_weights(self.best_weights)

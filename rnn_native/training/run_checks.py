@@ -1,0 +1,77 @@
+"""What a run refuses before anything is trained."""
+
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnn_native.net.compressed import CompressedRows
+from rnn_native.net.losses import LOSSES
+from rnn_native.net.rows import Weights, sparse_refusal
+from rnn_native.training.class_weights import (
+    row_weights_of_classes,
+    times,
+)
+
+if TYPE_CHECKING:
+    from rnn_native.net.predictor import Predictor
+
+from rnn_native.training.recipe import Recipe
+from rnn_native.training.split import Split
+
+
+def row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
+    """Return what multiplies each training row's loss, or None when nothing does."""
+    weights = data.weights
+    if class_weight is not None:
+        by_class = row_weights_of_classes(class_weight, data.y, outputs)
+        weights = times(weights, by_class.astype(np.float32))
+    if weights is not None and not weights.any():
+        raise ValueError(
+            "weights: all rows to train on have the weight 0, by sample_weight "
+            "and class_weight; expected one above 0"
+        )
+    return weights
+
+
+def check_recipe(model: "Predictor", data: Split, recipe: Recipe) -> None:
+    """Refuse what would be without effect, or cannot be done with these rows."""
+    if recipe.label_smoothing and not LOSSES[model.loss].tells_classes:
+        raise ValueError(
+            f"label_smoothing: expected 0 under {model.loss}, whose targets are values, got "
+            f"{recipe.label_smoothing:g}; the cross-entropies have labels"
+        )
+    # Only the nonzeros of these rows are there.
+    if isinstance(data.x, CompressedRows):
+        for name in ("augment", "mixup"):
+            if getattr(recipe, name):
+                raise sparse_refusal("x", f"{name}: ")
+
+
+def check_batches_of_one_row(model: "Predictor", rows: int, batch_size: int) -> None:
+    """Refuse batches of one row where a batchnorm normalizes over rows alone.
+
+    Of one value the variance is 0: what follows sees the bias only, and nothing is learned.
+    """
+    alone = min(rows, batch_size) == 1
+    if not alone and rows % batch_size != 1:
+        return
+    for index, (spec, layer) in enumerate(
+        zip(model.specs, model.native.layers, strict=True)
+    ):
+        if spec["type"] != "batchnorm" or math.prod(layer["shape"][1:]) > 1:
+            continue
+        if alone:
+            raise ValueError(
+                f"layers[{index}]: batchnorm needs batches of at least 2 rows, got {rows} "
+                f"row{'s' if rows > 1 else ''} in batches of {batch_size}; use a larger "
+                "batch_size, or layernorm"
+            )
+        warnings.warn(
+            f"layers[{index}]: of {rows} rows in batches of {batch_size} the last batch is a "
+            "single row, from which a batchnorm learns nothing; use another batch_size, or "
+            "one row less",
+            stacklevel=4,
+        )
+        return

@@ -1,0 +1,172 @@
+"""Run files: model files that also hold what resumes a run, bit for bit."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_native.base.errors import FormatError
+from rnn_native.net import losses, saved_training
+from rnn_native.net.rows import check_input_dtype
+from rnn_native.training.history import History
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from rnn_native.training.run import Run
+
+from rnn_native.net.model_file import (
+    FIRST_VERSION,
+    Metadata,
+    Tensors,
+    faults_named,
+    fill,
+    metadata_of,
+    read,
+    require,
+    versions_named,
+    write,
+)
+
+
+def save_run(run: "Run", path: "str | PathLike[str]") -> None:
+    """Write a model file that also holds all that is needed to resume `run`."""
+    tensors = {**run.model.copied_tensors(), "run.order": run.order}
+    if run.model.moments.size:
+        tensors["run.moments"] = run.model.moments
+    if run.best_weights is not None:
+        tensors["run.best"] = run.best_weights
+    if run.state.live_params is not None:
+        tensors["run.live"] = run.state.live_params
+    state = {
+        "recipe": run.recipe.as_dict(),
+        "rng": run.state.rng.state,
+        "training": run.state.as_dict(),
+        "history": run.history.as_list(),
+        "data": run.data_digest(),
+    }
+    write(path, tensors, {**metadata_of(run.model, None), "run": state})
+
+
+def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
+    """Bring a fresh run to where the run in a file stood after its last epoch.
+
+    Raises
+    ------
+    FileNotFoundError, FormatError
+        As `load`; also if the state of the run is not whole.
+    ValueError
+        If the file's architecture, recipe or data is not that of `run`, or the version
+        that wrote it trained otherwise.
+    """
+    tensors, metadata = read(path)
+    with versions_named(metadata):
+        _restore(run, tensors, metadata, path)
+
+
+def _restore(
+    run: "Run", tensors: Tensors, metadata: Metadata, path: "str | PathLike[str]"
+) -> None:
+    state = _run_state(metadata, path)
+    _check_trained_alike(metadata, state["recipe"], path)
+    if metadata["architecture"] != run.model.architecture():
+        raise ValueError(
+            f"{path}: holds another architecture, {_describe(metadata['architecture'])}; "
+            f"this run has {_describe(run.model.architecture())}"
+        )
+    with faults_named(path, "recipe"):
+        recipe = type(run.recipe)(**state["recipe"])
+    if changed := run.recipe.differences(recipe):
+        raise ValueError(f"{path}: was trained with another recipe: {', '.join(changed)}")
+    order = tensors.get("run.order", np.empty(0, np.int32))
+    if order.ndim == 1 and order.size > 0 and len(order) != len(run.order):
+        raise ValueError(
+            f"{path}: was trained on {len(order)} rows, this run has {len(run.order)}"
+        )
+    if state["data"] != run.data_digest():
+        raise ValueError(f"{path}: was trained on other data than this run has")
+    with faults_named(path, "input_dtype"):
+        input_dtype = check_input_dtype(metadata.get("input_dtype"))
+    with faults_named(path, "history"):
+        history = History.from_list(state["history"])
+    require(path, "rng", isinstance(state["rng"], int) and 0 < state["rng"] < 2**64)
+    same_rows = order.size == len(run.order)
+    require(path, "run.order", same_rows and saved_training.is_order(order))
+    best = tensors.get("run.best")
+    # Without validation, too, a run may have had a best epoch, by another column.
+    require(path, "run.best", best is not None or history.best_epoch() is None)
+    require(path, "run.best", best is None or len(history) > 0)
+    require(path, "run.best", best is None or saved_training.fits(best, run.model.weights))
+    moments = tensors.get("run.moments", np.empty(0, np.float32))
+    require(path, "run.moments", saved_training.fits(moments, run.model.moments))
+    live = tensors.get("run.live")
+    require(path, "run.live", (live is None) == (run.state.live_params is None))
+    require(path, "run.live", live is None or saved_training.fits(live, run.model.params))
+
+    # A file that an earlier version wrote has no counts; then all began with the run.
+    steps = len(history) * run.steps
+    counts = dict.fromkeys(("steps", "seed_steps", "average_steps"), steps)
+    counted = state.get("training", {"seed": run.recipe.seed, **counts})
+    with faults_named(path, "run.training"):
+        run.state.update({**counted, "rng": state["rng"]})
+    fill(run.model, tensors, path)
+    run.model.input_dtype = input_dtype
+    run.model.moments[:] = moments
+    run.order[:] = order
+    run.best_weights = best
+    run.state.live_params = live
+    run.state.note_average(run.model.params)
+    run.history = history
+    run.is_begun = True
+
+
+def _check_trained_alike(
+    metadata: Metadata, recipe: Mapping[str, Any], path: "str | PathLike[str]"
+) -> None:
+    """Refuse a run of 0.1.0 that would not continue as it began."""
+    if "version" in metadata:
+        return
+    with faults_named(path, "run"):
+        layers, loss = (metadata["architecture"][key] for key in ("layers", "loss"))
+        reason = (
+            "clipped the gradient without that of l2"
+            if recipe.get("clip_norm") and recipe.get("l2")
+            else "applied the last activation twice"
+            if losses.own_activation(layers, loss) is not None
+            else None
+        )
+    if reason is not None:
+        raise ValueError(
+            f"{path}: cannot be resumed: rnn_native {FIRST_VERSION} {reason}; train anew"
+        )
+
+
+def read_recipe(path: "str | PathLike[str]") -> dict[str, Any]:
+    """Return the recipe of the run in a file, as plain data; errors are those of `load`."""
+    _, metadata = read(path)
+    recipe: dict[str, Any] = _run_state(metadata, path)["recipe"]
+    return recipe
+
+
+def _run_state(metadata: Metadata, path: "str | PathLike[str]") -> dict[str, Any]:
+    """Return the metadata's run with the types of its entries checked."""
+    state = metadata.get("run")
+    if state is None:
+        raise FormatError(
+            f"{path}: a model without a run, cannot be resumed; use last.safetensors"
+        )
+    require(path, "run", isinstance(state, dict))
+    types = {"recipe": dict, "rng": int, "history": list, "data": str}
+    for name, kind in types.items():
+        require(path, f"run.{name}", isinstance(state.get(name), kind))
+    result: dict[str, Any] = state
+    return result
+
+
+def _describe(architecture: Mapping[str, Any]) -> str:
+    with suppress(TypeError, AttributeError, KeyError):
+        first = "x".join(map(str, architecture["input_shape"]))
+        layers = [la.get("units", la["type"]) for la in architecture["layers"]]
+        return "-".join(map(str, [first, *layers]))
+    return "one that cannot be read"

@@ -1,0 +1,367 @@
+"""Learning rates over a run, as pure functions of the epoch and the validation losses.
+
+A schedule has no state. What depends on the past (`Plateau`) is worked out anew from the
+validation losses, so a resumed run goes on as an uninterrupted one, bit for bit.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.checks import is_number, plain_number
+
+Rates: TypeAlias = float | NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(ABC):
+    """Base of all schedules."""
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the rates depend on validation losses."""
+        return False
+
+    def rates(self, epoch: int, steps: int, history: Sequence[float | None] = ()) -> Rates:
+        """Return the learning rate, or rates, of one epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Counts from 0.
+        steps : int of at least 1
+            Batches in the epoch.
+        history : sequence of float
+            Validation losses of the epochs before; later ones are not looked at.
+
+        Returns
+        -------
+        float, or ndarray of shape (steps,), float64
+            A float when the rate is the same in the whole epoch.
+
+        Raises
+        ------
+        ValueError
+            If `epoch` or `steps` is out of range, a rate is not a finite number (a factor
+            above 1, many times), or validation losses that are needed are missing.
+        """
+        _require(epoch >= 0, "epoch must be non-negative", epoch)
+        _require(steps >= 1, "steps must be at least 1", steps)
+        try:
+            rates = self._rates(epoch, steps, history)
+        except OverflowError:
+            rates = math.inf
+        if not np.all(np.isfinite(rates)):
+            raise ValueError(f"learning rate of epoch {epoch} is not finite: {self}")
+        return rates
+
+    @abstractmethod
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        """Return what `rates` returns, for arguments that are in range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Schedule):
+    """Always the same rate.
+
+    Parameters
+    ----------
+    lr : float above 0
+    """
+
+    lr: float
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
+        _require_rate("lr", self.lr)
+
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        return self.lr
+
+
+@dataclass(frozen=True, slots=True)
+class StepDecay(Schedule):
+    """lr * gamma ** floor(epoch / step_size).
+
+    Parameters
+    ----------
+    lr : float above 0
+    step_size : int of at least 1
+    gamma : float of at least 0
+    """
+
+    lr: float
+    step_size: int = 3
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
+        _require_rate("lr", self.lr)
+        _require(self.step_size > 0, "step_size must be > 0", self.step_size)
+        _require(self.gamma >= 0, "gamma must be non-negative", self.gamma)
+
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        return self.lr * math.pow(self.gamma, epoch // self.step_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential(Schedule):
+    """lr * decay_rate ** epoch.
+
+    Parameters
+    ----------
+    lr : float above 0
+    decay_rate : float of at least 0
+    """
+
+    lr: float
+    decay_rate: float = 0.95
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
+        _require_rate("lr", self.lr)
+        _require(self.decay_rate >= 0, "decay_rate must be non-negative", self.decay_rate)
+
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        return self.lr * math.pow(self.decay_rate, epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class CosineAnnealing(Schedule):
+    """Half a cosine wave from `lr` to `min_lr` in epoch `T_max`, and `min_lr` after it.
+
+    Parameters
+    ----------
+    lr : float above 0
+    T_max : int of at least 1
+    min_lr : float of at least 0
+
+    Notes
+    -----
+    Loshchilov and Hutter 2017, equation 5, without restarts. The reference system lets the
+    rate climb again after `T_max`.
+    """
+
+    lr: float
+    T_max: int
+    min_lr: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
+        _require_rate("lr", self.lr)
+        _require(self.T_max > 0, "T_max must be > 0", self.T_max)
+        _require(self.min_lr >= 0, "min_lr must be non-negative", self.min_lr)
+
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        return _cosine(self.lr, self.min_lr, min(epoch, self.T_max) / self.T_max)
+
+
+@dataclass(frozen=True, slots=True)
+class OneCycle(Schedule):
+    """Up from `lr_max / div` and down to `lr_max / div_final`, a new rate at each step.
+
+    Parameters
+    ----------
+    lr_max : float above 0
+    epochs : int of at least 1
+        Length of the cycle; after it the rate stays at its last value.
+    div, div_final : float of at least 1
+    pct_start : float in (0, 1)
+        Part of the steps that goes up.
+
+    Notes
+    -----
+    Smith and Topin 2018, in the form of fastai's `fit_one_cycle`: both parts are half
+    cosine waves, and step k of n stands at k / n, so that the last step is a little above
+    `lr_max / div_final`.
+    """
+
+    lr_max: float
+    epochs: int
+    div: float = 25.0
+    div_final: float = 1e5
+    pct_start: float = 0.25
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
+        _require_rate("lr_max", self.lr_max)
+        _require(self.epochs > 0, "epochs must be > 0", self.epochs)
+        _require(self.div >= 1, "div must be at least 1", self.div)
+        _require(self.div_final >= 1, "div_final must be at least 1", self.div_final)
+        _require(
+            0 < self.pct_start < 1, "pct_start must be in range (0, 1)", self.pct_start
+        )
+
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        total = self.epochs * steps
+        positions = (min(epoch * steps + step, total) / total for step in range(steps))
+        # math and not NumPy, whose cosine depends on the CPU's vector extensions.
+        return np.array([self._rate_at(position) for position in positions])
+
+    def _rate_at(self, position: float) -> float:
+        """Return the rate where `position` of the cycle, in [0, 1], is done."""
+        if position < self.pct_start:
+            return _cosine(self.lr_max / self.div, self.lr_max, position / self.pct_start)
+        rest = (position - self.pct_start) / (1 - self.pct_start)
+        return _cosine(self.lr_max, self.lr_max / self.div_final, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau(Schedule):
+    """Multiply the rate by `factor` whenever the validation loss has stopped falling.
+
+    Parameters
+    ----------
+    lr : float above 0
+    factor : float in (0, 1)
+    patience : int of at least 1
+        So many epochs in a row without improvement lower the rate.
+    min_delta : float of at least 0
+        An improvement is a loss below the best one minus `min_delta`. NaN is none.
+    cooldown : int of at least 0
+        Epochs after a lowering that are not counted.
+    min_lr : float of at least 0
+        The rate does not go below it.
+    """
+
+    lr: float
+    factor: float = 0.1
+    patience: int = 2
+    min_delta: float = 0.001
+    cooldown: int = 0
+    min_lr: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
+        _require_rate("lr", self.lr)
+        _require(0 < self.factor < 1, "factor must be in range (0, 1)", self.factor)
+        _require(self.patience > 0, "patience must be > 0", self.patience)
+        _require(self.min_delta >= 0, "min_delta must be non-negative", self.min_delta)
+        _require(self.cooldown >= 0, "cooldown must be non-negative", self.cooldown)
+        _require(self.min_lr >= 0, "min_lr must be non-negative", self.min_lr)
+
+    @property
+    def needs_validation(self) -> bool:
+        """True, as there is nothing to go by without."""
+        return True
+
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        losses = [loss for loss in history[:epoch] if loss is not None]
+        if len(losses) < epoch:
+            raise ValueError(
+                f"plateau needs the validation loss of every epoch, got {len(losses)} of "
+                f"{epoch}; set validation_split"
+            )
+        rate, best, waited, cooling = self.lr, math.inf, 0, 0
+        for loss in losses:
+            waited += 1
+            if loss < best - self.min_delta:
+                best, waited = loss, 0
+            if cooling > 0:
+                cooling, waited = cooling - 1, 0
+            if waited >= self.patience:
+                # A rate that starts below min_lr is not raised to it.
+                rate = min(rate, max(rate * self.factor, self.min_lr))
+                waited, cooling = 0, self.cooldown
+        return rate
+
+
+@dataclass(frozen=True, slots=True)
+class Warmup(Schedule):
+    """Another schedule whose first rates grow linearly from near 0 to their full size.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        It runs from the first epoch: its rates are multiplied, not put off.
+    epochs, steps : int
+        How long it takes; one of the two is given. In step k (from 0) of n the factor is
+        (k + 1) / n.
+    """
+
+    schedule: Schedule
+    epochs: int = 0
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
+        _require(
+            min(self.epochs, self.steps) == 0 < max(self.epochs, self.steps),
+            "warm-up takes a number of epochs or of steps, above 0",
+            (self.epochs, self.steps),
+        )
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the schedule inside needs it."""
+        return self.schedule.needs_validation
+
+    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
+        rates = self.schedule.rates(epoch, steps, history)
+        first, length = epoch * steps, self.epochs * steps or self.steps
+        if first >= length:
+            return rates
+        factors = [min(step + 1, length) / length for step in range(first, first + steps)]
+        return np.array(factors) * rates
+
+
+_ALL: list[type[Schedule]] = [
+    Constant,
+    StepDecay,
+    Exponential,
+    CosineAnnealing,
+    OneCycle,
+    Plateau,
+    Warmup,
+]
+SCHEDULES: dict[str, type[Schedule]] = {cls.__name__: cls for cls in _ALL}
+
+
+def as_dict(schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule as plain data, for JSON: its class under "type", and its fields."""
+    values = {f.name: getattr(schedule, f.name) for f in fields(schedule)}
+    plain = {k: as_dict(v) if isinstance(v, Schedule) else v for k, v in values.items()}
+    return {"type": type(schedule).__name__, **plain}
+
+
+def from_dict(plain: Mapping[str, Any]) -> Schedule:
+    """Return the schedule that `as_dict` gave.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is none: an unknown type, unknown or missing fields, a value out of range.
+    """
+    values = {k: from_dict(v) if isinstance(v, Mapping) else v for k, v in plain.items()}
+    name = values.pop("type", None)
+    if name not in SCHEDULES:
+        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {name!r}")
+    return SCHEDULES[name](**values)
+
+
+def _cosine(start: float, end: float, position: float) -> float:
+    """Return where half a cosine wave from `start` to `end` is at `position` in [0, 1]."""
+    return end + (start - end) * (1 + math.cos(math.pi * position)) / 2
+
+
+def _make_plain(schedule: Schedule) -> None:
+    """Make numbers of NumPy plain, which calculate in their own type and are not JSON."""
+    for field in fields(schedule):
+        value = plain_number(getattr(schedule, field.name))
+        if not (is_number(value) or isinstance(value, Schedule)):
+            raise TypeError(f"{field.name}: expected a number, got {value!r}")
+        object.__setattr__(schedule, field.name, value)
+
+
+def _require_rate(name: str, rate: float) -> None:
+    _require(0 < rate < math.inf, f"{name} must be positive and finite", rate)
+
+
+def _require(condition: bool, rule: str, got: object) -> None:
+    if not condition:
+        raise ValueError(f"{rule}, got {got}")
