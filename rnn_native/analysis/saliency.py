@@ -50,7 +50,7 @@ def input_gradient(
     TypeError, ValueError
         If x or labels do not fit.
     """
-    return _gradient(model, model._as_dense_rows(x), labels, threads)
+    return _gradient(model, model.as_dense_rows(x), labels, threads)
 
 
 def saliency(
@@ -101,7 +101,7 @@ def saliency(
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
-    rows = model._as_dense_rows(x)
+    rows = model.as_dense_rows(x)
     maps = _gradient(model, rows, labels, threads)
     maps = np.abs(maps) if kind == "gradient" else maps * _as_seen(rows).reshape(maps.shape)
     tops = np.abs(maps).reshape(len(maps), -1).max(axis=1)

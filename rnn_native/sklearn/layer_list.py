@@ -113,7 +113,7 @@ class LayerList(BaseNetworkEstimator):
                 "is the output layer: give it that many units, or an activation, such as "
                 "relu, if it is a hidden layer"
             )
-        network._initialise(Xorshift(int(random_state.randint(2**31 - 1))))
+        network.draw_weights(Xorshift(int(random_state.randint(2**31 - 1))))
 
     def _outputs_of_y(self) -> str:
         """Say what there is an output for, in messages."""
