@@ -50,7 +50,7 @@ def find_as_users_write_it(
     if node.get("refdomain") != "py" or not re.search("[.A-Z]", target):
         return None
     name = re.sub(r"^(rn|rnn_native)\.", "", target)
-    home = rnn_native._HOME.get(name, "").removeprefix("_runtime")
+    home = rnn_native._HOME.get(name, "").removeprefix("base.runtime")
     node["refspecific"] = True
     place, kind = node.get("refdoc"), node["reftype"]
     return env.domains["py"].resolve_xref(

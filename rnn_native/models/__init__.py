@@ -1,5 +1,6 @@
 """`Network`, and calls that train the reference system's models; imports `plots` and below."""
 
+from rnn_native.models.options import ModelOptions, TrainingOptions
 from rnn_native.models.reference import (
     ATTENTION_OPTIONS,
     CNN_LAYERS,
@@ -26,6 +27,8 @@ __all__ = [
     "XOR_LAYERS",
     "XOR_X",
     "XOR_Y",
+    "ModelOptions",
+    "TrainingOptions",
     "TrainingResult",
     "attention_layers",
     "train",
