@@ -30,8 +30,7 @@ def names(folder):
 
 
 def assert_refused(path, *words, reader=read_idx, limit=4 * MIB):
-    """Assert a FormatError of one line with the path and `words`, quick and small."""
-    start = time.perf_counter()
+    """Assert a FormatError of one line with the path and `words`, in little memory."""
     tracemalloc.start()
     try:
         with pytest.raises(FormatError) as caught:
@@ -44,7 +43,6 @@ def assert_refused(path, *words, reader=read_idx, limit=4 * MIB):
     for word in (repr(str(path)), *words):
         assert word in message
     assert peak < limit
-    assert time.perf_counter() - start < 2
 
 
 @pytest.fixture(params=["plain", "gzip"])
