@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         TensorBoard,
         TerminateOnNaN,
     )
-    from rnn_native.datasets.mnist import DataNotFoundError
+    from rnn_native.datasets.places import DataNotFoundError
     from rnn_native.formats.loading import load
     from rnn_native.models.lr_finder import lr_find
     from rnn_native.models.network import Network

@@ -16,21 +16,16 @@ import pytest
 
 from rnn_native import datasets
 from rnn_native.base.errors import FormatError
-from rnn_native.datasets import mnist as module
+from rnn_native.datasets import download, published
 from rnn_native.datasets.idx import write_idx
-from rnn_native.datasets.mnist import (
-    DataNotFoundError,
-    find_mnist,
-    load_mnist,
-    load_mnist_or_synthetic,
-    mnist_hashes_match,
-    open_dataset,
-)
+from rnn_native.datasets.mnist import load_mnist, load_mnist_or_synthetic, open_dataset
+from rnn_native.datasets.places import DataNotFoundError, find_mnist
+from rnn_native.datasets.published import mnist_hashes_match
 
-NAMES = [part.name for part in module._PARTS]
+NAMES = [part.name for part in published.PARTS]
 KEYS = ["x_train", "y_train", "x_test", "y_test"]
 REAL_MNIST = os.environ.get("RNN_NATIVE_DATA")
-REAL_PARTS = module._PARTS
+REAL_PARTS = published.PARTS
 
 
 def make(seed=0):
@@ -78,12 +73,12 @@ def places(tmp_path, monkeypatch):
     monkeypatch.delenv("RNN_NATIVE_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr("pooch.os_cache", lambda project: cache)
-    monkeypatch.setattr(module, "MIRRORS", ())
+    monkeypatch.setattr(download, "MIRRORS", ())
     parts = tuple(
-        module._Part(name, len(CONTENT[name]), hashlib.sha256(CONTENT[name]).hexdigest())
+        published.Part(name, len(CONTENT[name]), hashlib.sha256(CONTENT[name]).hexdigest())
         for name in NAMES
     )
-    monkeypatch.setattr(module, "_PARTS", parts)
+    monkeypatch.setattr(published, "PARTS", parts)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return types.SimpleNamespace(
@@ -412,7 +407,7 @@ def test_hashes_tell_mnist_from_others(places):
 
 @pytest.mark.skipif(not REAL_MNIST, reason="RNN_NATIVE_DATA does not name MNIST")
 def test_real_mnist(monkeypatch):
-    monkeypatch.setattr(module, "_PARTS", REAL_PARTS)
+    monkeypatch.setattr(published, "PARTS", REAL_PARTS)
     monkeypatch.setenv("RNN_NATIVE_DATA", str(Path(REAL_MNIST).absolute()))
     (x_train, y_train), (x_test, y_test) = pairs = load_mnist(download=False)
     assert x_train.shape == (60_000, 28, 28)
@@ -477,8 +472,8 @@ class Mirror:
 @pytest.fixture
 def mirrors(monkeypatch):
     pair = Mirror(), Mirror()
-    monkeypatch.setattr(module, "MIRRORS", tuple(mirror.url for mirror in pair))
-    monkeypatch.setattr(module, "TIMEOUT", 1.0)
+    monkeypatch.setattr(download, "MIRRORS", tuple(mirror.url for mirror in pair))
+    monkeypatch.setattr(download, "TIMEOUT", 1.0)
     yield pair
     for mirror in pair:
         mirror.close()
@@ -605,7 +600,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_mirror_that_lies_is_replaced_by_the_next(mirrors, places, monkeypatch, lie):
-    monkeypatch.setattr(module, "DEADLINE", 1.0)
+    monkeypatch.setattr(download, "DEADLINE", 1.0)
     mirrors[0].serve(_0=LIES[lie][0])
     mirrors[1].serve()
     assert same(load_mnist(), ARRAYS)
@@ -617,7 +612,7 @@ def test_a_mirror_that_lies_is_replaced_by_the_next(mirrors, places, monkeypatch
 @pytest.mark.parametrize("lie", LIES)
 def test_only_lies(mirrors, places, monkeypatch, lie):
     answer, word = LIES[lie]
-    monkeypatch.setattr(module, "DEADLINE", 1.0)
+    monkeypatch.setattr(download, "DEADLINE", 1.0)
     for mirror in mirrors:
         mirror.serve(_0=answer)
     with pytest.raises(DataNotFoundError, match=word) as caught:
@@ -634,10 +629,10 @@ def test_memory_of_a_download_is_bounded(mirrors):
     for answer in (bomb, endless):
         mirrors[0].serve(_0=answer)
         # Ready before, as loading modules takes memory too.
-        part = module._PARTS[0]
+        part = published.PARTS[0]
         tracemalloc.start()
         with pytest.raises(OSError):
-            module._fetch_from_any([mirrors[0].url], part, False)
+            download._fetch_from_any([mirrors[0].url], part, False)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 8 << 20
@@ -673,7 +668,7 @@ def test_a_name_that_takes_for_ever_to_look_up(mirrors, monkeypatch):
 
 def test_no_network(monkeypatch):
     url = "http://127.0.0.1:9/mnist/"
-    monkeypatch.setattr(module, "MIRRORS", (url, "http://host.invalid/"))
+    monkeypatch.setattr(download, "MIRRORS", (url, "http://host.invalid/"))
     with pytest.raises(DataNotFoundError, match="refused") as caught:
         load_mnist()
     assert_one_line(caught, "host.invalid", "RNN_NATIVE_DATA")
@@ -768,5 +763,5 @@ def test_the_import_is_light():
         " 'hashlib', 'threading', 'requests', 'rnn_native.datasets.synthetic'}\n"
         "assert not heavy & (set(sys.modules) - before)"
     )
-    package = str(Path(module.__file__).parent.parent)
+    package = str(Path(datasets.__file__).parent.parent)
     subprocess.run([sys.executable, "-c", program, package], check=True)

@@ -11,3 +11,9 @@ class FormatError(ValueError):
 
 class TrainingDiverged(FloatingPointError):
     """The loss became NaN or infinite. The message names epoch and batch."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return the message of `error` fit for a line, as a file or server had its say."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return "".join(c if c.isprintable() else "?" for c in words[:200])

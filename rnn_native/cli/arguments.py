@@ -85,14 +85,14 @@ def add_data(parser: argparse.ArgumentParser, *, to_train: bool = True) -> None:
 
 def open_test_data(name: str | None) -> "Dataset":
     """Return the data that a model is measured on: never others than those asked for."""
-    from rnn_native.datasets import mnist
+    from rnn_native.datasets import mnist, places
 
     try:
         return mnist.open_dataset(name, replace=False)
     except FileNotFoundError as error:
         if name is not None:
             raise
-        raise mnist.DataNotFoundError(
+        raise places.DataNotFoundError(
             f"{outcome.one_line(error)}; --data DIR names another folder, --data synthetic "
             "measures on generated digits"
         ) from None

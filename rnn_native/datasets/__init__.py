@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
 from rnn_native.datasets.mnist import (
-    DataNotFoundError,
     Dataset,
-    find_mnist,
     load_mnist,
     load_mnist_or_synthetic,
-    mnist_hashes_match,
     open_dataset,
 )
+from rnn_native.datasets.places import DataNotFoundError, find_mnist
+from rnn_native.datasets.published import mnist_hashes_match
 
 if TYPE_CHECKING:
     from rnn_native.datasets.synthetic import synthetic_digits

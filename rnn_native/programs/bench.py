@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import rnn_native._core as _core
 from rnn_native.base import runtime
-from rnn_native.datasets import mnist
+from rnn_native.datasets import mnist, places
 from rnn_native.datasets.synthetic import synthetic_digits
 from rnn_native.models.network import Network
 from rnn_native.models.reference import CNN_LAYERS, MLP_LAYERS, attention_layers
@@ -231,7 +231,7 @@ def open_data(name: str | None = None, rows: int | None = None) -> Data:
         rng = np.random.default_rng(1)
         x = rng.integers(1, 256, (wanted, 784), np.uint8)
         return Data(x, rng.integers(0, 10, wanted, np.int32), "random bytes without zeros")
-    if name == "mnist" or (name is None and mnist.find_mnist() is not None):
+    if name == "mnist" or (name is None and places.find_mnist() is not None):
         (images, labels), _ = mnist.load_mnist(download=False)
         source = "MNIST"
     else:

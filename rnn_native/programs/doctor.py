@@ -7,7 +7,7 @@ import numpy as np
 
 from rnn_native.base import runtime
 from rnn_native.base.xorshift import Xorshift
-from rnn_native.datasets import mnist
+from rnn_native.datasets import mnist, places, published
 from rnn_native.datasets.synthetic import synthetic_digits
 from rnn_native.models.network import Network
 from rnn_native.models.xor import train_xor
@@ -56,13 +56,15 @@ def _threads() -> str:
 
 
 def _data(path: str | None) -> str:
-    place = mnist.find_mnist(path)
+    place = places.find_mnist(path)
     if place is None:
         return "no MNIST files here; training would download them, or generate digits"
     arrays = mnist.load_mnist(place)
     (_, y_train), (_, y_test) = arrays
     kind = (
-        "MNIST itself" if mnist.mnist_hashes_match(arrays) else "not MNIST's own contents"
+        "MNIST itself"
+        if published.mnist_hashes_match(arrays)
+        else "not MNIST's own contents"
     )
     return f"{place}: {len(y_train)} training and {len(y_test)} test images, {kind}"
 
