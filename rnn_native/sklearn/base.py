@@ -23,6 +23,7 @@ from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
+from rnn_native.sklearn.records import Records
 from rnn_native.sklearn.validation_rows import Validation
 from rnn_native.training import loop
 from rnn_native.training.callback import as_list
@@ -48,7 +49,7 @@ class Design(NamedTuple):
     loss: str
 
 
-class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class BaseNetworkEstimator(CallbackSupportMixin, Records, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators: the course of `fit`, and what follows from a network.
 
     Subclasses say what the network is and how it starts, what targets are, and what a score
@@ -85,7 +86,6 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
     n_threads: int | None
 
     network_: Network
-    history_: History
 
     def _keep(self, parameters: Mapping[str, Any]) -> None:
         """Store what `__init__` was given, unchanged, as scikit-learn wants it."""
@@ -247,20 +247,6 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
         betas = {"beta_1": self.beta_1, "beta_2": self.beta_2}
         return {"type": "adam", **betas, "epsilon": self.epsilon, "epsilon_hat": True}
 
-    def _begin_records(self) -> None:
-        """Set the attributes that grow from epoch to epoch."""
-        self.history_ = History()
-        # Epochs of `history_` before the last `fit`.
-        self._epochs_before_fit = 0
-        self._counts_partial_fits = False
-        self.t_ = 0
-        self.loss_curve_: list[float] = []
-        self._no_improvement_count = 0
-        self.best_loss_ = None if self.early_stopping else np.inf
-        self.validation_scores_: list[float] | None = None
-        self.validation_loss_curve_: list[float] | None = None
-        self.best_validation_score_: float | None = None
-
     def _read_validation(self, validation: Validation) -> Part:
         """Return the user's validation rows and targets, checked as those of `fit`."""
         x, y, weights = validation
@@ -322,25 +308,6 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             self._begin_validation(run)
         return run
 
-    def _count_epochs(self, incremental: bool) -> None:
-        """Settle which epochs schedules and callbacks count, and the best one is among.
-
-        Each `fit` counts anew. Calls of `partial_fit` are one run: schedules continue from
-        the `fit` before, callbacks begin with the first of these calls.
-        """
-        if not incremental:
-            self._epochs_before_fit = len(self.history_)
-        if not (incremental and self._counts_partial_fits):
-            self.history_.begin_call()
-        self._counts_partial_fits = incremental
-
-    def _begin_validation(self, run: EstimatorRun) -> None:
-        if self.validation_scores_ is None:
-            self.validation_scores_, self.validation_loss_curve_ = [], []
-            self.best_validation_score_ = -np.inf
-        for history in (self.history_, run.history):
-            history.go_by("val_score", greatest=True)
-
     def _batch_rows(self, n: int) -> int:
         if self.batch_size == "auto":
             return min(200, n)
@@ -388,23 +355,6 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore
             self._rate = run.learning_rate
         for bridge in bridges:
             bridge.finish()
-
-    def _end_diverged(self, run: EstimatorRun, error: TrainingDiverged) -> None:
-        """End with the best weights, as scikit-learn does; the last epoch's values are NaN."""
-        run.stop(str(error))
-        run.history.stop_reason = self.history_.stop_reason = str(error)
-        self.n_iter_ += 1
-        self.loss_ = np.nan
-        for curve in (
-            self.loss_curve_, self.validation_scores_, self.validation_loss_curve_
-        ):  # fmt: skip
-            if curve is not None:
-                curve.append(np.nan)
-        warnings.warn(
-            f"training diverged: {error}; the weights of the best validation score are kept",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
 
     # ---- what is fitted ----
 

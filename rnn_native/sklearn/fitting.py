@@ -172,8 +172,7 @@ class Progress(Callback):
             score_has_improved = self._see_score(logs["val_score"], logs["val_loss"])
             if estimator.early_stopping:
                 has_improved = score_has_improved
-        waited = 0 if has_improved else estimator._no_improvement_count + 1
-        estimator._no_improvement_count = waited
+        waited = estimator.count_wait(has_improved)
         if self._follows("invscaling"):
             self._set_rate(self._fallen_rate())
         if waited > estimator.n_iter_no_change:
@@ -213,7 +212,7 @@ class Progress(Callback):
         else:
             self._set_rate(self.run.learning_rate / 5)
             self._say(f"{fact} Setting learning rate to {self.run.learning_rate:f}")
-            estimator._no_improvement_count = 0
+            estimator.forget_wait()
             return
         self.run.stop("early stopping" if estimator.early_stopping else "converged")
 
