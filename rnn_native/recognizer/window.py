@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +10,18 @@ from tkinter.font import Font
 from typing import Any
 
 from rnn_native.base import outcome
+from rnn_native.models.network import Network
 from rnn_native.recognizer import drawing, model_choice, saving
+from rnn_native.recognizer.aside import Aside
 from rnn_native.recognizer.keys import HELP, KEYS
 from rnn_native.recognizer.opening import read_picture
 from rnn_native.recognizer.panels import Bars, Canvas, NetView
 from rnn_native.recognizer.state import Lesson, Seen, State
+from rnn_native.recognizer.tools import Tools
 
 TITLE = "MNIST Digit Recognizer"
 HINT = "Draw with the mouse, rub out with the right button; F1 lists all keys"
-POLL_MS = 50
+PEN_STEP = 2
 
 
 class Window:
@@ -47,7 +49,7 @@ class Window:
         self.announce = announce
         self.root.report_callback_exception = self._report
         self._is_stale = False
-        self._learning: threading.Thread | None = None
+        self._aside = Aside(root)
         self._build(choices)
         self._bind_keys()
         self.update()
@@ -117,16 +119,7 @@ class Window:
             ("Overlay", self.next_overlay),
         ):
             self._add_button(row, text, command)
-        self.erases = tk.BooleanVar(value=False)
-        ttk.Checkbutton(
-            row, text="Erase", variable=self.erases, command=self._set_tool
-        ).pack(side="left", padx=5)
-        ttk.Label(row, text="Pen").pack(side="left")
-        self.pen = tk.DoubleVar(value=self.canvas.pen)
-        low, high = drawing.PEN_WIDTHS
-        ttk.Scale(
-            row, from_=low, to=high, variable=self.pen, command=lambda _: self._set_tool()
-        ).pack(side="left", padx=5)
+        self.tools = Tools(row, self.canvas)
 
     def _add_button(self, row: ttk.Frame, text: str, command: Callable[[], Any]) -> None:
         button = ttk.Button(row, text=text, command=command, width=len(text) + 1)
@@ -196,7 +189,7 @@ class Window:
         self.buttons["Undo"].state(_enabled(self.state.drawing.can_undo))
         self.buttons["Redo"].state(_enabled(self.state.drawing.can_redo))
         self.buttons["Unlearn"].state(_enabled(self.state.can_unlearn))
-        can_learn = len(self.state.corrections) > 0 and self._learning is None
+        can_learn = len(self.state.corrections) > 0 and not self._aside.is_busy
         self.buttons["Learn"].state(_enabled(can_learn))
 
     def _announce(self) -> None:
@@ -232,25 +225,15 @@ class Window:
 
     def toggle_erase(self) -> None:
         """Draw, or rub out, with the left button."""
-        self.erases.set(not self.erases.get())
-        self._set_tool()
+        self.tools.toggle_erase()
 
     def wider_pen(self) -> None:
         """Widen the pen."""
-        self._change_pen(2)
+        self.tools.change_pen(PEN_STEP)
 
     def thinner_pen(self) -> None:
         """Narrow the pen."""
-        self._change_pen(-2)
-
-    def _change_pen(self, by: float) -> None:
-        low, high = drawing.PEN_WIDTHS
-        self.pen.set(min(max(self.pen.get() + by, low), high))
-        self._set_tool()
-
-    def _set_tool(self) -> None:
-        self.canvas.pen = self.pen.get()
-        self.canvas.erases = self.erases.get()
+        self.tools.change_pen(-PEN_STEP)
 
     def next_overlay(self) -> None:
         """Show the next overlay over what the net sees."""
@@ -368,32 +351,20 @@ class Window:
 
     def learn(self) -> None:
         """Learn from the corrections, beside the window's own work."""
-        if self._learning is not None or not len(self.state.corrections):
+        if self._aside.is_busy or not len(self.state.corrections):
             return
-        outcome: list[Any] = []
         lesson = self.state.lesson()
-
-        def work() -> None:
-            try:
-                outcome.append(lesson.learned())
-            except Exception as error:  # whatever it is, the window tells it
-                outcome.append(error)
-
         self.status.set("learning...")
-        self._learning = threading.Thread(target=work, daemon=True)
-        self._learning.start()
+        self._aside.start(
+            lesson.learned, lambda learned: self._finish_learning(lesson, learned)
+        )
         self.update()
-        self.root.after(POLL_MS, self._finish_learning, lesson, outcome)
 
-    def _finish_learning(self, lesson: Lesson, outcome: list[Any]) -> None:
-        if not outcome:
-            self.root.after(POLL_MS, self._finish_learning, lesson, outcome)
-            return
-        self._learning = None
-        if isinstance(outcome[0], Exception):
+    def _finish_learning(self, lesson: Lesson, learned: Network | Exception) -> None:
+        if isinstance(learned, Exception):
             self.status.set("could not learn")
-            self._tell(outcome[0])
-        elif self.state.take(lesson, outcome[0]):
+            self._tell(learned)
+        elif self.state.take(lesson, learned):
             self.status.set(f"learned from {len(lesson.labels)}")
         else:
             self.status.set("not learned: the model was changed meanwhile")
