@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Protocol, TypeAlias, TypedDict, final
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,29 @@ class _Layer(TypedDict):
     shape: tuple[int, ...]
     params: list[_Param]
     has_maps: bool
+
+class _Key(TypedDict):
+    kind: Literal["int", "float", "bool", "choice"]
+    required: bool
+    default: int | float | bool | str | None  # None: required, or the layer decides
+    min: float | None  # the range of numbers, both ends included
+    max: float | None
+    choices: tuple[str, ...]  # of a choice
+
+class _Activation(TypedDict):
+    alpha: float | None  # the default; None: it has no such parameter
+    below: bool  # whether it is bounded
+    above: bool
+
+class _Loss(TypedDict):
+    targets: Literal["labels", "values"]
+    function: str  # what predictions apply to the outputs
+
+class _Tables(TypedDict):
+    layers: dict[str, dict[str, _Key]]
+    activations: dict[str, _Activation]
+    optimizers: dict[str, dict[str, _Key]]
+    losses: dict[str, _Loss]
 
 # Rows without their zeros: rnn_native.compressed.CompressedRows
 class _Compressed(Protocol):
@@ -140,4 +163,5 @@ def build_config() -> dict[str, str | list[str] | None]: ...
 def rng_uniform(
     state: int, low: float, high: float, out: NDArray[np.float32], /
 ) -> int: ...
+def tables() -> _Tables: ...
 def rng_shuffle(state: int, order: NDArray[np.int32], /) -> int: ...

@@ -172,31 +172,32 @@ gelu_exact_slope(vf z, float alpha)
                          n - i);                                                        \
     }
 
-/* In the order of attributes: name, from_input, default alpha. */
-#define ACTIVATIONS(ROW)         \
-    ROW(linear, false, 0.0f)     \
-    ROW(relu, false, 0.0f)       \
-    ROW(leaky_relu, true, 0.01f) \
-    ROW(elu, true, 1.0f)         \
-    ROW(sigmoid, false, 0.0f)    \
-    ROW(tanh, false, 0.0f)       \
-    ROW(silu, true, 0.0f)        \
-    ROW(gelu, true, 0.0f)        \
-    ROW(gelu_exact, true, 0.0f)
+/* In the order of attributes: name, from_input, default alpha (0: it has none), whether it
+ * is bounded below and above. */
+#define ACTIVATIONS(ROW)                      \
+    ROW(linear, false, 0.0, false, false)     \
+    ROW(relu, false, 0.0, true, false)        \
+    ROW(leaky_relu, true, 0.01, false, false) \
+    ROW(elu, true, 1.0, true, false)          \
+    ROW(sigmoid, false, 0.0, true, true)      \
+    ROW(tanh, false, 0.0, true, true)         \
+    ROW(silu, true, 0.0, true, false)         \
+    ROW(gelu, true, 0.0, true, false)         \
+    ROW(gelu_exact, true, 0.0, true, false)
 
-#define LOOPS_OF(name, from_input, alpha) LOOPS(name)
+#define LOOPS_OF(name, from_input, alpha, below, above) LOOPS(name)
 ACTIVATIONS(LOOPS_OF)
 
-#define ENUM_OF(name, from_input, alpha) ACTIVATION_##name,
+#define ENUM_OF(name, from_input, alpha, below, above) ACTIVATION_##name,
 enum { ACTIVATIONS(ENUM_OF) };
 
-#define TABLE_ROW(name, from_input, alpha) \
-    {#name, from_input, alpha, name##_forward, name##_backward},
+#define TABLE_ROW(name, from_input, alpha, below, above) \
+    {#name, from_input, (float)alpha, name##_forward, name##_backward},
 static const activation activations[] = {ACTIVATIONS(TABLE_ROW)};
 
 /* One vector; `index` is that of the table. */
-#define VALUE_CASE(name, from_input, parameter) \
-    case ACTIVATION_##name:                     \
+#define VALUE_CASE(name, from_input, parameter, below, above) \
+    case ACTIVATION_##name:                                   \
         return name##_value(z, alpha);
 
 static vf
@@ -208,8 +209,8 @@ activation_value(int index, vf z, float alpha)
     return z;
 }
 
-#define SLOPE_CASE(name, from_input, parameter) \
-    case ACTIVATION_##name:                     \
+#define SLOPE_CASE(name, from_input, parameter, below, above) \
+    case ACTIVATION_##name:                                   \
         return name##_slope(from_input ? z : y, alpha);
 
 /* The derivative at z, where the value is y. */

@@ -20,7 +20,15 @@ typedef struct {
                      const void *targets, float smoothing, int size, int begin, int end);
     /* From the last layer's outputs to what predict returns; NULL: as they are. */
     void (*predict)(float *prediction, const float *out, int size, int begin, int end);
+    const char *function; /* what predict is called as an activation; "linear" for NULL */
 } rnn_loss_type;
+
+/* What there is to know of an activation before a layer has one. */
+typedef struct {
+    const char *name;
+    double alpha; /* the default; 0: it has no such parameter */
+    bool bounded_below, bounded_above;
+} rnn_activation_info;
 
 /* Most parameters of a net that has a fused epoch. */
 #define RNN_MAX_FUSED_PARAMS 1024
@@ -41,10 +49,11 @@ typedef int (*rnn_fusion)(rnn_layer *fused, const rnn_layer *layers, int n_layer
 
 typedef struct {
     const char *name;
-    const rnn_layer_type *const *layers;  /* ends with NULL */
-    const rnn_loss_type *losses;          /* ends with a NULL name */
-    const rnn_optimizer_type *optimizers; /* ends with a NULL name */
-    const rnn_fused_epoch *fused_epochs;  /* ends with NULL functions */
+    const rnn_layer_type *const *layers;    /* ends with NULL */
+    const rnn_loss_type *losses;            /* ends with a NULL name */
+    const rnn_activation_info *activations; /* ends with a NULL name */
+    const rnn_optimizer_type *optimizers;   /* ends with a NULL name */
+    const rnn_fused_epoch *fused_epochs;    /* ends with NULL functions */
     const rnn_fusion *fusions; /* ends with NULL; the first that matches is taken */
     void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,
                        int begin, int end);

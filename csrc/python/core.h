@@ -65,6 +65,12 @@ int take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer);
 /* Reads how images of `inputs` numbers are distorted; 0, or -1 with the exception. */
 int take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentation);
 
+/* ---- tables.c ---- */
+
+/* Layers, activations, optimizers and losses, each by name (a new reference), or NULL with
+ * the exception. */
+PyObject *tables_as_dict(void);
+
 /* ---- net_type.c ---- */
 
 /* The heap type Net (a new reference), or NULL with the exception. */

@@ -277,6 +277,19 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(tables_doc,
+             "tables($module, /)\n--\n\n"
+             "Return what the core has, by name: layers and optimizers with their keys,\n"
+             "activations and losses. Ranges include both ends.");
+
+static PyObject *
+tables(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return tables_as_dict();
+}
+
 static PyMethodDef module_methods[] = {
     {"augment", augment, METH_VARARGS, augment_doc},
     {"all_within", all_within, METH_VARARGS, all_within_doc},
@@ -287,6 +300,7 @@ static PyMethodDef module_methods[] = {
     {"measure_peak", measure_peak, METH_VARARGS, measure_peak_doc},
     {"rng_uniform", rng_uniform, METH_VARARGS, rng_uniform_doc},
     {"rng_shuffle", rng_shuffle, METH_VARARGS, rng_shuffle_doc},
+    {"tables", tables, METH_NOARGS, tables_doc},
     {NULL, NULL, 0, NULL},
 };
 

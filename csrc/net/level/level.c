@@ -63,22 +63,28 @@
 #include "../fused/fuse.c"
 #include "optimizers.c"
 
+/* In the order in which pages and messages list them. */
 static const rnn_layer_type *const layer_types[] = {
-    &activation_layer, &avgpool2d_layer,      &batchnorm_layer,   &conv2d_layer,
-    &dense_layer,      &dropout_layer,        &flatten_layer,     &layernorm_layer,
-    &maxpool2d_layer,  &mean_pool_layer,      &patch_embed_layer, &position_layer,
-    &rmsnorm_layer,    &self_attention_layer, &softmax_layer,     NULL,
+    &dense_layer,     &conv2d_layer,         &maxpool2d_layer, &avgpool2d_layer,
+    &flatten_layer,   &activation_layer,     &softmax_layer,   &batchnorm_layer,
+    &layernorm_layer, &rmsnorm_layer,        &dropout_layer,   &patch_embed_layer,
+    &position_layer,  &self_attention_layer, &mean_pool_layer, NULL,
 };
 
 static const rnn_loss_type loss_types[] = {
-    {"softmax_cross_entropy", RNN_LABELS, softmax_xent, softmax},
-    {"sigmoid_cross_entropy", RNN_VALUES, sigmoid_xent, sigmoid_rows},
-    {"squared_error", RNN_VALUES, squared_error, NULL},
-    {"absolute_error", RNN_VALUES, absolute_error, NULL},
-    {"huber", RNN_VALUES, huber, NULL},
-    {"poisson", RNN_VALUES, poisson, exp_rows},
-    {"none", RNN_VALUES, NULL, NULL},
-    {NULL, RNN_LABELS, NULL, NULL},
+    {"softmax_cross_entropy", RNN_LABELS, softmax_xent, softmax, "softmax"},
+    {"sigmoid_cross_entropy", RNN_VALUES, sigmoid_xent, sigmoid_rows, "sigmoid"},
+    {"squared_error", RNN_VALUES, squared_error, NULL, "linear"},
+    {"absolute_error", RNN_VALUES, absolute_error, NULL, "linear"},
+    {"huber", RNN_VALUES, huber, NULL, "linear"},
+    {"poisson", RNN_VALUES, poisson, exp_rows, "exp"},
+    {"none", RNN_VALUES, NULL, NULL, "linear"},
+    {NULL, RNN_LABELS, NULL, NULL, NULL},
+};
+
+#define INFO_ROW(name, from_input, alpha, below, above) {#name, alpha, below, above},
+static const rnn_activation_info activation_infos[] = {
+    ACTIVATIONS(INFO_ROW){NULL, 0, false, false},
 };
 
 #define TEXT_(x) #x
@@ -92,6 +98,7 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .name = TEXT(RNN_LEVEL),
     .layers = layer_types,
     .losses = loss_types,
+    .activations = activation_infos,
     .optimizers = optimizer_types,
     .fused_epochs = fused_epochs,
     .fusions = fusions,

@@ -1,0 +1,106 @@
+"""The core's tables: what nets accept is what the tables say."""
+
+import numpy as np
+import pytest
+
+import rnn_native._core as _core
+
+TABLES = _core.tables()
+KINDS = {"int": int, "float": float, "bool": bool, "choice": str}
+KEYS = [
+    (what, kind, key)
+    for what in ("layers", "optimizers")
+    for kind, keys in TABLES[what].items()
+    for key in keys
+]
+
+
+def required(layer):
+    return {
+        key: row["choices"][0] if row["choices"] else row["min"]
+        for key, row in TABLES["layers"][layer].items()
+        if row["required"]
+    }
+
+
+def refusal(what, kind, **given):
+    """The message about one key, or None; what does not fit an input is not asked."""
+    if what == "optimizers":
+        call = lambda: _core.check_optimizer({"type": kind, **given})  # noqa: E731
+    else:
+        spec = {"type": kind, **required(kind), **given}
+        call = lambda: _core.Net([spec], (1,), "none")  # noqa: E731
+    where = "optimizer" if what == "optimizers" else r"layers[0]"
+    try:
+        call()
+    except (ValueError, TypeError) as error:
+        (key,) = given
+        is_of_key = str(error).startswith(f"{where}.{key}: expected a value in ")
+        is_of_key |= str(error).startswith(f"{where}.{key}: expected one of ")
+        is_of_key |= str(error).startswith(f"{where}.{key}: expected an integer")
+        return str(error) if is_of_key else None
+    return None
+
+
+@pytest.mark.parametrize(("what", "kind", "key"), KEYS)
+def test_a_key_is_what_the_table_says(what, kind, key):
+    row = TABLES[what][kind][key]
+    assert set(row) == {"kind", "required", "default", "min", "max", "choices"}
+    if row["default"] is not None:
+        assert type(row["default"]) is KINDS[row["kind"]]
+    if row["kind"] == "choice":
+        assert row["min"] is row["max"] is None
+        assert refusal(what, kind, **{key: "?"}) is not None
+        for name in row["choices"]:
+            assert refusal(what, kind, **{key: name}) is None
+        return
+    assert row["choices"] == ()
+    if row["kind"] == "bool":
+        return
+    low, high = row["min"], row["max"]
+    below = low - 1 if row["kind"] == "int" else np.nextafter(low, -np.inf)
+    above = high + 1 if row["kind"] == "int" else np.nextafter(high, np.inf)
+    for value in (below, above):
+        assert refusal(what, kind, **{key: value}) is not None, value
+    assert refusal(what, kind, **{key: low}) is None
+    if what == "optimizers" or row["kind"] == "float":
+        assert refusal(what, kind, **{key: high}) is None
+
+
+@pytest.mark.parametrize("layer", TABLES["layers"])
+def test_required_keys_are_required(layer):
+    with pytest.raises(ValueError, match="layers") as error:
+        _core.Net([{"type": layer}, {"type": "?"}], (1,), "none")
+    assert ("layers[0]" in str(error.value)) == bool(required(layer))
+
+
+def test_alphas_are_the_defaults():
+    x = np.float32([[-1.0]])
+    for name, row in TABLES["activations"].items():
+        spec = {"type": "activation", "function": name}
+        made = [_core.Net([spec], (1,), "none")]
+        made += [_core.Net([spec | {"alpha": row["alpha"]}], (1,), "none")]
+        if row["alpha"] is not None:
+            assert made[0].predict(x) == made[1].predict(x)
+            other = _core.Net([spec | {"alpha": 0.5}], (1,), "none")
+            assert other.predict(x) != made[0].predict(x)
+
+
+def test_bounds_of_activations():
+    x = np.float32([[-1e6], [1e6]])
+    for name, row in TABLES["activations"].items():
+        net = _core.Net([{"type": "activation", "function": name}], (1,), "none")
+        low, high = net.predict(x).ravel()
+        assert row["below"] == (low > -1000), name
+        assert row["above"] == (high < 1000), name
+
+
+def test_losses_take_their_targets_and_apply_their_function():
+    x = np.float32([[1.0, 2.0]])
+    own = {"exp": np.exp, "linear": lambda z: z, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
+    own["softmax"] = lambda z: np.exp(z) / np.exp(z).sum()
+    for name, row in TABLES["losses"].items():
+        net = _core.Net([{"type": "flatten"}], (2,), name)
+        np.testing.assert_allclose(net.predict(x), own[row["function"]](x), rtol=1e-6)
+        y = np.int32([1]) if row["targets"] == "labels" else x / 2
+        net.evaluate(x, y)
