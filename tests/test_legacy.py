@@ -7,15 +7,10 @@ import pytest
 
 import rnn_native as rn
 import rnn_native._core as _core
-from rnn_native import legacy
 from rnn_native.base.errors import FormatError
-from rnn_native.formats.legacy import (
-    load_legacy,
-    network_of,
-    read_legacy,
-    recognise,
-    write_legacy,
-)
+from rnn_native.formats import legacy_layouts
+from rnn_native.formats.legacy import load_legacy, read_legacy, recognise, write_legacy
+from rnn_native.formats.parameters import network_of
 
 CNN_LAYERS = [
     {"type": "conv2d", "filters": 8, "kernel_size": 3, "padding": 1, "activation": "relu"},
@@ -361,6 +356,6 @@ def test_no_damage_is_more_than_a_format_error(put):
 
 
 def test_sizes_in_the_documents_are_those_of_the_code():
-    assert legacy._attention(64, 128).size == 135_720
-    assert legacy._cnn(8, 1, 3, 28, 28, 10).size == 63_108
-    assert legacy._mlp(784, 512, 10, 8).size == 3_256_412
+    assert legacy_layouts.attention_format(64, 128).size == 135_720
+    assert legacy_layouts.cnn_format(8, 1, 3, 28, 28, 10).size == 63_108
+    assert legacy_layouts.mlp_format(784, 512, 10, 8).size == 3_256_412

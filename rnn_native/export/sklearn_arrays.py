@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.export.steps import FINAL_FUNCTIONS, Step, whole_steps_of
-from rnn_native.formats.legacy import finite_float32
+from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.network import Network
 from rnn_native.net.layers import Dense
 

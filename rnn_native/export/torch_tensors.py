@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, atomic_write, printable, shown
 from rnn_native.export.steps import Step, by_output, steps_of
-from rnn_native.formats.legacy import finite_float32
+from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.network import Network
 from rnn_native.settings.architecture import (
     Architecture,

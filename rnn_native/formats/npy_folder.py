@@ -24,7 +24,7 @@ from rnn_native.base.files import (
     regular_file_size,
     shown,
 )
-from rnn_native.formats.legacy import Architecture, Arrays, finite_float32, network_of
+from rnn_native.formats.parameters import Architecture, Arrays, finite_float32, network_of
 from rnn_native.models.network import Network
 
 MAX_HEADER = 10_000
