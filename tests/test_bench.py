@@ -12,6 +12,7 @@ import rnn_native._core as _core
 from rnn_native.cli import main
 from rnn_native.models.network import Network
 from rnn_native.programs import bench
+from rnn_native.programs.bench import arithmetic
 
 QUICK = ("--rows", "256", "--seconds", "0.05", "--data", "synthetic", "--threads", "2")
 
@@ -24,13 +25,15 @@ def net_of(name):
 def test_mlp_by_hand():
     # 784 x 512 = 401,408 and 512 x 10 = 5,120. Forward and weight gradients have both,
     # the input gradient only the second: the first layer's inputs are data.
-    assert bench.multiply_adds(net_of("mlp")) == 2 * (401_408 + 5_120) + 5_120 == 818_176
+    assert (
+        arithmetic.multiply_adds(net_of("mlp")) == 2 * (401_408 + 5_120) + 5_120 == 818_176
+    )
 
 
 def test_cnn_by_hand():
     # 8 filters of 3 x 3 over 28 x 28 places: 8 * 9 * 784 = 56,448. After the pool
     # 8 * 14 * 14 = 1,568 numbers meet 10 units: 15,680. The pool has no products.
-    assert bench.multiply_adds(net_of("cnn")) == 2 * 56_448 + 3 * 15_680 == 159_936
+    assert arithmetic.multiply_adds(net_of("cnn")) == 2 * 56_448 + 3 * 15_680 == 159_936
 
 
 def test_attention_by_hand():
@@ -39,12 +42,12 @@ def test_attention_by_hand():
     # twice that backward (dV, dA, dQ, dK). Dense 64 -> 128 and 128 -> 64 of 49 tokens:
     # 401,408 each. 64 x 10 = 640.
     expected = 2 * 50_176 + 3 * 602_112 + 3 * 307_328 + 3 * 2 * 401_408 + 3 * 640
-    assert bench.multiply_adds(net_of("attention")) == expected == 5_239_040
+    assert arithmetic.multiply_adds(net_of("attention")) == expected == 5_239_040
 
 
 def test_xor_by_hand():
     # 2 x 4 = 8 without input gradient, 4 x 1 = 4 with it.
-    assert bench.multiply_adds(net_of("xor")) == 2 * 8 + 3 * 4
+    assert arithmetic.multiply_adds(net_of("xor")) == 2 * 8 + 3 * 4
 
 
 def test_projection_after_attention_always_passes_a_gradient_on():
@@ -56,27 +59,27 @@ def test_projection_after_attention_always_passes_a_gradient_on():
     # 3 tokens of width 4: q, k, v and out 48 each; scores 2 * 3 * 3 * 4 = 72, twice
     # backward; of the four only the projection, above q, k, v, has an input gradient.
     net = Network(layers, (3, 4))
-    assert bench.multiply_adds(net) == (192 + 72) + 192 + (144 + 48) + 3 * 12 * 2
+    assert arithmetic.multiply_adds(net) == (192 + 72) + 192 + (144 + 48) + 3 * 12 * 2
 
 
 def test_executed_mlp_by_hand():
     net, x = net_of("mlp"), np.zeros((4, 784), np.uint8)
     x[0] = 1  # a quarter of all pixels
-    assert bench.executed_mlp(net, x, 64) == 2 * 401_408 / 4 + 3 * 5_120
-    assert bench.executed_mlp(net, x + np.uint8(1), 64) == 818_176
+    assert arithmetic.executed_mlp(net, x, 64) == 2 * 401_408 / 4 + 3 * 5_120
+    assert arithmetic.executed_mlp(net, x + np.uint8(1), 64) == 818_176
 
 
 def test_executed_cnn_by_hand():
     net, x = net_of("cnn"), np.zeros((1, 784), np.uint8)
-    assert bench.executed_cnn(net, x, 32) == 0
+    assert arithmetic.executed_cnn(net, x, 32) == 0
     # The pixel at (0, 0) is seen by the window at (0, 0) only; one at (1, 1) by those at
     # rows 0, 1 and columns 0, 1. A window has 8 filters: four outputs of 9 products each,
     # one output in the weight gradient, and ten units in each product of the dense layer.
     x[0, 0] = 1
-    assert bench.executed_cnn(net, x, 32) == 8 * (36 + 9 + 3 * 10)
+    assert arithmetic.executed_cnn(net, x, 32) == 8 * (36 + 9 + 3 * 10)
     x[0, 28 + 1] = 1
-    assert bench.executed_cnn(net, x, 32) == 4 * 8 * (36 + 9 + 3 * 10)
-    assert bench.executed_cnn(net, x + np.uint8(1), 32) == 196 * 8 * (36 + 9 + 3 * 10)
+    assert arithmetic.executed_cnn(net, x, 32) == 4 * 8 * (36 + 9 + 3 * 10)
+    assert arithmetic.executed_cnn(net, x + np.uint8(1), 32) == 196 * 8 * (36 + 9 + 3 * 10)
 
 
 def test_executed_attention_by_hand():
@@ -86,10 +89,10 @@ def test_executed_attention_by_hand():
     # Scores; the dense layers, the second once an image: 401,408 / 49.
     once = (3 * 200_704 + 3 * 262_144 + 3 * 524_288) / 32
     always = 3 * 307_328 + 3 * 401_408 + 3 * 8_192 + 3 * 640
-    assert bench.executed_attention(net, x, 32) == once + always
+    assert arithmetic.executed_attention(net, x, 32) == once + always
     x[0, 14 * 28 + 14] = 1  # one patch of 98
     one = (2 * 50_176 + 3 * 200_704) / 98
-    assert bench.executed_attention(net, x, 32) == pytest.approx(once + always + one)
+    assert arithmetic.executed_attention(net, x, 32) == pytest.approx(once + always + one)
 
 
 def test_live_shares_agree_with_a_look_at_each_place(digits):
@@ -107,8 +110,8 @@ def test_live_shares_agree_with_a_look_at_each_place(digits):
         for p in range(0, 28, 4)
         for q in range(0, 28, 4)
     ]
-    assert bench.live_windows(images, 3) == np.mean(windows)
-    assert bench.live_patches(images, 4) == np.mean(patches)
+    assert arithmetic.live_windows(images, 3) == np.mean(windows)
+    assert arithmetic.live_patches(images, 4) == np.mean(patches)
 
 
 def numbers_of(value):
