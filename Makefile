@@ -43,7 +43,7 @@ levels: $(VENV)/.test
 # N random nets with new seeds, and a program for each failure.
 N ?= 1000
 fuzz-nets: $(VENV)/.test
-	$(BIN)/python tests/fuzz_nets.py $(N)
+	$(BIN)/python tests/support/fuzz_nets.py $(N)
 
 parity: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[parity]'

@@ -8,7 +8,7 @@ predicts from them (expected.npz, expected.json). Run it once, at the release of
 that release's code; files of an older version are never written again.
 
 Inputs are drawn from numpy.random.RandomState, whose stream NumPy keeps: `inputs` below is
-also what tests/test_compatibility.py draws them with.
+also what tests/formats/test_compatibility.py draws them with.
 """
 
 import json

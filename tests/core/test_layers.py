@@ -1,0 +1,613 @@
+"""What single layers promise beyond the numbers that the general walk compares."""
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+import rnn_native._core as _core
+import twins
+from cases import (
+    CASES,
+    SOFTMAX,
+    SQUARES,
+    Case,
+    activation,
+    arrays,
+    avgpool2d,
+    batchnorm,
+    conv2d,
+    dense,
+    dropout,
+    flatten,
+    layer_arrays,
+    layernorm,
+    maxpool2d,
+    mean_pool,
+    native,
+    native_arrays,
+    patch_embed,
+    position,
+    relative,
+    self_attention,
+    softmax,
+)
+
+
+def predict(layers, shape, x, params=None):
+    """What a net of these layers makes of x: (n, *shape) in, (n, outputs) out."""
+    net = _core.Net([*layers, flatten()], shape, SQUARES)
+    if params is not None:
+        net.weights[:] = params
+    return net.predict(np.ascontiguousarray(x, np.float32).reshape(len(x), -1))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_shapes_and_storage_order_match_twin(case):
+    net = _core.Net(case.layers, case.input_shape, case.loss)
+    offset = {False: 0, True: net.params.size}
+    for layer, (out, params, state) in zip(net.layers, layer_arrays(case), strict=True):
+        assert layer["shape"] == out
+        expected = [(name, shape, False) for name, shape in params.items()]
+        expected += [(name, shape, True) for name, shape in state.items()]
+        got = [(p["name"], p["shape"], p["is_state"]) for p in layer["params"]]
+        assert got == expected
+        for param in layer["params"]:
+            assert param["offset"] == offset[param["is_state"]]
+            offset[param["is_state"]] += np.prod(param["shape"])
+    assert offset[True] == net.weights.size
+
+
+# ---- what no net could have is refused when the layer is made ----
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rn.Dense(10, "rellu"), "Dense.activation: .*linear, relu.*mean 'relu'"),
+        (lambda: rn.Conv2D(8, 3, activation="soft_max"), "Conv2D.activation: .*'softmax'"),
+        (lambda: rn.Activation("tan"), "Activation.function: .* mean 'tanh'"),
+        (lambda: rn.Position("sinusoid"), "Position.init: .* mean 'sinusoidal'"),
+        (lambda: rn.Dense(0), r"Dense.units: expected an integer in \[1, .* got 0"),
+        (lambda: rn.Dense(3.5), r"Dense.units: expected an integer in .* got 3.5"),
+        (lambda: rn.Dense(True), "Dense.units: expected an integer in .* got true"),
+        (lambda: rn.Dense("10"), "Dense.units: expected an integer in .* got '10'"),
+        (lambda: rn.Conv2D(8, 3, stride=0), r"Conv2D.stride: .*\[1, 32768\], got 0"),
+        (lambda: rn.Conv2D(8, 3, padding=-1), r"Conv2D.padding: .*\[0, 32768\], got -1"),
+        (lambda: rn.MaxPool2D(0), "MaxPool2D.kernel_size: expected an integer"),
+        (lambda: rn.Dropout(1.0), r"Dropout.rate: expected a number in \[0, .* got 1.0"),
+        (lambda: rn.Dropout(float("nan")), "Dropout.rate: expected a number"),
+        (lambda: rn.BatchNorm(momentum=2), "BatchNorm.momentum: expected a number in"),
+        (lambda: rn.LayerNorm(epsilon=0), "LayerNorm.epsilon: expected a number in"),
+        (lambda: rn.SelfAttention(heads=0), "SelfAttention.heads: expected an integer"),
+        (lambda: rn.SelfAttention(residual=1), "SelfAttention.residual: expected true or"),
+        (lambda: rn.PatchEmbed(0, 8), "PatchEmbed.patch_size: expected an integer"),
+        (lambda: rn.Dense(3, alpha=0.1), "Dense.alpha: only leaky_relu and elu have"),
+    ],
+)
+def test_layers_refuse_what_no_net_could_have(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("layers", "error", "message"),
+    [
+        ([{"type": "dens", "units": 3}], ValueError, r"layers\[0\].type: .* mean 'dense'"),
+        ([{"type": "dense", "unit": 3}], ValueError, r"layers\[0\].unit: .* mean 'units'"),
+        ([rn.Flatten(), {"type": "dense"}], ValueError, r"layers\[1\].units: missing"),
+        ([rn.Flatten(), rn.Dense], TypeError, r"layers\[1\]: .*; write Dense\(...\)"),
+        (["dense"], TypeError, r"layers\[0\]: expected a layer or its spec, got 'dense'"),
+        (rn.Dense(3), TypeError, "layers: expected a list of layers"),
+        (5, TypeError, "layers: expected a list of layers, got 5"),
+    ],
+)
+def test_networks_refuse_what_is_no_layer(layers, error, message):
+    with pytest.raises(error, match=message):
+        rn.Network(layers, (4,))
+
+
+@pytest.mark.parametrize("shape", [4, None, (4.0,), "4"])
+def test_networks_refuse_what_is_no_shape(shape):
+    with pytest.raises(TypeError, match=r"input_shape: .* such as \(784,\)"):
+        rn.Network([rn.Dense(3)], shape)
+
+
+def test_numbers_of_numpy_and_other_names_are_accepted():
+    net = rn.Network(
+        [
+            rn.Dense(np.int64(3), "swish"),
+            rn.Dropout(np.float32(0.5)),
+            {"type": "dense", "units": np.int32(2), "activation": None},
+        ],
+        np.array([4]),
+    )
+    assert net.specs[0] == {"type": "dense", "units": 3, "activation": "silu"}
+    assert net.specs[1:] == [
+        {"type": "dropout", "rate": 0.5},
+        {"type": "dense", "units": 2},
+    ]
+
+
+# ---- initial values ----
+
+
+def test_initial_weights_replay_the_generator():
+    """Every Glorot draw, layer by layer, from the reference's generator and mapping."""
+    layers = [
+        conv2d(4, 3),
+        patch_embed(2, 6),
+        position(),
+        self_attention(),
+        position("larger_random"),
+        position("xavier"),
+        mean_pool(),
+        dense(3),
+    ]
+    net = rn.Network(layers, (2, 8, 6), seed=42)
+    twin = twins.Xorshift(42)
+
+    def glorot(fan_in, fan_out, n):
+        limit = np.sqrt(np.float32(6) / np.float32(fan_in + fan_out))
+        return twin.uniform(-limit, limit, n)
+
+    expected = {"layers.0.weight": glorot(2 * 9, 4 * 9, 72)}
+    expected["layers.1.weight"] = glorot(16, 6, 96)
+    for name in "qkv":
+        expected[f"layers.3.{name}_weight"] = glorot(6, 6, 36)
+    expected["layers.4.table"] = twin.uniform(-0.5, 0.5, 36)
+    expected["layers.5.table"] = glorot(6, 6, 36)
+    expected["layers.7.weight"] = glorot(6, 3, 18)
+    for name, values in net.parameters.items():
+        if name in expected:
+            np.testing.assert_array_equal(values.ravel(), expected[name], err_msg=name)
+        elif name != "layers.2.table":
+            assert not values.any(), name
+
+
+def test_sinusoidal_table_matches_twin():
+    for trainable in (True, False):
+        net = rn.Network([position(trainable=trainable), mean_pool()], (49, 64))
+        table = (net.parameters if trainable else net.state)["layers.0.table"]
+        # Angles up to 48 are rounded to float32.
+        expected = twins.sinusoidal_positions(49, 64)
+        np.testing.assert_allclose(table, expected, atol=5e-6)
+
+
+def test_norms_start_as_identity_over_unit_statistics():
+    net = rn.Network([batchnorm(), layernorm()], (3,))
+    np.testing.assert_array_equal(net.weights, [1, 1, 1, 0, 0, 0] * 2 + [0, 0, 0, 1, 1, 1])
+
+
+# ---- dropout ----
+
+
+def native_mask(rate, shape, row=0, rows=1, seed=0, step=0, below=(), threads=1):
+    """What dropout over a row of ones multiplies it by, read off the weights' gradient.
+
+    The only output is a bias of 1 with target 0, so that the gradient by it is 1.
+    """
+    layers = [*below, dropout(rate), flatten(), dense(1)]
+    net = _core.Net(layers, shape, SQUARES)
+    net.params[-1] = 1
+    x = np.ones((rows, np.prod(shape)), np.float32)
+    only = np.zeros(rows, np.float32)
+    only[row] = rows
+    y = np.zeros((rows, 1), np.float32)
+    _, grads = net.gradients(x, y, weights=only, seed=seed, step=step, threads=threads)
+    return grads[:-1]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_mask_is_exactly_the_twins(rate, level):
+    shape, rows, seed, step = (3, 7, 5), 4, 2**64 - 3, 2**33
+    key = twins.mask_key(twins.mask_key(seed, step), 0)
+    expected = twins.dropout_mask(key, rate, (rows, *shape))
+    for row in range(rows):
+        got = native_mask(rate, shape, row, rows, seed, step)
+        np.testing.assert_array_equal(got != 0, expected[row].ravel() != 0)
+        np.testing.assert_allclose(got, expected[row].ravel(), rtol=1e-6)
+
+
+def test_an_element_is_kept_from_its_own_number_down():
+    """Its number has 24 bits, so a rate can equal it."""
+    key = twins.mask_key(twins.mask_key(2, 0), 0)
+    for i, number in enumerate(twins.uniform_numbers(key, (20,))):
+        if 0.01 < number < 0.99:
+            assert native_mask(float(number), (20,), seed=2)[i] > 0
+            assert native_mask(float(number + 2.0**-24), (20,), seed=2)[i] == 0
+
+
+def test_masks_differ_by_seed_step_and_layer():
+    masks = [
+        native_mask(0.5, (64,), seed=seed, step=step, below=[activation("linear")] * below)
+        for seed, step, below in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0)]
+    ]
+    for i, mask in enumerate(masks):
+        for other in masks[:i]:
+            assert 10 < (mask != other).sum() < 54
+    key = twins.mask_key(twins.mask_key(0, 0), 1)
+    expected = twins.dropout_mask(key, 0.5, (1, 64))[0]
+    np.testing.assert_array_equal(masks[3], expected)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+def test_dropped_share_is_the_rate(rate):
+    n = 100_000
+    mask = native_mask(rate, (n,), seed=11)
+    deviation = 4 * np.sqrt(rate * (1 - rate) / n)
+    assert abs((mask == 0).mean() - rate) < deviation
+    assert mask.mean() == pytest.approx(1, abs=deviation / (1 - rate))
+
+
+def test_masks_do_not_depend_on_threads(level):
+    case = Case("wide", [dense(256), dropout(0.4), dense(10)], (128,), SOFTMAX, 300)
+    x, y, params = arrays(case)
+    net, (x, y) = native(case, params), native_arrays(case, x, y)
+    alone = net.gradients(x, y, seed=5, step=9)
+    for threads in (2, 3, 8):
+        many = net.gradients(x, y, seed=5, step=9, threads=threads)
+        assert alone[0] == many[0]
+        assert alone[1].tobytes() == many[1].tobytes()
+
+
+def test_dropout_is_identity_in_inference(level):
+    x = np.random.default_rng(1).normal(size=(3, 50)).astype(np.float32)
+    assert predict([dropout(0.9)], (50,), x).tobytes() == x.tobytes()
+
+
+def test_every_training_step_has_its_own_masks():
+    """The second batch of a call drops as the first batch of a call with step=1."""
+    case = Case("masks", [dropout(0.5), dense(2)], (40,), SQUARES, 8)
+    x, y, params = arrays(case)
+    x, y = native_arrays(case, x, y)
+    order = np.arange(8, dtype=np.int32)
+    together, apart = native(case, params), native(case, params)
+    together.train(x, y, order, 4, 0.1, seed=7, step=3)
+    apart.train(x, y, order[:4], 4, 0.1, seed=7, step=3)
+    apart.train(x, y, order[4:], 4, 0.1, seed=7, step=4)
+    assert together.params.tobytes() == apart.params.tobytes()
+
+
+# ---- batchnorm ----
+
+CHANNELS = Case(
+    "channels",
+    [conv2d(5, 3), batchnorm(momentum=0.7), activation("tanh"), flatten(), dense(3)],
+    (2, 6, 7),
+    SOFTMAX,
+    11,
+)
+FEATURES = Case("features", [dense(6), batchnorm(), dense(3)], (5,), SOFTMAX, 11)
+
+
+@pytest.mark.parametrize("case", [CHANNELS, FEATURES], ids=str)
+def test_running_statistics_match_twin_and_serve_inference(case, level):
+    x, y, params = arrays(case)
+    net, (x32, y32) = native(case, params), native_arrays(case, x, y)
+    order = np.arange(case.rows, dtype=np.int32)
+    net.train(x32, y32, order, 4, 0.05, epochs=2)
+    for _ in range(2):
+        twins.sgd_epoch(case.layers, params, x, y, order, 4, 0.05, case.loss)
+    running = twins.flatten_all(params)[net.params.size :]
+    np.testing.assert_allclose(net.weights[net.params.size :], running, rtol=2e-5)
+    out, _ = twins.forward(case.layers, params, x)
+    assert relative(net.predict(x32), twins.softmax(out)) < 1e-5
+    before = net.weights.tobytes()
+    net.predict(x32)
+    net.evaluate(x32, y32)
+    assert net.weights.tobytes() == before
+
+
+def test_batchnorm_by_hand(level):
+    """[[0, 1], [2, 3]] becomes [[-1, -1], [1, 1]]; the loss to targets 0 is 2 a row."""
+    net = _core.Net([batchnorm(momentum=0.9)], (2,), SQUARES)
+    net.weights[:] = [1, 1, 0, 0, 0, 0, 0, 0]
+    x = np.array([[0, 1], [2, 3]], np.float32)
+    loss, _ = net.train(x, np.zeros((2, 2), np.float32), np.arange(2, dtype=np.int32), 2, 0)
+    assert loss[0] == pytest.approx(4, rel=1e-4)
+    np.testing.assert_allclose(net.weights[4:], [0.1, 0.2, 0.1, 0.1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [batchnorm(), layernorm()], ids=["batch", "layer"])
+def test_norms_keep_their_digits_far_from_zero(layer, level):
+    """The naive mean of squares minus squared mean would leave nothing of the variance."""
+    x = 1000 + np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32)
+    case = Case("far", [layer], (40,), SQUARES, 40)
+    _, y, params = arrays(case)
+    y32 = y.astype(np.float32)
+    _, grads = native(case, params).gradients(x, y32)
+    row_loss, expected = twins.gradients(
+        case.layers, params, x.astype(np.float64), y32, SQUARES
+    )
+    assert relative(grads, twins.flatten(expected)) < 1e-4
+    loss, _ = native(case, params).gradients(x, y32)
+    assert loss == pytest.approx(row_loss.sum(), rel=1e-4)
+
+
+# ---- pools ----
+
+
+@pytest.mark.parametrize(
+    ("pool", "width"),
+    [
+        (maxpool2d(2), 20),
+        (maxpool2d(2), 7),
+        (maxpool2d(3, stride=1), 9),
+        (maxpool2d(3, stride=2, padding=1), 12),
+    ],
+)
+def test_first_of_equal_maxima_gets_the_gradient(pool, width, level):
+    """Two channels that add up to a constant: all pixels tie, and the gradient by the
+    weight of one channel tells which pixel was taken."""
+    ramp = np.arange(6.0 * width).reshape(6, width)
+    image = np.stack([ramp, 200 - ramp])
+    case = Case("ties", [conv2d(1, 1), pool, flatten()], (2, 6, width), SQUARES, 1)
+    params = [
+        twins.Params({"weight": np.ones((1, 2, 1, 1)), "bias": np.zeros(1)}),
+        twins.Params(),
+        twins.Params(),
+    ]
+    out, _ = twins.forward(case.layers, params, image[None])
+    assert (out == 200).all()
+    targets = out - 1  # the gradient is 1 everywhere
+    _, grads = native(case, params).gradients(*native_arrays(case, image[None], targets))
+    stride, padding = pool.get("stride", pool["kernel_size"]), pool.get("padding", 0)
+    corners = [
+        np.maximum(np.arange(n) * stride - padding, 0) for n in layer_arrays(case)[1][0][1:]
+    ]
+    taken = ramp[np.ix_(*corners)]
+    np.testing.assert_allclose(grads[:2], [taken.sum(), (200 - taken).sum()], rtol=1e-6)
+
+
+def test_padding_never_is_the_maximum(level):
+    x = -np.ones((1, 2, 5, 5), np.float32)
+    assert (predict([maxpool2d(3, stride=2, padding=1)], (2, 5, 5), x) == -1).all()
+
+
+def test_padding_counts_in_the_average(level):
+    got = predict([avgpool2d(2, padding=1)], (1, 2, 2), np.ones((1, 1, 2, 2)))
+    np.testing.assert_array_equal(got, [[0.25] * 4])
+
+
+# ---- attention ----
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3])
+@pytest.mark.parametrize(("tokens", "width"), [(1, 6), (5, 18), (49, 12)])
+def test_maps_match_twin_and_sum_to_one(heads, tokens, width, level):
+    layers = [position("zero"), self_attention(heads), mean_pool()]
+    case = Case("maps", layers, (tokens, width), SQUARES, 3)
+    x, y, params = arrays(case)
+    x32, _ = native_arrays(case, x, y)
+    net = native(case, params)
+    maps = net.maps(x32, 1)
+    _, caches = twins.forward(case.layers, params, x)
+    expected = caches[1]["alpha"]
+    shape = (3, heads, tokens, tokens) if heads > 1 else (3, tokens, tokens)
+    assert maps.shape == shape
+    np.testing.assert_allclose(maps, expected.reshape(shape), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=2e-6)
+    assert maps.tobytes() == net.maps(x32, 1, threads=4).tobytes()
+
+
+def test_maps_of_more_rows_than_are_taken_at_a_time():
+    case = Case("rows", [self_attention(), mean_pool()], (3, 2), SQUARES, 600)
+    x, y, params = arrays(case)
+    x32, _ = native_arrays(case, x, y)
+    net = native(case, params)
+    maps = net.maps(x32, 0)
+    for row in (0, 255, 256, 599):
+        assert net.maps(x32[row : row + 1].copy(), 0).tobytes() == maps[row].tobytes()
+
+
+def test_maps_of_another_layer_are_refused():
+    net = _core.Net([self_attention(), mean_pool()], (3, 2), SQUARES)
+    for layer in (1, 2, -1):
+        with pytest.raises(ValueError, match="maps"):
+            net.maps(np.zeros((1, 6), np.float32), layer)
+
+
+# ---- what is not a number, and what is huge ----
+
+NAN_LAYERS = {
+    "maxpool": ([maxpool2d()], (1, 4, 6)),
+    "maxpool padded": ([maxpool2d(3, stride=1, padding=1)], (2, 5, 17)),
+    "avgpool": ([avgpool2d(3, stride=1)], (1, 5, 20)),
+    "conv": ([conv2d(2, 3, "relu", padding=1)], (1, 5, 20)),
+    "softmax": ([softmax()], (5, 19)),
+    "layernorm": ([layernorm()], (3, 18)),
+    "batchnorm": ([batchnorm()], (2, 3, 9)),
+    "patch_embed": ([patch_embed(2, 3)], (1, 4, 6)),
+    "position": ([position()], (3, 5)),
+    "mean_pool": ([mean_pool()], (3, 18)),
+    "attention": ([self_attention()], (4, 17)),
+}
+
+
+@pytest.mark.parametrize("name", NAN_LAYERS)
+def test_nan_goes_exactly_where_the_twin_sends_it(name, level):
+    layers, shape = NAN_LAYERS[name]
+    case = Case(name, [*layers, flatten()], shape, SQUARES, 3)
+    x, y, params = arrays(case)
+    for place in (0, 7, case.inputs - 1):
+        poisoned = x.copy()
+        poisoned[1].flat[place] = np.nan
+        got = native(case, params).predict(native_arrays(case, poisoned, y)[0])
+        expected, _ = twins.forward(case.layers, params, poisoned)
+        assert np.isnan(expected[1]).any()
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+
+
+def test_softmax_of_huge_values(level):
+    x = np.array([[1000, 1001, 1002], [-1e30, 0, 1e30], [-3e38, -3e38, -3e38]])
+    got = predict([softmax()], (3,), x)
+    expected = twins.softmax(np.float64(x))
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-30)
+
+
+def test_attention_over_huge_scores_picks_one_token(level):
+    net = _core.Net([self_attention(), flatten()], (3, 1), SQUARES)
+    net.params[[0, 2, 4]] = [100, 100, 1]  # q = k = 100 x, v = x
+    x = np.array([[1, 2, 30]], np.float32)
+    np.testing.assert_array_equal(net.predict(x), [[30, 30, 30]])
+
+
+# ---- bits, for the models of the reference ----
+
+CNN = Case(
+    "cnn",
+    [
+        conv2d(8, 3, "relu", padding=1),
+        batchnorm(),
+        maxpool2d(),
+        dropout(0.1),
+        flatten(),
+        dense(10),
+    ],
+    (1, 28, 28),
+    SOFTMAX,
+    70,
+)
+ATTENTION = Case(
+    "attention",
+    [
+        patch_embed(4, 64),
+        position(),
+        activation("relu"),
+        self_attention(),
+        layernorm(),
+        dense(128, "relu"),
+        dense(64),
+        mean_pool(),
+        dense(10),
+    ],
+    (1, 28, 28),
+    SOFTMAX,
+    70,
+)
+BLOCKS = Case(
+    "window blocks",
+    [conv2d(8, 3, "relu", padding=1), maxpool2d(), flatten(), dense(10)],
+    (1, 28, 28),
+    SOFTMAX,
+    140,
+    blank=True,
+)
+TIED = Case(
+    "attention under a dense layer",
+    [*ATTENTION.layers[:4], dense(128, "relu"), dense(64), mean_pool(), dense(10)],
+    (1, 28, 28),
+    SOFTMAX,
+    70,
+    blank=True,
+)
+
+
+@pytest.mark.parametrize(("optimizer", "clip_norm"), [("adam", 1.0), ("sgd", 0.0)])
+@pytest.mark.parametrize("case", [CNN, BLOCKS, ATTENTION, TIED], ids=str)
+def test_bits_do_not_depend_on_threads(case, optimizer, clip_norm, level):
+    x, y, params = arrays(case)
+    x, y = native_arrays(case, x, y)
+    order = np.arange(case.rows, dtype=np.int32)[::-1].copy()
+    nets = [native(case, params, {"type": optimizer}) for _ in range(3)]
+    results = [
+        net.train(x, y, order, 32, 0.01, seed=3, clip_norm=clip_norm, threads=threads)
+        for net, threads in zip(nets, (1, 2, 5), strict=True)
+    ]
+    for net, result in zip(nets[1:], results[1:], strict=True):
+        assert net.weights.tobytes() == nets[0].weights.tobytes()
+        assert net.moments.tobytes() == nets[0].moments.tobytes()
+        assert result[0].tobytes() == results[0][0].tobytes()
+
+
+@pytest.mark.parametrize("case", [BLOCKS, TIED], ids=str)
+def test_what_is_left_out_hides_no_nan(case, level):
+    """Blank windows and patches, and a key's bias, which changes no score."""
+    x, y, params = arrays(case)
+    x, y = native_arrays(case, x, y)
+    net = native(case, params)
+    for layer in net.layers:
+        for param in layer["params"]:
+            net.weights[:] = twins.flatten_all(params)
+            net.params[param["offset"]] = np.nan
+            assert np.isnan(net.gradients(x, y)[0]), param["name"]
+            assert np.isnan(net.predict(x)).any(), param["name"]
+
+
+@pytest.mark.parametrize("case", [CNN, BLOCKS, ATTENTION, TIED], ids=str)
+def test_row_alone_equals_row_in_batch(case, level):
+    x, y, params = arrays(case)
+    x, _ = native_arrays(case, x, y)
+    net = native(case, params)
+    together = net.predict(x, threads=2)
+    for begin, end in [(0, 1), (7, 12), (69, 70)]:
+        assert net.predict(x[begin:end].copy()).tobytes() == together[begin:end].tobytes()
+
+
+# ---- batches of one row under batchnorm ----
+
+DENSE_NORM = ([dense(4), batchnorm(), dense(2)], (6,))
+PIXEL_NORM = ([conv2d(2, 6), batchnorm(), flatten()], (1, 6, 6))
+
+
+def fit_rows(layers_and_shape, rows, batch_size, **options):
+    layers, shape = layers_and_shape
+    x = np.random.default_rng(0).normal(size=(rows, *shape))
+    net = rn.Network(layers, shape)
+    before = net.weights.tobytes()
+    try:
+        net.fit(
+            x, np.arange(rows) % 2, batch_size=batch_size, epochs=1, verbose=0, **options
+        )
+    except ValueError:
+        assert net.weights.tobytes() == before
+        assert net.steps_done == 0
+        raise
+
+
+@pytest.mark.parametrize("net", [DENSE_NORM, PIXEL_NORM], ids=["dense", "one pixel"])
+@pytest.mark.parametrize(("rows", "batch_size"), [(1, 64), (9, 1)])
+def test_batchnorm_refuses_batches_of_one_row(net, rows, batch_size):
+    found = f"got {rows} row.* in batches of {batch_size}; use a larger batch_size"
+    with pytest.raises(ValueError, match=rf"layers\[1\]: batchnorm needs .*, {found}"):
+        fit_rows(net, rows, batch_size)
+
+
+@pytest.mark.parametrize("net", [DENSE_NORM, PIXEL_NORM], ids=["dense", "one pixel"])
+@pytest.mark.parametrize(("rows", "batch_size"), [(9, 8), (9, 2), (9, 4)])
+def test_batchnorm_warns_of_a_last_batch_of_one_row(net, rows, batch_size):
+    with pytest.warns(UserWarning, match=r"layers\[1\]: .* the last batch is a single row"):
+        fit_rows(net, rows, batch_size)
+
+
+def test_a_split_may_leave_a_last_batch_of_one_row():
+    with pytest.warns(UserWarning, match="of 9 rows in batches of 8 the last batch"):
+        fit_rows(DENSE_NORM, 10, 8, validation_split=0.1)
+
+
+@pytest.mark.parametrize(
+    ("net", "rows", "batch_size"),
+    [
+        (DENSE_NORM, 8, 8),
+        (DENSE_NORM, 10, 8),
+        (([conv2d(2, 3), batchnorm(), flatten()], (1, 6, 6)), 9, 1),
+        (([dense(4), layernorm(), dense(2)], (6,)), 1, 1),
+    ],
+)
+def test_other_batches_say_nothing(net, rows, batch_size):
+    fit_rows(net, rows, batch_size)
+
+
+# ---- long sums ----
+
+
+def test_equal_terms_of_a_long_sum_do_not_err_to_one_side(level):
+    """The mean over 15360 tokens: each bias' gradient is that of the output."""
+    net = _core.Net(
+        [patch_embed(1, 8), position("zero"), mean_pool()], (1, 120, 128), SQUARES
+    )
+    rng = np.random.default_rng(0)
+    x = np.zeros((1, 15360), np.float32)
+    y = rng.normal(size=(1, 8)).astype(np.float32)
+    _, grads = net.gradients(x, y)
+    np.testing.assert_allclose(grads[8:16], -y[0], rtol=1e-5)

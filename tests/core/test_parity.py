@@ -1,0 +1,447 @@
+"""The core against PyTorch: same weights, same batches, gradients and a hundred steps."""
+
+import os
+
+import numpy as np
+import pytest
+
+import fuzz_nets
+import random_nets
+import twins
+from cases import (
+    ABSOLUTE,
+    CASES,
+    HUBER,
+    POISSON,
+    SIGMOID,
+    SOFTMAX,
+    SQUARES,
+    Case,
+    activation,
+    arrays,
+    conv2d,
+    dense,
+    flatten,
+    maxpool2d,
+    mean_pool,
+    native,
+    native_arrays,
+    patch_embed,
+    position,
+    relative,
+    self_attention,
+)
+
+pytestmark = pytest.mark.parity
+
+if os.environ.get("RNN_NATIVE_PARITY") == "1":
+    import torch
+else:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: make parity")
+
+F = torch.nn.functional
+
+PREDICTIONS = {
+    SOFTMAX: lambda out: out.softmax(1),
+    SIGMOID: torch.sigmoid,
+    SQUARES: lambda out: out,
+    ABSOLUTE: lambda out: out,
+    HUBER: lambda out: out,
+    POISSON: torch.exp,
+}
+
+ACTIVATIONS = {
+    "linear": lambda z, alpha: z,
+    "relu": lambda z, alpha: F.relu(z),
+    "leaky_relu": lambda z, alpha: F.leaky_relu(z, 0.01 if alpha is None else alpha),
+    "elu": lambda z, alpha: F.elu(z, 1.0 if alpha is None else alpha),
+    "sigmoid": lambda z, alpha: torch.sigmoid(z),
+    "tanh": lambda z, alpha: torch.tanh(z),
+    "silu": lambda z, alpha: F.silu(z),
+    "gelu": lambda z, alpha: F.gelu(z, approximate="tanh"),
+    "gelu_exact": lambda z, alpha: F.gelu(z),
+}
+
+# ---- layers as PyTorch users would write them: (spec, tensors, x, mask) -> out ----
+
+
+def activate(spec, z):
+    name = spec.get("function") or spec.get("activation", "linear")
+    return ACTIVATIONS[name](z, spec.get("alpha"))
+
+
+def dense_layer(spec, p, x, mask):
+    return activate(spec, F.linear(x, p["weight"].T, p["bias"]))
+
+
+def conv_layer(spec, p, x, mask):
+    stride, padding = spec.get("stride", 1), spec.get("padding", 0)
+    return activate(spec, F.conv2d(x, p["weight"], p["bias"], stride, padding))
+
+
+def pool_layer(pool):
+    def layer(spec, p, x, mask):
+        kernel = spec.get("kernel_size", 2)
+        return pool(x, kernel, spec.get("stride", kernel), spec.get("padding", 0))
+
+    return layer
+
+
+def batchnorm_layer(spec, p, x, mask):
+    # PyTorch's momentum is that of the new value; its running variance is unbiased, so
+    # only what training gives out is compared here.
+    momentum = 1 - spec.get("momentum", 0.9)
+    epsilon = spec.get("epsilon", 1e-5)
+    return F.batch_norm(x, None, None, p["weight"], p["bias"], True, momentum, epsilon)
+
+
+def rmsnorm_layer(spec, p, x, mask):
+    return torch.nn.functional.rms_norm(
+        x, x.shape[-1:], p["weight"], spec.get("epsilon", 1e-5)
+    )
+
+
+def layernorm_layer(spec, p, x, mask):
+    return F.layer_norm(x, x.shape[-1:], p["weight"], p["bias"], spec.get("epsilon", 1e-5))
+
+
+def patch_layer(spec, p, x, mask):
+    image, size = (x if x.ndim == 4 else x[:, None]), spec["patch_size"]
+    patches = F.unfold(image, size, stride=size).transpose(1, 2)
+    return F.linear(patches, p["weight"].T, p["bias"])
+
+
+def attention_layer(spec, p, x, mask):
+    rows, tokens, width = x.shape
+    heads = spec.get("heads", 1)
+    q, k, v = (
+        F.linear(x, p[f"{name}_weight"].T, p[f"{name}_bias"])
+        .view(rows, tokens, heads, width // heads)
+        .transpose(1, 2)
+        for name in "qkv"
+    )
+    context = F.scaled_dot_product_attention(q, k, v)
+    out = context.transpose(1, 2).reshape(rows, tokens, width)
+    if spec.get("out_proj"):
+        out = F.linear(out, p["out_weight"].T, p["out_bias"])
+    return out + x if spec.get("residual") else out
+
+
+LAYERS = {
+    "dense": dense_layer,
+    "conv2d": conv_layer,
+    "maxpool2d": pool_layer(F.max_pool2d),
+    "avgpool2d": pool_layer(F.avg_pool2d),
+    "flatten": lambda spec, p, x, mask: x.flatten(1),
+    "activation": lambda spec, p, x, mask: activate(spec, x),
+    "softmax": lambda spec, p, x, mask: x.softmax(-1),
+    "batchnorm": batchnorm_layer,
+    "layernorm": layernorm_layer,
+    "rmsnorm": rmsnorm_layer,
+    "dropout": lambda spec, p, x, mask: x * mask,
+    "patch_embed": patch_layer,
+    "position": lambda spec, p, x, mask: x + p["table"],
+    "self_attention": attention_layer,
+    "mean_pool": lambda spec, p, x, mask: x.mean(1),
+}
+
+
+class TorchNet:
+    """The case's net in PyTorch, with the twin's parameters."""
+
+    def __init__(self, case, params, dtype=torch.float32):
+        self.case, self.dtype = case, dtype
+        self.layers = [
+            {
+                name: torch.tensor(value, dtype=dtype, requires_grad=trained)
+                for arrays_of, trained in ((p, True), (p.state, False))
+                for name, value in arrays_of.items()
+            }
+            for p in params
+        ]
+        self.tensors = [
+            tensor for p in self.layers for tensor in p.values() if tensor.requires_grad
+        ]
+
+    def forward(self, x, caches):
+        """`caches` are the twin's; dropout takes its masks from there."""
+        x = x.reshape(len(x), *self.case.input_shape)
+        for spec, p, cache in zip(self.case.layers, self.layers, caches, strict=True):
+            mask = torch.as_tensor(cache.get("mask", 1.0), dtype=self.dtype)
+            x = LAYERS[spec["type"]](spec, p, x, mask)
+        return x
+
+    def loss(self, x, y, caches=None):
+        out = self.forward(x, [{}] * len(self.layers) if caches is None else caches)
+        if self.case.loss == SOFTMAX:
+            return F.cross_entropy(out, y.long())
+        if self.case.loss == SQUARES:
+            return ((out - y) ** 2).sum(dim=1).mean()
+        if self.case.loss == SIGMOID:
+            rows = F.binary_cross_entropy_with_logits(out, y, reduction="none")
+        elif self.case.loss == ABSOLUTE:
+            rows = F.l1_loss(out, y, reduction="none")
+        elif self.case.loss == HUBER:
+            rows = F.huber_loss(out, y, reduction="none")
+        else:
+            rows = F.poisson_nll_loss(out, y, reduction="none") + torch.xlogy(y, y) - y
+        return rows.sum(dim=1).mean()
+
+    def flat(self, tensors):
+        return np.concatenate([t.detach().numpy().ravel() for t in tensors])
+
+
+def skip_what_pytorch_refuses(case):
+    if case.name == "batchnorm one row":
+        pytest.skip("PyTorch wants more than one value for a channel's statistics")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradients_of_one_step(case):
+    skip_what_pytorch_refuses(case)
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    mode = twins.training_mode(seed=4, step=2)
+    _, caches = twins.forward(case.layers, params, x, mode)
+    net = TorchNet(case, params)
+    loss = net.loss(torch.from_numpy(x32), torch.from_numpy(y32), caches)
+    native_loss, grads = native(case, params).gradients(x32, y32, seed=4, step=2)
+    assert native_loss / case.rows == pytest.approx(loss.item(), rel=1e-5, abs=1e-6)
+    if net.tensors:
+        loss.backward()
+        expected = net.flat([t.grad for t in net.tensors])
+        if case.loss == SQUARES:
+            expected = expected / 2  # squared_error is differentiated as one half of it
+        assert relative(grads, expected) < 1e-5
+
+
+def has_unlike_kinks(net):
+    """Whether PyTorch refuses the net, or normalizes a constant to rounding noise, of which
+    a ReLU above makes what it likes."""
+    types = {layer["type"] for layer in net.layers}
+    is_flat = net.inputs in ("constant", "zeros") or net.rows == 1
+    return is_flat and bool(types & {"batchnorm", "layernorm", "rmsnorm"})
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_nets_have_the_twins_gradients_in_float64(seed):
+    """The twin is what random nets of the core are held to (test_random_nets.py)."""
+    for net in fuzz_nets.nets_of(seed):
+        if has_unlike_kinks(net):
+            continue
+        x, y, _, params = random_nets.arrays(net)
+        x = np.float64(x.reshape(net.rows, *net.input_shape))
+        y = y if net.loss == SOFTMAX else np.float64(y)
+        with np.errstate(all="ignore"):
+            row_loss, grads, caches = twins.batch(
+                net.layers, params, x, y, net.loss, twins.training_mode(4, 2)
+            )
+        if not row_loss.max() < 1e10:
+            continue
+        peer = TorchNet(net, params, torch.float64)
+        loss = peer.loss(torch.from_numpy(x), torch.from_numpy(y), caches)
+        assert row_loss.mean() == pytest.approx(loss.item(), rel=1e-9, abs=1e-9), net
+        if not peer.tensors:
+            continue
+        loss.backward()
+        expected = peer.flat([t.grad for t in peer.tensors])
+        if net.loss == SQUARES:
+            expected = expected / 2
+        error = np.linalg.norm(twins.flatten(grads) - expected)
+        assert error < 1e-9 * np.linalg.norm(expected) + 1e-9, net
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_outputs_in_inference(case):
+    # PyTorch's layers above are those of training; these differ in inference.
+    if any(spec["type"] == "batchnorm" for spec in case.layers):
+        pytest.skip("test_batchnorm_in_inference")
+    x, y, params = arrays(case)
+    x32, _ = native_arrays(case, x, y)
+    with torch.no_grad():
+        out = TorchNet(case, params).forward(torch.from_numpy(x32), [{}] * len(case.layers))
+    expected = PREDICTIONS[case.loss](out)
+    assert relative(native(case, params).predict(x32), expected.numpy()) < 1e-5
+
+
+def test_batchnorm_in_inference():
+    case = next(case for case in CASES if case.name == "batchnorm first")
+    x, y, params = arrays(case)
+    x32, _ = native_arrays(case, x, y)
+    norm, top = TorchNet(case, params).layers
+    with torch.no_grad():
+        normal = F.batch_norm(
+            torch.from_numpy(x32),
+            norm["running_mean"],
+            norm["running_var"],
+            norm["weight"],
+            norm["bias"],
+        )
+        expected = dense_layer(case.layers[1], top, normal, None).softmax(1)
+    assert relative(native(case, params).predict(x32), expected.numpy()) < 1e-5
+
+
+def test_batchnorm_statistics_after_a_batch():
+    """PyTorch's running variance is the unbiased one: n / (n - 1) times the core's."""
+    case = next(case for case in CASES if case.name == "batchnorm channels")
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    conv, norm = TorchNet(case, params).layers[:2]
+    mean, var = norm["running_mean"].clone(), torch.zeros_like(norm["running_var"])
+    with torch.no_grad():
+        shaped = torch.from_numpy(x32).reshape(len(x), *case.input_shape)
+        z = conv_layer(case.layers[0], conv, shaped, None)
+        F.batch_norm(z, mean, var, training=True, momentum=1 - 0.7)
+    values = z.numel() / z.shape[1]
+    var = 0.7 * norm["running_var"] + var * (values - 1) / values
+    net = native(case, params)
+    net.train(x32, y32, np.arange(case.rows, dtype=np.int32), case.rows, 0.0)
+    expected = torch.cat([mean, var]).numpy()
+    np.testing.assert_allclose(net.weights[net.params.size :], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_smoothed_and_weighted_loss(smoothing):
+    case = Case("smoothed", [dense(9, "tanh"), dense(5)], (6,), SOFTMAX, 12)
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    weights = np.random.default_rng(0).uniform(0, 2, 12).astype(np.float32)
+    net = TorchNet(case, params)
+    out = net.forward(torch.from_numpy(x32), [{}, {}])
+    target = torch.from_numpy(y32).long()
+    row_loss = F.cross_entropy(out, target, reduction="none", label_smoothing=smoothing)
+    loss = (row_loss * torch.from_numpy(weights)).mean()
+    loss.backward()
+    native_loss, grads = native(case, params).gradients(
+        x32, y32, weights=weights, smoothing=smoothing
+    )
+    assert native_loss / 12 == pytest.approx(loss.item(), rel=1e-5)
+    assert relative(grads, net.flat([t.grad for t in net.tensors])) < 1e-5
+
+
+# ---- a hundred steps ----
+
+MLP = Case("mlp", [dense(512, "relu"), dense(10)], (784,), SOFTMAX, 6400)
+
+
+def test_mlp_loss_after_a_hundred_steps():
+    _, _, params = arrays(MLP)
+    from rnn_native.datasets.mnist import synthetic_digits
+
+    images, labels = synthetic_digits(6400, seed=5)
+    pixels, y = images.reshape(-1, 784), labels.astype(np.int32)
+    net, peer = native(MLP, params), TorchNet(MLP, params)
+    optimizer = torch.optim.SGD(peer.tensors, lr=0.1)
+    x = torch.from_numpy(pixels.astype(np.float32) / 255)
+    order = np.arange(6400, dtype=np.int32)
+    for begin in range(0, 6400, 64):
+        rows = order[begin : begin + 64]
+        loss, _ = net.train(pixels, y, rows, 64, 0.1)
+        optimizer.zero_grad()
+        peer_loss = peer.loss(
+            x[begin : begin + 64], torch.from_numpy(y[begin : begin + 64])
+        )
+        peer_loss.backward()
+        optimizer.step()
+    assert loss[0] / 64 == pytest.approx(peer_loss.item(), rel=1e-5)
+    # Usually below 1e-7; a ReLU whose input is within rounding of zero costs some 1e-5.
+    assert relative(net.params, peer.flat(peer.tensors)) < 1e-4
+
+
+SMALL_MODELS = [
+    Case("mlp", [dense(32, "relu"), dense(10)], (196,), SOFTMAX, 320),
+    Case(
+        "cnn",
+        [conv2d(4, 3, "relu", padding=1), maxpool2d(), flatten(), dense(10)],
+        (1, 14, 14),
+        SOFTMAX,
+        320,
+    ),
+    Case(
+        "attention",
+        [
+            patch_embed(2, 16),
+            position(),
+            activation("relu"),
+            self_attention(),
+            dense(32, "relu"),
+            dense(16),
+            mean_pool(),
+            dense(10),
+        ],
+        (1, 14, 14),
+        SOFTMAX,
+        320,
+    ),
+]
+
+
+def sgd(tensors, lr, spec):
+    momentum, nesterov = spec.get("momentum", 0), spec.get("nesterov", False)
+    decay = spec.get("weight_decay", 0)
+    return torch.optim.SGD(
+        tensors, lr, momentum=momentum, nesterov=nesterov, weight_decay=decay
+    )
+
+
+def adam(kind, decay):
+    def make(tensors, lr, spec):
+        return kind(
+            tensors,
+            lr,
+            betas=(spec.get("beta_1", 0.9), spec.get("beta_2", 0.999)),
+            eps=spec.get("epsilon", 1e-8),
+            weight_decay=spec.get("weight_decay", decay),
+        )
+
+    return make
+
+
+TORCH_OPTIMIZERS = {
+    "sgd": sgd,
+    "adam": adam(torch.optim.Adam, 0.0),
+    "adamw": adam(torch.optim.AdamW, 0.01),
+}
+
+# Low rates: a ReLU whose input is within rounding of zero parts the two, at higher rates by
+# more than 1e-5 (then now PyTorch, now the core is the one farther from the float64 twin).
+RECIPES = [
+    ({"type": "sgd"}, 0.05),
+    ({"type": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}, 0.02),
+    ({"type": "adam"}, 1e-3),
+    ({"type": "adam", "weight_decay": 0.01, "beta_1": 0.8, "epsilon": 1e-6}, 1e-3),
+    ({"type": "adamw"}, 1e-3),
+    ({"type": "adamw", "weight_decay": 0.1}, 1e-3),
+]
+
+
+def small_digits(n):
+    """Generated digits, every second row and column of them."""
+    from rnn_native.datasets.mnist import synthetic_digits
+
+    images, labels = synthetic_digits(n, seed=6)
+    pixels = np.ascontiguousarray(images[:, ::2, ::2]).reshape(n, -1)
+    return pixels.astype(np.float32) / 255, labels.astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("spec", "lr"), RECIPES, ids=[" ".join(map(str, s.values())) for s, _ in RECIPES]
+)
+@pytest.mark.parametrize("case", SMALL_MODELS, ids=str)
+def test_a_hundred_steps_of_each_optimizer(case, spec, lr):
+    _, _, params = arrays(case)
+    x, y = small_digits(case.rows)
+    net, peer = native(case, params, spec), TorchNet(case, params)
+    optimizer = TORCH_OPTIMIZERS[spec["type"]](peer.tensors, lr, spec)
+    order = np.arange(case.rows, dtype=np.int32)
+    losses = []
+    for step in range(100):
+        rows = order[step * 32 % 320 :][:32]
+        loss, _ = net.train(x, y, rows, 32, lr, step=step)
+        optimizer.zero_grad()
+        peer_loss = peer.loss(torch.from_numpy(x[rows]), torch.from_numpy(y[rows]))
+        peer_loss.backward()
+        optimizer.step()
+        losses.append((loss[0] / 32, peer_loss.item()))
+    ours, theirs = np.array(losses).T
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)

@@ -1,0 +1,129 @@
+"""Documents say what the code does: examples run, links and commands exist."""
+
+import doctest
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnn_native
+from environment import python_environment
+from rnn_native.cli import build_parser
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+TEXT = "\n".join(page.read_text() for page in PAGES)
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT / "rnn_native").with_suffix("").parts)
+    for path in ROOT.glob("rnn_native/**/*.py")
+    if path.stem != "__main__" and "recognizer" not in path.parts
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_examples_in_pages_run(page):
+    assert doctest.testfile(str(page), module_relative=False).failed == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name):
+    name = f"rnn_native.{name}".removesuffix(".__init__")
+    module = importlib.import_module(name)
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_tour_is_kept_without_outputs():
+    """`make docs` runs it; outputs in git would change with every run."""
+    tour = json.loads((ROOT / "docs" / "tour.ipynb").read_text())
+    for cell in tour["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@pytest.mark.slow
+def test_the_tour_leaves_no_files(tmp_path):
+    tour = json.loads((ROOT / "docs" / "tour.ipynb").read_text())
+    cells = ["".join(c["source"]) for c in tour["cells"] if c["cell_type"] == "code"]
+    run = [sys.executable, "-c", "\n".join(cells)]
+    subprocess.run(run, cwd=tmp_path, env=python_environment(), check=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_page_and_public_module_is_on_the_site():
+    toctree = re.findall(r"^[\w/-]+$", (ROOT / "docs" / "index.md").read_text(), flags=re.M)
+    pages = {
+        p.relative_to(ROOT / "docs").with_suffix("").as_posix()
+        for p in (ROOT / "docs").rglob("*")
+        if p.suffix in (".md", ".ipynb")
+    }
+    assert {*toctree, "index"} == pages
+    reference = "".join(p.read_text() for p in ROOT.glob("docs/api/*.md"))
+    modules, homes = vars(rnn_native)["_MODULES"], vars(rnn_native)["_HOME"]
+    for name in {*modules.values(), *homes.values()} - {"base.runtime"}:
+        assert f"automodule:: rnn_native.{name}\n" in reference, name
+
+
+def test_page_of_names_lists_what_is_public():
+    page = (ROOT / "docs/api/names.md").read_text()
+    modules = vars(rnn_native)["_MODULES"]
+    names = re.findall(r"^   (\w+)$", page, flags=re.M)
+    assert names == sorted(set(rnn_native.__all__) - modules.keys())
+    listed = re.findall(r"^- `(\w+)`: {py:mod}`rnn_native\.([\w.]+)`$", page, flags=re.M)
+    assert listed == sorted(modules.items())
+
+
+def test_every_row_of_the_comparison_has_an_answer_and_what_shows_it():
+    page = (ROOT / "docs/comparison.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line[:2] == "| "]
+    assert len(rows) > 45
+    for row in rows[1:]:
+        answer = re.match(r"(yes|no|partly)\b", row[4])
+        assert answer, row[0]
+        assert (answer[1] == "no") == ("](" not in row[-1]), row[0]
+
+
+def test_commands_in_pages_parse():
+    """Every `python -m rnn_native ...` and `rnn-native ...` is a call that argparse takes."""
+    commands = re.findall(
+        r"^(?:python -m rnn_native|rnn-native) (.*?)(?:\s+#.*)?$", TEXT, flags=re.M
+    )
+    assert len(commands) >= 25
+    for command in commands:
+        build_parser().parse_args(command.split())
+
+
+def test_programs_and_recipes_that_pages_name_exist():
+    named = set(re.findall(r"\b(?:benchmarks|scripts|data/\w+)/[\w.-]+\.(?:py|json)", TEXT))
+    assert len(named) >= 10
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_tests_that_pages_name_exist():
+    named = set(re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?", TEXT))
+    assert len(named) >= 10
+    for file, test in named:
+        (path,) = ROOT.glob(f"tests/*/{file}")
+        assert f"def {test}(" in path.read_text() or not test, test
+
+
+def test_make_targets_that_pages_name_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    for page in PAGES:
+        named = set(re.findall(r"^make ([a-z-]+)", page.read_text(), flags=re.M))
+        assert named <= targets, page
+
+
+def test_no_page_names_a_path_of_one_machine():
+    for page in PAGES:
+        assert not re.search(r"(?<!\w)/(home|work|root|tmp)/", page.read_text()), page

@@ -1,0 +1,570 @@
+"""One row for each kind of net that every general test walks through."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+import rnn_native._core as _core
+import twins
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    layers: list[dict]
+    input_shape: tuple[int, ...]  # n stands for (n,)
+    loss: str
+    rows: int
+    blank: bool = False  # most of an input is zero, all of the first row's
+
+    def __post_init__(self):
+        if isinstance(self.input_shape, int):
+            object.__setattr__(self, "input_shape", (self.input_shape,))
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def inputs(self) -> int:
+        return math.prod(self.input_shape)
+
+
+def _maker(layer_type, *positional, **defaults):
+    """A function that writes a layer's dict, with some keys by position."""
+
+    def make(*values, **more):
+        given = dict(zip(positional, values, strict=False))
+        return {"type": layer_type, **defaults, **given, **more}
+
+    return make
+
+
+dense = _maker("dense", "units", "activation", activation="linear")
+conv2d = _maker("conv2d", "filters", "kernel_size", "activation")
+maxpool2d = _maker("maxpool2d", "kernel_size")
+avgpool2d = _maker("avgpool2d", "kernel_size")
+flatten = _maker("flatten")
+activation = _maker("activation", "function")
+softmax = _maker("softmax")
+batchnorm = _maker("batchnorm")
+layernorm = _maker("layernorm")
+rmsnorm = _maker("rmsnorm")
+dropout = _maker("dropout", "rate")
+patch_embed = _maker("patch_embed", "patch_size", "units")
+position = _maker("position", "init")
+self_attention = _maker("self_attention", "heads")
+mean_pool = _maker("mean_pool")
+
+SOFTMAX, SQUARES = "softmax_cross_entropy", "squared_error"
+SIGMOID, POISSON = "sigmoid_cross_entropy", "poisson"
+ABSOLUTE, HUBER = "absolute_error", "huber"
+
+DENSE = [
+    Case("one linear layer", [dense(3)], (4,), SOFTMAX, 5),
+    Case("one row, one input, one output", [dense(1)], (1,), SQUARES, 1),
+    Case("xor", [dense(4, "sigmoid"), dense(1, "sigmoid")], (2,), SQUARES, 4),
+    Case("relu, odd sizes", [dense(37, "relu"), dense(11)], (29,), SOFTMAX, 7),
+    Case("leaky_relu", [dense(17, "leaky_relu"), dense(5)], (9,), SOFTMAX, 6),
+    Case(
+        "leaky_relu alpha", [dense(17, "leaky_relu", alpha=0.3), dense(5)], (9,), SOFTMAX, 6
+    ),
+    Case("elu", [dense(19, "elu", alpha=0.7), dense(4)], (8,), SOFTMAX, 6),
+    Case("tanh", [dense(16, "tanh"), dense(3, "tanh")], (16,), SQUARES, 8),
+    Case("silu", [dense(33, "silu"), dense(2)], (5,), SOFTMAX, 9),
+    Case("gelu", [dense(21, "gelu"), dense(6)], (12,), SOFTMAX, 4),
+    Case("gelu_exact", [dense(21, "gelu_exact"), dense(6)], (12,), SOFTMAX, 4),
+    Case(
+        "three layers",
+        [dense(70, "relu"), dense(130, "tanh"), dense(10)],
+        (65,),
+        SOFTMAX,
+        33,
+    ),
+    Case("blocks of 64 and a rest", [dense(200, "relu"), dense(64)], (128,), SOFTMAX, 70),
+    Case("tokens", [dense(4, "relu"), dense(3), mean_pool()], (5, 3), SOFTMAX, 4),
+    Case("49 tokens", [dense(17, "tanh"), dense(6), flatten()], (49, 3), SQUARES, 3),
+    Case("one token", [dense(5, "silu"), flatten()], (1, 1), SQUARES, 1),
+    Case("yes or no", [dense(20, "relu"), dense(1)], (7,), SIGMOID, 9),
+    Case("several yes or no", [dense(70, "tanh"), dense(21)], (7,), SIGMOID, 40),
+    Case("tiny yes or no", [dense(3, "relu"), dense(2)], (4,), SIGMOID, 9),
+    Case("counts", [dense(70, "tanh"), dense(3)], (7,), POISSON, 9),
+    Case("distances", [dense(70, "tanh"), dense(3)], (7,), ABSOLUTE, 9),
+    Case("tiny distances", [dense(3, "tanh"), dense(2)], (4,), ABSOLUTE, 9),
+    Case("robust", [dense(70, "tanh"), dense(3)], (7,), HUBER, 9),
+    Case("tiny robust", [dense(3, "tanh"), dense(2)], (4,), HUBER, 9),
+    Case("tiny counts", [dense(3, "tanh"), dense(1)], (4,), POISSON, 9),
+]
+
+CONV = [
+    Case("conv 1x1 image", [conv2d(2, 1), flatten()], (1, 1, 1), SQUARES, 1),
+    Case("conv as large as the image", [conv2d(3, 5), flatten()], (2, 5, 5), SQUARES, 4),
+    Case(
+        "conv padding 1",
+        [conv2d(4, 3, "relu", padding=1), flatten(), dense(5)],
+        (1, 7, 6),
+        SOFTMAX,
+        5,
+    ),
+    Case(
+        "conv kernel 5, stride 2, padding 2",
+        [conv2d(5, 5, stride=2, padding=2), flatten(), dense(4)],
+        (3, 9, 8),
+        SOFTMAX,
+        3,
+    ),
+    Case(
+        "conv stride 2 with a remainder",
+        [conv2d(3, 3, "leaky_relu", stride=2), flatten(), dense(2)],
+        (2, 8, 7),
+        SOFTMAX,
+        4,
+    ),
+    Case(
+        "conv 1x1 kernel over five channels",
+        [conv2d(9, 1, "tanh"), flatten(), dense(3)],
+        (5, 4, 3),
+        SOFTMAX,
+        6,
+    ),
+    Case(
+        "conv stride beyond the kernel",
+        [conv2d(3, 1, stride=2, padding=2), conv2d(2, 2, stride=3), flatten()],
+        (2, 7, 8),
+        SQUARES,
+        3,
+    ),
+    Case(
+        "two convs",
+        [
+            conv2d(4, 3, "gelu", padding=1, stride=2),
+            conv2d(3, 3, "elu", alpha=0.5),
+            flatten(),
+            dense(4),
+        ],
+        (2, 9, 9),
+        SOFTMAX,
+        3,
+    ),
+    Case(
+        "conv under a strided conv with padding",
+        [conv2d(2, 3, "tanh"), conv2d(3, 5, stride=2, padding=2), flatten()],
+        (1, 9, 8),
+        SQUARES,
+        2,
+    ),
+    Case(
+        "conv one column",
+        [conv2d(3, 3, padding=1), conv2d(2, 1), flatten()],
+        (1, 9, 1),
+        SQUARES,
+        2,
+    ),
+    Case(
+        "conv seventeen filters",
+        [conv2d(17, 3, "relu", padding=1), conv2d(3, 3), flatten(), dense(10)],
+        (3, 9, 19),
+        SOFTMAX,
+        1,
+    ),
+]
+
+
+def _pooled(name, pool, shape=(2, 7, 5), rows=3):
+    """A pool over ReLU, so that windows of zeros tie, with trained layers below it."""
+    layers = [conv2d(3, 3, "relu", padding=1), pool, flatten(), dense(4)]
+    return Case(name, layers, shape, SOFTMAX, rows)
+
+
+POOLS = [
+    _pooled("maxpool with a remainder", maxpool2d()),
+    _pooled("maxpool 3, stride 2, padding 1", maxpool2d(3, stride=2, padding=1)),
+    _pooled("maxpool stride beyond the kernel", maxpool2d(2, stride=3)),
+    _pooled("maxpool overlapping", maxpool2d(3, stride=1)),
+    _pooled("maxpool as large as the image", maxpool2d(5), (2, 5, 5)),
+    _pooled("maxpool 1", maxpool2d(1), (1, 2, 2), 1),
+    _pooled("maxpool even image", maxpool2d(), (1, 12, 12), 2),
+    _pooled("avgpool with a remainder", avgpool2d()),
+    _pooled("avgpool 3, stride 2, padding 1", avgpool2d(3, stride=2, padding=1)),
+    _pooled("avgpool stride beyond the kernel", avgpool2d(2, stride=3)),
+    _pooled("avgpool overlapping", avgpool2d(2, stride=1, padding=1)),
+    _pooled("avgpool as large as the image", avgpool2d(5), (2, 5, 5), 1),
+    Case(
+        "pools over negative values",
+        [maxpool2d(3, stride=2, padding=1), conv2d(2, 1), maxpool2d(), flatten()],
+        (2, 9, 9),
+        SQUARES,
+        2,
+    ),
+]
+
+SHAPES_AND_FUNCTIONS = [
+    Case("flatten a row", [flatten(), dense(3)], (4,), SOFTMAX, 3),
+    Case("flatten rank 4", [flatten(), dense(3)], (2, 2, 3, 2), SOFTMAX, 3),
+    Case("softmax", [dense(5), softmax(), dense(3)], (4,), SOFTMAX, 6),
+    Case("softmax at the end", [dense(5), softmax()], (4,), SQUARES, 6),
+    Case("softmax over tokens", [dense(7), softmax(), flatten()], (3, 4), SQUARES, 2),
+    Case("softmax of one", [dense(1), softmax(), dense(2)], (3,), SOFTMAX, 2),
+]
+SHAPES_AND_FUNCTIONS += [
+    Case(
+        f"activation {name}",
+        [conv2d(2, 2), activation(name), flatten(), dense(3)],
+        (1, 4, 5),
+        SOFTMAX,
+        3,
+    )
+    for name in sorted(twins.ACTIVATIONS)
+]
+
+NORMS = [
+    Case(
+        "batchnorm dense",
+        [dense(7), batchnorm(), activation("relu"), dense(3)],
+        (5,),
+        SOFTMAX,
+        9,
+    ),
+    Case("batchnorm first", [batchnorm(), dense(3)], (5,), SOFTMAX, 6),
+    Case(
+        "batchnorm of one feature",
+        [dense(1), batchnorm(epsilon=1e-3, momentum=0.5), dense(2)],
+        (3,),
+        SOFTMAX,
+        5,
+    ),
+    Case("batchnorm one row", [dense(6), batchnorm(), dense(3)], (4,), SOFTMAX, 1),
+    Case(
+        "batchnorm channels",
+        [conv2d(5, 3), batchnorm(momentum=0.7), activation("tanh"), flatten(), dense(3)],
+        (2, 6, 7),
+        SOFTMAX,
+        4,
+    ),
+    Case(
+        "batchnorm channels, one row",
+        [conv2d(3, 2), batchnorm(), flatten(), dense(3)],
+        (1, 4, 5),
+        SOFTMAX,
+        1,
+    ),
+    Case("layernorm", [dense(19), layernorm(), dense(3)], (4,), SOFTMAX, 5),
+    Case("rmsnorm", [dense(19), rmsnorm(), dense(3)], (4,), SOFTMAX, 5),
+    Case("rmsnorm first", [rmsnorm(epsilon=1e-2), dense(3)], (6,), SOFTMAX, 5),
+    Case("rmsnorm tokens", [dense(9), rmsnorm(), dense(3), flatten()], (5, 4), SQUARES, 3),
+    Case("rmsnorm of one", [dense(1), rmsnorm(epsilon=0.1), dense(2)], (3,), SOFTMAX, 2),
+    Case("layernorm first", [layernorm(epsilon=1e-2), dense(3)], (6,), SOFTMAX, 5),
+    Case(
+        "layernorm tokens", [dense(9), layernorm(), dense(3), flatten()], (5, 4), SQUARES, 3
+    ),
+    Case(
+        "layernorm of one", [dense(1), layernorm(epsilon=0.1), dense(2)], (3,), SOFTMAX, 2
+    ),
+]
+
+DROPOUT = [
+    Case(
+        "dropout",
+        [dense(33, "tanh"), dropout(0.5), dense(17), dropout(0.2), dense(3)],
+        (6,),
+        SOFTMAX,
+        7,
+    ),
+    Case("dropout 0", [dense(8), dropout(0.0), dense(3)], (6,), SOFTMAX, 4),
+    Case("dropout first", [dropout(0.3), dense(3)], (9,), SOFTMAX, 5),
+    Case(
+        "dropout image",
+        [conv2d(3, 3), dropout(0.4), flatten(), dense(3)],
+        (1, 6, 6),
+        SOFTMAX,
+        4,
+    ),
+]
+
+
+def _attended(name, shape, heads=1, rows=3, **more):
+    layers = [position("zero"), self_attention(heads, **more), mean_pool(), dense(3)]
+    return Case(name, layers, shape, SOFTMAX, rows)
+
+
+TOKENS = [
+    Case("patch_embed", [patch_embed(4, 6), mean_pool(), dense(3)], (1, 8, 12), SOFTMAX, 3),
+    Case(
+        "patch_embed channels",
+        [conv2d(2, 1), patch_embed(3, 5), flatten()],
+        (3, 6, 9),
+        SQUARES,
+        2,
+    ),
+    Case("patch_embed rank 2", [patch_embed(2, 3), flatten()], (4, 6), SQUARES, 3),
+    Case("patch_embed pixels", [patch_embed(1, 2), mean_pool()], (2, 2, 3), SQUARES, 2),
+    Case("patch_embed whole image", [patch_embed(5, 7), flatten()], (1, 5, 5), SQUARES, 1),
+    Case(
+        "position",
+        [dense(5), position(), activation("tanh"), flatten()],
+        (4, 3),
+        SQUARES,
+        3,
+    ),
+    Case("position first", [position("xavier"), mean_pool(), dense(2)], (4, 3), SOFTMAX, 3),
+    Case(
+        "position not trained",
+        [dense(5), position(trainable=False), activation("tanh"), mean_pool()],
+        (4, 3),
+        SQUARES,
+        3,
+    ),
+    _attended("attention", (5, 7)),
+    _attended("attention one token", (1, 4)),
+    _attended("attention one wide", (6, 1), rows=2),
+    _attended("attention 49 tokens", (49, 6), rows=2),
+    _attended("attention two heads", (7, 10), 2),
+    _attended("attention four heads", (9, 20), 4, rows=1),
+    _attended("attention as many heads as columns", (3, 5), 5),
+    _attended("attention out_proj", (4, 6), out_proj=True),
+    _attended("attention residual", (4, 6), residual=True),
+    _attended("attention all options", (17, 24), 3, out_proj=True, residual=True),
+    Case(
+        "attention over attention",
+        [
+            self_attention(2, residual=True),
+            self_attention(out_proj=True),
+            self_attention(),
+            flatten(),
+        ],
+        (3, 4),
+        SQUARES,
+        2,
+    ),
+]
+
+MODELS = [
+    Case(
+        "cnn",
+        [conv2d(8, 3, "relu", padding=1), maxpool2d(), flatten(), dense(10)],
+        (1, 12, 12),
+        SOFTMAX,
+        6,
+    ),
+    Case(
+        "deep cnn",
+        [
+            conv2d(4, 3, padding=1),
+            batchnorm(),
+            activation("relu"),
+            maxpool2d(),
+            dropout(0.2),
+            conv2d(6, 3, "leaky_relu"),
+            avgpool2d(),
+            flatten(),
+            dense(12, "gelu_exact"),
+            dropout(0.5),
+            dense(5),
+        ],
+        (2, 12, 12),
+        SOFTMAX,
+        6,
+    ),
+    Case(
+        "attention model",
+        [
+            patch_embed(4, 12),
+            position(),
+            activation("relu"),
+            self_attention(),
+            dense(20, "relu"),
+            dense(12),
+            mean_pool(),
+            dense(10),
+        ],
+        (1, 12, 12),
+        SOFTMAX,
+        5,
+    ),
+    Case(
+        "transformer",
+        [
+            patch_embed(2, 8),
+            position(),
+            layernorm(),
+            self_attention(2, out_proj=True, residual=True),
+            layernorm(),
+            dense(16, "gelu"),
+            dropout(0.1),
+            dense(8),
+            mean_pool(),
+            dense(4),
+        ],
+        (6, 6),
+        SOFTMAX,
+        5,
+    ),
+]
+
+
+def _pool_model(name, filters, kernel, shape, rows, padding=1, first="relu", units=10):
+    """A convolution under a 2 x 2 max pool, which are one stage of the plan.
+
+    With eight filters and few units the dense layer is in it.
+    """
+    layers = [conv2d(filters, kernel, first, padding=padding), maxpool2d(), flatten()]
+    return Case(name, [*layers, dense(units)], shape, SOFTMAX, rows, blank=True)
+
+
+def _patch_model(name, shape, rows, patch=2, heads=1, above=None):
+    """Patches up to attention, which are one step, with some layers above."""
+    layers = [patch_embed(patch, 12), position("xavier"), activation("relu")]
+    layers += [self_attention(heads), above or dense(20, "relu")]
+    if above is None:
+        layers += [dense(12), mean_pool()]
+    elif above["type"] == "dense":
+        layers += [flatten()]
+    return Case(name, [*layers, dense(10)], shape, SOFTMAX, rows, blank=True)
+
+
+BLANKS = [
+    Case("blank dense", [dense(150, "relu"), dense(10)], (90,), SOFTMAX, 20, blank=True),
+    Case("blank wide dense", [dense(600, "relu")], (70,), SQUARES, 70, blank=True),
+    Case("blank dense, few units", [dense(10)], (300,), SOFTMAX, 20, blank=True),
+    Case("blank dense, tanh", [dense(130, "tanh"), dense(4)], (301,), SOFTMAX, 9, True),
+    Case("blank dense, 300 rows", [dense(35, "relu"), dense(3)], (40,), SOFTMAX, 300, True),
+    _pool_model("blank windows", 8, 3, (1, 28, 28), 9),
+    _pool_model("window blocks, many rows", 8, 3, (1, 12, 10), 70),
+    _pool_model("window blocks, one row", 8, 3, (1, 10, 10), 1, padding=2),
+    _pool_model("window blocks, linear", 8, 3, (1, 9, 11), 20, 0, "linear", units=3),
+    _pool_model("window blocks, kernel 2", 8, 2, (1, 13, 12), 5, units=16),
+    _pool_model("window blocks, kernel 5", 8, 5, (1, 12, 16), 17, padding=2, units=7),
+    Case(
+        "window blocks over a layer with weights",
+        [
+            conv2d(1, 3, padding=1),
+            conv2d(8, 3, "relu", padding=1),
+            maxpool2d(),
+            flatten(),
+            dense(10),
+        ],
+        (1, 12, 10),
+        SOFTMAX,
+        9,
+        blank=True,
+    ),
+    _pool_model("eight filters, many units", 8, 3, (1, 10, 12), 5, units=17),
+    _pool_model("blank windows, odd", 5, 3, (1, 11, 9), 20, padding=0),
+    _pool_model("blank windows, kernel 5", 3, 5, (1, 12, 16), 4, padding=2),
+    _pool_model("blank windows, linear", 2, 2, (1, 8, 10), 4, 1, "linear"),
+    _pool_model("blank windows, as wide as can be", 1, 3, (1, 6, 62), 3),
+    _pool_model("wide image", 3, 3, (1, 6, 66), 3),
+    _pool_model("three channels", 7, 3, (3, 10, 12), 17),
+    _pool_model("sixteen channels", 33, 3, (16, 9, 14), 3),
+    _pool_model("five channels, kernel 5", 4, 5, (5, 13, 8), 3, padding=2),
+    Case(
+        "blank rows, no pool",
+        [conv2d(9, 3, "relu", padding=1), conv2d(6, 3, "silu"), flatten(), dense(3)],
+        (1, 14, 18),
+        SOFTMAX,
+        5,
+        blank=True,
+    ),
+    Case(
+        "two pooled convolutions",
+        [
+            conv2d(6, 3, "relu", padding=1),
+            maxpool2d(),
+            conv2d(18, 3, "relu", padding=1),
+            maxpool2d(),
+            flatten(),
+            dense(40, "relu"),
+            dense(10),
+        ],
+        (1, 16, 20),
+        SOFTMAX,
+        11,
+        blank=True,
+    ),
+    _patch_model("blank patches, 1 heads", (1, 12, 10), 19),
+    _patch_model("blank patches, 3 heads", (2, 12, 10), 3, heads=3),
+    _patch_model("blank patches, sigmoid", (1, 12, 10), 5, above=dense(20, "sigmoid")),
+    _patch_model("blank patches, gelu", (1, 12, 10), 5, above=dense(20, "gelu")),
+    _patch_model("blank patches under a linear layer", (1, 12, 10), 3, above=dense(7)),
+    _patch_model("blank patches, no layer above", (1, 12, 10), 3, above=flatten()),
+    _patch_model("blank patches, few tokens", (1, 4, 4), 3, above=dense(60, "relu")),
+    _patch_model("large patches", (2, 30, 18), 3, patch=6),
+    _patch_model("large patches, 3 heads", (2, 30, 18), 3, patch=6, heads=3),
+]
+
+LAYERS = CONV + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS + BLANKS
+CASES = DENSE + LAYERS
+
+
+def layer_arrays(case):
+    """For each layer: the shapes of its output, parameters and state."""
+    shape, result = case.input_shape, []
+    for layer in case.layers:
+        result.append(twins.LAYERS[layer["type"]][2](layer, shape))
+        shape = result[-1][0]
+    return result
+
+
+def _draw(rng, layer_type, name, shape):
+    if name == "running_var" or (name == "weight" and layer_type.endswith("norm")):
+        return rng.uniform(0.5, 1.5, shape)
+    if name.endswith("weight"):
+        fan_in = math.prod(shape[1:]) if layer_type == "conv2d" else shape[0]
+        scale = np.sqrt(3 / fan_in)
+        return rng.uniform(-scale, scale, shape)
+    return rng.uniform(-0.5, 0.5, shape)
+
+
+def _spots(rng, shape):
+    """1 where an input is kept: nothing of the first row, spots in the middle of others."""
+    kept = np.zeros(shape)
+    middle = tuple(slice(extent // 4, extent - extent // 4) for extent in shape[-2:])
+    kept[(..., *middle)] = rng.random(kept[(..., *middle)].shape) < 0.6
+    kept[0] = 0
+    return kept
+
+
+def arrays(case, seed=0):
+    """Inputs away from zero, or mostly blank, targets and parameters of a case: float64."""
+    rng = np.random.default_rng([seed, len(case.name), case.inputs, case.rows])
+    sample = (case.rows, *case.input_shape)
+    x = rng.uniform(0.1, 1, sample) * rng.choice([-1, 1], sample)
+    if case.blank:
+        x *= _spots(rng, sample)
+    shapes = layer_arrays(case)
+    outputs = shapes[-1][0][0]
+    if case.loss == SOFTMAX:
+        y = rng.integers(0, outputs, case.rows)
+    elif case.loss == SQUARES:
+        y = rng.uniform(-1, 1, (case.rows, outputs))
+    elif case.loss in (ABSOLUTE, HUBER):
+        y = rng.uniform(-3, 3, (case.rows, outputs))
+    elif case.loss == SIGMOID:
+        y = rng.choice([0.0, 1.0, 0.3], (case.rows, outputs))
+    else:
+        y = rng.poisson(2.0, (case.rows, outputs)).astype(np.float64)
+    params = []
+    for layer, (_, trained, state) in zip(case.layers, shapes, strict=True):
+        drawn = twins.Params()
+        for shape_of, into in ((trained, drawn), (state, drawn.state)):
+            for name, shape in shape_of.items():
+                into[name] = _draw(rng, layer["type"], name, shape)
+        params.append(drawn)
+    return x, y, params
+
+
+def native(case, params, optimizer=None):
+    """A native net with the twin's parameters and state."""
+    net = _core.Net(case.layers, case.input_shape, case.loss, optimizer)
+    net.weights[:] = twins.flatten_all(params)
+    return net
+
+
+def native_arrays(case, x, y):
+    """Inputs and targets as the core takes them: a row a sample."""
+    x32 = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
+    return x32, np.ascontiguousarray(y, np.int32 if case.loss == SOFTMAX else np.float32)
+
+
+def relative(got, expected):
+    return np.linalg.norm(got - expected) / np.linalg.norm(expected)

@@ -1,0 +1,872 @@
+"""Float64 twins of the core, in plain NumPy: slow, readable, and checked by themselves
+against central differences (test_twins.py). They are oracles, never the subject.
+
+A net is a list of layer dicts; its parameters are a list with a `Params` for each layer.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+# ---- numbers for masks: the same key and index give the same number ----
+
+GOLDEN = 0x9E3779B97F4A7C15
+MASK64 = 2**64 - 1
+
+
+def mix64(x):
+    """SplitMix64's mixing, on an array of uint64, which wraps as the definition wants."""
+    x = x ^ (x >> np.uint64(30))
+    x = x * np.uint64(0xBF58476D1CE4E5B9)
+    x = x ^ (x >> np.uint64(27))
+    x = x * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def mix_one(x):
+    return int(mix64(np.array([x & MASK64], dtype=np.uint64))[0])
+
+
+def mask_key(key, part):
+    return mix_one(key ^ mix_one(part + GOLDEN))
+
+
+def uniform_numbers(key, shape):
+    """A number in [0, 1) for each element of a batch, by its index."""
+    index = np.arange(math.prod(shape), dtype=np.uint64)
+    bits = mix64(np.uint64(key) + index * np.uint64(GOLDEN)) >> np.uint64(32)
+    return ((bits >> np.uint64(8)) / 2.0**24).reshape(shape)
+
+
+def dropout_mask(key, rate, shape):
+    """What inputs are multiplied by: 0, or 1 / (1 - rate)."""
+    # The core holds the rate as a float; a number that lies between would differ.
+    rate = float(np.float32(rate))
+    return (uniform_numbers(key, shape) >= rate) / (1 - rate)
+
+
+# ---- activations: value and slope at z, with alpha ----
+
+
+def _sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def _gelu_inner(z):
+    return math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
+
+
+def _gelu_slope(z, _):
+    t = np.tanh(_gelu_inner(z))
+    inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
+    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * inner_slope
+
+
+def _normal_cdf(z):
+    return np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(z)
+
+
+def _gelu_exact_slope(z, _):
+    return _normal_cdf(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+
+ACTIVATIONS = {
+    "linear": (lambda z, a: z, lambda z, a: np.ones_like(z)),
+    "relu": (lambda z, a: np.maximum(z, 0), lambda z, a: (z > 0) * 1.0),
+    "leaky_relu": (
+        lambda z, a: np.where(z > 0, z, a * z),
+        lambda z, a: np.where(z > 0, 1.0, a),
+    ),
+    "elu": (
+        lambda z, a: np.where(z > 0, z, a * np.expm1(np.minimum(z, 0))),
+        lambda z, a: np.where(z > 0, 1.0, a * np.exp(np.minimum(z, 0))),
+    ),
+    "sigmoid": (lambda z, a: _sigmoid(z), lambda z, a: _sigmoid(z) * (1 - _sigmoid(z))),
+    "tanh": (lambda z, a: np.tanh(z), lambda z, a: 1 - np.tanh(z) ** 2),
+    "silu": (
+        lambda z, a: z * _sigmoid(z),
+        lambda z, a: _sigmoid(z) * (1 + z * (1 - _sigmoid(z))),
+    ),
+    "gelu": (lambda z, a: 0.5 * z * (1 + np.tanh(_gelu_inner(z))), _gelu_slope),
+    "gelu_exact": (lambda z, a: z * _normal_cdf(z), _gelu_exact_slope),
+}
+DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+def _activate(name, spec, z):
+    return ACTIVATIONS[name][0](z, _alpha(name, spec))
+
+
+def _activate_backward(name, spec, z, dout):
+    return dout * ACTIVATIONS[name][1](z, _alpha(name, spec))
+
+
+def _alpha(name, spec):
+    alpha = spec.get("alpha")
+    return DEFAULT_ALPHA.get(name, 0.0) if alpha is None else alpha
+
+
+# ---- layers ----
+# forward(spec, params, x, mode) -> out, cache    backward(spec, params, cache, dout) -> dx,
+# dparams    arrays(spec, shape) -> shapes of out, params and state. A cache is a dict; what
+# forward finds for the running state is its "state".
+
+
+class Params(dict):
+    """A layer's trained arrays by name, in storage order; `state`: saved, not trained."""
+
+    def __init__(self, arrays=(), state=()):
+        super().__init__(arrays)
+        self.state = dict(state)
+
+
+class Mode(NamedTuple):
+    """Training or inference, and the key of the step's masks."""
+
+    training: bool = False
+    key: int = 0
+
+
+INFERENCE = Mode()
+
+
+def training_mode(seed=0, step=0):
+    return Mode(True, mask_key(seed, step))
+
+
+def dense_arrays(spec, shape):
+    units = spec["units"]
+    return (*shape[:-1], units), {"weight": (shape[-1], units), "bias": (units,)}, {}
+
+
+def dense_forward(spec, params, x, mode=INFERENCE):
+    z = x @ params["weight"] + params["bias"]
+    return _activate(_activation(spec), spec, z), {"x": x, "z": z}
+
+
+def dense_backward(spec, params, cache, dout):
+    x, dz = cache["x"], _activate_backward(_activation(spec), spec, cache["z"], dout)
+    # Tokens are rows of a taller matrix.
+    tall_x, tall_dz = x.reshape(-1, x.shape[-1]), dz.reshape(-1, dz.shape[-1])
+    grads = {"weight": tall_x.T @ tall_dz, "bias": tall_dz.sum(axis=0)}
+    return dz @ params["weight"].T, grads
+
+
+def _activation(spec):
+    return spec.get("activation", "linear")
+
+
+def _window(spec):
+    kernel = spec.get("kernel_size", 2)
+    default = 1 if spec["type"] == "conv2d" else kernel
+    stride = spec.get("stride")
+    return kernel, default if stride is None else stride, spec.get("padding", 0)
+
+
+def _window_extent(spec, extent):
+    kernel, stride, padding = _window(spec)
+    return (extent + 2 * padding - kernel) // stride + 1
+
+
+def _pad(spec, x, value):
+    edges = (spec.get("padding", 0),) * 2
+    return np.pad(x, ((0, 0), (0, 0), edges, edges), constant_values=value)
+
+
+def _unpad(spec, padded):
+    p = spec.get("padding", 0)
+    return padded[:, :, p : padded.shape[2] - p, p : padded.shape[3] - p]
+
+
+def _taps(spec, padded):
+    """For each place (y, x) in the window: its index, and the part of `padded` under it."""
+    kernel, stride, _ = _window(spec)
+    P, Q = ((extent - kernel) // stride + 1 for extent in padded.shape[2:])
+    for y in range(kernel):
+        for x in range(kernel):
+            rows = slice(y, y + stride * (P - 1) + 1, stride)
+            columns = slice(x, x + stride * (Q - 1) + 1, stride)
+            yield (y, x), (slice(None), slice(None), rows, columns)
+
+
+def conv2d_arrays(spec, shape):
+    C, H, W = shape
+    filters, kernel = spec["filters"], spec["kernel_size"]
+    out = (filters, _window_extent(spec, H), _window_extent(spec, W))
+    return out, {"weight": (filters, C, kernel, kernel), "bias": (filters,)}, {}
+
+
+def conv2d_forward(spec, params, x, mode=INFERENCE):
+    padded = _pad(spec, x, 0)
+    z = params["bias"][:, None, None]
+    for (ky, kx), part in _taps(spec, padded):
+        z = z + np.einsum("bcpq,fc->bfpq", padded[part], params["weight"][:, :, ky, kx])
+    return _activate(_activation(spec), spec, z), {"padded": padded, "z": z}
+
+
+def conv2d_backward(spec, params, cache, dout):
+    padded = cache["padded"]
+    dz = _activate_backward(_activation(spec), spec, cache["z"], dout)
+    dpadded, dweight = np.zeros_like(padded), np.zeros_like(params["weight"])
+    for (ky, kx), part in _taps(spec, padded):
+        weight = params["weight"][:, :, ky, kx]
+        dpadded[part] += np.einsum("bfpq,fc->bcpq", dz, weight)
+        dweight[:, :, ky, kx] = np.einsum("bfpq,bcpq->fc", dz, padded[part])
+    return _unpad(spec, dpadded), {"weight": dweight, "bias": dz.sum(axis=(0, 2, 3))}
+
+
+def pool2d_arrays(spec, shape):
+    C, H, W = shape
+    return (C, _window_extent(spec, H), _window_extent(spec, W)), {}, {}
+
+
+def maxpool2d_forward(spec, params, x, mode=INFERENCE):
+    padded = _pad(spec, x, -np.inf)
+    values = np.stack([padded[part] for _, part in _taps(spec, padded)])
+    winner = values.argmax(axis=0)  # the first one, or the first NaN
+    return values.max(axis=0), {"padded": padded, "winner": winner}
+
+
+def maxpool2d_backward(spec, params, cache, dout):
+    dpadded = np.zeros_like(cache["padded"])
+    for i, (_, part) in enumerate(_taps(spec, dpadded)):
+        dpadded[part] += dout * (cache["winner"] == i)
+    return _unpad(spec, dpadded), {}
+
+
+def avgpool2d_forward(spec, params, x, mode=INFERENCE):
+    padded = _pad(spec, x, 0)
+    total = sum(padded[part] for _, part in _taps(spec, padded))
+    return total / _window(spec)[0] ** 2, {"padded": padded}
+
+
+def avgpool2d_backward(spec, params, cache, dout):
+    dpadded = np.zeros_like(cache["padded"])
+    for _, part in _taps(spec, dpadded):
+        dpadded[part] += dout / _window(spec)[0] ** 2
+    return _unpad(spec, dpadded), {}
+
+
+def flatten_arrays(spec, shape):
+    return (math.prod(shape),), {}, {}
+
+
+def flatten_forward(spec, params, x, mode=INFERENCE):
+    return x.reshape(len(x), -1), {"shape": x.shape}
+
+
+def flatten_backward(spec, params, cache, dout):
+    return dout.reshape(cache["shape"]), {}
+
+
+def same_arrays(spec, shape):
+    return shape, {}, {}
+
+
+def activation_forward(spec, params, x, mode=INFERENCE):
+    return _activate(spec["function"], spec, x), {"z": x}
+
+
+def activation_backward(spec, params, cache, dout):
+    return _activate_backward(spec["function"], spec, cache["z"], dout), {}
+
+
+def softmax_forward(spec, params, x, mode=INFERENCE):
+    p = softmax(x)
+    return p, {"p": p}
+
+
+def softmax_backward(spec, params, cache, dout):
+    return _softmax_slope(cache["p"], dout), {}
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _softmax_slope(p, dp):
+    return p * (dp - (dp * p).sum(axis=-1, keepdims=True))
+
+
+def _normalise(x, mean, var, epsilon):
+    return (x - mean) / np.sqrt(var + epsilon)
+
+
+def _normalise_backward(normal, var, epsilon, dnormal, axes):
+    """The gradient by x where mean and variance were taken of x over axes."""
+    mean = dnormal.mean(axis=axes, keepdims=True)
+    along = (dnormal * normal).mean(axis=axes, keepdims=True)
+    return (dnormal - mean - normal * along) / np.sqrt(var + epsilon)
+
+
+def batchnorm_arrays(spec, shape):
+    n = shape[:1]
+    params = {"weight": n, "bias": n}
+    return shape, params, {"running_mean": n, "running_var": n}
+
+
+def _per_channel(values, x):
+    return values.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def batchnorm_forward(spec, params, x, mode=INFERENCE):
+    epsilon, momentum = spec.get("epsilon", 1e-5), spec.get("momentum", 0.9)
+    axes = (0, *range(2, x.ndim))
+    state = params.state
+    if mode.training:
+        mean, var = x.mean(axis=axes), x.var(axis=axes)
+        state = {
+            "running_mean": momentum * state["running_mean"] + (1 - momentum) * mean,
+            "running_var": momentum * state["running_var"] + (1 - momentum) * var,
+        }
+    else:
+        mean, var = state["running_mean"], state["running_var"]
+    mean, var = _per_channel(mean, x), _per_channel(var, x)
+    normal = _normalise(x, mean, var, epsilon)
+    out = normal * _per_channel(params["weight"], x) + _per_channel(params["bias"], x)
+    cache = {"normal": normal, "var": var, "training": mode.training, "state": state}
+    return out, cache
+
+
+def batchnorm_backward(spec, params, cache, dout):
+    normal, epsilon = cache["normal"], spec.get("epsilon", 1e-5)
+    axes = (0, *range(2, dout.ndim))
+    grads = {"weight": (dout * normal).sum(axis=axes), "bias": dout.sum(axis=axes)}
+    dnormal = dout * _per_channel(params["weight"], dout)
+    if not cache["training"]:
+        return dnormal / np.sqrt(cache["var"] + epsilon), grads
+    return _normalise_backward(normal, cache["var"], epsilon, dnormal, axes), grads
+
+
+def layernorm_arrays(spec, shape):
+    return shape, {"weight": shape[-1:], "bias": shape[-1:]}, {}
+
+
+def layernorm_forward(spec, params, x, mode=INFERENCE):
+    mean, var = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
+    normal = _normalise(x, mean, var, spec.get("epsilon", 1e-5))
+    out = normal * params["weight"] + params["bias"]
+    return out, {"normal": normal, "var": var}
+
+
+def layernorm_backward(spec, params, cache, dout):
+    normal, rows = cache["normal"], tuple(range(dout.ndim - 1))
+    grads = {"weight": (dout * normal).sum(axis=rows), "bias": dout.sum(axis=rows)}
+    dnormal = dout * params["weight"]
+    epsilon = spec.get("epsilon", 1e-5)
+    return _normalise_backward(normal, cache["var"], epsilon, dnormal, -1), grads
+
+
+def rmsnorm_arrays(spec, shape):
+    return shape, {"weight": shape[-1:]}, {}
+
+
+def rmsnorm_forward(spec, params, x, mode=INFERENCE):
+    square = (x**2).mean(axis=-1, keepdims=True)
+    rrms = 1 / np.sqrt(square + spec.get("epsilon", 1e-5))
+    return params["weight"] * x * rrms, {"normal": x * rrms, "rrms": rrms}
+
+
+def rmsnorm_backward(spec, params, cache, dout):
+    normal, rows = cache["normal"], tuple(range(dout.ndim - 1))
+    dnormal = dout * params["weight"]
+    mean = (dnormal * normal).mean(axis=-1, keepdims=True)
+    return cache["rrms"] * (dnormal - normal * mean), {
+        "weight": (dout * normal).sum(axis=rows)
+    }
+
+
+def dropout_forward(spec, params, x, mode=INFERENCE):
+    mask = np.ones_like(x)
+    if mode.training:
+        mask = dropout_mask(mode.key, spec["rate"], x.shape)
+    return x * mask, {"mask": mask}
+
+
+def dropout_backward(spec, params, cache, dout):
+    return dout * cache["mask"], {}
+
+
+def _image(x):
+    """An image of (H, W) has one channel."""
+    return x[:, None] if x.ndim == 3 else x
+
+
+def _patches(spec, image):
+    """For each token: the part of (rows, C, H, W) that it sees."""
+    p = spec["patch_size"]
+    for y in range(0, image.shape[2], p):
+        for x in range(0, image.shape[3], p):
+            yield slice(None), slice(None), slice(y, y + p), slice(x, x + p)
+
+
+def patch_embed_arrays(spec, shape):
+    C, H, W = shape if len(shape) == 3 else (1, *shape)
+    p, units = spec["patch_size"], spec["units"]
+    params = {"weight": (C * p * p, units), "bias": (units,)}
+    return (H // p * (W // p), units), params, {}
+
+
+def patch_embed_forward(spec, params, x, mode=INFERENCE):
+    image = _image(x)
+    patches = [image[part].reshape(len(x), -1) for part in _patches(spec, image)]
+    tokens = np.stack(patches, axis=1)
+    return tokens @ params["weight"] + params["bias"], {"x": x, "tokens": tokens}
+
+
+def patch_embed_backward(spec, params, cache, dout):
+    grads = {
+        "weight": np.einsum("bti,btu->iu", cache["tokens"], dout),
+        "bias": dout.sum(axis=(0, 1)),
+    }
+    dx = np.zeros_like(cache["x"])
+    dimage = _image(dx)  # a view: what is written here is written to dx
+    for t, part in enumerate(_patches(spec, dimage)):
+        dimage[part] = (dout[:, t] @ params["weight"].T).reshape(dimage[part].shape)
+    return dx, grads
+
+
+def position_arrays(spec, shape):
+    table = {"table": shape}
+    return (shape, table, {}) if spec.get("trainable", True) else (shape, {}, table)
+
+
+def position_forward(spec, params, x, mode=INFERENCE):
+    trainable = spec.get("trainable", True)
+    return x + (params["table"] if trainable else params.state["table"]), {}
+
+
+def position_backward(spec, params, cache, dout):
+    trainable = spec.get("trainable", True)
+    return dout, {"table": dout.sum(axis=0)} if trainable else {}
+
+
+def sinusoidal_positions(tokens, width):
+    table = np.empty((tokens, width))
+    for t in range(tokens):
+        for d in range(width):
+            angle = t / 10000 ** (2 * (d // 2) / width)
+            table[t, d] = math.sin(angle) if d % 2 == 0 else math.cos(angle)
+    return table
+
+
+def self_attention_arrays(spec, shape):
+    width = shape[1]
+    names = ["q", "k", "v"] + ["out"] * spec.get("out_proj", False)
+    params = {}
+    for name in names:
+        params |= {f"{name}_weight": (width, width), f"{name}_bias": (width,)}
+    return shape, params, {}
+
+
+def _split_heads(spec, x):
+    rows, tokens, width = x.shape
+    heads = spec.get("heads", 1)
+    return x.reshape(rows, tokens, heads, width // heads).swapaxes(1, 2)
+
+
+def _join_heads(x):
+    rows, heads, tokens, width = x.shape
+    return x.swapaxes(1, 2).reshape(rows, tokens, heads * width)
+
+
+def self_attention_forward(spec, params, x, mode=INFERENCE):
+    q, k, v = (
+        _split_heads(spec, x @ params[f"{name}_weight"] + params[f"{name}_bias"])
+        for name in "qkv"
+    )
+    alpha = softmax(q @ k.swapaxes(2, 3) / math.sqrt(q.shape[-1]))
+    context = out = _join_heads(alpha @ v)
+    if spec.get("out_proj", False):
+        out = context @ params["out_weight"] + params["out_bias"]
+    if spec.get("residual", False):
+        out = out + x
+    cache = {"x": x, "q": q, "k": k, "v": v, "alpha": alpha, "context": context}
+    return out, cache
+
+
+def self_attention_backward(spec, params, cache, dout):
+    x, q, k, v, alpha, context = cache.values()
+    dx = dout if spec.get("residual", False) else np.zeros_like(dout)
+    grads, dcontext = {}, dout
+    if spec.get("out_proj", False):
+        grads["out_weight"] = np.einsum("bti,bto->io", context, dout)
+        grads["out_bias"] = dout.sum(axis=(0, 1))
+        dcontext = dout @ params["out_weight"].T
+    dcontext = _split_heads(spec, dcontext)
+    dv = alpha.swapaxes(2, 3) @ dcontext
+    dscores = _softmax_slope(alpha, dcontext @ v.swapaxes(2, 3)) / math.sqrt(q.shape[-1])
+    dq, dk = dscores @ k, dscores.swapaxes(2, 3) @ q
+    for name, dhead in (("q", dq), ("k", dk), ("v", dv)):
+        d = _join_heads(dhead)
+        grads[f"{name}_weight"] = np.einsum("bti,bto->io", x, d)
+        grads[f"{name}_bias"] = d.sum(axis=(0, 1))
+        dx = dx + d @ params[f"{name}_weight"].T
+    return dx, grads
+
+
+def mean_pool_arrays(spec, shape):
+    return shape[1:], {}, {}
+
+
+def mean_pool_forward(spec, params, x, mode=INFERENCE):
+    return x.mean(axis=1), {"shape": x.shape}
+
+
+def mean_pool_backward(spec, params, cache, dout):
+    shape = cache["shape"]
+    return np.broadcast_to(dout[:, None] / shape[1], shape), {}
+
+
+LAYERS = {
+    "dense": (dense_forward, dense_backward, dense_arrays),
+    "conv2d": (conv2d_forward, conv2d_backward, conv2d_arrays),
+    "maxpool2d": (maxpool2d_forward, maxpool2d_backward, pool2d_arrays),
+    "avgpool2d": (avgpool2d_forward, avgpool2d_backward, pool2d_arrays),
+    "flatten": (flatten_forward, flatten_backward, flatten_arrays),
+    "activation": (activation_forward, activation_backward, same_arrays),
+    "softmax": (softmax_forward, softmax_backward, same_arrays),
+    "batchnorm": (batchnorm_forward, batchnorm_backward, batchnorm_arrays),
+    "layernorm": (layernorm_forward, layernorm_backward, layernorm_arrays),
+    "rmsnorm": (rmsnorm_forward, rmsnorm_backward, rmsnorm_arrays),
+    "dropout": (dropout_forward, dropout_backward, same_arrays),
+    "patch_embed": (patch_embed_forward, patch_embed_backward, patch_embed_arrays),
+    "position": (position_forward, position_backward, position_arrays),
+    "self_attention": (
+        self_attention_forward,
+        self_attention_backward,
+        self_attention_arrays,
+    ),
+    "mean_pool": (mean_pool_forward, mean_pool_backward, mean_pool_arrays),
+}
+
+
+# ---- losses: per-row loss, and the gradient of the sum that training follows ----
+
+
+def softmax_cross_entropy(z, labels, smoothing=0.0):
+    classes = z.shape[1]
+    targets = (1 - smoothing) * np.eye(classes)[labels] + smoothing / classes
+    shifted = z - z.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -(targets * log_p).sum(axis=1), softmax(z) - targets
+
+
+def squared_error(y, targets, smoothing=0.0):
+    """The loss is reported whole and differentiated as one half of it."""
+    return ((y - targets) ** 2).sum(axis=1), y - targets
+
+
+def absolute_error(y, targets, smoothing=0.0):
+    return np.abs(y - targets).sum(axis=1), np.sign(y - targets)
+
+
+def huber(y, targets, smoothing=0.0):
+    """With delta = 1, as `keras.losses.Huber` and `torch.nn.HuberLoss` define it."""
+    error = np.abs(y - targets)
+    loss = np.where(error <= 1, 0.5 * error**2, error - 0.5)
+    return loss.sum(axis=1), np.clip(y - targets, -1, 1)
+
+
+def sigmoid_cross_entropy(z, targets, smoothing=0.0):
+    targets = (1 - smoothing) * targets + smoothing / 2
+    loss = np.logaddexp(0, z) - targets * z
+    return loss.sum(axis=1), _sigmoid(z) - targets
+
+
+def poisson(z, targets, smoothing=0.0):
+    """Half the deviance of counts from rates e^z."""
+    known = np.where(targets > 0, targets, 1)
+    loss = np.exp(z) - targets - targets * z + targets * np.log(known)
+    return loss.sum(axis=1), np.exp(z) - targets
+
+
+LOSSES = {
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "sigmoid_cross_entropy": sigmoid_cross_entropy,
+    "squared_error": squared_error,
+    "absolute_error": absolute_error,
+    "huber": huber,
+    "poisson": poisson,
+}
+PREDICTIONS = {
+    "softmax_cross_entropy": softmax,
+    "sigmoid_cross_entropy": _sigmoid,
+    "squared_error": np.asarray,
+    "absolute_error": np.asarray,
+    "huber": np.asarray,
+    "poisson": np.exp,
+}
+
+
+# ---- nets ----
+
+
+def forward(layers, params, x, mode=INFERENCE):
+    caches = []
+    for i, (spec, layer_params) in enumerate(zip(layers, params, strict=True)):
+        layer_mode = mode._replace(key=mask_key(mode.key, i))
+        x, cache = LAYERS[spec["type"]][0](spec, layer_params, x, layer_mode)
+        caches.append(cache)
+    return x, caches
+
+
+def backward(layers, params, caches, dout):
+    """The gradients by the net's input and by its parameters."""
+    grads = []
+    for spec, layer_params, cache in reversed(
+        list(zip(layers, params, caches, strict=True))
+    ):
+        dout, layer_grads = LAYERS[spec["type"]][1](spec, layer_params, cache, dout)
+        grads.append({name: layer_grads[name] for name in layer_params})
+    return dout, grads[::-1]
+
+
+def batch(layers, params, x, y, loss, mode, weights=None, smoothing=0.0, share=1.0):
+    """Per-row losses, the gradient of their mean, and the caches of forward."""
+    out, caches = forward(layers, params, x, mode)
+    row_loss, dout = 0.0, 0.0
+    # With a share below 1 the next row's target, and weight, have the rest.
+    for part, first in ((share, 0), (1 - share, -1)):
+        if part == 0:
+            continue
+        loss_of, dout_of = LOSSES[loss](out, np.roll(y, first, axis=0), smoothing)
+        weight = (
+            part * np.ones(len(x)) if weights is None else part * np.roll(weights, first)
+        )
+        row_loss, dout = row_loss + weight * loss_of, dout + weight[:, None] * dout_of
+    # The mean is over rows, whatever they weigh.
+    _, grads = backward(layers, params, caches, dout / len(x))
+    return row_loss, grads, caches
+
+
+def gradients(layers, params, x, y, loss, *, seed=0, step=0, weights=None, smoothing=0.0):
+    """Per-row losses, and the gradient of their mean as a list of dicts."""
+    mode = training_mode(seed, step)
+    return batch(layers, params, x, y, loss, mode, weights, smoothing)[:2]
+
+
+# ---- optimisers: one tensor p, changed in place, and its own moments ----
+
+
+def sgd(spec, p, g, moments, lr, step):
+    momentum = spec.get("momentum", 0.0)
+    g = g + spec.get("weight_decay", 0.0) * p
+    if momentum > 0:
+        velocity = moments.setdefault("velocity", np.zeros_like(p))
+        velocity[...] = momentum * velocity + g
+        g = g + momentum * velocity if spec.get("nesterov", False) else velocity
+    p -= lr * g
+
+
+def adam(spec, p, g, moments, lr, step):
+    g = g + spec.get("weight_decay", 0.0) * p
+    _adam_step(spec, p, g, moments, lr, step)
+
+
+def adamw(spec, p, g, moments, lr, step):
+    p -= lr * spec.get("weight_decay", 0.01) * p
+    _adam_step(spec, p, g, moments, lr, step)
+
+
+def _adam_step(spec, p, g, moments, lr, step):
+    beta_1, beta_2 = spec.get("beta_1", 0.9), spec.get("beta_2", 0.999)
+    m = moments.setdefault("m", np.zeros_like(p))
+    v = moments.setdefault("v", np.zeros_like(p))
+    m[...] = beta_1 * m + (1 - beta_1) * g
+    v[...] = beta_2 * v + (1 - beta_2) * g**2
+    # step is 1 for the first.
+    m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
+    epsilon = spec.get("epsilon", 1e-8)
+    if spec.get("epsilon_hat", False):
+        epsilon = epsilon / np.sqrt(1 - beta_2**step)
+    p -= lr * m_hat / (np.sqrt(v_hat) + epsilon)
+
+
+OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
+
+
+def weigh(grads, factor):
+    return [{name: g * factor for name, g in layer.items()} for layer in grads]
+
+
+def penalise(params, grads, l2, rows):
+    """Gradients with that of l2 / 2 * sum w^2 of a batch, and the penalty; no vectors."""
+    penalty, changed = 0.0, []
+    for layer, layer_grads in zip(params, grads, strict=True):
+        matrices = {name: w for name, w in layer.items() if w.ndim > 1}
+        penalty += l2 / 2 * sum((w**2).sum() for w in matrices.values())
+        more = {name: layer_grads[name] + l2 / rows * w for name, w in matrices.items()}
+        changed.append({**layer_grads, **more})
+    return changed, penalty
+
+
+def move_average(average, params, decay, step):
+    """Towards the parameters; more at first. `step` is 1 for the first."""
+    rest = 1 - min(decay, (1 + step) / (10 + step))
+    for layer, layer_params in zip(average, params, strict=True):
+        for name, value in layer.items():
+            value += rest * (layer_params[name] - value)
+
+
+class Optimizer:
+    """A spec and the moments of every tensor, in dicts like the parameters'."""
+
+    def __init__(self, spec, params):
+        self.spec = {"type": spec} if isinstance(spec, str) else spec
+        self.moments = [{name: {} for name in layer} for layer in params]
+
+    def update(self, params, grads, lr, step):
+        for layer, layer_grads, layer_moments in zip(
+            params, grads, self.moments, strict=True
+        ):
+            for name, p in layer.items():
+                one = OPTIMIZERS[self.spec["type"]]
+                one(self.spec, p, layer_grads[name], layer_moments[name], lr, step)
+
+    def flat(self):
+        """Moments as the core keeps them: all first ones, then all second ones."""
+        tensors = [moments for layer in self.moments for moments in layer.values()]
+        kinds = list(tensors[0])
+        return np.concatenate([t[kind].ravel() for kind in kinds for t in tensors])
+
+
+def clip_by_norm(grads, limit):
+    """Gradients scaled so that the norm over all of them is at most limit."""
+    norm = np.sqrt(sum((g**2).sum() for layer in grads for g in layer.values()))
+    if norm <= limit:
+        return grads
+    return [{name: g * (limit / norm) for name, g in layer.items()} for layer in grads]
+
+
+def update(
+    params, grads, optimizer, lr, step, rows, *, share_of_row=1.0, clip_norm=0.0, l2=0.0
+):
+    """One step from the gradients of a batch, in place; return the penalty in its loss."""
+    grads = weigh(grads, share_of_row)
+    grads, penalty = penalise(params, grads, l2, rows / share_of_row)
+    if clip_norm > 0:
+        grads = clip_by_norm(grads, clip_norm)
+    optimizer.update(params, grads, lr, step)
+    return penalty
+
+
+def train_epoch(
+    layers,
+    params,
+    x,
+    y,
+    order,
+    batch_size,
+    lr,
+    loss,
+    optimizer=None,
+    step=0,
+    *,
+    seed=0,
+    weights=None,
+    smoothing=0.0,
+    clip_norm=0.0,
+    l2=0.0,
+    distort=None,
+    share_of=None,
+    average=None,
+    average_decay=0.0,
+    weighted_mean=False,
+):
+    """Train in place; return the loss summed over rows, as the core reports it.
+
+    `optimizer` is an Optimizer, plain SGD when left out; `step` the number of batches
+    before this epoch. `distort` takes a batch and its step's key, `share_of` the key;
+    `average` is moved too.
+    """
+    total = 0.0
+    optimizer = Optimizer("sgd", params) if optimizer is None else optimizer
+    for begin in range(0, len(order), batch_size):
+        rows = order[begin : begin + batch_size]
+        row_weights = None if weights is None else weights[rows]
+        mode = training_mode(seed, step)
+        inputs = x[rows] if distort is None else distort(x[rows], mode.key)
+        share = 1.0 if share_of is None else share_of(mode.key)
+        inputs = share * inputs + (1 - share) * np.roll(inputs, -1, axis=0)
+        row_loss, grads, caches = batch(
+            layers, params, inputs, y[rows], loss, mode, row_weights, smoothing, share
+        )
+        # What a row counts in the mean, which `batch` takes over rows.
+        share_of_row = len(rows) / row_weights.sum() if weighted_mean else 1.0
+        step += 1
+        penalty = update(
+            params,
+            grads,
+            optimizer,
+            lr,
+            step,
+            len(rows),
+            share_of_row=share_of_row,
+            clip_norm=clip_norm,
+            l2=l2,
+        )
+        total += (row_loss.sum() + penalty) * share_of_row
+        for layer_params, cache in zip(params, caches, strict=True):
+            if "state" in cache:
+                layer_params.state = cache["state"]
+        if average is not None:
+            move_average(average, params, average_decay, step)
+    return total
+
+
+def sgd_epoch(layers, params, x, y, order, batch_size, lr, loss, step=0):
+    return train_epoch(layers, params, x, y, order, batch_size, lr, loss, step=step)
+
+
+def flatten(params):
+    """All arrays in storage order; works for gradients too."""
+    arrays = [value.ravel() for layer in params for value in layer.values()]
+    return np.concatenate([np.zeros(0), *arrays])
+
+
+def flatten_all(params):
+    """As the core keeps its weights: parameters, then state."""
+    states = [value.ravel() for layer in params for value in layer.state.values()]
+    return np.concatenate([flatten(params), *states])
+
+
+def unflatten(flat, like):
+    params, begin = [], 0
+    for layer_params in like:
+        views = Params(state=getattr(layer_params, "state", {}))
+        for name, value in layer_params.items():
+            views[name] = flat[begin : begin + value.size].reshape(value.shape).copy()
+            begin += value.size
+        params.append(views)
+    return params
+
+
+# ---- the generator ----
+
+
+class Xorshift:
+    """Straight from the definition, on Python's integers."""
+
+    def __init__(self, seed):
+        self.state = seed or GOLDEN
+
+    def next(self):
+        x = self.state
+        x ^= (x << 13) & MASK64
+        x ^= x >> 7
+        x ^= (x << 17) & MASK64
+        self.state = x
+        return x >> 32
+
+    def uniform(self, low, high, n):
+        low, high = np.float32(low), np.float32(high)
+        draws = np.array([self.next() for _ in range(n)], dtype=np.float32)
+        return low + (high - low) * (draws / np.float32(2**32))
+
+    def shuffle(self, order):
+        for i in range(len(order) - 1, 0, -1):
+            j = self.next() % (i + 1)
+            order[i], order[j] = order[j], order[i]
