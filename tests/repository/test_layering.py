@@ -164,6 +164,14 @@ def test_modules_are_in_subpackages():
     } == {"rnn_native.__main__"}
 
 
+def test_tests_lie_in_folders_that_mirror_the_subpackages():
+    """Beside them: the C core, the whole repository, what tests share, files of versions."""
+    tests = ROOT / "tests"
+    found = {path.relative_to(tests).parts[0] for path in tests.glob("*/**/*.py")}
+    assert found == {*FLOORS, "core", "repository", "support"}
+    assert {path.name for path in tests.glob("*.py")} == {"conftest.py"}
+
+
 def test_no_pickle_and_no_eval():
     for path in ROOT.glob("rnn_native/**/*.py"):
         assert not re.search(r"\b(pickle|marshal|eval|exec)\b", path.read_text()), path
