@@ -26,6 +26,7 @@ from rnn_native.analysis.logits import (
     logit_network,
 )
 from rnn_native.analysis.metrics import as_labels, wilson_interval
+from rnn_native.base.checks import check_positive
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.predictor import Predictor
 
@@ -221,7 +222,8 @@ def apply_temperature(logits: ArrayLike, temperature: float) -> Floats:
     ValueError
         If an argument does not fit.
     """
-    probabilities: Floats = np.exp(log_softmax(as_logits(logits) / _checked(temperature)))
+    check_positive("temperature", temperature)
+    probabilities: Floats = np.exp(log_softmax(as_logits(logits) / temperature))
     return probabilities
 
 
@@ -248,12 +250,12 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
         If the temperature does not fit, or the last layer with parameters is not a dense or
         conv2d layer that the logits are linear in.
     """
-    divisor = _checked(temperature)
+    check_positive("temperature", temperature)
     index = _last_linear_layer(model)
     twin = model.with_layers(model.specs)
     for name in ("weight", "bias"):
         parameter = twin.parameters[f"layers.{index}.{name}"]
-        scaled = parameter.astype(np.float64) / divisor
+        scaled = parameter.astype(np.float64) / temperature
         if np.abs(scaled).max() > FLOAT32_MAX:
             raise ValueError(f"temperature: too low for float32 weights, got {temperature}")
         parameter[:] = scaled
@@ -274,9 +276,3 @@ def _last_linear_layer(model: Predictor) -> int:
             f"got {kind} {function}; use apply_temperature on the logits"
         )
     return index
-
-
-def _checked(temperature: float) -> float:
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature: expected a number above 0, got {temperature}")
-    return temperature

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.base.checks import check_integer, check_labels
+
 Counts: TypeAlias = NDArray[np.int64]
 Scores: TypeAlias = NDArray[np.float64]
 
@@ -125,12 +127,9 @@ def confusion_matrix(
         )
     if classes is None:
         classes = int(max(true.max(), predicted.max())) + 1
-    if isinstance(classes, bool) or not isinstance(classes, (int, np.integer)):
-        raise TypeError(f"classes: expected an integer, got {classes!r}")
-    if not 1 <= classes <= MAX_CLASSES:
-        raise ValueError(f"classes: expected a value in 1..{MAX_CLASSES}, got {classes}")
+    classes = check_integer("classes", classes, 1, MAX_CLASSES)
     for name, labels in (("y_true", true), ("y_pred", predicted)):
-        _check_range(labels, name, classes)
+        check_labels(name, labels, classes)
     # Small unsigned types would overflow in the product.
     cells = true.astype(np.int64) * classes + predicted.astype(np.int64)
     counts: Counts = np.bincount(cells, minlength=classes * classes).astype(np.int64)
@@ -156,7 +155,7 @@ def as_labels(values: ArrayLike, rows: int, classes: int, name: str = "y") -> Co
     labels = _as_integers(values, name)
     if len(labels) != rows:
         raise ValueError(f"{name}: expected {rows} labels, one a row, got {len(labels)}")
-    _check_range(labels, name, classes)
+    check_labels(name, labels, classes)
     return labels.astype(np.int64)
 
 
@@ -295,15 +294,6 @@ def _as_integers(values: ArrayLike, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integer labels, got {array.dtype}")
     return array
-
-
-def _check_range(labels: NDArray[Any], name: str, classes: int) -> None:
-    bad = np.flatnonzero((labels < 0) | (labels >= classes))
-    if bad.size:
-        raise ValueError(
-            f"{name}: expected labels in 0..{classes - 1}, got {labels[bad[0]]} at "
-            f"[{bad[0]}]"
-        )
 
 
 def _as_confusion(values: ArrayLike) -> Counts:

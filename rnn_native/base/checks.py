@@ -1,10 +1,14 @@
 """Checks of arguments: what was expected, and what was found, in one line."""
 
 import math
+import operator
 from numbers import Real
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
+
+# ---- what a value is ----
 
 
 def plain_number(value: object) -> object:
@@ -17,13 +21,52 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether a value is an integer, Python's or NumPy's; booleans are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+# ---- integers ----
+
+
 def check_count(name: str, value: object, least: int = 0) -> int:
     """Return an integer in [least, 2**31), or raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+    if not is_integer(value) or value < least:
         raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
     if value >= 2**31:
         raise ValueError(f"{name}: expected an integer in [{least}, 2**31), got {value}")
     return int(value)
+
+
+def check_integer(name: str, value: object, least: int, most: int | None = None) -> int:
+    """Return an integer in least..most, or raise TypeError or ValueError."""
+    bounds = f"of at least {least}" if most is None else f"in {least}..{most}"
+    expected = f"{name}: expected an integer {bounds}, got {value!r}"
+    if not is_integer(value):
+        raise TypeError(expected)
+    if value < least or (most is not None and value > most):
+        raise ValueError(expected)
+    return int(value)
+
+
+def check_seed(seed: object) -> int:
+    """Return a seed as an int in [0, 2**64), or raise TypeError or ValueError."""
+    if not is_integer(seed):
+        raise TypeError(f"seed: expected an integer, got {seed!r}")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected a value in [0, 2**64), got {seed}")
+    return int(seed)
+
+
+def check_extents(name: str, given: Any, expected: str) -> tuple[int, ...]:
+    """Return a shape as a tuple of integers, or raise TypeError that says `expected`."""
+    try:
+        return tuple(operator.index(extent) for extent in given)
+    except TypeError:
+        raise TypeError(f"{name}: expected {expected}, got {given!r}") from None
+
+
+# ---- numbers ----
 
 
 def check_number(name: str, value: object) -> float:
@@ -43,7 +86,33 @@ def check_range(name: str, value: object, low: float, high: float) -> float:
 
 def check_not_negative(name: str, value: object) -> float:
     """Return a finite number of at least 0, or raise TypeError or ValueError."""
-    number = check_number(name, value)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{name}: expected a number of at least 0, got {value!r}")
-    return number
+    expected = f"{name}: expected a number of at least 0, got {value!r}"
+    if not is_number(value):
+        raise TypeError(expected)
+    if not 0 <= value < math.inf:
+        raise ValueError(expected)
+    return float(value)
+
+
+def check_positive(name: str, value: object) -> float:
+    """Return a finite number above 0, or raise TypeError or ValueError."""
+    expected = f"{name}: expected a finite number above 0, got {value!r}"
+    if not is_number(value):
+        raise TypeError(expected)
+    if not 0 < value < math.inf:
+        raise ValueError(expected)
+    return float(value)
+
+
+# ---- labels ----
+
+
+def check_labels(name: str, labels: NDArray[Any], classes: int, hint: str = "") -> None:
+    """Raise ValueError unless integers are all in 0..classes-1."""
+    is_bad = (labels < 0) | (labels >= classes)
+    if is_bad.any():
+        first = int(np.argmax(is_bad))
+        raise ValueError(
+            f"{name}: expected labels in 0..{classes - 1}, got {labels[first]} at [{first}]"
+            f"{hint}"
+        )

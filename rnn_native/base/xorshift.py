@@ -4,18 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rnn_native._core as _core
+from rnn_native.base.checks import check_seed
 
 ZERO_SEED = 0x9E3779B97F4A7C15
 """What seed 0 is replaced by: xorshift cannot leave the state 0."""
-
-
-def check_seed(seed: object) -> int:
-    """Return a seed as an int in [0, 2**64), or raise TypeError or ValueError."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise TypeError(f"seed: expected an integer, got {seed!r}")
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected a value in [0, 2**64), got {seed}")
-    return int(seed)
 
 
 class Xorshift:

@@ -198,13 +198,13 @@ def idx_header(array: Bytes) -> bytes:
         As `write_idx`.
     """
     if array.dtype != np.uint8:
-        raise TypeError(f"array must be uint8 for an IDX file, got {array.dtype}")
+        raise TypeError(f"array: expected uint8, as IDX files have it, got {array.dtype}")
     if not 1 <= array.ndim <= 4:
-        raise ValueError(f"array must have rank 1 to 4 for an IDX file, got {array.ndim}")
+        raise ValueError(f"array: expected 1 to 4 axes for an IDX file, got {array.ndim}")
     if max(array.shape) >= 1 << 32:
         raise ValueError(
-            f"array has shape {array.shape}: an axis of an IDX file has less than "
-            "2**32 elements"
+            "array: expected less than 2**32 elements along an axis of an IDX file, got "
+            f"shape {array.shape}"
         )
     sizes = (size.to_bytes(4, "big") for size in array.shape)
     return bytes([0, 0, _UINT8, array.ndim]) + b"".join(sizes)
@@ -216,7 +216,7 @@ def check_labels(labels: Bytes, classes: int, name: str) -> None:
     if bad.size:
         first = int(bad[0])
         raise FormatError(
-            f"{name}: label {first} is {labels[first]}, expected 0 to {classes - 1}"
+            f"{name}: label {first}: expected 0 to {classes - 1}, got {labels[first]}"
         )
 
 

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.checks import check_integer
+
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -297,15 +299,6 @@ def _render(labels: Bytes, rng: np.random.Generator) -> Bytes:
     return images
 
 
-def _require_int(name: str, value: object, least: int) -> None:
-    """Raise unless value is an int (no bool) of at least `least`."""
-    expected = f"{name} must be an int >= {least}"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{expected}, got {type(value).__name__} {value!r}")
-    if value < least:
-        raise ValueError(f"{expected}, got {value}")
-
-
 def synthetic_digits(n: int, seed: int = 0) -> tuple[Bytes, Bytes]:
     """Generate handwritten-looking digits in the format of MNIST.
 
@@ -333,8 +326,8 @@ def synthetic_digits(n: int, seed: int = 0) -> tuple[Bytes, Bytes]:
     ValueError
         If n is less than 1 or seed is less than 0.
     """
-    _require_int("n", n, 1)
-    _require_int("seed", seed, 0)
+    check_integer("n", n, 1)
+    check_integer("seed", seed, 0)
     rng = np.random.Generator(np.random.PCG64(seed))
     labels = np.resize(np.arange(10, dtype=np.uint8), n)
     rng.shuffle(labels)

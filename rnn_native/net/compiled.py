@@ -1,7 +1,6 @@
 """A net's layers, parameters and state: what its answers and its training start from."""
 
 import math
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Self
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
+from rnn_native.base.checks import check_extents
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net import losses
 from rnn_native.net.initial_weights import set_initial
@@ -18,6 +18,8 @@ from rnn_native.net.optimizers import Optimizer, Settings, as_settings
 from rnn_native.net.rows import check_input_dtype
 from rnn_native.net.sharing import Sharing
 from rnn_native.net.training_state import TrainingState
+
+SHAPE_EXPECTED = "the integers of one sample's shape, such as (784,) or (1, 28, 28)"
 
 
 class CompiledNet:
@@ -59,7 +61,7 @@ class CompiledNet:
         `own_activation` is the layer, as it was given, whose function is the loss's.
         """
         self.specs = [dict(spec) for spec in specs]
-        self.input_shape = _as_shape(input_shape)
+        self.input_shape = check_extents("input_shape", input_shape, SHAPE_EXPECTED)
         self.loss = loss
         self.stop_training = False
         self._own_activation = own_activation
@@ -353,14 +355,3 @@ class CompiledNet:
         """Give all parameters their first values."""
         for _, view, param in self._views(self.weights):
             set_initial(view, param, rng)
-
-
-def _as_shape(given: object) -> tuple[int, ...]:
-    """Return the shape of one sample."""
-    try:
-        return tuple(operator.index(extent) for extent in given)  # type: ignore[attr-defined]
-    except TypeError:
-        raise TypeError(
-            "input_shape: expected the integers of one sample's shape, such as (784,) or "
-            f"(1, 28, 28), got {given!r}"
-        ) from None

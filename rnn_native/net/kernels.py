@@ -72,7 +72,7 @@ def _net(layer: layers.Layer, x: Array, parameters: tuple[Array, ...]) -> _core.
     for param, value in zip(trained, parameters, strict=True):
         if _float32(value, param["name"]).shape != param["shape"]:
             raise ValueError(
-                f"{layer.type}: {param['name']} must have shape {param['shape']}, got "
+                f"{layer.type}: {param['name']}: expected shape {param['shape']}, got "
                 f"{value.shape}"
             )
         end = param["offset"] + math.prod(param["shape"])
@@ -94,7 +94,7 @@ def _run(
     if dout is None:
         dout = np.zeros(shape, np.float32)
     elif _float32(dout, "dout").shape != shape:
-        raise ValueError(f"{layer.type}: dout must have shape {shape}, got {dout.shape}")
+        raise ValueError(f"{layer.type}: dout: expected shape {shape}, got {dout.shape}")
     flat = np.ascontiguousarray(dout).reshape(len(x), -1)
     out, dx, grads = net.backprop(x.reshape(len(x), -1), flat, **key)
     split = []
@@ -118,7 +118,10 @@ def _layer(
 ) -> layers.Layer:
     sizes = SIZES.get(cls.type, {})
     if sizes and not (parameters and np.ndim(parameters[0]) > max(sizes.values())):
-        raise ValueError(f"{cls.type}: the first parameter must be the weight")
+        got = (
+            f"an array of rank {np.ndim(parameters[0])}" if parameters else "no parameters"
+        )
+        raise ValueError(f"{cls.type}: expected the weight as first parameter, got {got}")
     known = {name: parameters[0].shape[axis] for name, axis in sizes.items()}
     return cls(**known, **options)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
+from rnn_native.base.checks import check_labels
 from rnn_native.net.compressed import CompressedRows, compress, is_sparse
 from rnn_native.net.losses import FLOAT32_MAX, LOSSES
 
@@ -289,13 +290,8 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
         whole = array.dtype.kind == "f" and bool((array == np.floor(array)).all())
         hint = "; use y.astype(int)" if whole else ""
         raise TypeError(f"{name}: expected integer labels, got {array.dtype}{hint}")
-    low, high = int(array.min()), int(array.max())
-    if low < 0 or high >= outputs:
-        first = int(np.argmax((array < 0) | (array >= outputs)))
-        raise ValueError(
-            f"{name}: expected labels in 0..{outputs - 1}, got {array[first]} at [{first}]"
-            f"{_range_hint(low, high, outputs)}"
-        )
+    hint = _range_hint(int(array.min()), int(array.max()), outputs)
+    check_labels(name, array, outputs, hint)
     return np.ascontiguousarray(array, dtype=np.int32)
 
 

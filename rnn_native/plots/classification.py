@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_native.analysis import metrics
+from rnn_native.base.checks import check_integer
 from rnn_native.plots.figures import axes_or_new
-from rnn_native.plots.tiles import as_pictures, check_count, draw_tiles
+from rnn_native.plots.tiles import MAX_TILES, as_pictures, draw_tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +112,7 @@ def worst_mistakes(
     ValueError
         If shapes or labels do not fit.
     """
-    check_count("n", n)
+    check_integer("n", n, 1, MAX_TILES)
     pictures = as_pictures(images, "images")
     shares, labels = np.asarray(probabilities), np.asarray(y_true)
     if shares.ndim != 2 or len(shares) != len(pictures):

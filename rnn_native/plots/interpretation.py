@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.analysis import calibration, metrics
 from rnn_native.analysis.saliency import over_image
+from rnn_native.base.checks import check_integer
 from rnn_native.plots.curves import decorate
 from rnn_native.plots.figures import COLOURS, axes_or_new, label
-from rnn_native.plots.tiles import as_pictures, check_count, draw_tiles
+from rnn_native.plots.tiles import MAX_TILES, as_pictures, draw_tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +114,7 @@ def top_losses(
     shares = np.asarray(probabilities)
     if shares.ndim != 2:
         raise ValueError(f"probabilities: expected shape (n, classes), got {shares.shape}")
-    check_count("rows", len(shares))
+    check_integer("rows", len(shares), 1, MAX_TILES)
     labels = metrics.as_labels(y_true, len(shares), shares.shape[1], "y_true")
     values = np.asarray(losses, np.float64)
     if values.shape != labels.shape:
@@ -187,7 +188,7 @@ def saliency_over_images(
     """
     pictures = as_pictures(images, "images")
     overlays = as_pictures(maps, "maps").astype(np.float32)
-    check_count("images", len(pictures))
+    check_integer("images", len(pictures), 1, MAX_TILES)
     if overlays.shape != pictures.shape:
         raise ValueError(f"maps: expected shape {pictures.shape}, got {overlays.shape}")
     if titles is not None and len(titles) != len(pictures):

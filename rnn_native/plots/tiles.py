@@ -71,9 +71,3 @@ def as_pictures(images: ArrayLike, name: str) -> NDArray[Any]:
             f"{array.dtype} of shape {array.shape}"
         )
     return array
-
-
-def check_count(name: str, value: int) -> None:
-    """Raise ValueError unless so many pictures can be drawn."""
-    if not 1 <= value <= MAX_TILES:
-        raise ValueError(f"{name}: expected 1..{MAX_TILES} pictures, got {value}")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.plots.tiles import MAX_TILES, check_count, draw_tiles
+from rnn_native.base.checks import check_integer
+from rnn_native.plots.tiles import MAX_TILES, draw_tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
     ValueError
         If the first layer with parameters is not dense, or its inputs are no picture.
     """
-    check_count("n", n)
+    check_integer("n", n, 1, MAX_TILES)
     index, kind = _first_with_weights(net)
     if kind != "dense":
         hint = "; use conv_filters" if kind == "conv2d" else ""

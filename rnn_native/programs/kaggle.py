@@ -241,7 +241,7 @@ def _locate(files: Files, needs_rows: bool) -> tuple[Path | None, Path | None]:
         folder = Path(files)
         if not folder.is_dir():
             raise FileNotFoundError(
-                f"{shown(files)}: no such folder; it should hold {TRAIN} and {TEST}"
+                f"{shown(files)}: expected a folder with {TRAIN} and {TEST}, got none"
             )
         train, test = folder / TRAIN, folder / TEST
         test = test if test.exists() else None

@@ -234,7 +234,7 @@ def interpret(
     names = tuple(map(str, range(classes) if class_names is None else class_names))
     if len(names) != classes:
         raise ValueError(f"class_names: expected {classes}, one a class, got {len(names)}")
-    labels = metrics.as_labels(_as_integers(y, classes), *logits.shape)
+    labels = metrics.as_labels(_without_fractions(y, classes), *logits.shape)
     said = model.predict_proba(x, threads=threads).astype(np.float64)
     predicted = labels_of(said, model.loss)
     if said.shape[1] == 1:
@@ -252,7 +252,7 @@ def interpret(
     )
 
 
-def _as_integers(y: ArrayLike, classes: int) -> NDArray[Any]:
+def _without_fractions(y: ArrayLike, classes: int) -> NDArray[Any]:
     """Return the labels of a net with one output, which may be any numbers, as integers."""
     labels = np.asarray(y)
     if classes != 2:

@@ -1,7 +1,6 @@
 """How images are distorted while a net trains on them."""
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -9,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.base.checks import is_number, plain_number
+from rnn_native.base.checks import check_extents, is_number, plain_number
 
 # The core's limits, but for degrees.
+SHAPE_EXPECTED = "integers, (channels, height, width) or (height, width)"
 MOST = {"shift": 1e6, "rotation": 360.0, "scale": 0.99, "shear": 100.0, "elastic": 1e6}
 
 
@@ -72,7 +72,8 @@ class Augment:
                 )
             object.__setattr__(self, name, value)
         if self.image_shape is not None:
-            object.__setattr__(self, "image_shape", _as_image_shape(self.image_shape))
+            shape = check_extents("augment.image_shape", self.image_shape, SHAPE_EXPECTED)
+            object.__setattr__(self, "image_shape", shape)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Augment":
@@ -174,13 +175,3 @@ class Augment:
                 f"augment: expected images, got rows of shape {shape}; give image_shape"
             )
         return (1, *shape) if len(shape) == 2 else shape
-
-
-def _as_image_shape(given: Any) -> tuple[int, ...]:
-    try:
-        return tuple(operator.index(extent) for extent in given)
-    except TypeError:
-        raise TypeError(
-            "augment.image_shape: expected integers, (channels, height, width) or (height, "
-            f"width), got {given!r}"
-        ) from None

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_native.base.checks import check_count, check_range
-from rnn_native.base.xorshift import check_seed
+from rnn_native.base.checks import check_count, check_range, check_seed
 from rnn_native.net.optimizers import as_settings
 from rnn_native.training import schedules
 from rnn_native.training.augmentation import Augment

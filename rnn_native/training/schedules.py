@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import is_number, plain_number
+from rnn_native.base.checks import check_positive, is_number, plain_number
 
 Rates: TypeAlias = float | NDArray[np.float64]
 
@@ -50,8 +50,8 @@ class Schedule(ABC):
             If `epoch` or `steps` is out of range, a rate is not a finite number (a factor
             above 1, many times), or validation losses that are needed are missing.
         """
-        _require(epoch >= 0, "epoch must be non-negative", epoch)
-        _require(steps >= 1, "steps must be at least 1", steps)
+        _require(epoch >= 0, "epoch", "a number of at least 0", epoch)
+        _require(steps >= 1, "steps", "a number of at least 1", steps)
         try:
             rates = self._rates(epoch, steps, history)
         except OverflowError:
@@ -78,7 +78,7 @@ class Constant(Schedule):
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_rate("lr", self.lr)
+        check_positive("lr", self.lr)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         return self.lr
@@ -101,9 +101,9 @@ class StepDecay(Schedule):
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_rate("lr", self.lr)
-        _require(self.step_size > 0, "step_size must be > 0", self.step_size)
-        _require(self.gamma >= 0, "gamma must be non-negative", self.gamma)
+        check_positive("lr", self.lr)
+        _require(self.step_size > 0, "step_size", "a number above 0", self.step_size)
+        _require(self.gamma >= 0, "gamma", "a number of at least 0", self.gamma)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         return self.lr * math.pow(self.gamma, epoch // self.step_size)
@@ -124,8 +124,10 @@ class Exponential(Schedule):
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_rate("lr", self.lr)
-        _require(self.decay_rate >= 0, "decay_rate must be non-negative", self.decay_rate)
+        check_positive("lr", self.lr)
+        _require(
+            self.decay_rate >= 0, "decay_rate", "a number of at least 0", self.decay_rate
+        )
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         return self.lr * math.pow(self.decay_rate, epoch)
@@ -153,9 +155,9 @@ class CosineAnnealing(Schedule):
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_rate("lr", self.lr)
-        _require(self.T_max > 0, "T_max must be > 0", self.T_max)
-        _require(self.min_lr >= 0, "min_lr must be non-negative", self.min_lr)
+        check_positive("lr", self.lr)
+        _require(self.T_max > 0, "T_max", "a number above 0", self.T_max)
+        _require(self.min_lr >= 0, "min_lr", "a number of at least 0", self.min_lr)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         return _cosine(self.lr, self.min_lr, min(epoch, self.T_max) / self.T_max)
@@ -189,13 +191,11 @@ class OneCycle(Schedule):
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_rate("lr_max", self.lr_max)
-        _require(self.epochs > 0, "epochs must be > 0", self.epochs)
-        _require(self.div >= 1, "div must be at least 1", self.div)
-        _require(self.div_final >= 1, "div_final must be at least 1", self.div_final)
-        _require(
-            0 < self.pct_start < 1, "pct_start must be in range (0, 1)", self.pct_start
-        )
+        check_positive("lr_max", self.lr_max)
+        _require(self.epochs > 0, "epochs", "a number above 0", self.epochs)
+        _require(self.div >= 1, "div", "a number of at least 1", self.div)
+        _require(self.div_final >= 1, "div_final", "a number of at least 1", self.div_final)
+        _require(0 < self.pct_start < 1, "pct_start", "a number in (0, 1)", self.pct_start)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         total = self.epochs * steps
@@ -238,12 +238,12 @@ class Plateau(Schedule):
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_rate("lr", self.lr)
-        _require(0 < self.factor < 1, "factor must be in range (0, 1)", self.factor)
-        _require(self.patience > 0, "patience must be > 0", self.patience)
-        _require(self.min_delta >= 0, "min_delta must be non-negative", self.min_delta)
-        _require(self.cooldown >= 0, "cooldown must be non-negative", self.cooldown)
-        _require(self.min_lr >= 0, "min_lr must be non-negative", self.min_lr)
+        check_positive("lr", self.lr)
+        _require(0 < self.factor < 1, "factor", "a number in (0, 1)", self.factor)
+        _require(self.patience > 0, "patience", "a number above 0", self.patience)
+        _require(self.min_delta >= 0, "min_delta", "a number of at least 0", self.min_delta)
+        _require(self.cooldown >= 0, "cooldown", "a number of at least 0", self.cooldown)
+        _require(self.min_lr >= 0, "min_lr", "a number of at least 0", self.min_lr)
 
     @property
     def needs_validation(self) -> bool:
@@ -292,8 +292,9 @@ class Warmup(Schedule):
         _make_plain(self)
         _require(
             min(self.epochs, self.steps) == 0 < max(self.epochs, self.steps),
-            "warm-up takes a number of epochs or of steps, above 0",
-            (self.epochs, self.steps),
+            "warm-up",
+            "epochs or steps above 0, and the other 0",
+            f"{self.epochs} epochs and {self.steps} steps",
         )
 
     @property
@@ -358,10 +359,6 @@ def _make_plain(schedule: Schedule) -> None:
         object.__setattr__(schedule, field.name, value)
 
 
-def _require_rate(name: str, rate: float) -> None:
-    _require(0 < rate < math.inf, f"{name} must be positive and finite", rate)
-
-
-def _require(condition: bool, rule: str, got: object) -> None:
+def _require(condition: bool, name: str, expected: str, got: object) -> None:
     if not condition:
-        raise ValueError(f"{rule}, got {got}")
+        raise ValueError(f"{name}: expected {expected}, got {got}")

@@ -269,7 +269,9 @@ def test_bad_temperatures_are_refused(temperature):
         lambda t: apply_temperature([[0, 1]], t),
         lambda t: scale_outputs(NETS["mlp"], t),
     ):
-        with pytest.raises(ValueError, match="temperature: expected a number above 0"):
+        with pytest.raises(
+            ValueError, match="temperature: expected a finite number above 0"
+        ):
             function(temperature)
 
 

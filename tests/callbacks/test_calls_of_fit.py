@@ -168,14 +168,23 @@ def test_numpy_numbers_are_numbers():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: EarlyStopping(min_delta=None), "min_delta: expected a number, got None"),
-        (lambda: EarlyStopping(min_delta="0"), "min_delta: expected a number, got '0'"),
+        (
+            lambda: EarlyStopping(min_delta=None),
+            "min_delta: expected a number of at least 0, got None",
+        ),
+        (
+            lambda: EarlyStopping(min_delta="0"),
+            "min_delta: expected a number of at least 0, got '0'",
+        ),
         (lambda: EarlyStopping(baseline="1"), "baseline: expected a number, got '1'"),
         (lambda: ReduceLROnPlateau(factor=None), "factor: expected a number, got None"),
-        (lambda: ReduceLROnPlateau(min_lr="x"), "min_lr: expected a number, got 'x'"),
+        (
+            lambda: ReduceLROnPlateau(min_lr="x"),
+            "min_lr: expected a number of at least 0, got 'x'",
+        ),
         (
             lambda: ReduceLROnPlateau(min_delta=True),
-            "min_delta: expected a number, got True",
+            "min_delta: expected a number of at least 0, got True",
         ),
         (
             lambda: ModelCheckpoint("x", initial_value_threshold="1"),

@@ -230,7 +230,7 @@ def test_broken_file_in_a_usual_place_is_an_error(places):
         (2, np.zeros((10, 28, 27), np.uint8), "28, 28"),
         (0, np.zeros((19, 28, 28), np.uint8), "19"),
         (3, np.zeros(11, np.uint8), "11"),
-        (1, np.full(20, 10, np.uint8), "label 0 is 10"),
+        (1, np.full(20, 10, np.uint8), "label 0: expected 0 to 9, got 10"),
     ],
 )
 @pytest.mark.parametrize("kind", ["idx", "npz"])

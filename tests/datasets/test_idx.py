@@ -91,7 +91,7 @@ def test_images_and_labels_exchanged(put):
 
 def test_label_out_of_range(put):
     path = put(idx((5,), bytes([0, 9, 10, 255, 3])))
-    assert_refused(path, "label 2 is 10", "0 to 9", reader=read_labels)
+    assert_refused(path, "label 2: expected 0 to 9, got 10", reader=read_labels)
     assert read_labels(path, classes=256).max() == 255
 
 
@@ -280,7 +280,7 @@ def test_same_bytes_at_another_time_under_another_name(tmp_path, monkeypatch):
         (np.zeros(3), TypeError, "float64"),
         (np.zeros(3, np.int8), TypeError, "int8"),
         (np.zeros(3, bool), TypeError, "bool"),
-        (np.uint8(3), ValueError, "rank 1 to 4 .*got 0"),
+        (np.uint8(3), ValueError, "1 to 4 axes .*got 0"),
         (np.zeros((1,) * 5, np.uint8), ValueError, "got 5"),
         (np.broadcast_to(np.uint8(0), (2**32,)), ValueError, "2\\*\\*32"),
     ],

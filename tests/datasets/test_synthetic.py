@@ -104,12 +104,20 @@ def test_nearest_centroid_generalises(digits):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"n": 0}, ValueError, "n must be an int >= 1, got 0"),
-        ({"n": -5}, ValueError, "n must be an int >= 1, got -5"),
-        ({"n": 2.0}, TypeError, r"n must be an int >= 1, got float 2\.0"),
-        ({"n": True}, TypeError, "n must be an int >= 1, got bool True"),
-        ({"n": 1, "seed": -1}, ValueError, "seed must be an int >= 0, got -1"),
-        ({"n": 1, "seed": None}, TypeError, "seed must be .* got NoneType None"),
+        ({"n": 0}, ValueError, "n: expected an integer of at least 1, got 0"),
+        ({"n": -5}, ValueError, "n: expected an integer of at least 1, got -5"),
+        ({"n": 2.0}, TypeError, r"n: expected an integer of at least 1, got 2\.0"),
+        ({"n": True}, TypeError, "n: expected an integer of at least 1, got True"),
+        (
+            {"n": 1, "seed": -1},
+            ValueError,
+            "seed: expected an integer of at least 0, got -1",
+        ),
+        (
+            {"n": 1, "seed": None},
+            TypeError,
+            "seed: expected an integer of at least 0, got None",
+        ),
     ],
 )
 def test_bad_arguments(arguments, error, message):

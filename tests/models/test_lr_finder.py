@@ -296,7 +296,10 @@ def test_command_takes_what_training_would(here, digits, capsys):
 def test_command_refuses_in_one_line(here, capsys):
     calls = {
         ("lr-find", "xor"): (2, "xor has four rows"),
-        ("lr-find", "mlp", "--start-lr", "1", "--end-lr", "1"): (2, "--end-lr must be"),
+        ("lr-find", "mlp", "--start-lr", "1", "--end-lr", "1"): (
+            2,
+            "--end-lr: expected a rate",
+        ),
         ("lr-find", "mlp", "--plot", "a.gif"): (2, ".png"),
         ("lr-find", "none.json"): (1, "none.json"),
         ("lr-find", "mlp", "--config", "none.json"): (1, "none.json"),

@@ -51,9 +51,9 @@ def test_every_layer_has_its_pair():
         (
             lambda x, w: kernels.dense_forward(x),
             ValueError,
-            "the first parameter must be the w",
+            "expected the weight as first parameter, got",
         ),
-        (lambda x, w: kernels.dense_forward(x, w, w), ValueError, "bias must have shape"),
+        (lambda x, w: kernels.dense_forward(x, w, w), ValueError, "bias: expected shape"),
         (
             lambda x, w: kernels.dense_forward(x.astype(float), w, w[0]),
             TypeError,
@@ -62,7 +62,7 @@ def test_every_layer_has_its_pair():
         (
             lambda x, w: kernels.dense_backward(x, x, w, w[0]),
             ValueError,
-            "dout must have shape",
+            "dout: expected shape",
         ),
     ],
 )

@@ -473,7 +473,13 @@ def test_no_mistakes_is_said(ax):
         (np.zeros((2, 784)), [0, 2], [[1, 0]] * 2, 4, r"labels in 0\.\.1, got 2"),
         (np.zeros((2, 784)), [0], [[1, 0]] * 2, 4, "expected 1 labels"),
         (np.zeros((2, 784)), [0, 0], [[1, math.nan]] * 2, 4, "expected finite numbers"),
-        (np.zeros((2, 784)), [0, 0], [[1, 0]] * 2, 0, r"n: expected 1\.\.1024"),
+        (
+            np.zeros((2, 784)),
+            [0, 0],
+            [[1, 0]] * 2,
+            0,
+            r"n: expected an integer in 1\.\.1024, got 0",
+        ),
     ],
 )
 def test_worst_mistakes_refuse(images, y, shares, n, message):

@@ -228,7 +228,7 @@ def test_nothing_to_do_is_refused(source, tmp_path):
 
 
 def test_missing_files(tmp_path, source):
-    with pytest.raises(FileNotFoundError, match="no such folder; it should hold train.csv"):
+    with pytest.raises(FileNotFoundError, match="expected a folder with train.csv"):
         kaggle.run(tmp_path / "none", output=tmp_path)
     with zipfile.ZipFile(tmp_path / "train.zip", "w"):
         pass

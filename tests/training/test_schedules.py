@@ -206,29 +206,50 @@ def test_warm_up_around_rates_of_each_step():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Constant(0), "lr must be positive and finite, got 0"),
-        (lambda: Constant(math.nan), "lr must be positive and finite, got nan"),
-        (lambda: StepDecay(0.1, 0), "step_size must be > 0, got 0"),
-        (lambda: StepDecay(0.1, 3, -1), "gamma must be non-negative, got -1"),
-        (lambda: Exponential(0.1, -1), "decay_rate must be non-negative, got -1"),
-        (lambda: CosineAnnealing(0.1, 0), "T_max must be > 0, got 0"),
-        (lambda: CosineAnnealing(0.1, 1, -1), "min_lr must be non-negative, got -1"),
-        (lambda: OneCycle(0.1, 0), "epochs must be > 0, got 0"),
-        (lambda: OneCycle(0.1, 1, div=0.5), "div must be at least 1, got 0.5"),
-        (lambda: OneCycle(0.1, 1, pct_start=1), "pct_start must be in range (0, 1), got 1"),
-        (lambda: Plateau(0.1, factor=1), "factor must be in range (0, 1), got 1"),
-        (lambda: Plateau(0.1, patience=0), "patience must be > 0, got 0"),
-        (lambda: Plateau(0.1, cooldown=-1), "cooldown must be non-negative, got -1"),
+        (lambda: Constant(0), "lr: expected a finite number above 0, got 0"),
+        (lambda: Constant(math.nan), "lr: expected a finite number above 0, got nan"),
+        (lambda: StepDecay(0.1, 0), "step_size: expected a number above 0, got 0"),
+        (lambda: StepDecay(0.1, 3, -1), "gamma: expected a number of at least 0, got -1"),
+        (
+            lambda: Exponential(0.1, -1),
+            "decay_rate: expected a number of at least 0, got -1",
+        ),
+        (lambda: CosineAnnealing(0.1, 0), "T_max: expected a number above 0, got 0"),
+        (
+            lambda: CosineAnnealing(0.1, 1, -1),
+            "min_lr: expected a number of at least 0, got -1",
+        ),
+        (lambda: OneCycle(0.1, 0), "epochs: expected a number above 0, got 0"),
+        (
+            lambda: OneCycle(0.1, 1, div=0.5),
+            "div: expected a number of at least 1, got 0.5",
+        ),
+        (
+            lambda: OneCycle(0.1, 1, pct_start=1),
+            "pct_start: expected a number in (0, 1), got 1",
+        ),
+        (lambda: Plateau(0.1, factor=1), "factor: expected a number in (0, 1), got 1"),
+        (lambda: Plateau(0.1, patience=0), "patience: expected a number above 0, got 0"),
+        (
+            lambda: Plateau(0.1, cooldown=-1),
+            "cooldown: expected a number of at least 0, got -1",
+        ),
         (
             lambda: Warmup(Constant(0.1)),
-            "warm-up takes a number of epochs or of steps, above 0, got (0, 0)",
+            "warm-up: expected epochs or steps above 0, and the other 0, got 0 epochs and 0 steps",
         ),
         (
             lambda: Warmup(Constant(0.1), 1, 1),
-            "warm-up takes a number of epochs or of steps, above 0, got (1, 1)",
+            "warm-up: expected epochs or steps above 0, and the other 0, got 1 epochs and 1 steps",
         ),
-        (lambda: Constant(0.1).rates(-1, 1), "epoch must be non-negative, got -1"),
-        (lambda: Constant(0.1).rates(0, 0), "steps must be at least 1, got 0"),
+        (
+            lambda: Constant(0.1).rates(-1, 1),
+            "epoch: expected a number of at least 0, got -1",
+        ),
+        (
+            lambda: Constant(0.1).rates(0, 0),
+            "steps: expected a number of at least 1, got 0",
+        ),
         (
             lambda: Exponential(0.1, 2.0).rates(5000, 1),
             "learning rate of epoch 5000 is not finite: "
