@@ -12,6 +12,36 @@ from rnn_native.training.run import Run
 from rnn_native.training.run_file import save_run
 
 
+class RunConfig(Callback):
+    """Take over the run's folder: remove an older run's files, write config.json.
+
+    It comes behind the user's callbacks: while one of them may refuse the run, the older one
+    stays as it is.
+
+    Parameters
+    ----------
+    folder : path
+        Must exist.
+    kind, source : str
+        What the file calls the model and the data.
+    resumes : bool
+        Whether the folder's run is the one that is continued.
+    """
+
+    run: Run
+
+    def __init__(self, folder: AnyPath, kind: str, source: str, *, resumes: bool) -> None:
+        self.folder = Path(folder)
+        self._kind, self._source, self._resumes = kind, source, resumes
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Make the folder this run's."""
+        if not self._resumes:
+            run_folder.clear(self.folder)
+        architecture, recipe = self.run.model.architecture(), self.run.recipe.as_dict()
+        run_folder.write_config(self.folder, self._kind, architecture, recipe, self._source)
+
+
 class RunCheckpoint(Callback):
     """Write best.safetensors on improvement and last.safetensors after every epoch.
 

@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import Callback, EarlyStopping, RunCheckpoint, RunLog
+from rnn_native.callbacks.run_files import RunConfig
 from rnn_native.datasets import mnist
 from rnn_native.models.network import Network
 from rnn_native.net import scores
@@ -147,22 +147,23 @@ def train_layers(
     model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)
     x = model.as_rows(dataset.x_train, learns=True)
     y = model.as_targets(dataset.y_train, len(x))
-    tests = len(model.as_rows(dataset.x_test, "x_test", beside=x))
-    model.as_targets(dataset.y_test, tests, "y_test")
+    x_test = model.as_rows(dataset.x_test, "x_test", beside=x)
+    y_test = model.as_targets(dataset.y_test, len(x_test), "y_test")
     parts = split(x, y, recipe.validation_split, recipe.stratify)
     metrics = scores.as_metrics(options.get("metrics"), model.loss)
     run = Run(model, parts, recipe, rng, threads=threads, metrics=metrics)
     if folder is not None and resume:
         restore_run(run, folder / run_folder.LAST)
+    callbacks = [*as_list(options.get("callbacks")), *_early_stopping(run)]
     if folder is not None:
-        if not resume:
-            run_folder.clear(folder)
-        run_folder.write_config(
-            folder, kind, model.architecture(), recipe.as_dict(), dataset.source
-        )
-    callbacks = [*as_list(options.get("callbacks")), *_standard_callbacks(run, folder)]
+        # The checkpoint first: a log never tells of an epoch that cannot be resumed from.
+        callbacks += [
+            RunConfig(folder, kind, dataset.source, resumes=resume),
+            RunCheckpoint(folder),
+            RunLog(folder / run_folder.LOG),
+        ]
     history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
-    tested = model.evaluate(dataset.x_test, dataset.y_test, threads=threads)
+    tested = model.scores_of(x_test, y_test, threads=threads)
     found = tested._asdict()
     accuracy = found.get("accuracy", math.nan)
     return TrainingResult(
@@ -205,12 +206,9 @@ def _kind(data: Any) -> str:
     return f"({parts})" if len(data) <= 4 else f"a {type(data).__name__} of {len(data)}"
 
 
-def _standard_callbacks(run: Run, folder: Path | None) -> list[Callback]:
-    chosen: list[Callback] = []
+def _early_stopping(run: Run) -> list[Callback]:
+    """Return what stops a run by its validation loss, if it is to."""
     patience = run.recipe.patience
-    if patience is not None and run.data.val_x is not None:
-        chosen.append(EarlyStopping(patience=patience, min_delta=run.recipe.min_delta))
-    if folder is not None:
-        # The checkpoint first: a log never tells of an epoch that cannot be resumed from.
-        chosen += [RunCheckpoint(folder), RunLog(folder / run_folder.LOG)]
-    return chosen
+    if patience is None or run.data.val_x is None:
+        return []
+    return [EarlyStopping(patience=patience, min_delta=run.recipe.min_delta)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.checks import check_count
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.callbacks import RunLog
 from rnn_native.models.network import Network
@@ -85,8 +86,7 @@ def train_xor(
         validation_split=0.0,
         patience=None,
     )
-    if log_every < 1:
-        raise ValueError(f"log_every: expected at least 1, got {log_every}")
+    check_count("log_every", log_every, 1)
     folder = out_folder(out, False, overwrite)
     model = Network(XOR_LAYERS, input_shape=(2,), loss="squared_error", seed=seed)
     history = _train_in_order(model, recipe, log_every)

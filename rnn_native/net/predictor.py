@@ -16,6 +16,7 @@ from rnn_native.net.rows import (
     AnyRows,
     Rows,
     Targets,
+    Weights,
     as_rows,
     as_targets,
     as_weights,
@@ -176,6 +177,17 @@ class Predictor(CompiledNet):
         rows = self.as_rows(x)
         targets = self.as_targets(y, len(rows))
         weights = as_weights(sample_weight, len(rows))
+        return self.scores_of(rows, targets, weights, threads=threads)
+
+    def scores_of(
+        self,
+        rows: AnyRows,
+        targets: Targets,
+        weights: Weights = None,
+        *,
+        threads: int | None = None,
+    ) -> ClassScores | ValueScores:
+        """Return what `evaluate` does for rows, targets and weights as the core takes them."""
         threads = resolve_threads(threads)
         tells_classes = losses.LOSSES[self.loss].tells_classes
         # Beside training two calls would see two sets of weights.

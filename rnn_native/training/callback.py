@@ -212,13 +212,19 @@ def as_number(value: object) -> float | None:
 
 
 def numbers_of(logs: Mapping[Any, Any]) -> Logs:
-    """Return those of the logs that are numbers with a name."""
-    found = {name: as_number(value) for name, value in logs.items()}
-    return {
-        name: value
-        for name, value in found.items()
-        if isinstance(name, str) and value is not None
-    }
+    """Return those of the logs that are numbers with a name that a column can have."""
+    found = {name: as_number(value) for name, value in logs.items() if _is_column(name)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_column(name: object) -> bool:
+    """Tell whether a table of epochs can have a column of that name beside its own first."""
+    return (
+        isinstance(name, str)
+        and name not in ("", "epoch")
+        and name.isprintable()
+        and name == name.strip()
+    )
 
 
 def values_of(run: TrainingRun, logs: Mapping[Any, Any]) -> Logs:

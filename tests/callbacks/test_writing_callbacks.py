@@ -411,3 +411,22 @@ def test_without_tensorboardx(tmp_path, net, digits, monkeypatch):
         net.fit(x, y, callbacks=[TensorBoard(tmp_path)], verbose=0)
     assert np.isfinite(net.params).all()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_no_table_can_have_are_left_out_of_it(net, digits, tmp_path):
+    """They would be read as the number of the epoch, or not at all."""
+
+    class Log(rn.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs |= {"": 1.0, "epoch": 7.0, "mine ": 2.0, "two\nlines": 3.0, "mine": 4.0}
+
+    (x, y), _ = digits
+    table = tmp_path / "table.csv"
+    history = net.fit(x, y, epochs=2, callbacks=[Log(), CSVLogger(table)], verbose=0)
+    own = {"loss", "accuracy", "time", "learning_rate", "mine"}
+    assert set(history.history) == own
+    assert set(rn.read_log(table).history) == own
+    rn.train_mlp(digits, epochs=2, out=tmp_path, callbacks=Log(), verbose=0)
+    logged = rn.read_log(tmp_path / "log.csv").history
+    assert logged["mine"] == [4.0, 4.0]
+    assert not {"", "epoch", "mine ", "two\nlines"} & set(logged)

@@ -326,3 +326,35 @@ def test_frames_are_taken_as_fit_takes_them():
         [rn.Dense(3)], ((frame, pd.Series(y)), (x, y)), input_shape=(4,), verbose=0
     )
     assert result.model.input_dtype == "uint8"
+
+
+def test_an_older_run_stays_when_a_callback_refuses_the_new_one(digits, tmp_path):
+    (x, y), test = digits
+    data = ((x[:20], y[:20]), test)
+    rn.train_mlp(data, epochs=1, lr=0.05, out=tmp_path, verbose=0)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == {"best.safetensors", "last.safetensors", "log.csv", "config.json"}
+    refused = rn.EarlyStopping("val_nothing", mode="max")
+    for more in ({"overwrite": True, "epochs": 3}, {"resume": True, "epochs": 1}):
+        with pytest.raises(ValueError, match="val_nothing"):
+            rn.train_mlp(data, lr=0.05, out=tmp_path, callbacks=refused, verbose=0, **more)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_test_rows_are_converted_once(digits, monkeypatch):
+    from rnn_native.net import predictor
+
+    asked = []
+    for name in ("as_rows", "as_targets"):
+        function = getattr(predictor, name)
+
+        def noting(values, *more, function=function, **options):
+            asked.append(len(values))
+            return function(values, *more, **options)
+
+        monkeypatch.setattr(predictor, name, noting)
+    (x, y), (x_test, y_test) = digits
+    data = ((x[:20], y[:20]), (x_test[:7], y_test[:7]))
+    result = rn.train_mlp(data, epochs=1, verbose=0)
+    assert asked == [20, 20, 7, 7]
+    assert result.test_loss == result.model.evaluate(x_test[:7], y_test[:7]).loss
