@@ -117,6 +117,35 @@ def test_tests_that_pages_name_exist():
         assert f"def {test}(" in path.read_text() or not test, test
 
 
+# Pages that walk through the code: where the walk begins, and where it ends.
+WALKS = {
+    "ARCHITECTURE.md": ("## A batch", "## Bird's eye"),
+    "docs/one-layer.md": ("# One layer", None),
+}
+
+
+@pytest.mark.parametrize("page", WALKS)
+def test_names_and_files_on_the_walks_exist(page):
+    begin, end = WALKS[page]
+    text = (ROOT / page).read_text()
+    text = text[text.index(begin) : text.index(end) if end else None]
+    files = [
+        p for top in ("rnn_native", "csrc", "tests") for p in ROOT.glob(f"{top}/**/*.*")
+    ]
+    files = [
+        p for p in files if p.suffix in (".py", ".c", ".h") and p.name != "test_docs.py"
+    ]
+    sources = [p.read_text() for p in files]
+    words = set(re.findall(r"\w+", "\n".join(sources)))
+    quoted = set(re.findall(r"`([\w./\[\]]+)`", text))
+    assert len(quoted) >= 30
+    for name in quoted:
+        if re.search(r"/|\.(py|c|h|md)$", name):
+            assert any(p.as_posix().endswith(f"/{name}") for p in files), name
+        else:
+            assert set(re.findall(r"\w+", name)) <= words, name
+
+
 def test_make_targets_that_pages_name_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     for page in PAGES:
