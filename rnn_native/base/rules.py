@@ -1,4 +1,4 @@
-"""JSON files of settings: reading without surprises, and rules for their values.
+"""Rules for the values of settings, and where in a file or argument they stand.
 
 Errors name the file, the path of the culprit, what was expected and what was found.
 """
@@ -7,15 +7,11 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import AnyPath, errors_named, regular_file_size, shown
 
-MAX_FILE_SIZE = 1 << 20
 MAX_INT = 2**31 - 1
-_MAX_DIGITS = 400  # more than any float has, and cheap to convert
 _MAX_SHOWN = 60
 _USUAL_NAMES = {"lr": "learning_rate"}  # what people write for ours
 
@@ -191,35 +187,32 @@ def array(place: Place, value: Any) -> list[Any]:
     return list(value)
 
 
+class JsonObject(dict[str, Any]):
+    """A JSON object that knows which of its keys was given twice."""
+
+    twice: str | None = None
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> "JsonObject":
+        """Make it of keys and values in their order; the last value of a key counts."""
+        made = cls()
+        for key, value in pairs:
+            if key in made and made.twice is None:
+                made.twice = key
+            made[key] = value
+        return made
+
+
 def mapping_at(place: Place, value: Any) -> Mapping[str, Any]:
     """Check an object: no key twice, all keys strings; its values are left as they are."""
     if not isinstance(value, Mapping):
         raise place.error(f"expected an object, got {described(value)}")
-    if isinstance(value, _Object) and value.twice is not None:
+    if isinstance(value, JsonObject) and value.twice is not None:
         raise place.error(f"key {described(value.twice)} is given twice")
     for key in value:
         if not isinstance(key, str):
             raise place.error(f"expected keys that are strings, got {described(key)}")
     return value
-
-
-FORMAT_VERSION = 1
-
-
-def _format_version(place: Place, value: Any) -> int:
-    """Check the version of a file's format."""
-    if value != FORMAT_VERSION or isinstance(value, (bool, float)):
-        from rnn_native.base.version import __version__
-
-        raise place.error(
-            f"expected {FORMAT_VERSION}, which rnn_native {__version__} reads, got "
-            f"{described(value)}"
-        )
-    return FORMAT_VERSION
-
-
-HEAD_KEYS: dict[str, Rule] = {"$schema": text, "format_version": _format_version}
-"""What any file of settings may have beside the settings."""
 
 
 def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
@@ -247,7 +240,7 @@ def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
     given = mapping_at(place, value)
     if "format_version" in rules and given.get("format_version") is not None:
         # Before keys that only another version knows.
-        _format_version(place.key("format_version"), given["format_version"])
+        rules["format_version"](place.key("format_version"), given["format_version"])
     for key in given:
         if key not in rules:
             raise place.key(_key_shown(key)).error(f"unknown key{nearest(key, rules)}")
@@ -260,72 +253,3 @@ def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
 
 def _key_shown(key: str) -> str:
     return key if key.isidentifier() and len(key) <= _MAX_SHOWN else described(key)
-
-
-# ---- JSON files ----
-
-
-class _Object(dict[str, Any]):
-    """A JSON object that knows which of its keys was given twice."""
-
-    twice: str | None = None
-
-    @classmethod
-    def of(cls, pairs: list[tuple[str, Any]]) -> "_Object":
-        made = cls()
-        for key, value in pairs:
-            if key in made and made.twice is None:
-                made.twice = key
-            made[key] = value
-        return made
-
-
-def read_json(path: AnyPath) -> Any:
-    """Read a small JSON file; what it holds is then for `take` and its rules to judge.
-
-    Parameters
-    ----------
-    path : str or path-like
-        UTF-8, with or without a byte order mark, at most 1 MiB.
-
-    Raises
-    ------
-    OSError
-        If there is no such file, it is not a regular one, or reading fails.
-    ConfigError
-        If it is empty, too large, not UTF-8, not JSON, or nested too deeply.
-    """
-    place = Place(shown(path))
-    content = _read_text(path, place)
-    try:
-        return json.loads(
-            content,
-            object_pairs_hook=_Object.of,
-            parse_int=lambda digits: int(digits[:_MAX_DIGITS]),
-        )
-    except RecursionError:
-        fault = "arrays or objects nested too deeply"
-    except json.JSONDecodeError as error:
-        fault = f"an error at line {error.lineno}, column {error.colno}: {error.msg}"
-        if content[error.pos : error.pos + 1] in ("/", "#"):
-            fault += "; JSON has no comments"
-    raise place.error(f"expected JSON, got {fault}")
-
-
-def _read_text(path: AnyPath, place: Place) -> str:
-    with errors_named(path):
-        size = regular_file_size(path)
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_FILE_SIZE + 1)
-    if len(data) > MAX_FILE_SIZE:
-        raise place.error(f"expected at most {MAX_FILE_SIZE} bytes, got {size}")
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        byte = data[error.start]
-        raise place.error(
-            f"expected UTF-8, got byte 0x{byte:02x} at offset {error.start}"
-        ) from None
-    if not content.strip():
-        raise place.error("expected a JSON object, got an empty file")
-    return content

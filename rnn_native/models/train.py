@@ -104,8 +104,8 @@ def _plan(
 ) -> "tuple[Architecture, TrainingConfig | None]":
     """Return the architecture, and a recipe's configuration."""
     from rnn_native.base.files import shown
-    from rnn_native.base.rules import read_json
     from rnn_native.settings.architecture import Architecture, parse_architecture
+    from rnn_native.settings.json_file import read_json
     from rnn_native.settings.recipes import is_recipe, parse_recipe
 
     if isinstance(source, Architecture):

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.rules import (
-    HEAD_KEYS,
     MAX_INT,
     Choice,
     Number,
@@ -23,7 +22,6 @@ from rnn_native.base.rules import (
     integer,
     mapping_at,
     quoted,
-    read_json,
     take,
     text,
 )
@@ -35,6 +33,7 @@ from rnn_native.net.layer_specs import (
     checked_spec,
     settle_activation,
 )
+from rnn_native.settings.json_file import HEAD_KEYS, read_json
 
 Shape: TypeAlias = tuple[int, ...]
 

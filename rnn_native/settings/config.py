@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.rules import (
-    HEAD_KEYS,
     Choice,
     Number,
     Place,
@@ -17,10 +16,10 @@ from rnn_native.base.rules import (
     integer,
     mapping_at,
     quoted,
-    read_json,
     take,
     text,
 )
+from rnn_native.settings.json_file import HEAD_KEYS, read_json
 from rnn_native.training.augmentation import MOST
 from rnn_native.training.schedules import (
     Constant,

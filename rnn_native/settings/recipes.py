@@ -6,16 +6,15 @@ from typing import Any
 
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.rules import (
-    HEAD_KEYS,
     Place,
     Rule,
     mapping_at,
-    read_json,
     take,
     text,
 )
 from rnn_native.settings.architecture import Architecture, parse_architecture
 from rnn_native.settings.config import TrainingConfig, parse_config
+from rnn_native.settings.json_file import HEAD_KEYS, read_json
 
 KEYS: dict[str, Rule] = {
     "description": text,
