@@ -14,7 +14,7 @@ typedef enum {
 
 /* One line of text for RNN_EINVAL, filled by whoever finds the fault. */
 typedef struct {
-    char text[200];
+    char text[256];
 } rnn_error;
 
 #endif

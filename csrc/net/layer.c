@@ -62,12 +62,42 @@ rnn_row_begin(int rows, int slice)
     return (int)((int64_t)rows * slice / rnn_row_slices(rows));
 }
 
+rnn_extents
+rnn_describe_extents(const int *extent, int n)
+{
+    rnn_extents described = {""};
+    size_t used = 0, room = sizeof described.text;
+    for (int i = 0; i < n && used < room; i++)
+        used += (size_t)snprintf(described.text + used, room - used, "%s%d",
+                                 i > 0 ? " x " : "", extent[i]);
+    return described;
+}
+
 rnn_status
-rnn_layer_refuse(rnn_error *error, const char *format, ...)
+rnn_layer_refuse(rnn_error *error, const char *key, const char *format, ...)
 {
     va_list arguments;
+    int used = snprintf(error->text, sizeof error->text, ".%s: ", key);
     va_start(arguments, format);
-    vsnprintf(error->text, sizeof error->text, format, arguments);
+    vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
     va_end(arguments);
+    return RNN_EINVAL;
+}
+
+rnn_status
+rnn_layer_refuse_input(const rnn_layer *layer, rnn_error *error, const char *expected)
+{
+    snprintf(error->text, sizeof error->text, ": %s takes %s, got an input of %s",
+             layer->type->name, expected,
+             rnn_describe_extents(layer->in.dim, layer->in.rank).text);
+    return RNN_EINVAL;
+}
+
+rnn_status
+rnn_layer_refuse_size(rnn_error *error, const char *what, const int *extent, int n)
+{
+    snprintf(error->text, sizeof error->text,
+             ": expected %s of at most %d elements, got %s", what, RNN_MAX_EXTENT,
+             rnn_describe_extents(extent, n).text);
     return RNN_EINVAL;
 }

@@ -156,8 +156,21 @@ int rnn_slice_begin(int extent, int slices, int slice);
 int rnn_row_slices(int rows);
 int rnn_row_begin(int rows, int slice);
 
-/* Writes "<key>: <what>" for setup; returns RNN_EINVAL. */
-rnn_status rnn_layer_refuse(rnn_error *error, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* What setup says of a layer, behind its path; each returns RNN_EINVAL. Of a key,
+ * ".<key>: <what>"; of the layer, ": <type> takes <expected>, got an input of 28 x 28", or
+ * that something of n extents is too large. */
+rnn_status rnn_layer_refuse(rnn_error *error, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+rnn_status rnn_layer_refuse_input(const rnn_layer *layer, rnn_error *error,
+                                  const char *expected);
+rnn_status rnn_layer_refuse_size(rnn_error *error, const char *what, const int *extent,
+                                 int n);
+
+/* "1 x 28 x 28", for messages. */
+typedef struct {
+    char text[80];
+} rnn_extents;
+
+rnn_extents rnn_describe_extents(const int *extent, int n);
 
 #endif

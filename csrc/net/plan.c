@@ -17,38 +17,63 @@ rnn_stage_sums(const rnn_stage *stage)
     return stage->layer.sums > 0 ? stage->layer.sums : stage->layer.param_count;
 }
 
+/* Lets a layer find its shapes and parameters; its input is known. */
+static rnn_status
+set_up_layer(rnn_layer *layer, int index, rnn_error *error)
+{
+    rnn_error reason = {""};
+    layer->in_size = rnn_shape_size(&layer->in);
+    rnn_status status = layer->type->setup(layer, &reason);
+    if (status == RNN_OK) {
+        layer->out_size = rnn_shape_size(&layer->out);
+        if (layer->out_size == 0)
+            status =
+                rnn_layer_refuse_size(&reason, "an array", layer->out.dim, layer->out.rank);
+    }
+    if (status != RNN_OK)
+        snprintf(error->text, sizeof error->text, "layers[%d]%.230s", index, reason.text);
+    return status;
+}
+
+rnn_status
+rnn_layers_set_up(rnn_layer *layers, int n_layers, int first, rnn_shape input,
+                  const rnn_loss_type *loss, rnn_error *error)
+{
+    rnn_shape shape = input;
+    bool is_first = true;
+    for (int i = 0; i < n_layers; i++) {
+        layers[i].in = shape;
+        layers[i].is_first = is_first;
+        rnn_status status = set_up_layer(&layers[i], first + i, error);
+        if (status != RNN_OK)
+            return status;
+        shape = layers[i].out;
+        is_first = is_first && layers[i].is_identity;
+    }
+    if (shape.rank == 1 || loss->gradient == NULL)
+        return RNN_OK;
+    snprintf(error->text, sizeof error->text,
+             "layers[%d]: expected the last layer to give one row of numbers, got %s; put "
+             "flatten (rn.Flatten()) before the dense layers, or mean_pool after tokens",
+             first + n_layers - 1, rnn_describe_extents(shape.dim, shape.rank).text);
+    return RNN_EINVAL;
+}
+
 rnn_status
 rnn_plan_layers(rnn_net *net, rnn_error *error)
 {
-    rnn_shape shape = net->input;
-    bool is_first = true;
-    for (int i = 0; i < net->n_layers; i++) {
-        rnn_layer *layer = &net->layers[i];
-        rnn_error reason = {""};
-        layer->in = shape;
-        layer->is_first = is_first;
-        layer->in_size = rnn_shape_size(&shape);
-        if (layer->type->setup(layer, &reason) != RNN_OK) {
-            snprintf(error->text, sizeof error->text, "layers[%d].%.170s", i, reason.text);
-            return RNN_EINVAL;
-        }
-        layer->out_size = rnn_shape_size(&layer->out);
+    rnn_status status =
+        rnn_layers_set_up(net->layers, net->n_layers, 0, net->input, net->loss, error);
+    for (int i = 0; status == RNN_OK && i < net->n_layers; i++) {
         net->param_offset[i] = net->param_count;
         net->state_offset[i] = net->state_count;
-        if (!rnn_size_add(&net->param_count, layer->param_count, 1)
-            || !rnn_size_add(&net->state_count, layer->state_count, 1))
-            return RNN_ENOMEM;
-        shape = layer->out;
-        is_first = is_first && layer->is_identity;
+        if (!rnn_size_add(&net->param_count, net->layers[i].param_count, 1)
+            || !rnn_size_add(&net->state_count, net->layers[i].state_count, 1))
+            status = RNN_ENOMEM;
     }
-    if (shape.rank != 1 && net->loss->gradient != NULL)
-        return rnn_layer_refuse(error,
-                                "layers[%d]: the last layer must give one row of numbers, "
-                                "got rank %d",
-                                net->n_layers - 1, shape.rank);
-    for (int i = 0; i < net->n_layers; i++)
+    for (int i = 0; status == RNN_OK && i < net->n_layers; i++)
         net->state_offset[i] += net->param_count;
-    return RNN_OK;
+    return status;
 }
 
 static bool

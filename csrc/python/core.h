@@ -16,6 +16,7 @@
 
 #include "../base/augmentation.h"
 #include "../base/status.h"
+#include "../net/level.h"
 #include "../net/optimizer.h"
 
 /* ---- arrays.c: checks at the edge; a message names function, argument, expected, got ----
@@ -51,19 +52,41 @@ void raise_status(rnn_status status, const char *text);
 
 /* ---- spec.c ---- */
 
+/* Names for messages, "a, b, c"; the last are left out where there is no room. */
+typedef struct {
+    char text[400];
+} name_list;
+
+void add_name(name_list *list, const char *name);
+
 typedef struct {
     rnn_layer *layers; /* from PyMem_Malloc */
     int n_layers;
 } layer_specs;
 
-/* Reads a sequence of layer dicts; 0, or -1 with the exception. */
-int take_layer_specs(PyObject *sequence, layer_specs *specs);
+/* Reads a sequence of layer dicts, whose first one messages call layers[first]; 0, or -1
+ * with the exception. */
+int take_layer_specs(PyObject *sequence, int first, layer_specs *specs);
 
 /* Reads an optimizer's dict, or plain SGD from None; 0, or -1 with the exception. */
 int take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer);
 
 /* Reads how images of `inputs` numbers are distorted; 0, or -1 with the exception. */
 int take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentation);
+
+/* ---- shapes.c ---- */
+
+/* Reads the shape of a sample; 0, or -1 with the exception. */
+int take_input_shape(PyObject *sequence, rnn_shape *shape);
+
+/* A tuple of int (a new reference), or NULL with the exception. */
+PyObject *shape_as_tuple(const rnn_shape *shape);
+
+/* Finds a loss by name; NULL with the exception. */
+const rnn_loss_type *take_loss(const char *name);
+
+/* The module's function. */
+PyObject *layer_shapes(PyObject *module, PyObject *args, PyObject *kwds);
 
 /* ---- tables.c ---- */
 

@@ -290,9 +290,16 @@ tables(PyObject *module, PyObject *unused)
     return tables_as_dict();
 }
 
+PyDoc_STRVAR(layer_shapes_doc,
+             "layer_shapes($module, layers, input_shape, loss='none', first=0)\n--\n\n"
+             "Return the shape that each layer gives, or raise what Net would raise for\n"
+             "these layers; messages call the first one layers[first].");
+
 static PyMethodDef module_methods[] = {
     {"augment", augment, METH_VARARGS, augment_doc},
     {"all_within", all_within, METH_VARARGS, all_within_doc},
+    {"layer_shapes", (PyCFunction)(void (*)(void))layer_shapes,
+     METH_VARARGS | METH_KEYWORDS, layer_shapes_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},
     {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
     {"check_optimizer", check_optimizer, METH_O, check_optimizer_doc},

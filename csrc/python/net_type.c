@@ -38,18 +38,6 @@ net_moments(PyObject *op, void *closure)
     return view_of(op, rnn_net_moments(NET(op)), rnn_net_moment_count(NET(op)));
 }
 
-static PyObject *
-shape_as_tuple(const rnn_shape *shape)
-{
-    PyObject *tuple = PyTuple_New(shape->rank);
-    for (int i = 0; tuple != NULL && i < shape->rank; i++) {
-        PyObject *extent = PyLong_FromLong(shape->dim[i]);
-        if (extent == NULL || PyTuple_SetItem(tuple, i, extent) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 static const char *const init_names[] = {
     [RNN_ZEROS] = "zeros",
     [RNN_ONES] = "ones",
@@ -215,32 +203,6 @@ static PyGetSetDef net_getset[] = {
 
 /* ---- construction ---- */
 
-static int
-take_shape(PyObject *sequence, rnn_shape *shape)
-{
-    Py_ssize_t rank = PySequence_Size(sequence);
-    if (rank < 0)
-        return -1;
-    *shape = (rnn_shape){.rank = rank <= RNN_MAX_RANK ? (int)rank : 0};
-    for (int i = 0; i < shape->rank; i++) {
-        PyObject *item = PySequence_GetItem(sequence, i);
-        int overflow = 0;
-        long extent = item != NULL ? PyLong_AsLongAndOverflow(item, &overflow) : -1;
-        Py_XDECREF(item);
-        if (PyErr_Occurred())
-            return -1;
-        shape->dim[i] = extent >= 1 && extent <= RNN_MAX_EXTENT ? (int)extent : 0;
-    }
-    if (shape->rank == 0 || rnn_shape_size(shape) <= 0) {
-        PyErr_Format(PyExc_ValueError,
-                     "input_shape: expected 1 to %d extents of at least 1 with a product "
-                     "below 2^31, got %R",
-                     RNN_MAX_RANK, sequence);
-        return -1;
-    }
-    return 0;
-}
-
 PyDoc_STRVAR(
     net_doc,
     "Net(layers, input_shape, loss, optimizer=None)\n--\n\n"
@@ -269,15 +231,9 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
         goto done;
     }
     const rnn_level *level = rnn_level_current();
-    const rnn_loss_type *loss = rnn_level_find_loss(level, loss_name_b);
-    if (loss == NULL) {
-        PyErr_Format(PyExc_ValueError,
-                     "loss: expected softmax_cross_entropy, sigmoid_cross_entropy, "
-                     "squared_error, absolute_error, huber or poisson, got '%s'",
-                     loss_name_b);
-        goto done;
-    }
-    if (take_layer_specs(layers_b, &specs) < 0 || take_shape(shape_b, &input) < 0
+    const rnn_loss_type *loss = take_loss(loss_name_b);
+    if (loss == NULL || take_layer_specs(layers_b, 0, &specs) < 0
+        || take_input_shape(shape_b, &input) < 0
         || take_optimizer_spec(optimizer_b, &optimizer) < 0)
         goto done;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);

@@ -35,14 +35,22 @@ raise_at(place at, PyObject *exception, const char *expected, PyObject *got_b)
     return -1;
 }
 
+void
+add_name(name_list *list, const char *name)
+{
+    size_t used = strlen(list->text);
+    snprintf(list->text + used, sizeof list->text - used, "%s%s", used > 0 ? ", " : "",
+             name);
+}
+
 static int
 raise_choices(place at, const rnn_attr *attr, PyObject *got_b)
 {
-    char expected[200] = "one of";
-    size_t used = strlen(expected);
-    for (int i = 0; attr->choice(i) != NULL && used < sizeof expected; i++)
-        used += (size_t)snprintf(expected + used, sizeof expected - used, "%s %s",
-                                 i > 0 ? "," : "", attr->choice(i));
+    name_list names = {""};
+    char expected[sizeof names.text + 8];
+    for (int i = 0; attr->choice(i) != NULL; i++)
+        add_name(&names, attr->choice(i));
+    snprintf(expected, sizeof expected, "one of %s", names.text);
     return raise_at(at, PyExc_ValueError, expected, got_b);
 }
 
@@ -72,7 +80,8 @@ take_number(PyObject *value_b, const rnn_attr *attr, place at, double *result)
     }
     if (!(number >= attr->min && number <= attr->max)) {
         char expected[80];
-        PyOS_snprintf(expected, sizeof expected, "a value in [%g, %g]", attr->min,
+        PyOS_snprintf(expected, sizeof expected, "%s in [%.10g, %.10g]",
+                      attr->kind == RNN_INT ? "an integer" : "a number", attr->min,
                       attr->max);
         return raise_at(at, PyExc_ValueError, expected, value_b);
     }
@@ -90,13 +99,15 @@ take_bool(PyObject *value_b, place at, double *result)
 }
 
 static int
-take_attr(PyObject *spec_b, const rnn_attr *attr, const char *where, double *result)
+take_attr(PyObject *spec_b, const rnn_attr *attr, const char *type, const char *where,
+          double *result)
 {
     place at = {where, attr->name};
     PyObject *value_b = PyDict_GetItemString(spec_b, attr->name);
     if (value_b == NULL || value_b == Py_None) {
         if (attr->required)
-            PyErr_Format(PyExc_ValueError, "%s: key '%s' is missing", where, attr->name);
+            PyErr_Format(PyExc_ValueError, "%s.%s: missing; %s needs it", where, attr->name,
+                         type);
         *result = attr->fallback;
         return attr->required ? -1 : 0;
     }
@@ -118,6 +129,18 @@ is_known_key(const rnn_attr *attrs, const char *key)
     return 0;
 }
 
+static int
+raise_unknown_key(const rnn_attr *attrs, const char *type, const char *where,
+                  PyObject *key_b)
+{
+    name_list names = {""};
+    for (const rnn_attr *attr = attrs; attr->name != NULL; attr++)
+        add_name(&names, attr->name);
+    PyErr_Format(PyExc_ValueError, "%s.%S: unknown key; %s has %s", where, key_b, type,
+                 names.text[0] != '\0' ? names.text : "none");
+    return -1;
+}
+
 /* All keys of a dict into values, in the order of attrs; 0, or -1 with the exception. */
 static int
 take_attrs(PyObject *spec_b, const rnn_attr *attrs, const char *type, const char *where,
@@ -127,13 +150,11 @@ take_attrs(PyObject *spec_b, const rnn_attr *attrs, const char *type, const char
     PyObject *key_b = NULL;
     while (PyDict_Next(spec_b, &position, &key_b, NULL)) {
         const char *text_b = text_of(key_b);
-        if (text_b == NULL || !is_known_key(attrs, text_b)) {
-            PyErr_Format(PyExc_ValueError, "%s: %s has no key %R", where, type, key_b);
-            return -1;
-        }
+        if (text_b == NULL || !is_known_key(attrs, text_b))
+            return raise_unknown_key(attrs, type, where, key_b);
     }
     for (int i = 0; attrs[i].name != NULL; i++)
-        if (take_attr(spec_b, &attrs[i], where, &values[i]) < 0)
+        if (take_attr(spec_b, &attrs[i], type, where, &values[i]) < 0)
             return -1;
     return 0;
 }
@@ -148,7 +169,7 @@ take_type_name(PyObject *spec_b, const char *where)
     }
     PyObject *name_b = PyDict_GetItemString(spec_b, "type");
     if (name_b == NULL) {
-        PyErr_Format(PyExc_ValueError, "%s: key 'type' is missing", where);
+        PyErr_Format(PyExc_ValueError, "%s.type: missing", where);
         return NULL;
     }
     const char *text_b = text_of(name_b);
@@ -156,6 +177,18 @@ take_type_name(PyObject *spec_b, const char *where)
         PyErr_Format(PyExc_ValueError, "%s.type: expected a name, got %R", where, name_b);
     }
     return text_b;
+}
+
+static int
+raise_layers(const char *where, const char *got)
+{
+    const rnn_layer_type *const *type = rnn_level_current()->layers;
+    name_list names = {""};
+    for (int i = 0; type[i] != NULL; i++)
+        add_name(&names, type[i]->name);
+    PyErr_Format(PyExc_ValueError, "%s.type: unknown layer type '%s'; known are %s", where,
+                 got, names.text);
+    return -1;
 }
 
 static int
@@ -167,10 +200,8 @@ take_layer(PyObject *spec_b, int index, rnn_layer *layer)
     if (name_b == NULL)
         return -1;
     layer->type = rnn_level_find_layer(rnn_level_current(), name_b);
-    if (layer->type == NULL) {
-        PyErr_Format(PyExc_ValueError, "%s.type: unknown layer type '%s'", where, name_b);
-        return -1;
-    }
+    if (layer->type == NULL)
+        return raise_layers(where, name_b);
     return take_attrs(spec_b, layer->type->attrs, name_b, where, layer->attr);
 }
 
@@ -178,12 +209,11 @@ static int
 raise_optimizers(const char *got)
 {
     const rnn_optimizer_type *type = rnn_level_current()->optimizers;
-    char expected[200] = "one of";
-    size_t used = strlen(expected);
-    for (int i = 0; type[i].name != NULL && used < sizeof expected; i++)
-        used += (size_t)snprintf(expected + used, sizeof expected - used, "%s %s",
-                                 i > 0 ? "," : "", type[i].name);
-    PyErr_Format(PyExc_ValueError, "optimizer.type: expected %s, got '%s'", expected, got);
+    name_list names = {""};
+    for (int i = 0; type[i].name != NULL; i++)
+        add_name(&names, type[i].name);
+    PyErr_Format(PyExc_ValueError, "optimizer.type: expected one of %s, got '%s'",
+                 names.text, got);
     return -1;
 }
 
@@ -247,7 +277,7 @@ take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentatio
 }
 
 int
-take_layer_specs(PyObject *sequence, layer_specs *specs)
+take_layer_specs(PyObject *sequence, int first, layer_specs *specs)
 {
     int result = -1;
     Py_ssize_t n = PySequence_Size(sequence);
@@ -265,7 +295,7 @@ take_layer_specs(PyObject *sequence, layer_specs *specs)
     }
     for (int i = 0; i < n; i++) {
         PyObject *spec = PySequence_GetItem(sequence, i);
-        if (spec == NULL || take_layer(spec, i, &specs->layers[i]) < 0) {
+        if (spec == NULL || take_layer(spec, first + i, &specs->layers[i]) < 0) {
             Py_XDECREF(spec);
             goto done;
         }

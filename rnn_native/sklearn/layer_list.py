@@ -22,10 +22,6 @@ LAYER_LIST_CONSTRAINTS: dict[str, Any] = {
 }
 
 
-NEEDS_FLAT = "the last layer must give one row of numbers"
-"""What the core says of a net that ends in rows of rows."""
-
-
 def _ends(loss: str) -> str:
     """Say what a layer with the outputs under a loss ends in."""
     function = losses.LOSSES[loss].function
@@ -73,17 +69,6 @@ class LayerList(BaseNetworkEstimator):
             f"for {loss}, the loss that {self._loss_is_asked_for_by} asks for; expected a "
             f"last Dense that {_ends(loss)}, its outputs {self._outputs_of_y()}"
         )
-
-    def _make_network(self, features: int) -> Network:
-        try:
-            return super()._make_network(features)
-        except ValueError as error:
-            if NEEDS_FLAT not in str(error):
-                raise
-            raise ValueError(
-                f"architecture: {error}; have rn.Flatten() among the layers, first of all "
-                "where only Dense ones follow"
-            ) from None
 
     def _is_output(self, last: Mapping[str, Any]) -> bool:
         """Whether a last layer has the outputs, so that none is added."""

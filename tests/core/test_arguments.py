@@ -136,13 +136,21 @@ def test_inputs_may_be_read_only_and_stay_as_they_are(net, rng):
     [
         ([], ValueError, "layers: expected 1 to 1000 layers, got 0"),
         ([3], TypeError, r"layers\[0\]: expected a dict, got 3"),
-        ([{}], ValueError, r"layers\[0\]: key 'type' is missing"),
-        ([{"type": "lstm"}], ValueError, r"layers\[0\].type: unknown layer type 'lstm'"),
+        ([{}], ValueError, r"^layers\[0\].type: missing$"),
+        (
+            [{"type": "lstm"}],
+            ValueError,
+            r"layers\[0\].type: unknown layer type 'lstm'; known are dense, ",
+        ),
         ([{"type": "\ud800"}], ValueError, r"layers\[0\].type: expected a name"),
-        ([dense(3), {"type": "dense"}], ValueError, r"layers\[1\]: key 'units' is missing"),
-        ([dense(0)], ValueError, r"layers\[0\].units: expected a value in \[1, .*got 0"),
+        ([dense(3), {"type": "dense"}], ValueError, r"layers\[1\].units: missing; dense"),
+        (
+            [dense(0)],
+            ValueError,
+            r"layers\[0\].units: expected an integer in \[1, 2147483647\], got 0",
+        ),
         ([dense(2**31)], ValueError, r"layers\[0\].units: .*got 2147483648"),
-        ([dense(10**400)], ValueError, r"layers\[0\].units: expected a value in"),
+        ([dense(10**400)], ValueError, r"layers\[0\].units: expected an integer in"),
         ([dense(2.0)], TypeError, r"layers\[0\].units: expected an integer, got 2.0"),
         ([dense(True)], TypeError, r"layers\[0\].units: expected an integer, got True"),
         (
@@ -153,14 +161,26 @@ def test_inputs_may_be_read_only_and_stay_as_they_are(net, rng):
         ([dense(2, "relu\0x")], ValueError, r"layers\[0\].activation: expected one of"),
         ([{"type": "dense\0x"}], ValueError, r"layers\[0\].type: expected a name"),
         ([dense(2, 5)], ValueError, r"layers\[0\].activation: expected one of .*got 5"),
-        ([dense(2, alpha=-1.0)], ValueError, r"layers\[0\].alpha: expected a value in \[0"),
+        (
+            [dense(2, alpha=-1.0)],
+            ValueError,
+            r"layers\[0\].alpha: expected a number in \[0",
+        ),
         (
             [dense(2, alpha=float("nan"))],
             ValueError,
-            r"layers\[0\].alpha: expected a value",
+            r"layers\[0\].alpha: expected a number",
         ),
-        ([dense(2, unit=3)], ValueError, r"layers\[0\]: dense has no key 'unit'"),
-        ([dense(2**30)], ValueError, r"layers\[0\].units: a weight of 4 x 1073741824"),
+        (
+            [dense(2, unit=3)],
+            ValueError,
+            r"layers\[0\].unit: unknown key; dense has units, act",
+        ),
+        (
+            [dense(2**30)],
+            ValueError,
+            r"layers\[0\]: expected a weight of .*, got 4 x 1073741824",
+        ),
     ],
 )
 def test_bad_specs(layers, error, message):
@@ -182,31 +202,43 @@ def test_bad_input_shapes(shape):
         (
             [dense(2)],
             (3, 4, 5),
-            "type: dense takes an input of rank 1 or 2, got rank 3; put fl",
+            r"dense takes .* \(put flatten before it\), got an input of 3 x 4 x 5",
         ),
-        ([dense(2)], (3, 4), "the last layer must give one row of numbers, got rank 2"),
+        (
+            [dense(2)],
+            (3, 4),
+            "expected the last layer to give one row of numbers, got 3 x 2; put flatten",
+        ),
         (
             [{"type": "conv2d", "filters": 2, "kernel_size": 3}],
             (9,),
-            "type: conv2d takes an in",
+            "conv2d takes channels x height x width, got an input of 9",
         ),
         (
             [{"type": "conv2d", "filters": 2, "kernel_size": 8, "padding": 1}],
             (1, 5, 9),
-            "kernel_size: 8 is larger than the padded input, 7 x 11",
+            "kernel_size: expected at most the padded input, 7 x 11, got 8",
         ),
-        ([{"type": "maxpool2d", "padding": 2}], (1, 9, 9), "padding: at most half"),
-        ([{"type": "self_attention", "heads": 3}], (4, 8), "heads: 3 does not divide 8"),
-        ([{"type": "self_attention"}], (8,), "type: self_attention takes tokens"),
-        ([{"type": "mean_pool"}], (8,), "type: mean_pool takes tokens"),
-        ([{"type": "position"}], (8,), "type: position takes tokens"),
+        (
+            [{"type": "maxpool2d", "padding": 2}],
+            (1, 9, 9),
+            "padding: expected at most half of the kernel, 1, got 2",
+        ),
+        (
+            [{"type": "self_attention", "heads": 3}],
+            (4, 8),
+            "heads: expected a divisor of 8, got 3",
+        ),
+        ([{"type": "self_attention"}], (8,), "self_attention takes tokens x values"),
+        ([{"type": "mean_pool"}], (8,), "mean_pool takes tokens x values"),
+        ([{"type": "position"}], (8,), "position takes tokens x values"),
         (
             [{"type": "patch_embed", "patch_size": 3, "units": 2}],
             (1, 6, 8),
-            "patch_size: 3 does not divide the image, 6 x 8",
+            "patch_size: expected a divisor of height and width, 6 x 8, got 3",
         ),
-        ([{"type": "batchnorm"}], (4, 8), "type: batchnorm takes an input of rank 1 or 3"),
-        ([{"type": "dropout", "rate": 1.0}], (8,), "rate: expected a value in"),
+        ([{"type": "batchnorm"}], (4, 8), "batchnorm takes n values or channels x"),
+        ([{"type": "dropout", "rate": 1.0}], (8,), "rate: expected a number in"),
         (
             [{"type": "position", "trainable": 1}],
             (4, 8),
@@ -232,13 +264,17 @@ def test_layers_that_do_not_fit_their_input(layers, shape, message):
             ValueError,
             "optimizer.type: expected one of sgd, adam, adamw, got 'rmsprop'",
         ),
-        ({}, ValueError, "optimizer: key 'type' is missing"),
+        ({}, ValueError, "optimizer.type: missing"),
         ("adam", TypeError, "optimizer: expected a dict, got 'adam'"),
-        ({"type": "adam", "beta1": 0.9}, ValueError, "optimizer: adam has no key 'beta1'"),
+        (
+            {"type": "adam", "beta1": 0.9},
+            ValueError,
+            "optimizer.beta1: unknown key; adam has beta_1, ",
+        ),
         (
             {"type": "sgd", "momentum": 2.0},
             ValueError,
-            "optimizer.momentum: expected a value",
+            "optimizer.momentum: expected a number",
         ),
         ({"type": "sgd", "nesterov": 1}, TypeError, "optimizer.nesterov: expected true or"),
     ],
@@ -272,7 +308,9 @@ def test_one_rate_for_each_step(net):
 
 
 def test_unknown_loss():
-    with pytest.raises(ValueError, match="^loss: expected softmax_cross_entropy, sigmoid"):
+    with pytest.raises(
+        ValueError, match="^loss: expected one of softmax_cross_entropy, sig"
+    ):
         _core.Net([dense(2)], (4,), "hinge")
 
 

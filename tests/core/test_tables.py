@@ -35,10 +35,9 @@ def refusal(what, kind, **given):
         call()
     except (ValueError, TypeError) as error:
         (key,) = given
-        is_of_key = str(error).startswith(f"{where}.{key}: expected a value in ")
-        is_of_key |= str(error).startswith(f"{where}.{key}: expected one of ")
-        is_of_key |= str(error).startswith(f"{where}.{key}: expected an integer")
-        return str(error) if is_of_key else None
+        kinds = ("a number in [", "an integer in [", "one of ")
+        starts = tuple(f"{where}.{key}: expected {kind}" for kind in kinds)
+        return str(error) if str(error).startswith(starts) else None
     return None
 
 
@@ -104,3 +103,44 @@ def test_losses_take_their_targets_and_apply_their_function():
         np.testing.assert_allclose(net.predict(x), own[row["function"]](x), rtol=1e-6)
         y = np.int32([1]) if row["targets"] == "labels" else x / 2
         net.evaluate(x, y)
+
+
+# ---- shapes before there is a net ----
+
+LAYERS = [
+    {"type": "conv2d", "filters": 3, "kernel_size": 3},
+    {"type": "flatten"},
+    {"type": "dense", "units": 4},
+]
+
+
+def test_layer_shapes_are_the_nets():
+    found = _core.layer_shapes(LAYERS, (1, 5, 6))
+    assert found == [(3, 3, 4), (36,), (4,)]
+    net = _core.Net(LAYERS, (1, 5, 6), "none")
+    assert found == [layer["shape"] for layer in net.layers]
+
+
+def test_messages_begin_to_count_where_they_are_told():
+    for wrong, message in [
+        ({"type": "dense"}, r"^layers\[8\].units: missing; dense needs it$"),
+        ({"type": "position"}, r"^layers\[8\]: position takes tokens x values, got an "),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            _core.layer_shapes([LAYERS[2], wrong], (5,), first=7)
+
+
+def test_a_loss_wants_one_row_of_the_last_layer():
+    assert _core.layer_shapes(LAYERS[:1], (1, 5, 6)) == [(3, 3, 4)]
+    with pytest.raises(
+        ValueError, match=r"^layers\[0\]: expected the last .*got 3 x 3 x 4"
+    ):
+        _core.layer_shapes(LAYERS[:1], (1, 5, 6), "huber")
+    with pytest.raises(ValueError, match="^loss: expected one of .*, got 'hinge'"):
+        _core.layer_shapes(LAYERS, (1, 5, 6), "hinge")
+
+
+def test_outputs_that_no_int_counts_are_refused():
+    layer = {"type": "dense", "units": 2**16}
+    with pytest.raises(ValueError, match=r"^layers\[0\]: expected an array of at most "):
+        _core.Net([layer], (2**16, 1), "none")

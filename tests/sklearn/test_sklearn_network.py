@@ -133,12 +133,12 @@ def test_what_all_classifiers_do(images):
         (
             [rn.Dense(9, "relu")],
             {"input_shape": (28, 28)},
-            r"architecture: layers\[1\]: .* have rn.Flatten\(\) am",
+            r"^layers\[1\]: .* put flatten \(rn.Flatten\(\)\)",
         ),
         (
             [rn.Dense(10)],
             {"input_shape": (28, 28)},
-            r"architecture: layers\[0\]: .* have rn.Flatten\(\) am",
+            r"^layers\[0\]: .* put flatten \(rn.Flatten\(\)\)",
         ),
         ([rn.Conv2D(2, 3)], {}, r"outputs have shape|dense takes"),
         ({**JSON_FORM, "loss": "squared_error"}, {}, "expected loss softmax_cross_entropy"),

@@ -128,16 +128,16 @@ conv2d_setup(rnn_layer *layer, rnn_error *error)
                         .fan_in = s.C * k * k,
                         .fan_out = filters * k * k};
     rnn_param bias = {.name = "bias", .shape = {1, {filters}}};
-    if (rnn_size_product(unfolded, 5) == 0 || rnn_size_product(fans, 3) == 0
-        || !rnn_layer_add_param(layer, weight) || !rnn_layer_add_param(layer, bias))
-        return rnn_layer_refuse(error,
-                                "kernel_size: the unfolded image or the weight has "
-                                "more than 2^31 - 1 elements");
+    if (rnn_size_product(fans, 3) == 0 || !rnn_layer_add_param(layer, weight)
+        || !rnn_layer_add_param(layer, bias))
+        return rnn_layer_refuse_size(error, "a weight", weight.shape.dim, 4);
+    if (rnn_size_product(unfolded, 5) == 0)
+        return rnn_layer_refuse_size(error, "an unfolded image", unfolded, 5);
     if (conv2d_is_direct(&s) && !conv2d_planes_fit(&s, filters))
-        return rnn_layer_refuse(error,
-                                "filters: planes of %d filters, padded, have more "
-                                "than 2^31 - 1 elements",
-                                filters);
+        return rnn_layer_refuse(error, "filters",
+                                "expected padded planes of at most %d elements, got %d "
+                                "planes of %d x %d and their padding",
+                                RNN_MAX_EXTENT, filters, s.P, s.Q);
     double products = (double)filters * s.P * s.Q * s.C * k * k;
     layer->cache = f->from_input ? (size_t)rnn_shape_size(&layer->out) : 0;
     if (conv2d_is_direct(&s))

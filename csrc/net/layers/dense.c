@@ -59,10 +59,8 @@ dense_setup(rnn_layer *layer, rnn_error *error)
 {
     int rank = layer->in.rank, units = (int)layer->attr[DENSE_UNITS];
     if (rank > 2)
-        return rnn_layer_refuse(error,
-                                "type: dense takes an input of rank 1 or 2, got "
-                                "rank %d; put flatten before it",
-                                rank);
+        return rnn_layer_refuse_input(
+            layer, error, "n values or tokens x n values (put flatten before it)");
     int in = layer->in.dim[rank - 1], tokens = rank == 2 ? layer->in.dim[0] : 1;
     const activation *f = dense_activation(layer);
     if (isnan(layer->attr[DENSE_ALPHA]))
@@ -76,8 +74,7 @@ dense_setup(rnn_layer *layer, rnn_error *error)
                         .fan_out = units};
     rnn_param bias = {.name = "bias", .shape = {1, {units}}};
     if (!rnn_layer_add_param(layer, weight) || !rnn_layer_add_param(layer, bias))
-        return rnn_layer_refuse(
-            error, "units: a weight of %d x %d has more than 2^31 - 1 elements", in, units);
+        return rnn_layer_refuse_size(error, "a weight", weight.shape.dim, 2);
     double products = (double)tokens * in * units;
     layer->cache = f->from_input ? (size_t)tokens * (size_t)units : 0;
     layer->takes_nonzeros = layer->is_first && rank == 1;

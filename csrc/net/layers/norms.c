@@ -24,7 +24,7 @@ layernorm_setup(rnn_layer *layer, rnn_error *error)
     int D = last_extent(layer);
     layer->out = layer->in;
     if (!add_scale_and_shift(layer, D))
-        return rnn_layer_refuse(error, "type: the parameters do not fit");
+        return rnn_layer_refuse_size(error, "parameters", &D, 1);
     layer->cache = 2 * (size_t)(layer->in_size / D);
     take_rows(layer, 8.0 * layer->in_size);
     layer->slices[RNN_PARAMS] = rnn_slice_count(D);
@@ -83,16 +83,15 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
 {
     int C = layer->in.dim[0];
     if (layer->in.rank == 2)
-        return rnn_layer_refuse(
-            error,
-            "type: batchnorm takes an input of rank 1 or 3, got rank 2; use layernorm");
+        return rnn_layer_refuse_input(
+            layer, error, "n values or channels x height x width (layernorm takes any)");
     rnn_param mean = {.name = "running_mean", .shape = {1, {C}}, .is_state = true};
     rnn_param variance = {
         .name = "running_var", .shape = {1, {C}}, .init = RNN_ONES, .is_state = true};
     layer->out = layer->in;
     if (!add_scale_and_shift(layer, C) || !rnn_layer_add_param(layer, mean)
         || !rnn_layer_add_param(layer, variance))
-        return rnn_layer_refuse(error, "type: the parameters do not fit");
+        return rnn_layer_refuse_size(error, "parameters", &C, 1);
     layer->shared = 3 * (size_t)C;
     int slices = rnn_slice_count(layer->in.rank == 3 ? 64 * C : C);
     const rnn_pass passes[] = {RNN_FORWARD, RNN_INPUT, RNN_PARAMS};

@@ -22,11 +22,12 @@ pool_setup(rnn_layer *layer, rnn_error *error)
     int kernel = (int)layer->attr[POOL_KERNEL], padding = (int)layer->attr[POOL_PADDING];
     if (isnan(layer->attr[POOL_STRIDE]))
         layer->attr[POOL_STRIDE] = kernel;
-    if (padding > kernel / 2)
-        return rnn_layer_refuse(error, "padding: at most half of kernel_size, got %d of %d",
-                                padding, kernel);
     if (check_window(layer, kernel, padding, error) != RNN_OK)
         return RNN_EINVAL;
+    if (padding > kernel / 2)
+        return rnn_layer_refuse(error, "padding",
+                                "expected at most half of the kernel, %d, got %d",
+                                kernel / 2, padding);
     window s = pool_window(layer);
     layer->out = (rnn_shape){3, {s.C, s.P, s.Q}};
     take_rows(layer, (double)s.C * s.P * s.Q * kernel * kernel);

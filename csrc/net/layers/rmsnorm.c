@@ -15,7 +15,7 @@ rmsnorm_setup(rnn_layer *layer, rnn_error *error)
     rnn_param weight = {.name = "weight", .shape = {1, {D}}, .init = RNN_ONES};
     layer->out = layer->in;
     if (!rnn_layer_add_param(layer, weight))
-        return rnn_layer_refuse(error, "type: the parameters do not fit");
+        return rnn_layer_refuse_size(error, "parameters", &D, 1);
     layer->cache = (size_t)(layer->in_size / D);
     take_rows(layer, 6.0 * layer->in_size);
     layer->slices[RNN_PARAMS] = rnn_slice_count(D);

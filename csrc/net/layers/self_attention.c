@@ -58,15 +58,14 @@ static rnn_status
 self_attention_setup(rnn_layer *layer, rnn_error *error)
 {
     if (layer->in.rank != 2)
-        return rnn_layer_refuse(error,
-                                "type: self_attention takes tokens, rank 2, got rank %d",
-                                layer->in.rank);
+        return rnn_layer_refuse_input(layer, error, "tokens x values");
     int T = layer->in.dim[0], D = layer->in.dim[1];
     int heads = (int)layer->attr[ATTENTION_HEADS], alpha[3] = {heads, T, T};
     if (D % heads != 0)
-        return rnn_layer_refuse(error, "heads: %d does not divide %d", heads, D);
+        return rnn_layer_refuse(error, "heads", "expected a divisor of %d, got %d", D,
+                                heads);
     if (rnn_size_product(alpha, 3) == 0)
-        return rnn_layer_refuse(error, "heads: %d maps of %d x %d do not fit", heads, T, T);
+        return rnn_layer_refuse_size(error, "attention maps", alpha, 3);
     int pairs = layer->attr[ATTENTION_OUT_PROJ] != 0 ? 4 : 3;
     for (int i = 0; i < pairs; i++) {
         rnn_param weight = {.name = attention_names[2 * i],
@@ -76,7 +75,7 @@ self_attention_setup(rnn_layer *layer, rnn_error *error)
                             .fan_out = D};
         rnn_param bias = {.name = attention_names[2 * i + 1], .shape = {1, {D}}};
         if (!rnn_layer_add_param(layer, weight) || !rnn_layer_add_param(layer, bias))
-            return rnn_layer_refuse(error, "type: a weight of %d x %d does not fit", D, D);
+            return rnn_layer_refuse_size(error, "a weight", weight.shape.dim, 2);
     }
     layer->out = layer->in;
     layer->maps = heads == 1 ? (rnn_shape){2, {T, T}} : (rnn_shape){3, {heads, T, T}};

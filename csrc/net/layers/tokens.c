@@ -32,14 +32,13 @@ patch_embed_setup(rnn_layer *layer, rnn_error *error)
 {
     int C, H, W, size = (int)layer->attr[PATCH_SIZE], units = (int)layer->attr[PATCH_UNITS];
     if (layer->in.rank != 2 && layer->in.rank != 3)
-        return rnn_layer_refuse(error,
-                                "type: patch_embed takes an image, rank 2 or 3, got "
-                                "rank %d",
-                                layer->in.rank);
+        return rnn_layer_refuse_input(layer, error,
+                                      "height x width, with or without channels");
     patch_image(layer, &C, &H, &W);
     if (H % size != 0 || W % size != 0)
-        return rnn_layer_refuse(error, "patch_size: %d does not divide the image, %d x %d",
-                                size, H, W);
+        return rnn_layer_refuse(error, "patch_size",
+                                "expected a divisor of height and width, %d x %d, got %d",
+                                H, W, size);
     int length = C * size * size, tokens = H / size * (W / size);
     layer->out = (rnn_shape){2, {tokens, units}};
     rnn_param weight = {.name = "weight",
@@ -49,9 +48,7 @@ patch_embed_setup(rnn_layer *layer, rnn_error *error)
                         .fan_out = units};
     rnn_param bias = {.name = "bias", .shape = {1, {units}}};
     if (!rnn_layer_add_param(layer, weight) || !rnn_layer_add_param(layer, bias))
-        return rnn_layer_refuse(
-            error, "units: a weight of %d x %d has more than 2^31 - 1 elements", length,
-            units);
+        return rnn_layer_refuse_size(error, "a weight", weight.shape.dim, 2);
     layer->cache = (size_t)layer->in_size;
     layer->scratch = (size_t)layer->in_size;
     take_rows(layer, (double)layer->in_size * units);
@@ -133,8 +130,7 @@ static rnn_status
 position_setup(rnn_layer *layer, rnn_error *error)
 {
     if (layer->in.rank != 2)
-        return rnn_layer_refuse(error, "type: position takes tokens, rank 2, got rank %d",
-                                layer->in.rank);
+        return rnn_layer_refuse_input(layer, error, "tokens x values");
     int T = layer->in.dim[0], D = layer->in.dim[1];
     const rnn_init inits[] = {RNN_SINUSOIDAL, RNN_UNIFORM, RNN_UNIFORM, RNN_ZEROS,
                               RNN_GLOROT_UNIFORM};
@@ -150,7 +146,7 @@ position_setup(rnn_layer *layer, rnn_error *error)
                        .is_state = !trainable};
     layer->out = layer->in;
     if (!rnn_layer_add_param(layer, table))
-        return rnn_layer_refuse(error, "type: the table of %d x %d does not fit", T, D);
+        return rnn_layer_refuse_size(error, "a table", table.shape.dim, 2);
     take_rows(layer, layer->in_size);
     layer->slices[RNN_PARAMS] = trainable ? rnn_slice_count(layer->in_size) : 0;
     layer->work[RNN_PARAMS] = layer->in_size;
@@ -193,8 +189,7 @@ static rnn_status
 mean_pool_setup(rnn_layer *layer, rnn_error *error)
 {
     if (layer->in.rank != 2)
-        return rnn_layer_refuse(error, "type: mean_pool takes tokens, rank 2, got rank %d",
-                                layer->in.rank);
+        return rnn_layer_refuse_input(layer, error, "tokens x values");
     layer->out = (rnn_shape){1, {layer->in.dim[1]}};
     take_rows(layer, layer->in_size);
     return RNN_OK;

@@ -3,18 +3,13 @@
 static rnn_status
 check_window(const rnn_layer *layer, int kernel, int padding, rnn_error *error)
 {
-    const char *name = layer->type->name;
     if (layer->in.rank != 3)
-        return rnn_layer_refuse(error,
-                                "type: %s takes an input of rank 3 (channels, height, "
-                                "width), got rank %d",
-                                name, layer->in.rank);
+        return rnn_layer_refuse_input(layer, error, "channels x height x width");
     long long h = layer->in.dim[1] + 2LL * padding, w = layer->in.dim[2] + 2LL * padding;
     if (kernel > h || kernel > w)
-        return rnn_layer_refuse(error,
-                                "kernel_size: %d is larger than the padded input, %lld x "
-                                "%lld",
-                                kernel, h, w);
+        return rnn_layer_refuse(error, "kernel_size",
+                                "expected at most the padded input, %lld x %lld, got %d", h,
+                                w, kernel);
     return RNN_OK;
 }
 

@@ -1,0 +1,97 @@
+/* Shapes: of samples, as Python gives and gets them, and of what layers make of them. */
+#include "core.h"
+
+#include "../base/size.h"
+#include "../net/net.h"
+
+PyObject *
+shape_as_tuple(const rnn_shape *shape)
+{
+    PyObject *tuple = PyTuple_New(shape->rank);
+    for (int i = 0; tuple != NULL && i < shape->rank; i++) {
+        PyObject *extent = PyLong_FromLong(shape->dim[i]);
+        if (extent == NULL || PyTuple_SetItem(tuple, i, extent) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+int
+take_input_shape(PyObject *sequence, rnn_shape *shape)
+{
+    Py_ssize_t rank = PySequence_Size(sequence);
+    if (rank < 0)
+        return -1;
+    *shape = (rnn_shape){.rank = rank <= RNN_MAX_RANK ? (int)rank : 0};
+    for (int i = 0; i < shape->rank; i++) {
+        PyObject *item = PySequence_GetItem(sequence, i);
+        int overflow = 0;
+        long extent = item != NULL ? PyLong_AsLongAndOverflow(item, &overflow) : -1;
+        Py_XDECREF(item);
+        if (PyErr_Occurred())
+            return -1;
+        shape->dim[i] = extent >= 1 && extent <= RNN_MAX_EXTENT ? (int)extent : 0;
+    }
+    if (shape->rank == 0 || rnn_shape_size(shape) <= 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "input_shape: expected 1 to %d extents of at least 1 with a product "
+                     "below 2^31, got %R",
+                     RNN_MAX_RANK, sequence);
+        return -1;
+    }
+    return 0;
+}
+
+const rnn_loss_type *
+take_loss(const char *name)
+{
+    const rnn_loss_type *loss = rnn_level_find_loss(rnn_level_current(), name);
+    if (loss != NULL)
+        return loss;
+    name_list names = {""};
+    for (loss = rnn_level_current()->losses; loss->name != NULL; loss++)
+        add_name(&names, loss->name);
+    PyErr_Format(PyExc_ValueError, "loss: expected one of %s, got '%s'", names.text, name);
+    return NULL;
+}
+
+/* A list of the shapes that the layers give, or NULL with the exception. */
+static PyObject *
+shapes_of(const layer_specs *specs, int first, rnn_shape input, const rnn_loss_type *loss)
+{
+    rnn_error error = {""};
+    rnn_status status =
+        rnn_layers_set_up(specs->layers, specs->n_layers, first, input, loss, &error);
+    if (status != RNN_OK) {
+        raise_status(status, error.text);
+        return NULL;
+    }
+    PyObject *list = PyList_New(specs->n_layers);
+    for (int i = 0; list != NULL && i < specs->n_layers; i++) {
+        PyObject *shape = shape_as_tuple(&specs->layers[i].out);
+        if (shape == NULL || PyList_SetItem(list, i, shape) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *
+layer_shapes(PyObject *module, PyObject *args, PyObject *kwds)
+{
+    (void)module;
+    static char *names[] = {"layers", "input_shape", "loss", "first", NULL};
+    PyObject *layers_b, *shape_b, *result = NULL;
+    const char *loss_name_b = "none";
+    const rnn_loss_type *loss;
+    int first = 0;
+    layer_specs specs = {NULL, 0};
+    rnn_shape input;
+    if (PyArg_ParseTupleAndKeywords(args, kwds, "OO|si:layer_shapes", names, &layers_b,
+                                    &shape_b, &loss_name_b, &first)
+        && (loss = take_loss(loss_name_b)) != NULL
+        && take_layer_specs(layers_b, first, &specs) == 0
+        && take_input_shape(shape_b, &input) == 0)
+        result = shapes_of(&specs, first, input, loss);
+    PyMem_Free(specs.layers);
+    return result;
+}
