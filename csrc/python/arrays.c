@@ -46,7 +46,7 @@ raise_mismatch(PyObject *exception, const array_rule *rule, PyArrayObject *array
         return;
     describe_shape(shape, sizeof shape, rule);
     PyErr_Format(exception,
-                 "%s: %s must be a C-contiguous%s %s%s%s array of shape %s, got %S %S%s",
+                 "%s: %s: expected a C-contiguous%s %s%s%s array of shape %s, got %S %S%s",
                  rule->function, rule->name, rule->writable ? ", writable" : "",
                  type_name(rule->type), rule->other_type >= 0 ? " or " : "",
                  rule->other_type >= 0 ? type_name(rule->other_type) : "", shape,
@@ -73,7 +73,7 @@ take_array(PyObject *object, const array_rule *rule)
     if (!PyArray_Check(object)) {
         PyObject *type = PyType_GetName(Py_TYPE(object));
         if (type != NULL)
-            PyErr_Format(PyExc_TypeError, "%s: %s must be a NumPy array, got %U",
+            PyErr_Format(PyExc_TypeError, "%s: %s: expected a NumPy array, got %U",
                          rule->function, rule->name, type);
         Py_XDECREF(type);
         return NULL;
@@ -102,7 +102,7 @@ check_threads(const char *function, int threads)
 {
     if (threads >= 1 && threads <= RNN_MAX_THREADS)
         return 0;
-    PyErr_Format(PyExc_ValueError, "%s: threads must be in 1..%d, got %d", function,
+    PyErr_Format(PyExc_ValueError, "%s: threads: expected 1 to %d, got %d", function,
                  RNN_MAX_THREADS, threads);
     return -1;
 }

@@ -170,8 +170,8 @@ check_smoothing(const char *function, double smoothing)
     if (smoothing >= 0 && smoothing < 1)
         return 0;
     char text[100];
-    PyOS_snprintf(text, sizeof text, "%s: smoothing must be in [0, 1), got %g", function,
-                  smoothing);
+    PyOS_snprintf(text, sizeof text, "%s: smoothing: expected a number in [0, 1), got %g",
+                  function, smoothing);
     PyErr_SetString(PyExc_ValueError, text);
     return -1;
 }

@@ -211,7 +211,7 @@ take_peak_kind(const char *text, rnn_peak_kind *kind)
             *kind = (rnn_peak_kind)i;
             return 0;
         }
-    PyErr_Format(PyExc_ValueError, "measure_peak: kind must be fma or sgemm, got '%s'",
+    PyErr_Format(PyExc_ValueError, "measure_peak: kind: expected fma or sgemm, got '%s'",
                  text);
     return -1;
 }

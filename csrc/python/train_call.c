@@ -24,7 +24,7 @@ check_at_least_one(const char *function, const char *name, int value)
 {
     if (value >= 1)
         return 0;
-    PyErr_Format(PyExc_ValueError, "%s: %s must be at least 1, got %d", function, name,
+    PyErr_Format(PyExc_ValueError, "%s: %s: expected at least 1, got %d", function, name,
                  value);
     return -1;
 }
@@ -35,7 +35,7 @@ check_at_most(const char *function, const char *name, double value, double most)
     if (value >= 0 && value <= most)
         return 0;
     char text[100];
-    PyOS_snprintf(text, sizeof text, "%s: %s must be in [0, %g], got %g", function, name,
+    PyOS_snprintf(text, sizeof text, "%s: %s: expected a number in [0, %g], got %g", function, name,
                   most, value);
     PyErr_SetString(PyExc_ValueError, text);
     return -1;
@@ -47,7 +47,7 @@ check_not_negative(const char *function, const char *name, double value)
     if (value >= 0)
         return 0;
     char text[100];
-    PyOS_snprintf(text, sizeof text, "%s: %s must be at least 0, got %g", function, name,
+    PyOS_snprintf(text, sizeof text, "%s: %s: expected at least 0, got %g", function, name,
                   value);
     PyErr_SetString(PyExc_ValueError, text);
     return -1;

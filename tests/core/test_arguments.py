@@ -27,23 +27,23 @@ def read_only(array):
 
 
 BAD_X = [
-    ([[0.0] * 4], TypeError, "x must be a NumPy array, got list"),
+    ([[0.0] * 4], TypeError, "x: expected a NumPy array, got list"),
     (
         X.astype(np.float64),
         TypeError,
-        r"x must be .*float32 or uint8.*\(n, 4\), got float64",
+        r"x: expected .*float32 or uint8.*\(n, 4\), got float64",
     ),
-    (X.astype(object), TypeError, "x must be .*got object"),
-    (X[:, :3].copy(), ValueError, r"x must be .*got float32 \(6, 3\)"),
-    (X[0], ValueError, r"x must be .*got float32 \(4,\)"),
-    (X[:0], ValueError, r"x must be .*got float32 \(0, 4\)"),
-    (X[::2], ValueError, "x must be .*not C-contiguous"),
-    (np.asfortranarray(X), ValueError, "x must be .*not C-contiguous"),
-    (X.astype(">f4"), ValueError, "x must be .*byte-swapped"),
+    (X.astype(object), TypeError, "x: expected .*got object"),
+    (X[:, :3].copy(), ValueError, r"x: expected .*got float32 \(6, 3\)"),
+    (X[0], ValueError, r"x: expected .*got float32 \(4,\)"),
+    (X[:0], ValueError, r"x: expected .*got float32 \(0, 4\)"),
+    (X[::2], ValueError, "x: expected .*not C-contiguous"),
+    (np.asfortranarray(X), ValueError, "x: expected .*not C-contiguous"),
+    (X.astype(">f4"), ValueError, "x: expected .*byte-swapped"),
     (
         np.frombuffer(bytes(97), np.uint8)[1:].view(np.float32).reshape(6, 4),
         ValueError,
-        "x must be .*misaligned",
+        "x: expected .*misaligned",
     ),
 ]
 
@@ -63,8 +63,8 @@ def test_bad_x(net, x, error, message):
 @pytest.mark.parametrize(
     ("y", "error", "message"),
     [
-        (Y.astype(np.int64), TypeError, r"y must be .*int32.*\(6,\), got int64 \(6,\)"),
-        (Y[:5], ValueError, r"y must be .*got int32 \(5,\)"),
+        (Y.astype(np.int64), TypeError, r"y: expected .*int32.*\(6,\), got int64 \(6,\)"),
+        (Y[:5], ValueError, r"y: expected .*got int32 \(5,\)"),
         (np.array([0, 1, 3, 0, 0, 0], np.int32), ValueError, r"y\[2\] is 3, .* in 0..2"),
         (np.array([0, 0, 0, 0, 0, -1], np.int32), ValueError, r"y\[5\] is -1"),
     ],
@@ -78,15 +78,15 @@ def test_bad_y(net, y, error, message):
 
 def test_squared_error_wants_values():
     net = _core.Net([dense(3)], (4,), SQUARES)
-    with pytest.raises(TypeError, match=r"y must be .*float32 array of shape \(6, 3\)"):
+    with pytest.raises(TypeError, match=r"y: expected .*float32 array of shape \(6, 3\)"):
         net.evaluate(X, Y)
 
 
 @pytest.mark.parametrize(
     ("order", "error", "message"),
     [
-        (ORDER.astype(np.int64), TypeError, "order must be .*int32.*got int64"),
-        (ORDER[:0], ValueError, r"order must be .*got int32 \(0,\)"),
+        (ORDER.astype(np.int64), TypeError, "order: expected .*int32.*got int64"),
+        (ORDER[:0], ValueError, r"order: expected .*got int32 \(0,\)"),
         (np.array([0, 6], np.int32), ValueError, r"order\[1\] is 6, .* in 0..5"),
         (np.array([-1], np.int32), ValueError, r"order\[0\] is -1"),
     ],
@@ -99,10 +99,10 @@ def test_bad_order(net, order, error, message):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"threads": 0}, r"threads must be in 1\.\.64, got 0"),
-        ({"threads": 65}, r"threads must be in 1\.\.64, got 65"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        ({"epochs": 0}, "epochs: expected at least 1, got 0"),
+        ({"threads": 0}, r"threads: expected 1 to 64, got 0"),
+        ({"threads": 65}, r"threads: expected 1 to 64, got 65"),
     ],
 )
 def test_bad_numbers(net, more, message):
@@ -112,9 +112,9 @@ def test_bad_numbers(net, more, message):
 
 
 def test_read_only_out_is_refused():
-    with pytest.raises(ValueError, match="^rng_shuffle: order must be .*read-only"):
+    with pytest.raises(ValueError, match="^rng_shuffle: order: expected .*read-only"):
         _core.rng_shuffle(1, read_only(ORDER))
-    with pytest.raises(ValueError, match="^rng_uniform: out must be .*read-only"):
+    with pytest.raises(ValueError, match="^rng_uniform: out: expected .*read-only"):
         _core.rng_uniform(1, 0.0, 1.0, read_only(X.ravel()))
 
 
@@ -287,11 +287,15 @@ def test_bad_optimizers(optimizer, error, message):
 @pytest.mark.parametrize(
     ("more", "error", "message"),
     [
-        ({"weights": np.ones(5, np.float32)}, ValueError, r"weights must be .*\(6,\)"),
-        ({"weights": np.ones(6)}, TypeError, "weights must be .*float32"),
-        ({"smoothing": 1.0}, ValueError, r"smoothing must be in \[0, 1\), got 1"),
-        ({"clip_norm": -1.0}, ValueError, "clip_norm must be at least 0, got -1"),
-        ({"step": -1}, ValueError, "step must be at least 0, got -1"),
+        ({"weights": np.ones(5, np.float32)}, ValueError, r"weights: expected .*\(6,\)"),
+        ({"weights": np.ones(6)}, TypeError, "weights: expected .*float32"),
+        (
+            {"smoothing": 1.0},
+            ValueError,
+            r"smoothing: expected a number in \[0, 1\), got 1",
+        ),
+        ({"clip_norm": -1.0}, ValueError, "clip_norm: expected at least 0, got -1"),
+        ({"step": -1}, ValueError, "step: expected at least 0, got -1"),
     ],
 )
 def test_bad_training_options(net, more, error, message):
@@ -302,7 +306,7 @@ def test_bad_training_options(net, more, error, message):
 def test_one_rate_for_each_step(net):
     net.train(X, Y, ORDER, 4, np.array([0.1, 0.2, 0.3, 0.4]), epochs=2)
     with pytest.raises(
-        ValueError, match=r"^train: lr must be .*float64.*\(4,\), got .*\(3,\)"
+        ValueError, match=r"^train: lr: expected .*float64.*\(4,\), got .*\(3,\)"
     ):
         net.train(X, Y, ORDER, 4, np.array([0.1, 0.2, 0.3]), epochs=2)
 

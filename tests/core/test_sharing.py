@@ -197,7 +197,7 @@ def test_weights_are_replaced_at_once():
             net.set_weights(twos)
             net.set_weights(ones)
     assert all(seen)
-    with pytest.raises(ValueError, match="weights must be a C-contiguous float32"):
+    with pytest.raises(ValueError, match="weights: expected a C-contiguous float32"):
         net.set_weights(ones[1:])
 
 

@@ -244,9 +244,9 @@ def test_peak_with_more_threads_than_slices():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("dgemm", 1), "measure_peak: kind must be fma or sgemm, got 'dgemm'"),
-        (("fma", 0), "measure_peak: threads must be in 1..64, got 0"),
-        (("sgemm", 65), "measure_peak: threads must be in 1..64, got 65"),
+        (("dgemm", 1), "measure_peak: kind: expected fma or sgemm, got 'dgemm'"),
+        (("fma", 0), "measure_peak: threads: expected 1 to 64, got 0"),
+        (("sgemm", 65), "measure_peak: threads: expected 1 to 64, got 65"),
     ],
 )
 def test_peak_refuses(args, message):

@@ -406,7 +406,7 @@ def test_the_core_weighs_rows_of_every_block(n):
     assert ones == net.native.evaluate(x, y)
     single = np.array([net.native.evaluate(x[i:][:1], y[i:][:1]) for i in range(n)])
     np.testing.assert_allclose(net.native.evaluate(x, y, weights=w), w @ single, rtol=1e-6)
-    with pytest.raises(ValueError, match="evaluate: weights must be"):
+    with pytest.raises(ValueError, match="evaluate: weights: expected"):
         net.native.evaluate(x, y, weights=np.ones(n + 1, np.float32))
 
 
