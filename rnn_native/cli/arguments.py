@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rnn_native.base import outcome
 
 if TYPE_CHECKING:
-    from rnn_native.datasets.mnist import Dataset
+    from rnn_native.datasets.opening import Dataset
 
 INT_MAX = 2**31 - 1
 REFERENCE_MODELS = ("mlp", "cnn", "attention", "xor")
@@ -77,18 +77,19 @@ def add_data(parser: argparse.ArgumentParser, *, to_train: bool = True) -> None:
     otherwise = "download, or generate" if to_train else "or download"
     parser.add_argument(
         "--data",
-        metavar="DIR|synthetic",
-        help="folder with MNIST's files, or 'synthetic' for generated digits (default: "
-        f"look in the usual places, {otherwise})",
+        metavar="DIR|NAME",
+        help="folder with MNIST's files, 'synthetic' for generated digits, or a data set's "
+        "name: mnist, fashion, emnist-letters, ... (default: look in the usual places, "
+        f"{otherwise})",
     )
 
 
 def open_test_data(name: str | None) -> "Dataset":
     """Return the data that a model is measured on: never others than those asked for."""
-    from rnn_native.datasets import mnist, places
+    from rnn_native.datasets import opening, places
 
     try:
-        return mnist.open_dataset(name, replace=False)
+        return opening.open_dataset(name, replace=False)
     except FileNotFoundError as error:
         if name is not None:
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rnn_native.base import outcome
 
 if TYPE_CHECKING:
-    from rnn_native.datasets.mnist import Dataset
+    from rnn_native.datasets.opening import Dataset
     from rnn_native.models.network import Network
     from rnn_native.training.history import History
 

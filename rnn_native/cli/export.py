@@ -44,7 +44,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--data",
-        metavar="DIR|synthetic",
+        metavar="DIR|NAME",
         help="with --int8: compare the accuracy before and after on these test images",
     )
     parser.add_argument(

@@ -60,7 +60,7 @@ def lr_find(args: argparse.Namespace) -> int:
     """`lr-find MODEL`."""
     import rnn_native.plots as plots
     from rnn_native.base.files import printable
-    from rnn_native.datasets import mnist
+    from rnn_native.datasets import opening
     from rnn_native.models import reference
 
     if args.model == "xor":
@@ -70,8 +70,10 @@ def lr_find(args: argparse.Namespace) -> int:
     if args.plot is not None:
         check_target(args.plot)
     names = ("config", "optimizer", "batch_size", "seed")
-    model, recipe = reference.untrained(args.model, **arguments.given(args, *names))
-    data = mnist.open_dataset(args.data)
+    model, recipe = reference.untrained(
+        args.model, args.data, **arguments.given(args, *names)
+    )
+    data = opening.open_dataset(args.data)
     search = model.lr_find(
         data.x_train,
         data.y_train,

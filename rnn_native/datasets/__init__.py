@@ -1,15 +1,12 @@
-"""MNIST, digits drawn at random and files of digits; imports `base`."""
+"""MNIST and its kin, digits drawn at random and files of digits; imports `base`."""
 
 from typing import TYPE_CHECKING, Any
 
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
-from rnn_native.datasets.mnist import (
-    Dataset,
-    load_mnist,
-    load_mnist_or_synthetic,
-    open_dataset,
-)
-from rnn_native.datasets.places import DataNotFoundError, find_mnist
+from rnn_native.datasets.mnist import find_mnist, load_mnist
+from rnn_native.datasets.named import load_dataset
+from rnn_native.datasets.opening import Dataset, load_mnist_or_synthetic, open_dataset
+from rnn_native.datasets.places import DataNotFoundError
 from rnn_native.datasets.published import mnist_hashes_match
 
 if TYPE_CHECKING:
@@ -19,6 +16,7 @@ __all__ = [
     "DataNotFoundError",
     "Dataset",
     "find_mnist",
+    "load_dataset",
     "load_idx",
     "load_mnist",
     "load_mnist_or_synthetic",

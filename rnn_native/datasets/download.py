@@ -9,63 +9,67 @@ from typing import TYPE_CHECKING
 
 from rnn_native.base.errors import FormatError, reason_of
 from rnn_native.base.files import atomic_write, shown
-from rnn_native.datasets import places, published
-from rnn_native.datasets.idx import GZIP_MAGIC, gunzipped, gzip_faults
-from rnn_native.datasets.published import Part, sha256_of
+from rnn_native.datasets import places
+from rnn_native.datasets.packed import GZIP_MAGIC, gunzipped, gzip_faults
+from rnn_native.datasets.published import File, Published, sha256_of
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
     from ssl import SSLContext
 
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
 TIMEOUT = 10.0  # seconds without an answer, or without another byte
 DEADLINE = 600.0  # seconds for one file from one mirror
 
 
-def obtain(download: bool, progress: bool | None) -> Path:
-    """Download MNIST and return its folder; DataNotFoundError if that cannot be."""
-    cache = places.cache_folder()
+def obtain(record: Published, download: bool, progress: bool | None) -> Path:
+    """Download a data set and return its folder; DataNotFoundError if that cannot be."""
+    cache = places.cache_folder(record)
     if not download:
         reason = "a download was not wanted"
     elif cache is None:
         reason = "there is no home folder to download to"
+    elif not any(file.sha256 or file.gz_sha256 for file in record.files):
+        reason = "it is not downloaded, as no hashes of its files are published"
     else:
         try:
-            _download(cache, progress)
+            _download(record, cache, progress)
         except OSError as error:
             reason = f"download failed ({error})"
         else:
             return cache
-    looked = ", ".join(shown(place) for place in places.usual_places())
+    looked = ", ".join(shown(place) for place in places.usual_places(record))
     raise places.DataNotFoundError(
-        f"MNIST not found in {looked}; {reason}; put its four files into ./data, or "
-        f"their folder's name into {places.VARIABLE}"
+        f"{record.title} not found in {looked}; {reason}; {_advice(record)}"
     )
 
 
-def _download(cache: Path, progress: bool | None) -> None:
-    """Put the files that `cache` does not have into it, unpacked and verified."""
+def _advice(record: Published) -> str:
+    """Say where the files can be had, and where they should be put."""
+    usual = record.folders[0]
+    if usual:
+        return f"get its four files from {record.source} and put them into ./data/{usual}"
+    return f"put its four files into ./data, or their folder's name into {places.VARIABLE}"
+
+
+def _download(record: Published, cache: Path, progress: bool | None) -> None:
+    """Put the files that `cache` does not have into it, verified."""
     cache.mkdir(parents=True, exist_ok=True)
-    mirrors = list(MIRRORS)
-    for part in published.PARTS:
-        target = cache / part.name
-        if not _is_whole(target, part):
-            atomic_write(target, _fetch_from_any(mirrors, part, progress))
+    mirrors = list(record.mirrors)
+    for file in record.files:
+        target = cache / (f"{file.name}.gz" if file.gz_sha256 else file.name)
+        if not (places.is_file(target) and _is_whole(target.read_bytes(), file)):
+            atomic_write(target, _fetch_from_any(mirrors, file, progress))
 
 
-def _is_whole(path: Path, part: Part) -> bool:
-    return (
-        places.is_file(path)
-        and path.stat().st_size == part.size
-        and sha256_of(path.read_bytes()) == part.sha256
-    )
+def _is_whole(kept: bytes | bytearray, file: File) -> bool:
+    """Tell whether these are the bytes that are kept of a published file."""
+    return sha256_of(kept) == (file.gz_sha256 or file.sha256)
 
 
-def _fetch_from_any(mirrors: list[str], part: Part, progress: bool | None) -> bytes:
-    """Return the unpacked content of `part`; a mirror that fails goes to the end."""
+def _fetch_from_any(
+    mirrors: list[str], file: File, progress: bool | None
+) -> bytes | bytearray:
+    """Return what is kept of a file; a mirror that fails goes to the end."""
     from http.client import HTTPException
     from urllib.parse import urlsplit
 
@@ -73,10 +77,10 @@ def _fetch_from_any(mirrors: list[str], part: Part, progress: bool | None) -> by
     for mirror in tuple(mirrors):
         host = str(urlsplit(mirror).hostname)
         try:
-            body = _fetch(f"{mirror}{part.name}.gz", part, progress)
-            content = _unpack(body, host, part.size)
-            if sha256_of(content) == part.sha256:
-                return content
+            body = _fetch(f"{mirror}{file.name}.gz", file, progress)
+            kept = body if file.gz_sha256 else _unpack(body, host, file.size)
+            if _is_whole(kept, file):
+                return kept
             faults.append(f"{host}: content has the wrong SHA-256")
         except FormatError as error:
             faults.append(str(error))
@@ -84,11 +88,11 @@ def _fetch_from_any(mirrors: list[str], part: Part, progress: bool | None) -> by
             faults.append(f"{host}: {reason_of(error)}")
         mirrors.remove(mirror)
         mirrors.append(mirror)
-    raise OSError(f"{part.name} from {'; '.join(faults)}")
+    raise OSError(f"{file.name} from {'; '.join(faults)}")
 
 
-def _fetch(url: str, part: Part, progress: bool | None) -> bytearray:
-    """Return the body that `url` answers with, of about `part.size` at most."""
+def _fetch(url: str, file: File, progress: bool | None) -> bytearray:
+    """Return the body that `url` answers with, of about `file.size` at most."""
     from tqdm import tqdm
 
     body = bytearray()
@@ -97,7 +101,7 @@ def _fetch(url: str, part: Part, progress: bool | None) -> bytearray:
         response = stack.enter_context(_open_url(url))
         bar = stack.enter_context(
             tqdm(
-                desc=part.name,
+                desc=file.name,
                 total=response.length,
                 unit="B",
                 unit_scale=True,
@@ -109,7 +113,7 @@ def _fetch(url: str, part: Part, progress: bool | None) -> bytearray:
         while piece := response.read1(1 << 16):
             body += piece
             bar.update(len(piece))
-            if len(body) > part.size + 1024:
+            if len(body) > file.size + 1024:
                 raise OSError("answer is too long")
             if time.monotonic() > end:
                 raise TimeoutError(f"not complete after {DEADLINE:g} seconds")

@@ -1,19 +1,16 @@
 """IDX, the file format of MNIST: reading with every check, and writing.
 
-A file is two zero bytes, a type code (8: uint8, the only one read here), the rank,
-the sizes as big-endian 32-bit numbers, and then the elements in C order. It may be
-packed with gzip.
+A file is two zero bytes, a type code (8: uint8; 12: int32, read only as rows of
+labels), the rank, the sizes as big-endian 32-bit numbers, and then the elements in C
+order. It may be packed with gzip.
 """
 
 import io
 import math
 import struct
 import sys
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,24 +23,31 @@ from rnn_native.base.files import (
     regular_file_size,
     shown,
 )
+from rnn_native.datasets.packed import GZIP_MAGIC, gunzipped, gzip_faults, gzipped
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
-GZIP_MAGIC = b"\x1f\x8b"
 # A few megabytes of gzip can unpack to gigabytes; the largest file of the MNIST
 # family (EMNIST by class) has 550 MB.
 MAX_UNPACKED = 1 << 30
 _DEFLATE_MOST = 1032  # bytes that one byte of a gzip file can stand for
 _PIECE = 1 << 20
 _UINT8 = 0x08
+_INT32 = 0x0C
 _TYPE_NAMES = {
+    _UINT8: "uint8",
     0x09: "int8",
     0x0B: "int16",
-    0x0C: "int32",
+    _INT32: "int32",
     0x0D: "float32",
     0x0E: "float64",
 }
-_KINDS = {1: "labels, magic 0x00000801", 3: "images, magic 0x00000803"}
+# What files hold, by type code and rank.
+_KINDS = {
+    (_UINT8, 1): "labels, magic 0x00000801",
+    (_UINT8, 3): "images, magic 0x00000803",
+    (_INT32, 2): "rows of labels, magic 0x00000c02",
+}
 
 
 def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> Bytes:
@@ -122,6 +126,27 @@ def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
     return labels
 
 
+def read_label_rows(path: AnyPath) -> NDArray[np.int32]:
+    """Read an IDX file of several int32 labels an image, as QMNIST has it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, plain or packed with gzip.
+
+    Returns
+    -------
+    ndarray of shape (n, labels), int32
+        A row an image.
+
+    Raises
+    ------
+    OSError, FormatError
+        As `read_idx`, and if the file is not one of int32 of rank 2 (magic 0x00000c02).
+    """
+    return _read(path, 2, MAX_UNPACKED, _INT32).view(">i4")[..., 0].astype(np.int32)
+
+
 def load_idx(
     images_path: AnyPath, labels_path: AnyPath, classes: int = 10
 ) -> tuple[Bytes, Bytes]:
@@ -153,13 +178,20 @@ def load_idx(
     """
     labels = read_labels(labels_path, classes)
     images = read_images(images_path)
+    require_pair(images, labels, images_path, labels_path)
+    return images, labels
+
+
+def require_pair(
+    images: Bytes, labels: Bytes, images_path: AnyPath, labels_path: AnyPath
+) -> None:
+    """Raise FormatError if two files do not have as many images as labels."""
     if len(images) != len(labels):
         raise FormatError(
             f"{shown(images_path)} has {len(images)} images, but "
             f"{shown(labels_path)} has {len(labels)} labels: use a pair of files that "
             "belong together"
         )
-    return images, labels
 
 
 def write_idx(path: AnyPath, array: Bytes) -> None:
@@ -186,7 +218,7 @@ def write_idx(path: AnyPath, array: Bytes) -> None:
     header = idx_header(array)
     body = np.ascontiguousarray(array).reshape(-1).data
     packed = Path(path).suffix == ".gz"
-    atomic_write(path, [_gzipped(header, body)] if packed else [header, body])
+    atomic_write(path, [gzipped(header, body)] if packed else [header, body])
 
 
 def idx_header(array: Bytes) -> bytes:
@@ -210,67 +242,48 @@ def idx_header(array: Bytes) -> bytes:
     return bytes([0, 0, _UINT8, array.ndim]) + b"".join(sizes)
 
 
-def check_labels(labels: Bytes, classes: int, name: str) -> None:
-    """Raise FormatError if one of `labels` is not smaller than `classes`."""
-    bad = np.flatnonzero(labels >= classes)
-    if bad.size:
-        first = int(bad[0])
+def check_images(images: Bytes, shape: tuple[int, int], name: str) -> None:
+    """Raise FormatError if there are no images, or images of another shape."""
+    if images.shape[1:] != shape or not len(images):
+        expected = f"(n, {shape[0]}, {shape[1]})"
         raise FormatError(
-            f"{name}: label {first}: expected 0 to {classes - 1}, got {labels[first]}"
+            f"{name}: images have shape {images.shape}, expected {expected}; load "
+            "other sizes with load_idx"
         )
 
 
-def gunzipped(file: io.BufferedIOBase) -> io.BufferedIOBase:
-    """Return a stream of what the gzip file `file` holds; use in `gzip_faults`."""
-    import gzip
-
-    return gzip.GzipFile(fileobj=file, mode="rb")
-
-
-@contextmanager
-def gzip_faults(name: str) -> Iterator[None]:
-    """Turn what a damaged gzip stream raises into a FormatError about `name`."""
-    try:
-        yield
-    except (EOFError, zlib.error) as error:
-        raise _damaged(name, error) from error
-    except OSError as error:
-        # gzip.BadGzipFile, which has no number. Reading errors of the disk have.
-        if error.errno is not None:
-            raise
-        raise _damaged(name, error) from error
+def check_labels(
+    labels: NDArray[np.integer[Any]], classes: int, name: str, first: int = 0
+) -> None:
+    """Raise FormatError unless `labels` are `classes` numbers from `first` up."""
+    last = first + classes - 1
+    bad = np.flatnonzero((labels < first) | (labels > last))
+    if bad.size:
+        at = int(bad[0])
+        raise FormatError(
+            f"{name}: label {at}: expected {first} to {last}, got {labels[at]}"
+        )
 
 
-def _damaged(name: str, error: Exception) -> FormatError:
-    return FormatError(f"{name}: damaged gzip file: {error}; get the file again")
-
-
-def _gzipped(header: bytes, body: memoryview) -> bytes:
-    import gzip
-
-    packed = io.BytesIO()
-    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as file:
-        file.write(header)
-        file.write(body)
-    return packed.getvalue()
-
-
-def _read(path: AnyPath, rank: int | None, max_bytes: int) -> Bytes:
+def _read(path: AnyPath, rank: int | None, max_bytes: int, code: int = _UINT8) -> Bytes:
+    """Read the elements of a file; those of several bytes get an axis for these."""
     name = shown(path)
     size = regular_file_size(path)
     with errors_named(path), gzip_faults(name), Path(path).open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         file = gunzipped(raw) if packed else raw
-        shape = _read_shape(file, rank, name)
+        shape = _read_shape(file, rank, code, name)
         if packed:
             _check_announced(shape, size, max_bytes, name)
         else:
-            _check_size(shape, size, name)
+            _check_size(shape, size - file.tell(), name)
         return _read_elements(file, shape, name)
 
 
-def _read_shape(file: io.BufferedIOBase, rank: int | None, name: str) -> tuple[int, ...]:
+def _read_shape(
+    file: io.BufferedIOBase, rank: int | None, code: int, name: str
+) -> tuple[int, ...]:
     """Read the header and return the sizes; any rank of 1 to 4 if `rank` is None."""
     magic = file.read(4)
     if len(magic) < 4:
@@ -278,35 +291,36 @@ def _read_shape(file: io.BufferedIOBase, rank: int | None, name: str) -> tuple[i
             f"{name}: not an IDX file: it ends after {len(magic)} bytes, expected a "
             "header of 8 at least"
         )
-    _check_magic(magic, rank, name)
+    _check_magic(magic, rank, code, name)
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise FormatError(
             f"{name}: truncated IDX file: it ends after {4 + len(sizes)} bytes, "
             f"expected a header of {4 + 4 * magic[3]}; get the file again"
         )
-    return struct.unpack(f">{magic[3]}I", sizes)
+    shape = struct.unpack(f">{magic[3]}I", sizes)
+    return shape if code == _UINT8 else (*shape, 4)
 
 
-def _check_magic(magic: bytes, rank: int | None, name: str) -> None:
+def _check_magic(magic: bytes, rank: int | None, code: int, name: str) -> None:
     found = f"0x{magic.hex()}"
-    if magic[:2] != b"\0\0" or (magic[2] != _UINT8 and magic[2] not in _TYPE_NAMES):
+    if magic[:2] != b"\0\0" or magic[2] not in _TYPE_NAMES:
         raise FormatError(
             f"{name}: not an IDX file: it begins with {found}, expected 0x000008 and "
             "the rank"
         )
-    if magic[2] != _UINT8:
+    if magic[2] != code:
         raise FormatError(
-            f"{name}: IDX file of {_TYPE_NAMES[magic[2]]} (magic {found}): only uint8 "
-            "(type code 0x08) is read"
+            f"{name}: IDX file of {_TYPE_NAMES[magic[2]]} (magic {found}): only "
+            f"{_TYPE_NAMES[code]} (type code 0x{code:02x}) is read"
         )
     if not 1 <= magic[3] <= 4:
         raise FormatError(
             f"{name}: IDX file of rank {magic[3]} (magic {found}), expected 1 to 4"
         )
     if rank is not None and magic[3] != rank:
-        kind = _KINDS.get(magic[3], f"magic {found}")
-        raise FormatError(f"{name}: IDX file of {kind}; expected {_KINDS[rank]}")
+        kind = _KINDS.get((code, magic[3]), f"magic {found}")
+        raise FormatError(f"{name}: IDX file of {kind}; expected {_KINDS[code, rank]}")
 
 
 def _check_announced(shape: tuple[int, ...], size: int, max_bytes: int, name: str) -> None:
@@ -326,15 +340,15 @@ def _check_announced(shape: tuple[int, ...], size: int, max_bytes: int, name: st
 
 
 def _check_size(shape: tuple[int, ...], size: int, name: str) -> None:
-    """Compare the header with the size of a plain file."""
+    """Compare the header with the bytes that follow it in a plain file."""
     if math.prod(axis or 1 for axis in shape) > sys.maxsize:
         raise FormatError(
             f"{name}: header announces {_product(shape)} elements, more than the "
             "memory of any machine"
         )
-    expected = 4 + 4 * len(shape) + math.prod(shape)
+    expected = math.prod(shape)
     if size < expected:
-        raise _truncated(name, shape, size - 4 - 4 * len(shape))
+        raise _truncated(name, shape, size)
     if size > expected:
         raise _too_long(name, shape, f"{size - expected} bytes")
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from rnn_native.base.errors import FormatError, reason_of
 from rnn_native.base.files import errors_named, regular_file_size, shown
-from rnn_native.datasets.idx import MAX_UNPACKED, Bytes, check_labels
-from rnn_native.datasets.published import Split, check_images
+from rnn_native.datasets.idx import MAX_UNPACKED, Bytes, check_images, check_labels
+from rnn_native.datasets.published import Published, Split
 
 _ARRAYS = {"x_train": 3, "y_train": 1, "x_test": 3, "y_test": 1}
 
 
-def load_npz(path: Path) -> tuple[Split, Split]:
+def load_npz(path: Path, record: Published) -> tuple[Split, Split]:
     """Load the file that Keras keeps, without trusting it."""
     name = shown(path)
     regular_file_size(path)
@@ -40,8 +40,8 @@ def load_npz(path: Path) -> tuple[Split, Split]:
         raise FormatError(f"{name}: not a sound npz file: {reason_of(error)}") from error
     x_train, y_train, x_test, y_test = arrays
     for images, labels in (x_train, y_train), (x_test, y_test):
-        check_images(images, name)
-        check_labels(labels, 10, name)
+        check_images(images, record.shape, name)
+        check_labels(labels, record.classes, name)
         if len(images) != len(labels):
             raise FormatError(
                 f"{name}: {len(images)} images, but {len(labels)} labels of the same set"

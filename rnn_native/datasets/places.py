@@ -1,8 +1,7 @@
-"""Where MNIST lies.
+"""Where data sets lie.
 
 The folder that the environment variable ``RNN_NATIVE_DATA`` names, ``./data`` (with the
-place where torchvision puts MNIST below it), the file that Keras keeps, and a cache of our
-own.
+places where torchvision puts data sets below it), what Keras keeps, and a cache of our own.
 """
 
 import os
@@ -11,35 +10,28 @@ from contextlib import suppress
 from pathlib import Path
 
 from rnn_native.base.files import AnyPath, shown
-from rnn_native.datasets import published
-from rnn_native.datasets.published import Part
+from rnn_native.datasets.published import File, Published
 
 VARIABLE = "RNN_NATIVE_DATA"
-# torchvision's folder, and one that people make by hand; relative to a data folder.
-_SUBFOLDERS = ("", "MNIST/raw", "mnist")
 
 
 class DataNotFoundError(FileNotFoundError):
-    """MNIST is in none of the usual places and cannot be downloaded.
+    """A data set is in none of the usual places and cannot be downloaded.
 
     The message is one line: where it was looked for, why the download failed, and
     what to do.
     """
 
 
-def find_mnist(path: AnyPath | None = None) -> Path | None:
-    """Tell from where `load_mnist` would load, without loading or downloading.
+def find(record: Published, path: AnyPath | None = None) -> Path | None:
+    """Return the folder or npz file that holds a data set; None if no usual place does.
 
     Parameters
     ----------
+    record : Published
+        The data set.
     path : str or path-like, optional
-        As in `load_mnist`.
-
-    Returns
-    -------
-    Path or None
-        The folder that holds the four IDX files, or the ``.npz`` file. None if
-        there is none in the usual places.
+        As in `load_dataset`.
 
     Raises
     ------
@@ -48,18 +40,22 @@ def find_mnist(path: AnyPath | None = None) -> Path | None:
         files. Another OSError if it cannot be looked into.
     """
     if path is not None:
-        return _demand(Path(path), "")
+        # What is asked for in so many words needs no folder that is called so.
+        folders = (*record.folders, *({""} - {*record.folders}))
+        return _demand(Path(path), record._replace(folders=folders), "")
     if named := os.environ.get(VARIABLE):
-        return _demand(_expanded(named), f"{VARIABLE}: ")
-    return next(filter(None, map(_look_into, usual_places())), None)
+        return _demand(_expanded(named), record, f"{VARIABLE}: ")
+    places = usual_places(record)
+    return next(filter(None, (_look_into(place, record) for place in places)), None)
 
 
-def usual_places() -> Iterator[Path]:
+def usual_places(record: Published) -> Iterator[Path]:
     """Yield the places that are looked at when none is named, in this order."""
     yield Path("data")
-    keras = _expanded(os.environ.get("KERAS_HOME") or "~/.keras")
-    yield keras / "datasets" / "mnist.npz"
-    if cache := cache_folder():
+    if record.keras:
+        home = _expanded(os.environ.get("KERAS_HOME") or "~/.keras")
+        yield home / "datasets" / record.keras
+    if cache := cache_folder(record):
         yield cache
 
 
@@ -70,47 +66,67 @@ def _expanded(path: str) -> Path:
     return Path(path)
 
 
-def cache_folder() -> Path | None:
+def cache_folder(record: Published) -> Path | None:
     """Return the folder for downloads; None for a user without a home folder."""
     import pooch
 
-    folder = Path(pooch.os_cache("rnn_native")) / "mnist"
+    folder = Path(pooch.os_cache("rnn_native")) / record.name
     # Without a home folder it begins with a "~" that would be taken as a name.
     return folder if folder.is_absolute() else None
 
 
-def _look_into(place: Path) -> Path | None:
-    """Return the folder or npz file that holds MNIST at or below `place`."""
-    if place.suffix == ".npz" and is_file(place):
+def _look_into(place: Path, record: Published) -> Path | None:
+    """Return the folder or npz file that holds the data set at or below `place`."""
+    npz = _npz_name(record)
+    if npz and place.suffix == ".npz" and is_file(place):
         return place
-    for folder in (place / sub for sub in _SUBFOLDERS):
-        if all(part_in(folder, part) for part in published.PARTS):
+    for folder in (place / below for below in _folders_in(place, record)):
+        if all(part_in(folder, file) for file in record.files):
             return folder
-        if is_file(folder / "mnist.npz"):
-            return folder / "mnist.npz"
+        if npz and is_file(folder / npz):
+            return folder / npz
     return None
 
 
-def _demand(place: Path, origin: str) -> Path:
+def _npz_name(record: Published) -> str:
+    """Return the name of Keras's npz file, or nothing for a data set without one."""
+    return record.keras if record.keras.endswith(".npz") else ""
+
+
+def _folders_in(place: Path, record: Published) -> tuple[str, ...]:
+    """Return the folders to look at below a place: itself too if it is one of them."""
+    if "" not in record.folders and any(place.match(folder) for folder in record.folders):
+        return ("", *record.folders)
+    return record.folders
+
+
+def _demand(place: Path, record: Published, origin: str) -> Path:
     """Return what `_look_into` finds; raise if there is nothing."""
-    if found := _look_into(place):
+    if found := _look_into(place, record):
         return found
     try:
         # Says better than we could what is wrong with the folder as such.
         next(place.iterdir(), None)
     except OSError as error:
         raise OSError(error.errno, f"{origin}{error.strerror}", str(place)) from error
-    missing = [part.name for part in published.PARTS if not part_in(place, part)]
+    if "" not in _folders_in(place, record):
+        # Its files have the names of MNIST's: only their folder tells them apart.
+        raise FileNotFoundError(
+            f"{origin}no {record.title} in {shown(place)}: expected its files in a folder "
+            f"{' or '.join(record.folders)} there"
+        )
+    missing = [file.name for file in record.files if not part_in(place, file)]
+    no_npz = f", and no {npz}" if (npz := _npz_name(record)) else ""
     raise FileNotFoundError(
-        f"{origin}no MNIST in {shown(place)}: {', '.join(missing)} missing (plain or "
-        ".gz), and no mnist.npz"
+        f"{origin}no {record.title} in {shown(place)}: {', '.join(missing)} missing (plain "
+        f"or .gz){no_npz}"
     )
 
 
-def part_in(folder: Path, part: Part) -> Path | None:
-    """Return the file of `folder` that is `part`, under one of its usual names."""
-    dotted = part.name.replace("-idx", ".idx")
-    for name in (part.name, dotted, f"{part.name}.gz", f"{dotted}.gz"):
+def part_in(folder: Path, file: File) -> Path | None:
+    """Return the path of a data set's file in `folder`, under one of its usual names."""
+    dotted = file.name.replace("-idx", ".idx")
+    for name in (file.name, dotted, f"{file.name}.gz", f"{dotted}.gz"):
         # The archive on Kaggle unpacks to folders, each with one file of its name.
         for path in (folder / name, folder / name / name):
             if is_file(path):

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+from rnn_native.datasets import opening
 from rnn_native.models.network import Network
 from rnn_native.net.layers import (
     Activation,
@@ -63,10 +64,12 @@ def train_mlp(
 
     Parameters
     ----------
-    data : path, "synthetic", arrays or None
-        A folder with MNIST's files; generated digits; ((x, y), (x_test, y_test)) as
-        `datasets.load_mnist` returns them; None looks for MNIST, downloads it, and with
-        neither files nor network says so and uses generated digits.
+    data : path, name of a data set, arrays or None
+        A folder with MNIST's files; a name that `datasets.load_dataset` takes, or
+        "synthetic" for generated digits: the last layer has as many units as the data set
+        has classes; ((x, y), (x_test, y_test)) as `datasets.load_mnist` returns them; None
+        looks for MNIST, downloads it, and with neither files nor network says so and uses
+        generated digits.
     **options
         epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
         optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle, l2, augment,
@@ -92,7 +95,7 @@ def train_mlp(
         If `out` cannot be written.
     """
     given = with_config(options)
-    layers = with_activation(MLP_LAYERS, given)
+    layers = _with_classes(with_activation(MLP_LAYERS, given), data)
     return train_layers("mlp", layers, (784,), data, given, defaults=MLP_OPTIONS)
 
 
@@ -105,7 +108,7 @@ def train_cnn(
     of `train_mlp`.
     """
     given = with_config(options)
-    layers = with_activation(CNN_LAYERS, given)
+    layers = _with_classes(with_activation(CNN_LAYERS, given), data)
     return train_layers("cnn", layers, IMAGE, data, given, defaults=CNN_OPTIONS)
 
 
@@ -124,7 +127,7 @@ def train_attention(
 
     Parameters
     ----------
-    data : path, "synthetic", arrays or None
+    data : path, name of a data set, arrays or None
         As for `train_mlp`.
     width, ff : int
         Width of a token and of the layer between; 16 and 32 are the reference's small
@@ -133,17 +136,27 @@ def train_attention(
         As for `train_mlp`; so are result and errors.
     """
     given = with_config(options)
-    layers = with_activation(attention_layers(width, ff), given)
+    layers = _with_classes(with_activation(attention_layers(width, ff), given), data)
     return train_layers("attention", layers, IMAGE, data, given, defaults=ATTENTION_OPTIONS)
 
 
-def untrained(model: str, **options: Unpack[ModelOptions]) -> tuple[Network, Recipe]:
+def _with_classes(specs: list[dict[str, Any]], data: object) -> list[dict[str, Any]]:
+    """Return a model's specs with as many outputs as a named data set has classes."""
+    classes = opening.classes_of(data)
+    return specs if classes is None else [*specs[:-1], {**specs[-1], "units": classes}]
+
+
+def untrained(
+    model: str, data: object = None, **options: Unpack[ModelOptions]
+) -> tuple[Network, Recipe]:
     """Return what training would begin with: a new model, and its recipe.
 
     Parameters
     ----------
     model : {"mlp", "cnn", "attention"} or path
         A reference model, or the JSON of an architecture or a recipe.
+    data : as for `train_mlp`
+        The name of a data set says how many outputs a reference model has.
     **options
         As for `train_mlp`; those that are no part of a recipe are not looked at.
     """
@@ -157,7 +170,7 @@ def untrained(model: str, **options: Unpack[ModelOptions]) -> tuple[Network, Rec
     if model in known:
         layers, shape, defaults = known[model]
         given = with_config(options)
-        specs = with_activation(layers, given)
+        specs = _with_classes(with_activation(layers, given), data)
         plan = Architecture(specs, shape, "softmax_cross_entropy")
     else:
         defaults = {}

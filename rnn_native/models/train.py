@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import Callback, EarlyStopping, RunCheckpoint, RunLog
 from rnn_native.callbacks.run_files import RunConfig
-from rnn_native.datasets import mnist
+from rnn_native.datasets import opening
 from rnn_native.models.network import Network
 from rnn_native.net import scores
 from rnn_native.net.layers import (
@@ -62,7 +62,7 @@ def train(
     architecture : sequence of Layer, mapping, path or Architecture
         Layers; or the JSON that docs/configuration.md describes, ours or the reference
         system's, as a file or parsed; or a recipe, which has a configuration too.
-    data : path, "synthetic", arrays or None
+    data : path, name of a data set, arrays or None
         As for `train_mlp`.
     config : path, mapping or TrainingConfig, optional
         Training configuration. Its activation_function goes to the hidden layers that have
@@ -177,19 +177,19 @@ def outputs_of(specs: Sequence[Mapping[str, Any]]) -> int:
     return int(units[-1]) if units else 10
 
 
-def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> mnist.Dataset:
-    if isinstance(data, mnist.Dataset):
+def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> opening.Dataset:
+    if isinstance(data, opening.Dataset):
         return data
     if data is None or isinstance(data, (str, os.PathLike)):
-        return mnist.open_dataset(data)
+        return opening.open_dataset(data)
     if not (_is_pair(data) and all(map(_is_pair, data))):
         raise TypeError(
-            "data: expected a path, 'synthetic' or ((x, y), (x_test, y_test)), got "
+            "data: expected a path, a data set's name or ((x, y), (x_test, y_test)), got "
             f"{_kind(data)}; {hold_out_hint(data)}"
         )
     parts: Any = data  # frames, sparse matrices and lists too: the model converts them
     (x, y), (x_test, y_test) = parts
-    return mnist.Dataset(x, y, x_test, y_test, "given arrays")
+    return opening.Dataset(x, y, x_test, y_test, "given arrays")
 
 
 def _is_pair(data: object) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnn_native.base import runtime
 from rnn_native.base.xorshift import Xorshift
-from rnn_native.datasets import mnist, places, published
+from rnn_native.datasets import named, places, published
 from rnn_native.datasets.synthetic import synthetic_digits
 from rnn_native.models.network import Network
 from rnn_native.models.xor import train_xor
@@ -55,17 +55,19 @@ def _threads() -> str:
     return f"{runtime.get_num_threads()} of {runtime.available_cpus()} available CPUs"
 
 
-def _data(path: str | None) -> str:
-    place = places.find_mnist(path)
+def _data(name_or_path: str | None) -> str:
+    is_name = name_or_path in published.DATASETS
+    record = published.DATASETS[str(name_or_path) if is_name else "mnist"]
+    place = places.find(record, None if is_name else name_or_path)
     if place is None:
-        return "no MNIST files here; training would download them, or generate digits"
-    arrays = mnist.load_mnist(place)
+        otherwise = "" if is_name else ", or generate digits"
+        return f"no {record.title} files here; training would download them{otherwise}"
+    arrays = named.load_from(place, record)
     (_, y_train), (_, y_test) = arrays
-    kind = (
-        "MNIST itself"
-        if published.mnist_hashes_match(arrays)
-        else "not MNIST's own contents"
-    )
+    kind = record.title
+    if record.name == "mnist":
+        is_mnist = published.mnist_hashes_match(arrays)
+        kind = "MNIST itself" if is_mnist else "not MNIST's own contents"
     return f"{place}: {len(y_train)} training and {len(y_test)} test images, {kind}"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, shown
-from rnn_native.datasets import idx, mnist, places, synthetic
+from rnn_native.datasets import idx, mnist, synthetic
 from rnn_native.models.network import Network
 
 Bytes = NDArray[np.uint8]
@@ -38,7 +38,7 @@ class Replay(NamedTuple):
 def load_replay() -> Replay:
     """Return some of MNIST where it lies in the usual places, or else generated digits."""
     try:
-        place = places.find_mnist()
+        place = mnist.find_mnist()
     except OSError:
         place = None
     if place is None:

@@ -1,6 +1,5 @@
 import gzip
 import hashlib
-import http.server
 import os
 import struct
 import subprocess
@@ -14,18 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mirror import Mirror
 from rnn_native import datasets
 from rnn_native.base.errors import FormatError
 from rnn_native.datasets import download, published
 from rnn_native.datasets.idx import write_idx
-from rnn_native.datasets.mnist import load_mnist, load_mnist_or_synthetic, open_dataset
-from rnn_native.datasets.places import DataNotFoundError, find_mnist
+from rnn_native.datasets.mnist import find_mnist, load_mnist
+from rnn_native.datasets.opening import load_mnist_or_synthetic, open_dataset
+from rnn_native.datasets.places import DataNotFoundError
 from rnn_native.datasets.published import mnist_hashes_match
 
-NAMES = [part.name for part in published.PARTS]
+NAMES = [file.name for file in published.DATASETS["mnist"].files]
 KEYS = ["x_train", "y_train", "x_test", "y_test"]
 REAL_MNIST = os.environ.get("RNN_NATIVE_DATA")
-REAL_PARTS = published.PARTS
+REAL_RECORD = published.DATASETS["mnist"]
 
 
 def make(seed=0):
@@ -64,28 +65,24 @@ ARRAYS = make()
 CONTENT = dict(zip(NAMES, map(content, ARRAYS), strict=True))
 
 
+def change_record(monkeypatch, **fields):
+    record = published.DATASETS["mnist"]._replace(**fields)
+    monkeypatch.setitem(published.DATASETS, "mnist", record)
+
+
 @pytest.fixture(autouse=True)
-def places(tmp_path, monkeypatch):
-    """Let every usual place be an empty one below tmp_path, and no mirror exist."""
-    work, cache = tmp_path / "work", tmp_path / "caches" / "rnn_native"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    monkeypatch.delenv("RNN_NATIVE_DATA", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr("pooch.os_cache", lambda project: cache)
-    monkeypatch.setattr(download, "MIRRORS", ())
-    parts = tuple(
-        published.Part(name, len(CONTENT[name]), hashlib.sha256(CONTENT[name]).hexdigest())
+def places(no_places, monkeypatch):
+    """Let every usual place be an empty one, and MNIST be small and without mirrors."""
+    files = tuple(
+        published.File(name, len(CONTENT[name]), hashlib.sha256(CONTENT[name]).hexdigest())
         for name in NAMES
     )
-    monkeypatch.setattr(published, "PARTS", parts)
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+    change_record(monkeypatch, files=files, mirrors=())
     return types.SimpleNamespace(
-        data=work / "data",
-        torchvision=work / "data" / "MNIST" / "raw",
-        keras=tmp_path / "keras" / "datasets",
-        cache=cache / "mnist",
+        data=no_places.data,
+        torchvision=no_places.data / "MNIST" / "raw",
+        keras=no_places.keras,
+        cache=no_places.cache / "mnist",
     )
 
 
@@ -407,7 +404,7 @@ def test_hashes_tell_mnist_from_others(places):
 
 @pytest.mark.skipif(not REAL_MNIST, reason="RNN_NATIVE_DATA does not name MNIST")
 def test_real_mnist(monkeypatch):
-    monkeypatch.setattr(published, "PARTS", REAL_PARTS)
+    monkeypatch.setitem(published.DATASETS, "mnist", REAL_RECORD)
     monkeypatch.setenv("RNN_NATIVE_DATA", str(Path(REAL_MNIST).absolute()))
     (x_train, y_train), (x_test, y_test) = pairs = load_mnist(download=False)
     assert x_train.shape == (60_000, 28, 28)
@@ -421,47 +418,8 @@ def test_real_mnist(monkeypatch):
 # Downloading, from mirrors on this machine
 
 
-class Mirror:
-    """A server whose answers are set by path; other paths are not found."""
-
-    def __init__(self):
-        self.answers, self.asked, self.agents = {}, [], set()
-        mirror = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                mirror.asked.append(self.path)
-                answer = mirror.answers.get(self.path)
-                if answer is None:
-                    self.send_error(404)
-                elif callable(answer):
-                    answer(self)
-                else:
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(answer)))
-                    self.end_headers()
-                    self.wfile.write(answer)
-
-            def log_message(self, *args):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            def handle_error(self, request, client_address):
-                """Keep quiet when the client goes away."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.block_on_close = False
-        threading.Thread(
-            target=self.server.serve_forever,
-            kwargs={"poll_interval": 0.02},
-            daemon=True,
-        ).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/mnist/"
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+class MirrorOfMnist(Mirror):
+    """A mirror that serves small files in the place of MNIST's."""
 
     def serve(self, **changes):
         for name in NAMES:
@@ -471,8 +429,8 @@ class Mirror:
 
 @pytest.fixture
 def mirrors(monkeypatch):
-    pair = Mirror(), Mirror()
-    monkeypatch.setattr(download, "MIRRORS", tuple(mirror.url for mirror in pair))
+    pair = MirrorOfMnist(), MirrorOfMnist()
+    change_record(monkeypatch, mirrors=tuple(mirror.url for mirror in pair))
     monkeypatch.setattr(download, "TIMEOUT", 1.0)
     yield pair
     for mirror in pair:
@@ -629,7 +587,7 @@ def test_memory_of_a_download_is_bounded(mirrors):
     for answer in (bomb, endless):
         mirrors[0].serve(_0=answer)
         # Ready before, as loading modules takes memory too.
-        part = published.PARTS[0]
+        part = published.DATASETS["mnist"].files[0]
         tracemalloc.start()
         with pytest.raises(OSError):
             download._fetch_from_any([mirrors[0].url], part, False)
@@ -668,7 +626,7 @@ def test_a_name_that_takes_for_ever_to_look_up(mirrors, monkeypatch):
 
 def test_no_network(monkeypatch):
     url = "http://127.0.0.1:9/mnist/"
-    monkeypatch.setattr(download, "MIRRORS", (url, "http://host.invalid/"))
+    change_record(monkeypatch, mirrors=(url, "http://host.invalid/"))
     with pytest.raises(DataNotFoundError, match="refused") as caught:
         load_mnist()
     assert_one_line(caught, "host.invalid", "RNN_NATIVE_DATA")

@@ -285,9 +285,8 @@ SPLIT = (np.zeros((20, 784), np.uint8), np.arange(20) % 10)
     ],
 )
 def test_data_without_a_test_set_say_what_is_expected(data, found):
-    expected = (
-        rf"data: expected a path, 'synthetic' or \(\(x, y\), .*, got {found}; hold rows"
-    )
+    expected = r"data: expected a path, a data set's name or \(\(x, y\), .*, got "
+    expected += rf"{found}; hold rows"
     with pytest.raises(TypeError, match=expected):
         rn.train_mlp(data)
     with pytest.raises(TypeError, match=expected):

@@ -191,7 +191,7 @@ def test_data(mnist):
 
 
 def test_generated_digits_where_there_is_no_mnist(monkeypatch):
-    monkeypatch.setattr("rnn_native.datasets.places.find_mnist", lambda: None)
+    monkeypatch.setattr("rnn_native.datasets.mnist.find_mnist", lambda: None)
     assert bench.open_data(rows=10).source == "generated digits"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.datasets import mnist, places
+from rnn_native.datasets import mnist, named, opening, published
 from rnn_native.datasets.synthetic import synthetic_digits
 from rnn_native.models.network import Network
 from rnn_native.models.reference import CNN_LAYERS, MLP_LAYERS, attention_layers
@@ -62,8 +62,9 @@ def open_data(name: str | None = None, rows: int | None = None) -> Data:
 
     Parameters
     ----------
-    name : {"mnist", "synthetic", "noise"}, optional
-        "noise" is random bytes without zeros, of which nothing can be left out. None is
+    name : str, optional
+        "synthetic", or a name that `rnn_native.datasets.load_dataset` takes, of ten
+        classes; "noise" is random bytes without zeros, of which nothing can be left out. None is
         MNIST where `rnn_native.datasets` finds it, else "synthetic".
     rows : int, optional
         How many; 54,000, or all that there are.
@@ -71,18 +72,20 @@ def open_data(name: str | None = None, rows: int | None = None) -> Data:
     Raises
     ------
     FileNotFoundError, FormatError
-        If MNIST is asked for and not there, or broken.
+        If a data set is asked for and not there, or broken.
     """
     wanted = EPOCH_IMAGES if rows is None else rows
     if name == "noise":
         rng = np.random.default_rng(1)
         x = rng.integers(1, 256, (wanted, 784), np.uint8)
         return Data(x, rng.integers(0, 10, wanted, np.int32), "random bytes without zeros")
-    if name == "mnist" or (name is None and places.find_mnist() is not None):
-        (images, labels), _ = mnist.load_mnist(download=False)
-        source = "MNIST"
+    if name is None:
+        name = opening.SYNTHETIC if mnist.find_mnist() is None else "mnist"
+    if name in published.DATASETS:
+        (images, labels), _ = named.load_dataset(name, download=False)
+        source = published.DATASETS[name].title
     else:
-        wanted = min(wanted, mnist.SYNTHETIC_TRAIN)
+        wanted = min(wanted, opening.SYNTHETIC_TRAIN)
         images, labels = synthetic_digits(wanted, seed=1)
         source = "generated digits"
     x = images[:wanted].reshape(-1, 784)
