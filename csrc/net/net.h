@@ -179,6 +179,38 @@ rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_recip
 rnn_status rnn_net_backprop(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe,
                             int threads, float *out, float *dinp);
 
+/* ---- a step whose loss is the caller's ---- */
+
+/* Working memory and gradients beside the net's, made for the first such step. */
+typedef struct rnn_tape rnn_tape;
+
+rnn_tape *rnn_tape_new(const rnn_net *net); /* or NULL; the net must outlive it */
+void rnn_tape_free(rnn_tape *tape);
+
+/* out (n, out): the last layer's outputs in training mode, whose statistics move. Of the
+ * recipe only seed and step are used. The rows, which are no compressed ones, are copied.
+ */
+rnn_status rnn_tape_forward(rnn_tape *tape, const rnn_net *net, const rnn_data *data,
+                            const rnn_recipe *recipe, int threads, float *out);
+
+/* Rows of the forward pass that waits for its backward pass; 0: none. Closing forgets it:
+ * the weights are about to change. */
+int rnn_tape_open_rows(const rnn_tape *tape);
+void rnn_tape_close(rnn_tape *tape);
+
+/* From dout (rows, out): gradients of the parameters, which replace what rnn_tape_grads
+ * holds or are added to it, and dinp (rows, in) unless that is NULL. */
+rnn_status rnn_tape_backward(rnn_tape *tape, const float *dout, bool adds, int threads,
+                             float *dinp);
+
+/* param_count floats, which stay where they are; NULL before the first backward pass. */
+const float *rnn_tape_grads(const rnn_tape *tape);
+
+/* One update with these gradients. Of the recipe lr, l2, clip_norm, updates and average are
+ * used. RNN_ENONFINITE, for gradients, changes nothing. */
+rnn_status rnn_net_apply(rnn_net *net, const float *grads, const rnn_recipe *recipe,
+                         int threads);
+
 /* maps (n, layer->maps): what layer `index` shows of each row. */
 rnn_status rnn_net_maps(rnn_net *net, const rnn_data *data, int index, int threads,
                         rnn_stop stop, float *maps);

@@ -57,6 +57,13 @@ rnn_data data_of(const rows_argument *x, PyArrayObject *y, PyArrayObject *weight
 extern const char train_doc[];
 PyObject *net_train(PyObject *op, PyObject *args, PyObject *kwds);
 
+/* ---- step_calls.c ---- */
+
+extern const char forward_doc[], backward_doc[], apply_doc[];
+PyObject *net_forward(PyObject *op, PyObject *args, PyObject *kwds);
+PyObject *net_backward(PyObject *op, PyObject *args, PyObject *kwds);
+PyObject *net_apply(PyObject *op, PyObject *args, PyObject *kwds);
+
 /* ---- net_calls.c: train, evaluate, predict, gradients, maps ---- */
 
 extern PyMethodDef net_methods[];

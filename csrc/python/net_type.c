@@ -38,6 +38,19 @@ net_moments(PyObject *op, void *closure)
     return view_of(op, rnn_net_moments(NET(op)), rnn_net_moment_count(NET(op)));
 }
 
+static PyObject *
+net_gradients_view(PyObject *op, void *closure)
+{
+    (void)closure;
+    const float *grads = rnn_tape_grads(SHARING(op)->tape);
+    if (grads == NULL)
+        return Py_NewRef(Py_None);
+    PyObject *view = view_of(op, (float *)grads, rnn_net_param_count(NET(op)));
+    if (view != NULL)
+        PyArray_CLEARFLAGS((PyArrayObject *)view, NPY_ARRAY_WRITEABLE);
+    return view;
+}
+
 static const char *const init_names[] = {
     [RNN_ZEROS] = "zeros",
     [RNN_ONES] = "ones",
@@ -182,6 +195,10 @@ static PyGetSetDef net_getset[] = {
      PyDoc_STR("Parameters, then running statistics: a view like params."), NULL},
     {"moments", net_moments, NULL,
      PyDoc_STR("What the optimizer keeps from step to step: a view like params."), NULL},
+    {"grads", net_gradients_view, NULL,
+     PyDoc_STR("What backward left, laid out as params: a view that cannot be written to;\n"
+               "None before the first backward."),
+     NULL},
     {"sparse_below", net_sparse_below, set_net_sparse_below,
      PyDoc_STR("Zeros of inputs are left out below this density. Not a bit depends on it:\n"
                "0 never leaves them out, 2 always."),

@@ -18,6 +18,7 @@ end_sharing(net_sharing *s)
     for (int i = 0; i < s->n_idle; i++)
         rnn_net_free(s->idle[i]);
     rnn_exchange_destroy(&s->exchange);
+    rnn_tape_free(s->tape);
     rnn_net_free(s->net);
 }
 
@@ -176,6 +177,7 @@ begin_training(net_sharing *s, const char *function)
     }
     if (refuse_torn(s, function) < 0 || refuse_in_reading(s, function) < 0)
         return -1;
+    rnn_tape_close(s->tape);
     s->is_training = true;
     s->trainer = PyThread_get_thread_ident();
     PyThreadState *saved = PyEval_SaveThread();

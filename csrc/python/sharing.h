@@ -20,6 +20,7 @@ typedef struct reading {
 /* Read and written with the GIL held, but for the exchange, which has a mutex. */
 typedef struct {
     rnn_net *net;
+    rnn_tape *tape; /* NULL before the first forward pass of a step of the caller's */
     rnn_exchange exchange;
     bool is_training;
     bool is_torn;          /* training did not end in this process: it was forked off */
@@ -39,8 +40,8 @@ void end_sharing(net_sharing *sharing);
 int begin_reading(net_sharing *sharing, const char *function, reading *r);
 void end_reading(net_sharing *sharing, reading *r);
 
-/* Refused while the net is trained already. Waits for readers of the net's own parameters.
- */
+/* Refused while the net is trained already. Waits for readers of the net's own parameters,
+ * and closes the tape. */
 int begin_training(net_sharing *sharing, const char *function);
 void end_training(net_sharing *sharing);
 

@@ -78,9 +78,15 @@ rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
             return RNN_ENOMEM;
         r->is_sparse = true;
     }
-    r->work_a_row = rnn_net_work(net);
-    r->lease = rnn_team_acquire(r->work_a_row * rows < MIN_CALL_WORK ? 1 : threads);
+    rnn_run_resume(r, threads, rows);
     return RNN_OK;
+}
+
+void
+rnn_run_resume(rnn_run *r, int threads, double rows)
+{
+    r->work_a_row = rnn_net_work(r->net);
+    r->lease = rnn_team_acquire(r->work_a_row * rows < MIN_CALL_WORK ? 1 : threads);
 }
 
 rnn_status

@@ -16,11 +16,12 @@ typedef struct rnn_run {
     double work_since_clock;
     bool training;
     bool moves_state;
-    bool to_input;  /* backward goes down to the input */
-    bool is_sparse; /* the first stage takes lists of nonzeros */
-    bool is_packed; /* parameters are current in the working copies */
-    bool raw;       /* predictions are the last layer's outputs */
-    uint64_t key;   /* of the step under way */
+    bool to_input;     /* backward goes down to the input */
+    bool is_sparse;    /* the first stage takes lists of nonzeros */
+    bool is_packed;    /* parameters are current in the working copies */
+    bool raw;          /* predictions are the last layer's outputs */
+    bool keeps_inputs; /* the batch's rows are needed after the caller's are gone */
+    uint64_t key;      /* of the step under way */
     float smoothing;
     const rnn_augmentation *augmentation; /* of the batch's inputs; or NULL */
     double share;           /* of a row in its mix with the next one; 1: not mixed */
@@ -52,6 +53,9 @@ typedef enum { RNN_FOR_OUTPUTS, RNN_FOR_SCORE, RNN_FOR_TRAINING } rnn_purpose;
 rnn_status rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
                          const rnn_batch *all);
 void rnn_run_end(rnn_run *r);
+
+/* After an end: leases the team once more, for `rows` forward passes' work. */
+void rnn_run_resume(rnn_run *r, int threads, double rows);
 
 /* After the forward work of `rows` rows: whether the caller of the call wants it to end. */
 bool rnn_run_stop_wanted(rnn_run *r, double rows);
