@@ -70,6 +70,9 @@ class Net:
     def weights(self) -> NDArray[np.float32]: ...
     @property
     def moments(self) -> NDArray[np.float32]: ...
+    # None before the first backward
+    @property
+    def grads(self) -> NDArray[np.float32] | None: ...
     @property
     def layers(self) -> list[_Layer]: ...
     @property
@@ -136,6 +139,25 @@ class Net:
         step: int = 0,
     ) -> tuple[float, NDArray[np.float32]]: ...
     # outputs (n, outputs), gradient by x (n, inputs), gradient (parameters,)
+    def forward(
+        self,
+        x: NDArray[np.float32] | NDArray[np.uint8],
+        *,
+        threads: int = 1,
+        seed: int = 0,
+        step: int = 0,
+    ) -> NDArray[np.float32]: ...
+    def backward(
+        self,
+        dout: NDArray[np.float32],
+        *,
+        threads: int = 1,
+        accumulate: bool = False,
+        to_input: bool = True,
+    ) -> NDArray[np.float32] | None: ...
+    def apply(
+        self, lr: float, *, threads: int = 1, clip_norm: float = 0.0, updates: int = 0
+    ) -> None: ...
     def backprop(
         self,
         x: _Rows,

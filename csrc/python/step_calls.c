@@ -81,8 +81,13 @@ net_backward(PyObject *op, PyObject *args, PyObject *kwds)
                         "the net's; call forward(x) first");
         goto done;
     }
-    array_rule rule = {
-        "backward", "dout", NPY_FLOAT32, -1, 2, {rows, rnn_net_out_size(NET(op))}, 0};
+    array_rule rule = {"backward",
+                       "output_gradient",
+                       NPY_FLOAT32,
+                       -1,
+                       2,
+                       {rows, rnn_net_out_size(NET(op))},
+                       0};
     npy_intp shape[2] = {rows, rnn_net_in_size(NET(op))};
     if ((dout = take_array(dout_b, &rule)) == NULL)
         goto done;

@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 
 from rnn_native.base.files import Source
 from rnn_native.base.xorshift import Xorshift
+from rnn_native.models.learner import Learner
 from rnn_native.net import model_file, scores
 from rnn_native.net.optimizers import Optimizer
-from rnn_native.net.predictor import Predictor
-from rnn_native.net.rows import as_weights, validation_parts
+from rnn_native.net.row_weights import as_weights
+from rnn_native.net.rows import validation_parts
 from rnn_native.net.scores import MetricLike
 from rnn_native.training.augmentation import Augment
 from rnn_native.training.callback import Callback
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rnn_native.models.lr_finder import RateSearch
 
 
-class Network(Predictor):
+class Network(Learner):
     """A feed-forward net over a list of layers.
 
     Parameters

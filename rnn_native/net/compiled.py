@@ -339,19 +339,24 @@ class CompiledNet:
         self, flat: NDArray[np.float32], *, is_state: bool
     ) -> dict[str, NDArray[np.float32]]:
         """Return the parts of a vector laid out as `weights`, by name."""
-        views = self._views(flat)
-        return {name: view for name, view, param in views if param["is_state"] == is_state}
+        return {
+            name: _part(flat, param)
+            for name, param in self._params()
+            if param["is_state"] == is_state
+        }
 
-    def _views(
-        self, flat: NDArray[np.float32]
-    ) -> Iterator[tuple[str, NDArray[np.float32], "_core._Param"]]:
+    def _params(self) -> Iterator[tuple[str, "_core._Param"]]:
         for index, layer in enumerate(self.native.layers):
             for param in layer["params"]:
-                begin, size = param["offset"], math.prod(param["shape"])
-                view = flat[begin : begin + size].reshape(param["shape"])
-                yield f"layers.{index}.{param['name']}", view, param
+                yield f"layers.{index}.{param['name']}", param
 
     def draw_weights(self, rng: Xorshift) -> None:
         """Give all parameters their first values."""
-        for _, view, param in self._views(self.weights):
-            set_initial(view, param, rng)
+        for _, param in self._params():
+            set_initial(_part(self.weights, param), param, rng)
+
+
+def _part(flat: NDArray[np.float32], param: "_core._Param") -> NDArray[np.float32]:
+    """Return the view of one parameter in a vector laid out as `weights`."""
+    begin, size = param["offset"], math.prod(param["shape"])
+    return flat[begin : begin + size].reshape(param["shape"])

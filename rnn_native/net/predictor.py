@@ -12,6 +12,7 @@ from rnn_native.base.runtime import resolve_threads
 from rnn_native.net import losses, scores
 from rnn_native.net.compiled import CompiledNet
 from rnn_native.net.compressed import CompressedRows
+from rnn_native.net.row_weights import as_weights
 from rnn_native.net.rows import (
     AnyRows,
     Rows,
@@ -19,7 +20,6 @@ from rnn_native.net.rows import (
     Weights,
     as_rows,
     as_targets,
-    as_weights,
     input_dtype_of,
     sparse_refusal,
 )

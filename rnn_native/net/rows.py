@@ -90,7 +90,7 @@ def as_rows(
     check_kind(array, input_dtype, name, learns=learns)
     if array.dtype == np.uint8:
         return np.ascontiguousarray(rows)
-    return np.ascontiguousarray(_as_finite_float32(array, name)).reshape(rows.shape)
+    return np.ascontiguousarray(as_finite_float32(array, name)).reshape(rows.shape)
 
 
 def check_kind(
@@ -271,7 +271,7 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
             raise ValueError(f"{name}: expected shape ({n}, {outputs}), got {array.shape}")
         if array.dtype.kind in "iu":
             array = array.astype(np.float64)
-        values = np.ascontiguousarray(_as_finite_float32(array, name))
+        values = np.ascontiguousarray(as_finite_float32(array, name))
         _check_range(values, name, *allowed)
         return values
     if outputs > 1 and array.shape == (n, outputs):
@@ -320,31 +320,6 @@ def _one_hot_labels(array: NDArray[Any], name: str) -> NDArray[np.int64]:
     return labels
 
 
-def as_weights(weights: ArrayLike | None, n: int, name: str = "sample_weight") -> Weights:
-    """Return row weights as float32 (n,), finite, at least 0, and not all of them 0.
-
-    They may come as (n,) or (n, 1), of any type of numbers, bool included.
-    """
-    if weights is None:
-        return None
-    array = as_array(weights, name)
-    if array.shape == (n, 1):
-        array = array[:, 0]
-    if array.shape != (n,) or array.dtype.kind not in "fiub":
-        raise ValueError(
-            f"{name}: expected {n} numbers, got {array.dtype} of shape {array.shape}"
-        )
-    if not (array.min() >= 0 and array.max() <= FLOAT32_MAX):
-        first = int(np.argmin((array >= 0) & (array <= FLOAT32_MAX)))
-        raise ValueError(
-            f"{name}: expected finite weights of at least 0, got {array[first]} at [{first}]"
-        )
-    rows = np.ascontiguousarray(array, np.float32)
-    if not rows.any():
-        raise ValueError(f"{name}: expected a weight above 0, all {n} are 0 in float32")
-    return rows
-
-
 def validation_parts(
     given: object,
 ) -> tuple[ArrayLike, ArrayLike, ArrayLike | None] | None:
@@ -379,7 +354,8 @@ def _check_range(values: NDArray[np.float32], name: str, low: float, high: float
     )
 
 
-def _as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
+def as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Return numbers as float32; TypeError or ValueError if they are none, or not finite."""
     if array.dtype.kind in "biu":
         return array.astype(np.float32)
     if array.dtype.kind != "f":

@@ -35,13 +35,18 @@ def row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
     return weights
 
 
+def check_label_smoothing(smoothing: float, loss: str) -> None:
+    """Refuse smoothing under a loss whose targets are values."""
+    if smoothing and not LOSSES[loss].tells_classes:
+        raise ValueError(
+            f"label_smoothing: expected 0 under {loss}, whose targets are values, got "
+            f"{smoothing:g}; the cross-entropies have labels"
+        )
+
+
 def check_recipe(model: "Predictor", data: Split, recipe: Recipe) -> None:
     """Refuse what would be without effect, or cannot be done with these rows."""
-    if recipe.label_smoothing and not LOSSES[model.loss].tells_classes:
-        raise ValueError(
-            f"label_smoothing: expected 0 under {model.loss}, whose targets are values, got "
-            f"{recipe.label_smoothing:g}; the cross-entropies have labels"
-        )
+    check_label_smoothing(recipe.label_smoothing, model.loss)
     # Only the nonzeros of these rows are there.
     if isinstance(data.x, CompressedRows):
         for name in ("augment", "mixup"):

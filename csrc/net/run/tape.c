@@ -103,7 +103,9 @@ rnn_status
 rnn_net_apply(rnn_net *net, const float *grads, const rnn_recipe *recipe, int threads)
 {
     rnn_run r = {.net = net, .divisor = 1};
-    rnn_status status = rnn_net_need_grads(net);
+    rnn_status status = rnn_net_reserve(net, 1); /* room for sums over slices */
+    if (status == RNN_OK)
+        status = rnn_net_need_grads(net);
     if (status != RNN_OK)
         return status;
     if (!rnn_all_finite(grads, net->param_count))

@@ -1,0 +1,286 @@
+"""A net that learns step by step, with a loss of its own or of the caller's."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnn_native.base.checks import check_not_negative, check_range
+from rnn_native.base.errors import TrainingDiverged
+from rnn_native.base.runtime import resolve_threads
+from rnn_native.net.predictor import Predictor
+from rnn_native.net.row_weights import as_weights
+from rnn_native.net.rows import as_array, as_finite_float32, input_dtype_of
+from rnn_native.training.run_checks import check_batches_of_one_row, check_label_smoothing
+
+MOST_LR = 1e6
+
+
+class Learner(Predictor):
+    """A net whose caller writes the training loop.
+
+    See `rnn_native.models.network.Network`, which also trains by itself, for parameters,
+    attributes and errors. A step with the net's own loss is one call, `train_on_batch`; with
+    any other loss it is `forward`, `backward` and `apply_gradients`. Both continue moments,
+    steps and masks as `Network.fit` does.
+    """
+
+    def train_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        lr: float = 0.01,
+        label_smoothing: float = 0.0,
+        clip_norm: float = 0.0,
+        l2: float = 0.0,
+        threads: int | None = None,
+    ) -> float:
+        """Make one update with all rows as one batch, and return their mean loss.
+
+        It is what ``fit(x, y, batch_size=len(x), shuffle=False)`` does, to the same bits.
+
+        Parameters
+        ----------
+        x, y : array_like
+            As for `fit`.
+        sample_weight : array_like of shape (n,), optional
+            What multiplies each row's loss. Here weights may be negative.
+        lr : float
+            Learning rate.
+        label_smoothing, clip_norm, l2 : float
+            See `rnn_native.training.Recipe`.
+        threads : int in [1, 64], optional
+
+        Returns
+        -------
+        float
+            Mean loss of the rows before the update.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong; nothing is trained then.
+        TrainingDiverged
+            If the loss, a weight or a moment is not finite.
+        RuntimeError
+            If another thread trains the net.
+        """
+        rows = self.as_rows(x, learns=True)
+        n = len(rows)
+        targets = self.as_targets(y, n)
+        weights = as_weights(sample_weight, n, signed=True)
+        rate = check_range("lr", lr, 0.0, MOST_LR)
+        smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
+        check_label_smoothing(smoothing, self.loss)
+        if n == 1:
+            check_batches_of_one_row(self, n, n)
+        state, done = self.training_state, np.zeros(1, np.int64)
+        with self.being_trained("train_on_batch"):
+            try:
+                loss, _ = self.native.train(
+                    rows,
+                    targets,
+                    np.arange(n, dtype=np.int32),
+                    n,
+                    rate,
+                    threads=resolve_threads(threads),
+                    weights=weights,
+                    smoothing=smoothing,
+                    clip_norm=check_not_negative("clip_norm", clip_norm),
+                    l2=check_not_negative("l2", l2),
+                    seed=state.seed,
+                    step=state.seed_steps,
+                    updates=state.steps,
+                    done=done,
+                )
+            except FloatingPointError as error:
+                raise _diverged(error) from None
+            finally:
+                state.live_params = None
+                state.advance(int(done[0]))
+            if self.input_dtype is None:
+                self.input_dtype = input_dtype_of(rows)
+        return float(loss[0]) / n
+
+    def forward(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
+        """Return the last layer's outputs in training mode, and keep what `backward` needs.
+
+        Dropout drops, with new masks in each call, and batch normalization goes by these
+        rows and moves its running statistics. The loss's own function (softmax, sigmoid,
+        exponential) is not applied.
+
+        Parameters
+        ----------
+        x : array_like
+            As for `fit`; copied.
+        threads : int in [1, 64], optional
+
+        Returns
+        -------
+        ndarray of shape (n, outputs), float32
+
+        Raises
+        ------
+        ValueError, TypeError
+            If x does not fit, or is a sparse matrix.
+        RuntimeError
+            If another thread trains the net.
+        """
+        rows = self.as_dense_rows(x, learns=True)
+        if len(rows) == 1:
+            check_batches_of_one_row(self, 1, 1)
+        state = self.training_state
+        with self.being_trained("forward"):
+            outputs = self.native.forward(
+                rows,
+                threads=resolve_threads(threads),
+                seed=state.seed,
+                step=state.seed_steps,
+            )
+            state.seed_steps += 1
+            if self.input_dtype is None:
+                self.input_dtype = input_dtype_of(rows)
+        return outputs
+
+    def backward(
+        self,
+        output_gradient: ArrayLike,
+        *,
+        accumulate: bool = False,
+        input_gradient: bool = True,
+        threads: int | None = None,
+    ) -> NDArray[np.float32] | None:
+        """Compute the gradients of a loss from its gradient with respect to the outputs.
+
+        Parameters
+        ----------
+        output_gradient : array_like of shape (n, outputs)
+            Of any loss, with respect to what the last `forward` returned.
+        accumulate : bool
+            Add to `gradients` instead of replacing them.
+        input_gradient : bool
+            Whether the gradient with respect to the samples is wanted, too.
+        threads : int in [1, 64], optional
+
+        Returns
+        -------
+        ndarray of shape (n, ...) as input_shape, float32, or None
+            Gradient with respect to what the net sees (uint8 divided by 255).
+
+        Raises
+        ------
+        ValueError
+            If `output_gradient` does not fit or is not finite.
+        RuntimeError
+            Without a `forward` since the last `backward`, if the weights were changed since
+            then, or if another thread trains the net.
+        """
+        given = as_array(output_gradient, "output_gradient")
+        dout = as_finite_float32(given, "output_gradient")
+        if dout.ndim == 1 and self.output_shape == (1,):
+            dout = dout[:, None]
+        with self.being_trained("backward"):
+            found = self.native.backward(
+                dout,
+                threads=resolve_threads(threads),
+                accumulate=accumulate,
+                to_input=input_gradient,
+            )
+        return None if found is None else found.reshape(len(found), *self.input_shape)
+
+    @property
+    def gradients(self) -> dict[str, NDArray[np.float32]]:
+        """What `backward` computed, by the names of `parameters`: read-only views.
+
+        They keep the net alive, and hold their values until the next `backward`.
+
+        Raises
+        ------
+        RuntimeError
+            Before the first `backward`.
+        """
+        flat = self.native.grads
+        if flat is None:
+            raise RuntimeError(
+                "gradients: expected a backward before; call forward(x), then "
+                "backward(output_gradient)"
+            )
+        return self._named(flat, is_state=False)
+
+    def apply_gradients(
+        self, lr: float = 0.01, *, clip_norm: float = 0.0, threads: int | None = None
+    ) -> None:
+        """Make one update of the net's optimizer with `gradients`.
+
+        Parameters
+        ----------
+        lr : float
+            Learning rate.
+        clip_norm : float
+            Greatest norm of all gradients together; 0: not clipped.
+        threads : int in [1, 64], optional
+
+        Raises
+        ------
+        RuntimeError
+            Before the first `backward`, or if another thread trains the net.
+        TrainingDiverged
+            If a gradient is not finite, which changes nothing, or a weight or moment has
+            become so.
+        """
+        rate = check_range("lr", lr, 0.0, MOST_LR)
+        most = check_not_negative("clip_norm", clip_norm)
+        state = self.training_state
+        with self.being_trained("apply_gradients"):
+            try:
+                self.native.apply(
+                    rate,
+                    threads=resolve_threads(threads),
+                    clip_norm=most,
+                    updates=state.steps,
+                )
+            except FloatingPointError as error:
+                raise TrainingDiverged(f"apply_gradients: {error}") from None
+            state.live_params = None
+            state.steps += 1
+            state.average_steps += 1
+
+    def copy_weights_from(self, other: Predictor, tau: float = 1.0) -> None:
+        """Move all weights toward those of another net: ``(1 - tau) * own + tau * other``.
+
+        Parameters
+        ----------
+        other : Network
+            With as many weights, such as a `clone`.
+        tau : float in [0, 1]
+            1 copies them; target networks of reinforcement learning follow with a small one.
+
+        Raises
+        ------
+        ValueError
+            If the number of weights is another one, or tau is out of range.
+        """
+        share = check_range("tau", tau, 0.0, np.nextafter(1.0, 2.0))
+        theirs = other.get_weights()
+        if theirs.shape != self.weights.shape:
+            raise ValueError(
+                f"copy_weights_from: expected a net of {self.weights.size} weights, got "
+                f"{theirs.size}"
+            )
+        if share < 1:
+            theirs = np.float32(1 - share) * self.get_weights() + np.float32(share) * theirs
+        self.set_weights(theirs)
+
+    def clone(self) -> Self:
+        """Return a copy that shares nothing: weights, moments, steps and shuffles."""
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(self.__getstate__())
+        return twin
+
+
+def _diverged(error: FloatingPointError) -> TrainingDiverged:
+    """Return the native message about a batch that is the only one."""
+    text = str(error).replace(" at epoch 1, batch 1", "")
+    return TrainingDiverged(f"train_on_batch: {text}")

@@ -1,0 +1,38 @@
+"""What multiplies the losses of rows, as users give it."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnn_native.net.losses import FLOAT32_MAX
+from rnn_native.net.rows import Weights, as_array
+
+
+def as_weights(
+    weights: ArrayLike | None, n: int, name: str = "sample_weight", *, signed: bool = False
+) -> Weights:
+    """Return row weights as float32 (n,), finite, and not all of them 0.
+
+    They may come as (n,) or (n, 1), of any type of numbers, bool included. Unless `signed`
+    they must be at least 0.
+    """
+    if weights is None:
+        return None
+    array = as_array(weights, name)
+    if array.shape == (n, 1):
+        array = array[:, 0]
+    if array.shape != (n,) or array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name}: expected {n} numbers, got {array.dtype} of shape {array.shape}"
+        )
+    least = -FLOAT32_MAX if signed else 0
+    if not (array.min() >= least and array.max() <= FLOAT32_MAX):
+        first = int(np.argmin((array >= least) & (array <= FLOAT32_MAX)))
+        of_at_least = "" if signed else " of at least 0"
+        raise ValueError(
+            f"{name}: expected finite weights{of_at_least}, got {array[first]} at [{first}]"
+        )
+    rows = np.ascontiguousarray(array, np.float32)
+    if not rows.any():
+        wanted = "other than" if signed else "above"
+        raise ValueError(f"{name}: expected a weight {wanted} 0, all {n} are 0 in float32")
+    return rows

@@ -1,0 +1,395 @@
+"""Steps of the caller's: train_on_batch, forward, backward, apply_gradients, target nets."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+import twins
+from cases import CASES, arrays, native_arrays
+
+OPTIMIZERS = [
+    "sgd",
+    {"type": "sgd", "momentum": 0.9, "nesterov": True},
+    {"type": "adam"},
+    {"type": "adamw", "weight_decay": 0.1},
+]
+
+
+def net_of(case, params, optimizer="sgd"):
+    """The case's net; `Network` would move a last activation into the loss."""
+    net = rn.Network.as_saved(
+        {"layers": case.layers, "input_shape": case.input_shape, "loss": case.loss}
+    )
+    net.optimizer = optimizer
+    net.weights[:] = twins.flatten_all(params)
+    return net
+
+
+def small(loss="softmax_cross_entropy", outputs=3, seed=3, optimizer="sgd"):
+    layers = [rn.Dense(8, "tanh"), rn.Dropout(0.3), rn.Dense(outputs)]
+    return rn.Network(layers, (5,), loss, seed, optimizer=optimizer)
+
+
+def rows_of(n=12, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 5)).astype(np.float32), rng.integers(0, 3, n)
+
+
+# ---- train_on_batch ----
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_batch_has_the_bits_of_fit(case):
+    if case.rows < 2:
+        pytest.skip("batchnorm wants two rows")
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    fitted, stepped = (net_of(case, params, OPTIMIZERS[case.rows % 4]) for _ in range(2))
+    for _ in range(3):
+        history = fitted.fit(
+            x32, y32, batch_size=case.rows, shuffle=False, lr=0.05, verbose=0
+        )
+        loss = stepped.train_on_batch(x32, y32, lr=0.05)
+        assert loss == history.rows[-1].loss
+        assert fitted.weights.tobytes() == stepped.weights.tobytes()
+        assert fitted.moments.tobytes() == stepped.moments.tobytes()
+    assert fitted.training_state.as_dict() == stepped.training_state.as_dict()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample_weight": np.arange(12.0)},
+        {"label_smoothing": 0.2},
+        {"clip_norm": 0.01},
+        {"l2": 0.1},
+        {"threads": 3},
+    ],
+    ids=lambda o: next(iter(o)),
+)
+def test_options_are_those_of_fit(options):
+    x, y = rows_of()
+    fitted, stepped = small(optimizer="adam"), small(optimizer="adam")
+    for _ in range(2):
+        fitted.fit(x, y, batch_size=12, shuffle=False, verbose=0, **options)
+        stepped.train_on_batch(x, y, **options)
+    assert fitted.weights.tobytes() == stepped.weights.tobytes()
+
+
+def test_fit_and_steps_take_turns():
+    """Moments, steps and masks continue from the one to the other."""
+    x, y = rows_of()
+    one, other = small(optimizer="adam"), small(optimizer="adam")
+    one.fit(x, y, batch_size=12, epochs=4, shuffle=False, verbose=0)
+    other.fit(x, y, batch_size=12, epochs=1, shuffle=False, verbose=0)
+    other.train_on_batch(x, y)
+    other.fit(x, y, batch_size=12, epochs=2, shuffle=False, verbose=0)
+    assert one.weights.tobytes() == other.weights.tobytes()
+    assert other.steps_done == 4
+
+
+def test_negative_weights_ascend():
+    """A weight of -1 is the gradient of the negative loss."""
+    x, y = rows_of()
+    down, up = small(), small()
+    before = down.get_weights()
+    down.train_on_batch(x, y, np.ones(12))
+    up.train_on_batch(x, y, -np.ones(12))
+    np.testing.assert_allclose(up.weights - before, before - down.weights, atol=1e-6)
+    with pytest.raises(ValueError, match="of at least 0, got -1"):
+        up.fit(x, y, sample_weight=-np.ones(12), verbose=0)
+
+
+def test_a_batch_of_bytes_decides_what_the_net_accepts():
+    net = rn.Network([rn.Dense(3)], (5,))
+    net.train_on_batch(np.full((4, 5), 255, np.uint8), [0, 1, 2, 0])
+    assert net.input_dtype == "uint8"
+    with pytest.raises(ValueError, match=r"floats in 0\.\.1"):
+        net.train_on_batch(np.full((4, 5), 3.0), [0, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "text"),
+    [
+        ((np.zeros((4, 6)), [0] * 4), {}, ValueError, "x: expected shape"),
+        ((np.zeros((4, 5)), [0] * 3), {}, ValueError, "y: expected"),
+        ((np.zeros((4, 5)), [0, 1, 2, 3]), {}, ValueError, "y: expected labels"),
+        ((np.zeros((4, 5)), [0] * 4, [1, 2]), {}, ValueError, "sample_weight: expected 4"),
+        ((np.zeros((4, 5)), [0] * 4), {"lr": -1}, ValueError, "lr: expected"),
+        ((np.zeros((4, 5)), [0] * 4), {"lr": "fast"}, TypeError, "lr: expected a number"),
+        ((np.zeros((4, 5)), [0] * 4), {"clip_norm": -1}, ValueError, "clip_norm: expected"),
+        ((np.zeros((4, 5)), [0] * 4), {"l2": np.nan}, ValueError, "l2: expected"),
+        ((np.zeros((4, 5)), [0] * 4), {"threads": 0}, ValueError, "threads"),
+    ],
+)
+def test_wrong_arguments_train_nothing(arguments, options, error, text):
+    net = small()
+    before = net.get_weights()
+    with pytest.raises(error, match=text) as caught:
+        net.train_on_batch(*arguments, **options)
+    assert "\n" not in str(caught.value)
+    assert net.weights.tobytes() == before.tobytes()
+    assert net.steps_done == 0
+
+
+def test_smoothing_of_values_and_single_rows_of_batchnorm_are_refused():
+    net = rn.Network([rn.BatchNorm(), rn.Dense(1)], (5,), "squared_error")
+    with pytest.raises(ValueError, match="label_smoothing: expected 0 under"):
+        net.train_on_batch(np.zeros((2, 5)), [[0], [1]], label_smoothing=0.1)
+    with pytest.raises(ValueError, match="batchnorm needs batches of at least 2 rows"):
+        net.train_on_batch(np.zeros((1, 5)), [[0]])
+    with pytest.raises(ValueError, match="batchnorm needs batches of at least 2 rows"):
+        net.forward(np.zeros((1, 5)))
+
+
+def test_divergence_is_told_in_one_line():
+    net = small("squared_error")
+    x = np.full((4, 5), 1e30)
+    with pytest.raises(
+        rn.TrainingDiverged, match="^train_on_batch: (the loss|a weight) is not finite"
+    ):
+        for _ in range(5):
+            net.train_on_batch(x, np.full((4, 3), 1e30), lr=1e5)
+
+
+# ---- forward, backward, apply_gradients ----
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_three_calls_do_what_one_does(case):
+    """The loss's gradient by hand, in float64, is that of train_on_batch."""
+    if case.rows < 2:
+        pytest.skip("batchnorm wants two rows")
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    optimizer = OPTIMIZERS[case.rows % 2]
+    whole, steps = (net_of(case, params, optimizer) for _ in range(2))
+    for _ in range(2):
+        whole.train_on_batch(x32, y32, lr=0.05)
+        out = steps.forward(x32)
+        _, gradient = twins.LOSSES[case.loss](out.astype(np.float64), y, 0.0)
+        steps.backward(gradient / len(x))
+        steps.apply_gradients(0.05)
+    scale = np.abs(whole.weights).max()
+    assert np.abs(whole.weights - steps.weights).max() < 1e-5 * scale
+    assert whole.training_state.as_dict() == steps.training_state.as_dict()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_backward_matches_the_twin(case):
+    if case.rows < 2:
+        pytest.skip("batchnorm wants two rows")
+    x, y, params = arrays(case)
+    x32, _ = native_arrays(case, x, y)
+    net = net_of(case, params)
+    caches = twins.forward(case.layers, params, x, twins.training_mode(1, 0))[1]
+    out = net.forward(x32)
+    dout = np.random.default_rng(5).normal(size=out.shape)
+    dinp, grads = twins.backward(case.layers, params, caches, dout)
+    got = net.backward(dout)
+    assert got.shape == (len(x), *case.input_shape)
+    flat = np.concatenate([g.ravel() for g in net.gradients.values()])
+    for mine, expected in ((got.reshape(len(x), -1), dinp.reshape(len(x), -1)),
+                           (flat, twins.flatten(grads))):  # fmt: skip
+        assert np.linalg.norm(mine - expected) < 3e-6 * np.linalg.norm(expected) + 1e-6
+
+
+def test_rows_are_kept_from_forward_to_backward():
+    """The caller may use its array again."""
+    x, _ = rows_of()
+    net, other = small(), small()
+    net.forward(x), other.forward(x)
+    other.backward(np.ones((12, 3)))
+    x[:] = 7
+    net.backward(np.ones((12, 3)))
+    for name, gradient in other.gradients.items():
+        assert gradient.tobytes() == net.gradients[name].tobytes()
+
+
+def test_predictions_and_other_batches_between_do_not_disturb():
+    x, _ = rows_of()
+    net, alone = small(), small()
+    net.forward(x)
+    net.predict_proba(rows_of(500, 1)[0])
+    net.evaluate(*rows_of(40, 2))
+    net.backward(np.ones((12, 3)))
+    alone.forward(x)
+    alone.backward(np.ones((12, 3)))
+    for name, gradient in alone.gradients.items():
+        assert gradient.tobytes() == net.gradients[name].tobytes()
+
+
+def test_gradients_accumulate():
+    x, _ = rows_of()
+    whole, parts = (rn.Network([rn.Dense(3, "tanh"), rn.Dense(3)], (5,)) for _ in range(2))
+    dout = np.random.default_rng(2).normal(size=(12, 3))
+    whole.forward(x)
+    whole.backward(dout)
+    for begin in (0, 4, 8):
+        parts.forward(x[begin : begin + 4])
+        parts.backward(dout[begin : begin + 4], accumulate=begin > 0)
+    for name, gradient in whole.gradients.items():
+        np.testing.assert_allclose(parts.gradients[name], gradient, atol=1e-6)
+    whole.apply_gradients(0.1, clip_norm=0.5), parts.apply_gradients(0.1, clip_norm=0.5)
+    np.testing.assert_allclose(parts.weights, whole.weights, atol=1e-6)
+
+
+def test_masks_differ_from_forward_to_forward():
+    x, _ = rows_of()
+    net = small()
+    assert not np.array_equal(net.forward(x), net.forward(x))
+
+
+def test_clipping_bounds_the_step():
+    x, _ = rows_of()
+    net = small()
+    before = net.get_weights()
+    net.forward(x)
+    net.backward(100 * np.ones((12, 3)))
+    net.apply_gradients(1.0, clip_norm=0.25)
+    assert np.linalg.norm(net.weights - before) == pytest.approx(0.25, rel=1e-4)
+
+
+def test_gradients_are_views_that_cannot_be_written_to():
+    x, _ = rows_of()
+    net = small()
+    net.forward(x)
+    assert net.backward(np.ones((12, 3)), input_gradient=False) is None
+    views = net.gradients
+    assert list(views) == list(net.parameters)
+    assert all(views[name].shape == p.shape for name, p in net.parameters.items())
+    with pytest.raises(ValueError, match="read-only"):
+        views["layers.0.weight"][:] = 0
+    first = views["layers.0.weight"].copy()
+    net.forward(rows_of(700, 4)[0])  # needs more working memory
+    net.backward(np.zeros((700, 3)))
+    assert first.any()
+    assert not views["layers.0.weight"].any()
+    del net
+    gc.collect()
+    assert not views["layers.0.weight"].any()  # the net is alive as long as they are
+
+
+def test_one_output_takes_a_vector():
+    x, _ = rows_of()
+    net = small("squared_error", 1)
+    net.forward(x)
+    assert net.backward(np.ones(12)).shape == (12, 5)
+
+
+def test_order_of_calls():
+    net = small()
+    with pytest.raises(RuntimeError, match="gradients: expected a backward before"):
+        _ = net.gradients
+    with pytest.raises(RuntimeError, match="apply: expected a backward before"):
+        net.apply_gradients()
+    with pytest.raises(RuntimeError, match="backward: expected a forward before it"):
+        net.backward(np.ones((12, 3)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net, x, y: net.train_on_batch(x, y),
+        lambda net, x, y: net.fit(x, y, verbose=0),
+        lambda net, x, y: net.set_weights(net.get_weights()),
+        lambda net, x, y: net.backward(np.ones((12, 3))),
+    ],
+    ids=["train_on_batch", "fit", "set_weights", "backward"],
+)
+def test_a_forward_counts_once_and_for_its_weights_only(change):
+    x, y = rows_of()
+    net = small()
+    net.forward(x)
+    change(net, x, y)
+    with pytest.raises(RuntimeError, match="backward: expected a forward before it"):
+        net.backward(np.ones((12, 3)))
+
+
+@pytest.mark.parametrize(
+    ("gradient", "error", "text"),
+    [
+        (np.ones((11, 3)), ValueError, "output_gradient"),
+        (np.ones((12, 2)), ValueError, "output_gradient"),
+        (np.full((12, 3), np.nan), ValueError, "output_gradient: expected finite"),
+        ("abc", (TypeError, ValueError), "output_gradient"),
+    ],
+)
+def test_wrong_gradients_are_refused_and_the_forward_still_counts(gradient, error, text):
+    x, _ = rows_of()
+    net = small()
+    net.forward(x)
+    with pytest.raises(error, match=text):
+        net.backward(gradient)
+    net.backward(np.ones((12, 3)))
+
+
+def test_gradients_that_are_not_finite_change_nothing():
+    net = small("squared_error")
+    net.weights[:] = 1e18
+    before = net.get_weights()
+    net.forward(np.full((2, 5), 1e18))
+    net.backward(np.full((2, 3), 1e38))
+    with pytest.raises(rn.TrainingDiverged, match="the gradient is not finite"):
+        net.apply_gradients()
+    assert net.weights.tobytes() == before.tobytes()
+    assert net.steps_done == 0
+
+
+def test_sparse_rows_are_refused_by_forward():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises((TypeError, ValueError), match="sparse"):
+        small().forward(sparse.csr_array(np.eye(5, dtype=np.float32)))
+
+
+def test_predictions_of_other_threads_go_on_beside_steps():
+    x, y = rows_of(64)
+    net, wrong, over = small(), [], threading.Event()
+
+    def read():
+        while not over.is_set():
+            if not np.isfinite(net.predict_proba(x)).all():
+                wrong.append("not finite")
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for _ in range(200):
+        out = net.forward(x)
+        net.backward(out)
+        net.apply_gradients(0.001)
+        net.train_on_batch(x, y)
+    over.set()
+    thread.join()
+    assert not wrong
+
+
+# ---- target networks, copies ----
+
+
+def test_weights_follow_another_net():
+    net, target = small(seed=1), small(seed=2)
+    expected = 0.9 * target.get_weights() + 0.1 * net.get_weights()
+    target.copy_weights_from(net, tau=0.1)
+    np.testing.assert_allclose(target.weights, expected, rtol=1e-6)
+    target.copy_weights_from(net)
+    assert target.weights.tobytes() == net.weights.tobytes()
+    for tau in (-0.1, 1.5, np.nan):
+        with pytest.raises(ValueError, match="tau: expected"):
+            target.copy_weights_from(net, tau)
+    with pytest.raises(ValueError, match="copy_weights_from: expected a net of"):
+        target.copy_weights_from(rn.Network([rn.Dense(2)], (5,)))
+
+
+def test_a_clone_continues_with_the_same_bits_and_shares_nothing():
+    x, y = rows_of()
+    net = small(optimizer="adam")
+    net.fit(x, y, epochs=2, verbose=0)
+    twin = net.clone()
+    assert type(twin) is rn.Network
+    net.fit(x, y, verbose=0)
+    assert twin.weights.tobytes() != net.weights.tobytes()
+    twin.fit(x, y, verbose=0)
+    assert twin.weights.tobytes() == net.weights.tobytes()
