@@ -19,7 +19,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow levels fuzz-nets parity lint format docs sanitize wheel wheel-check bench clean
+.PHONY: help run test slow levels fuzz-nets parity lint format docs sanitize coverage wheel wheel-check bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -57,6 +57,7 @@ lint: $(VENV)/.lint
 	    --mypy-config-file pyproject.toml
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/codespell
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/.lint
 	$(BIN)/ruff format .
@@ -80,6 +81,24 @@ sanitize: $(VENV)/.lint
 	    UBSAN_OPTIONS=print_stacktrace=1 \
 	    $(abspath $(BIN))/pytest -q $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
 
+# Lines of Python, lines and branches of C that the suite reaches, from a build of its own. All
+# CPU levels count together: a line is covered when one of them ran it.
+coverage: COVERED = $(abspath build/coverage)
+coverage: export COVERAGE_FILE = $(COVERED)/python
+coverage: $(VENV)/.coverage
+	rm -rf $(COVERED)
+	$(BIN)/pip install --quiet $(BUILD_REQUIREMENTS)
+	RNN_NATIVE_COVERAGE=1 $(BIN)/python setup.py --quiet build \
+	    --build-base $(COVERED) --build-lib $(COVERED)/lib
+	cd $(COVERED)/lib && PYTHONPATH=$(COVERED)/lib \
+	    $(abspath $(BIN))/coverage run --rcfile $(CURDIR)/pyproject.toml -m pytest -q \
+	    $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort cover --show-missing >$(COVERED)/python.txt
+	$(BIN)/gcovr --root . --filter csrc/ --gcov-ignore-parse-errors=negative_hits.warn \
+	    --txt $(COVERED)/c.txt --print-summary $(COVERED)
+	tail -1 $(COVERED)/python.txt
+
 wheel: $(VENV)/.lint
 	rm -rf dist
 	$(BIN)/python -m build
@@ -93,9 +112,16 @@ wheel-check: wheel
 	cd build/wheel-check && bin/python -c "import rnn_native as rn; \
 	    print(rn.train_mlp('synthetic', epochs=1), rn.pretrained.load())"
 	cd build/wheel-check && bin/rnn-native doctor
+	build/wheel-check/bin/pip install --quiet --disable-pip-version-check \
+	    "$$(ls dist/*.whl)[onnx,sklearn,tensorboard]"
+	cd build/wheel-check && bin/python $(CURDIR)/scripts/import_every_module.py $(CURDIR)
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/compare.py --write benchmarks/results.md
+
+$(VENV)/.coverage: $(VENV)/.test
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[coverage]'
+	touch $@
 
 $(VENV)/.docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs,test]'

@@ -1,7 +1,7 @@
 """Builds the extension: the core once, the kernels once for each CPU level.
 
 Environment: RNN_NATIVE_WERROR=1 turns warnings into errors, RNN_NATIVE_SANITIZE=1 builds
-with ASan and UBSan. Metadata lives in pyproject.toml.
+with ASan and UBSan, RNN_NATIVE_COVERAGE=1 counts lines for gcov. Metadata lives in pyproject.toml.
 """
 
 import importlib.metadata
@@ -47,6 +47,10 @@ if os.environ.get("RNN_NATIVE_SANITIZE") == "1":
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     FLAGS += ["-O1", "-g", "-fno-wrapv", "-fno-omit-frame-pointer", *SANITIZE]
     LINK_FLAGS += SANITIZE
+if os.environ.get("RNN_NATIVE_COVERAGE") == "1":
+    # -pthread alone would make each count an atomic one, which threads would wait for.
+    FLAGS += ["-O1", "--coverage", "-fprofile-update=single"]
+    LINK_FLAGS += ["--coverage"]
 
 
 def cpu_levels() -> dict[str, list[str]]:

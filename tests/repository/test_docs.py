@@ -118,6 +118,8 @@ def test_tests_that_pages_name_exist():
 
 
 # Pages that walk through the code: where the walk begins, and where it ends.
+SUFFIXES = (".py", ".pyi", ".c", ".h", ".json", ".md")
+WALKED = ("rnn_native", "csrc", "tests", "docs", "scripts")
 WALKS = {
     "ARCHITECTURE.md": ("## A batch", "## Bird's eye"),
     "docs/one-layer.md": ("# One layer", None),
@@ -129,19 +131,15 @@ def test_names_and_files_on_the_walks_exist(page):
     begin, end = WALKS[page]
     text = (ROOT / page).read_text()
     text = text[text.index(begin) : text.index(end) if end else None]
-    files = [
-        p for top in ("rnn_native", "csrc", "tests") for p in ROOT.glob(f"{top}/**/*.*")
-    ]
-    files = [
-        p for p in files if p.suffix in (".py", ".c", ".h") and p.name != "test_docs.py"
-    ]
-    sources = [p.read_text() for p in files]
+    files = [p for top in WALKED for p in ROOT.glob(f"{top}/**/*.*")]
+    files = [p for p in files if p.suffix in SUFFIXES and p.name != "test_docs.py"]
+    sources = [p.read_text() for p in files if p.suffix != ".md"]
     words = set(re.findall(r"\w+", "\n".join(sources)))
     quoted = set(re.findall(r"`([\w./\[\]]+)`", text))
     assert len(quoted) >= 30
     for name in quoted:
-        if re.search(r"/|\.(py|c|h|md)$", name):
-            assert any(p.as_posix().endswith(f"/{name}") for p in files), name
+        if re.search(r"/|\.(pyi?|c|h|md|json)$", name):
+            assert any(f"/{name}/" in f"{p.as_posix()}/" for p in files), name
         else:
             assert set(re.findall(r"\w+", name)) <= words, name
 
@@ -151,6 +149,21 @@ def test_make_targets_that_pages_name_exist():
     for page in PAGES:
         named = set(re.findall(r"^make ([a-z-]+)", page.read_text(), flags=re.M))
         assert named <= targets, page
+
+
+def test_hooks_run_what_make_lint_runs():
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)[1]
+    wanted = set(re.findall(r"\$\(BIN\)/(\S+(?: -m \S+)?)", recipe))
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert wanted == set(re.findall(r"\.venv/bin/(\S+(?: -m \S+)?)", hooks))
+
+
+def test_make_help_lists_every_target():
+    """Those of .PHONY; CONTRIBUTING.md has the list."""
+    makefile, page = ((ROOT / p).read_text() for p in ("Makefile", "CONTRIBUTING.md"))
+    wanted = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split())
+    listed = set(re.findall(r"^make ([a-z-]+) ", page, re.M))
+    assert wanted == listed | {"help"}
 
 
 def test_no_page_names_a_path_of_one_machine():
