@@ -123,6 +123,7 @@ WALKED = ("rnn_native", "csrc", "tests", "docs", "scripts")
 WALKS = {
     "ARCHITECTURE.md": ("## A batch", "## Bird's eye"),
     "docs/one-layer.md": ("# One layer", None),
+    "CONTRIBUTING.md": ("## Adding a layer", "## Commits"),
 }
 
 
