@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.base.checks import check_all
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
     AnyPath,
@@ -92,7 +93,7 @@ def read_attention(path: AnyPath) -> dict[int, Map]:
     samples = dict(_samples(_decoded(content, name), name))
     if not samples:
         raise FormatError(
-            f"{name}: expected attention maps, found no line '# Sample: NUMBER' with rows"
+            f"{name}: expected attention maps, got no line '# Sample: NUMBER' with rows"
         )
     return dict(sorted(samples.items()))
 
@@ -143,8 +144,8 @@ def as_map(values: ArrayLike) -> Map:
             f"{array.dtype} of shape {array.shape}"
         )
     weights = array.astype(np.float64)
-    if not (weights.min() >= 0 and weights.max() < math.inf):
-        raise ValueError("attention map: expected finite weights of at least 0")
+    is_good = (weights >= 0) & (weights < math.inf)
+    check_all("attention map", weights, is_good, "finite weights of at least 0")
     return weights
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.base.checks import check_all
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.predictor import Predictor
 
@@ -61,15 +62,15 @@ def check_is_classifier(model: Predictor) -> None:
     outputs, function = model.output_shape[-1], _function(model)
     if function == "sigmoid" and outputs > 1:
         raise ValueError(
-            f"model: expected classes that exclude each other, but its {outputs} sigmoid "
-            "outputs answer one question each; look at them one by one"
+            f"model: expected classes that exclude each other, got {outputs} sigmoid "
+            "outputs, which answer one question each; look at them one by one"
         )
     if function == "softmax" and outputs == 1:
-        raise ValueError("model: expected two classes or more, but a softmax of one output")
+        raise ValueError("model: expected two classes or more, got a softmax of one output")
     if not function:
         raise ValueError(
-            "model: expected one that tells classes apart, by a softmax or a sigmoid, but "
-            f"this one, trained on {model.loss}, gives values"
+            "model: expected one that tells classes apart, by a softmax or a sigmoid, got "
+            f"one that gives values, trained on {model.loss}"
         )
 
 
@@ -82,8 +83,7 @@ def as_logits(values: ArrayLike) -> Floats:
         If they are not finite numbers of one of these shapes.
     """
     z = _as_columns(values, "logits")
-    if not np.isfinite(z).all():
-        raise ValueError("logits: expected finite numbers")
+    check_all("logits", z, np.isfinite(z), "finite numbers")
     return np.hstack([np.zeros_like(z), z]) if z.shape[1] == 1 else z
 
 
@@ -96,8 +96,7 @@ def as_probabilities(values: ArrayLike) -> Floats:
         If they are not in [0, 1], or a row does not sum to 1 within a thousandth.
     """
     p = _as_columns(values, "probabilities")
-    if not ((p >= 0).all() and (p <= 1 + 1e-6).all()):
-        raise ValueError("probabilities: expected numbers in [0, 1]")
+    check_all("probabilities", p, (p >= 0) & (p <= 1 + 1e-6), "numbers in [0, 1]")
     if p.shape[1] == 1:
         return np.hstack([1 - p, p])
     bad = np.flatnonzero(np.abs(p.sum(axis=1) - 1) > 1e-3)

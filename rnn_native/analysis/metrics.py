@@ -250,7 +250,10 @@ def wilson_interval(hits: ArrayLike, rows: ArrayLike) -> tuple[Scores, Scores]:
     """
     k, n = np.asarray(hits, np.float64), np.asarray(rows, np.float64)
     if not ((n >= 1).all() and (k >= 0).all() and (k <= n).all()):
-        raise ValueError("wilson_interval: expected at least 1 row, and 0..rows hits")
+        raise ValueError(
+            "wilson_interval: expected at least 1 row, and 0..rows hits, got rows "
+            f"{n.min():g}..{n.max():g} and hits {k.min():g}..{k.max():g}"
+        )
     square = Z_95**2
     centre = (k + square / 2) / (n + square)
     half = Z_95 / (n + square) * np.sqrt(k * (n - k) / n + square / 4)

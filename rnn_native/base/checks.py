@@ -104,15 +104,26 @@ def check_positive(name: str, value: object) -> float:
     return float(value)
 
 
-# ---- labels ----
+# ---- elements of arrays ----
+
+
+def check_all(
+    name: str,
+    values: NDArray[Any],
+    is_good: NDArray[np.bool_],
+    expected: str,
+    hint: str = "",
+) -> None:
+    """Raise ValueError that names the first element that is not good, if there is one."""
+    if not is_good.all():
+        first = np.unravel_index(int(np.argmin(is_good)), values.shape)
+        where = ", ".join(map(str, first))
+        raise ValueError(
+            f"{name}: expected {expected}, got {values[first]} at [{where}]{hint}"
+        )
 
 
 def check_labels(name: str, labels: NDArray[Any], classes: int, hint: str = "") -> None:
     """Raise ValueError unless integers are all in 0..classes-1."""
-    is_bad = (labels < 0) | (labels >= classes)
-    if is_bad.any():
-        first = int(np.argmax(is_bad))
-        raise ValueError(
-            f"{name}: expected labels in 0..{classes - 1}, got {labels[first]} at [{first}]"
-            f"{hint}"
-        )
+    is_class = (labels >= 0) & (labels < classes)
+    check_all(name, labels, is_class, f"labels in 0..{classes - 1}", hint)

@@ -66,7 +66,10 @@ def lr_find(args: argparse.Namespace) -> int:
     if args.model == "xor":
         raise outcome.UsageError("lr-find: xor has four rows; its rate is 0.01")
     if args.start_lr >= args.end_lr:
-        raise outcome.UsageError("lr-find: --end-lr: expected a rate above --start-lr")
+        raise outcome.UsageError(
+            f"lr-find: --end-lr: expected a rate above --start-lr, {args.start_lr:g}, got "
+            f"{args.end_lr:g}"
+        )
     if args.plot is not None:
         check_target(args.plot)
     names = ("config", "optimizer", "batch_size", "seed")

@@ -147,7 +147,7 @@ def _of_estimator(estimator: Any) -> tuple[Any, Any, Any, Any]:
         if not hasattr(estimator, name):
             raise ValueError(
                 f"{type(estimator).__name__}: expected a fitted MLPClassifier or "
-                f"MLPRegressor, this has no {name}"
+                f"MLPRegressor, got one without {name}"
             )
     coefs, intercepts, activation, out_activation = (
         getattr(estimator, name) for name in names

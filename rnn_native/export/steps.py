@@ -93,7 +93,7 @@ def steps_of(model: Network) -> list[Step]:
     named = {**model.parameters, **model.state}
     for name, array in named.items():
         if not np.isfinite(array).all():
-            raise ValueError(f"{name}: expected finite values, found NaN or infinity")
+            raise ValueError(f"{name}: expected finite values, got NaN or infinity")
     steps, shape = [], model.input_shape
     for i, (spec, layer) in enumerate(zip(model.specs, model.native.layers, strict=True)):
         names = [param["name"] for param in layer["params"]]

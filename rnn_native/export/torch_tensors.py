@@ -187,7 +187,9 @@ def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Ste
         return steps
     if isinstance(names, str) or len(names) != len(steps) or len({*names}) < len(names):
         layers = ", ".join(str(step) for _, step in steps)
-        raise ValueError(f"names: expected {len(steps)} different ones, for {layers}")
+        raise ValueError(
+            f"names: expected {len(steps)} different ones, for {layers}, got {names!r}"
+        )
     return [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
 
 

@@ -198,7 +198,9 @@ def _named_files(folder: Path, name: str) -> dict[tuple[str, int], Path]:
     with errors_named(folder):
         paths = _npy_files(folder)
     if len(paths) > 2 * MAX_LAYERS:
-        raise FormatError(f"{name}: expected at most {2 * MAX_LAYERS} arrays")
+        raise FormatError(
+            f"{name}: expected at most {2 * MAX_LAYERS} arrays, got {len(paths)}"
+        )
     files: dict[tuple[str, int], Path] = {}
     for path in paths:
         key = _meaning(path.stem)
@@ -230,7 +232,7 @@ def _meaning(stem: str) -> tuple[str, int] | None:
 def _paired(files: dict[tuple[str, int], Path], name: str) -> list[tuple[Path, Path]]:
     """Return weight and bias of each layer, in the order of the layers."""
     if not files:
-        raise FormatError(f"{name}: expected w1.npy, b1.npy, ..., found no .npy file")
+        raise FormatError(f"{name}: expected w1.npy, b1.npy, ..., got no .npy file")
     pairs = []
     for number in sorted({number for _, number in files}):
         weight, bias = files.get(("weight", number)), files.get(("bias", number))

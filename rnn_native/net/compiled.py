@@ -306,7 +306,8 @@ class CompiledNet:
         except (TypeError, ValueError):
             raise TypeError(
                 f"set_weights: expected one array of {self.weights.size} numbers, as "
-                "get_weights gives it; arrays by name go into net.parameters[name][:]"
+                f"get_weights gives it, got {type(weights).__name__}; arrays by name go into "
+                "net.parameters[name][:]"
             ) from None
         if values.shape != self.weights.shape:
             raise ValueError(

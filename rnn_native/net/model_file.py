@@ -238,7 +238,7 @@ def fill(model: Predictor, tensors: Tensors, path: "str | PathLike[str]") -> Non
             )
         if not np.isfinite(tensor).all():
             raise FormatError(
-                f"{path}: {name}: expected finite values, found NaN or infinity"
+                f"{path}: {name}: expected finite values, got NaN or infinity"
             )
         parameter[:] = tensor
 

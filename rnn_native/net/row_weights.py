@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_native.base.checks import check_all
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.rows import Weights, as_array
 
@@ -24,15 +25,13 @@ def as_weights(
         raise ValueError(
             f"{name}: expected {n} numbers, got {array.dtype} of shape {array.shape}"
         )
-    least = -FLOAT32_MAX if signed else 0
-    if not (array.min() >= least and array.max() <= FLOAT32_MAX):
-        first = int(np.argmin((array >= least) & (array <= FLOAT32_MAX)))
-        of_at_least = "" if signed else " of at least 0"
-        raise ValueError(
-            f"{name}: expected finite weights{of_at_least}, got {array[first]} at [{first}]"
-        )
+    least, bound = (-FLOAT32_MAX, "") if signed else (0, " of at least 0")
+    is_good = (array >= least) & (array <= FLOAT32_MAX)
+    check_all(name, array, is_good, f"finite weights{bound}")
     rows = np.ascontiguousarray(array, np.float32)
     if not rows.any():
         wanted = "other than" if signed else "above"
-        raise ValueError(f"{name}: expected a weight {wanted} 0, all {n} are 0 in float32")
+        raise ValueError(
+            f"{name}: expected a weight {wanted} 0, got {n} that are 0 in float32"
+        )
     return rows

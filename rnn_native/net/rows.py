@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
-from rnn_native.base.checks import check_labels
+from rnn_native.base.checks import check_all, check_labels
 from rnn_native.net.compressed import CompressedRows, compress, is_sparse
 from rnn_native.net.losses import FLOAT32_MAX, LOSSES
 
@@ -364,9 +364,5 @@ def as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
         array = array.astype(np.float32)
     # Written so that NaN fails too; no temporary array in the usual case.
     if not (array.min() >= -FLOAT32_MAX and array.max() <= FLOAT32_MAX):
-        where = np.unravel_index(int(np.argmin(np.abs(array) <= FLOAT32_MAX)), array.shape)
-        index = ", ".join(map(str, where))
-        raise ValueError(
-            f"{name}: expected finite float32 values, got {array[where]} at [{index}]"
-        )
+        check_all(name, array, np.abs(array) <= FLOAT32_MAX, "finite float32 values")
     return array.astype(np.float32, copy=False)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_native.analysis import metrics
-from rnn_native.base.checks import check_integer
+from rnn_native.base.checks import check_all, check_integer
 from rnn_native.plots.figures import axes_or_new
 from rnn_native.plots.tiles import MAX_TILES, as_pictures, draw_tiles
 
@@ -119,8 +119,9 @@ def worst_mistakes(
         raise ValueError(
             f"probabilities: expected shape ({len(pictures)}, classes), got {shares.shape}"
         )
-    if shares.dtype.kind not in "fiu" or not np.isfinite(shares).all():
-        raise ValueError("probabilities: expected finite numbers")
+    if shares.dtype.kind not in "fiu":
+        raise ValueError(f"probabilities: expected numbers, got {shares.dtype}")
+    check_all("probabilities", shares, np.isfinite(shares), "finite numbers")
     # Checks the labels too: this is the one place that knows what labels are.
     predicted = shares.argmax(axis=1)
     metrics.confusion_matrix(labels, predicted, shares.shape[1])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_native.base.checks import check_all
 from rnn_native.plots.curves import (
     LINE,
     METRICS,
@@ -133,11 +134,10 @@ def lr_curve(
             "lr_curve: expected as many rates as losses, of shape (n,), got "
             f"{x.shape} and {y.shape}"
         )
-    if not (np.isfinite(x).all() and (x > 0).all()):
-        raise ValueError("rates: expected finite rates greater than 0")
+    check_all("rates", x, np.isfinite(x) & (x > 0), "finite rates greater than 0")
     finite = np.isfinite(y)
     if not finite.any():
-        raise ValueError("losses: expected at least one finite loss")
+        raise ValueError("losses: expected at least one finite loss, got none")
     ax = axes_or_new(ax)
     ax.plot(x[finite], y[finite], color=COLOURS[0], linewidth=2)
     ax.set_xscale("log")

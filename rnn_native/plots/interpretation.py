@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.analysis import calibration, metrics
 from rnn_native.analysis.saliency import over_image
-from rnn_native.base.checks import check_integer
+from rnn_native.base.checks import check_all, check_integer
 from rnn_native.plots.curves import decorate
 from rnn_native.plots.figures import COLOURS, axes_or_new, label
 from rnn_native.plots.tiles import MAX_TILES, as_pictures, draw_tiles
@@ -196,9 +196,7 @@ def saliency_over_images(
     grey = pictures.astype(np.float32) / np.float32(
         255 if pictures.dtype == np.uint8 else 1
     )
-    if not ((grey >= 0) & (grey <= 1)).all():
-        raise ValueError("images: expected uint8, or numbers in [0, 1]")
-    if not (np.abs(overlays) <= 1).all():
-        raise ValueError("maps: expected numbers in [-1, 1]")
+    check_all("images", grey, (grey >= 0) & (grey <= 1), "uint8, or numbers in [0, 1]")
+    check_all("maps", overlays, np.abs(overlays) <= 1, "numbers in [-1, 1]")
     coloured = [over_image(*pair) for pair in zip(grey, overlays, strict=True)]
     return draw_tiles(ax, coloured, titles)

@@ -87,8 +87,8 @@ def conv_filters(
     outputs, inputs, height, width = weight.shape
     if outputs * inputs > MAX_TILES:
         raise ValueError(
-            f"layer: expected at most {MAX_TILES} filters, layer {layer} has {outputs} x "
-            f"{inputs}"
+            f"layer: expected one of at most {MAX_TILES} filters, got layer {layer} of "
+            f"{outputs} x {inputs}"
         )
     title = f"Filters of layer {layer}: {outputs} x {inputs} of {height} x {width}"
     return _draw(ax, list(weight.reshape(-1, height, width)), title)

@@ -275,7 +275,9 @@ def _given_model(
             f"{model.input_shape} and {tuple(outputs)}"
         )
     if model.loss != "softmax_cross_entropy":
-        raise ValueError(f"{name}: expected a classifier, its loss is {model.loss}")
+        raise ValueError(
+            f"{name}: expected a classifier, got a net with the loss {model.loss}"
+        )
     return model
 
 

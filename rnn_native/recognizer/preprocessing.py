@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.base.checks import check_all
 from rnn_native.recognizer.ink import clean_ink, pen_width, widened
 from rnn_native.recognizer.strokes import Stroke, bounds, rasterise
 
@@ -164,6 +165,5 @@ def _as_grey(image: ArrayLike) -> Floats:
         return (array / np.float32(255)).astype(np.float32)
     if array.dtype.kind != "f":
         raise ValueError(f"image: expected uint8 or float, got {array.dtype}")
-    if not (array.min() >= 0 and array.max() <= 1):
-        raise ValueError("image: expected floats in [0, 1]")
+    check_all("image", array, (array >= 0) & (array <= 1), "floats in [0, 1]")
     return array.astype(np.float32)

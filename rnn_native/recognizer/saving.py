@@ -41,7 +41,10 @@ def save_drawing(path: AnyPath, strokes: Sequence[Stroke]) -> None:
     elif suffix == ".png":
         atomic_write(path, _png(strokes))
     else:
-        raise ValueError(f"{shown(path)}: expected a name that ends in .png or .json")
+        raise ValueError(
+            f"{shown(path)}: expected a name that ends in .png or .json, "
+            f"got {suffix or 'no suffix'}"
+        )
 
 
 def _png(strokes: Sequence[Stroke]) -> bytes:

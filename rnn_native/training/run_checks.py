@@ -29,8 +29,8 @@ def row_weights(data: Split, class_weight: object, outputs: int) -> Weights:
         weights = times(weights, by_class.astype(np.float32))
     if weights is not None and not weights.any():
         raise ValueError(
-            "weights: all rows to train on have the weight 0, by sample_weight "
-            "and class_weight; expected one above 0"
+            "weights: expected one above 0 among the rows to train on, got zeros only, by "
+            "sample_weight and class_weight"
         )
     return weights
 

@@ -60,9 +60,9 @@ def test_rules_of_reading(read):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "found no line '# Sample: NUMBER' with rows"),
-        ("0.5 0.5\n", "found no line"),
-        ("# only\n\n# comments\n", "found no line"),
+        ("", "got no line '# Sample: NUMBER' with rows"),
+        ("0.5 0.5\n", "got no line"),
+        ("# only\n\n# comments\n", "got no line"),
         ("# Sample: 1\n# Sample: 2\n1\n", ":1: sample 1 has no rows"),
         ("# Sample: 1\n1\n\n# Sample: 2\n", ":4: sample 2 has no rows"),
         ("# Sample: x\n1\n", ":1: expected an integer after '# Sample:'"),

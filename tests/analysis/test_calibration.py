@@ -281,7 +281,11 @@ def test_bad_temperatures_are_refused(temperature):
         ([rn.Dense(3, "leaky_relu")], "softmax_cross_entropy", "got dense leaky_relu"),
         ([rn.Dense(3), rn.LayerNorm()], "softmax_cross_entropy", "got layernorm linear"),
         ([rn.Softmax()], "softmax_cross_entropy", "got activation linear"),
-        ([rn.Dense(3)], "squared_error", "squared_error, gives values"),
+        (
+            [rn.Dense(3)],
+            "squared_error",
+            "got one that gives values, trained on squared_error",
+        ),
     ],
 )
 def test_nets_that_no_factor_goes_through_are_refused(layers, loss, words):

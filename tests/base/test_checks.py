@@ -76,3 +76,14 @@ def test_what_does_not_fit_is_one_line(check, error, message):
     with pytest.raises(error) as caught:
         check()
     assert str(caught.value) == message
+
+
+def test_the_first_wrong_element_is_named():
+    values = np.array([[0.5, 1.0], [np.nan, -1.0]])
+    with pytest.raises(ValueError) as caught:
+        checks.check_all("x", values, values >= 0, "numbers of at least 0", "; clip them")
+    assert (
+        str(caught.value)
+        == "x: expected numbers of at least 0, got nan at [1, 0]; clip them"
+    )
+    checks.check_all("x", values[0], values[0] >= 0, "numbers of at least 0")

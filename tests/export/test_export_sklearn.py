@@ -126,7 +126,7 @@ def test_a_function_that_no_regressor_ends_with_is_named():
         (([W1 * np.nan], [B1]), r"coefs\[0\]: expected finite float32 values"),
         (([W1], [B1], "gelu"), "activation: expected one of relu, tanh, logistic"),
         (([W1], [B1], "relu", "tanh"), "out_activation: expected one of softmax"),
-        ((SimpleNamespace(fit=None, coefs_=[W1]),), "no intercepts_"),
+        ((SimpleNamespace(fit=None, coefs_=[W1]),), "got one without intercepts_"),
     ],
 )
 def test_what_does_not_fit_is_named(arguments, message):
@@ -203,5 +203,7 @@ def test_our_arrays_in_a_classifier_of_theirs(table, classes):
 
 def test_an_estimator_that_is_not_fitted_is_refused():
     neural_network = pytest.importorskip("sklearn.neural_network")
-    with pytest.raises(ValueError, match="MLPClassifier: expected a fitted .* no coefs_"):
+    with pytest.raises(
+        ValueError, match="MLPClassifier: expected a fitted .* without coefs_"
+    ):
         rn.export.from_sklearn(neural_network.MLPClassifier())

@@ -225,7 +225,7 @@ def test_shapes_that_do_not_fit(fill, arrays, words):
 def test_folders_without_arrays(tmp_path):
     (tmp_path / "._w1.npy").write_bytes(b"what macOS leaves")
     (tmp_path / "notes.txt").write_text("")
-    assert "found no .npy file" in refusal(read_npy_folder, tmp_path)
+    assert "got no .npy file" in refusal(read_npy_folder, tmp_path)
     with pytest.raises(FileNotFoundError):
         read_npy_folder(tmp_path / "none")
     with pytest.raises(NotADirectoryError):

@@ -214,7 +214,7 @@ def test_weights_that_say_nothing_are_refused_by_evaluate(line):
     x, y = line
     net = rn.Network([rn.Dense(1)], (1,), "mse")
     for weights, message in [
-        (np.zeros(120), "all 120 are 0"),
+        (np.zeros(120), "got 120 that are 0"),
         (np.ones(3), "expected 120 numbers"),
         (-np.ones(120), "at least 0, got -1.0"),
     ]:

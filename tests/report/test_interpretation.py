@@ -140,15 +140,27 @@ def test_xor():
 @pytest.mark.parametrize(
     ("layers", "loss", "words"),
     [
-        ([rn.Dense(3)], "squared_error", "squared_error, gives values"),
-        ([rn.Dense(1)], "squared_error", "squared_error, gives values"),
+        (
+            [rn.Dense(3)],
+            "squared_error",
+            "got one that gives values, trained on squared_error",
+        ),
+        (
+            [rn.Dense(1)],
+            "squared_error",
+            "got one that gives values, trained on squared_error",
+        ),
         (
             [rn.Dense(3, "sigmoid")],
             "squared_error",
-            "3 sigmoid outputs answer one question",
+            "3 sigmoid outputs, which answer one question",
         ),
         ([rn.Dense(1)], "softmax_cross_entropy", "a softmax of one output"),
-        ([rn.Dense(2)], "sigmoid_cross_entropy", "2 sigmoid outputs answer one question"),
+        (
+            [rn.Dense(2)],
+            "sigmoid_cross_entropy",
+            "2 sigmoid outputs, which answer one question",
+        ),
         ([rn.Dense(1, "exponential")], "poisson", "trained on poisson"),
     ],
 )

@@ -214,8 +214,8 @@ def test_row_weights_of_every_usual_form(weights):
     [
         (np.ones(59), r"sample_weight: expected 60 numbers, got float64 of shape \(59,\)"),
         (np.ones((60, 2)), r"of shape \(60, 2\)"),
-        (np.zeros(60), "sample_weight: expected a weight above 0, all 60 are 0"),
-        (np.full(60, 1e-50), "expected a weight above 0, all 60 are 0 in float32"),
+        (np.zeros(60), "sample_weight: expected a weight above 0, got 60 that are 0"),
+        (np.full(60, 1e-50), "expected a weight above 0, got 60 that are 0 in float32"),
         (-np.ones(60), r"weights of at least 0, got -1.0 at \[0\]"),
         (np.where(np.arange(60) == 7, np.nan, 1), r"got nan at \[7\]"),
     ],
@@ -226,10 +226,10 @@ def test_bad_row_weights(weights, message):
 
 
 def test_weights_of_rows_that_nothing_is_trained_on_are_checked_as_well():
-    with pytest.raises(ValueError, match="sample_weight: .* all 60 are 0 in float32"):
+    with pytest.raises(ValueError, match="sample_weight: .* got 60 that are 0 in float32"):
         classifier().evaluate(X, Y, sample_weight=np.full(60, 1e-50))
     with pytest.raises(
-        ValueError, match=r"validation_data\[2\]: .* all 60 are 0 in float32"
+        ValueError, match=r"validation_data\[2\]: .* got 60 that are 0 in float32"
     ):
         classifier().fit(X, Y, validation_data=(X, Y, np.full(60, 1e-50)))
 
@@ -237,9 +237,13 @@ def test_weights_of_rows_that_nothing_is_trained_on_are_checked_as_well():
 def test_rows_that_all_weigh_nothing_train_nothing():
     """The held-out rows have the only weights."""
     weights = np.r_[np.zeros(54), np.ones(6)]
-    with pytest.raises(ValueError, match="all rows to train on have the weight 0"):
+    with pytest.raises(
+        ValueError, match="expected one above 0 among the rows to train on, got zeros"
+    ):
         classifier().fit(X, Y, sample_weight=weights, validation_split=0.1)
-    with pytest.raises(ValueError, match="all rows to train on have the weight 0"):
+    with pytest.raises(
+        ValueError, match="expected one above 0 among the rows to train on, got zeros"
+    ):
         classifier().fit(X, Y, class_weight=[0, 0, 0])
 
 
