@@ -172,6 +172,51 @@ def test_tests_lie_in_folders_that_mirror_the_subpackages():
     assert {path.name for path in tests.glob("*.py")} == {"conftest.py"}
 
 
+LONGEST_MODULE = 400  # lines
+# To be split: each of them has more than one concept.
+LONGER = {"rnn_native.settings.architecture", "rnn_native.settings.config"}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in LONGER])
+def test_no_module_is_longer_than_one_can_read(name):
+    assert len(MODULES[name].read_text().splitlines()) <= LONGEST_MODULE
+
+
+# Private names that are Python's, NumPy's or scikit-learn's way to offer something.
+OFFERED = {
+    *("_asdict", "_core", "_getframe", "_replace"),
+    *("_init_callback_context", "_parameter_constraints"),
+}
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__") and name not in OFFERED
+
+
+def private_names_of_others(path):
+    """Private names that a file imports, or asks of objects whose class is not in it."""
+    tree = ast.parse(path.read_text())
+    own, found = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            own.add(node.name)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in (
+            "self", "cls", "super()"
+        ):  # fmt: skip
+            own.add(node.attr)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("rnn_native"):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and node.attr not in own:
+            found.add(node.attr)
+    return set(filter(is_private, found))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_private_names_stay_in_their_module(name):
+    assert not private_names_of_others(MODULES[name])
+
+
 def test_no_pickle_and_no_eval():
     for path in ROOT.glob("rnn_native/**/*.py"):
         assert not re.search(r"\b(pickle|marshal|eval|exec)\b", path.read_text()), path
