@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_native.base import outcome
 from rnn_native.cli import arguments
+from rnn_native.export import TARGETS
+from rnn_native.export.target import Flag, Target
 
 if TYPE_CHECKING:
     from rnn_native.models.network import Network
-
-FORMATS = ("safetensors", "torch", "onnx", "c", "reference", "reference64", "npy")
-BY_SUFFIX = {
-    ".safetensors": "safetensors",
-    ".onnx": "onnx",
-    ".c": "c",
-    ".bin": "reference",
-    "": "npy",
-}
 
 
 def add_commands(commands: Any) -> None:
@@ -35,22 +28,16 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=list(TARGETS),
         help="default: by the target's name; .bin is reference, no ending is npy; torch is "
         "safetensors with PyTorch's names and layouts",
     )
-    parser.add_argument(
-        "--int8", action="store_true", help="c: round weight matrices to int8"
-    )
+    for flag in _flags():
+        parser.add_argument(flag.option, **flag.settings)
     parser.add_argument(
         "--data",
         metavar="DIR|NAME",
         help="with --int8: compare the accuracy before and after on these test images",
-    )
-    parser.add_argument(
-        "--uint8-input",
-        action="store_true",
-        help="onnx: take bytes, which the graph divides by 255",
     )
     parser.add_argument(
         "--architecture",
@@ -59,30 +46,22 @@ def add_commands(commands: Any) -> None:
         help="MODEL is a PyTorch state dict (safetensors) for this architecture: JSON, or a "
         "model that has it",
     )
-    parser.add_argument(
-        "--names",
-        type=_names,
-        metavar="NAME,...",
-        help="the PyTorch module's own names of layers with parameters, such as fc1,fc2 "
-        "(default: indices in an nn.Sequential)",
-    )
 
 
-def _names(text: str) -> list[str]:
-    return text.split(",")
+def _flags() -> list[Flag]:
+    """Return the flags of all targets, each once."""
+    return list(dict.fromkeys(flag for t in TARGETS.values() for flag in t.flags))
 
 
 def export(args: argparse.Namespace) -> int:
     """`export MODEL TARGET`."""
-    chosen = args.format or BY_SUFFIX.get(args.target.suffix.lower())
-    if chosen is None:
-        raise outcome.UsageError(f"export: {args.target}: name a format with --format")
-    _check_flags(args, chosen)
+    target = _target_of(args)
+    _check_flags(args, target)
     model = _read(args)
-    report: dict[str, Any] = {"file": str(args.target), "format": chosen}
+    report: dict[str, Any] = {"file": str(args.target), "format": target.name}
     if args.data is not None:
         report |= _accuracies(model, args.data)
-    _write(model, args, chosen)
+    target.write(model, args.target, **_arguments(args, target))
     if args.json:
         print(json.dumps(report))
         return outcome.OK
@@ -94,50 +73,40 @@ def export(args: argparse.Namespace) -> int:
     return outcome.OK
 
 
-def _check_flags(args: argparse.Namespace, chosen: str) -> None:
-    is_torch = chosen == "torch" or args.architecture is not None
-    useless = [
-        ("--int8", args.int8 and chosen != "c", "a target in C"),
-        ("--data", args.data is not None and not args.int8, "--int8"),
-        ("--uint8-input", args.uint8_input and chosen != "onnx", "an ONNX target"),
-        ("--names", args.names and not is_torch, "--format torch or --architecture"),
-    ]
-    for flag, is_useless, needed in useless:
-        if is_useless:
-            raise outcome.UsageError(f"export: {flag} needs {needed}")
+def _target_of(args: argparse.Namespace) -> Target:
+    if args.format is not None:
+        return TARGETS[args.format]
+    suffix = args.target.suffix.lower()
+    for target in TARGETS.values():
+        if target.suffix == suffix:
+            return target
+    raise outcome.UsageError(f"export: {args.target}: name a format with --format")
+
+
+def _arguments(args: argparse.Namespace, target: Target) -> dict[str, Any]:
+    """Return what the target's writer gets from the command line."""
+    return {flag.argument: getattr(args, flag.argument) for flag in target.flags}
+
+
+def _check_flags(args: argparse.Namespace, target: Target) -> None:
+    """Refuse options that the call makes no use of."""
+    for flag in _flags():
+        is_used = flag in target.flags or (flag.beside and getattr(args, flag.beside))
+        if getattr(args, flag.argument) and not is_used:
+            raise outcome.UsageError(f"export: {flag.option} needs {flag.needs}")
+    if args.data is not None and not args.int8:
+        raise outcome.UsageError("export: --data needs --int8")
 
 
 def _read(args: argparse.Namespace) -> "Network":
-    import rnn_native.export as formats
+    from rnn_native.export import load_torch
     from rnn_native.formats.loading import load
 
     if args.architecture is None:
         return load(args.model)
     is_json = args.architecture.suffix.lower() == ".json"
     known = args.architecture if is_json else load(args.architecture)
-    return formats.load_torch(args.model, known, args.names)
-
-
-def _write(model: "Network", args: argparse.Namespace, chosen: str) -> None:
-    import rnn_native.export as formats
-    from rnn_native.formats import legacy, npy_folder
-
-    target: Path = args.target
-    if chosen == "safetensors":
-        model.save(target)
-    elif chosen == "torch":
-        formats.save_torch(model, target, args.names)
-    elif chosen == "onnx":
-        formats.to_onnx(model, target, uint8_input=args.uint8_input)
-    elif chosen == "c":
-        formats.to_c(model, target, int8=args.int8)
-    elif chosen == "npy":
-        if obstacle := npy_folder.npy_obstacle(model):
-            raise ValueError(f"export: a folder of arrays cannot hold it: {obstacle}")
-        target.mkdir(parents=True, exist_ok=True)
-        npy_folder.write_npy_folder(model, target)
-    else:
-        legacy.write_legacy(model, target, width=8 if chosen == "reference64" else 4)
+    return load_torch(args.model, known, args.names)
 
 
 def _accuracies(model: "Network", name: str) -> dict[str, Any]:

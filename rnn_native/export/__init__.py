@@ -1,10 +1,20 @@
-"""Ways out for a trained net, and back in: ONNX, C, PyTorch, scikit-learn."""
+"""Ways out for a trained net, and back in: ONNX, C, PyTorch, scikit-learn.
 
-from rnn_native.export.c_file import c_source, to_c
-from rnn_native.export.int8 import rounded_to_int8
-from rnn_native.export.onnx_file import onnx_model, to_onnx
-from rnn_native.export.sklearn_arrays import Perceptron, from_sklearn, to_sklearn
-from rnn_native.export.torch_tensors import from_torch, load_torch, save_torch, to_torch
+The registry of what can be exported, too: public names and targets of the command `export`. The
+modules are imported when they are first used, so that the command line can list the targets.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rnn_native.export.target import Flag, Target
+
+if TYPE_CHECKING:
+    from rnn_native.export.c_file import c_source, to_c
+    from rnn_native.export.int8 import rounded_to_int8
+    from rnn_native.export.onnx_file import onnx_model, to_onnx
+    from rnn_native.export.sklearn_arrays import Perceptron, from_sklearn, to_sklearn
+    from rnn_native.export.torch_tensors import from_torch, load_torch, save_torch, to_torch
 
 __all__ = [
     "Perceptron",
@@ -20,3 +30,67 @@ __all__ = [
     "to_sklearn",
     "to_torch",
 ]
+
+_HOME = {
+    "Perceptron": "sklearn_arrays",
+    "c_source": "c_file",
+    "from_sklearn": "sklearn_arrays",
+    "from_torch": "torch_tensors",
+    "load_torch": "torch_tensors",
+    "onnx_model": "onnx_file",
+    "rounded_to_int8": "int8",
+    "save_torch": "torch_tensors",
+    "to_c": "c_file",
+    "to_onnx": "onnx_file",
+    "to_sklearn": "sklearn_arrays",
+    "to_torch": "torch_tensors",
+}
+
+_NAMES = Flag(
+    "--names",
+    "--format torch or --architecture",
+    {
+        "type": lambda text: text.split(","),
+        "metavar": "NAME,...",
+        "help": "the PyTorch module's own names of layers with parameters, such as fc1,fc2 "
+        "(default: indices in an nn.Sequential)",
+    },
+    beside="architecture",
+)
+_UINT8_INPUT = Flag(
+    "--uint8-input",
+    "an ONNX target",
+    {
+        "action": "store_true",
+        "help": "onnx: take bytes, which the graph divides by 255",
+    },
+)
+_INT8 = Flag(
+    "--int8",
+    "a target in C",
+    {"action": "store_true", "help": "c: round weight matrices to int8"},
+)
+
+_REFERENCE = "rnn_native.formats.legacy:write_legacy"
+_TARGETS = (
+    Target("safetensors", "rnn_native.net.model_file:save", ".safetensors"),
+    Target("torch", "rnn_native.export.torch_tensors:save_torch", flags=(_NAMES,)),
+    Target("onnx", "rnn_native.export.onnx_file:to_onnx", ".onnx", (_UINT8_INPUT,)),
+    Target("c", "rnn_native.export.c_file:to_c", ".c", (_INT8,)),
+    Target("reference", _REFERENCE, ".bin"),
+    Target("reference64", _REFERENCE, fixed={"width": 8}),
+    Target("npy", "rnn_native.formats.npy_folder:write_npy_folder", ""),
+)
+TARGETS = {target.name: target for target in _TARGETS}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

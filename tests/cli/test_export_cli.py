@@ -1,6 +1,9 @@
 """`rnn-native export` to and from the formats of others."""
 
 import json
+import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -9,6 +12,7 @@ import pytest
 import rnn_native as rn
 from rnn_native.cli import main
 from rnn_native.datasets import idx
+from rnn_native.export.target import Flag, Target
 
 
 @pytest.fixture
@@ -106,6 +110,48 @@ def test_wrong_calls_end_with_one_line(
     assert message in said
     assert said.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_target_is_one_row(model, tmp_path, monkeypatch, capsys):
+    """Format, suffix, flag and help come from it; no function knows of it."""
+    written = []
+    module = types.ModuleType("writer_of_text")
+    module.write = lambda *arguments, **named: written.append((*arguments, named))
+    monkeypatch.setitem(sys.modules, "writer_of_text", module)
+    flag = Flag("--all-upper", "a text", {"action": "store_true", "help": "in capitals"})
+    row = Target("text", "writer_of_text:write", ".txt", (flag,), {"width": 3})
+    monkeypatch.setitem(rn.export.TARGETS, "text", row)
+    net, path = model
+    assert export(path, tmp_path / "net.txt", "--all-upper") == 0
+    assert export(path, tmp_path / "net.other", "--format", "text") == 0
+    (saved, target, named), (*_, unset) = written
+    assert saved.weights.tobytes() == net.weights.tobytes()
+    assert target == tmp_path / "net.txt"
+    assert (named, unset) == (
+        {"width": 3, "all_upper": True},
+        {"width": 3, "all_upper": False},
+    )
+    assert export(path, tmp_path / "net.c", "--all-upper") == 2
+    assert "--all-upper needs a text" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        export("--help")
+    assert "in capitals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(rn.export.TARGETS))
+def test_every_target_is_written_and_documented(tmp_path, name):
+    net = rn.Network([rn.Dense(5, "relu"), rn.Dense(10)], (784,))
+    net.save(tmp_path / "model.safetensors")
+    target = tmp_path / "written"
+    assert export(tmp_path / "model.safetensors", target, "--format", name) == 0
+    assert target.is_dir() == (name == "npy")
+    if name not in ("c", "onnx", "torch"):
+        x = np.random.default_rng(1).random((20, 784), np.float32)
+        assert rn.load(target).predict(x).tolist() == net.predict(x).tolist()
+    docs = Path(__file__).parents[2] / "docs"
+    pages = (docs / "export.md").read_text() + (docs / "formats.md").read_text()
+    suffix = rn.export.TARGETS[name].suffix
+    assert f"--format {name}" in pages or (suffix and f"MODEL net{suffix}" in pages)
 
 
 def test_tensors_of_another_module_are_named(model, tmp_path, capsys):

@@ -153,6 +153,22 @@ def test_python_modules_import_what_is_below(name):
             assert FLOORS.index(used.split(".")[1]) <= FLOORS.index(floor), used
 
 
+# Modules that look others up by a string: public names by where they live, and registries.
+LOOK_UP = {"rnn_native", "rnn_native.base.aliases", "rnn_native.export"}
+
+
+def test_modules_are_looked_up_by_name_in_registries_only():
+    found = {name for name, path in MODULES.items() if "import_module" in path.read_text()}
+    assert found == LOOK_UP | {"rnn_native.export.target"}
+
+
+@pytest.mark.parametrize("name", sorted(rn.export.TARGETS))
+def test_writers_of_exports_are_not_above_them(name):
+    module = rn.export.TARGETS[name].writer.split(":")[0]
+    assert module in MODULES
+    assert FLOORS.index(module.split(".")[1]) <= FLOORS.index("export")
+
+
 def test_no_module_imports_itself_by_way_of_others():
     graph = {name: imports_of(path) for name, path in MODULES.items()}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
