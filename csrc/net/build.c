@@ -69,6 +69,7 @@ rnn_net_attach_reader(rnn_net *reader, const rnn_net *net, float *weights)
 {
     reader->params = weights != NULL ? weights : net->params;
     reader->sparse_below = net->sparse_below;
+    rnn_plan_rates_of(reader, net);
 }
 
 void
@@ -86,6 +87,7 @@ rnn_net_free(rnn_net *net)
     rnn_net_free_memory(net);
     free(net->stages);
     if (!net->is_reader) {
+        free(net->rates);
         free(net->state_offset);
         free(net->param_offset);
         free(net->layers);
@@ -102,5 +104,16 @@ rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer)
     net->optimizer = optimizer;
     net->n_moments = wanted;
     memset(net->moments, 0, net->param_count * (size_t)wanted * sizeof *net->moments);
+    return RNN_OK;
+}
+
+rnn_status
+rnn_net_set_rates(rnn_net *net, const double *rates)
+{
+    size_t count = (size_t)net->n_layers;
+    if (net->rates == NULL && (net->rates = calloc(count, sizeof *rates)) == NULL)
+        return RNN_ENOMEM;
+    memcpy(net->rates, rates, count * sizeof *rates);
+    rnn_plan_rates(net);
     return RNN_OK;
 }

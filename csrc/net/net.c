@@ -94,6 +94,18 @@ rnn_net_set_sparse_below(rnn_net *net, double density)
 }
 
 double
+rnn_net_rate(const rnn_net *net, int layer)
+{
+    return net->rates != NULL ? net->rates[layer] : 1;
+}
+
+bool
+rnn_net_learns(const rnn_net *net)
+{
+    return net->first_trainable < net->n_stages;
+}
+
+double
 rnn_net_work(const rnn_net *net)
 {
     double work = 0;

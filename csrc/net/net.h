@@ -36,6 +36,14 @@ void rnn_net_free(rnn_net *net);
  */
 rnn_status rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer);
 
+/* Multiplies the learning rate of each of the n_layers layers; 0 freezes it, and costs no
+ * gradient. RNN_ENOMEM changes nothing. */
+rnn_status rnn_net_set_rates(rnn_net *net, const double *rates);
+double rnn_net_rate(const rnn_net *net, int layer);
+
+/* Whether any parameter learns. */
+bool rnn_net_learns(const rnn_net *net);
+
 /* A net with working memory of its own that shares another's plan, for calls beside it; or
  * NULL. The other must outlive it. */
 rnn_net *rnn_net_new_reader(const rnn_net *net);

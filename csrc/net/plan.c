@@ -112,8 +112,45 @@ rnn_plan_stages(rnn_net *net)
             net->partial_count += rnn_stage_sums(stage);
         net->n_stages++;
     }
-    net->first_trainable = 0;
-    while (net->first_trainable < net->n_stages
-           && net->stages[net->first_trainable].layer.param_count == 0)
-        net->first_trainable++;
+    rnn_plan_rates(net);
+}
+
+/* Whether no layer that a stage stands for learns; notes rates that are not 1. */
+static bool
+is_frozen(const rnn_net *net, int stage, bool *has_own_rates)
+{
+    int end = stage + 1 < net->n_stages ? net->stages[stage + 1].first : net->n_layers;
+    bool learns = false, has_own = false;
+    for (int i = net->stages[stage].first; i < end; i++) {
+        if (net->layers[i].param_count == 0)
+            continue;
+        learns |= rnn_net_rate(net, i) > 0;
+        has_own |= rnn_net_rate(net, i) != 1;
+    }
+    *has_own_rates |= learns && has_own;
+    return !learns;
+}
+
+void
+rnn_plan_rates(rnn_net *net)
+{
+    net->has_own_rates = false;
+    net->first_trainable = net->n_stages;
+    for (int i = net->n_stages - 1; i >= 0; i--) {
+        rnn_stage *stage = &net->stages[i];
+        stage->is_frozen =
+            stage->layer.param_count > 0 && is_frozen(net, i, &net->has_own_rates);
+        if (stage->layer.param_count > 0 && !stage->is_frozen)
+            net->first_trainable = i;
+    }
+}
+
+void
+rnn_plan_rates_of(rnn_net *reader, const rnn_net *net)
+{
+    reader->rates = net->rates;
+    reader->has_own_rates = net->has_own_rates;
+    reader->first_trainable = net->first_trainable;
+    for (int i = 0; i < net->n_stages; i++)
+        reader->stages[i].is_frozen = net->stages[i].is_frozen;
 }

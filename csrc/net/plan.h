@@ -11,6 +11,7 @@ typedef struct {
     rnn_layer layer;
     int first; /* index of the first layer in it */
     bool by_rows;
+    bool is_frozen;                    /* it has parameters, none of which learns */
     size_t param_offset, state_offset; /* in floats from params */
     size_t partial_offset;             /* in floats from a slice's partial gradients */
     float *out;
@@ -32,7 +33,10 @@ struct rnn_net {
     int n_layers;
     rnn_stage *stages; /* the plan */
     int n_stages;
-    int first_trainable; /* stage; n_stages when there are no parameters */
+    int first_trainable; /* stage; n_stages when no parameter learns */
+    double *rates; /* of the layers: the learning rate is multiplied by them, 0 freezes;
+                      NULL: all are 1 */
+    bool has_own_rates; /* a stage that learns has a layer whose rate is not 1 */
 
     size_t *param_offset; /* of each layer, in floats from params */
     size_t *state_offset; /* the same: state follows the parameters */
@@ -75,6 +79,12 @@ rnn_status rnn_plan_layers(rnn_net *net, rnn_error *error);
 /* The stages: layers fused where a pattern matches, and those that only rename numbers left
  * out as long as one stage remains. */
 void rnn_plan_stages(rnn_net *net);
+
+/* Which stages learn, from the rates. */
+void rnn_plan_rates(rnn_net *net);
+
+/* The same for a reader that was made with other rates. */
+void rnn_plan_rates_of(rnn_net *reader, const rnn_net *net);
 
 /* Floats of a row's maps. */
 size_t rnn_stage_maps(const rnn_stage *stage);

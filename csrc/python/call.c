@@ -165,6 +165,18 @@ take_weights(const char *function, PyObject *weights, npy_intp n, PyArrayObject 
 }
 
 int
+refuse_frozen(const rnn_net *net, const char *function)
+{
+    if (rnn_net_learns(net) || rnn_net_param_count(net) == 0)
+        return 0;
+    PyErr_Format(PyExc_ValueError,
+                 "%s: expected a layer that learns, but all of this net's are frozen; set "
+                 "one of lr_multipliers above 0",
+                 function);
+    return -1;
+}
+
+int
 check_smoothing(const char *function, double smoothing)
 {
     if (smoothing >= 0 && smoothing < 1)

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Of a layer, that the learning rate is multiplied by. */
+#define MAX_RATE 1000000
+
 PyDoc_STRVAR(
     evaluate_doc,
     "evaluate($self, /, x, y, *, threads=1, weights=None)\n--\n\n"
@@ -338,6 +341,42 @@ done:
     return result;
 }
 
+PyDoc_STRVAR(
+    set_rates_doc,
+    "set_rates($self, rates, /)\n--\n\n"
+    "Multiply the learning rate of each layer (float64, an entry for each) from now\n"
+    "on; 0 freezes a layer, which then costs no gradient.");
+
+static PyObject *
+net_set_rates(PyObject *op, PyObject *rates_b)
+{
+    npy_intp count = rnn_net_n_layers(NET(op));
+    array_rule rule = {"set_rates", "rates", NPY_FLOAT64, -1, 1, {count}, 0};
+    PyArrayObject *rates = NULL;
+    PyObject *result = NULL;
+    if ((rates = take_array(rates_b, &rule)) == NULL)
+        goto done;
+    const double *rate = PyArray_DATA(rates);
+    for (npy_intp i = 0; i < count; i++)
+        if (!(rate[i] >= 0 && rate[i] <= MAX_RATE)) {
+            PyErr_Format(PyExc_ValueError,
+                         "set_rates: rates[%zd]: expected a number in [0, %d]",
+                         (Py_ssize_t)i, MAX_RATE);
+            goto done;
+        }
+    if (begin_training(SHARING(op), "set_rates") < 0)
+        goto done;
+    rnn_status status = rnn_net_set_rates(NET(op), rate);
+    end_training(SHARING(op));
+    if (status == RNN_OK)
+        result = Py_NewRef(Py_None);
+    else
+        raise_status(status, NULL);
+done:
+    release_array(rates);
+    return result;
+}
+
 PyMethodDef net_methods[] = {
     {"train", (PyCFunction)(void (*)(void))net_train, METH_VARARGS | METH_KEYWORDS,
      train_doc},
@@ -357,6 +396,7 @@ PyMethodDef net_methods[] = {
      apply_doc},
     {"get_weights", net_get_weights, METH_NOARGS, get_weights_doc},
     {"set_weights", net_set_weights, METH_O, set_weights_doc},
+    {"set_rates", net_set_rates, METH_O, set_rates_doc},
     {"maps", (PyCFunction)(void (*)(void))net_maps, METH_VARARGS | METH_KEYWORDS, maps_doc},
     {"set_optimizer", net_set_optimizer, METH_O, set_optimizer_doc},
     {NULL, NULL, 0, NULL},

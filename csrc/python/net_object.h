@@ -47,6 +47,10 @@ PyArrayObject *take_y(PyObject *op, const char *function, PyObject *y, npy_intp 
 /* Row weights; *array stays NULL for None. */
 int take_weights(const char *function, PyObject *weights, npy_intp n,
                  PyArrayObject **array);
+
+/* Refuses a net whose layers are all frozen; one without parameters has nothing to freeze.
+ */
+int refuse_frozen(const rnn_net *net, const char *function);
 int check_smoothing(const char *function, double smoothing);
 
 /* y and weights may be NULL. */

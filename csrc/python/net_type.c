@@ -94,6 +94,19 @@ layer_as_dict(const rnn_net *net, int index)
 }
 
 static PyObject *
+net_rates(PyObject *op, void *closure)
+{
+    (void)closure;
+    PyObject *list = PyList_New(rnn_net_n_layers(NET(op)));
+    for (int i = 0; list != NULL && i < rnn_net_n_layers(NET(op)); i++) {
+        PyObject *rate = PyFloat_FromDouble(rnn_net_rate(NET(op), i));
+        if (rate == NULL || PyList_SetItem(list, i, rate) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *
 net_layers(PyObject *op, void *closure)
 {
     (void)closure;
@@ -206,6 +219,9 @@ static PyGetSetDef net_getset[] = {
     {"profile", net_profile, set_net_profile,
      PyDoc_STR("A list of (stage, work, seconds summed over threads). Set it to True to\n"
                "begin with zero, to False to end."),
+     NULL},
+    {"rates", net_rates, NULL,
+     PyDoc_STR("What the learning rate is multiplied by, for each layer; see set_rates."),
      NULL},
     {"layers", net_layers, NULL,
      PyDoc_STR(

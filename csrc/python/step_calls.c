@@ -155,7 +155,7 @@ net_apply(PyObject *op, PyObject *args, PyObject *kwds)
                         "first");
         goto done;
     }
-    if (begin_training(sharing, "apply") < 0)
+    if (refuse_frozen(NET(op), "apply") < 0 || begin_training(sharing, "apply") < 0)
         goto done;
     rnn_recipe recipe = {.lr = &lr, .clip_norm = clip_norm, .updates = updates};
     begin_work(&work, NET(op), 1.0);

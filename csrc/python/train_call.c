@@ -35,8 +35,8 @@ check_at_most(const char *function, const char *name, double value, double most)
     if (value >= 0 && value <= most)
         return 0;
     char text[100];
-    PyOS_snprintf(text, sizeof text, "%s: %s: expected a number in [0, %g], got %g", function, name,
-                  most, value);
+    PyOS_snprintf(text, sizeof text, "%s: %s: expected a number in [0, %g], got %g",
+                  function, name, most, value);
     PyErr_SetString(PyExc_ValueError, text);
     return -1;
 }
@@ -305,7 +305,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         PyErr_NoMemory();
         goto done;
     }
-    if (begin_training(SHARING(op), "train") < 0)
+    if (refuse_frozen(NET(op), "train") < 0 || begin_training(SHARING(op), "train") < 0)
         goto done;
     rnn_data data = data_of(&a.x, a.y, a.weights);
     native_work work = {PyEval_SaveThread()};

@@ -194,7 +194,8 @@ class Learner(Predictor):
     def gradients(self) -> dict[str, NDArray[np.float32]]:
         """What `backward` computed, by the names of `parameters`: read-only views.
 
-        They keep the net alive, and hold their values until the next `backward`.
+        Those of frozen layers are left out. They keep the net alive, and hold their values
+        until the next `backward`.
 
         Raises
         ------
@@ -207,7 +208,9 @@ class Learner(Predictor):
                 "gradients: expected a backward before; call forward(x), then "
                 "backward(output_gradient)"
             )
-        return self._named(flat, is_state=False)
+        frozen = {i for i, learns in enumerate(self.trainable) if not learns}
+        named = self._named(flat, is_state=False)
+        return {n: g for n, g in named.items() if int(n.split(".")[1]) not in frozen}
 
     def apply_gradients(
         self, lr: float = 0.01, *, clip_norm: float = 0.0, threads: int | None = None
@@ -246,6 +249,53 @@ class Learner(Predictor):
             state.live_params = None
             state.steps += 1
             state.average_steps += 1
+
+    @property
+    def lr_multipliers(self) -> list[float]:
+        """What the learning rate is multiplied by, an entry for each of `specs`.
+
+        0 freezes a layer: its parameters stay, and cost no gradient. Running statistics of
+        a frozen batch normalization move all the same. Set it to a sequence of numbers of
+        at least 0, at any time between calls that train; model files keep it.
+        """
+        return self.native.rates
+
+    @lr_multipliers.setter
+    def lr_multipliers(self, values: ArrayLike) -> None:
+        given, count = np.asarray(values), len(self.specs)
+        if given.shape != (count,) or given.dtype.kind not in "fiub":
+            raise ValueError(
+                f"lr_multipliers: expected {count} numbers, one for each layer, got "
+                f"{given.dtype} of shape {given.shape}"
+            )
+        rates = given.astype(np.float64)
+        bad = np.flatnonzero(~((rates >= 0) & (rates <= MOST_LR)))
+        if bad.size:
+            raise ValueError(
+                f"lr_multipliers: expected numbers in [0, {MOST_LR:g}], got "
+                f"{rates[bad[0]]:g} at [{bad[0]}]"
+            )
+        with self.unchanged("lr_multipliers"):
+            self.native.set_rates(rates)
+
+    @property
+    def trainable(self) -> list[bool]:
+        """Whether each layer learns: whether its entry of `lr_multipliers` is above 0.
+
+        Set it to a sequence of booleans, or one for all layers; layers that learn keep
+        their multiplier, those that begin to have 1.
+        """
+        return [rate > 0 for rate in self.native.rates]
+
+    @trainable.setter
+    def trainable(self, values: ArrayLike) -> None:
+        given, before = np.asarray(values), np.array(self.native.rates)
+        if given.dtype != np.bool_ or given.shape not in ((), before.shape):
+            raise ValueError(
+                f"trainable: expected True, False or {before.size} of them, one for each "
+                f"layer, got {values!r}"
+            )
+        self.lr_multipliers = np.where(given, np.where(before > 0, before, 1.0), 0.0)
 
     def copy_weights_from(self, other: Predictor, tau: float = 1.0) -> None:
         """Move all weights toward those of another net: ``(1 - tau) * own + tau * other``.

@@ -88,6 +88,7 @@ class CompiledNet:
             "optimizer": self.optimizer,
             "own_activation": self._own_activation,
             "input_dtype": self.input_dtype,
+            "lr_multipliers": self.native.rates,
             **self._whole_state(),
         }
 
@@ -124,6 +125,8 @@ class CompiledNet:
         self.weights[:] = state["weights"]
         self.moments[:] = state["moments"]
         self.take_input_dtype(state, "a net that an earlier version saved")
+        if "lr_multipliers" in state:
+            self.native.set_rates(np.array(state["lr_multipliers"]))
         # A net that an earlier version pickled has none.
         self.training_state = state.get("training_state", TrainingState()).copy()
 

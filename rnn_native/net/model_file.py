@@ -98,6 +98,9 @@ def _model_of(
     with faults_named(name, "optimizer"):
         model.optimizer = metadata.get("optimizer", {"type": "sgd"})
     fill(model, tensors, name)
+    if "lr_multipliers" in metadata:
+        with faults_named(name, "lr_multipliers"):
+            model.native.set_rates(np.array(metadata["lr_multipliers"], np.float64))
     _warn_of_last_activation(model, metadata["architecture"], name)
     if "training" in metadata:
         with faults_named(name, "training"):
@@ -224,6 +227,11 @@ def metadata_of(model: Predictor, facts: Mapping[str, Any] | None) -> Metadata:
         "normalisation": NORMALISATION,
         "input_dtype": model.input_dtype,
         "facts": dict(facts or {}),
+        **(
+            {}
+            if set(model.native.rates) == {1.0}
+            else {"lr_multipliers": model.native.rates}
+        ),
     }
 
 

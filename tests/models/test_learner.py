@@ -393,3 +393,190 @@ def test_a_clone_continues_with_the_same_bits_and_shares_nothing():
     assert twin.weights.tobytes() != net.weights.tobytes()
     twin.fit(x, y, verbose=0)
     assert twin.weights.tobytes() == net.weights.tobytes()
+
+
+# ---- frozen layers, rates of layers ----
+
+FROZEN_NETS = {
+    "dense": [rn.Dense(6, "tanh"), rn.Dense(5, "relu"), rn.Dense(3)],
+    "batchnorm": [rn.Dense(6), rn.BatchNorm(), rn.Activation("relu"), rn.Dense(3)],
+    "fused convolution": [rn.Conv2D(8, 3, 1, activation="relu"), rn.MaxPool2D(2), rn.Flatten(),
+                          rn.Dense(10, "relu"), rn.Dense(3)],
+    "convolutions": [rn.Conv2D(3, 3, activation="relu"), rn.Conv2D(4, 3), rn.Flatten(),
+                     rn.Dense(3)],
+    "attention": [rn.PatchEmbed(2, 8), rn.Position(), rn.Activation("relu"), rn.SelfAttention(),
+                  rn.Dense(6, "relu"), rn.MeanPool(), rn.Dense(3)],
+}  # fmt: skip
+
+
+def images_of(layers, n=24):
+    rng = np.random.default_rng(7)
+    shape = (1, 8, 8) if isinstance(layers[0], (rn.Conv2D, rn.PatchEmbed)) else (5,)
+    return shape, rng.normal(size=(n, *shape)).astype(np.float32), rng.integers(0, 3, n)
+
+
+def indices_with_parameters(net):
+    return sorted({int(name.split(".")[1]) for name in net.parameters})
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("kind", FROZEN_NETS)
+def test_each_layer_can_be_frozen_alone(kind, optimizer):
+    """It stays as it is; the first step of all others is that of a net without frozen ones."""
+    layers = FROZEN_NETS[kind]
+    shape, x, y = images_of(layers)
+    free = rn.Network(layers, shape, optimizer=optimizer)
+    start = free.get_weights()
+    free.train_on_batch(x, y)
+    for index in indices_with_parameters(free):
+        net = rn.Network(layers, shape, optimizer=optimizer)
+        net.trainable = [i != index for i in range(len(layers))]
+        net.train_on_batch(x, y)
+        for name, value in net.parameters.items():
+            if int(name.split(".")[1]) == index:
+                expected = free._named(start, is_state=False)[name]
+                assert value.tobytes() == expected.tobytes(), name
+            else:
+                error = np.abs(value - free.parameters[name]).max()
+                assert error < 2e-6, (index, name)
+
+
+@pytest.mark.parametrize("kind", FROZEN_NETS)
+def test_frozen_layers_have_the_same_bits_for_any_threads(kind):
+    layers = FROZEN_NETS[kind]
+    shape, x, y = images_of(layers, 300)
+    weights = set()
+    for threads in (1, 2, 3):
+        net = rn.Network(layers, shape, optimizer="adam")
+        net.trainable = [i > 0 for i in range(len(layers))]
+        net.fit(x, y, epochs=2, threads=threads, verbose=0)
+        weights.add(net.weights.tobytes())
+    assert len(weights) == 1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", {"type": "sgd", "momentum": 0.9}], ids=str)
+def test_multipliers_scale_the_steps_of_layers(optimizer):
+    layers = FROZEN_NETS["dense"]
+    shape, x, y = images_of(layers)
+    plain, scaled = (rn.Network(layers, shape, optimizer=optimizer) for _ in range(2))
+    start = plain.get_weights()
+    scaled.lr_multipliers = [0.5, 1, 10]
+    plain.train_on_batch(x, y, lr=0.01)
+    scaled.train_on_batch(x, y, lr=0.01)
+    for name, value in scaled.parameters.items():
+        factor = scaled.lr_multipliers[int(name.split(".")[1])]
+        before = plain._named(start, is_state=False)[name]
+        step = plain.parameters[name] - before
+        np.testing.assert_allclose(value - before, factor * step, atol=2e-6)
+
+
+def test_clipping_counts_what_learns_only():
+    layers = FROZEN_NETS["dense"]
+    shape, x, y = images_of(layers)
+    net = rn.Network(layers, shape)
+    net.trainable = [False, False, True]
+    before = net.get_weights()
+    net.train_on_batch(x, y, lr=1.0, clip_norm=1e-3)
+    assert np.linalg.norm(net.weights - before) == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_l2_and_decay_leave_frozen_layers_alone():
+    layers = FROZEN_NETS["dense"]
+    shape, x, y = images_of(layers)
+    for clip_norm in (0.0, 0.1):
+        net = rn.Network(layers, shape, optimizer={"type": "adamw", "weight_decay": 0.5})
+        net.trainable = [True, False, True]
+        frozen = net.parameters["layers.1.weight"].copy()
+        for _ in range(3):
+            net.train_on_batch(x, y, l2=0.1, clip_norm=clip_norm)
+        assert net.parameters["layers.1.weight"].tobytes() == frozen.tobytes()
+
+
+def test_a_layer_learns_again_as_before():
+    layers = FROZEN_NETS["dense"]
+    shape, x, y = images_of(layers)
+    net, other = (rn.Network(layers, shape) for _ in range(2))
+    net.lr_multipliers = [2, 1, 1]
+    net.trainable = False
+    assert net.trainable == [False] * 3
+    net.trainable = True
+    assert net.lr_multipliers == [1, 1, 1]
+    net.fit(x, y, verbose=0)
+    other.fit(x, y, verbose=0)
+    np.testing.assert_allclose(net.weights, other.weights, atol=1e-6)
+
+
+def test_gradients_of_frozen_layers_are_left_out():
+    shape, x, _ = images_of(FROZEN_NETS["dense"])
+    net = rn.Network(FROZEN_NETS["dense"], shape)
+    net.trainable = [True, False, True]
+    net.forward(x)
+    net.backward(np.ones((24, 3)))
+    assert {name.split(".")[1] for name in net.gradients} == {"0", "2"}
+    before = net.parameters["layers.1.weight"].copy()
+    net.apply_gradients(0.1)
+    assert net.parameters["layers.1.weight"].tobytes() == before.tobytes()
+
+
+def test_multipliers_are_kept_by_files_and_copies(tmp_path):
+    net = rn.Network(FROZEN_NETS["dense"], (5,))
+    net.lr_multipliers = [0, 1, 3]
+    net.save(tmp_path / "net.safetensors")
+    assert rn.load(tmp_path / "net.safetensors").lr_multipliers == [0, 1, 3]
+    assert net.clone().lr_multipliers == [0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lr_multipliers", [1, 1]),
+        ("lr_multipliers", [1, -1, 1]),
+        ("lr_multipliers", [1, np.nan, 1]),
+        ("lr_multipliers", 2),
+        ("lr_multipliers", ["a", "b", "c"]),
+        ("trainable", [True, False]),
+        ("trainable", [1, 0, 1]),
+        ("trainable", "yes"),
+    ],
+)
+def test_wrong_rates_are_refused(name, value):
+    net = rn.Network(FROZEN_NETS["dense"], (5,))
+    with pytest.raises(ValueError, match=f"{name}: expected") as caught:
+        setattr(net, name, value)
+    assert "\n" not in str(caught.value)
+    assert net.trainable == [True] * 3
+
+
+def test_a_net_that_is_frozen_whole_is_not_trained():
+    x, y = rows_of()
+    net = small()
+    net.trainable = False
+    for call in (
+        lambda: net.train_on_batch(x, y),
+        lambda: net.fit(x, y, verbose=0),
+        lambda: (net.forward(x), net.backward(np.ones((12, 3))), net.apply_gradients()),
+    ):
+        with pytest.raises(ValueError, match="all of this net's are frozen"):
+            call()
+    assert net.steps_done == 0
+
+
+def test_a_frozen_layer_costs_no_gradient():
+    layers = [rn.Conv2D(4, 3), rn.Flatten(), rn.LayerNorm(), rn.Dense(3)]
+    shape, x, y = images_of(layers)
+    net = rn.Network(layers, shape, optimizer="adam")
+
+    def works():
+        net.native.profile = True
+        net.fit(x, y, verbose=0)
+        return {(stage, work) for stage, work, _ in net.native.profile}
+
+    assert {("conv2d", "params"), ("layernorm", "params")} <= works()
+    net.trainable = [True, False, False, True]
+    middle = works()
+    assert ("layernorm", "params") not in middle
+    assert {("conv2d", "params"), ("layernorm", "input")} <= middle
+    net.trainable = [False, False, True, True]
+    lowest = works()
+    assert {work for stage, work in lowest if stage == "conv2d"} <= {"prepare", "forward"}
+    assert ("layernorm", "input") not in lowest

@@ -124,7 +124,8 @@ reduce_slice(void *context, int slice)
     const rnn_net *net = job->run->net;
     int64_t clock = rnn_profile_begin(net);
     for (int i = net->first_trainable; i < net->n_stages; i++) {
-        if (net->stages[i].layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+        if (net->stages[i].layer.slices[RNN_PARAMS] == RNN_BY_ROWS
+            && !net->stages[i].is_frozen)
             reduce_stage(job, &net->stages[i], slice);
     }
     rnn_profile_end(net, slice, net->n_stages, RNN_WORK_REDUCE, clock);
@@ -154,6 +155,6 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
                        (double)net->partial_count * rnn_row_slices(r->rows));
     }
     for (i = net->first_trainable; i < net->n_stages; i++)
-        if (net->stages[i].layer.sums > 0)
+        if (net->stages[i].layer.sums > 0 && !net->stages[i].is_frozen)
             rnn_run_once(r, i, RNN_FINISH, target, alpha, beta);
 }

@@ -49,7 +49,7 @@ backward_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
         rnn_call_pass(net, i, RNN_OUTPUT, &io, slice);
         if (io.to_input)
             rnn_call_pass(net, i, RNN_INPUT, &io, slice);
-        if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
+        if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS && !stage->is_frozen)
             rnn_call_pass(net, i, RNN_PARAMS, &io, slice);
     }
 }

@@ -158,7 +158,8 @@ void
 rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha, float beta)
 {
     const rnn_stage *stage = &r->net->stages[i];
-    if (stage->layer.slices[RNN_PARAMS] <= 0 || i < r->net->first_trainable)
+    if (stage->layer.slices[RNN_PARAMS] <= 0 || i < r->net->first_trainable
+        || stage->is_frozen)
         return;
     if (i == 0 && r->is_sparse && stage->by_rows)
         rnn_run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,

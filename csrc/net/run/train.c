@@ -34,7 +34,7 @@ static bool
 is_folded(const rnn_net *net, const rnn_recipe *recipe)
 {
     return recipe->clip_norm == 0 && recipe->l2 == 0 && recipe->average == NULL
-           && net->optimizer.type->is_plain(net->optimizer.attr);
+           && !net->has_own_rates && net->optimizer.type->is_plain(net->optimizer.attr);
 }
 
 /* Whether rows are not trained on as they lie in the data. */
@@ -109,8 +109,8 @@ find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_recipe *rec
     const rnn_fused_epoch *fused = net->level->fused_epochs;
     for (; fused->run != NULL; fused++)
         if (data->x != NULL && !data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
-            && data->weights == NULL && recipe->n_lr == 0 && recipe->smoothing == 0
-            && is_folded(net, recipe) && !makes_inputs(recipe)
+            && net->rates == NULL && data->weights == NULL && recipe->n_lr == 0
+            && recipe->smoothing == 0 && is_folded(net, recipe) && !makes_inputs(recipe)
             && fused->matches(net->layers, net->n_layers, net->loss, recipe->batch_size))
             return fused;
     return NULL;

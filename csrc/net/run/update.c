@@ -24,15 +24,6 @@ update_end(const update_job *job, int slice)
     return slice + 1 == job->slices ? job->net->param_count : update_begin(job, slice + 1);
 }
 
-static void
-norm_slice(void *context, int slice)
-{
-    const update_job *job = context;
-    size_t begin = update_begin(job, slice);
-    job->net->sums[slice] = job->net->level->sum_of_squares(
-        job->net->grads + begin, (int)(update_end(job, slice) - begin));
-}
-
 /* The part of begin..end that one parameter covers; whether there is any. */
 static bool
 overlap(const rnn_net *net, int layer, int param, size_t *begin, size_t *end)
@@ -45,6 +36,28 @@ overlap(const rnn_net *net, int layer, int param, size_t *begin, size_t *end)
     *begin = first > *begin ? first : *begin;
     *end = last < *end ? last : *end;
     return true;
+}
+
+/* Squares of the gradients of all that learns. */
+static void
+norm_slice(void *context, int slice)
+{
+    const update_job *job = context;
+    const rnn_net *net = job->net;
+    size_t begin = update_begin(job, slice), end = update_end(job, slice);
+    if (net->rates == NULL) {
+        net->sums[slice] =
+            net->level->sum_of_squares(net->grads + begin, (int)(end - begin));
+        return;
+    }
+    net->sums[slice] = 0;
+    for (int l = 0; l < net->n_layers; l++)
+        for (int k = 0; k < net->layers[l].n_params; k++) {
+            size_t first = begin, last = end;
+            if (net->rates[l] > 0 && overlap(net, l, k, &first, &last))
+                net->sums[slice] +=
+                    net->level->sum_of_squares(net->grads + first, (int)(last - first));
+        }
 }
 
 /* Adds the penalty's gradient to that of every parameter but vectors (biases, scales), and
@@ -63,16 +76,17 @@ penalize_slice(void *context, int slice)
                 continue;
             int n = (int)(last - first);
             squares += net->level->sum_of_squares(net->params + first, n);
-            net->level->add_scaled(net->grads + first, net->params + first, n,
-                                   job->penalty);
+            if (rnn_net_rate(net, l) > 0)
+                net->level->add_scaled(net->grads + first, net->params + first, n,
+                                       job->penalty);
         }
     net->sums[slice] = squares;
 }
 
-/* Updates begin..end parameter by parameter: vectors (biases, scales) are not penalized.
- * Returns the sum of squares of the others, as they were. */
+/* Updates begin..end parameter by parameter: vectors (biases, scales) are not penalized,
+ * and layers have rates. Returns the sum of squares of what is penalized, as it was. */
 static double
-update_penalized(const update_job *job, size_t begin, size_t end)
+update_by_parameter(const update_job *job, size_t begin, size_t end)
 {
     const rnn_net *net = job->net;
     double squares = 0;
@@ -82,12 +96,15 @@ update_penalized(const update_job *job, size_t begin, size_t end)
             rnn_update update = job->update;
             if (!overlap(net, l, k, &first, &last))
                 continue;
-            if (net->layers[l].param[k].shape.rank > 1) {
+            double rate = rnn_net_rate(net, l);
+            update.lr *= rate;
+            if (job->penalty > 0 && net->layers[l].param[k].shape.rank > 1) {
                 update.penalty = job->penalty;
                 squares +=
                     net->level->sum_of_squares(net->params + first, (int)(last - first));
             }
-            net->optimizer.type->update(&update, first, last);
+            if (rate > 0)
+                net->optimizer.type->update(&update, first, last);
         }
     return squares;
 }
@@ -99,8 +116,8 @@ update_slice(void *context, int slice)
     const rnn_net *net = job->net;
     size_t begin = update_begin(job, slice), end = update_end(job, slice);
     int64_t clock = rnn_profile_begin(net);
-    if (job->penalty > 0)
-        net->sums[slice] = update_penalized(job, begin, end);
+    if (job->penalty > 0 || net->rates != NULL)
+        net->sums[slice] = update_by_parameter(job, begin, end);
     else
         net->optimizer.type->update(&job->update, begin, end);
     if (job->average != NULL)
