@@ -11,6 +11,7 @@ from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.c_program import Program, described
 from rnn_native.export.steps import FINAL_FUNCTIONS, has_many_labels, steps_of
 from rnn_native.models.network import Network
+from rnn_native.net.losses import LOSSES
 
 MAX_STACK = 1 << 18  # bytes; larger arrays become static
 
@@ -96,7 +97,7 @@ def _known(model: Network, program: Program, name: str) -> dict[str, str]:
         "outputs": str(outputs),
         "input_shape": " x ".join(map(str, model.input_shape)),
         "scaling": _SCALING.get(model.input_dtype, _SCALING["uint8"]),
-        "meaning": _MEANINGS[model.loss],
+        "meaning": LOSSES[model.loss].predictions,
         "parameters": f"{model.params.size:,}",
         "weights": "int8 with a scale for each output" if program.int8 else "float32",
         "sha256": hashlib.sha256(model.weights.tobytes()).hexdigest(),
@@ -109,15 +110,6 @@ def _known(model: Network, program: Program, name: str) -> dict[str, str]:
         "label": label.replace("OUTPUTS", f"{name.upper()}_OUTPUTS"),
     }
 
-
-_MEANINGS = {
-    "softmax_cross_entropy": "probabilities, which sum to 1",
-    "sigmoid_cross_entropy": "probabilities, each of a yes",
-    "squared_error": "values",
-    "absolute_error": "values",
-    "huber": "values",
-    "poisson": "expected counts",
-}
 
 _SCALING: dict[str | None, str] = {
     "uint8": "Bytes, as of images,\n * must be divided by 255.",

@@ -118,4 +118,4 @@ def by_output(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def has_many_labels(model: Network) -> bool:
     """Whether `Network.predict` gives a yes or no for each of several outputs."""
-    return model.loss == "sigmoid_cross_entropy" and model.output_shape[0] > 1
+    return LOSSES[model.loss].tells_several(model.output_shape[0])

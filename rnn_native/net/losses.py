@@ -19,6 +19,13 @@ Spec: TypeAlias = dict[str, Any]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
+_PREDICTIONS = {
+    "softmax": "probabilities, which sum to 1",
+    "sigmoid": "probabilities, each of a yes",
+    "linear": "values",
+    "exp": "expected counts",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -40,6 +47,15 @@ class Loss:
     targets: tuple[float, float] | None
     aliases: tuple[str, ...]
     outputs: str = "values"
+
+    @property
+    def predictions(self) -> str:
+        """What predictions are, in words."""
+        return _PREDICTIONS[self.function]
+
+    def tells_several(self, outputs: int) -> bool:
+        """Whether predictions of so many outputs are a yes or no for each."""
+        return self.function == "sigmoid" and outputs > 1
 
     @property
     def tells_classes(self) -> bool:
@@ -146,7 +162,7 @@ def labels_of(outputs: NDArray[Any], loss: str) -> NDArray[np.int64]:
     """
     if outputs.shape[1] == 1:
         return (outputs[:, 0] >= 0.5).astype(np.int64)
-    if LOSSES[loss].function == "sigmoid":
+    if LOSSES[loss].tells_several(outputs.shape[1]):
         return (outputs >= 0.5).astype(np.int64)
     labels: NDArray[np.int64] = np.argmax(outputs, axis=1)
     return labels

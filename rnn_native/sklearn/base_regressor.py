@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, column_or_1d
 
+from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part, as_float32
@@ -16,8 +17,8 @@ from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.validation_rows import given_validation
 from rnn_native.training.history import EpochRow
 
-# What multiplies the core's loss of an output, of which it takes the sum.
-_LOSS_SCALES = {"squared_error": 0.5, "absolute_error": 1.0, "huber": 1.0}
+# What multiplies the core's loss of an output where it is not 1.
+_LOSS_SCALES = {"squared_error": 0.5}
 
 
 class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignore[misc]
@@ -42,21 +43,26 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
                 f"y has {outputs} outputs, the fitted network {self.n_outputs_}"
             )
         self.n_outputs_ = outputs
-        self.out_activation_ = "exp" if self._loss() == "poisson" else "identity"
+        function = LOSSES[self._loss()].function
+        self.out_activation_ = "identity" if function == "linear" else function
 
     def _encode(self, y: NDArray[Any]) -> Targets:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         values = as_float32(y, "y")
-        if self._loss() == "poisson" and values.min() < 0:
-            raise ValueError(f"loss='poisson' needs y of at least 0, got {values.min():g}")
+        allowed = LOSSES[self._loss()].targets
+        if allowed is not None and values.min() < allowed[0]:
+            raise ValueError(
+                f"loss={self._loss()!r} needs y of at least {allowed[0]:g}, got "
+                f"{values.min():g}"
+            )
         return values.reshape(len(values), -1)
 
     @property
     def _loss_scale(self) -> float:
         """Losses are means over outputs, squared errors halved; poisson's is the sum."""
         loss = self._loss()
-        return 1.0 if loss == "poisson" else _LOSS_SCALES[loss] / self.n_outputs_
+        return 1.0 if loss == "poisson" else _LOSS_SCALES.get(loss, 1.0) / self.n_outputs_
 
     def _score(self, row: EpochRow, held: Part) -> float:
         """Return R^2."""
