@@ -32,6 +32,11 @@ class _Key(TypedDict):
     max: float | None
     choices: tuple[str, ...]  # of a choice
 
+class _LayerType(TypedDict):
+    keys: dict[str, _Key]
+    keeps_bounds: bool  # outputs are within the bounds of the inputs, or 0
+    keeps_factors: bool  # a factor of the inputs is one of the outputs
+
 class _Activation(TypedDict):
     alpha: float | None  # the default; None: it has no such parameter
     below: bool  # whether it is bounded
@@ -42,7 +47,7 @@ class _Loss(TypedDict):
     function: str  # what predictions apply to the outputs
 
 class _Tables(TypedDict):
-    layers: dict[str, dict[str, _Key]]
+    layers: dict[str, _LayerType]
     activations: dict[str, _Activation]
     optimizers: dict[str, dict[str, _Key]]
     losses: dict[str, _Loss]

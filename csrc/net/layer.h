@@ -105,6 +105,9 @@ typedef void (*rnn_pass_fn)(const rnn_layer *layer, const rnn_io *io, int slice)
 typedef struct {
     const char *name;
     const rnn_attr *attrs; /* ends with RNN_ATTRS_END */
+    /* What is known of each output in inference: it is within the bounds of the inputs, or
+     * 0; a factor of the inputs is one of it, without any parameters. */
+    bool keeps_bounds, keeps_factors;
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);
     rnn_pass_fn pass[RNN_PASSES];

@@ -240,9 +240,9 @@ PyDoc_STRVAR(
     net_doc,
     "Net(layers, input_shape, loss, optimizer=None)\n--\n\n"
     "A net compiled from layer dicts, with all parameters zero.\n\n"
-    "`loss` is 'softmax_cross_entropy' (y: int32 labels) or 'sigmoid_cross_entropy',\n"
-    "'squared_error', 'absolute_error', 'huber' or 'poisson' (y: float32 (n, outputs)) or\n"
-    "'none'. `optimizer` is a dict with type sgd (the default), adam or adamw.");
+    "`loss` is a name in tables(), whose targets are labels (y: int32) or values (y:\n"
+    "float32 (n, outputs)), or 'none'. `optimizer` is a dict with a type in tables(), sgd\n"
+    "by default.");
 
 static PyObject *
 net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)

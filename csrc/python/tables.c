@@ -89,10 +89,18 @@ static PyObject *
 layers_as_dict(const rnn_level *level)
 {
     PyObject *dict = PyDict_New();
-    const rnn_layer_type *const *type = level->layers;
-    for (; dict != NULL && *type != NULL; type++)
-        if (put(dict, (*type)->name, attrs_as_dict((*type)->attrs)) < 0)
+    for (int i = 0; dict != NULL && level->layers[i] != NULL; i++) {
+        const rnn_layer_type *type = level->layers[i];
+        PyObject *keys = attrs_as_dict(type->attrs);
+        PyObject *row =
+            keys != NULL
+                ? Py_BuildValue("{s:N, s:O, s:O}", "keys", keys, "keeps_bounds",
+                                type->keeps_bounds ? Py_True : Py_False, "keeps_factors",
+                                type->keeps_factors ? Py_True : Py_False)
+                : NULL;
+        if (put(dict, type->name, row) < 0)
             Py_CLEAR(dict);
+    }
     return dict;
 }
 

@@ -29,12 +29,10 @@ from rnn_native.analysis.metrics import as_labels, wilson_interval
 from rnn_native.base.checks import check_positive
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.predictor import Predictor
+from rnn_native.net.tables import LAYERS
 
 MAX_BINS = 1000
 MOST_STEPS = 200
-
-# Layers that hand a factor on, and have no parameters.
-_LINEAR = frozenset({"flatten", "mean_pool", "avgpool2d", "dropout"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,7 +265,7 @@ def _last_linear_layer(model: Predictor) -> int:
     check_is_classifier(model)
     specs = logit_network(model).specs
     index = len(specs) - 1
-    while index > 0 and specs[index]["type"] in _LINEAR:
+    while index > 0 and LAYERS[specs[index]["type"]]["keeps_factors"]:
         index -= 1
     kind, function = specs[index]["type"], specs[index].get("activation", "linear")
     if kind not in ("dense", "conv2d") or function != "linear":

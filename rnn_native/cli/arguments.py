@@ -1,7 +1,7 @@
 """Types of arguments, and options that several commands take."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,18 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _Optimizers:
+    """The optimizers' names; a parser that does not need them leaves the core unloaded."""
+
+    def __iter__(self) -> Iterator[str]:
+        from rnn_native.net.optimizers import RULES
+
+        return iter(RULES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in list(self)
+
+
 def add_configuration(parser: argparse.ArgumentParser) -> None:
     """Add --config and --optimizer."""
     parser.add_argument(
@@ -116,8 +128,9 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--optimizer",
-        choices=["sgd", "adam", "adamw"],
-        help="default: sgd, or the config's",
+        metavar="NAME",
+        choices=_Optimizers(),
+        help="%(choices)s; default: sgd, or the config's",
     )
 
 

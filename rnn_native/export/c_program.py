@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rnn_native.export.c_functions import FUNCTIONS, with_int8_weights
 from rnn_native.export.int8 import quantised
 from rnn_native.export.steps import Step, by_output
+from rnn_native.net.layer_specs import WITH_ALPHA
 
 WIDTH = 92
 
@@ -90,7 +91,7 @@ class Program:
 
     def apply(self, function: str, size: int, alpha: float = 0.0) -> None:
         """Add a function of each element."""
-        more = [number(alpha)] if function in ("leaky_relu", "elu") else []
+        more = [number(alpha)] if function in WITH_ALPHA else []
         self.change(ELEMENTWISE[function], size, size, *more)
 
     def end(self, function: str, size: int) -> None:

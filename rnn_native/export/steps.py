@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from rnn_native.models.network import Network
 from rnn_native.net.layers import from_spec
 from rnn_native.net.losses import LOSSES
-
-DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+from rnn_native.net.tables import ACTIVATIONS
 
 FINAL_FUNCTIONS = {name: loss.function for name, loss in LOSSES.items()}
 """What `Network.predict_proba` does to the last layer's outputs, by loss."""
@@ -51,7 +50,9 @@ class Step:
         else:
             name = getattr(self.layer, "activation", "linear")
         alpha = getattr(self.layer, "alpha", None)
-        return name, DEFAULT_ALPHA.get(name, 0.0) if alpha is None else alpha
+        if alpha is None and name in ACTIVATIONS:
+            alpha = ACTIVATIONS[name]["alpha"]
+        return name, alpha or 0.0
 
     @property
     def window(self) -> tuple[int, int, int]:

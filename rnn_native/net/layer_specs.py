@@ -1,91 +1,46 @@
 """Specs of layers: the keys that each type has, and the rules for their values.
 
 A spec is a dict with a "type". Architecture files, layer objects and dicts given to `Network`
-are all checked here; what a layer's input must be is for the core and `architecture` to say.
+are all checked here, by the core's tables; what a layer's input must be is for the core to say.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-from rnn_native.base.rules import (
-    Choice,
-    Number,
-    Place,
-    Rule,
-    flag,
-    integer,
-    mapping_at,
-    nearest,
-    quoted,
-    take,
-    text,
-)
-from rnn_native.net import losses
+from rnn_native.base.rules import Place, Rule, mapping_at, nearest, quoted, take, text
+from rnn_native.net import losses, tables
 
 Spec: TypeAlias = dict[str, Any]
 
-ACTIVATIONS = (
-    "linear",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "sigmoid",
-    "tanh",
-    "silu",
-    "swish",
-    "gelu",
-    "gelu_exact",
-)
-POSITIONS = ("sinusoidal", "small_random", "larger_random", "zero", "xavier")
+
+def _with_aliases(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        yield name
+        yield from (a for a, known in tables.ACTIVATION_ALIASES.items() if known == name)
+
+
+ACTIVATIONS = tuple(_with_aliases(tables.ACTIVATIONS))
 LAST_ACTIVATIONS = (*ACTIVATIONS, *losses.LAST_ONLY)
 """What dense, conv2d and activation layers may have; the last of them at the end only."""
 
-# The ranges are those of the core.
-_SIZE = integer(1)
-_WINDOW = integer(1, 1 << 15)
-_PADDING = integer(0, 1 << 15)
-_ALPHA = Number(0, 1e30)
-_EPSILON = Number(1e-30, 1)
-ACTIVATION_RULES: dict[str, Rule] = {
-    "activation": Choice(LAST_ACTIVATIONS),
-    "alpha": _ALPHA,
-}
-_POOL: dict[str, Rule] = {"kernel_size": _WINDOW, "stride": _WINDOW, "padding": _PADDING}
-
-# Rules of each type's keys; a key that starts with "!" is required.
-_LAYER_KEYS: dict[str, dict[str, Rule]] = {
-    "dense": {"!units": _SIZE, **ACTIVATION_RULES},
-    "conv2d": {
-        "!filters": integer(1, 1 << 20),
-        "!kernel_size": _WINDOW,
-        "stride": _WINDOW,
-        "padding": _PADDING,
-        **ACTIVATION_RULES,
-    },
-    "maxpool2d": _POOL,
-    "avgpool2d": _POOL,
-    "flatten": {},
-    "activation": {"!function": Choice(LAST_ACTIVATIONS), "alpha": _ALPHA},
-    "softmax": {},
-    "batchnorm": {"epsilon": _EPSILON, "momentum": Number(0, 1)},
-    "layernorm": {"epsilon": _EPSILON},
-    "rmsnorm": {"epsilon": _EPSILON},
-    "dropout": {"!rate": Number(0, 1 - 1e-6)},
-    "patch_embed": {"!patch_size": _WINDOW, "!units": _SIZE},
-    "position": {"init": Choice(POSITIONS), "trainable": flag},
-    "self_attention": {"heads": integer(1, 1 << 20), "out_proj": flag, "residual": flag},
-    "mean_pool": {},
-}
+WITH_ALPHA = tuple(
+    name for name, row in tables.ACTIVATIONS.items() if row["alpha"] is not None
+)
+"""Activations that have a parameter."""
 
 LAYER_RULES: dict[str, dict[str, Rule]] = {
-    kind: {key.removeprefix("!"): rule for key, rule in keys.items()}
-    for kind, keys in _LAYER_KEYS.items()
+    kind: tables.rules_of(row["keys"], {tuple(tables.ACTIVATIONS): LAST_ACTIVATIONS})
+    for kind, row in tables.LAYERS.items()
 }
 """All layer types of our form, each with its keys and their rules."""
 
 REQUIRED_KEYS = {
-    kind: [key[1:] for key in keys if key.startswith("!")]
-    for kind, keys in _LAYER_KEYS.items()
+    kind: [name for name, key in row["keys"].items() if key["required"]]
+    for kind, row in tables.LAYERS.items()
 }
+
+WITH_ACTIVATION = tuple(kind for kind in LAYER_RULES if "activation" in LAYER_RULES[kind])
+"""Layers that end in a function when they are given one."""
 
 
 def checked_spec(place: Place, layer: Any) -> Spec:
@@ -135,11 +90,11 @@ def _anything(place: Place, value: Any) -> Any:
 
 
 def settle_activation(place: Place, spec: Spec, key: str) -> None:
-    """Refuse an alpha that would do nothing; give silu its one name."""
+    """Refuse an alpha that would do nothing; give an activation its one name."""
     name = spec.get(key, "linear")
-    if "alpha" in spec and name not in ("leaky_relu", "elu"):
+    if "alpha" in spec and name not in WITH_ALPHA:
         raise place.key("alpha").error(
-            f"only leaky_relu and elu have an alpha, got {key} '{name}'"
+            f"only {' and '.join(WITH_ALPHA)} have an alpha, got {key} '{name}'"
         )
-    if name == "swish":
-        spec[key] = "silu"
+    if name in tables.ACTIVATION_ALIASES:
+        spec[key] = tables.ACTIVATION_ALIASES[name]

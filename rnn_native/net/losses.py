@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.rules import did_you_mean, quoted
+from rnn_native.net import tables
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -63,27 +64,44 @@ class Loss:
         return self.function in ("softmax", "sigmoid")
 
 
+_ANY = (-FLOAT32_MAX, FLOAT32_MAX)
+
+
+def _loss(
+    name: str,
+    *aliases: str,
+    targets: tuple[float, float] = _ANY,
+    outputs: str = "values",
+) -> Loss:
+    row = tables.LOSSES[name]
+    has_labels = row["targets"] == "labels"
+    return Loss(row["function"], None if has_labels else targets, aliases, outputs)
+
+
 LOSSES = {
-    "softmax_cross_entropy": Loss(
-        "softmax",
-        None,
-        ("sparse_categorical_crossentropy", "categorical_crossentropy"),
-        "logits",
+    "softmax_cross_entropy": _loss(
+        "softmax_cross_entropy",
+        "sparse_categorical_crossentropy",
+        "categorical_crossentropy",
+        outputs="logits",
     ),
-    "sigmoid_cross_entropy": Loss(
-        "sigmoid",
-        (0.0, 1.0),
-        ("binary_crossentropy", "bce", "bce_with_logits"),
-        "logits",
+    "sigmoid_cross_entropy": _loss(
+        "sigmoid_cross_entropy",
+        "binary_crossentropy",
+        "bce",
+        "bce_with_logits",
+        targets=(0.0, 1.0),
+        outputs="logits",
     ),
-    "squared_error": Loss(
-        "linear", (-FLOAT32_MAX, FLOAT32_MAX), ("mse", "mean_squared_error")
+    "squared_error": _loss("squared_error", "mse", "mean_squared_error"),
+    "absolute_error": _loss("absolute_error", "mae", "mean_absolute_error", "l1"),
+    "huber": _loss("huber", "huber_loss", "smooth_l1"),
+    "poisson": _loss(
+        "poisson",
+        "poisson_nll",
+        targets=(0.0, FLOAT32_MAX),
+        outputs="the logarithms of rates",
     ),
-    "absolute_error": Loss(
-        "linear", (-FLOAT32_MAX, FLOAT32_MAX), ("mae", "mean_absolute_error", "l1")
-    ),
-    "huber": Loss("linear", (-FLOAT32_MAX, FLOAT32_MAX), ("huber_loss", "smooth_l1")),
-    "poisson": Loss("exp", (0.0, FLOAT32_MAX), ("poisson_nll",), "the logarithms of rates"),
 }
 """All losses by their names in the core."""
 
@@ -174,9 +192,13 @@ LAST_ONLY = {"softmax": "softmax", "exponential": "exp", "exp": "exp"}
 """Activations that only a last layer may have, with the name that losses have for them."""
 
 # They hand on a bound of their inputs.
-_KEEPS_BOUNDS = frozenset({"flatten", "dropout", "maxpool2d", "avgpool2d", "mean_pool"})
-_BOUNDED = frozenset({"sigmoid", "tanh", "softmax"})
-_BOUNDED_BELOW = frozenset({"relu", "elu", "silu", "swish", "gelu", "gelu_exact"})
+_KEEPS_BOUNDS = frozenset(k for k, row in tables.LAYERS.items() if row["keeps_bounds"])
+_BOUNDED = frozenset(
+    {"softmax", *(f for f, row in tables.ACTIVATIONS.items() if row["above"])}
+)
+_BOUNDED_BELOW = frozenset(
+    f for f, row in tables.ACTIVATIONS.items() if row["below"] and not row["above"]
+)
 _OWNERS = {loss.function: name for name, loss in LOSSES.items()}
 
 
@@ -186,7 +208,7 @@ def function_of(layer: Mapping[str, Any]) -> str:
         return "softmax"
     given = layer.get("activation", layer.get("function"))
     name = "linear" if given is None else str(given)
-    return LAST_ONLY.get(name, name)
+    return LAST_ONLY.get(name, tables.ACTIVATION_ALIASES.get(name, name))
 
 
 def own_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> int | None:
@@ -225,6 +247,19 @@ def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> l
     elif specs and specs[-1].get("activation") == "softmax":
         specs[-1:] = [*_linear(specs[-1], is_only=True), {"type": "softmax"}]
     return specs
+
+
+def with_linear_ends(layers: Sequence[Mapping[str, Any]]) -> list[Spec]:
+    """Return specs that the core knows, of the same shapes: without what is `LAST_ONLY`."""
+    return [
+        {key: "linear" if _is_last_only(key, v) else v for key, v in layer.items()}
+        for layer in layers
+    ]
+
+
+def _is_last_only(key: str, value: Any) -> bool:
+    is_function = key in ("activation", "function") and isinstance(value, str)
+    return is_function and value in LAST_ONLY
 
 
 def _softmax_as_layer(layer: Spec) -> Spec:

@@ -5,8 +5,15 @@ from typing import Any, NoReturn, TypeAlias
 
 import rnn_native._core as _core
 from rnn_native.base.checks import plain_number
+from rnn_native.base.rules import Rule, nearest
+from rnn_native.net import tables
 
 Optimizer: TypeAlias = str | Mapping[str, Any]
+
+RULES: dict[str, dict[str, Rule]] = {
+    name: tables.rules_of(keys, {}) for name, keys in tables.OPTIMIZERS.items()
+}
+"""All optimizers, each with its settings and their rules."""
 
 
 class Settings(dict[str, Any]):
@@ -45,7 +52,7 @@ def as_settings(optimizer: Optimizer) -> Settings:
     Parameters
     ----------
     optimizer : str or mapping
-        A name (sgd, adam, adamw; in any case), or a mapping with `type` and settings.
+        A name (one of `RULES`, in any case), or a mapping with `type` and settings.
 
     Raises
     ------
@@ -63,5 +70,14 @@ def as_settings(optimizer: Optimizer) -> Settings:
     kind = settings.get("type")
     if isinstance(kind, str):
         settings["type"] = kind.lower()
+        _check_keys(settings)
     _core.check_optimizer(settings)
     return Settings(settings)
+
+
+def _check_keys(settings: Mapping[Any, Any]) -> None:
+    """Say what an unknown setting may have been meant to be."""
+    known = RULES.get(settings["type"], {})
+    for key in settings:
+        if known and key != "type" and key not in known:
+            raise ValueError(f"optimizer.{key}: unknown key{nearest(str(key), known)}")

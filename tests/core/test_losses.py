@@ -60,7 +60,7 @@ def test_values_that_are_not_finite_are_no_zero_gradients(loss):
 
 
 def test_the_core_names_its_losses():
-    with pytest.raises(ValueError, match="squared_error, absolute_error, huber or poisson"):
+    with pytest.raises(ValueError, match="squared_error, absolute_error, huber, poisson"):
         _core.Net([{"type": "dense", "units": 1}], (1,), "mae")
 
 

@@ -7,10 +7,14 @@ import rnn_native._core as _core
 
 TABLES = _core.tables()
 KINDS = {"int": int, "float": float, "bool": bool, "choice": str}
+ROWS = {
+    "layers": {kind: row["keys"] for kind, row in TABLES["layers"].items()},
+    "optimizers": TABLES["optimizers"],
+}
 KEYS = [
     (what, kind, key)
-    for what in ("layers", "optimizers")
-    for kind, keys in TABLES[what].items()
+    for what, rows in ROWS.items()
+    for kind, keys in rows.items()
     for key in keys
 ]
 
@@ -18,7 +22,7 @@ KEYS = [
 def required(layer):
     return {
         key: row["choices"][0] if row["choices"] else row["min"]
-        for key, row in TABLES["layers"][layer].items()
+        for key, row in ROWS["layers"][layer].items()
         if row["required"]
     }
 
@@ -43,7 +47,7 @@ def refusal(what, kind, **given):
 
 @pytest.mark.parametrize(("what", "kind", "key"), KEYS)
 def test_a_key_is_what_the_table_says(what, kind, key):
-    row = TABLES[what][kind][key]
+    row = ROWS[what][kind][key]
     assert set(row) == {"kind", "required", "default", "min", "max", "choices"}
     if row["default"] is not None:
         assert type(row["default"]) is KINDS[row["kind"]]
@@ -71,6 +75,27 @@ def test_required_keys_are_required(layer):
     with pytest.raises(ValueError, match="layers") as error:
         _core.Net([{"type": layer}, {"type": "?"}], (1,), "none")
     assert ("layers[0]" in str(error.value)) == bool(required(layer))
+
+
+@pytest.mark.parametrize("layer", TABLES["layers"])
+def test_what_layers_keep(layer):
+    """Of inputs in [0.5, 1], and of twice the inputs."""
+    spec = {"type": layer, **required(layer)}
+    for shape in [(8,), (4, 2), (2, 2, 2)]:
+        try:
+            net = _core.Net([spec], shape, "none")
+        except ValueError:
+            continue
+        net.params[:] = 1.7
+        x = np.random.default_rng(1).uniform(0.5, 1, (3, 8)).astype(np.float32)
+        y, twice = net.predict(x), net.predict(2 * x)
+        within = y.min() >= x.min() and y.max() <= x.max()
+        row = TABLES["layers"][layer]
+        assert not row["keeps_bounds"] or within
+        assert not row["keeps_factors"] or np.allclose(2 * y, twice)
+        assert not row["keeps_factors"] or net.params.size == 0
+        return
+    raise AssertionError(layer)
 
 
 def test_alphas_are_the_defaults():

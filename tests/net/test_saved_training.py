@@ -240,6 +240,11 @@ def test_what_the_net_would_not_follow_cannot_be_set():
         ({"type": 3}, ValueError, "optimizer.type: expected a name, got 3"),
         ({"momentum": 0.9}, ValueError, "optimizer.type: missing"),
         ({"type": "sgd", "lr": 0.1}, ValueError, "optimizer.lr: unknown key"),
+        (
+            {"type": "sgd", "momentun": 0.1},
+            ValueError,
+            "optimizer.momentun: unknown key; did you mean 'momentum'",
+        ),
         ({"type": "adam", "epsilon": 0.0}, ValueError, "optimizer.epsilon: expected a num"),
         ({"type": "adam", "epsilon": 1e-30}, ValueError, "optimizer.epsilon: expected a n"),
         (None, TypeError, "optimizer: expected a name or a dict with 'type', got None"),

@@ -16,12 +16,14 @@ from rnn_native.base.rules import ConfigError, Place
 from rnn_native.models.network import Network
 from rnn_native.net import layer_specs
 from rnn_native.net.layer_specs import LAYER_RULES, REQUIRED_KEYS, checked_spec
+from rnn_native.net.tables import LAYERS
+from rnn_native.settings import reference_form
 from rnn_native.settings.architecture import (
-    REFERENCE_KEYS,
     Architecture,
     load_architecture,
     parse_architecture,
 )
+from rnn_native.settings.reference_form import REFERENCE_KEYS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "data" / "architectures").glob("*.json"))
@@ -29,6 +31,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SCHEMA = json.loads(
     (Path(rnn_native.__file__).parent / "schema" / "architecture.schema.json").read_text()
 )
+POSITIONS = LAYERS["position"]["keys"]["init"]["choices"]
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -360,8 +363,9 @@ CHAIN_ERRORS = [
      "got 4"),
     (own({"type": "mean_pool"}), "layers[0]: mean_pool takes tokens x values, got an input "
      "of 1 x 28 x 28"),
-    (own(PATCH, DENSE), "layers[1]: the last layer must give one axis, got 49 x 3; end "
-     "with flatten or mean_pool and dense"),
+    (own(PATCH, DENSE), "layers[1]: expected the last layer to give one row of "
+     "numbers, got 49 x 3; put flatten (rn.Flatten()) before the dense layers, or mean_pool "
+     "after tokens"),
     (own(DENSE | {"units": 2**30}, shape=(4,)), "layers[0]: expected a weight of at most "
      "2147483647 elements, got 4 x 1073741824"),
     (own(FLAT, shape=(2**16, 2**16)), "input_shape: expected an array of at most "
@@ -454,7 +458,7 @@ def random_layer(draw):
         "stride": [1, 2, 4], "padding": [0, 1, 2], "activation": ["relu", "silu"],
         "function": ["tanh", "gelu_exact"], "rate": [0.0, 0.5], "patch_size": [1, 2, 3],
         "heads": [1, 2, 3], "out_proj": [True], "residual": [True], "trainable": [False],
-        "init": list(layer_specs.POSITIONS), "epsilon": [1e-30, 1.0], "momentum": [0.0, 1.0],
+        "init": list(POSITIONS), "epsilon": [1e-30, 1.0], "momentum": [0.0, 1.0],
     }  # fmt: skip
     for key in LAYER_RULES[kind]:
         if key in small and (key in REQUIRED_KEYS[kind] or draw.random() < 0.4):
@@ -590,7 +594,7 @@ def test_schema_and_parser_agree_on_our_layers(kind):
                 )
 
 
-@pytest.mark.parametrize("kind", module.REFERENCE_TYPES)
+@pytest.mark.parametrize("kind", reference_form.REFERENCE_TYPES)
 def test_schema_and_parser_agree_on_the_references_layers(kind):
     base = {
         "dense": dense(1, 1, activation="elu"),
@@ -603,8 +607,8 @@ def test_schema_and_parser_agree_on_the_references_layers(kind):
     def accept(layer):
         place = Place("a").key("layers").item(0)
         try:
-            module._check_reference_layer(
-                place, 0, module._read_reference_layer(place, layer)
+            reference_form.check_reference_layer(
+                place, 0, reference_form.read_reference_layer(place, layer)
             )
         except ConfigError as error:
             if "elements" not in str(error) and "padded input" not in str(error):
@@ -655,7 +659,7 @@ def test_the_schema_has_the_parsers_names():
         ("reference_layer", "activation"),
     ]:
         assert defs[kind]["properties"][key]["enum"] == functions
-    assert defs["position"]["properties"]["init"]["enum"] == [*layer_specs.POSITIONS, None]
+    assert defs["position"]["properties"]["init"]["enum"] == [*POSITIONS, None]
     for root in ("architecture", "reference_architecture"):
         assert defs[root]["properties"]["loss"]["enum"] == [*module.LOSSES, None]
 

@@ -27,6 +27,8 @@ flatten_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type flatten_layer = {
     .name = "flatten",
     .attrs = no_attrs,
+    .keeps_bounds = true,
+    .keeps_factors = true,
     .setup = flatten_setup,
     .pass = {[RNN_FORWARD] = flatten_forward_pass, [RNN_INPUT] = flatten_input_pass},
 };

@@ -83,8 +83,8 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
 {
     int C = layer->in.dim[0];
     if (layer->in.rank == 2)
-        return rnn_layer_refuse_input(
-            layer, error, "n values or channels x height x width (layernorm takes any)");
+        return rnn_layer_refuse_input(layer, error,
+                                      "n values or channels x height x width");
     rnn_param mean = {.name = "running_mean", .shape = {1, {C}}, .is_state = true};
     rnn_param variance = {
         .name = "running_var", .shape = {1, {C}}, .init = RNN_ONES, .is_state = true};

@@ -77,6 +77,7 @@ maxpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type maxpool2d_layer = {
     .name = "maxpool2d",
     .attrs = pool_attrs,
+    .keeps_bounds = true,
     .setup = maxpool2d_setup,
     .pass = {[RNN_FORWARD] = maxpool2d_forward_pass, [RNN_INPUT] = maxpool2d_input_pass},
 };
@@ -104,6 +105,8 @@ avgpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type avgpool2d_layer = {
     .name = "avgpool2d",
     .attrs = pool_attrs,
+    .keeps_bounds = true,
+    .keeps_factors = true,
     .setup = pool_setup,
     .pass = {[RNN_FORWARD] = avgpool2d_forward_pass, [RNN_INPUT] = avgpool2d_input_pass},
 };

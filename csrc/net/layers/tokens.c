@@ -218,6 +218,8 @@ mean_pool_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type mean_pool_layer = {
     .name = "mean_pool",
     .attrs = no_attrs,
+    .keeps_bounds = true,
+    .keeps_factors = true,
     .setup = mean_pool_setup,
     .pass = {[RNN_FORWARD] = mean_pool_forward_pass, [RNN_INPUT] = mean_pool_input_pass},
 };
