@@ -5,13 +5,9 @@ written once, in the core; what Python checks and says is made of it.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import rnn_native._core as _core
 from rnn_native.base.rules import Choice, Number, Rule, flag
-
-if TYPE_CHECKING:
-    from rnn_native._core import _Key
 
 _TABLES = _core.tables()
 LAYERS = _TABLES["layers"]
@@ -24,7 +20,7 @@ ACTIVATION_ALIASES = {"swish": "silu"}
 
 
 def rules_of(
-    keys: Mapping[str, "_Key"], choices: Mapping[tuple[str, ...], tuple[str, ...]]
+    keys: Mapping[str, "_core._Key"], choices: Mapping[tuple[str, ...], tuple[str, ...]]
 ) -> dict[str, Rule]:
     """Return a rule for each key.
 
@@ -38,7 +34,7 @@ def rules_of(
     return {name: _rule_of(key, choices) for name, key in keys.items()}
 
 
-def _rule_of(key: "_Key", choices: Mapping[tuple[str, ...], tuple[str, ...]]) -> Rule:
+def _rule_of(key: "_core._Key", choices: Mapping[tuple[str, ...], tuple[str, ...]]) -> Rule:
     if key["kind"] == "bool":
         return flag
     if key["min"] is None or key["max"] is None:
