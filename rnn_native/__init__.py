@@ -17,6 +17,7 @@ from rnn_native.base.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from rnn_native import datasets, export
+    from rnn_native.analysis.gradcheck import gradcheck
     from rnn_native.base.errors import FormatError, TrainingDiverged
     from rnn_native.base.runtime import get_num_threads, set_num_threads, show_config
     from rnn_native.callbacks import (
@@ -105,6 +106,7 @@ _HOME = {
     "read_log": "training.logs",
     "train": "models",
     "get_num_threads": "base.runtime",
+    "gradcheck": "analysis.gradcheck",
     "load": "formats.loading",
     "set_num_threads": "base.runtime",
     "show_config": "base.runtime",
@@ -191,6 +193,7 @@ __all__ = [
     "datasets",
     "export",
     "get_num_threads",
+    "gradcheck",
     "interpret",
     "load",
     "load_config",

@@ -209,7 +209,7 @@ class Learner(Predictor):
                 "backward(output_gradient)"
             )
         frozen = {i for i, learns in enumerate(self.trainable) if not learns}
-        named = self._named(flat, is_state=False)
+        named = self.parts_of(flat)
         return {n: g for n, g in named.items() if int(n.split(".")[1]) not in frozen}
 
     def apply_gradients(

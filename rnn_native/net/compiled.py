@@ -339,6 +339,10 @@ class CompiledNet:
             **self._named(weights, is_state=True),
         }
 
+    def parts_of(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return views of a vector laid out as `params`, by the names of `parameters`."""
+        return self._named(flat, is_state=False)
+
     def _named(
         self, flat: NDArray[np.float32], *, is_state: bool
     ) -> dict[str, NDArray[np.float32]]:

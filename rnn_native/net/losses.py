@@ -42,12 +42,15 @@ class Loss:
         Names that Keras, PyTorch and scikit-learn have for it.
     outputs : str
         What the last layer's outputs are.
+    followed : float
+        The share of the loss whose gradient is followed: half of the sum of squares.
     """
 
     function: str
     targets: tuple[float, float] | None
     aliases: tuple[str, ...]
     outputs: str = "values"
+    followed: float = 1.0
 
     @property
     def predictions(self) -> str:
@@ -72,10 +75,12 @@ def _loss(
     *aliases: str,
     targets: tuple[float, float] = _ANY,
     outputs: str = "values",
+    followed: float = 1.0,
 ) -> Loss:
     row = tables.LOSSES[name]
     has_labels = row["targets"] == "labels"
-    return Loss(row["function"], None if has_labels else targets, aliases, outputs)
+    accepted = None if has_labels else targets
+    return Loss(row["function"], accepted, aliases, outputs, followed)
 
 
 LOSSES = {
@@ -93,7 +98,7 @@ LOSSES = {
         targets=(0.0, 1.0),
         outputs="logits",
     ),
-    "squared_error": _loss("squared_error", "mse", "mean_squared_error"),
+    "squared_error": _loss("squared_error", "mse", "mean_squared_error", followed=0.5),
     "absolute_error": _loss("absolute_error", "mae", "mean_absolute_error", "l1"),
     "huber": _loss("huber", "huber_loss", "smooth_l1"),
     "poisson": _loss(

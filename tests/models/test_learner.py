@@ -434,7 +434,7 @@ def test_each_layer_can_be_frozen_alone(kind, optimizer):
         net.train_on_batch(x, y)
         for name, value in net.parameters.items():
             if int(name.split(".")[1]) == index:
-                expected = free._named(start, is_state=False)[name]
+                expected = free.parts_of(start)[name]
                 assert value.tobytes() == expected.tobytes(), name
             else:
                 error = np.abs(value - free.parameters[name]).max()
@@ -465,7 +465,7 @@ def test_multipliers_scale_the_steps_of_layers(optimizer):
     scaled.train_on_batch(x, y, lr=0.01)
     for name, value in scaled.parameters.items():
         factor = scaled.lr_multipliers[int(name.split(".")[1])]
-        before = plain._named(start, is_state=False)[name]
+        before = plain.parts_of(start)[name]
         step = plain.parameters[name] - before
         np.testing.assert_allclose(value - before, factor * step, atol=2e-6)
 

@@ -1,0 +1,52 @@
+"""gradcheck: right gradients pass, wrong ones do not."""
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+import twins
+from cases import CASES, arrays, native_arrays
+
+
+@pytest.mark.parametrize("case", CASES[::3], ids=str)
+def test_the_gradients_of_nets_are_right(case):
+    if case.rows < 2:
+        pytest.skip("batchnorm wants two rows")
+    x, y, params = arrays(case)
+    x32, y32 = native_arrays(case, x, y)
+    net = rn.Network.as_saved(
+        {"layers": case.layers, "input_shape": case.input_shape, "loss": case.loss}
+    )
+    net.weights[:] = twins.flatten_all(params)
+    before = net.get_weights()
+    assert rn.gradcheck(net, x32, y32) < 1e-2
+    assert net.weights.tobytes() == before.tobytes()
+    assert net.input_dtype is None
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.9, 1.1, 0.0])
+def test_a_wrong_gradient_of_a_loss_is_found(factor):
+    net = rn.Network([rn.Dense(8, "tanh"), rn.Dropout(0.5), rn.Dense(3)], (5,))
+    x = np.random.default_rng(0).normal(size=(16, 5))
+
+    def cubes(z):
+        return float((np.abs(z) ** 3).sum()), factor * 3 * z * np.abs(z)
+
+    assert rn.gradcheck(net, x, loss=cubes) > 2e-2
+
+
+def test_one_wrong_parameter_cannot_hide(monkeypatch):
+    net = rn.Network([rn.Dense(50), rn.Dense(3)], (5,))
+    x = np.random.default_rng(0).normal(size=(16, 5))
+    monkeypatch.setattr(
+        type(net), "parts_of", lambda self, flat: {**self._named(flat, is_state=False),
+                                                   "layers.1.bias": np.zeros(3)},
+    )  # fmt: skip
+    assert rn.gradcheck(net, x, np.arange(16) % 3) > 0.1
+
+
+def test_one_of_targets_and_loss_is_wanted():
+    net = rn.Network([rn.Dense(3)], (5,))
+    for options in ({}, {"y": [0], "loss": lambda z: (0.0, z)}):
+        with pytest.raises(ValueError, match="expected one of y and loss"):
+            rn.gradcheck(net, np.zeros((1, 5)), **options)
