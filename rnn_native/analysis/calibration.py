@@ -26,7 +26,7 @@ from rnn_native.analysis.logits import (
     logit_network,
 )
 from rnn_native.analysis.metrics import as_labels, wilson_interval
-from rnn_native.base.checks import check_positive
+from rnn_native.base.checks import check_integer, check_positive
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.predictor import Predictor
 from rnn_native.net.tables import LAYERS
@@ -93,8 +93,7 @@ def reliability(y: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> Relia
     TypeError, ValueError
         If an argument does not fit.
     """
-    if not 1 <= bins <= MAX_BINS:
-        raise ValueError(f"bins: expected a number in 1..{MAX_BINS}, got {bins}")
+    check_integer("bins", bins, 1, MAX_BINS)
     p = as_probabilities(probabilities)
     labels = as_labels(y, *p.shape)
     sureness, right = p.max(axis=1), p.argmax(axis=1) == labels

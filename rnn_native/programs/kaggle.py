@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.analysis.metrics import Report, classification_report
-from rnn_native.base.checks import is_number
+from rnn_native.base.checks import check_number
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.xorshift import Xorshift
@@ -217,8 +217,7 @@ def run(
 
 
 def _plan(files: Files, skip_training: bool, test_rate: float) -> _Plan:
-    if not is_number(test_rate):
-        raise TypeError(f"test_rate: expected a number, got {test_rate!r}")
+    check_number("test_rate", test_rate)
     if not 0 <= test_rate <= 100:
         raise ValueError(f"test_rate: expected per cent, 0 to 100, got {test_rate}")
     if test_rate == 100 and not skip_training:

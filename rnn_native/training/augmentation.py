@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.base.checks import check_extents, is_number, plain_number
+from rnn_native.base.checks import check_extents, check_number, plain_number
 
 # The core's limits, but for degrees.
 SHAPE_EXPECTED = "integers, (channels, height, width) or (height, width)"
@@ -64,9 +64,7 @@ class Augment:
     def __post_init__(self) -> None:
         for name, most in MOST.items():
             value = plain_number(getattr(self, name))
-            if not is_number(value):
-                raise TypeError(f"augment.{name}: expected a number, got {value!r}")
-            if not 0 <= value <= most:
+            if not 0 <= check_number(f"augment.{name}", value) <= most:
                 raise ValueError(
                     f"augment.{name}: expected a value in [0, {most:g}], got {value!r}"
                 )
