@@ -161,7 +161,7 @@ def test_a_file_that_is_something_else(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such model file"):
         rn.load(tmp_path / "missing")
     path.unlink()
-    with pytest.raises(rn.FormatError, match=r"found no \.npy file"):
+    with pytest.raises(rn.FormatError, match=r"got no \.npy file"):
         rn.load(tmp_path)
 
 
