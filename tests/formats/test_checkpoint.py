@@ -113,7 +113,7 @@ def rewrite(path, tensors=None, **metadata):
                     "loss": "squared_error",
                 }
             },
-            "architecture cannot be used: layers.0..units",
+            "architecture cannot be used: layers.0.: expected a weight of",
         ),
         (
             {"tensors": {"layers.0.weight": np.zeros((3, 4), np.float32)}},

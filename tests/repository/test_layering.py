@@ -189,11 +189,9 @@ def test_tests_lie_in_folders_that_mirror_the_subpackages():
 
 
 LONGEST_MODULE = 400  # lines
-# To be split: each of them has more than one concept.
-LONGER = {"rnn_native.settings.architecture", "rnn_native.settings.config"}
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in LONGER])
+@pytest.mark.parametrize("name", MODULES)
 def test_no_module_is_longer_than_one_can_read(name):
     assert len(MODULES[name].read_text().splitlines()) <= LONGEST_MODULE
 
@@ -223,8 +221,8 @@ def private_names_of_others(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("rnn_native"):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.Attribute) and node.attr not in own:
-            found.add(node.attr)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) != "_core":
+            found |= {node.attr} - own
     return set(filter(is_private, found))
 
 
