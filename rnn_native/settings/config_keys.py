@@ -42,9 +42,7 @@ OPTIMIZERS: dict[str, dict[str, Rule]] = {
     name: {key: rule for key, rule in rules.items() if key != "epsilon_hat"}
     for name, rules in optimizers.RULES.items()
 }
-_OPTIMIZER_KEYS = {
-    key: rule for rules in OPTIMIZERS.values() for key, rule in rules.items()
-}
+OPTIMIZER_KEYS = {key: rule for rules in OPTIMIZERS.values() for key, rule in rules.items()}
 
 
 def _optimizer(place: Place, value: Any) -> dict[str, Any]:
@@ -94,7 +92,7 @@ def _augment(place: Place, value: Any) -> dict[str, Any]:
 
 # Keys of one kind of scheduler; the reference's own are not among them, because the
 # reference takes them beside any kind.
-_OWN_SCHEDULER_KEYS: dict[str, dict[str, Rule]] = {
+OWN_SCHEDULER_KEYS: dict[str, dict[str, Rule]] = {
     "one_cycle": {
         "lr_max": _RATE,
         "div": _AT_LEAST_1,
@@ -111,7 +109,7 @@ _OWN_SCHEDULER_KEYS: dict[str, dict[str, Rule]] = {
 
 # What the reference checks after reading are finite numbers and strings here: its checks
 # have their own order and words.
-_REFERENCE_SCHEDULER_KEYS: dict[str, Rule] = {
+REFERENCE_SCHEDULER_KEYS: dict[str, Rule] = {
     "step_size": _ANY_COUNT,
     "gamma": _FINITE,
     "decay_rate": _FINITE,
@@ -119,15 +117,15 @@ _REFERENCE_SCHEDULER_KEYS: dict[str, Rule] = {
     "T_max": _ANY_COUNT,
 }
 
-_SCHEDULER_KEYS: dict[str, Rule] = {
-    **_REFERENCE_SCHEDULER_KEYS,
-    **_OWN_SCHEDULER_KEYS["one_cycle"],
-    **_OWN_SCHEDULER_KEYS["plateau"],
+SCHEDULER_KEYS: dict[str, Rule] = {
+    **REFERENCE_SCHEDULER_KEYS,
+    **OWN_SCHEDULER_KEYS["one_cycle"],
+    **OWN_SCHEDULER_KEYS["plateau"],
 }
 
 KEYS: dict[str, Rule] = {
     "scheduler_type": text,
-    **_SCHEDULER_KEYS,
+    **SCHEDULER_KEYS,
     "activation_function": text,
     "leaky_relu_alpha": _FINITE,
     "elu_alpha": _FINITE,
@@ -135,7 +133,7 @@ KEYS: dict[str, Rule] = {
     "batch_size": integer(1),
     "epochs": integer(1),
     "optimizer": _optimizer,
-    **_OPTIMIZER_KEYS,
+    **OPTIMIZER_KEYS,
     "seed": integer(0, 2**64 - 1),
     "validation_split": Number(0, 1, below=True),
     "stratify": flag,
@@ -158,7 +156,7 @@ KEYS: dict[str, Rule] = {
 
 def require_scheduler_type(place: Place, given: dict[str, Any]) -> None:
     """Refuse schedulers' keys without the scheduler, as the reference does."""
-    key = next((key for key in given if key in _SCHEDULER_KEYS), None)
+    key = next((key for key in given if key in SCHEDULER_KEYS), None)
     if key is not None and "scheduler_type" not in given:
         raise place.key("scheduler_type").error(
             f"missing, but '{key}' is given; expected one of {', '.join(SCHEDULERS)}"
@@ -186,6 +184,10 @@ def _require_non_negative(place: Place, given: dict[str, Any], key: str) -> None
         raise place.key(key).error(f"{key} must be non-negative, got {given[key]}")
 
 
+ABOVE_0 = (("step_decay", "step_size"), ("cosine_annealing", "T_max"))
+"""Schedulers with the keys of theirs that may not be 0."""
+
+
 def check_scheduler(place: Place, given: dict[str, Any]) -> None:
     """Check what the reference finds out when it makes the scheduler, and our own keys."""
     kind = given.get("scheduler_type", "constant")
@@ -194,10 +196,10 @@ def check_scheduler(place: Place, given: dict[str, Any]) -> None:
             f"Unknown scheduler type {quoted(kind)}. "
             f"Must be one of: {', '.join(SCHEDULERS)}"
         )
-    for owner, key in (("step_decay", "step_size"), ("cosine_annealing", "T_max")):
+    for owner, key in ABOVE_0:
         if kind == owner and given.get(key) == 0:
             raise place.key(key).error(f"{key} must be > 0, got 0")
-    for owner, keys in _OWN_SCHEDULER_KEYS.items():
+    for owner, keys in OWN_SCHEDULER_KEYS.items():
         for key in keys:
             if key in given and kind != owner:
                 raise place.key(key).error(
@@ -207,7 +209,7 @@ def check_scheduler(place: Place, given: dict[str, Any]) -> None:
 
 def gather_optimizer(place: Place, given: dict[str, Any]) -> None:
     """Move the optimizer's keys beside "optimizer" into its spec."""
-    beside = {key: given.pop(key) for key in _OPTIMIZER_KEYS if key in given}
+    beside = {key: given.pop(key) for key in OPTIMIZER_KEYS if key in given}
     if not beside:
         return
     spec = given.setdefault("optimizer", {"type": "sgd"})

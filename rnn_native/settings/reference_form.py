@@ -32,7 +32,7 @@ REFERENCE_TYPES = {
     "batchnorm": "BatchNorm",
     "dropout": "Dropout",
 }
-_REFERENCE_REQUIRED = {
+REFERENCE_REQUIRED = {
     "dense": ("input_size", "output_size"),
     "conv2d": (
         "in_channels",
@@ -47,7 +47,7 @@ _REFERENCE_REQUIRED = {
 _Check: TypeAlias = tuple[Callable[[Any], bool], str]
 _ABOVE_0: _Check = (lambda value: value > 0, "greater than 0")
 # In the reference's order; what it does not check comes last.
-_REFERENCE_VALUES: dict[str, dict[str, _Check]] = {
+REFERENCE_VALUES: dict[str, dict[str, _Check]] = {
     "dense": {"input_size": _ABOVE_0, "output_size": _ABOVE_0},
     "conv2d": {
         "in_channels": _ABOVE_0,
@@ -74,8 +74,8 @@ ACTIVATION_RULES = {key: LAYER_RULES["dense"][key] for key in ("activation", "al
 
 REFERENCE_KEYS: dict[str, Rule] = {
     "layer_type": text,
-    **dict.fromkeys(_REFERENCE_REQUIRED["dense"], _REFERENCE_SIZE),
-    **dict.fromkeys(_REFERENCE_REQUIRED["conv2d"], _REFERENCE_SIZE),
+    **dict.fromkeys(REFERENCE_REQUIRED["dense"], _REFERENCE_SIZE),
+    **dict.fromkeys(REFERENCE_REQUIRED["conv2d"], _REFERENCE_SIZE),
     "stride": _REFERENCE_SIZE,
     "padding": integer(-MAX_INT),
     "size": _REFERENCE_SIZE,
@@ -136,15 +136,15 @@ def check_reference_layer(place: Place, index: int, layer: Spec) -> None:
             f"{head} Invalid layer type {quoted(kind)}. "
             f"Must be one of: {', '.join(REFERENCE_TYPES)}"
         )
-    for key in _REFERENCE_REQUIRED[kind]:
+    for key in REFERENCE_REQUIRED[kind]:
         if key not in layer:
             raise place.key(key).error(
                 f"{head} {REFERENCE_TYPES[kind]} layer requires '{key}'"
             )
-    for key, (holds, rule) in _REFERENCE_VALUES[kind].items():
+    for key, (holds, rule) in REFERENCE_VALUES[kind].items():
         if key in layer and not holds(layer[key]):
             raise place.key(key).error(f"{head} {key} must be {rule}, got {layer[key]}")
-    for key, name in _CORE_NAMES[kind].items():
+    for key, name in CORE_NAMES[kind].items():
         if key in layer:
             LAYER_RULES[kind][name](place.key(key), layer[key])
     if kind in WITH_ACTIVATION:
@@ -175,7 +175,7 @@ def _reference_output(place: Place, index: int, layer: Spec) -> Shape:
     return core_shapes(place, spec, _reference_input(layer), first=index)[0]
 
 
-_CORE_NAMES = {
+CORE_NAMES = {
     "dense": {"output_size": "units"},
     "conv2d": {
         "out_channels": "filters",
@@ -190,7 +190,7 @@ _CORE_NAMES = {
 
 def _core_spec(layer: Spec) -> Spec:
     kind = layer["layer_type"]
-    names = {**_CORE_NAMES[kind], "activation": "activation", "alpha": "alpha"}
+    names = {**CORE_NAMES[kind], "activation": "activation", "alpha": "alpha"}
     spec = {names[key]: value for key, value in layer.items() if key in names}
     return {"type": kind, **spec}
 

@@ -1,5 +1,6 @@
 """Architectures: both forms, every message with its path, the schema, and the core."""
 
+import importlib.util
 import json
 import math
 import random
@@ -639,6 +640,15 @@ def test_schema_and_parser_agree_on_the_root():
                 except ConfigError:
                     ours = False
                 assert ours == VALIDATOR.is_valid(mapping), mapping
+
+
+def test_the_schemas_are_what_the_script_writes():
+    path = ROOT / "scripts" / "write_schemas.py"
+    spec = importlib.util.spec_from_file_location("write_schemas", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    for name, text in script.schemas().items():
+        assert (script.FOLDER / name).read_text() == text, f"run {path.name}"
 
 
 def test_the_schema_is_one_and_has_the_parsers_keys():
