@@ -21,6 +21,7 @@ from rnn_native.net.layer_specs import (
 from rnn_native.settings import config_keys, reference_form
 from rnn_native.settings.config import TrainingConfig
 from rnn_native.settings.json_file import FORMAT_VERSION
+from rnn_native.settings.schedulers import SCHEDULERS
 from rnn_native.settings.spec import MAX_LAYERS, MAX_RANK
 
 FOLDER = Path(rnn_native.__file__).parent / "schema"
@@ -111,7 +112,7 @@ CONFIG_KEYS = {
 
 # What the parser checks after it has read all keys, in the reference's order.
 CHECKED_LATER = {
-    "scheduler_type": Choice(config_keys.SCHEDULERS),
+    "scheduler_type": Choice(tuple(SCHEDULERS)),
     "activation_function": Choice(config_keys.ACTIVATIONS),
     "elu_alpha": Number(0, above=True),
     **dict.fromkeys(("gamma", "decay_rate", "min_lr", "leaky_relu_alpha"), Number(0)),
@@ -415,12 +416,14 @@ def keys_of_schedulers():
     rules = [
         {"$comment": "A scheduler's keys need the scheduler.", **needed, "then": any_kind}
     ]
-    for owner, keys in config_keys.OWN_SCHEDULER_KEYS.items():
-        kind = having("scheduler_type", {"const": owner})
-        rules.append({"if": {"not": nulls(keys)}, "then": kind})
-    for owner, key in config_keys.ABOVE_0:
-        kind = having("scheduler_type", {"const": owner})
-        rules.append({"if": kind, "then": {"properties": {key: {"minimum": 1}}}})
+    for owner, scheduler in SCHEDULERS.items():
+        if scheduler.keys:
+            kind = having("scheduler_type", {"const": owner})
+            rules.append({"if": {"not": nulls(scheduler.keys)}, "then": kind})
+    for owner, scheduler in SCHEDULERS.items():
+        if key := scheduler.above_0:
+            kind = having("scheduler_type", {"const": owner})
+            rules.append({"if": kind, "then": {"properties": {key: {"minimum": 1}}}})
     return rules
 
 

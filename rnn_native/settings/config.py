@@ -9,21 +9,12 @@ from rnn_native.base.rules import Place, take
 from rnn_native.net.tables import ACTIVATION_ALIASES
 from rnn_native.settings import config_keys
 from rnn_native.settings.json_file import HEAD_KEYS, read_json
-from rnn_native.training.schedules import (
-    Constant,
-    CosineAnnealing,
-    Exponential,
-    OneCycle,
-    Plateau,
-    Schedule,
-    StepDecay,
-    Warmup,
-)
+from rnn_native.settings.schedulers import SCHEDULERS
+from rnn_native.training.schedules import Constant, Schedule, Warmup
 
 if TYPE_CHECKING:
     from rnn_native.training.recipe import Recipe
 
-SCHEDULERS = config_keys.SCHEDULERS
 ACTIVATIONS = config_keys.ACTIVATIONS
 OPTIMIZERS = config_keys.OPTIMIZERS
 KEYS = config_keys.KEYS
@@ -169,31 +160,10 @@ class TrainingConfig:
 
     def schedule(self, lr: float, epochs: int) -> Schedule:
         """Return the schedule for a run with this learning rate and number of epochs."""
-        schedule = self._plain_schedule(lr, epochs)
+        schedule = SCHEDULERS[self.scheduler_type].make(self, lr, epochs)
         if self.warmup_epochs or self.warmup_steps:
             return Warmup(schedule, self.warmup_epochs, self.warmup_steps)
         return schedule
-
-    def _plain_schedule(self, lr: float, epochs: int) -> Schedule:
-        if self.scheduler_type == "step_decay":
-            return StepDecay(lr, self.step_size, self.gamma)
-        if self.scheduler_type == "exponential":
-            return Exponential(lr, self.decay_rate)
-        if self.scheduler_type == "cosine_annealing":
-            return CosineAnnealing(lr, self.T_max or epochs, self.min_lr)
-        if self.scheduler_type == "one_cycle":
-            top = self.lr_max or lr
-            return OneCycle(top, epochs, self.div, self.div_final, self.pct_start)
-        if self.scheduler_type == "plateau":
-            return Plateau(
-                lr,
-                self.plateau_factor,
-                self.plateau_patience,
-                self.plateau_min_delta,
-                self.plateau_cooldown,
-                self.min_lr,
-            )
-        return Constant(lr)
 
     def hidden_activation(self) -> dict[str, Any] | None:
         """Return the keys "activation" and "alpha" of a layer's spec, or None."""

@@ -19,23 +19,13 @@ from rnn_native.base.rules import (
 )
 from rnn_native.net import optimizers
 from rnn_native.settings.json_file import HEAD_KEYS
+from rnn_native.settings.schedulers import RATE, SCHEDULERS
 from rnn_native.training.augmentation import MOST
 
-SCHEDULERS = (
-    "constant",
-    "step_decay",
-    "exponential",
-    "cosine_annealing",
-    "one_cycle",
-    "plateau",
-)
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "swish", "tanh")
 
 _FINITE = Number()
 _ANY_COUNT = integer(0, 2**64 - 1)
-_AT_LEAST_1 = Number(1)
-_RATE = Number(1e-30, 1e6, below=True)
-_FRACTION = Number(0, 1, above=True, below=True)
 
 # How scikit-learn's estimators add epsilon is no setting of a file.
 OPTIMIZERS: dict[str, dict[str, Rule]] = {
@@ -90,23 +80,6 @@ def _augment(place: Place, value: Any) -> dict[str, Any]:
     return take(place, value, AUGMENT_KEYS)
 
 
-# Keys of one kind of scheduler; the reference's own are not among them, because the
-# reference takes them beside any kind.
-OWN_SCHEDULER_KEYS: dict[str, dict[str, Rule]] = {
-    "one_cycle": {
-        "lr_max": _RATE,
-        "div": _AT_LEAST_1,
-        "div_final": _AT_LEAST_1,
-        "pct_start": _FRACTION,
-    },
-    "plateau": {
-        "plateau_factor": _FRACTION,
-        "plateau_patience": integer(1),
-        "plateau_min_delta": Number(0),
-        "plateau_cooldown": integer(0),
-    },
-}
-
 # What the reference checks after reading are finite numbers and strings here: its checks
 # have their own order and words.
 REFERENCE_SCHEDULER_KEYS: dict[str, Rule] = {
@@ -119,8 +92,7 @@ REFERENCE_SCHEDULER_KEYS: dict[str, Rule] = {
 
 SCHEDULER_KEYS: dict[str, Rule] = {
     **REFERENCE_SCHEDULER_KEYS,
-    **OWN_SCHEDULER_KEYS["one_cycle"],
-    **OWN_SCHEDULER_KEYS["plateau"],
+    **{key: rule for kind in SCHEDULERS.values() for key, rule in kind.keys.items()},
 }
 
 KEYS: dict[str, Rule] = {
@@ -129,7 +101,7 @@ KEYS: dict[str, Rule] = {
     "activation_function": text,
     "leaky_relu_alpha": _FINITE,
     "elu_alpha": _FINITE,
-    "learning_rate": _RATE,
+    "learning_rate": RATE,
     "batch_size": integer(1),
     "epochs": integer(1),
     "optimizer": _optimizer,
@@ -184,10 +156,6 @@ def _require_non_negative(place: Place, given: dict[str, Any], key: str) -> None
         raise place.key(key).error(f"{key} must be non-negative, got {given[key]}")
 
 
-ABOVE_0 = (("step_decay", "step_size"), ("cosine_annealing", "T_max"))
-"""Schedulers with the keys of theirs that may not be 0."""
-
-
 def check_scheduler(place: Place, given: dict[str, Any]) -> None:
     """Check what the reference finds out when it makes the scheduler, and our own keys."""
     kind = given.get("scheduler_type", "constant")
@@ -196,11 +164,11 @@ def check_scheduler(place: Place, given: dict[str, Any]) -> None:
             f"Unknown scheduler type {quoted(kind)}. "
             f"Must be one of: {', '.join(SCHEDULERS)}"
         )
-    for owner, key in ABOVE_0:
-        if kind == owner and given.get(key) == 0:
-            raise place.key(key).error(f"{key} must be > 0, got 0")
-    for owner, keys in OWN_SCHEDULER_KEYS.items():
-        for key in keys:
+    key = SCHEDULERS[kind].above_0
+    if given.get(key) == 0:
+        raise place.key(key).error(f"{key} must be > 0, got 0")
+    for owner, scheduler in SCHEDULERS.items():
+        for key in scheduler.keys:
             if key in given and kind != owner:
                 raise place.key(key).error(
                     f"only scheduler_type '{owner}' has this key, got '{kind}'"

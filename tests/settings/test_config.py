@@ -24,6 +24,7 @@ from rnn_native.settings.config import (
     load_config,
     parse_config,
 )
+from rnn_native.settings.schedulers import Scheduler
 from rnn_native.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -254,6 +255,18 @@ def test_one_cycle_and_plateau_and_warm_up():
     assert found == schedules.Warmup(inner, steps=7)
     config = parse_config({"warmup_epochs": 2})
     assert config.schedule(0.1, 5) == schedules.Warmup(schedules.Constant(0.1), 2)
+
+
+def test_a_kind_of_schedule_is_one_row(monkeypatch):
+    halved = Scheduler(lambda config, lr, epochs: schedules.Constant(lr / 2), {}, "T_max")
+    monkeypatch.setitem(config_module.SCHEDULERS, "halved", halved)
+    config = parse_config({"scheduler_type": "halved"})
+    assert config.schedule(0.5, 9) == schedules.Constant(0.25)
+    assert "T_max must be > 0, got 0" in message({"scheduler_type": "halved", "T_max": 0})
+    assert "one_cycle, plateau, halved" in message({"scheduler_type": "none"})
+    assert "only scheduler_type 'one_cycle'" in message(
+        {"scheduler_type": "halved", "div": 3}
+    )
 
 
 def test_defaults_are_those_of_the_schedules():
