@@ -44,6 +44,9 @@ class Loss:
         What the last layer's outputs are.
     followed : float
         The share of the loss whose gradient is followed: half of the sum of squares.
+    best_constant : {"mean", "median"}
+        Of values, what the same answer for every row is when it has the least loss, or what
+        it is near to.
     """
 
     function: str
@@ -51,6 +54,7 @@ class Loss:
     aliases: tuple[str, ...]
     outputs: str = "values"
     followed: float = 1.0
+    best_constant: str = "mean"
 
     @property
     def predictions(self) -> str:
@@ -76,11 +80,12 @@ def _loss(
     targets: tuple[float, float] = _ANY,
     outputs: str = "values",
     followed: float = 1.0,
+    best_constant: str = "mean",
 ) -> Loss:
     row = tables.LOSSES[name]
     has_labels = row["targets"] == "labels"
     accepted = None if has_labels else targets
-    return Loss(row["function"], accepted, aliases, outputs, followed)
+    return Loss(row["function"], accepted, aliases, outputs, followed, best_constant)
 
 
 LOSSES = {
@@ -99,8 +104,10 @@ LOSSES = {
         outputs="logits",
     ),
     "squared_error": _loss("squared_error", "mse", "mean_squared_error", followed=0.5),
-    "absolute_error": _loss("absolute_error", "mae", "mean_absolute_error", "l1"),
-    "huber": _loss("huber", "huber_loss", "smooth_l1"),
+    "absolute_error": _loss(
+        "absolute_error", "mae", "mean_absolute_error", "l1", best_constant="median"
+    ),
+    "huber": _loss("huber", "huber_loss", "smooth_l1", best_constant="median"),
     "poisson": _loss(
         "poisson",
         "poisson_nll",

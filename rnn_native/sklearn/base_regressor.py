@@ -17,9 +17,6 @@ from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.validation_rows import given_validation
 from rnn_native.training.history import EpochRow
 
-# What multiplies the core's loss of an output where it is not 1.
-_LOSS_SCALES = {"squared_error": 0.5}
-
 
 class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignore[misc]
     """Base of the regressors: a linear output for each column of the targets."""
@@ -62,7 +59,7 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
     def _loss_scale(self) -> float:
         """Losses are means over outputs, squared errors halved; poisson's is the sum."""
         loss = self._loss()
-        return 1.0 if loss == "poisson" else _LOSS_SCALES.get(loss, 1.0) / self.n_outputs_
+        return 1.0 if loss == "poisson" else LOSSES[loss].followed / self.n_outputs_
 
     def _score(self, row: EpochRow, held: Part) -> float:
         """Return R^2."""

@@ -53,9 +53,10 @@ def untrained_losses(targets: NDArray[Any], outputs: int, loss: str) -> NDArray[
     if LOSSES[loss].function == "sigmoid":
         return np.full(len(targets), outputs * math.log(2))
     errors = 1 + np.abs(targets.astype(np.float64))
-    if loss == "poisson":
+    if LOSSES[loss].function == "exp":
         return np.asarray((1 + targets * np.log(errors)).sum(axis=1))
-    return np.asarray((errors**2 if loss == "squared_error" else errors).sum(axis=1))
+    is_squared = LOSSES[loss].best_constant == "mean"
+    return np.asarray((errors**2 if is_squared else errors).sum(axis=1))
 
 
 def constant_losses(
@@ -160,8 +161,8 @@ def _measured_fault(run: "Run", labels: NDArray[Any] | None, when: str) -> str |
 
 
 def _fault_of_values(run: "Run", metrics: Mapping[str, float], when: str) -> str | None:
-    """Compare R^2 with 0; under losses of absolute errors, the errors with the medians'."""
-    if run.model.loss in ("squared_error", "poisson"):
+    """Compare with the best constant: R^2 with the mean, which has 0, else errors' means."""
+    if LOSSES[run.model.loss].best_constant == "mean":
         r2 = metrics.get("r2", np.nan)
         return _no_better(f"r2 {r2:.3g}", when) if r2 <= 0 else None
     targets = run.data.y

@@ -5,6 +5,7 @@ import pytest
 
 import rnn_native as rn
 import rnn_native._core as _core
+from rnn_native.net.losses import LOSSES
 
 # Errors of 0, 1/2, -1, 3 and -2 at targets of 1.
 OUTPUTS = np.array([[1, 1.5], [0, 4], [-1, 1]], np.float32)
@@ -35,6 +36,25 @@ def test_loss_and_gradient_are_those_of_the_definition(loss, level):
     # Those of the bias are the mean over the rows.
     np.testing.assert_allclose(grads[-2:], np.mean(by_output, axis=0), rtol=1e-6)
     assert net.evaluate(OUTPUTS, TARGETS)[0] == pytest.approx(total / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss", [name for name, r in LOSSES.items() if not r.tells_classes]
+)
+def test_the_best_constant_is_what_the_row_says(loss):
+    targets = np.array([[0], [0], [0], [5], [9]], np.float32)
+    net = rn.Network([rn.Dense(1)], (1,), loss)
+    net.weights[:] = 0
+    tried = np.linspace(0.1, 9, 90)
+    found = []
+    for answer in np.log(tried) if LOSSES[loss].function == "exp" else tried:
+        net.parameters["layers.0.bias"][:] = answer
+        found.append(net.evaluate(np.zeros((5, 1)), targets).loss)
+    best = tried[int(np.argmin(found))]
+    nearest = (
+        "mean" if abs(best - targets.mean()) < abs(best - np.median(targets)) else "median"
+    )
+    assert nearest == LOSSES[loss].best_constant, best
 
 
 @pytest.mark.parametrize("loss", ["mae", "huber"])
