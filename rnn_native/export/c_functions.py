@@ -4,6 +4,8 @@ Arrays are row-major, the last index in a comment changes fastest. Where a comme
 say otherwise, `out` may be the input itself.
 """
 
+from rnn_native.export.functions import FUNCTIONS as OF_EACH
+
 DENSE = """\
 /* out[t][u] = bias[u] + sum over i of weight[u][i] x[t][i]; out is not x. */
 static void
@@ -240,37 +242,11 @@ mean_pool(float *out, const float *x, int tokens, int n)
 """
 
 
-def _of_each(name: str, value: str, parameter: str = "", note: str = "") -> str:
-    """Return a function that computes `value` for each element z[i]."""
-    return f"""\
-{note}static void
-{name}(float *out, const float *z, int n{parameter})
-{{
-    for (int i = 0; i < n; i++)
-        out[i] = {value};
-}}
-"""
-
-
-_GELU = "tanhf(0.797884561f * (z[i] + 0.044715f * z[i] * z[i] * z[i]))"
-_NORMAL = "/* z times the normal distribution function at z{}. */\n"
+ELEMENTWISE_FUNCTIONS = {f.c_name: f.c_text for f in OF_EACH.values() if f.c_text}
 
 # By name, in the order of a file: what attention calls comes before it.
 FUNCTIONS = {
-    "copy": _of_each("copy", "z[i]"),
-    "relu": _of_each("relu", "z[i] > 0 ? z[i] : 0"),
-    "leaky_relu": _of_each("leaky_relu", "z[i] > 0 ? z[i] : alpha * z[i]", ", float alpha"),
-    "elu": _of_each("elu", "z[i] > 0 ? z[i] : alpha * expm1f(z[i])", ", float alpha"),
-    "sigmoid": _of_each("sigmoid", "1 / (1 + expf(-z[i]))"),
-    "hyperbolic_tangent": _of_each("hyperbolic_tangent", "tanhf(z[i])"),
-    "silu": _of_each("silu", "z[i] / (1 + expf(-z[i]))"),
-    "gelu": _of_each(
-        "gelu", f"0.5f * z[i]\n{17 * ' '}* (1 + {_GELU})", note=_NORMAL.format(", nearly")
-    ),
-    "gelu_exact": _of_each(
-        "gelu_exact", "0.5f * z[i] * erfcf(-0.707106781f * z[i])", note=_NORMAL.format("")
-    ),
-    "exponential": _of_each("exponential", "expf(z[i])"),
+    **ELEMENTWISE_FUNCTIONS,
     "softmax": SOFTMAX,
     "add": ADD,
     "dense": DENSE,

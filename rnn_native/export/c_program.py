@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.export.c_functions import FUNCTIONS, with_int8_weights
+from rnn_native.export.functions import FUNCTIONS as OF_EACH
 from rnn_native.export.int8 import quantised
 from rnn_native.export.steps import Step, by_output
 from rnn_native.net.layer_specs import WITH_ALPHA
@@ -173,18 +174,7 @@ def described(step: Step) -> str:
 
 # ---- layers ----
 
-ELEMENTWISE = {
-    "linear": "copy",
-    "relu": "relu",
-    "leaky_relu": "leaky_relu",
-    "elu": "elu",
-    "sigmoid": "sigmoid",
-    "tanh": "hyperbolic_tangent",
-    "silu": "silu",
-    "gelu": "gelu",
-    "gelu_exact": "gelu_exact",
-    "exp": "exponential",
-}
+ELEMENTWISE = {name: f.c_name for name, f in OF_EACH.items() if f.c_text}
 """C functions of each element, by their names in specs and `FINAL_FUNCTIONS`."""
 
 

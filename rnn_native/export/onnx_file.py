@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rnn_native.base.files import AnyPath, atomic_write
+from rnn_native.export.functions import FUNCTIONS
 from rnn_native.export.onnx_graph import FLOAT, INT64, UINT8, Graph, Port
 from rnn_native.export.steps import FINAL_FUNCTIONS, Step, has_many_labels, whole_steps_of
 from rnn_native.models.network import Network
@@ -63,8 +64,8 @@ def onnx_model(model: Network, *, uint8_input: bool = False) -> "ModelProto":
         function, alpha = step.activation
         if step.type not in LAYERS or function not in FUNCTIONS:
             raise step.refusal("ONNX")
-        x = FUNCTIONS[function](graph, LAYERS[step.type](graph, step, x), alpha)
-    final = FUNCTIONS[FINAL_FUNCTIONS[model.loss]](graph, x, 0.0)
+        x = FUNCTIONS[function].onnx(graph, LAYERS[step.type](graph, step, x), alpha)
+    final = FUNCTIONS[FINAL_FUNCTIONS[model.loss]].onnx(graph, x, 0.0)
     graph.node("Identity", final, output="probabilities")
     _add_label(graph, model)
     outputs = model.output_shape[0]
@@ -91,56 +92,6 @@ def _add_label(graph: Graph, model: Network) -> None:
     if not has_many_labels(model):
         yes = graph.node("Reshape", yes, graph.constant("rows", [-1]))
     graph.node("Cast", yes, output="label", to=INT64)
-
-
-# ---- functions: graph, name of z, alpha -> name of the output ----
-
-
-def _operator(name: str) -> "Function":
-    return lambda graph, z, alpha: graph.node(name, z)
-
-
-def _with_alpha(name: str) -> "Function":
-    return lambda graph, z, alpha: graph.node(name, z, alpha=alpha)
-
-
-def _silu(graph: Graph, z: str, alpha: float) -> str:
-    return graph.node("Mul", z, graph.node("Sigmoid", z))
-
-
-def _gelu(graph: Graph, z: str, alpha: float) -> str:
-    cube = graph.node("Mul", z, graph.node("Mul", z, z))
-    bent = graph.node("Add", z, graph.node("Mul", cube, graph.number(0.044715)))
-    scaled = graph.node("Mul", bent, graph.number(math.sqrt(2 / math.pi)))
-    return _half_of_one_plus(graph, graph.node("Tanh", scaled), z)
-
-
-def _gelu_exact(graph: Graph, z: str, alpha: float) -> str:
-    scaled = graph.node("Mul", z, graph.number(math.sqrt(0.5)))
-    return _half_of_one_plus(graph, graph.node("Erf", scaled), z)
-
-
-def _half_of_one_plus(graph: Graph, t: str, z: str) -> str:
-    """Add 0.5 z (1 + t)."""
-    half = graph.node("Mul", z, graph.number(0.5))
-    return graph.node("Mul", half, graph.node("Add", t, graph.number(1.0)))
-
-
-Function: TypeAlias = Callable[[Graph, str, float], str]
-
-FUNCTIONS: dict[str, Function] = {
-    "linear": lambda graph, z, alpha: z,
-    "relu": _operator("Relu"),
-    "leaky_relu": _with_alpha("LeakyRelu"),
-    "elu": _with_alpha("Elu"),
-    "sigmoid": _operator("Sigmoid"),
-    "tanh": _operator("Tanh"),
-    "silu": _silu,
-    "gelu": _gelu,
-    "gelu_exact": _gelu_exact,
-    "softmax": _operator("Softmax"),  # over the last axis
-    "exp": _operator("Exp"),
-}
 
 
 # ---- layers: graph, step, name of the input -> name of the output ----

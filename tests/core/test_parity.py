@@ -8,6 +8,7 @@ import pytest
 import fuzz_nets
 import random_nets
 import twins
+from activations import torch_module
 from cases import (
     ABSOLUTE,
     CASES,
@@ -50,24 +51,12 @@ PREDICTIONS = {
     POISSON: torch.exp,
 }
 
-ACTIVATIONS = {
-    "linear": lambda z, alpha: z,
-    "relu": lambda z, alpha: F.relu(z),
-    "leaky_relu": lambda z, alpha: F.leaky_relu(z, 0.01 if alpha is None else alpha),
-    "elu": lambda z, alpha: F.elu(z, 1.0 if alpha is None else alpha),
-    "sigmoid": lambda z, alpha: torch.sigmoid(z),
-    "tanh": lambda z, alpha: torch.tanh(z),
-    "silu": lambda z, alpha: F.silu(z),
-    "gelu": lambda z, alpha: F.gelu(z, approximate="tanh"),
-    "gelu_exact": lambda z, alpha: F.gelu(z),
-}
-
 # ---- layers as PyTorch users would write them: (spec, tensors, x, mask) -> out ----
 
 
 def activate(spec, z):
     name = spec.get("function") or spec.get("activation", "linear")
-    return ACTIVATIONS[name](z, spec.get("alpha"))
+    return torch_module(name, spec.get("alpha"))(z)
 
 
 def dense_layer(spec, p, x, mask):

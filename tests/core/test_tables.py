@@ -1,5 +1,8 @@
 """The core's tables: what nets accept is what the tables say."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -169,3 +172,39 @@ def test_outputs_that_no_int_counts_are_refused():
     layer = {"type": "dense", "units": 2**16}
     with pytest.raises(ValueError, match=r"^layers\[0\]: expected an array of at most "):
         _core.Net([layer], (2**16, 1), "none")
+
+
+# ---- the page ----
+
+PAGE = (Path(__file__).parents[2] / "docs" / "layers.md").read_text()
+
+
+def shown(default):
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default).replace("1e-05", "1e-5")
+
+
+def options_of(layer):
+    """The options of a layer as the page has them: `units, activation (linear), alpha`."""
+    found = []
+    for key, row in ROWS["layers"][layer].items():
+        default = "" if row["default"] is None else f" ({shown(row['default'])})"
+        decided = {"stride": " (kernel_size)"}.get(key, "") if "pool" in layer else ""
+        found.append(f"{key}{default or decided}")
+    return ", ".join(found)
+
+
+def test_the_page_has_each_layer_with_its_options():
+    table = PAGE.split("## Activation functions")[0]
+    rows = re.findall(r"^\| `(\w+)`, `\w+` \| (.*?) ?\|", table, re.M)
+    assert rows == [(layer, options_of(layer)) for layer in TABLES["layers"]]
+
+
+def test_the_page_has_each_activation_with_its_alpha():
+    table = PAGE.split("## Activation functions")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)`.*\| ([\d.]*) ?\|.*\|$", table, re.M)
+    assert rows == [
+        (name, "" if row["alpha"] is None else str(row["alpha"]))
+        for name, row in TABLES["activations"].items()
+    ]

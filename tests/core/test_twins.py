@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import activations
 import twins
 from cases import (
     CASES,
@@ -121,47 +122,19 @@ def test_softmax_of_equal_and_of_huge_logits():
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "z", "value"),
-    [
-        ("sigmoid", 2, 0.8807971),
-        ("sigmoid", -2, 0.1192029),
-        ("gelu", 1, 0.841192),
-        ("gelu", -1, -0.158808),
-        ("gelu", 10, 10),
-        ("gelu", -10, 0),
-        ("gelu_exact", 1, 0.8413447),
-        ("gelu_exact", -1, -0.1586553),
-        ("leaky_relu", -2, -0.02),
-        ("leaky_relu", -100, -1),
-        ("elu", -1, np.exp(-1) - 1),
-    ],
-)
-def test_golden_activation_values(name, z, value):
-    alpha = twins.DEFAULT_ALPHA.get(name, 0)
-    f = twins.ACTIVATIONS[name][0]
-    assert f(np.array([float(z)]), alpha)[0] == pytest.approx(value, abs=1e-6)
+GOLDEN = [
+    (name, function, z, number)
+    for name, row in activations.ACTIVATIONS.items()
+    for function, numbers in (("value", row.values), ("slope", row.slopes))
+    for z, number in numbers.items()
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "z", "slope"),
-    [
-        ("gelu", 0, 0.5),
-        ("gelu", 1, 1.082964),
-        ("gelu", -1, -0.082964),
-        ("gelu_exact", 0, 0.5),
-        ("gelu_exact", 1, 1.0833155),
-        ("silu", 0, 0.5),
-        ("sigmoid", 0, 0.25),
-        ("tanh", np.arctanh(0.5), 0.75),
-        ("leaky_relu", 0, 0.01),
-        ("elu", 0, 1),
-    ],
-)
-def test_golden_activation_slopes(name, z, slope):
-    alpha = twins.DEFAULT_ALPHA.get(name, 0)
-    f = twins.ACTIVATIONS[name][1]
-    assert f(np.array([float(z)]), alpha)[0] == pytest.approx(slope, abs=1e-5)
+@pytest.mark.parametrize(("name", "function", "z", "expected"), GOLDEN)
+def test_golden_activations(name, function, z, expected):
+    f = twins.ACTIVATIONS[name][function == "slope"]
+    found = f(np.array([float(z)]), twins.DEFAULT_ALPHA.get(name, 0))[0]
+    assert found == pytest.approx(expected, abs=1e-6 if function == "value" else 1e-5)
 
 
 def test_cross_entropy_gradient_by_hand():

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 import rnn_native as rn
 import twins
+from activations import torch_module
 from cases import CASES, Case, arrays
 from rnn_native.export import torch_tensors
 from rnn_native.settings.architecture import parse_architecture
@@ -220,20 +221,9 @@ def own(torch):
     return found
 
 
-def activation_module(nn, spec):
+def activation_module(spec):
     name = spec.get("function", spec.get("activation", "linear"))
-    alpha = spec.get("alpha")
-    return {
-        "linear": nn.Identity,
-        "relu": nn.ReLU,
-        "leaky_relu": lambda: nn.LeakyReLU(0.01 if alpha is None else alpha),
-        "elu": lambda: nn.ELU(1.0 if alpha is None else alpha),
-        "sigmoid": nn.Sigmoid,
-        "tanh": nn.Tanh,
-        "silu": nn.SiLU,
-        "gelu": lambda: nn.GELU(approximate="tanh"),
-        "gelu_exact": nn.GELU,
-    }[name]()
+    return torch_module(name, spec.get("alpha"))
 
 
 def attention_module(nn, own, spec, width):
@@ -265,7 +255,7 @@ def layer_modules(nn, own, spec, shape):
             spec.get("padding", 0),
         ),
         "flatten": nn.Flatten,
-        "activation": lambda: activation_module(nn, spec),
+        "activation": lambda: activation_module(spec),
         "softmax": lambda: nn.Softmax(-1),
         "layernorm": lambda: nn.LayerNorm(width, eps=epsilon),
         "rmsnorm": lambda: nn.RMSNorm(width, eps=epsilon),
@@ -278,7 +268,7 @@ def layer_modules(nn, own, spec, shape):
         "mean_pool": lambda: own["MeanPool"](),
     }[kind]()
     function = spec.get("activation", "linear")
-    return [made] if function == "linear" else [made, activation_module(nn, spec)]
+    return [made] if function == "linear" else [made, activation_module(spec)]
 
 
 def sequential(torch, own, net):

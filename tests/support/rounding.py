@@ -18,6 +18,7 @@ from unittest import mock
 import numpy as np
 
 import twins
+from activations import ACTIVATIONS
 
 U = 2.0**-24  # half a unit in the last place of 1 in float32
 EXACT_PARTS = 2**12  # multiples of a part are exact in every order of summation
@@ -326,33 +327,6 @@ FUNCTIONS = {
 
 
 # ---- activations ----
-# What the core's formula for a value, and for a slope, leaves beyond the error of z, in U:
-# (name) -> (z, value, alpha). Zero where it calculates nothing.
-
-
-def _tail(z, value, alpha):
-    """1 + tanh and 1 - tanh^2 of numbers deep in the tails leave no digits."""
-    return 4 * (1 + np.abs(z) + 0.15 * np.abs(z) ** 3)
-
-
-OWN_ERROR = {
-    "linear": (lambda z, f, a: 0 * f, lambda z, f, a: 0 * f),
-    "relu": (lambda z, f, a: 0 * f, lambda z, f, a: 0 * f),
-    "leaky_relu": (lambda z, f, a: np.abs(f), lambda z, f, a: np.abs(f)),
-    "elu": (lambda z, f, a: 4 * (np.abs(f) + a), lambda z, f, a: 4 * np.abs(f)),
-    "sigmoid": (lambda z, f, a: 6 * f, lambda z, f, a: 6 * f + 2 * _sigmoid(z)),
-    "tanh": (lambda z, f, a: 6 * np.abs(f), lambda z, f, a: 8 + 0 * f),
-    "silu": (
-        lambda z, f, a: 8 * np.abs(f),
-        lambda z, f, a: 8 * _sigmoid(z) * (1 + np.abs(z)),
-    ),
-    "gelu": (lambda z, f, a: 4 * np.abs(z), _tail),
-    "gelu_exact": (lambda z, f, a: 8 * np.abs(f), lambda z, f, a: 8 + 0 * f),
-}
-
-
-def _sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def _with_bound(function, own_error):
@@ -373,11 +347,11 @@ def _with_bound(function, own_error):
 
 
 BOUNDED_ACTIVATIONS = {
-    name: tuple(
-        _with_bound(function, own_error)
-        for function, own_error in zip(functions, OWN_ERROR[name], strict=True)
+    name: (
+        _with_bound(row.value, row.value_error),
+        _with_bound(row.slope, row.slope_error),
     )
-    for name, functions in twins.ACTIVATIONS.items()
+    for name, row in ACTIVATIONS.items()
 }
 
 

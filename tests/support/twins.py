@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+import activations
+from activations import sigmoid
+
 # ---- numbers for masks: the same key and index give the same number ----
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -49,49 +52,14 @@ def dropout_mask(key, rate, shape):
 # ---- activations: value and slope at z, with alpha ----
 
 
-def _sigmoid(z):
-    return 1 / (1 + np.exp(-z))
-
-
-def _gelu_inner(z):
-    return math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
-
-
-def _gelu_slope(z, _):
-    t = np.tanh(_gelu_inner(z))
-    inner_slope = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
-    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * inner_slope
-
-
-def _normal_cdf(z):
-    return np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)))(z)
-
-
-def _gelu_exact_slope(z, _):
-    return _normal_cdf(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-
-
 ACTIVATIONS = {
-    "linear": (lambda z, a: z, lambda z, a: np.ones_like(z)),
-    "relu": (lambda z, a: np.maximum(z, 0), lambda z, a: (z > 0) * 1.0),
-    "leaky_relu": (
-        lambda z, a: np.where(z > 0, z, a * z),
-        lambda z, a: np.where(z > 0, 1.0, a),
-    ),
-    "elu": (
-        lambda z, a: np.where(z > 0, z, a * np.expm1(np.minimum(z, 0))),
-        lambda z, a: np.where(z > 0, 1.0, a * np.exp(np.minimum(z, 0))),
-    ),
-    "sigmoid": (lambda z, a: _sigmoid(z), lambda z, a: _sigmoid(z) * (1 - _sigmoid(z))),
-    "tanh": (lambda z, a: np.tanh(z), lambda z, a: 1 - np.tanh(z) ** 2),
-    "silu": (
-        lambda z, a: z * _sigmoid(z),
-        lambda z, a: _sigmoid(z) * (1 + z * (1 - _sigmoid(z))),
-    ),
-    "gelu": (lambda z, a: 0.5 * z * (1 + np.tanh(_gelu_inner(z))), _gelu_slope),
-    "gelu_exact": (lambda z, a: z * _normal_cdf(z), _gelu_exact_slope),
+    name: (row.value, row.slope) for name, row in activations.ACTIVATIONS.items()
 }
-DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+DEFAULT_ALPHA = {
+    name: row.alpha[1]
+    for name, row in activations.ACTIVATIONS.items()
+    if row.alpha is not None
+}
 
 
 def _activate(name, spec, z):
@@ -573,7 +541,7 @@ def huber(y, targets, smoothing=0.0):
 def sigmoid_cross_entropy(z, targets, smoothing=0.0):
     targets = (1 - smoothing) * targets + smoothing / 2
     loss = np.logaddexp(0, z) - targets * z
-    return loss.sum(axis=1), _sigmoid(z) - targets
+    return loss.sum(axis=1), sigmoid(z) - targets
 
 
 def poisson(z, targets, smoothing=0.0):
@@ -593,7 +561,7 @@ LOSSES = {
 }
 PREDICTIONS = {
     "softmax_cross_entropy": softmax,
-    "sigmoid_cross_entropy": _sigmoid,
+    "sigmoid_cross_entropy": sigmoid,
     "squared_error": np.asarray,
     "absolute_error": np.asarray,
     "huber": np.asarray,
