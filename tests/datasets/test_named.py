@@ -206,7 +206,7 @@ def test_names_that_are_none():
     with pytest.raises(
         ValueError, match=r"name: expected mnist, .*did you mean 'fashion'\?$"
     ):
-        load_dataset("fashon")
+        load_dataset("fashio")
     with pytest.raises(FileNotFoundError, match=r"did you mean 'emnist-letters'\?"):
         open_dataset("emnist-leters")
     with pytest.raises(FileNotFoundError, match="none of the data sets mnist, fashion"):
@@ -371,5 +371,5 @@ def test_attention_and_bench_of_a_named_data_set(no_places, capsys):
 
 
 def test_a_wrong_name_on_the_command_line(capsys):
-    assert cli.main(["train", "mlp", "--data", "fasion"]) == 1
+    assert cli.main(["train", "mlp", "--data", "fashio"]) == 1
     assert "did you mean 'fashion'?" in capsys.readouterr().err

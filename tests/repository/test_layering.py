@@ -162,6 +162,12 @@ def test_modules_are_looked_up_by_name_in_registries_only():
     assert found == LOOK_UP | {"rnn_native.export.target"}
 
 
+def test_exports_are_shown_and_there():
+    shown = {name for name in dir(rn.export) if not name.startswith("_")}
+    assert shown == {*rn.export.__all__, "TARGETS"}
+    assert all(callable(getattr(rn.export, name)) for name in rn.export.__all__)
+
+
 @pytest.mark.parametrize("name", sorted(rn.export.TARGETS))
 def test_writers_of_exports_are_not_above_them(name):
     module = rn.export.TARGETS[name].writer.split(":")[0]
