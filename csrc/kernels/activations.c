@@ -148,6 +148,25 @@ gelu_exact_slope(vf z, float alpha)
     return normal_cdf(z) + z * (0.3989422804f * v_exp(-0.5f * z * z));
 }
 
+/* log(1 + e^z) as max(z, 0) + log(1 + e^-|z|), which overflows nowhere, with log1p by lane
+ * from libm. */
+static inline vf
+softplus_value(vf z, float alpha)
+{
+    (void)alpha;
+    vf rest = v_exp(v_select(v_greater(z, v_set(0.0f)), -z, z));
+    for (int i = 0; i < VL; i++)
+        rest[i] = log1pf(rest[i]);
+    return v_at_least(z, 0.0f) + rest;
+}
+
+static inline vf
+softplus_slope(vf z, float alpha)
+{
+    (void)alpha;
+    return v_sigmoid(z);
+}
+
 /* LOOPS(name) defines name_forward and name_backward over arrays from name_value and
  * name_slope above. */
 #define LOOPS(name)                                                                     \
@@ -183,7 +202,8 @@ gelu_exact_slope(vf z, float alpha)
     ROW(tanh, false, 0.0, true, true)         \
     ROW(silu, true, 0.0, true, false)         \
     ROW(gelu, true, 0.0, true, false)         \
-    ROW(gelu_exact, true, 0.0, true, false)
+    ROW(gelu_exact, true, 0.0, true, false)   \
+    ROW(softplus, true, 0.0, true, false)
 
 #define LOOPS_OF(name, from_input, alpha, below, above) LOOPS(name)
 ACTIVATIONS(LOOPS_OF)

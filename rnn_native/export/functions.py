@@ -121,6 +121,11 @@ FUNCTIONS = {
         _gelu_exact,
         note=_NORMAL.format(""),
     ),
+    "softplus": _exported(
+        "softplus",
+        "(z[i] > 0 ? z[i] : 0) + log1pf(expf(-fabsf(z[i])))",
+        _operator("Softplus"),
+    ),
     "exp": _exported("exp", "expf(z[i])", _operator("Exp"), "exponential"),
     "softmax": Exported(_operator("Softmax")),  # over the last axis, in C by rows
 }

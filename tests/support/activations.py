@@ -141,6 +141,15 @@ ACTIVATIONS = {
         values={1: 0.8413447, -1: -0.1586553},
         slopes={0: 0.5, 1: 1.0833155},
     ),
+    "softplus": Activation(
+        lambda z, a: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
+        lambda z, a: sigmoid(z),
+        lambda z, f, a: 8 * f,
+        lambda z, f, a: 6 * f,
+        ("Softplus", {}),
+        values={0: 0.6931472, 2: 2.126928, -2: 0.126928, 1000: 1000, -1000: 0},
+        slopes={0: 0.5, 2: 0.8807971},
+    ),
 }
 
 
