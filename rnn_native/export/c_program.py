@@ -57,12 +57,11 @@ class Program:
             If there is no C code for it; names it.
         """
         function, alpha = step.activation
-        if step.type not in LAYERS or (
-            function != "linear" and function not in ELEMENTWISE
-        ):
+        writer = writer_of(step)
+        if writer is None or (function != "linear" and function not in ELEMENTWISE):
             raise step.refusal("C export")
         self.calls.append(f"    /* {described(step)} */")
-        LAYERS[step.type](self, step)
+        writer(self, step)
         if function != "linear":
             self.apply(function, step.outputs, alpha)
 
@@ -244,8 +243,9 @@ def _self_attention(program: Program, step: Step) -> None:
     program.at = out
 
 
-def _mean_pool(program: Program, step: Step) -> None:
-    program.move("mean_pool", step.outputs, *step.input_shape)
+def _by_shape(program: Program, step: Step) -> None:
+    """Call the C function of the type's name with the input's shape."""
+    program.move(step.type, step.outputs, *step.input_shape)
 
 
 Writer: TypeAlias = Callable[[Program, Step], None]
@@ -265,5 +265,11 @@ LAYERS: dict[str, Writer] = {
     "patch_embed": _patch_embed,
     "position": _position,
     "self_attention": _self_attention,
-    "mean_pool": _mean_pool,
 }
+"""Where that is not `_by_shape`."""
+
+
+def writer_of(step: Step) -> Writer | None:
+    """Return what adds a layer, None where there is no C code for it."""
+    plain = _by_shape if step.type in FUNCTIONS and not step.arrays else None
+    return LAYERS.get(step.type, plain)

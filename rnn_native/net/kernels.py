@@ -20,7 +20,8 @@ array([[1., 1.]], dtype=float32)
 """
 
 import math
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,46 +158,11 @@ def _backward(cls: type[layers.Layer]) -> Backward:
     return backward
 
 
-def _pair(cls: type[layers.Layer]) -> tuple[Forward, Backward]:
-    return _forward(cls), _backward(cls)
+for _cls in layers.BY_TYPE.values():
+    globals()[f"{_cls.type}_forward"] = _forward(_cls)
+    globals()[f"{_cls.type}_backward"] = _backward(_cls)
 
+if TYPE_CHECKING:
 
-activation_forward, activation_backward = (
-    _forward(layers.Activation),
-    _backward(layers.Activation),
-)
-avgpool2d_forward, avgpool2d_backward = (
-    _forward(layers.AvgPool2D),
-    _backward(layers.AvgPool2D),
-)
-batchnorm_forward, batchnorm_backward = (
-    _forward(layers.BatchNorm),
-    _backward(layers.BatchNorm),
-)
-conv2d_forward, conv2d_backward = _pair(layers.Conv2D)
-dense_forward, dense_backward = _pair(layers.Dense)
-dropout_forward, dropout_backward = _pair(layers.Dropout)
-flatten_forward, flatten_backward = _pair(layers.Flatten)
-layernorm_forward, layernorm_backward = (
-    _forward(layers.LayerNorm),
-    _backward(layers.LayerNorm),
-)
-maxpool2d_forward, maxpool2d_backward = (
-    _forward(layers.MaxPool2D),
-    _backward(layers.MaxPool2D),
-)
-mean_pool_forward, mean_pool_backward = (
-    _forward(layers.MeanPool),
-    _backward(layers.MeanPool),
-)
-patch_embed_forward, patch_embed_backward = (
-    _forward(layers.PatchEmbed),
-    _backward(layers.PatchEmbed),
-)
-position_forward, position_backward = _pair(layers.Position)
-rmsnorm_forward, rmsnorm_backward = _pair(layers.RMSNorm)
-self_attention_forward, self_attention_backward = (
-    _forward(layers.SelfAttention),
-    _backward(layers.SelfAttention),
-)
-softmax_forward, softmax_backward = _pair(layers.Softmax)
+    def __getattr__(name: str) -> Callable[..., Any]:
+        """Stand for the pairs above, which follow from the layers."""

@@ -309,13 +309,14 @@ def _as_spec(path: str, layer: Layer | Mapping[str, Any]) -> dict[str, Any]:
     return _checked(path, {key: plain_number(value) for key, value in layer.items()})
 
 
-_BY_TYPE: dict[str, type[Layer]] = {
+BY_TYPE: dict[str, type[Layer]] = {
     layer.type: layer
     for layer in (
         *(Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Activation, Softmax, BatchNorm),
         *(LayerNorm, RMSNorm, Dropout, PatchEmbed, Position, SelfAttention, MeanPool),
     )
 }
+"""The classes of all types."""
 
 
 def from_spec(spec: Mapping[str, Any]) -> Layer:
@@ -327,4 +328,4 @@ def from_spec(spec: Mapping[str, Any]) -> Layer:
     MaxPool2D(kernel_size=3, stride=None, padding=0)
     """
     options = {key: value for key, value in spec.items() if key != "type"}
-    return _BY_TYPE[spec["type"]](**options)
+    return BY_TYPE[spec["type"]](**options)

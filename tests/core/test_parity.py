@@ -13,6 +13,7 @@ from cases import (
     ABSOLUTE,
     CASES,
     HUBER,
+    IN_TORCH,
     POISSON,
     SIGMOID,
     SOFTMAX,
@@ -68,6 +69,10 @@ def conv_layer(spec, p, x, mask):
     return activate(spec, F.conv2d(x, p["weight"], p["bias"], stride, padding))
 
 
+def plain_layer(module):
+    return lambda spec, p, x, mask: module(torch.nn)(x)
+
+
 def pool_layer(pool):
     def layer(spec, p, x, mask):
         kernel = spec.get("kernel_size", 2)
@@ -117,13 +122,12 @@ def attention_layer(spec, p, x, mask):
 
 
 LAYERS = {
+    **{kind: plain_layer(module) for kind, module in IN_TORCH.items()},
     "dense": dense_layer,
     "conv2d": conv_layer,
     "maxpool2d": pool_layer(F.max_pool2d),
     "avgpool2d": pool_layer(F.avg_pool2d),
-    "flatten": lambda spec, p, x, mask: x.flatten(1),
     "activation": lambda spec, p, x, mask: activate(spec, x),
-    "softmax": lambda spec, p, x, mask: x.softmax(-1),
     "batchnorm": batchnorm_layer,
     "layernorm": layernorm_layer,
     "rmsnorm": rmsnorm_layer,

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from safetensors.numpy import save_file
 import rnn_native as rn
 import twins
 from activations import torch_module
-from cases import CASES, Case, arrays
+from cases import CASES, IN_TORCH, Case, arrays
 from rnn_native.export import torch_tensors
 from rnn_native.settings.architecture import parse_architecture
 
@@ -245,7 +246,9 @@ def layer_modules(nn, own, spec, shape):
         norm = nn.BatchNorm1d if len(shape) == 1 else nn.BatchNorm2d
         return [norm(shape[0], eps=epsilon, momentum=1 - spec.get("momentum", 0.9))]
     channels = shape[0] if len(shape) == 3 else 1
+    plain = {name: partial(module, nn) for name, module in IN_TORCH.items()}
     made = {
+        **plain,
         "dense": lambda: nn.Linear(width, spec["units"]),
         "conv2d": lambda: nn.Conv2d(
             shape[0],
@@ -254,9 +257,7 @@ def layer_modules(nn, own, spec, shape):
             spec.get("stride", 1),
             spec.get("padding", 0),
         ),
-        "flatten": nn.Flatten,
         "activation": lambda: activation_module(spec),
-        "softmax": lambda: nn.Softmax(-1),
         "layernorm": lambda: nn.LayerNorm(width, eps=epsilon),
         "rmsnorm": lambda: nn.RMSNorm(width, eps=epsilon),
         "dropout": lambda: nn.Dropout(spec["rate"]),

@@ -60,6 +60,12 @@ SOFTMAX, SQUARES = "softmax_cross_entropy", "squared_error"
 SIGMOID, POISSON = "sigmoid_cross_entropy", "poisson"
 ABSOLUTE, HUBER = "absolute_error", "huber"
 
+# Layers without parameters or keys, as one module of PyTorch.
+IN_TORCH = {
+    "flatten": lambda nn: nn.Flatten(),
+    "softmax": lambda nn: nn.Softmax(-1),
+}
+
 DENSE = [
     Case("one linear layer", [dense(3)], (4,), SOFTMAX, 5),
     Case("one row, one input, one output", [dense(1)], (1,), SQUARES, 1),
