@@ -71,6 +71,8 @@ class CompiledNet:
         self._sharing = Sharing()
         self._optimizer = as_settings(optimizer)
         self.native = _core.Net(self.specs, self.input_shape, loss, self._optimizer)
+        # Asked for in each call, and slow to ask of the core.
+        self._output_shape = tuple(self.native.layers[-1]["shape"])
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse what the native net would not follow."""
@@ -256,7 +258,7 @@ class CompiledNet:
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of what one sample gives."""
-        return tuple(self.native.layers[-1]["shape"])
+        return self._output_shape
 
     # ---- parameters ----
 

@@ -11,6 +11,7 @@ import rnn_native as rn
 import twins
 from rnn_native.analysis.logits import class_logits
 from rnn_native.base.rules import ConfigError
+from rnn_native.export.steps import steps_of
 from rnn_native.net import losses, model_file
 from rnn_native.net.layers import as_specs
 from rnn_native.settings.architecture import parse_architecture
@@ -103,7 +104,7 @@ def test_an_architecture_without_a_loss_has_the_usual_one():
 @pytest.mark.parametrize(("end", "outputs", "loss"), OWN, ids=OWN_IDS)
 def test_exports_and_logits_apply_it_once(end, outputs, loss, x):
     net = rn.Network(end, (4,), loss, 3)
-    functions = [step.activation[0] for step in rn.export.steps.steps_of(net)]
+    functions = [step.activation[0] for step in steps_of(net)]
     assert {*functions} == {"linear"}
     if not isinstance(end[-1], rn.Flatten):
         final = {SIGMOID: "logistic", SOFTMAX: "softmax", POISSON: "exp"}[loss]
