@@ -98,6 +98,20 @@ avgpool2d(float *out, const float *x, int channels, int height, int width, int k
 }
 """
 
+GLOBAL_AVGPOOL2D = """\
+/* out[c] = mean of x[c]; out is not x. */
+static void
+global_avgpool2d(float *out, const float *x, int channels, int height, int width)
+{
+    for (int c = 0; c < channels; c++) {
+        float sum = 0;
+        for (int i = 0; i < height * width; i++)
+            sum += x[c * height * width + i];
+        out[c] = sum / (float)(height * width);
+    }
+}
+"""
+
 BATCHNORM = """\
 /* out[c][i] = weight[c] (x[c][i] - mean[c]) / sqrt(variance[c] + epsilon) + bias[c]. */
 static void
@@ -253,6 +267,7 @@ FUNCTIONS = {
     "conv2d": CONV2D,
     "maxpool2d": MAXPOOL2D,
     "avgpool2d": AVGPOOL2D,
+    "global_avgpool2d": GLOBAL_AVGPOOL2D,
     "batchnorm": BATCHNORM,
     "layernorm": LAYERNORM,
     "rmsnorm": RMSNORM,

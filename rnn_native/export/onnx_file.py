@@ -131,6 +131,10 @@ def _avgpool2d(graph: Graph, step: Step, x: str) -> str:
     return graph.node("AveragePool", x, count_include_pad=1, **_window(step))
 
 
+def _global_avgpool2d(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("Flatten", graph.node("GlobalAveragePool", x))
+
+
 def _flatten(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Flatten", x)
 
@@ -210,6 +214,7 @@ LAYERS: dict[str, Writer] = {
     "conv2d": _conv2d,
     "maxpool2d": _maxpool2d,
     "avgpool2d": _avgpool2d,
+    "global_avgpool2d": _global_avgpool2d,
     "flatten": _flatten,
     "activation": _same,  # its function is added as any layer's
     "softmax": _softmax,

@@ -128,6 +128,13 @@ class AvgPool2D(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class GlobalAvgPool2D(Layer):
+    """The mean of each channel: (channels, height, width) to (channels,)."""
+
+    type: ClassVar[str] = "global_avgpool2d"
+
+
+@dataclass(frozen=True, slots=True)
 class Flatten(Layer):
     """The same numbers in the same order, as one row."""
 
@@ -312,7 +319,17 @@ def _as_spec(path: str, layer: Layer | Mapping[str, Any]) -> dict[str, Any]:
 BY_TYPE: dict[str, type[Layer]] = {
     layer.type: layer
     for layer in (
-        *(Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Activation, Softmax, BatchNorm),
+        *(
+            Dense,
+            Conv2D,
+            MaxPool2D,
+            AvgPool2D,
+            GlobalAvgPool2D,
+            Flatten,
+            Activation,
+            Softmax,
+            BatchNorm,
+        ),
         *(LayerNorm, RMSNorm, Dropout, PatchEmbed, Position, SelfAttention, MeanPool),
     )
 }

@@ -44,6 +44,7 @@ dense = _maker("dense", "units", "activation", activation="linear")
 conv2d = _maker("conv2d", "filters", "kernel_size", "activation")
 maxpool2d = _maker("maxpool2d", "kernel_size")
 avgpool2d = _maker("avgpool2d", "kernel_size")
+global_avgpool2d = _maker("global_avgpool2d")
 flatten = _maker("flatten")
 activation = _maker("activation", "function")
 softmax = _maker("softmax")
@@ -63,6 +64,7 @@ ABSOLUTE, HUBER = "absolute_error", "huber"
 # Layers without parameters or keys, as one module of PyTorch.
 IN_TORCH = {
     "flatten": lambda nn: nn.Flatten(),
+    "global_avgpool2d": lambda nn: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
     "softmax": lambda nn: nn.Softmax(-1),
 }
 
@@ -195,6 +197,14 @@ POOLS = [
     _pooled("avgpool stride beyond the kernel", avgpool2d(2, stride=3)),
     _pooled("avgpool overlapping", avgpool2d(2, stride=1, padding=1)),
     _pooled("avgpool as large as the image", avgpool2d(5), (2, 5, 5), 1),
+    Case(
+        "global avgpool",
+        [conv2d(5, 3, "tanh"), global_avgpool2d(), dense(3)],
+        (2, 6, 9),
+        SOFTMAX,
+        4,
+    ),
+    Case("global avgpool of pixels", [global_avgpool2d(), dense(2)], (3, 1, 1), SQUARES, 2),
     Case(
         "pools over negative values",
         [maxpool2d(3, stride=2, padding=1), conv2d(2, 1), maxpool2d(), flatten()],

@@ -216,6 +216,19 @@ def avgpool2d_backward(spec, params, cache, dout):
     return _unpad(spec, dpadded), {}
 
 
+def global_avgpool2d_arrays(spec, shape):
+    return shape[:1], {}, {}
+
+
+def global_avgpool2d_forward(spec, params, x, mode=INFERENCE):
+    return x.mean(axis=(2, 3)), {"shape": x.shape}
+
+
+def global_avgpool2d_backward(spec, params, cache, dout):
+    shape = cache["shape"]
+    return np.broadcast_to(dout[:, :, None, None] / math.prod(shape[2:]), shape), {}
+
+
 def flatten_arrays(spec, shape):
     return (math.prod(shape),), {}, {}
 
@@ -493,6 +506,11 @@ LAYERS = {
     "conv2d": (conv2d_forward, conv2d_backward, conv2d_arrays),
     "maxpool2d": (maxpool2d_forward, maxpool2d_backward, pool2d_arrays),
     "avgpool2d": (avgpool2d_forward, avgpool2d_backward, pool2d_arrays),
+    "global_avgpool2d": (
+        global_avgpool2d_forward,
+        global_avgpool2d_backward,
+        global_avgpool2d_arrays,
+    ),
     "flatten": (flatten_forward, flatten_backward, flatten_arrays),
     "activation": (activation_forward, activation_backward, same_arrays),
     "softmax": (softmax_forward, softmax_backward, same_arrays),

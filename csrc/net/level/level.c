@@ -65,10 +65,23 @@
 
 /* In the order in which pages and messages list them. */
 static const rnn_layer_type *const layer_types[] = {
-    &dense_layer,     &conv2d_layer,         &maxpool2d_layer, &avgpool2d_layer,
-    &flatten_layer,   &activation_layer,     &softmax_layer,   &batchnorm_layer,
-    &layernorm_layer, &rmsnorm_layer,        &dropout_layer,   &patch_embed_layer,
-    &position_layer,  &self_attention_layer, &mean_pool_layer, NULL,
+    &dense_layer,
+    &conv2d_layer,
+    &maxpool2d_layer,
+    &avgpool2d_layer,
+    &global_avgpool2d_layer,
+    &flatten_layer,
+    &activation_layer,
+    &softmax_layer,
+    &batchnorm_layer,
+    &layernorm_layer,
+    &rmsnorm_layer,
+    &dropout_layer,
+    &patch_embed_layer,
+    &position_layer,
+    &self_attention_layer,
+    &mean_pool_layer,
+    NULL,
 };
 
 static const rnn_loss_type loss_types[] = {
