@@ -1,13 +1,14 @@
 """A net's answers: checks and conversions around the native net."""
 
 import warnings
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
 from rnn_native.base import markup
+from rnn_native.base.checks import check_count
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.net import losses, scores
 from rnn_native.net.compiled import CompiledNet
@@ -94,7 +95,7 @@ class Predictor(CompiledNet):
         return self.native.maps(rows, shown[0], threads=resolve_threads(threads))
 
     def predict_proba(
-        self, x: ArrayLike, *, threads: int | None = None
+        self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None
     ) -> NDArray[np.float32]:
         """Return the outputs for each sample.
 
@@ -103,6 +104,8 @@ class Predictor(CompiledNet):
         x : array_like of shape (n, ...) as input_shape, or (n, inputs)
             uint8 (divided by 255) or numbers (taken as float32), as the net was fitted on:
             see `input_dtype`.
+        batch_size : int of at least 1, optional
+            As in Keras; the core goes through the rows by itself, and nothing depends on it.
         threads : int in [1, 64], optional
 
         Returns
@@ -118,10 +121,16 @@ class Predictor(CompiledNet):
             If the shape does not fit, a value is not finite, or the samples are not what the
             net was fitted on.
         """
+        if batch_size is not None:
+            check_count("batch_size", batch_size, 1)
         return self.native.predict(self.as_rows(x), threads=resolve_threads(threads))
 
+    def __call__(self, x: ArrayLike) -> NDArray[np.float32]:
+        """Return what `predict_proba` returns."""
+        return self.predict_proba(x)
+
     def predict(
-        self, x: ArrayLike, *, threads: int | None = None
+        self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None
     ) -> NDArray[np.int64] | NDArray[np.float32]:
         """Return labels under the cross-entropies, and values under the other losses.
 
@@ -137,10 +146,34 @@ class Predictor(CompiledNet):
             Under squared_error, absolute_error and huber the outputs, under poisson the
             rates.
         """
-        outputs = self.predict_proba(x, threads=threads)
+        outputs = self.predict_proba(x, batch_size=batch_size, threads=threads)
         if losses.LOSSES[self.loss].tells_classes:
             return losses.labels_of(outputs, self.loss)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    @overload
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        batch_size: int | None = None,
+        return_dict: Literal[False] = False,
+        threads: int | None = None,
+    ) -> ClassScores | ValueScores: ...
+
+    @overload
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        batch_size: int | None = None,
+        return_dict: Literal[True],
+        threads: int | None = None,
+    ) -> dict[str, float]: ...
 
     def evaluate(
         self,
@@ -148,8 +181,10 @@ class Predictor(CompiledNet):
         y: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
+        batch_size: int | None = None,
+        return_dict: bool = False,
         threads: int | None = None,
-    ) -> ClassScores | ValueScores:
+    ) -> ClassScores | ValueScores | dict[str, float]:
         """Return mean loss and what fits it: accuracy, or mean absolute error and R^2.
 
         Parameters
@@ -160,11 +195,15 @@ class Predictor(CompiledNet):
             Labels, or values under the losses that accept them.
         sample_weight : array_like of shape (n,) or (n, 1), optional
             Weights of at least 0, not all of them 0; all scores are weighted means then.
+        batch_size : int of at least 1, optional
+            As for `predict_proba`.
+        return_dict : bool
+            Whether a dict is wanted, as in Keras.
         threads : int in [1, 64], optional
 
         Returns
         -------
-        ClassScores or ValueScores
+        ClassScores or ValueScores, or a dict of the same
             Named tuples: (loss, accuracy) under the cross-entropies, the accuracy being a
             fraction in [0, 1], of rows whose outputs are all on their targets' side of 0.5
             under sigmoid_cross_entropy; else (loss, mae, r2).
@@ -177,7 +216,10 @@ class Predictor(CompiledNet):
         rows = self.as_rows(x)
         targets = self.as_targets(y, len(rows))
         weights = as_weights(sample_weight, len(rows))
-        return self.scores_of(rows, targets, weights, threads=threads)
+        if batch_size is not None:
+            check_count("batch_size", batch_size, 1)
+        found = self.scores_of(rows, targets, weights, threads=threads)
+        return found._asdict() if return_dict else found
 
     def scores_of(
         self,
@@ -209,6 +251,10 @@ class Predictor(CompiledNet):
         net.weights[:] = self.get_weights()
         net.sparse_below = self.native.sparse_below
         return net
+
+    def count_params(self) -> int:
+        """Return how many numbers the net holds, running statistics and tables included."""
+        return int(self.weights.size)
 
     def summary(self) -> str:
         """Return a table of layers, output shapes and parameter counts, as Keras prints it.

@@ -183,3 +183,23 @@ def test_a_copy_goes_on_as_the_net_does_and_apart_from_it(duplicate, rng):
     assert (net.weights.tobytes(), net.moments.tobytes()) == before
     net.fit(x, y, epochs=2, verbose=0)
     assert other.weights.tobytes() == net.weights.tobytes()
+
+
+# ---- what users of Keras type ----
+
+
+def test_calls_as_in_keras(net):
+    x = np.random.default_rng(3).normal(size=(20, *net.input_shape)).astype(np.float32)
+    outputs = net.predict_proba(x)
+    assert net(x).tobytes() == outputs.tobytes()
+    assert net.predict_proba(x, batch_size=7).tobytes() == outputs.tobytes()
+    assert np.array_equal(net.predict(x, batch_size=7), net.predict(x))
+    assert net.count_params() == sum(
+        p.size for p in [*net.parameters.values(), *net.state.values()]
+    )
+    y = net.predict(x)
+    scores = net.evaluate(x, y, batch_size=3)
+    assert net.evaluate(x, y, return_dict=True) == scores._asdict()
+    for call in (net.predict, net.predict_proba, lambda x, **o: net.evaluate(x, y, **o)):
+        with pytest.raises(ValueError, match="batch_size: expected"):
+            call(x, batch_size=0)
