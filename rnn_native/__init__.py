@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rnn_native.datasets.places import DataNotFoundError
     from rnn_native.formats.loading import load
     from rnn_native.models.lr_finder import lr_find
+    from rnn_native.models.many import fit_many
     from rnn_native.models.network import Network
     from rnn_native.models.reference import train_attention, train_cnn, train_mlp
     from rnn_native.models.train import train
@@ -107,6 +108,7 @@ _HOME = {
     "lr_find": "models.lr_finder",
     "read_log": "training.logs",
     "train": "models",
+    "fit_many": "models.many",
     "get_num_threads": "base.runtime",
     "gradcheck": "analysis.gradcheck",
     "load": "formats.loading",
@@ -195,6 +197,7 @@ __all__ = [
     "TrainingResult",
     "datasets",
     "export",
+    "fit_many",
     "get_num_threads",
     "gradcheck",
     "interpret",

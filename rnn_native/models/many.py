@@ -1,0 +1,130 @@
+"""Many nets at once: one thread trains each, which is faster than many threads one."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from rnn_native.base.runtime import resolve_threads
+from rnn_native.callbacks import TerminateOnNaN
+from rnn_native.models.network import Network
+from rnn_native.training.callback import as_list
+from rnn_native.training.history import History
+
+NOT_TOGETHER = ("callbacks", "threads", "verbose")
+"""Options of `Network.fit` that are not for all nets: an instance of a callback serves one."""
+
+
+def fit_many(
+    nets: Sequence[Network],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    each: Sequence[Mapping[str, Any]] | None = None,
+    threads: int | None = None,
+    **options: Any,
+) -> list[History]:
+    """Train several nets side by side, each by one thread, to the bits of one by one.
+
+    Parameters
+    ----------
+    nets : sequence of Network
+        Of any layers, each once.
+    x, y : array_like
+        As for `Network.fit`.
+    each : sequence of dict, optional
+        For each net what differs: options of `Network.fit`, callbacks among them, or other
+        `x` and `y`, such as those of a fold.
+    threads : int in [1, 64], optional
+        How many nets are under way at a time.
+    **options
+        Of `Network.fit`, for all nets.
+
+    Returns
+    -------
+    list of History
+        One for each net. That of a net whose loss was not finite ends before that epoch, and
+        its `stop_reason` says where; the others are trained as ever.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is wrong. Nets whose turn had not come are then not trained.
+    KeyboardInterrupt
+        After Ctrl-C; each net under way ends after its epoch, with its best weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> x = np.random.default_rng(0).normal(size=(200, 4))
+    >>> y = (x[:, 0] > 0).astype(int)
+    >>> nets = [rn.Network([rn.Dense(8, "relu"), rn.Dense(2)], (4,), seed=s) for s in (1, 2, 3)]
+    >>> histories = rn.fit_many(nets, x, y, epochs=3, each=[{"lr": lr} for lr in (1, 0.1, 0.01)])
+    >>> [len(history) for history in histories]
+    [3, 3, 3]
+    """
+    calls = _calls(nets, x, y, each, options)
+    with ThreadPoolExecutor(resolve_threads(threads)) as pool:
+        futures = [
+            pool.submit(net.fit, **call) for net, call in zip(nets, calls, strict=True)
+        ]
+        try:
+            _wait(futures)
+        except BaseException:
+            for net, future in zip(nets, futures, strict=True):
+                future.cancel()
+                net.stop_training = True
+            raise
+    return [future.result() for future in futures]
+
+
+def _wait(futures: Sequence["Future[History]"]) -> None:
+    """Wait for all of them, or raise what the first that failed raised."""
+    left = set(futures)
+    while left:
+        # Signals reach the main thread between waits.
+        done, left = wait(left, timeout=0.1)
+        for future in done:
+            future.result()
+
+
+def _calls(
+    nets: Sequence[Network],
+    x: ArrayLike,
+    y: ArrayLike,
+    each: Sequence[Mapping[str, Any]] | None,
+    options: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Return the arguments of each net's fit."""
+    for i, net in enumerate(nets):
+        if not isinstance(net, Network):
+            raise TypeError(f"nets[{i}]: expected a Network, got {type(net).__name__}")
+    first = {id(net): i for i, net in reversed(list(enumerate(nets)))}
+    for i, net in enumerate(nets):
+        if first[id(net)] != i:
+            raise ValueError(
+                f"nets[{i}]: expected each net once, got that of nets[{first[id(net)]}]; "
+                "use clone()"
+            )
+    for name in NOT_TOGETHER:
+        if name in options:
+            raise ValueError(f"{name}: expected in `each`, one for each net")
+    own = [{} for _ in nets] if each is None else list(each)
+    if len(own) != len(nets):
+        raise ValueError(
+            f"each: expected {len(nets)} dicts, one for each net, got {len(own)}"
+        )
+    return [
+        {
+            "x": x,
+            "y": y,
+            "verbose": 0,
+            **options,
+            **more,
+            "threads": 1,
+            "callbacks": [*as_list(more.get("callbacks")), TerminateOnNaN()],
+        }
+        for more in own
+    ]
