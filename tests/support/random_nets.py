@@ -23,6 +23,7 @@ from cases import (
     dense,
     dropout,
     flatten,
+    global_avgpool2d,
     layer_arrays,
     layernorm,
     maxpool2d,
@@ -336,13 +337,20 @@ SHAPES = (
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)
 
 
+def _row_of(d, shape):
+    """A layer that makes one row of numbers of tokens, or of an image."""
+    if len(shape) == 2:
+        return mean_pool() if d.often() else flatten()
+    return global_avgpool2d() if len(shape) == 3 and d.seldom() else flatten()
+
+
 def _to_a_row(d, layers, shape):
     """With what makes one row of numbers on top."""
     at = shape
     for layer in layers:
         at = _extent(at, layer)
     if len(at) > 1:
-        layers = [*layers, mean_pool() if len(at) == 2 and d.often() else flatten()]
+        layers = [*layers, _row_of(d, at)]
         at = _extent(at, layers[-1])
     if not layers or at[0] > 40 or d.seldom():
         layers = [*layers, dense(d.one(3, 1, 10))]
