@@ -474,6 +474,7 @@ def test_clipping_counts_what_learns_only():
     layers = FROZEN_NETS["dense"]
     shape, x, y = images_of(layers)
     net = rn.Network(layers, shape)
+    net.train_on_batch(x, y, clip_norm=1e-3)  # leaves gradients of all layers behind
     net.trainable = [False, False, True]
     before = net.get_weights()
     net.train_on_batch(x, y, lr=1.0, clip_norm=1e-3)
@@ -561,22 +562,39 @@ def test_a_net_that_is_frozen_whole_is_not_trained():
     assert net.steps_done == 0
 
 
-def test_a_frozen_layer_costs_no_gradient():
-    layers = [rn.Conv2D(4, 3), rn.Flatten(), rn.LayerNorm(), rn.Dense(3)]
+def works(net, x, y):
+    """What the core did for which stages, in one epoch."""
+    net.native.profile = True
+    net.fit(x, y, verbose=0)
+    return {(stage, work) for stage, work, _ in net.native.profile}
+
+
+@pytest.mark.parametrize("norm", ["layernorm", "rmsnorm", "batchnorm"])
+def test_a_frozen_layer_costs_no_gradient(norm):
+    layers = [rn.Conv2D(4, 3), rn.Flatten(), {"type": norm}, rn.Dense(3)]
     shape, x, y = images_of(layers)
     net = rn.Network(layers, shape, optimizer="adam")
-
-    def works():
-        net.native.profile = True
-        net.fit(x, y, verbose=0)
-        return {(stage, work) for stage, work, _ in net.native.profile}
-
-    assert {("conv2d", "params"), ("layernorm", "params")} <= works()
+    assert {("conv2d", "params"), (norm, "params")} <= works(net, x, y)
     net.trainable = [True, False, False, True]
-    middle = works()
-    assert ("layernorm", "params") not in middle
-    assert {("conv2d", "params"), ("layernorm", "input")} <= middle
+    middle = works(net, x, y)
+    assert (norm, "params") not in middle
+    assert {("conv2d", "params"), (norm, "input")} <= middle
     net.trainable = [False, False, True, True]
-    lowest = works()
+    lowest = works(net, x, y)
     assert {work for stage, work in lowest if stage == "conv2d"} <= {"prepare", "forward"}
-    assert ("layernorm", "input") not in lowest
+    assert (norm, "input") not in lowest
+
+
+def test_a_frozen_layer_that_goes_by_rows_costs_no_gradient():
+    layers = [
+        rn.PatchEmbed(2, 8),
+        rn.Position(),
+        rn.SelfAttention(),
+        rn.MeanPool(),
+        rn.Dense(3),
+    ]
+    shape, x, y = images_of(layers)
+    net = rn.Network(layers, shape, optimizer="adam")
+    assert ("self_attention", "params") in works(net, x, y)
+    net.trainable = [True, True, False, True, True]
+    assert ("self_attention", "params") not in works(net, x, y)
