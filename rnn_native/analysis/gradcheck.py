@@ -42,7 +42,9 @@ def gradcheck(
     -------
     float
         Greatest relative error of the slope in a random direction, over all parameter arrays.
-        Right gradients give less than 1e-2, as numbers are float32; wrong ones about 1.
+        Right gradients give less than 1e-2, as numbers are float32; wrong ones about 1. Units
+        that stand exactly on a kink, as a ReLU of blank inputs does, have no slope: move the
+        weights a little first.
 
     Raises
     ------

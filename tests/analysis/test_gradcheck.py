@@ -8,7 +8,7 @@ import twins
 from cases import CASES, arrays, native_arrays
 
 
-@pytest.mark.parametrize("case", CASES[::3], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_gradients_of_nets_are_right(case):
     if case.rows < 2:
         pytest.skip("batchnorm wants two rows")
@@ -18,6 +18,8 @@ def test_the_gradients_of_nets_are_right(case):
         {"layers": case.layers, "input_shape": case.input_shape, "loss": case.loss}
     )
     net.weights[:] = twins.flatten_all(params)
+    # A ReLU of exactly 0, as blank inputs give, has no slope to compare with.
+    net.params[:] += np.random.default_rng(1).normal(0, 0.01, net.params.size)
     before = net.get_weights()
     assert rn.gradcheck(net, x32, y32) < 1e-2
     assert net.weights.tobytes() == before.tobytes()
