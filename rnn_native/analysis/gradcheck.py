@@ -12,11 +12,14 @@ from rnn_native.net.predictor import Predictor
 OwnLoss: TypeAlias = Callable[[NDArray[np.float32]], tuple[float, ArrayLike]]
 """From outputs (n, outputs) to the loss, and its gradient with respect to them."""
 
-STEPS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
+STEPS = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
 """Of the differences, beside a parameter's own size."""
 
-ROUNDING = 2.0**-20
-"""Relative error of a loss in float32, with a margin for the sums in it."""
+ROUNDING = 2.0**-22
+"""Relative error of a loss whose terms are float32 and whose sum is float64."""
+
+MOST_NOISE = 1e-2
+"""Share of a difference that rounding may have: shorter steps say nothing."""
 
 SEED, STEP = 1, 0  # of the masks: every look must have the same
 
@@ -41,10 +44,9 @@ def gradcheck(
     Returns
     -------
     float
-        Greatest relative error of the slope in a random direction, over all parameter arrays.
-        Right gradients give less than 1e-2, as numbers are float32; wrong ones about 1. Units
-        that stand exactly on a kink, as a ReLU of blank inputs does, have no slope: move the
-        weights a little first.
+        Greatest relative error of the slope in some direction, over all parameter arrays.
+        Right gradients give less than 0.05, as numbers are float32; wrong ones about 1. On a
+        kink, as a ReLU of blank inputs is, there is no slope: move the weights a little first.
 
     Raises
     ------
@@ -57,11 +59,11 @@ def gradcheck(
     >>> import rnn_native as rn
     >>> net = rn.Network([rn.Dense(8, "tanh"), rn.Dense(3)], (5,))
     >>> x = np.random.default_rng(0).normal(size=(16, 5))
-    >>> rn.gradcheck(net, x, np.arange(16) % 3) < 1e-2
+    >>> rn.gradcheck(net, x, np.arange(16) % 3) < 0.05
     True
-    >>> rn.gradcheck(net, x, loss=lambda z: (0.5 * float((z**2).sum()), z)) < 1e-2
+    >>> rn.gradcheck(net, x, loss=lambda z: (0.5 * float((z**2).sum()), z)) < 0.05
     True
-    >>> rn.gradcheck(net, x, loss=lambda z: (0.5 * float((z**2).sum()), -z)) > 1e-2
+    >>> rn.gradcheck(net, x, loss=lambda z: (0.5 * float((z**2).sum()), -z)) > 0.05
     True
     """
     twin = net.with_layers(net.specs)
@@ -109,6 +111,12 @@ def _of_own_loss(net: Predictor, rows: Any, loss: OwnLoss) -> Look:
     return look
 
 
+def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values with a norm of 1; zeros stay."""
+    norm = np.linalg.norm(values)
+    return values / norm if norm > 0 else values
+
+
 def _error(
     look: Look,
     parameter: NDArray[np.float32],
@@ -121,7 +129,10 @@ def _error(
     """
     before = parameter.copy()
     size = max(float(np.abs(before).mean()), 0.1)
-    direction = rng.normal(size=parameter.shape)
+    # At random, and uphill: a slope near 0 would be rounding only.
+    random, uphill = _unit(rng.normal(size=parameter.shape)), _unit(gradient)
+    direction = (random if np.sum(random * uphill) > 0 else -random) + uphill
+    direction *= np.sqrt(direction.size)
     errors = []
     for step in STEPS:
         values = []
@@ -133,6 +144,7 @@ def _error(
         (up, slope_up), (down, slope_down) = values
         found, expected = up - down, slope_up - slope_down
         noise = ROUNDING * (abs(up) + abs(down))
-        scale = max(abs(found), abs(expected), noise)
-        errors.append(max(abs(found - expected) - noise, 0.0) / scale if scale else 0.0)
-    return min(errors)
+        scale = max(abs(found), abs(expected))
+        if noise < MOST_NOISE * scale:
+            errors.append(abs(found - expected) / scale)
+    return min(errors, default=0.0)
