@@ -165,14 +165,13 @@ take_weights(const char *function, PyObject *weights, npy_intp n, PyArrayObject 
 }
 
 int
-refuse_frozen(const rnn_net *net, const char *function)
+refuse_frozen(const rnn_net *net)
 {
     if (rnn_net_learns(net) || rnn_net_param_count(net) == 0)
         return 0;
     PyErr_Format(PyExc_ValueError,
-                 "%s: expected a layer that learns, but all of this net's are frozen; set "
-                 "one of lr_multipliers above 0",
-                 function);
+                 "trainable: expected a layer that learns, got a net whose layers are all "
+                 "frozen; set one of lr_multipliers above 0");
     return -1;
 }
 

@@ -50,7 +50,7 @@ int take_weights(const char *function, PyObject *weights, npy_intp n,
 
 /* Refuses a net whose layers are all frozen; one without parameters has nothing to freeze.
  */
-int refuse_frozen(const rnn_net *net, const char *function);
+int refuse_frozen(const rnn_net *net);
 int check_smoothing(const char *function, double smoothing);
 
 /* y and weights may be NULL. */

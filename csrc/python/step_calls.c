@@ -150,12 +150,13 @@ net_apply(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     const float *grads = rnn_tape_grads(sharing->tape);
     if (grads == NULL) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "apply: expected a backward before it; call backward(gradient) "
-                        "first");
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "apply_gradients: expected a backward before it; call backward(gradient) "
+            "first");
         goto done;
     }
-    if (refuse_frozen(NET(op), "apply") < 0 || begin_training(sharing, "apply") < 0)
+    if (refuse_frozen(NET(op)) < 0 || begin_training(sharing, "apply") < 0)
         goto done;
     rnn_recipe recipe = {.lr = &lr, .clip_norm = clip_norm, .updates = updates};
     begin_work(&work, NET(op), 1.0);

@@ -305,7 +305,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         PyErr_NoMemory();
         goto done;
     }
-    if (refuse_frozen(NET(op), "train") < 0 || begin_training(SHARING(op), "train") < 0)
+    if (refuse_frozen(NET(op)) < 0 || begin_training(SHARING(op), "train") < 0)
         goto done;
     rnn_data data = data_of(&a.x, a.y, a.weights);
     native_work work = {PyEval_SaveThread()};

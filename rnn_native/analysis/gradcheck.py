@@ -1,5 +1,6 @@
 """Gradients against differences of the loss: for nets, and for losses of the caller's."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -47,6 +48,8 @@ def gradcheck(
         Greatest relative error of the slope in some direction, over all parameter arrays.
         Right gradients give less than 0.05, as numbers are float32; wrong ones about 1. On a
         kink, as a ReLU of blank inputs is, there is no slope: move the weights a little first.
+        Infinity if a loss or gradient is not finite; NaN if rounding hides all slopes, as with
+        a loss of 1e6 that changes by 1.
 
     Raises
     ------
@@ -66,6 +69,8 @@ def gradcheck(
     >>> rn.gradcheck(net, x, loss=lambda z: (0.5 * float((z**2).sum()), -z)) > 0.05
     True
     """
+    if not isinstance(net, Predictor):
+        raise TypeError(f"gradcheck: expected a Network, got {type(net).__name__}")
     twin = net.with_layers(net.specs)
     rows = twin.as_dense_rows(x, learns=True)
     if loss is not None and y is None:
@@ -84,7 +89,8 @@ def gradcheck(
         _error(look, twin.parameters[name], gradient, rng)
         for name, gradient in gradients.items()
     ]
-    return max(errors, default=0.0)
+    measured = [error for error in errors if error is not None]
+    return max(measured, default=math.nan if errors else 0.0)
 
 
 Look: TypeAlias = Callable[[], tuple[float, NDArray[np.float32]]]
@@ -102,13 +108,29 @@ def _of_net(net: Predictor, rows: Any, targets: Any) -> Look:
 
 def _of_own_loss(net: Predictor, rows: Any, loss: OwnLoss) -> Look:
     def look() -> tuple[float, NDArray[np.float32]]:
-        value, by_output = loss(net.native.forward(rows, seed=SEED, step=STEP))
-        net.native.backward(np.ascontiguousarray(by_output, np.float32), to_input=False)
+        outputs = net.native.forward(rows, seed=SEED, step=STEP)
+        value, by_output = _value_and_gradient(loss(outputs), outputs.shape)
+        net.native.backward(by_output, to_input=False)
         gradient = net.native.grads
         assert gradient is not None
-        return float(value), gradient
+        return value, gradient
 
     return look
+
+
+def _value_and_gradient(
+    found: Any, shape: tuple[int, ...]
+) -> tuple[float, NDArray[np.float32]]:
+    """Return what a loss gave, checked."""
+    try:
+        value, by_output = found
+        gradient = np.ascontiguousarray(by_output, np.float32).reshape(shape)
+        return float(value), gradient
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"loss: expected a number and a gradient of shape {shape}, got "
+            f"{type(found).__name__}"
+        ) from None
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,11 +144,14 @@ def _error(
     parameter: NDArray[np.float32],
     gradient: NDArray[np.float64],
     rng: np.random.Generator,
-) -> float:
+) -> float | None:
     """Return the relative error of a slope, the least over several steps.
 
-    Long steps bend, and may pass a kink; short ones drown in rounding.
+    None where rounding hides it; infinity where a loss or gradient is not finite. Long
+    steps bend, and may pass a kink; short ones drown in rounding.
     """
+    if not np.isfinite(gradient).all():
+        return math.inf
     before = parameter.copy()
     size = max(float(np.abs(before).mean()), 0.1)
     # At random, and uphill: a slope near 0 would be rounding only.
@@ -142,9 +167,13 @@ def _error(
             values.append((look()[0], float(np.sum(gradient * moved))))
         parameter[:] = before
         (up, slope_up), (down, slope_down) = values
+        if not np.isfinite([up, down, slope_up, slope_down]).all():
+            return math.inf
         found, expected = up - down, slope_up - slope_down
         noise = ROUNDING * (abs(up) + abs(down))
         scale = max(abs(found), abs(expected))
         if noise < MOST_NOISE * scale:
             errors.append(abs(found - expected) / scale)
-    return min(errors, default=0.0)
+        elif scale == 0:
+            errors.append(0.0)
+    return min(errors, default=None)

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.base.checks import check_not_negative, check_range
+from rnn_native.base.checks import check_not_negative, check_number, check_range
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.net.predictor import Predictor
@@ -74,6 +74,11 @@ class Learner(Predictor):
         rate = check_range("lr", lr, 0.0, MOST_LR)
         smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
         check_label_smoothing(smoothing, self.loss)
+        most, penalty = (
+            check_not_negative("clip_norm", clip_norm),
+            check_not_negative("l2", l2),
+        )
+        count = resolve_threads(threads)
         if n == 1:
             check_batches_of_one_row(self, n, n)
         state, done = self.training_state, np.zeros(1, np.int64)
@@ -85,11 +90,11 @@ class Learner(Predictor):
                     np.arange(n, dtype=np.int32),
                     n,
                     rate,
-                    threads=resolve_threads(threads),
+                    threads=count,
                     weights=weights,
                     smoothing=smoothing,
-                    clip_norm=check_not_negative("clip_norm", clip_norm),
-                    l2=check_not_negative("l2", l2),
+                    clip_norm=most,
+                    l2=penalty,
                     seed=state.seed,
                     step=state.seed_steps,
                     updates=state.steps,
@@ -98,8 +103,9 @@ class Learner(Predictor):
             except FloatingPointError as error:
                 raise _diverged(error) from None
             finally:
-                state.live_params = None
-                state.advance(int(done[0]))
+                if done[0]:
+                    state.live_params = None
+                    state.advance(int(done[0]))
             if self.input_dtype is None:
                 self.input_dtype = input_dtype_of(rows)
         return float(loss[0]) / n
@@ -178,7 +184,7 @@ class Learner(Predictor):
             then, or if another thread trains the net.
         """
         given = as_array(output_gradient, "output_gradient")
-        dout = as_finite_float32(given, "output_gradient")
+        dout = np.ascontiguousarray(as_finite_float32(given, "output_gradient"))
         if dout.ndim == 1 and self.output_shape == (1,):
             dout = dout[:, None]
         with self.being_trained("backward"):
@@ -312,7 +318,13 @@ class Learner(Predictor):
         ValueError
             If the number of weights is another one, or tau is out of range.
         """
-        share = check_range("tau", tau, 0.0, np.nextafter(1.0, 2.0))
+        if not isinstance(other, Predictor):
+            raise TypeError(
+                f"copy_weights_from: expected a Network, got {type(other).__name__}"
+            )
+        share = check_number("tau", tau)
+        if not 0 <= share <= 1:
+            raise ValueError(f"tau: expected a number in [0, 1], got {share:g}")
         theirs = other.get_weights()
         if theirs.shape != self.weights.shape:
             raise ValueError(

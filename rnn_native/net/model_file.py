@@ -98,9 +98,7 @@ def _model_of(
     with faults_named(name, "optimizer"):
         model.optimizer = metadata.get("optimizer", {"type": "sgd"})
     fill(model, tensors, name)
-    if "lr_multipliers" in metadata:
-        with faults_named(name, "lr_multipliers"):
-            model.native.set_rates(np.array(metadata["lr_multipliers"], np.float64))
+    take_rates(model, metadata, name)
     _warn_of_last_activation(model, metadata["architecture"], name)
     if "training" in metadata:
         with faults_named(name, "training"):
@@ -233,6 +231,13 @@ def metadata_of(model: Predictor, facts: Mapping[str, Any] | None) -> Metadata:
             else {"lr_multipliers": model.native.rates}
         ),
     }
+
+
+def take_rates(model: Predictor, metadata: Metadata, path: "str | PathLike[str]") -> None:
+    """Give a model's layers the rates that a file has; all are 1 where it has none."""
+    rates = metadata.get("lr_multipliers", [1.0] * len(model.specs))
+    with faults_named(path, "lr_multipliers"):
+        model.native.set_rates(np.array(rates, np.float64))
 
 
 def fill(model: Predictor, tensors: Tensors, path: "str | PathLike[str]") -> None:

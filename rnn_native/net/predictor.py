@@ -1,5 +1,6 @@
 """A net's answers: checks and conversions around the native net."""
 
+import math
 import warnings
 from typing import Any, Literal, overload
 
@@ -267,7 +268,13 @@ class Predictor(CompiledNet):
             own, at = losses.LOSSES[self.loss].function, self._own_activation
             notes.append(f"The {own} of layers.{at} is that of the loss, {self.loss}:")
             notes.append("predictions apply it once.")
-        trainable, fixed = self.params.size, self.weights.size - self.params.size
+        trainable = sum(
+            math.prod(param["shape"])
+            for layer, rate in zip(self.native.layers, self.native.rates, strict=True)
+            for param in layer["params"]
+            if rate > 0 and not param["is_state"]
+        )
+        fixed = self.weights.size - trainable
         return table_of(self._layer_rows(), trainable, fixed, notes)
 
     def _layer_rows(self) -> list[LayerRow]:

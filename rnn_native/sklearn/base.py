@@ -225,6 +225,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, Records, BaseEstimator):  # typ
             self._begin_records()
         elif network.architecture() == self.network_.architecture():
             network.weights[:] = self.network_.weights
+            network.lr_multipliers = self.network_.lr_multipliers
         else:
             raise ValueError(
                 f"warm_start: the earlier fit made {self.network_}, the parameters now "

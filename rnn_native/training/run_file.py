@@ -25,6 +25,7 @@ from rnn_native.net.model_file import (
     metadata_of,
     read,
     require,
+    take_rates,
     versions_named,
     write,
 )
@@ -110,6 +111,7 @@ def _restore(
     counted = state.get("training", {"seed": run.recipe.seed, **counts})
     with faults_named(path, "run.training"):
         run.state.update({**counted, "rng": state["rng"]})
+    take_rates(run.model, metadata, path)
     fill(run.model, tensors, path)
     run.model.input_dtype = input_dtype
     run.model.moments[:] = moments

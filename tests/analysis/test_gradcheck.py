@@ -52,3 +52,32 @@ def test_one_of_targets_and_loss_is_wanted():
     for options in ({}, {"y": [0], "loss": lambda z: (0.0, z)}):
         with pytest.raises(ValueError, match="expected one of y and loss"):
             rn.gradcheck(net, np.zeros((1, 5)), **options)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_not_right(bad):
+    net = rn.Network([rn.Dense(8, "tanh"), rn.Dense(3)], (5,))
+    x = np.random.default_rng(0).normal(size=(16, 5))
+    assert (
+        not rn.gradcheck(net, x, loss=lambda z: (float(z.sum()), np.full(z.shape, bad))) < 1
+    )
+    assert not rn.gradcheck(net, x, loss=lambda z: (bad, np.ones(z.shape))) < 1
+
+
+def test_a_slope_that_rounding_hides_is_not_called_right():
+    net = rn.Network([rn.Dense(8, "tanh"), rn.Dense(3)], (5,))
+    x = np.random.default_rng(0).normal(size=(16, 5))
+    assert np.isnan(
+        rn.gradcheck(net, x, loss=lambda z: (1e9 + 0.5 * float((z**2).sum()), -z))
+    )
+
+
+def test_wrong_arguments_are_named():
+    net = rn.Network([rn.Dense(1)], (5,))
+    x = np.random.default_rng(0).normal(size=(16, 5))
+    assert rn.gradcheck(net, x, loss=lambda z: (float(z.sum()), np.ones(16))) < 0.05
+    for loss in (lambda z: z.sum(), lambda z: (None, z), lambda z: (0.0, np.ones(3))):
+        with pytest.raises(TypeError, match="loss: expected a number and a gradient"):
+            rn.gradcheck(net, x, loss=loss)
+    with pytest.raises(TypeError, match="gradcheck: expected a Network, got str"):
+        rn.gradcheck("net", x, np.zeros(16))

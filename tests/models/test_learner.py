@@ -284,7 +284,7 @@ def test_order_of_calls():
     net = small()
     with pytest.raises(RuntimeError, match="gradients: expected a backward before"):
         _ = net.gradients
-    with pytest.raises(RuntimeError, match="apply: expected a backward before"):
+    with pytest.raises(RuntimeError, match="apply_gradients: expected a backward before"):
         net.apply_gradients()
     with pytest.raises(RuntimeError, match="backward: expected a forward before it"):
         net.backward(np.ones((12, 3)))
@@ -557,7 +557,7 @@ def test_a_net_that_is_frozen_whole_is_not_trained():
         lambda: net.fit(x, y, verbose=0),
         lambda: (net.forward(x), net.backward(np.ones((12, 3))), net.apply_gradients()),
     ):
-        with pytest.raises(ValueError, match="all of this net's are frozen"):
+        with pytest.raises(ValueError, match="trainable: expected a layer that learns"):
             call()
     assert net.steps_done == 0
 
@@ -598,3 +598,78 @@ def test_a_frozen_layer_that_goes_by_rows_costs_no_gradient():
     assert ("self_attention", "params") in works(net, x, y)
     net.trainable = [True, True, False, True, True]
     assert ("self_attention", "params") not in works(net, x, y)
+
+
+def test_a_refused_batch_leaves_the_average_alone():
+    x, y = rows_of()
+    net, other = small(), small()
+    for one in (net, other):
+        one.fit(x, y, epochs=2, ema_decay=0.9, verbose=0)
+    for options in ({"clip_norm": -1}, {"l2": -1}, {"threads": 0}):
+        with pytest.raises(ValueError, match="expected"):
+            net.train_on_batch(x, y, **options)
+    for one in (net, other):
+        one.fit(x, y, ema_decay=0.9, verbose=0)
+    assert net.weights.tobytes() == other.weights.tobytes()
+
+
+def test_a_frozen_layer_stays_under_a_moving_average():
+    shape, x, y = images_of(FROZEN_NETS["dense"])
+    net = rn.Network(FROZEN_NETS["dense"], shape, optimizer="adam")
+    net.fit(x, y, ema_decay=0.9, verbose=0)
+    net.trainable = [False, True, True]
+    frozen = net.parameters["layers.0.weight"].copy()
+    net.fit(x, y, ema_decay=0.9, epochs=3, verbose=0)
+    assert net.parameters["layers.0.weight"].tobytes() == frozen.tobytes()
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [np.asfortranarray, lambda g: np.repeat(g, 2, axis=1)[:, ::2], lambda g: g.tolist()],
+    ids=["columns", "strided", "list"],
+)
+def test_gradients_of_any_layout(layout):
+    x, _ = rows_of()
+    gradient = np.random.default_rng(3).normal(size=(12, 3)).astype(np.float32)
+    net, other = small(), small()
+    for one, given in ((net, gradient), (other, layout(gradient))):
+        one.forward(x)
+        one.backward(given)
+    for name, value in net.gradients.items():
+        assert value.tobytes() == other.gradients[name].tobytes()
+
+
+def test_a_resumed_run_keeps_layers_frozen(tmp_path):
+    (x, y) = rn.datasets.synthetic_digits(200, seed=1)
+    data = ((x, y), (x, y))
+
+    class Freezes(rn.Callback):
+        def on_train_begin(self, logs=None):
+            if not self.run.history:
+                self.model.trainable = [True, False]
+
+    options = {"verbose": 0, "batch_size": 50}
+    layers = [rn.Dense(8, "relu"), rn.Dense(10)]
+    whole = rn.train(
+        layers, data, input_shape=(784,), epochs=4, callbacks=[Freezes()], **options
+    )
+    rn.train(layers, data, input_shape=(784,), epochs=2, out=tmp_path, callbacks=[Freezes()],
+             **options)  # fmt: skip
+    resumed = rn.train(
+        layers, data, input_shape=(784,), epochs=4, out=tmp_path, resume=True, **options
+    )
+    assert resumed.model.lr_multipliers == [1, 0]
+    assert resumed.model.weights.tobytes() == whole.model.weights.tobytes()
+
+
+def test_the_summary_counts_what_learns():
+    net = rn.Network([rn.Dense(4), rn.BatchNorm(), rn.Dense(3)], (4,))
+    net.trainable = [False, True, True]
+    assert "Trainable params: 23 " in net.summary()
+    assert "Non-trainable params: 28 " in net.summary()
+
+
+def test_only_nets_are_copied_from():
+    for other in (None, "x"):
+        with pytest.raises(TypeError, match="copy_weights_from: expected a Network"):
+            small().copy_weights_from(other)

@@ -109,6 +109,25 @@ update_by_parameter(const update_job *job, size_t begin, size_t end)
     return squares;
 }
 
+/* The average of all that learns follows. */
+static void
+follow(const update_job *job, size_t begin, size_t end)
+{
+    const rnn_net *net = job->net;
+    if (net->rates == NULL) {
+        net->level->move_average(job->average + begin, net->params + begin,
+                                 (int)(end - begin), job->average_step);
+        return;
+    }
+    for (int l = 0; l < net->n_layers; l++)
+        for (int k = 0; k < net->layers[l].n_params; k++) {
+            size_t first = begin, last = end;
+            if (net->rates[l] > 0 && overlap(net, l, k, &first, &last))
+                net->level->move_average(job->average + first, net->params + first,
+                                         (int)(last - first), job->average_step);
+        }
+}
+
 static void
 update_slice(void *context, int slice)
 {
@@ -121,8 +140,7 @@ update_slice(void *context, int slice)
     else
         net->optimizer.type->update(&job->update, begin, end);
     if (job->average != NULL)
-        net->level->move_average(job->average + begin, net->params + begin,
-                                 (int)(end - begin), job->average_step);
+        follow(job, begin, end);
     rnn_profile_end(net, slice, net->n_stages, RNN_WORK_UPDATE, clock);
 }
 
