@@ -36,6 +36,9 @@ class ScoredRow(EpochRow):
 
     val_score: float | None = None
 
+    # Not inherited: a dataclass with slots makes one of its own, which knows no older rows.
+    __setstate__ = EpochRow.__setstate__
+
 
 class EstimatorRun(Run):
     """A run in scikit-learn's terms.

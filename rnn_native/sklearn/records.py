@@ -17,6 +17,10 @@ class Records:
     history_: History
     n_iter_: int
 
+    # Of the class, for estimators that 0.1.0 pickled.
+    _epochs_before_fit = 0
+    _counts_partial_fits = False
+
     def _begin_records(self) -> None:
         """Set the attributes that grow from epoch to epoch."""
         self.history_ = History()

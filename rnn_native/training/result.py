@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from rnn_native.net.predictor import Predictor
 from rnn_native.training.history import History
@@ -36,6 +37,14 @@ class TrainingResult:
     run_dir: Path | None
     data: str
     test_scores: Mapping[str, float] = field(default_factory=dict)
+
+    def __setstate__(self, state: list[Any]) -> None:
+        """Take the values of a copied result; those of 0.1.0 have no `test_scores`."""
+        for name, value in zip((f.name for f in fields(self)), state, strict=False):
+            object.__setattr__(self, name, value)
+        if len(state) < len(fields(self)):
+            scores = {"loss": self.test_loss, "accuracy": self.test_accuracy}
+            object.__setattr__(self, "test_scores", scores)
 
     def _score_text(self) -> str:
         """Return the test rows' accuracy, or what takes its place."""

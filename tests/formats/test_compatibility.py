@@ -1,6 +1,8 @@
 """What earlier versions wrote: it loads, predicts and resumes as it did with them."""
 
+import copy
 import ctypes
+import dataclasses
 import importlib.util
 import json
 import pickle
@@ -16,7 +18,9 @@ import pytest
 import rnn_native as rn
 from environment import program_environment
 from rnn_native import attention_text, checkpoint
+from rnn_native.sklearn.fitting import ScoredRow
 from rnn_native.training.logs import read_log
+from rnn_native.training.result import TrainingResult
 
 DATA = Path(__file__).parents[1] / "data"
 SCRIPT = DATA.parent.parent / "scripts" / "write_version_files.py"
@@ -106,6 +110,38 @@ def test_a_pickled_estimator_predicts_as_before(expected):
     estimator = pickle.loads((OLD / "models" / "classifier.pickle").read_bytes())
     x, _ = WRITER.inputs((12,), "softmax_cross_entropy", 3)
     assert_as_before(estimator.predict_proba(x), expected["classifier"])
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+def test_a_pickled_estimator_goes_on(again):
+    estimator = again(pickle.loads((OLD / "models" / "classifier.pickle").read_bytes()))
+    epochs, classes = len(estimator.history_), estimator.classes_
+    assert f"{epochs} epochs: loss " in repr(estimator.history_)
+    assert "val_score=" in repr(estimator.history_.rows)
+    x, _ = WRITER.inputs((12,), "softmax_cross_entropy", 3)
+    estimator.partial_fit(x, np.resize(classes, len(x)))
+    estimator.partial_fit(x, np.resize(classes, len(x)))
+    assert len(estimator.history_) == epochs + 2
+    assert len(estimator.history_.call_rows) == 2
+
+
+def test_scores_of_a_pickled_estimator_are_its_own():
+    row = ScoredRow.__new__(ScoredRow)
+    row.__setstate__([0.5, 0.75, 0.1, 0.01, 0.25, 0.625, 0.875])
+    assert row == ScoredRow(0.5, 0.75, 0.1, 0.01, 0.25, 0.625, {}, 0.875)
+    assert copy.copy(row) == row == pickle.loads(pickle.dumps(row))
+
+
+def test_a_pickled_result_can_be_copied_and_changed():
+    net = rn.Network([rn.Dense(2)], (3,))
+    result = TrainingResult.__new__(TrainingResult)
+    result.__setstate__([net, rn.History(), 0.5, 0.75, None, "rows"])
+    assert result.test_scores == {"loss": 0.5, "accuracy": 0.75}
+    for same in (copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
+        assert same.test_scores == result.test_scores and repr(same) == repr(result)
+    assert dataclasses.replace(result, data="more").data == "more"
+    whole = dataclasses.replace(result, test_scores={"loss": 1.0})
+    assert copy.deepcopy(whole).test_scores == {"loss": 1.0}
 
 
 def test_attention_maps_are_read_and_made_as_before(expected):
