@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rnn_native.base.errors import FormatError as FormatError
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
 from rnn_native.datasets.mnist import find_mnist, load_mnist
 from rnn_native.datasets.named import load_dataset

@@ -1,5 +1,6 @@
 """`Network`, and calls that train the reference system's models; imports `plots` and below."""
 
+from rnn_native.models.network import Network as Network
 from rnn_native.models.options import ModelOptions, TrainingOptions
 from rnn_native.models.reference import (
     ATTENTION_OPTIONS,

@@ -10,6 +10,7 @@ from rnn_native.base.files import Source
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.learner import Learner
 from rnn_native.net import model_file, scores
+from rnn_native.net.initial_weights import sinusoidal_positions as sinusoidal_positions
 from rnn_native.net.optimizers import Optimizer
 from rnn_native.net.row_weights import as_weights
 from rnn_native.net.rows import validation_parts

@@ -304,10 +304,14 @@ def as_specs(
     """
     if isinstance(layers, (Layer, Mapping, str)) or not isinstance(layers, Iterable):
         raise TypeError(f"{what}: expected a list of layers, got {layers!r}")
-    return [_as_spec(f"{what}[{index}]", layer) for index, layer in enumerate(layers)]
+    return [as_spec(layer, f"{what}[{index}]") for index, layer in enumerate(layers)]
 
 
-def _as_spec(path: str, layer: Layer | Mapping[str, Any]) -> dict[str, Any]:
+def as_spec(layer: Layer | Mapping[str, Any], path: str = "layer") -> dict[str, Any]:
+    """Return a layer, or a mapping that is a spec already, as a checked spec.
+
+    `path` is where it is, in messages; raises as `as_specs` does.
+    """
     if isinstance(layer, Layer):
         return layer.spec()
     if not isinstance(layer, Mapping):

@@ -14,8 +14,12 @@ from rnn_native.base.rules import Place, mapping_at, take
 from rnn_native.net import losses
 from rnn_native.net.layer_specs import WITH_ACTIVATION, Spec, checked_spec
 from rnn_native.settings.json_file import read_json
+from rnn_native.settings.reference_form import REFERENCE_KEYS as REFERENCE_KEYS
+from rnn_native.settings.reference_form import REFERENCE_TYPES as REFERENCE_TYPES
 from rnn_native.settings.reference_form import parse_reference
 from rnn_native.settings.spec import LOSSES, ROOT, Shape, core_shapes
+from rnn_native.settings.spec import MAX_LAYERS as MAX_LAYERS
+from rnn_native.settings.spec import MAX_RANK as MAX_RANK
 
 
 @dataclass(frozen=True, slots=True)

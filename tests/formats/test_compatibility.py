@@ -3,6 +3,7 @@
 import copy
 import ctypes
 import dataclasses
+import importlib
 import importlib.util
 import json
 import pickle
@@ -150,6 +151,45 @@ def test_attention_maps_are_read_and_made_as_before(expected):
     assert_as_before(maps, expected["attention_maps"])
     read = attention_text.read_attention(OLD / "logs" / "attention_weights.txt")
     np.testing.assert_allclose(np.stack(list(read.values())), maps, atol=1e-6)
+
+
+# ---- names ----
+
+# Names that 0.1.0 offered in modules other than those that they are in.
+NAMES = {
+    "architecture": ("MAX_LAYERS", "MAX_RANK", "REFERENCE_KEYS", "REFERENCE_TYPES"),
+    "checkpoint": (
+        "FormatError",
+        "begins_as_safetensors",
+        "is_safetensors",
+        "read_tensors",
+    ),
+    "datasets": ("FormatError",),
+    "layers": ("as_spec",),
+    "models": ("Network",),
+    "network": ("sinusoidal_positions",),
+    "training": ("Callback", "History"),
+}
+
+
+@pytest.mark.parametrize(
+    "place", [f"{module}.{name}" for module, names in NAMES.items() for name in names]
+)
+def test_names_are_where_they_were(place):
+    module, name = place.split(".")
+    assert hasattr(importlib.import_module(f"rnn_native.{module}"), name)
+    assert hasattr(getattr(rn, module), name)
+
+
+def test_what_moved_does_what_it_did():
+    path = OLD / "models" / "dense.safetensors"
+    tensors, metadata = checkpoint.read_tensors(path)
+    assert tensors and metadata and checkpoint.is_safetensors(path)
+    layer = rn.Dense(3, "relu")
+    assert rn.layers.as_spec(layer) == layer.spec() == rn.layers.as_spec(layer.spec())
+    with pytest.raises(TypeError, match=r"^layer: expected a layer or its spec, got 3$"):
+        rn.layers.as_spec(3)
+    assert rn.network.sinusoidal_positions(4, 6).shape == (4, 6)
 
 
 # ---- runs ----
