@@ -49,7 +49,7 @@ def load_dataset(
     Raises
     ------
     ValueError
-        If there is no data set of that name.
+        If there is no data set of that name; TypeError if it is no string.
     FileNotFoundError
         If `path` or the folder in ``RNN_NATIVE_DATA`` has no such files.
     DataNotFoundError

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from rnn_native.base.files import AnyPath
+from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.rules import did_you_mean
 from rnn_native.datasets import places, published
 from rnn_native.datasets.download import obtain
@@ -125,11 +125,11 @@ def _require_there(path: AnyPath | None) -> None:
     """Say which names there are when one is given that is neither theirs nor a file's."""
     if isinstance(path, str) and path == Path(path).name and not os.path.lexists(path):
         names = classes_by_name()
+        # Not as the error's `filename`, which would stand behind the hint.
         raise FileNotFoundError(
             errno.ENOENT,
-            f"{os.strerror(errno.ENOENT)}, and none of the data sets {', '.join(names)}"
-            f"{did_you_mean(path, names)}",
-            path,
+            f"{os.strerror(errno.ENOENT)}: {shown(path)}, and none of the data sets "
+            f"{', '.join(names)}{did_you_mean(path, names)}",
         )
 
 

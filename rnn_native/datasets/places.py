@@ -81,7 +81,7 @@ def _look_into(place: Path, record: Published) -> Path | None:
     if npz and place.suffix == ".npz" and is_file(place):
         return place
     for folder in (place / below for below in _folders_in(place, record)):
-        if all(part_in(folder, file) for file in record.files):
+        if not _missing_in(folder, record):
             return folder
         if npz and is_file(folder / npz):
             return folder / npz
@@ -109,18 +109,32 @@ def _demand(place: Path, record: Published, origin: str) -> Path:
         next(place.iterdir(), None)
     except OSError as error:
         raise OSError(error.errno, f"{origin}{error.strerror}", str(place)) from error
-    if "" not in _folders_in(place, record):
+    folder = _begun_folder(place, record)
+    if folder is None and "" not in _folders_in(place, record):
         # Its files have the names of MNIST's: only their folder tells them apart.
         raise FileNotFoundError(
             f"{origin}no {record.title} in {shown(place)}: expected its files in a folder "
             f"{' or '.join(record.folders)} there"
         )
-    missing = [file.name for file in record.files if not part_in(place, file)]
+    folder = folder or place
+    missing = _missing_in(folder, record)
     no_npz = f", and no {npz}" if (npz := _npz_name(record)) else ""
     raise FileNotFoundError(
-        f"{origin}no {record.title} in {shown(place)}: {', '.join(missing)} missing (plain "
+        f"{origin}no {record.title} in {shown(folder)}: {', '.join(missing)} missing (plain "
         f"or .gz){no_npz}"
     )
+
+
+def _begun_folder(place: Path, record: Published) -> Path | None:
+    """Return the folder at or below `place` with most of the files, None without any."""
+    folders = [place / below for below in _folders_in(place, record)]
+    fullest = min(folders, key=lambda folder: len(_missing_in(folder, record)))
+    return fullest if len(_missing_in(fullest, record)) < len(record.files) else None
+
+
+def _missing_in(folder: Path, record: Published) -> list[str]:
+    """Return the names of a data set's files that are not in `folder`."""
+    return [file.name for file in record.files if not part_in(folder, file)]
 
 
 def part_in(folder: Path, file: File) -> Path | None:

@@ -1,5 +1,6 @@
 """What is published of data sets: their files, mirrors, hashes and folders, a record each."""
 
+import reprlib
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -245,7 +246,12 @@ DATASETS = {record.name: record for record in _RECORDS}
 
 
 def record_of(name: str) -> Published:
-    """Return the record of a data set; ValueError if there is none of that name."""
+    """Return the record of a data set; ValueError or TypeError if that is no name of one."""
+    if not isinstance(name, str):
+        got = " ".join(reprlib.repr(name).split())
+        raise TypeError(
+            f"name: expected a data set's name, one of {', '.join(DATASETS)}, got {got}"
+        )
     if name not in DATASETS:
         raise ValueError(
             f"name: expected {', '.join(DATASETS)}, got {quoted(name)}"

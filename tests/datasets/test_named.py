@@ -202,6 +202,23 @@ def test_a_file_that_is_missing_is_named(tmp_path):
     assert "npz" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["fashion", "kmnist", "qmnist", "emnist-letters"])
+def test_a_folder_that_lacks_files_is_named(name, no_places, monkeypatch):
+    record, folder = published.DATASETS[name], no_places.data / FOLDERS[name]
+    put(folder, name)
+    last = record.files[3].name
+    for path in folder.glob(f"{last}*"):
+        path.unlink()
+    for named in (None, no_places.data):
+        if named is None:
+            monkeypatch.setenv("RNN_NATIVE_DATA", str(no_places.data))
+        else:
+            monkeypatch.delenv("RNN_NATIVE_DATA")
+        with pytest.raises(FileNotFoundError) as caught:
+            load_dataset(name, named)
+        assert_one_line(caught, f"no {record.title} in '{folder}': {last} missing (")
+
+
 def test_names_that_are_none():
     with pytest.raises(
         ValueError, match=r"name: expected mnist, .*did you mean 'fashion'\?$"
@@ -209,8 +226,29 @@ def test_names_that_are_none():
         load_dataset("fashio")
     with pytest.raises(FileNotFoundError, match=r"did you mean 'emnist-letters'\?"):
         open_dataset("emnist-leters")
-    with pytest.raises(FileNotFoundError, match="none of the data sets mnist, fashion"):
+    with pytest.raises(
+        FileNotFoundError, match="'xyzzy', and none of the data sets mnist, fashion, .*c$"
+    ):
         open_dataset("xyzzy")
+
+
+def test_the_name_stands_before_the_hint():
+    with pytest.raises(FileNotFoundError) as caught:
+        rn.train_mlp("fashon")
+    assert re.search(
+        r": 'fashon', and none of .*; did you mean 'fashion'\?$", str(caught.value)
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [None, 3, ["mnist"], b"mnist", np.zeros((3, 3))], ids=lambda n: type(n).__name__
+)
+def test_names_that_are_no_strings(name):
+    with pytest.raises(
+        TypeError, match=r"^name: expected a data set's name, one of mnist, .*, got \S"
+    ) as caught:
+        load_dataset(name)
+    assert_one_line(caught, "emnist-balanced, got ", str(name)[:2])
 
 
 def test_a_name_goes_before_a_folder(tmp_path, no_places, monkeypatch):
