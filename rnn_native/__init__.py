@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from rnn_native.models.lr_finder import lr_find
     from rnn_native.models.many import fit_many
     from rnn_native.models.network import Network
+    from rnn_native.models.one_call import train
     from rnn_native.models.reference import train_attention, train_cnn, train_mlp
-    from rnn_native.models.train import train
     from rnn_native.models.xor import train_xor
     from rnn_native.net.layers import (
         Activation,

@@ -11,7 +11,6 @@ from rnn_native.base.runtime import resolve_threads
 from rnn_native.net.predictor import Predictor
 from rnn_native.net.row_weights import as_weights
 from rnn_native.net.rows import as_array, as_finite_float32, input_dtype_of
-from rnn_native.training.run_checks import check_batches_of_one_row, check_label_smoothing
 
 MOST_LR = 1e6
 
@@ -73,14 +72,12 @@ class Learner(Predictor):
         weights = as_weights(sample_weight, n, signed=True)
         rate = check_range("lr", lr, 0.0, MOST_LR)
         smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
-        check_label_smoothing(smoothing, self.loss)
         most, penalty = (
             check_not_negative("clip_norm", clip_norm),
             check_not_negative("l2", l2),
         )
         count = resolve_threads(threads)
-        if n == 1:
-            check_batches_of_one_row(self, n, n)
+        self._check_batch(n, smoothing)
         state, done = self.training_state, np.zeros(1, np.int64)
         with self.being_trained("train_on_batch"):
             try:
@@ -110,6 +107,18 @@ class Learner(Predictor):
                 self.input_dtype = input_dtype_of(rows)
         return float(loss[0]) / n
 
+    def _check_batch(self, rows: int, smoothing: float = 0.0) -> None:
+        """Refuse what `fit` refuses of a batch; nothing is imported where there is nothing."""
+        if rows > 1 and not smoothing:
+            return
+        from rnn_native.training.run_checks import (
+            check_batches_of_one_row,
+            check_label_smoothing,
+        )
+
+        check_label_smoothing(smoothing, self.loss)
+        check_batches_of_one_row(self, rows, rows)
+
     def forward(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
         """Return the last layer's outputs in training mode, and keep what `backward` needs.
 
@@ -135,8 +144,7 @@ class Learner(Predictor):
             If another thread trains the net.
         """
         rows = self.as_dense_rows(x, learns=True)
-        if len(rows) == 1:
-            check_batches_of_one_row(self, 1, 1)
+        self._check_batch(len(rows))
         state = self.training_state
         with self.being_trained("forward"):
             outputs = self.native.forward(

@@ -13,9 +13,9 @@ from rnn_native.base.checks import check_count, check_range
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.training.augmentation import Augment
+from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
-from rnn_native.training.split import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

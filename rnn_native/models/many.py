@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Event
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -9,11 +10,22 @@ from numpy.typing import ArrayLike
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.callbacks import TerminateOnNaN
 from rnn_native.models.network import Network
-from rnn_native.training.callback import as_list
+from rnn_native.training.callback import Callback, Logs, as_list
 from rnn_native.training.history import History
 
 NOT_TOGETHER = ("callbacks", "threads", "verbose")
 """Options of `Network.fit` that are not for all nets: an instance of a callback serves one."""
+
+
+class _Until(Callback):
+    """Ends a run after the epoch in which the call as a whole was ended."""
+
+    def __init__(self, is_over: Event) -> None:
+        self._is_over = is_over
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self._is_over.is_set():
+            self.run.stop("interrupted")
 
 
 def fit_many(
@@ -65,7 +77,8 @@ def fit_many(
     >>> [len(history) for history in histories]
     [3, 3, 3]
     """
-    calls = _calls(nets, x, y, each, options)
+    is_over = Event()
+    calls = _calls(nets, x, y, each, options, is_over)
     with ThreadPoolExecutor(resolve_threads(threads)) as pool:
         futures = [
             pool.submit(net.fit, **call) for net, call in zip(nets, calls, strict=True)
@@ -73,9 +86,9 @@ def fit_many(
         try:
             _wait(futures)
         except BaseException:
-            for net, future in zip(nets, futures, strict=True):
+            is_over.set()
+            for future in futures:
                 future.cancel()
-                net.stop_training = True
             raise
     return [future.result() for future in futures]
 
@@ -96,6 +109,7 @@ def _calls(
     y: ArrayLike,
     each: Sequence[Mapping[str, Any]] | None,
     options: Mapping[str, Any],
+    is_over: Event,
 ) -> list[dict[str, Any]]:
     """Return the arguments of each net's fit."""
     for i, net in enumerate(nets):
@@ -124,7 +138,11 @@ def _calls(
             **options,
             **more,
             "threads": 1,
-            "callbacks": [*as_list(more.get("callbacks")), TerminateOnNaN()],
+            "callbacks": [
+                *as_list(more.get("callbacks")),
+                TerminateOnNaN(),
+                _Until(is_over),
+            ],
         }
         for more in own
     ]

@@ -15,18 +15,14 @@ from rnn_native.net.optimizers import Optimizer
 from rnn_native.net.row_weights import as_weights
 from rnn_native.net.rows import validation_parts
 from rnn_native.net.scores import MetricLike
-from rnn_native.training.augmentation import Augment
-from rnn_native.training.callback import Callback
-from rnn_native.training.class_weights import ClassWeights
-from rnn_native.training.history import History
-from rnn_native.training.loop import fit
-from rnn_native.training.recipe import Recipe
-from rnn_native.training.run import Run
-from rnn_native.training.schedules import OneCycle, Schedule
-from rnn_native.training.split import Split, split
 
 if TYPE_CHECKING:
     from rnn_native.models.lr_finder import RateSearch
+    from rnn_native.training.augmentation import Augment
+    from rnn_native.training.callback import Callback
+    from rnn_native.training.class_weights import ClassWeights
+    from rnn_native.training.history import History
+    from rnn_native.training.schedules import Schedule
 
 
 class Network(Learner):
@@ -87,25 +83,25 @@ class Network(Learner):
         batch_size: int = 64,
         epochs: int = 1,
         lr: float = 0.01,
-        schedule: Schedule | Mapping[str, Any] | None = None,
+        schedule: "Schedule | Mapping[str, Any] | None" = None,
         validation_split: float = 0.0,
         validation_data: Sequence[ArrayLike] | None = None,
         stratify: bool = False,
         shuffle: bool = True,
         sample_weight: ArrayLike | None = None,
-        class_weight: ClassWeights | None = None,
+        class_weight: "ClassWeights | None" = None,
         label_smoothing: float = 0.0,
         clip_norm: float = 0.0,
         l2: float = 0.0,
-        augment: Augment | Mapping[str, Any] | None = None,
+        augment: "Augment | Mapping[str, Any] | None" = None,
         mixup: float = 0.0,
         ema_decay: float = 0.0,
         metrics: MetricLike | Sequence[MetricLike] | None = None,
-        callbacks: Sequence[Callback] | Callback | None = (),
+        callbacks: "Sequence[Callback] | Callback | None" = (),
         seed: int | None = None,
         threads: int | None = None,
         verbose: int | str = "auto",
-    ) -> History:
+    ) -> "History":
         """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
 
         A further call continues where the last one ended: weights, moments and steps of the
@@ -177,6 +173,12 @@ class Network(Learner):
         KeyboardInterrupt
             If Ctrl-C ended another call less than 3 seconds ago.
         """
+        # What only predicts needs none of these.
+        from rnn_native.training.holding_out import Split, split
+        from rnn_native.training.loop import fit
+        from rnn_native.training.recipe import Recipe
+        from rnn_native.training.run import Run
+
         chosen = scores.as_metrics(metrics, self.loss)
         rows = self.as_rows(x, learns=True)
         targets = self.as_targets(y, len(rows))
@@ -225,7 +227,7 @@ class Network(Learner):
         div_final: float = 1e5,
         pct_start: float = 0.25,
         **options: Any,
-    ) -> History:
+    ) -> "History":
         """Train with one cycle of learning rates: up to `lr_max` and down again.
 
         Parameters
@@ -249,6 +251,8 @@ class Network(Learner):
         -----
         fastai also lets the momentum go down and up; here it stays as it is.
         """
+        from rnn_native.training.schedules import OneCycle
+
         cycle = OneCycle(lr_max, epochs, div=div, div_final=div_final, pct_start=pct_start)
         return self.fit(x, y, epochs=epochs, schedule=cycle, **options)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
 
+from rnn_native.models.one_call import IMAGE, Arrays, outputs_of, planned, train_layers
 from rnn_native.models.options import ModelOptions, recipe_of, with_activation, with_config
-from rnn_native.models.train import IMAGE, Arrays, outputs_of, planned, train_layers
 from rnn_native.training.result import TrainingResult
 
 MLP_LAYERS: list[Layer] = [Dense(512, "relu"), Dense(10)]

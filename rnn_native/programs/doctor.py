@@ -11,10 +11,10 @@ from rnn_native.datasets import named, places, published
 from rnn_native.datasets.synthetic import synthetic_digits
 from rnn_native.models.network import Network
 from rnn_native.models.xor import train_xor
+from rnn_native.training.holding_out import split
 from rnn_native.training.loop import fit
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
-from rnn_native.training.split import split
 
 
 class Finding(NamedTuple):

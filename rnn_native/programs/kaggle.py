@@ -23,10 +23,10 @@ from rnn_native.net import model_file
 from rnn_native.net.layers import Dense
 from rnn_native.training import run_folder
 from rnn_native.training.history import History
+from rnn_native.training.holding_out import Split
 from rnn_native.training.loop import fit
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
-from rnn_native.training.split import Split
 
 if TYPE_CHECKING:
     from rnn_native.datasets.csv_digits import Bytes

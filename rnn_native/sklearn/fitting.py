@@ -15,11 +15,11 @@ from rnn_native.models.network import Network
 from rnn_native.sklearn.data import Part
 from rnn_native.training.callback import Logs
 from rnn_native.training.history import EpochRow
+from rnn_native.training.holding_out import Split
 from rnn_native.training.measures import Measures
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
 from rnn_native.training.schedules import Rates, Schedule
-from rnn_native.training.split import Split
 
 GREATEST_VELOCITY = 1e30
 """What a falling rate may let the core's velocity grow to."""

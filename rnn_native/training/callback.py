@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.training.history import History
+from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
-from rnn_native.training.split import Split
 
 Logs: TypeAlias = dict[str, float]
 """Values by name: loss, accuracy, ..., those of the validation beginning with ``val_``."""

@@ -7,7 +7,7 @@ from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import AnyRows, Targets, Weights
 from rnn_native.net.scores import Metric
 from rnn_native.training.history import COLUMNS
-from rnn_native.training.split import Split
+from rnn_native.training.holding_out import Split
 
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor

@@ -26,13 +26,13 @@ from rnn_native.training.schedules import Rates, Schedule
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
 
+from rnn_native.training.holding_out import Split, classes_of
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run_checks import (
     check_batches_of_one_row,
     check_recipe,
     row_weights,
 )
-from rnn_native.training.split import Split, classes_of
 
 
 class Run:

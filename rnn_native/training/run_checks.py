@@ -17,8 +17,8 @@ from rnn_native.training.class_weights import (
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
 
+from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
-from rnn_native.training.split import Split
 
 
 def row_weights(data: Split, class_weight: object, outputs: int) -> Weights:

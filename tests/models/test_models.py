@@ -8,9 +8,9 @@ import pytest
 import rnn_native as rn
 from rnn_native import schedules, training
 from rnn_native.net.model_file import read
+from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run_checks import row_weights
-from rnn_native.training.split import Split
 
 TRAINERS = [rn.train_mlp, rn.train_cnn, rn.train_attention]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rnn_native.datasets import mnist, named, opening, published
 from rnn_native.datasets.synthetic import synthetic_digits
 from rnn_native.models.network import Network
+from rnn_native.models.one_call import IMAGE
 from rnn_native.models.reference import CNN_LAYERS, MLP_LAYERS, attention_layers
-from rnn_native.models.train import IMAGE
 from rnn_native.models.xor import XOR_LAYERS, XOR_X, XOR_Y
 from rnn_native.net.layers import Layer
 from rnn_native.net.rows import Rows, Targets

@@ -20,10 +20,10 @@ from rnn_native.net.layers import (
 )
 from rnn_native.training import run_folder
 from rnn_native.training.callback import as_list
+from rnn_native.training.holding_out import split
 from rnn_native.training.loop import fit
 from rnn_native.training.run import Run
 from rnn_native.training.run_file import restore_run
-from rnn_native.training.split import split
 
 if TYPE_CHECKING:
     from os import PathLike
