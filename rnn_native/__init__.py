@@ -12,14 +12,14 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rnn_native.base.aliases import ShortNames
-from rnn_native.base.version import __version__ as __version__
-
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
     from rnn_native import datasets, export
     from rnn_native.analysis.gradcheck import gradcheck
     from rnn_native.base.errors import FormatError, TrainingDiverged
     from rnn_native.base.runtime import get_num_threads, set_num_threads, show_config
+    from rnn_native.base.version import __version__ as __version__
     from rnn_native.callbacks import (
         Callback,
         CSVLogger,
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when they are first used: importing the
 # package costs next to nothing, and the command line can report a core that does not load.
 _HOME = {
+    "__version__": "base.version",
     "Activation": "net.layers",
     "Augment": "training.augmentation",
     "AvgPool2D": "net.layers",
@@ -219,7 +220,23 @@ __all__ = [
 # Pickles of earlier versions name these, too.
 _PICKLED = {"training_state": "net.training_state", "xorshift": "base.xorshift"}
 
-sys.meta_path.append(ShortNames(__name__, {**_MODULES, **_PICKLED}))
+
+class _ShortNames:
+    """Finds `rnn_native.metrics` where it is; see `rnn_native.base.aliases`."""
+
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> "ModuleSpec | None":
+        package, _, short = name.partition(".")
+        place = {**_MODULES, **_PICKLED}.get(short) if package == __name__ else None
+        if place is None:
+            return None
+        from rnn_native.base.aliases import spec_of
+
+        return spec_of(name, f"{__name__}.{place}")
+
+
+sys.meta_path.append(_ShortNames())
 
 
 def __getattr__(name: str) -> Any:

@@ -3,51 +3,44 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
 
-class ShortNames:
-    """Finds and loads modules of a package by names that their folders do not have.
+def spec_of(name: str, place: str) -> ModuleSpec:
+    """Return the spec of a module under a short name.
 
     Parameters
     ----------
-    package : str
-    places : mapping of str to str
-        Short names and where the modules are, below the package.
+    name, place : str
+        The short name, and the one that the module has; both begin with the package.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If there is no module in that place.
     """
+    spec = importlib.util.find_spec(place)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {place!r}", name=name)
+    return ModuleSpec(name, _Loader(spec), origin=spec.origin)  # type: ignore[arg-type]
 
-    def __init__(self, package: str, places: Mapping[str, str]) -> None:
-        self._places = {f"{package}.{name}": f"{package}.{places[name]}" for name in places}
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: object = None
-    ) -> ModuleSpec | None:
-        """Return a spec for a short name, None for all others; see `sys.meta_path`."""
-        if name not in self._places:
-            return None
-        origin = self._spec_of(name).origin
-        return ModuleSpec(name, self, origin=origin)  # type: ignore[arg-type]
+class _Loader:
+    """Loads a module by importing another and giving it the name, too."""
 
-    def _spec_of(self, name: str) -> ModuleSpec:
-        """Return the spec of the module that a short name stands for."""
-        spec = importlib.util.find_spec(self._places[name])
-        if spec is None:
-            raise ModuleNotFoundError(f"No module named {self._places[name]!r}", name=name)
-        return spec
+    def __init__(self, spec: ModuleSpec) -> None:
+        self._spec = spec
 
     def get_code(self, name: str) -> CodeType | None:
         """Return the code of the module, which `python -m` and `runpy` run."""
-        spec = self._spec_of(name)
-        assert isinstance(spec.loader, InspectLoader)
-        return spec.loader.get_code(spec.name)
+        assert isinstance(self._spec.loader, InspectLoader)
+        return self._spec.loader.get_code(self._spec.name)
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let the import system make an empty module, whose place the right one takes."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module that the name stands for into its place."""
-        name = module.__name__
-        sys.modules[name] = importlib.import_module(self._places[name])
+        sys.modules[module.__name__] = importlib.import_module(self._spec.name)
