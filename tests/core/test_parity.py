@@ -10,12 +10,8 @@ import random_nets
 import twins
 from activations import torch_module
 from cases import (
-    ABSOLUTE,
     CASES,
-    HUBER,
     IN_TORCH,
-    POISSON,
-    SIGMOID,
     SOFTMAX,
     SQUARES,
     Case,
@@ -33,6 +29,7 @@ from cases import (
     relative,
     self_attention,
 )
+from loss_twins import LOSSES
 
 pytestmark = pytest.mark.parity
 
@@ -42,15 +39,6 @@ else:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: make parity")
 
 F = torch.nn.functional
-
-PREDICTIONS = {
-    SOFTMAX: lambda out: out.softmax(1),
-    SIGMOID: torch.sigmoid,
-    SQUARES: lambda out: out,
-    ABSOLUTE: lambda out: out,
-    HUBER: lambda out: out,
-    POISSON: torch.exp,
-}
 
 # ---- layers as PyTorch users would write them: (spec, tensors, x, mask) -> out ----
 
@@ -166,19 +154,7 @@ class TorchNet:
 
     def loss(self, x, y, caches=None):
         out = self.forward(x, [{}] * len(self.layers) if caches is None else caches)
-        if self.case.loss == SOFTMAX:
-            return F.cross_entropy(out, y.long())
-        if self.case.loss == SQUARES:
-            return ((out - y) ** 2).sum(dim=1).mean()
-        if self.case.loss == SIGMOID:
-            rows = F.binary_cross_entropy_with_logits(out, y, reduction="none")
-        elif self.case.loss == ABSOLUTE:
-            rows = F.l1_loss(out, y, reduction="none")
-        elif self.case.loss == HUBER:
-            rows = F.huber_loss(out, y, reduction="none")
-        else:
-            rows = F.poisson_nll_loss(out, y, reduction="none") + torch.xlogy(y, y) - y
-        return rows.sum(dim=1).mean()
+        return LOSSES[self.case.loss].torch(F, out, y).mean()
 
     def flat(self, tensors):
         return np.concatenate([t.detach().numpy().ravel() for t in tensors])
@@ -253,8 +229,8 @@ def test_outputs_in_inference(case):
     x32, _ = native_arrays(case, x, y)
     with torch.no_grad():
         out = TorchNet(case, params).forward(torch.from_numpy(x32), [{}] * len(case.layers))
-    expected = PREDICTIONS[case.loss](out)
-    assert relative(native(case, params).predict(x32), expected.numpy()) < 1e-5
+    expected = LOSSES[case.loss].predictions(out.numpy().astype(np.float64))
+    assert relative(native(case, params).predict(x32), expected) < 1e-5
 
 
 def test_batchnorm_in_inference():
@@ -271,7 +247,7 @@ def test_batchnorm_in_inference():
             norm["bias"],
         )
         expected = dense_layer(case.layers[1], top, normal, None).softmax(1)
-    assert relative(native(case, params).predict(x32), expected.numpy()) < 1e-5
+    assert relative(native(case, params).predict(x32), expected) < 1e-5
 
 
 def test_batchnorm_statistics_after_a_batch():

@@ -7,6 +7,7 @@ import numpy as np
 
 import rnn_native._core as _core
 import twins
+from loss_twins import LOSSES
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ mean_pool = _maker("mean_pool")
 
 SOFTMAX, SQUARES = "softmax_cross_entropy", "squared_error"
 SIGMOID, POISSON = "sigmoid_cross_entropy", "poisson"
-ABSOLUTE, HUBER = "absolute_error", "huber"
 
 # Layers without parameters or keys, as one module of PyTorch.
 IN_TORCH = {
@@ -96,12 +96,14 @@ DENSE = [
     Case("yes or no", [dense(20, "relu"), dense(1)], (7,), SIGMOID, 9),
     Case("several yes or no", [dense(70, "tanh"), dense(21)], (7,), SIGMOID, 40),
     Case("tiny yes or no", [dense(3, "relu"), dense(2)], (4,), SIGMOID, 9),
-    Case("counts", [dense(70, "tanh"), dense(3)], (7,), POISSON, 9),
-    Case("distances", [dense(70, "tanh"), dense(3)], (7,), ABSOLUTE, 9),
-    Case("tiny distances", [dense(3, "tanh"), dense(2)], (4,), ABSOLUTE, 9),
-    Case("robust", [dense(70, "tanh"), dense(3)], (7,), HUBER, 9),
-    Case("tiny robust", [dense(3, "tanh"), dense(2)], (4,), HUBER, 9),
-    Case("tiny counts", [dense(3, "tanh"), dense(1)], (4,), POISSON, 9),
+]
+DENSE += [
+    case
+    for loss in sorted(LOSSES.keys() - {SOFTMAX, SQUARES, SIGMOID})
+    for case in (
+        Case(f"dense under {loss}", [dense(70, "tanh"), dense(3)], (7,), loss, 9),
+        Case(f"tiny dense under {loss}", [dense(3, "tanh"), dense(2)], (4,), loss, 9),
+    )
 ]
 
 CONV = [
@@ -549,16 +551,7 @@ def arrays(case, seed=0):
         x *= _spots(rng, sample)
     shapes = layer_arrays(case)
     outputs = shapes[-1][0][0]
-    if case.loss == SOFTMAX:
-        y = rng.integers(0, outputs, case.rows)
-    elif case.loss == SQUARES:
-        y = rng.uniform(-1, 1, (case.rows, outputs))
-    elif case.loss in (ABSOLUTE, HUBER):
-        y = rng.uniform(-3, 3, (case.rows, outputs))
-    elif case.loss == SIGMOID:
-        y = rng.choice([0.0, 1.0, 0.3], (case.rows, outputs))
-    else:
-        y = rng.poisson(2.0, (case.rows, outputs)).astype(np.float64)
+    y = LOSSES[case.loss].targets(rng, case.rows, outputs)
     params = []
     for layer, (_, trained, state) in zip(case.layers, shapes, strict=True):
         drawn = twins.Params()

@@ -14,6 +14,7 @@ import random_nets
 import rnn_native._core as _core
 import twins
 from cases import activation, layer_arrays
+from loss_twins import LOSSES
 from rnn_native.base import runtime  # noqa: F401  opens the BLAS that the core calls
 from rounding import Rounded, U, with_bounds
 
@@ -133,7 +134,7 @@ def allow_for_blanks(layers, params, grads):
 def check_predictions(core, twin, params, x, call="predict(x)"):
     net = twin.net
     out, _ = twins.forward(net.layers, params, twin.x)
-    predict = twins.PREDICTIONS[net.loss]
+    predict = LOSSES[net.loss].predictions
     expected = out if predict is np.asarray else predict(out)
     compare(call, "outputs", core.predict(x), expected.value, expected.error)
 

@@ -34,6 +34,7 @@ from cases import (
     self_attention,
     softmax,
 )
+from loss_twins import LOSSES
 
 # Numbers in all of a row's layers, times rows: what keeps a check in milliseconds.
 MOST_WORK = 60_000
@@ -409,7 +410,7 @@ def nets(draw):
     most = max(1, min(70, MOST_WORK // _numbers_a_row(layers, shape)))
     rows = d.whole(1, most)
     batch_size = min(rows, d.one(1, 2, 4, 8, 9, 16, 33, 70))
-    loss = d.one(SOFTMAX, SQUARES, *sorted(twins.LOSSES))
+    loss = d.one(SOFTMAX, SQUARES, *sorted(LOSSES))
     some_zero = () if loss == POISSON else ("some zero",)
     inputs = d.one(*IMAGE_INPUTS if len(shape) == 3 else INPUTS)
     as_bytes = d.seldom()
@@ -496,14 +497,8 @@ def _inputs(net, rng):
 
 
 def _targets(net, rng, outputs):
-    shape = (net.rows, outputs)
-    if net.loss == SOFTMAX:
-        return rng.integers(0, outputs, net.rows).astype(np.int32)
-    if net.loss == SIGMOID:
-        return rng.choice([0.0, 1.0, 0.3], shape).astype(np.float32)
-    if net.loss == POISSON:
-        return rng.poisson(2.0, shape).astype(np.float32)
-    return rng.uniform(-1, 1, shape).astype(np.float32)
+    kind = np.int32 if net.loss == SOFTMAX else np.float32
+    return LOSSES[net.loss].targets(rng, net.rows, outputs).astype(kind)
 
 
 def _parameter(net, rng, layer, name, shape):

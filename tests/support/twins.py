@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 import activations
-from activations import sigmoid
+from loss_twins import LOSSES, softmax
 
 # ---- numbers for masks: the same key and index give the same number ----
 
@@ -260,11 +260,6 @@ def softmax_forward(spec, params, x, mode=INFERENCE):
 
 def softmax_backward(spec, params, cache, dout):
     return _softmax_slope(cache["p"], dout), {}
-
-
-def softmax(z):
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
 
 
 def _softmax_slope(p, dp):
@@ -529,64 +524,6 @@ LAYERS = {
 }
 
 
-# ---- losses: per-row loss, and the gradient of the sum that training follows ----
-
-
-def softmax_cross_entropy(z, labels, smoothing=0.0):
-    classes = z.shape[1]
-    targets = (1 - smoothing) * np.eye(classes)[labels] + smoothing / classes
-    shifted = z - z.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return -(targets * log_p).sum(axis=1), softmax(z) - targets
-
-
-def squared_error(y, targets, smoothing=0.0):
-    """The loss is reported whole and differentiated as one half of it."""
-    return ((y - targets) ** 2).sum(axis=1), y - targets
-
-
-def absolute_error(y, targets, smoothing=0.0):
-    return np.abs(y - targets).sum(axis=1), np.sign(y - targets)
-
-
-def huber(y, targets, smoothing=0.0):
-    """With delta = 1, as `keras.losses.Huber` and `torch.nn.HuberLoss` define it."""
-    error = np.abs(y - targets)
-    loss = np.where(error <= 1, 0.5 * error**2, error - 0.5)
-    return loss.sum(axis=1), np.clip(y - targets, -1, 1)
-
-
-def sigmoid_cross_entropy(z, targets, smoothing=0.0):
-    targets = (1 - smoothing) * targets + smoothing / 2
-    loss = np.logaddexp(0, z) - targets * z
-    return loss.sum(axis=1), sigmoid(z) - targets
-
-
-def poisson(z, targets, smoothing=0.0):
-    """Half the deviance of counts from rates e^z."""
-    known = np.where(targets > 0, targets, 1)
-    loss = np.exp(z) - targets - targets * z + targets * np.log(known)
-    return loss.sum(axis=1), np.exp(z) - targets
-
-
-LOSSES = {
-    "softmax_cross_entropy": softmax_cross_entropy,
-    "sigmoid_cross_entropy": sigmoid_cross_entropy,
-    "squared_error": squared_error,
-    "absolute_error": absolute_error,
-    "huber": huber,
-    "poisson": poisson,
-}
-PREDICTIONS = {
-    "softmax_cross_entropy": softmax,
-    "sigmoid_cross_entropy": sigmoid,
-    "squared_error": np.asarray,
-    "absolute_error": np.asarray,
-    "huber": np.asarray,
-    "poisson": np.exp,
-}
-
-
 # ---- nets ----
 
 
@@ -618,7 +555,7 @@ def batch(layers, params, x, y, loss, mode, weights=None, smoothing=0.0, share=1
     for part, first in ((share, 0), (1 - share, -1)):
         if part == 0:
             continue
-        loss_of, dout_of = LOSSES[loss](out, np.roll(y, first, axis=0), smoothing)
+        loss_of, dout_of = LOSSES[loss].rows(out, np.roll(y, first, axis=0), smoothing)
         weight = (
             part * np.ones(len(x)) if weights is None else part * np.roll(weights, first)
         )
