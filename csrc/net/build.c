@@ -110,7 +110,15 @@ rnn_net_set_optimizer(rnn_net *net, rnn_optimizer optimizer)
 rnn_status
 rnn_net_set_rates(rnn_net *net, const double *rates)
 {
-    size_t count = (size_t)net->n_layers;
+    size_t count = (size_t)net->n_layers, ones = 0;
+    while (ones < count && rates[ones] == 1)
+        ones++;
+    if (ones == count) {
+        free(net->rates);
+        net->rates = NULL; /* a net as it was made: a tiny one has its fused epoch again */
+        rnn_plan_rates(net);
+        return RNN_OK;
+    }
     if (net->rates == NULL && (net->rates = calloc(count, sizeof *rates)) == NULL)
         return RNN_ENOMEM;
     memcpy(net->rates, rates, count * sizeof *rates);

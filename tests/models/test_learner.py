@@ -674,3 +674,14 @@ def test_only_nets_are_copied_from():
     for other in (None, "x"):
         with pytest.raises(TypeError, match="copy_weights_from: expected a Network"):
             small().copy_weights_from(other)
+
+
+def test_rates_of_1_change_no_bit():
+    """Neither where they are set nor in a copy: tiny nets train an epoch in one kernel."""
+    x, y = rows_of(40)
+    nets = [rn.Network([rn.Dense(3)], (5,)) for _ in range(3)]
+    nets[1].lr_multipliers = [1]
+    nets[2] = nets[2].clone()
+    for net in nets:
+        net.fit(x, y, epochs=3, verbose=0)
+    assert len({net.weights.tobytes() for net in nets}) == 1
