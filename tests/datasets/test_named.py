@@ -234,9 +234,9 @@ def test_names_that_are_none():
 
 def test_the_name_stands_before_the_hint():
     with pytest.raises(FileNotFoundError) as caught:
-        rn.train_mlp("fashon")
+        rn.train_mlp("faschion")
     assert re.search(
-        r": 'fashon', and none of .*; did you mean 'fashion'\?$", str(caught.value)
+        r": 'faschion', and none of .*; did you mean 'fashion'\?$", str(caught.value)
     )
 
 
