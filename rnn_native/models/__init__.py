@@ -74,3 +74,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # What only predicts needs none of them.
     return lazy.named(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
