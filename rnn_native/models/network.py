@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from rnn_native.base.files import Source
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.learner import Learner
-from rnn_native.net import model_file, scores
+from rnn_native.net import scores
 from rnn_native.net.initial_weights import sinusoidal_positions as sinusoidal_positions
 from rnn_native.net.optimizers import Optimizer
 from rnn_native.net.row_weights import as_weights
@@ -287,6 +287,8 @@ class Network(Learner):
         ValueError
             If a moment that is wanted is not finite.
         """
+        from rnn_native.net import model_file
+
         model_file.save(self, path, optimizer_state=optimizer_state)
 
 
@@ -308,4 +310,6 @@ def load(path: Source, optimizer: Optimizer | None = None) -> Network:
     FormatError
         If it is not a model file of this package, or is damaged.
     """
+    from rnn_native.net import model_file
+
     return model_file.read_model(Network, path, optimizer)
