@@ -2,13 +2,12 @@
 
 import math
 import warnings
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
-from rnn_native.base import markup
 from rnn_native.base.checks import check_count
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.net import losses, scores
@@ -26,7 +25,9 @@ from rnn_native.net.rows import (
     sparse_refusal,
 )
 from rnn_native.net.scores import ClassScores, ValueScores
-from rnn_native.net.summary import LayerRow, layer_rows, table_of
+
+if TYPE_CHECKING:
+    from rnn_native.net.summary import LayerRow
 
 
 class Predictor(CompiledNet):
@@ -275,12 +276,18 @@ class Predictor(CompiledNet):
             if rate > 0 and not param["is_state"]
         )
         fixed = self.weights.size - trainable
+        from rnn_native.net.summary import table_of
+
         return table_of(self._layer_rows(), trainable, fixed, notes)
 
-    def _layer_rows(self) -> list[LayerRow]:
+    def _layer_rows(self) -> "list[LayerRow]":
+        from rnn_native.net.summary import layer_rows
+
         return layer_rows(self.specs, self.native.layers)
 
     def _repr_html_(self) -> str:
+        from rnn_native.base import markup
+
         rows = [(row.kind, row.output_shape("n"), row.params) for row in self._layer_rows()]
         return markup.network_html(repr(self)[1:-1], rows)
 
