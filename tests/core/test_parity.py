@@ -247,7 +247,7 @@ def test_batchnorm_in_inference():
             norm["bias"],
         )
         expected = dense_layer(case.layers[1], top, normal, None).softmax(1)
-    assert relative(native(case, params).predict(x32), expected) < 1e-5
+    assert relative(native(case, params).predict(x32), expected.numpy()) < 1e-5
 
 
 def test_batchnorm_statistics_after_a_batch():
@@ -295,7 +295,7 @@ MLP = Case("mlp", [dense(512, "relu"), dense(10)], (784,), SOFTMAX, 6400)
 
 def test_mlp_loss_after_a_hundred_steps():
     _, _, params = arrays(MLP)
-    from rnn_native.datasets.mnist import synthetic_digits
+    from rnn_native.datasets.synthetic import synthetic_digits
 
     images, labels = synthetic_digits(6400, seed=5)
     pixels, y = images.reshape(-1, 784), labels.astype(np.int32)
@@ -386,7 +386,7 @@ RECIPES = [
 
 def small_digits(n):
     """Generated digits, every second row and column of them."""
-    from rnn_native.datasets.mnist import synthetic_digits
+    from rnn_native.datasets.synthetic import synthetic_digits
 
     images, labels = synthetic_digits(n, seed=6)
     pixels = np.ascontiguousarray(images[:, ::2, ::2]).reshape(n, -1)
