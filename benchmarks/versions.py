@@ -38,11 +38,12 @@ def measure(threads: int) -> dict[str, float]:
     times = {}
     for name, (layers, shape, batch) in nets.items():
         net = rn.Network(layers, shape)
+        native = getattr(net, "native", None) or net._net  # as 0.1.0 called it
         one = (x[:1] / 255).astype(np.float32).reshape(1, *shape)
-        net.native.train(x, y, order, batch, 0.01, threads=threads)
+        native.train(x, y, order, batch, 0.01, threads=threads)
         start = time.perf_counter()
         for _ in range(3):
-            net.native.train(x, y, order, batch, 0.01, threads=threads)
+            native.train(x, y, order, batch, 0.01, threads=threads)
         times[f"{name} epoch"] = (time.perf_counter() - start) / 3
         start = time.perf_counter()
         for _ in range(2000):
@@ -51,7 +52,8 @@ def measure(threads: int) -> dict[str, float]:
     xor = rn.Network(models.XOR_LAYERS, (2,), loss="squared_error", seed=42)
     four = np.arange(4, dtype=np.int32)
     start = time.perf_counter()
-    xor.native.train(models.XOR_X, models.XOR_Y, four, 1, 0.01, epochs=1_000_000)
+    native = getattr(xor, "native", None) or xor._net
+    native.train(models.XOR_X, models.XOR_Y, four, 1, 0.01, epochs=1_000_000)
     times["xor 10,000 epochs"] = (time.perf_counter() - start) / 100
     start = time.perf_counter()
     for _ in range(5000):
