@@ -4,9 +4,9 @@ The registry of what can be exported, too: public names and targets of the comma
 modules are imported when they are first used, so that the command line can list the targets.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from rnn_native.base import lazy
 from rnn_native.export.target import Flag, Target
 
 if TYPE_CHECKING:
@@ -32,18 +32,18 @@ __all__ = [
 ]
 
 _HOME = {
-    "Perceptron": "sklearn_arrays",
-    "c_source": "c_file",
-    "from_sklearn": "sklearn_arrays",
-    "from_torch": "torch_tensors",
-    "load_torch": "torch_tensors",
-    "onnx_model": "onnx_file",
-    "rounded_to_int8": "int8",
-    "save_torch": "torch_tensors",
-    "to_c": "c_file",
-    "to_onnx": "onnx_file",
-    "to_sklearn": "sklearn_arrays",
-    "to_torch": "torch_tensors",
+    "Perceptron": "rnn_native.export.sklearn_arrays",
+    "c_source": "rnn_native.export.c_file",
+    "from_sklearn": "rnn_native.export.sklearn_arrays",
+    "from_torch": "rnn_native.export.torch_tensors",
+    "load_torch": "rnn_native.export.torch_tensors",
+    "onnx_model": "rnn_native.export.onnx_file",
+    "rounded_to_int8": "rnn_native.export.int8",
+    "save_torch": "rnn_native.export.torch_tensors",
+    "to_c": "rnn_native.export.c_file",
+    "to_onnx": "rnn_native.export.onnx_file",
+    "to_sklearn": "rnn_native.export.sklearn_arrays",
+    "to_torch": "rnn_native.export.torch_tensors",
 }
 
 _NAMES = Flag(
@@ -85,11 +85,7 @@ TARGETS = {target.name: target for target in _TARGETS}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    return lazy.named(__name__, _HOME, name)
 
 
 def __dir__() -> list[str]:

@@ -158,7 +158,6 @@ LOOK_UP = {
     "rnn_native",
     "rnn_native.base.aliases",
     "rnn_native.base.lazy",
-    "rnn_native.export",
 }
 
 
