@@ -241,4 +241,13 @@ static void maxpool2d_backward(float *dinp, const float *dout, const int32_t *ar
 static void avgpool2d_forward(float *out, const float *inp, const window *s);
 static void avgpool2d_backward(float *dinp, const float *dout, const window *s);
 
+/* ---- global_pool.c ---- */
+
+/* out, argmax (planes)   inp, dinp (planes, area)
+ * The first of equal maxima wins; argmax is its index in the plane. */
+static void max_of_planes(float *out, int32_t *argmax, const float *inp, int planes,
+                          int area);
+static void spread_to_maxima(float *dinp, const float *dout, const int32_t *argmax,
+                             int planes, int area);
+
 #endif

@@ -98,16 +98,29 @@ avgpool2d(float *out, const float *x, int channels, int height, int width, int k
 }
 """
 
-GLOBAL_AVGPOOL2D = """\
-/* out[c] = mean of x[c]; out is not x. */
+GLOBAL_AVGPOOL = """\
+/* out[c] = mean of x[c], of area values; out is not x. */
 static void
-global_avgpool2d(float *out, const float *x, int channels, int height, int width)
+global_avgpool(float *out, const float *x, int channels, int area)
 {
     for (int c = 0; c < channels; c++) {
         float sum = 0;
-        for (int i = 0; i < height * width; i++)
-            sum += x[c * height * width + i];
-        out[c] = sum / (float)(height * width);
+        for (int i = 0; i < area; i++)
+            sum += x[c * area + i];
+        out[c] = sum / (float)area;
+    }
+}
+"""
+
+GLOBAL_MAXPOOL = """\
+/* out[c] = the greatest of x[c], of area values; out is not x. */
+static void
+global_maxpool(float *out, const float *x, int channels, int area)
+{
+    for (int c = 0; c < channels; c++) {
+        out[c] = x[c * area];
+        for (int i = 1; i < area; i++)
+            out[c] = x[c * area + i] > out[c] ? x[c * area + i] : out[c];
     }
 }
 """
@@ -267,7 +280,8 @@ FUNCTIONS = {
     "conv2d": CONV2D,
     "maxpool2d": MAXPOOL2D,
     "avgpool2d": AVGPOOL2D,
-    "global_avgpool2d": GLOBAL_AVGPOOL2D,
+    "global_avgpool": GLOBAL_AVGPOOL,
+    "global_maxpool": GLOBAL_MAXPOOL,
     "batchnorm": BATCHNORM,
     "layernorm": LAYERNORM,
     "rmsnorm": RMSNORM,

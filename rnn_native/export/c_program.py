@@ -191,6 +191,11 @@ def _pool2d(program: Program, step: Step) -> None:
     program.move(step.type, step.outputs, *step.input_shape, *step.window)
 
 
+def _global_pool(program: Program, step: Step) -> None:
+    channels, *area = step.input_shape
+    program.move(step.type[:-2], step.outputs, channels, math.prod(area))
+
+
 def _nothing(program: Program, step: Step) -> None:
     """Flatten and dropout change no number; activation's function is added as any other."""
 
@@ -255,6 +260,11 @@ LAYERS: dict[str, Writer] = {
     "conv2d": _conv2d,
     "maxpool2d": _pool2d,
     "avgpool2d": _pool2d,
+    **{
+        f"global_{kind}pool{rank}d": _global_pool
+        for kind in ("avg", "max")
+        for rank in (1, 2)
+    },
     "flatten": _nothing,
     "activation": _nothing,
     "softmax": _softmax,

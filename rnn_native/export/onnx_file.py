@@ -131,8 +131,12 @@ def _avgpool2d(graph: Graph, step: Step, x: str) -> str:
     return graph.node("AveragePool", x, count_include_pad=1, **_window(step))
 
 
-def _global_avgpool2d(graph: Graph, step: Step, x: str) -> str:
+def _global_avgpool(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Flatten", graph.node("GlobalAveragePool", x))
+
+
+def _global_maxpool(graph: Graph, step: Step, x: str) -> str:
+    return graph.node("Flatten", graph.node("GlobalMaxPool", x))
 
 
 def _flatten(graph: Graph, step: Step, x: str) -> str:
@@ -214,7 +218,10 @@ LAYERS: dict[str, Writer] = {
     "conv2d": _conv2d,
     "maxpool2d": _maxpool2d,
     "avgpool2d": _avgpool2d,
-    "global_avgpool2d": _global_avgpool2d,
+    "global_avgpool1d": _global_avgpool,
+    "global_avgpool2d": _global_avgpool,
+    "global_maxpool1d": _global_maxpool,
+    "global_maxpool2d": _global_maxpool,
     "flatten": _flatten,
     "activation": _same,  # its function is added as any layer's
     "softmax": _softmax,

@@ -128,10 +128,37 @@ class AvgPool2D(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class GlobalAvgPool1D(Layer):
+    """The mean of each channel: (channels, length) to (channels,); see also `MeanPool`."""
+
+    type: ClassVar[str] = "global_avgpool1d"
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalAvgPool2D(Layer):
     """The mean of each channel: (channels, height, width) to (channels,)."""
 
     type: ClassVar[str] = "global_avgpool2d"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalMaxPool1D(Layer):
+    """The maximum of each channel: (channels, length) to (channels,).
+
+    The first of equal maxima gets the gradient.
+    """
+
+    type: ClassVar[str] = "global_maxpool1d"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalMaxPool2D(Layer):
+    """The maximum of each channel: (channels, height, width) to (channels,).
+
+    The first of equal maxima gets the gradient.
+    """
+
+    type: ClassVar[str] = "global_maxpool2d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +355,10 @@ BY_TYPE: dict[str, type[Layer]] = {
             Conv2D,
             MaxPool2D,
             AvgPool2D,
+            GlobalAvgPool1D,
             GlobalAvgPool2D,
+            GlobalMaxPool1D,
+            GlobalMaxPool2D,
             Flatten,
             Activation,
             Softmax,

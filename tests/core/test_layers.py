@@ -19,6 +19,9 @@ from cases import (
     dense,
     dropout,
     flatten,
+    global_avgpool1d,
+    global_maxpool1d,
+    global_maxpool2d,
     layer_arrays,
     layernorm,
     maxpool2d,
@@ -359,6 +362,19 @@ def test_first_of_equal_maxima_gets_the_gradient(pool, width, level):
     np.testing.assert_allclose(grads[:2], [taken.sum(), (200 - taken).sum()], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("pool", "shape"), [(global_maxpool1d(), (2, 9)), (global_maxpool2d(), (2, 3, 3))]
+)
+def test_first_of_equal_maxima_of_a_channel_gets_the_gradient(pool, shape, level):
+    x = np.float32([[0, 1, 3, 2, 3, 0, 0, 3, 1], [-2, -2, -4, -2, -5, -6, -3, -2, -9]])
+    net = _core.Net([pool], shape, "none")
+    out, dinp, _ = net.backprop(x.reshape(1, -1), np.float32([[5, 7]]), seed=0, step=0)
+    np.testing.assert_array_equal(out, [[3, -2]])
+    expected = np.zeros((2, 9))
+    expected[0, 2], expected[1, 0] = 5, 7
+    np.testing.assert_array_equal(dinp.reshape(2, 9), expected)
+
+
 def test_padding_never_is_the_maximum(level):
     x = -np.ones((1, 2, 5, 5), np.float32)
     assert (predict([maxpool2d(3, stride=2, padding=1)], (2, 5, 5), x) == -1).all()
@@ -413,6 +429,9 @@ NAN_LAYERS = {
     "maxpool": ([maxpool2d()], (1, 4, 6)),
     "maxpool padded": ([maxpool2d(3, stride=1, padding=1)], (2, 5, 17)),
     "avgpool": ([avgpool2d(3, stride=1)], (1, 5, 20)),
+    "global maxpool": ([global_maxpool2d()], (1, 3, 7)),
+    "global maxpool 1d": ([global_maxpool1d()], (2, 9)),
+    "global avgpool 1d": ([global_avgpool1d()], (2, 9)),
     "conv": ([conv2d(2, 3, "relu", padding=1)], (1, 5, 20)),
     "softmax": ([softmax()], (5, 19)),
     "layernorm": ([layernorm()], (3, 18)),

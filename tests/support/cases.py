@@ -45,7 +45,10 @@ dense = _maker("dense", "units", "activation", activation="linear")
 conv2d = _maker("conv2d", "filters", "kernel_size", "activation")
 maxpool2d = _maker("maxpool2d", "kernel_size")
 avgpool2d = _maker("avgpool2d", "kernel_size")
+global_avgpool1d = _maker("global_avgpool1d")
 global_avgpool2d = _maker("global_avgpool2d")
+global_maxpool1d = _maker("global_maxpool1d")
+global_maxpool2d = _maker("global_maxpool2d")
 flatten = _maker("flatten")
 activation = _maker("activation", "function")
 softmax = _maker("softmax")
@@ -64,7 +67,10 @@ SIGMOID, POISSON = "sigmoid_cross_entropy", "poisson"
 # Layers without parameters or keys, as one module of PyTorch.
 IN_TORCH = {
     "flatten": lambda nn: nn.Flatten(),
+    "global_avgpool1d": lambda nn: nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten()),
     "global_avgpool2d": lambda nn: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "global_maxpool1d": lambda nn: nn.Sequential(nn.AdaptiveMaxPool1d(1), nn.Flatten()),
+    "global_maxpool2d": lambda nn: nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()),
     "softmax": lambda nn: nn.Softmax(-1),
 }
 
@@ -207,6 +213,30 @@ POOLS = [
         4,
     ),
     Case("global avgpool of pixels", [global_avgpool2d(), dense(2)], (3, 1, 1), SQUARES, 2),
+    Case("global avgpool 1d", [global_avgpool1d(), dense(3)], (4, 37), SOFTMAX, 5),
+    Case(
+        "global avgpool 1d over tokens",
+        [dense(6, "tanh"), global_avgpool1d(), dense(3)],
+        (5, 4),
+        SQUARES,
+        3,
+    ),
+    Case(
+        "global maxpool",
+        [conv2d(5, 3, "relu"), global_maxpool2d(), dense(3)],
+        (2, 6, 9),
+        SOFTMAX,
+        11,
+    ),
+    Case("global maxpool of pixels", [global_maxpool2d(), dense(2)], (3, 1, 1), SQUARES, 2),
+    Case("global maxpool 1d", [global_maxpool1d(), dense(3)], (4, 37), SOFTMAX, 5),
+    Case(
+        "global maxpool 1d over negative values",
+        [dense(6, "relu"), dense(5), global_maxpool1d()],
+        (3, 4),
+        SQUARES,
+        9,
+    ),
     Case(
         "pools over negative values",
         [maxpool2d(3, stride=2, padding=1), conv2d(2, 1), maxpool2d(), flatten()],

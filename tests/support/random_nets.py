@@ -23,7 +23,10 @@ from cases import (
     dense,
     dropout,
     flatten,
+    global_avgpool1d,
     global_avgpool2d,
+    global_maxpool1d,
+    global_maxpool2d,
     layer_arrays,
     layernorm,
     maxpool2d,
@@ -341,8 +344,11 @@ RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)
 def _row_of(d, shape):
     """A layer that makes one row of numbers of tokens, or of an image."""
     if len(shape) == 2:
-        return mean_pool() if d.often() else flatten()
-    return global_avgpool2d() if len(shape) == 3 and d.seldom() else flatten()
+        pools = (mean_pool, mean_pool, global_maxpool1d, global_avgpool1d)
+        return d.one(*pools)() if d.often() else flatten()
+    if len(shape) == 3 and d.seldom():
+        return d.one(global_avgpool2d, global_maxpool2d)()
+    return flatten()
 
 
 def _to_a_row(d, layers, shape):

@@ -216,17 +216,37 @@ def avgpool2d_backward(spec, params, cache, dout):
     return _unpad(spec, dpadded), {}
 
 
-def global_avgpool2d_arrays(spec, shape):
+def global_pool_arrays(spec, shape):
     return shape[:1], {}, {}
 
 
-def global_avgpool2d_forward(spec, params, x, mode=INFERENCE):
-    return x.mean(axis=(2, 3)), {"shape": x.shape}
+def _planes(x):
+    return x.reshape(*x.shape[:2], -1)
 
 
-def global_avgpool2d_backward(spec, params, cache, dout):
+def global_avgpool_forward(spec, params, x, mode=INFERENCE):
+    return _planes(x).mean(axis=2), {"shape": x.shape}
+
+
+def global_avgpool_backward(spec, params, cache, dout):
     shape = cache["shape"]
-    return np.broadcast_to(dout[:, :, None, None] / math.prod(shape[2:]), shape), {}
+    each = dout.reshape(*shape[:2], *[1] * len(shape[2:])) / math.prod(shape[2:])
+    return np.broadcast_to(each, shape), {}
+
+
+def global_maxpool_forward(spec, params, x, mode=INFERENCE):
+    planes = _planes(x)
+    return planes.max(axis=2), {"shape": x.shape, "winner": planes.argmax(axis=2)}
+
+
+def global_maxpool_backward(spec, params, cache, dout):
+    shape = cache["shape"]
+    parts = [dout * (cache["winner"] == i) for i in range(math.prod(shape[2:]))]
+    return np.stack(parts, axis=-1).reshape(*shape), {}
+
+
+GLOBAL_AVGPOOL = (global_avgpool_forward, global_avgpool_backward, global_pool_arrays)
+GLOBAL_MAXPOOL = (global_maxpool_forward, global_maxpool_backward, global_pool_arrays)
 
 
 def flatten_arrays(spec, shape):
@@ -501,11 +521,10 @@ LAYERS = {
     "conv2d": (conv2d_forward, conv2d_backward, conv2d_arrays),
     "maxpool2d": (maxpool2d_forward, maxpool2d_backward, pool2d_arrays),
     "avgpool2d": (avgpool2d_forward, avgpool2d_backward, pool2d_arrays),
-    "global_avgpool2d": (
-        global_avgpool2d_forward,
-        global_avgpool2d_backward,
-        global_avgpool2d_arrays,
-    ),
+    "global_avgpool1d": GLOBAL_AVGPOOL,
+    "global_avgpool2d": GLOBAL_AVGPOOL,
+    "global_maxpool1d": GLOBAL_MAXPOOL,
+    "global_maxpool2d": GLOBAL_MAXPOOL,
     "flatten": (flatten_forward, flatten_backward, flatten_arrays),
     "activation": (activation_forward, activation_backward, same_arrays),
     "softmax": (softmax_forward, softmax_backward, same_arrays),

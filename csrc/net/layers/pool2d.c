@@ -1,4 +1,4 @@
-/* maxpool2d, avgpool2d and global_avgpool2d. Part of level.c. */
+/* maxpool2d and avgpool2d. Part of level.c. */
 
 enum { POOL_KERNEL, POOL_STRIDE, POOL_PADDING };
 
@@ -109,45 +109,4 @@ static const rnn_layer_type avgpool2d_layer = {
     .keeps_factors = true,
     .setup = pool_setup,
     .pass = {[RNN_FORWARD] = avgpool2d_forward_pass, [RNN_INPUT] = avgpool2d_input_pass},
-};
-
-/* ---- global_avgpool2d: the mean of each plane, whose pixels are tokens of one value ----
- */
-
-static rnn_status
-global_avgpool2d_setup(rnn_layer *layer, rnn_error *error)
-{
-    if (layer->in.rank != 3)
-        return rnn_layer_refuse_input(layer, error, "channels x height x width");
-    layer->out = (rnn_shape){1, {layer->in.dim[0]}};
-    take_rows(layer, layer->in_size);
-    return RNN_OK;
-}
-
-static void
-global_avgpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
-{
-    (void)slice;
-    int area = layer->in.dim[1] * layer->in.dim[2], planes = io->rows * layer->out_size;
-    for (int i = 0; i < planes; i++)
-        mean_over_tokens(io->out + i, io->inp + (ptrdiff_t)i * area, area, 1);
-}
-
-static void
-global_avgpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
-{
-    (void)slice;
-    int area = layer->in.dim[1] * layer->in.dim[2], planes = io->rows * layer->out_size;
-    for (int i = 0; i < planes; i++)
-        spread_over_tokens(io->dinp + (ptrdiff_t)i * area, io->dout + i, area, 1);
-}
-
-static const rnn_layer_type global_avgpool2d_layer = {
-    .name = "global_avgpool2d",
-    .attrs = no_attrs,
-    .keeps_bounds = true,
-    .keeps_factors = true,
-    .setup = global_avgpool2d_setup,
-    .pass = {[RNN_FORWARD] = global_avgpool2d_forward_pass,
-             [RNN_INPUT] = global_avgpool2d_input_pass},
 };

@@ -13,6 +13,7 @@
 #include "../../kernels/dropout.c"
 #include "../../kernels/gather.c"
 #include "../../kernels/gemm.c"
+#include "../../kernels/global_pool.c"
 #include "../../kernels/huber.c"
 #include "../../kernels/nonzeros.c"
 #include "../../kernels/norms.c"
@@ -49,6 +50,7 @@
 #include "../layers/dense.c"
 #include "../layers/dropout.c"
 #include "../layers/flatten.c"
+#include "../layers/global_pool.c"
 #include "../layers/norms.c"
 #include "../layers/rmsnorm.c"
 #include "../layers/self_attention.c"
@@ -69,7 +71,10 @@ static const rnn_layer_type *const layer_types[] = {
     &conv2d_layer,
     &maxpool2d_layer,
     &avgpool2d_layer,
+    &global_avgpool1d_layer,
     &global_avgpool2d_layer,
+    &global_maxpool1d_layer,
+    &global_maxpool2d_layer,
     &flatten_layer,
     &activation_layer,
     &softmax_layer,
