@@ -16,7 +16,7 @@ sgd_step(float *p, float *velocity, const float *grads, int n, float lr, float s
         vf value = v_load_part(p + i, lanes);
         vf g = v_load_part(grads + i, lanes) * scale + penalty * value;
         if (velocity != NULL) {
-            vf v = momentum * v_load_part(velocity + i, lanes) + g;
+            vf v = v_normal(momentum * v_load_part(velocity + i, lanes) + g);
             v_store_part(velocity + i, v, lanes);
             g = nesterov ? g + momentum * v : v;
         }
@@ -27,7 +27,9 @@ sgd_step(float *p, float *velocity, const float *grads, int n, float lr, float s
 /* m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, p -= lr m^ / (sqrt(v^) + eps) with the bias
  * corrections m^ = m / (1 - b1^t), v^ = v / (1 - b2^t).            Kingma and Ba 2014.
  * epsilon_hat: their faster form, at the end of section 2: eps beside the root of v.
- * penalty * p is added to g; decay * p is taken off p directly (AdamW, Loshchilov 2017). */
+ * penalty * p is added to g; decay * p is taken off p directly (AdamW, Loshchilov 2017).
+ * The moments of a dead unit decay to 0, not to subnormal numbers; v no sooner than m, as a
+ * small v holds back a small m. */
 static void
 adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, float scale,
           double beta_1, double beta_2, float epsilon, bool epsilon_hat, float penalty,
@@ -45,8 +47,9 @@ adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, flo
         vf value = v_load_part(p + i, lanes);
         vf g = v_load_part(grads + i, lanes) * scale + penalty * value;
         value -= lr * decay * value;
-        vf mean = keep_m * v_load_part(m + i, lanes) + take_m * g;
+        vf mean = v_normal(keep_m * v_load_part(m + i, lanes) + take_m * g);
         vf square = keep_v * v_load_part(v + i, lanes) + take_v * (g * g);
+        square = v_select(v_is_zero(mean), v_normal(square), square);
         v_store_part(m + i, mean, lanes);
         v_store_part(v + i, square, lanes);
         vf root = v_sqrt(square * correct_v);

@@ -73,6 +73,7 @@ typedef struct {
                        int end);
     void (*reduce)(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
+    bool (*all_finite)(const float *x, size_t n);
     double (*sum_of_squares)(const float *x, int n);
     void (*add_scaled)(float *sum, const float *x, int n, float factor);
     void (*move_average)(float *average, const float *p, int n, float step);

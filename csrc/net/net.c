@@ -1,5 +1,4 @@
 /* What can be asked of a net. */
-#include "../base/finite.h"
 #include "plan.h"
 
 const rnn_level *
@@ -117,11 +116,11 @@ rnn_net_work(const rnn_net *net)
 bool
 rnn_net_is_finite(const rnn_net *net)
 {
-    return rnn_all_finite(net->params, net->param_count);
+    return net->level->all_finite(net->params, net->param_count);
 }
 
 bool
 rnn_net_moments_are_finite(const rnn_net *net)
 {
-    return rnn_all_finite(net->moments, rnn_net_moment_count(net));
+    return net->level->all_finite(net->moments, rnn_net_moment_count(net));
 }

@@ -176,6 +176,34 @@ def test_adam_bias_correction_after_many_steps():
         assert net.params[1] == pytest.approx(-0.125, rel=1e-5)
 
 
+# ---- moments below the smallest normal number: of units that have died ----
+
+SMALLEST_NORMAL = np.finfo(np.float32).smallest_normal
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_velocity_decays_to_zero(nesterov, level):
+    spec = {"type": "sgd", "momentum": 0.5, "nesterov": nesterov}
+    net = bias_net([1, 1, 1], spec)
+    net.moments[3:] = np.array([1, 2, -3], np.float32) * SMALLEST_NORMAL
+    bias_step(net, [0, 0, 0], 0.1)
+    np.testing.assert_array_equal(net.moments[3:] / SMALLEST_NORMAL, [0, 1, -1.5])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_adam_moments_decay_to_zero(optimizer, level):
+    """The second one no sooner than the first: it holds back what is left of that."""
+    net = bias_net([1] * 19, {"type": optimizer})
+    m, v = net.moments.reshape(2, 38)[:, 19:]
+    m[:], v[:] = SMALLEST_NORMAL, SMALLEST_NORMAL
+    m[:2], v[2] = [-4 * SMALLEST_NORMAL, 0], 1
+    bias_step(net, [0] * 19, 0.1)
+    expected_m, expected_v = [-3.6, *[0] * 18], [0.999, 0, 0.999 / SMALLEST_NORMAL]
+    np.testing.assert_allclose(m / SMALLEST_NORMAL, expected_m, rtol=1e-6)
+    np.testing.assert_allclose(v[:3] / SMALLEST_NORMAL, expected_v, rtol=1e-6)
+    assert not v[3:].any()
+
+
 # ---- clipping ----
 
 

@@ -1,6 +1,7 @@
 /* One CPU level in one unit: setup.py compiles this file once a level with the level's
  * flags and RNN_LEVEL = its name. Everything but the table at the end is static, so the
  * copies cannot meet at link time. */
+#include "../../base/finite.h"
 #include "../level.h"
 
 #include "../../kernels/absolute_error.c"
@@ -131,6 +132,7 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .mix_row = mix_row,
     .weigh_rows = weigh_rows,
     .reduce = reduce,
+    .all_finite = rnn_all_finite,
     .sum_of_squares = sum_of_squares,
     .add_scaled = add_scaled,
     .move_average = move_average,

@@ -3,9 +3,6 @@
 #include "../../base/clock.h"
 #include "../../base/rng.h"
 
-/* Multiply-adds below which a stage is not worth waking other threads. */
-#define MIN_STAGE_WORK 2e5
-
 void
 rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
 {

@@ -2,7 +2,6 @@
  * for the gradient with respect to the outputs. */
 #include "run.h"
 
-#include "../../base/finite.h"
 #include "../../base/rng.h"
 #include "../memory.h"
 
@@ -108,7 +107,7 @@ rnn_net_apply(rnn_net *net, const float *grads, const rnn_recipe *recipe, int th
         status = rnn_net_need_grads(net);
     if (status != RNN_OK)
         return status;
-    if (!rnn_all_finite(grads, net->param_count))
+    if (!net->level->all_finite(grads, net->param_count))
         return RNN_ENONFINITE;
     memcpy(net->grads, grads, net->param_count * sizeof(float));
     rnn_run_resume(&r, threads, 1.0);

@@ -207,7 +207,9 @@ rnn_run_update(rnn_run *r, const rnn_recipe *recipe, double lr, int64_t step)
                               .scale = 1.0f,
                               .step = recipe->updates + step};
     double penalty = recipe->clip_norm > 0 ? clip(r, &job, recipe) : 0;
-    rnn_run_slices(r, update_slice, &job, job.slices,
-                   ELEMENT_WORK * (double)net->param_count);
+    double work = ELEMENT_WORK * (double)net->param_count;
+    if (work < MIN_STAGE_WORK && job.penalty == 0)
+        job.slices = 1; /* no one helps, and nothing is summed */
+    rnn_run_slices(r, update_slice, &job, job.slices, work);
     return penalty + penalty_of(&job, recipe->l2);
 }
