@@ -54,11 +54,11 @@ check_not_negative(const char *function, const char *name, double value)
 }
 
 const char train_doc[] = PyDoc_STR(
-    "train($self, /, x, y, order, batch_size, lr, *, epochs=1, threads=1, epoch=1,\n"
-    "      weights=None, smoothing=0.0, clip_norm=0.0, l2=0.0, mixup=0.0, augment=None,\n"
-    "      average=None, average_decay=0.0, average_is_outside=False, "
-    "weighted_mean=False,\n"
-    "      penalties=None, seed=0, step=0, updates=-1, averaged=-1, done=None)\n--\n\n"
+    "train($self, /, x, y, order, batch_size, lr, *, threads=1, weights=None,\n"
+    "      smoothing=0.0, clip_norm=0.0, l2=0.0, seed=0, step=0, updates=-1, done=None,\n"
+    "      epochs=1, epoch=1, mixup=0.0, augment=None, average=None, average_decay=0.0,\n"
+    "      average_is_outside=False, weighted_mean=False, penalties=None, averaged=-1)\n"
+    "--\n\n"
     "Train on the rows x[order], in that order, `epochs` times.\n\n"
     "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
     "with an entry for each epoch: the loss summed over rows (float64, each row before\n"
@@ -226,18 +226,23 @@ check_made(const train_arguments *a)
 static int
 take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
 {
+    /* What a step of a small net is given comes first: further names are not looked for. */
     static char *names[] = {"x",
                             "y",
                             "order",
                             "batch_size",
                             "lr",
-                            "epochs",
                             "threads",
-                            "epoch",
                             "weights",
                             "smoothing",
                             "clip_norm",
                             "l2",
+                            "seed",
+                            "step",
+                            "updates",
+                            "done",
+                            "epochs",
+                            "epoch",
                             "mixup",
                             "augment",
                             "average",
@@ -245,11 +250,7 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
                             "average_is_outside",
                             "weighted_mean",
                             "penalties",
-                            "seed",
-                            "step",
-                            "updates",
                             "averaged",
-                            "done",
                             NULL};
     PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
     PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL, *done_b = NULL;
@@ -260,11 +261,11 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
     long long step = 0, updates = -1, averaged = -1;
     s->epochs = a->threads = a->first_epoch = 1;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "OOOiO|$iiiOddddOOdppOKLLLO:train", names, &x_b, &y_b, &order_b,
-            &s->batch_size, &lr_b, &s->epochs, &a->threads, &a->first_epoch, &weights_b,
-            &smoothing, &s->clip_norm, &s->l2, &s->mixup, &augment_b, &average_b,
-            &s->average_decay, &outside, &weighted_mean, &penalties_b, &seed, &step,
-            &updates, &averaged, &done_b))
+            args, kwds, "OOOiO|$iOdddKLLOiidOOdppOL:train", names, &x_b, &y_b, &order_b,
+            &s->batch_size, &lr_b, &a->threads, &weights_b, &smoothing, &s->clip_norm,
+            &s->l2, &seed, &step, &updates, &done_b, &s->epochs, &a->first_epoch, &s->mixup,
+            &augment_b, &average_b, &s->average_decay, &outside, &weighted_mean,
+            &penalties_b, &averaged))
         return -1;
     s->smoothing = (float)smoothing;
     s->weighted_mean = weighted_mean;

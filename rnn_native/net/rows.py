@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,8 @@ LABEL_HINT = (
 
 # What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
 INPUT_DTYPES = ("uint8", "float")
+
+_FLOAT32 = np.dtype(np.float32)
 
 # Where uint8 divided by 255 lies; the division of somebody else may round up.
 UNIT_RANGE = (-1e-6, 1 + 1e-6)
@@ -70,6 +72,9 @@ def as_rows(
         If they are not numbers, or integers that are ambiguous.
     """
     size = math.prod(input_shape)
+    low, high = UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
+    if _is_plain_within(x, size, (low, high)):
+        return x
     array: Any = x
     if type(x) is not np.ndarray or x.dtype == object:
         array = x if is_sparse(x) else as_array(x, name)
@@ -83,7 +88,6 @@ def as_rows(
         check_kind(compressed, input_dtype, name, learns=learns)
         return compressed
     rows = array.reshape(array.shape[0], size)
-    low, high = UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
     is_float32 = array.dtype == np.float32 and rows.flags.c_contiguous
     if is_float32 and _core.all_within(rows, low, high):
         return rows
@@ -91,6 +95,21 @@ def as_rows(
     if array.dtype == np.uint8:
         return np.ascontiguousarray(rows)
     return np.ascontiguousarray(as_finite_float32(array, name)).reshape(rows.shape)
+
+
+def _is_plain_within(
+    values: object, columns: int, bounds: tuple[float, float]
+) -> TypeGuard[NDArray[np.float32]]:
+    """Whether the core takes values as they stand: most that a training loop has."""
+    return (
+        type(values) is np.ndarray
+        and values.dtype == _FLOAT32
+        and values.ndim == 2
+        and values.shape[1] == columns
+        and values.size > 0
+        and values.flags.c_contiguous
+        and _core.all_within(values, *bounds)
+    )
 
 
 def check_kind(
@@ -184,6 +203,8 @@ def as_array(values: ArrayLike, name: str, hint: str = CATEGORY_HINT) -> NDArray
     TypeError
         If an object is not a number, and the message says where it is; or for a sparse matrix.
     """
+    if type(values) is np.ndarray and values.dtype.kind != "O":
+        return values
     if is_sparse(values):
         raise sparse_refusal(name)
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
@@ -260,10 +281,12 @@ def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:
 
 def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -> Targets:
     """Return what the loss wants: int32 labels (n,) or float32 values (n, outputs)."""
+    allowed = LOSSES[loss].targets
+    if allowed is not None and _is_plain_within(y, outputs, allowed) and len(y) == n:
+        return y
     array = as_array(y, name, LABEL_HINT)
     if array.dtype.kind in "SUT":
         raise TypeError(f"{name}: expected numbers, got strings{LABEL_HINT}")
-    allowed = LOSSES[loss].targets
     if allowed is not None:
         if array.ndim == 1 and outputs == 1:
             array = array[:, None]
@@ -290,8 +313,9 @@ def as_targets(y: ArrayLike, n: int, loss: str, outputs: int, name: str = "y") -
         whole = array.dtype.kind == "f" and bool((array == np.floor(array)).all())
         hint = "; use y.astype(int)" if whole else ""
         raise TypeError(f"{name}: expected integer labels, got {array.dtype}{hint}")
-    hint = _range_hint(int(array.min()), int(array.max()), outputs)
-    check_labels(name, array, outputs, hint)
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= outputs:
+        check_labels(name, array, outputs, _range_hint(low, high, outputs))
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
@@ -343,7 +367,7 @@ def validation_parts(
 
 
 def _check_range(values: NDArray[np.float32], name: str, low: float, high: float) -> None:
-    if values.min() >= low and values.max() <= high:
+    if _core.all_within(values, low, high):
         return
     row, column = np.unravel_index(
         int(np.argmax((values < low) | (values > high))), values.shape
@@ -356,6 +380,9 @@ def _check_range(values: NDArray[np.float32], name: str, low: float, high: float
 
 def as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     """Return numbers as float32; TypeError or ValueError if they are none, or not finite."""
+    bounds = (-FLOAT32_MAX, FLOAT32_MAX)
+    if array.ndim == 2 and _is_plain_within(array, array.shape[1], bounds):
+        return array
     if array.dtype.kind in "biu":
         return array.astype(np.float32)
     if array.dtype.kind != "f":
