@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from rnn_native.datasets.places import DataNotFoundError
     from rnn_native.formats.loading import load
+    from rnn_native.models.ensemble import Ensemble
     from rnn_native.models.lr_finder import lr_find
     from rnn_native.models.many import fit_many
     from rnn_native.models.network import Network
@@ -84,6 +85,7 @@ _HOME = {
     "Dense": "net.layers",
     "Dropout": "net.layers",
     "EarlyStopping": "callbacks",
+    "Ensemble": "models.ensemble",
     "Flatten": "net.layers",
     "GlobalAvgPool1D": "net.layers",
     "GlobalAvgPool2D": "net.layers",
@@ -179,6 +181,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "Flatten",
     "FormatError",
     "GlobalAvgPool1D",

@@ -3,13 +3,21 @@
 import hashlib
 import math
 import re
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from string import Template
 
 from rnn_native.base.files import AnyPath, atomic_write
-from rnn_native.export.c_program import Program, described
-from rnn_native.export.steps import FINAL_FUNCTIONS, has_many_labels, steps_of
+from rnn_native.export.c_program import Program, described, functions_of
+from rnn_native.export.steps import (
+    FINAL_FUNCTIONS,
+    has_many_labels,
+    nets_of,
+    place_named,
+    steps_of,
+)
+from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
 from rnn_native.net.losses import LOSSES
 
@@ -17,13 +25,18 @@ MAX_STACK = 1 << 18  # bytes; larger arrays become static
 
 
 def to_c(
-    model: Network, path: AnyPath, *, int8: bool = False, name: str | None = None
+    model: Network | Ensemble,
+    path: AnyPath,
+    *,
+    int8: bool = False,
+    name: str | None = None,
 ) -> None:
     """Write a network as one C file, atomically.
 
     Parameters
     ----------
-    model : Network
+    model : Network or Ensemble
+        Of an ensemble the file has all nets, and the mean of what they predict.
     path : path
         The file; its name usually ends in ".c".
     int8 : bool
@@ -59,20 +72,58 @@ def to_c(
     atomic_write(path, c_source(model, chosen, int8=int8).encode())
 
 
-def c_source(model: Network, name: str, *, int8: bool = False) -> str:
+def c_source(model: Network | Ensemble, name: str, *, int8: bool = False) -> str:
     """Return what `to_c` writes."""
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         raise ValueError(f"name: expected a C identifier, got {name!r}")
-    program = Program(int8)
-    model = copy(model)  # its weights and their digest belong together, even in training
-    steps = steps_of(model)
-    for step in steps:
-        program.add(step)
-    program.end(FINAL_FUNCTIONS[model.loss], model.output_shape[0])
-    layers = "".join(f"\n *     {described(step)}" for step in steps)
-    known = {**_known(model, program, name), "layers": layers}
+    # Of copies: weights and their digest belong together, even in training.
+    nets = [copy(net) for net in nets_of(model)]
+    prefixes = [f"net{i}_" if isinstance(model, Ensemble) else "" for i in range(len(nets))]
+    programs = []
+    for i, (net, prefix) in enumerate(zip(nets, prefixes, strict=True)):
+        with place_named(model, i):
+            programs.append(_program(net, int8, prefix))
+    layers = "".join(
+        f"\n *     {prefix.replace('_', ': ')}{described(step)}"
+        for net, prefix in zip(nets, prefixes, strict=True)
+        for step in steps_of(net)
+    )
+    known = {**_known(nets, programs, name), "layers": layers}
     top, bottom = (Template(text).substitute(known) for text in (_TOP, _BOTTOM))
-    return "\n".join([top, *program.functions(), *program.constants, bottom])
+    constants = [text for program in programs for text in program.constants]
+    predict = _predict(programs, name, isinstance(model, Ensemble))
+    return "\n".join([top, *functions_of(programs), *constants, *predict, bottom])
+
+
+def _program(net: Network, int8: bool, prefix: str) -> Program:
+    """Return the constants and calls of one net."""
+    program = Program(int8, prefix=prefix)
+    for step in steps_of(net):
+        program.add(step)
+    program.end(FINAL_FUNCTIONS[net.loss], net.output_shape[0])
+    return program
+
+
+def _predict(programs: Sequence[Program], name: str, is_ensemble: bool) -> list[str]:
+    """Return the definition of `NAME_predict`, after those of its nets in an ensemble."""
+    if not is_ensemble:
+        return [_forward("void", f"{name}_predict", programs[0], name)]
+    names = [f"{name}_net{i}" for i in range(len(programs))]
+    forwards = [
+        _forward("static void", function, program, name)
+        for function, program in zip(names, programs, strict=True)
+    ]
+    texts = {"name": name, "NAME": name.upper(), "count": str(len(names))}
+    mean = Template(_MEAN).substitute(texts, nets=",\n        ".join(names))
+    return [*forwards, mean]
+
+
+def _forward(kind: str, function: str, program: Program, name: str) -> str:
+    """Return the definition of a function that goes through a net's layers."""
+    sizes = ", ".join(f"{key}[{n}]" for key, n in sorted(program.sizes.items()))
+    arrays = f"    {name.upper()}_STORAGE float {sizes};\n" if sizes else ""
+    head = f"\n{kind}\n{function}(const float *x, float *probabilities)\n{{\n"
+    return f"{head}{arrays}{chr(10).join(program.calls)}\n}}"
 
 
 def _identifier(stem: str) -> str:
@@ -81,16 +132,24 @@ def _identifier(stem: str) -> str:
     return name if name[:1].isalpha() else f"net_{name}"
 
 
-def _known(model: Network, program: Program, name: str) -> dict[str, str]:
-    """Return what the templates below have from the model and its calls."""
+def _known(
+    nets: Sequence[Network], programs: Sequence[Program], name: str
+) -> dict[str, str]:
+    """Return what the templates below have from the nets and their calls."""
     from rnn_native.base.version import __version__
 
-    size = 4 * sum(program.sizes.values())
-    arrays = ", ".join(f"{key}[{n}]" for key, n in sorted(program.sizes.items()))
+    model = nets[0]
+    size = max(4 * sum(program.sizes.values()) for program in programs)
     outputs, many = model.output_shape[0], has_many_labels(model)
     label = _SEVERAL_YES if many else _ONE_YES if outputs == 1 else _GREATEST
+    what = (
+        "a neural network with its weights"
+        if len(nets) == 1
+        else f"the mean of {len(nets)} neural networks, with their weights"
+    )
     return {
         "name": name,
+        "what": what,
         "NAME": name.upper(),
         "version": __version__,
         "inputs": str(math.prod(model.input_shape)),
@@ -98,13 +157,13 @@ def _known(model: Network, program: Program, name: str) -> dict[str, str]:
         "input_shape": " x ".join(map(str, model.input_shape)),
         "scaling": _SCALING.get(model.input_dtype, _SCALING["uint8"]),
         "meaning": LOSSES[model.loss].predictions,
-        "parameters": f"{model.params.size:,}",
-        "weights": "int8 with a scale for each output" if program.int8 else "float32",
-        "sha256": hashlib.sha256(model.weights.tobytes()).hexdigest(),
+        "parameters": f"{sum(net.params.size for net in nets):,}",
+        "weights": "int8 with a scale for each output" if programs[0].int8 else "float32",
+        "sha256": hashlib.sha256(
+            b"".join(net.weights.tobytes() for net in nets)
+        ).hexdigest(),
         "bytes": f"{size:,}",
         "storage": " static" if size > MAX_STACK else "",
-        "arrays": f"    {name.upper()}_STORAGE float {arrays};\n" if arrays else "",
-        "calls": "\n".join(program.calls),
         "kind": "void" if many else "int",
         "labels": ", int *labels" if many else "",
         "label": label.replace("OUTPUTS", f"{name.upper()}_OUTPUTS"),
@@ -117,7 +176,7 @@ _SCALING: dict[str | None, str] = {
 }
 
 _TOP = """\
-/* $name: a neural network with its weights, written by rnn_native $version.
+/* $name: $what, written by rnn_native $version.
  *
  *     void ${name}_predict(const float *x, float *probabilities);
  *     $kind ${name}_classify(const float *x$labels);
@@ -149,13 +208,25 @@ $kind ${name}_classify(const float *x$labels);
 #endif
 """
 
-_BOTTOM = """\
+_MEAN = """\
 
 void
 ${name}_predict(const float *x, float *probabilities)
 {
-$arrays$calls
-}
+    static void (*const nets[])(const float *, float *) = {
+        $nets};
+    float one[${NAME}_OUTPUTS];
+    double sum[${NAME}_OUTPUTS] = {0};
+    for (int net = 0; net < $count; net++) {
+        nets[net](x, one);
+        for (int i = 0; i < ${NAME}_OUTPUTS; i++)
+            sum[i] += (double)one[i];
+    }
+    for (int i = 0; i < ${NAME}_OUTPUTS; i++)
+        probabilities[i] = (float)(sum[i] / $count);
+}"""
+
+_BOTTOM = """\
 
 $kind
 ${name}_classify(const float *x$labels)

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -39,6 +39,8 @@ class Program:
         Floats that each array has room for.
     at : str
         Where the numbers are.
+    prefix : str
+        What names of constants begin with.
     """
 
     int8: bool
@@ -47,6 +49,7 @@ class Program:
     used: set[str] = field(default_factory=set)
     sizes: dict[str, int] = field(default_factory=dict)
     at: str = "x"
+    prefix: str = ""
 
     def add(self, step: Step) -> None:
         """Add a layer.
@@ -131,19 +134,21 @@ class Program:
         return [*weights, self.array(step, f"{prefix}bias")]
 
     def _constant(self, step: Step, name: str, values: NDArray[Any]) -> str:
-        made = f"layer{step.index}_{name}"
+        made = f"{self.prefix}layer{step.index}_{name}"
         kind = "signed char" if values.dtype == np.int8 else "float"
         shape = " x ".join(map(str, values.shape))
         head = f"/* {shape} */\nstatic const {kind} {made}[{values.size}] = {{"
         self.constants.append("\n".join([head, *_lines(values.ravel()), "};"]))
         return made
 
-    def functions(self) -> list[str]:
-        """Return the text of the functions that are called."""
-        found = {name: text for name, text in FUNCTIONS.items() if name in self.used}
-        if self.int8:
-            return [with_int8_weights(name, text) for name, text in found.items()]
-        return list(found.values())
+
+def functions_of(programs: Sequence[Program]) -> list[str]:
+    """Return the text of the functions that programs, all of them int8 or none, call."""
+    used = {name for program in programs for name in program.used}
+    found = {name: text for name, text in FUNCTIONS.items() if name in used}
+    if programs[0].int8:
+        return [with_int8_weights(name, text) for name, text in found.items()]
+    return list(found.values())
 
 
 def number(value: float) -> str:

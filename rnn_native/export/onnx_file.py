@@ -11,19 +11,28 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.functions import FUNCTIONS
 from rnn_native.export.onnx_graph import FLOAT, INT64, UINT8, Graph, Port
-from rnn_native.export.steps import FINAL_FUNCTIONS, Step, has_many_labels, whole_steps_of
+from rnn_native.export.steps import (
+    FINAL_FUNCTIONS,
+    Step,
+    has_many_labels,
+    nets_of,
+    place_named,
+    whole_steps_of,
+)
+from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def to_onnx(model: Network, path: AnyPath, *, uint8_input: bool = False) -> None:
+def to_onnx(model: Network | Ensemble, path: AnyPath, *, uint8_input: bool = False) -> None:
     """Write a network as an ONNX file, atomically.
 
     Parameters
     ----------
-    model : Network
+    model : Network or Ensemble
+        Of an ensemble the graph holds all nets, and the mean of what they predict.
     path : path
         The file; its name usually ends in ".onnx".
     uint8_input : bool
@@ -49,10 +58,10 @@ def to_onnx(model: Network, path: AnyPath, *, uint8_input: bool = False) -> None
     atomic_write(path, onnx_model(model, uint8_input=uint8_input).SerializeToString())
 
 
-def onnx_model(model: Network, *, uint8_input: bool = False) -> "ModelProto":
+def onnx_model(model: Network | Ensemble, *, uint8_input: bool = False) -> "ModelProto":
     """Return what `to_onnx` writes as an object of the package onnx."""
-    graph, x = Graph(), "x"
-    if uint8_input and model.input_dtype == "float":
+    graph, x, nets = Graph(), "x", nets_of(model)
+    if uint8_input and any(net.input_dtype == "float" for net in nets):
         raise ValueError(
             "uint8_input: divides by 255, but this net was fitted on floats, or integers taken "
             "as numbers; leave it out, or set net.input_dtype = 'uint8' if those floats were "
@@ -60,20 +69,31 @@ def onnx_model(model: Network, *, uint8_input: bool = False) -> "ModelProto":
         )
     if uint8_input:
         x = graph.node("Div", graph.node("Cast", x, to=FLOAT), graph.number(255))
-    for step in whole_steps_of(model):
+    predictions = []
+    for i, net in enumerate(nets):
+        graph.prefix = f"nets.{i}." if isinstance(model, Ensemble) else ""
+        with place_named(model, i):
+            predictions.append(_add_net(graph, net, x))
+    graph.prefix = ""
+    joining = "Mean" if isinstance(model, Ensemble) else "Identity"
+    graph.node(joining, *predictions, output="probabilities")
+    _add_label(graph, nets[0])
+    outputs = model.output_shape[0]
+    element = UINT8 if uint8_input else FLOAT
+    inputs: list[Port] = [("x", element, ["n", *model.input_shape])]
+    label: Port = ("label", INT64, ["n", outputs] if has_many_labels(nets[0]) else ["n"])
+    scaling = "bytes are divided by 255 here" if uint8_input else _scaling(nets[0])
+    return graph.finish(inputs, [label, ("probabilities", FLOAT, ["n", outputs])], scaling)
+
+
+def _add_net(graph: Graph, net: Network, x: str) -> str:
+    """Add a net's layers and the function of its loss; return the name of its predictions."""
+    for step in whole_steps_of(net):
         function, alpha = step.activation
         if step.type not in LAYERS or function not in FUNCTIONS:
             raise step.refusal("ONNX")
         x = FUNCTIONS[function].onnx(graph, LAYERS[step.type](graph, step, x), alpha)
-    final = FUNCTIONS[FINAL_FUNCTIONS[model.loss]].onnx(graph, x, 0.0)
-    graph.node("Identity", final, output="probabilities")
-    _add_label(graph, model)
-    outputs = model.output_shape[0]
-    element = UINT8 if uint8_input else FLOAT
-    inputs: list[Port] = [("x", element, ["n", *model.input_shape])]
-    label: Port = ("label", INT64, ["n", outputs] if has_many_labels(model) else ["n"])
-    scaling = "bytes are divided by 255 here" if uint8_input else _scaling(model)
-    return graph.finish(inputs, [label, ("probabilities", FLOAT, ["n", outputs])], scaling)
+    return FUNCTIONS[FINAL_FUNCTIONS[net.loss]].onnx(graph, x, 0.0)
 
 
 def _scaling(model: Network) -> str:

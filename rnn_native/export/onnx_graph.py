@@ -33,10 +33,17 @@ class Node:
 
 @dataclass(slots=True)
 class Graph:
-    """Nodes in order of computation, and constants by name."""
+    """Nodes in order of computation, and constants by name.
+
+    Attributes
+    ----------
+    prefix : str
+        What names of constants begin with, as "nets.0." in an ensemble.
+    """
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    prefix: str = ""
 
     def node(
         self, operator: str, *inputs: str, output: str | None = None, **attributes: Any
@@ -47,7 +54,8 @@ class Graph:
         return name
 
     def constant(self, name: str, value: ArrayLike) -> str:
-        """Add a constant, unless it is there; return its name."""
+        """Add a constant, unless it is there; return its name, with the prefix."""
+        name = f"{self.prefix}{name}"
         self.constants[name] = np.ascontiguousarray(value)
         return name
 

@@ -1,6 +1,8 @@
 """A net as exporters see it: layer by layer, with shapes, arrays and all options."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
 from rnn_native.net.layers import from_spec
 from rnn_native.net.losses import LOSSES
@@ -76,6 +79,22 @@ class Step:
 
     def __str__(self) -> str:
         return f"layers[{self.index}] ({self.type})"
+
+
+def nets_of(model: Network | Ensemble) -> tuple[Network, ...]:
+    """Return the nets of an ensemble, or the one that it is."""
+    return model.nets if isinstance(model, Ensemble) else (model,)
+
+
+@contextmanager
+def place_named(model: Network | Ensemble, index: int) -> Iterator[None]:
+    """Let an error about a net of an ensemble name the net."""
+    try:
+        yield
+    except ValueError as error:
+        if not isinstance(model, Ensemble):
+            raise
+        raise ValueError(f"nets[{index}].{error}") from None
 
 
 def whole_steps_of(model: Network) -> list[Step]:

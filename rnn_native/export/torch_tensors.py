@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, atomic_write, printable, shown
-from rnn_native.export.steps import Step, by_output, steps_of
+from rnn_native.export.steps import Step, by_output, place_named, steps_of
 from rnn_native.formats.parameters import finite_float32
+from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
 from rnn_native.settings.architecture import (
     Architecture,
@@ -32,16 +33,20 @@ COUNTER = "num_batches_tracked"  # of batchnorm; we have none
 MAX_NAMED = 4  # tensors in a message
 
 
-def to_torch(model: Network, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+def to_torch(
+    model: Network | Ensemble, names: Sequence[str] | None = None
+) -> dict[str, NDArray[Any]]:
     """Return the parameters as `torch.nn.Module.load_state_dict` takes them.
 
     Parameters
     ----------
-    model : Network
+    model : Network or Ensemble
+        An ensemble is a `torch.nn.ModuleList` of its nets: "0.0.weight", ..., "1.0.weight".
     names : sequence of str, optional
         The module's own names, such as "fc1", of the layers that have parameters, in order.
         By default the indices in a `torch.nn.Sequential` of all layers, where what a dense or
-        conv2d layer has as its activation is a module after it.
+        conv2d layer has as its activation is a module after it. Of an ensemble they are the
+        names within each net.
 
     Returns
     -------
@@ -63,6 +68,12 @@ def to_torch(model: Network, names: Sequence[str] | None = None) -> dict[str, ND
     {'0.weight': (32, 784), '0.bias': (32,), '2.weight': (10, 32), '2.bias': (10,)}
     """
     tensors: dict[str, NDArray[Any]] = {}
+    if isinstance(model, Ensemble):
+        for i, net in enumerate(model.nets):
+            with place_named(model, i):
+                own = to_torch(net, names)
+            tensors |= {f"{i}.{name}": tensor for name, tensor in own.items()}
+        return tensors
     for module, step in _modules(copy(model), names):
         for name, parts in LAYERS[step.type](step).items():
             # safetensors writes memory as it lies, so it must lie in C order.
@@ -144,7 +155,9 @@ def from_torch(
     return model
 
 
-def save_torch(model: Network, path: AnyPath, names: Sequence[str] | None = None) -> None:
+def save_torch(
+    model: Network | Ensemble, path: AnyPath, names: Sequence[str] | None = None
+) -> None:
     """Write `to_torch` as a safetensors file, atomically.
 
     ``safetensors.torch.load_file`` reads what `load_state_dict` takes. Parameters and errors

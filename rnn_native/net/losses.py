@@ -198,6 +198,15 @@ def labels_of(outputs: NDArray[Any], loss: str) -> NDArray[np.int64]:
     return labels
 
 
+def answers_of(
+    outputs: NDArray[np.float32], loss: str
+) -> NDArray[np.int64] | NDArray[np.float32]:
+    """Return what `Network.predict` does: labels, or values without an axis of one output."""
+    if LOSSES[loss].tells_classes:
+        return labels_of(outputs, loss)
+    return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+
 # ---- the last activation ----
 
 LAST_ONLY = {"softmax": "softmax", "exponential": "exp", "exp": "exp"}

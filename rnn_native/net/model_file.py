@@ -36,6 +36,16 @@ FORMAT_VERSION = 1
 FIRST_VERSION = "0.1.0"  # wrote files that do not name it
 NORMALISATION = {"uint8": "x / 255", "float32": "x"}
 
+READERS = {
+    "model": "a single net; use rn.load",
+    "ensemble": "an ensemble of nets; use rn.Ensemble.load",
+}
+"""What files may hold, and what reads that. A file that does not say so holds a model."""
+_ENTRIES: dict[str, dict[str, type]] = {
+    "model": {"architecture": dict, "facts": dict},
+    "ensemble": {"nets": list},
+}
+
 Tensors = dict[str, NDArray[Any]]
 Metadata = dict[str, Any]
 
@@ -65,14 +75,20 @@ def save(
     RuntimeError
         If another thread trains the net and `optimizer_state` is wanted.
     """
+    write(path, *content_of(model, facts, optimizer_state=optimizer_state))
+
+
+def content_of(
+    model: Predictor, facts: Mapping[str, Any] | None, *, optimizer_state: bool
+) -> tuple[Tensors, Metadata]:
+    """Return the tensors and the metadata of a model's file."""
     metadata = metadata_of(model, facts)
-    if optimizer_state:
-        with model.unchanged("save(optimizer_state=True)"):
-            tensors = {**model.copied_tensors(), **saved_training.tensors_of(model)}
-            metadata["training"] = model.training_state.as_dict()
-    else:
-        tensors = model.copied_tensors()
-    write(path, tensors, metadata)
+    if not optimizer_state:
+        return model.copied_tensors(), metadata
+    with model.unchanged("save(optimizer_state=True)"):
+        tensors = {**model.copied_tensors(), **saved_training.tensors_of(model)}
+        metadata["training"] = model.training_state.as_dict()
+    return tensors, metadata
 
 
 Net = TypeVar("Net", bound=Predictor)
@@ -82,15 +98,16 @@ def read_model(kind: type[Net], path: Source, optimizer: Optimizer | None = None
     """Read a model file as a net of some class; see `rnn_native.models.network.load`."""
     tensors, metadata = read(path)
     with versions_named(metadata):
-        model = _model_of(kind, tensors, metadata, name_of(path))
+        model = model_of(kind, tensors, metadata, name_of(path))
     if optimizer is not None and as_settings(optimizer) != model.optimizer:
         model.optimizer = optimizer
     return model
 
 
-def _model_of(
+def model_of(
     kind: type[Net], tensors: Tensors, metadata: Metadata, name: "str | PathLike[str]"
 ) -> Net:
+    """Make the net of a file's tensors and metadata; `name` is what messages call the file."""
     with faults_named(name, "architecture"):
         model = kind.as_saved(metadata["architecture"])
         model.take_input_dtype(metadata, str(name))
@@ -277,8 +294,11 @@ def write(
     write_target(path, to_bytes(tensors, metadata={KEY: signed}))
 
 
-def read(path: Source) -> tuple[Tensors, Metadata]:
-    """Read tensors and metadata whose checksum is right; errors are those of `load`."""
+def read(path: Source, holds: str = "model") -> tuple[Tensors, Metadata]:
+    """Read tensors and metadata whose checksum is right; errors are those of `load`.
+
+    `holds` is what the file must be, a key of `READERS`.
+    """
     tensors, texts = read_tensors(path)
     path = name_of(path)
     text = texts.get(KEY)
@@ -299,12 +319,16 @@ def read(path: Source) -> tuple[Tensors, Metadata]:
             f"{path}: format version {str(version)[:40]}, expected {FORMAT_VERSION}{advice}"
         )
     try:
-        claimed = metadata.pop("sha256")
-        whole = all(isinstance(metadata[key], dict) for key in ("architecture", "facts"))
+        claimed, found = metadata.pop("sha256"), metadata.get("holds", "model")
+        whole = found in READERS and all(
+            isinstance(metadata[key], kind) for key, kind in _ENTRIES[found].items()
+        )
     except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise damaged
+    if found != holds:
+        raise FormatError(f"{path}: holds {READERS[found]}")
     if claimed != _digest(tensors, metadata):
         raise FormatError(f"{path}: damaged: contents do not match their checksum")
     return tensors, {**metadata, "sha256": claimed}

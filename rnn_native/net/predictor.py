@@ -149,9 +149,7 @@ class Predictor(CompiledNet):
             rates.
         """
         outputs = self.predict_proba(x, batch_size=batch_size, threads=threads)
-        if losses.LOSSES[self.loss].tells_classes:
-            return losses.labels_of(outputs, self.loss)
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return losses.answers_of(outputs, self.loss)
 
     @overload
     def evaluate(
