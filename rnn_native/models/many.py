@@ -9,12 +9,24 @@ from numpy.typing import ArrayLike
 
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.callbacks import TerminateOnNaN
+from rnn_native.models.ensemble import check_nets
 from rnn_native.models.network import Network
 from rnn_native.training.callback import Callback, Logs, as_list
 from rnn_native.training.history import History
 
 NOT_TOGETHER = ("callbacks", "threads", "verbose")
 """Options of `Network.fit` that are not for all nets: an instance of a callback serves one."""
+
+
+class _Checked(BaseException):
+    """Ends a call of fit that is asked only what it thinks of its arguments."""
+
+
+class _OnlyCheck(Callback):
+    """Ends a run before its first epoch, and before callbacks that come later begin."""
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        raise _Checked
 
 
 class _Until(Callback):
@@ -49,7 +61,7 @@ def fit_many(
         For each net what differs: options of `Network.fit`, callbacks among them, or other
         `x` and `y`, such as those of a fold.
     threads : int in [1, 64], optional
-        How many nets are under way at a time.
+        How many nets are under way at a time; as many as there are cores when left out.
     **options
         Of `Network.fit`, for all nets.
 
@@ -62,7 +74,8 @@ def fit_many(
     Raises
     ------
     ValueError, TypeError
-        If an argument is wrong. Nets whose turn had not come are then not trained.
+        If an argument is wrong; no net is trained then. What a callback refuses when its
+        training begins ends the others after their epoch.
     KeyboardInterrupt
         After Ctrl-C; each net under way ends after its epoch, with its best weights.
 
@@ -78,12 +91,16 @@ def fit_many(
     [3, 3, 3]
     """
     is_over = Event()
+    nets = check_nets(nets)
     calls = _calls(nets, x, y, each, options, is_over)
-    with ThreadPoolExecutor(resolve_threads(threads)) as pool:
-        futures = [
-            pool.submit(net.fit, **call) for net, call in zip(nets, calls, strict=True)
-        ]
+    count = resolve_threads(threads)
+    for i, (net, call) in enumerate(zip(nets, calls, strict=True)):
+        _check(net, call, f"nets[{i}]")
+    with ThreadPoolExecutor(count) as pool:
+        futures: list[Future[History]] = []
         try:
+            for net, call in zip(nets, calls, strict=True):
+                futures.append(pool.submit(net.fit, **call))
             _wait(futures)
         except BaseException:
             is_over.set()
@@ -91,6 +108,20 @@ def fit_many(
                 future.cancel()
             raise
     return [future.result() for future in futures]
+
+
+def _check(net: Network, call: Mapping[str, Any], name: str) -> None:
+    """Raise what a net's fit would raise of its arguments; the net stays as it is."""
+    try:
+        net.fit(**{**call, "callbacks": [_OnlyCheck(), *call["callbacks"]]})
+    except _Checked:
+        return
+    except (ValueError, TypeError) as error:
+        if type(error) not in (ValueError, TypeError):
+            raise
+        raise type(error)(f"{name}: {error}") from None
+    # Only Ctrl-C makes it return.
+    raise KeyboardInterrupt
 
 
 def _wait(futures: Sequence["Future[History]"]) -> None:
@@ -112,16 +143,6 @@ def _calls(
     is_over: Event,
 ) -> list[dict[str, Any]]:
     """Return the arguments of each net's fit."""
-    for i, net in enumerate(nets):
-        if not isinstance(net, Network):
-            raise TypeError(f"nets[{i}]: expected a Network, got {type(net).__name__}")
-    first = {id(net): i for i, net in reversed(list(enumerate(nets)))}
-    for i, net in enumerate(nets):
-        if first[id(net)] != i:
-            raise ValueError(
-                f"nets[{i}]: expected each net once, got that of nets[{first[id(net)]}]; "
-                "use clone()"
-            )
     for name in NOT_TOGETHER:
         if name in options:
             raise ValueError(f"{name}: expected in `each`, one for each net")

@@ -132,7 +132,7 @@ def as_list(callbacks: Iterable[Callback] | Callback | None) -> list[Callback]:
     """
     if callbacks is None or isinstance(callbacks, Callback):
         return [] if callbacks is None else [callbacks]
-    chosen = list(callbacks)
+    chosen = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
     for callback in chosen:
         if not isinstance(callback, Callback):
             raise TypeError(

@@ -1,5 +1,6 @@
 """fit_many: the bits of one by one, whatever else happens to a net."""
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -103,6 +104,41 @@ def test_wrong_arguments_are_refused(change, error, text):
         rn.fit_many(given.pop("nets"), given.pop("x"), given.pop("y"), **given)
     assert "\n" not in str(caught.value)
     for net, weights in zip(three, before, strict=True):
+        assert net.weights.tobytes() == weights.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "text"),
+    [
+        ({"lr": -1}, ValueError, r"nets\[2\]: lr: expected"),
+        ({"x": np.zeros((300, 5))}, ValueError, r"nets\[2\]: x: expected shape"),
+        ({"lrr": 1}, TypeError, r"nets\[2\]: .*lrr"),
+        ({"callbacks": rn.EarlyStopping}, TypeError, "callbacks: expected instances"),
+    ],
+)
+def test_what_one_net_refuses_leaves_all_untrained(more, error, text, tmp_path):
+    x, y = data()
+    three = nets(3)
+    before = [pickle.dumps(net) for net in three]
+    log = rn.CSVLogger(tmp_path / "log.csv")
+    with pytest.raises(error, match=text):
+        rn.fit_many(three, x, y, each=[{"callbacks": log}, {}, more])
+    assert [pickle.dumps(net) for net in three] == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_among_the_checks_trains_nothing(monkeypatch):
+    x, y = data()
+    two = nets(2)
+    before = [net.get_weights() for net in two]
+
+    def interrupted(self, logs=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rnn_native.models.many._OnlyCheck.on_train_begin", interrupted)
+    with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        rn.fit_many(two, x, y)
+    for net, weights in zip(two, before, strict=True):
         assert net.weights.tobytes() == weights.tobytes()
 
 
