@@ -23,6 +23,7 @@ class _Layer(TypedDict):
     shape: tuple[int, ...]
     params: list[_Param]
     has_maps: bool
+    masked_by: int  # the layer that tells which tokens are padding here; -1: none
 
 class _Key(TypedDict):
     kind: Literal["int", "float", "bool", "choice"]

@@ -50,6 +50,8 @@ LAYER_KEYS = {
     "heads": "Divides the values of a token.",
     "out_proj": "A projection after the heads.",
     "residual": "Adds the input.",
+    "causal": "A token sees itself and those before it.",
+    "value": "Tokens all of whose values are this one are padding.",
 }
 POOL_KEYS = {
     "stride": "Left out: kernel_size.",

@@ -18,9 +18,28 @@ attention_held(int T, int d)
     return (size_t)transposed_stride(T) * (size_t)d;
 }
 
+/* a (T,T): a row's scores become weights of the tokens that it sees, zeros elsewhere. */
+static void
+softmax_of_seen(float *a, int T, const float *real, bool causal)
+{
+    for (int t = 0; t < T; t++, a += T) {
+        int seen = 0;
+        for (int j = 0; j < T; j++) {
+            bool sees = (!causal || j <= t) && (real == NULL || real[j] != 0);
+            a[j] = sees ? a[j] : -INFINITY;
+            seen += sees;
+        }
+        if (seen > 0)
+            softmax(a, a, T, 0, 1);
+        else
+            memset(a, 0, (size_t)T * sizeof(float));
+    }
+}
+
 static void
 attention_forward(float *context, float *alpha, const float *q, const float *k,
-                  const float *v, int stride, float *transposed, int T, int D, int heads)
+                  const float *v, int stride, float *transposed, int T, int D, int heads,
+                  const float *real, bool causal)
 {
     int d = D / heads, wide = transposed_stride(T);
     float scale = 1.0f / sqrtf((float)d);
@@ -28,7 +47,10 @@ attention_forward(float *context, float *alpha, const float *q, const float *k,
         float *a = alpha + (ptrdiff_t)h * T * T;
         transpose(transposed, wide, k + h * d, stride, T, d);
         gemm(a, T, q + h * d, stride, 1, transposed, wide, T, T, d, scale, 0.0f);
-        softmax(a, a, T, 0, T);
+        if (causal || real != NULL)
+            softmax_of_seen(a, T, real, causal);
+        else
+            softmax(a, a, T, 0, T);
         gemm(context + h * d, D, a, T, 1, v + h * d, stride, T, d, T, 1.0f, 0.0f);
     }
 }

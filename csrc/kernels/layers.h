@@ -88,6 +88,16 @@ static void add(float *out, const float *a, const float *b, int n);
 static void mean_over_tokens(float *out, const float *inp, int T, int D);
 static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
 
+/* real (T): 1, or 0 for a token whose D values all are `value`   out: inp, 0 for these */
+static void mask_tokens(float *out, float *real, const float *inp, float value, int T,
+                        int D);
+static void keep_real_tokens(float *dinp, const float *dout, const float *real, int T,
+                             int D);
+/* The same over real tokens; zeros where there are none. */
+static void mean_over_real(float *out, const float *inp, const float *real, int T, int D);
+static void spread_over_real(float *dinp, const float *dout, const float *real, int T,
+                             int D);
+
 /* ---- attention.c: one sequence (Vaswani et al. 2017, section 3.2) ---- */
 
 /* Floats of scratch for the transpose of T rows of d; its rows begin at cache lines. */
@@ -95,10 +105,12 @@ static size_t attention_held(int T, int d);
 
 /* q, k, v (T,D) in rows `stride` apart   context (T,D)   alpha (heads,T,T)
  * transposed: scratch of attention_held(T, D/heads)
- * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head. */
+ * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head.
+ * A token sees itself and those before it if causal, and of these the real ones (T) if that
+ * is not NULL: the others have no part in its softmax. One that sees none has zeros. */
 static void attention_forward(float *context, float *alpha, const float *q, const float *k,
                               const float *v, int stride, float *transposed, int T, int D,
-                              int heads);
+                              int heads, const float *real, bool causal);
 /* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and attention_held(T,
  * D/heads) floats */
 static void attention_backward(float *q, float *k, float *v, int stride,

@@ -83,3 +83,54 @@ spread_over_tokens(float *dinp, const float *dout, int T, int D)
     for (int t = 1; t < T; t++)
         memcpy(dinp + (ptrdiff_t)t * D, dinp, (size_t)D * sizeof(float));
 }
+
+static void
+mask_tokens(float *out, float *real, const float *inp, float value, int T, int D)
+{
+    for (int t = 0; t < T; t++, inp += D) {
+        int alike = 0;
+        while (alike < D && inp[alike] == value)
+            alike++;
+        real[t] = alike < D;
+    }
+    keep_real_tokens(out, inp - (ptrdiff_t)T * D, real, T, D);
+}
+
+static void
+keep_real_tokens(float *dinp, const float *dout, const float *real, int T, int D)
+{
+    memcpy(dinp, dout, (size_t)T * (size_t)D * sizeof(float));
+    for (int t = 0; t < T; t++)
+        if (real[t] == 0)
+            memset(dinp + (ptrdiff_t)t * D, 0, (size_t)D * sizeof(float));
+}
+
+static float
+count_real(const float *real, int T)
+{
+    float n = 0;
+    for (int t = 0; t < T; t++)
+        n += real[t];
+    return n;
+}
+
+static void
+mean_over_real(float *out, const float *inp, const float *real, int T, int D)
+{
+    float n = count_real(real, T);
+    memset(out, 0, (size_t)D * sizeof(float));
+    for (int t = 0; t < T; t++)
+        if (real[t] != 0)
+            add(out, out, inp + (ptrdiff_t)t * D, D);
+    for (int j = 0; n > 0 && j < D; j++)
+        out[j] /= n;
+}
+
+static void
+spread_over_real(float *dinp, const float *dout, const float *real, int T, int D)
+{
+    float n = count_real(real, T);
+    for (int t = 0; t < T; t++)
+        for (int j = 0; j < D; j++)
+            dinp[(ptrdiff_t)t * D + j] = real[t] != 0 ? dout[j] / n : 0;
+}

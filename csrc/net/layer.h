@@ -84,6 +84,7 @@ typedef struct {
     uint64_t key;     /* of this step and layer, for masks */
     const float *inp;
     const rnn_nonzeros *nonzeros; /* of inp, which is then not filled in; else NULL */
+    const float *real; /* 1 for each of a row's tokens, 0 if padding; NULL: all are real */
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
     float *maps;    /* the same, and attention_maps shows them */
@@ -108,6 +109,10 @@ typedef struct {
     /* What is known of each output in inference: it is within the bounds of the inputs, or
      * 0; a factor of the inputs is one of it, without any parameters. */
     bool keeps_bounds, keeps_factors;
+    /* Of tokens, the rows of an input of rank 2: each output token is made of the input's at
+     * the same place, perhaps with others; real tokens are told from padding here; padding
+     * is left out. */
+    bool keeps_tokens, makes_mask, takes_mask;
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);
     rnn_pass_fn pass[RNN_PASSES];
@@ -131,6 +136,9 @@ struct rnn_layer {
     rnn_shape in, out;
     int in_size, out_size;
     bool is_first; /* its inputs are the data, at most under another shape */
+    int mask;      /* the layer that tells padding from real tokens in what this one gives,
+                      and in its input if it leaves padding out; -1: none */
+    int masked_by;
     rnn_param param[RNN_MAX_PARAMS];
     int n_params;
     size_t param_count, state_count; /* floats in all parameters, in all state */

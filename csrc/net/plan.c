@@ -35,6 +35,16 @@ set_up_layer(rnn_layer *layer, int index, rnn_error *error)
     return status;
 }
 
+/* A mask holds from the layer that makes it as long as tokens keep their places. */
+static void
+find_mask(rnn_layer *layer, int index, const rnn_layer *below)
+{
+    int mask = below != NULL ? below->mask : -1;
+    bool keeps = layer->type->keeps_tokens && layer->in.rank == 2;
+    layer->masked_by = layer->type->takes_mask ? mask : -1;
+    layer->mask = layer->type->makes_mask ? index : keeps ? mask : -1;
+}
+
 rnn_status
 rnn_layers_set_up(rnn_layer *layers, int n_layers, int first, rnn_shape input,
                   const rnn_loss_type *loss, rnn_error *error)
@@ -44,6 +54,7 @@ rnn_layers_set_up(rnn_layer *layers, int n_layers, int first, rnn_shape input,
     for (int i = 0; i < n_layers; i++) {
         layers[i].in = shape;
         layers[i].is_first = is_first;
+        find_mask(&layers[i], i, i > 0 ? &layers[i - 1] : NULL);
         rnn_status status = set_up_layer(&layers[i], first + i, error);
         if (status != RNN_OK)
             return status;
@@ -95,6 +106,16 @@ plan_stage(const rnn_net *net, int first, rnn_layer *stage)
     return 1;
 }
 
+/* The stage whose cache has the mask. */
+static int
+mask_stage(const rnn_net *net, const rnn_layer *layer)
+{
+    int stage = layer->masked_by < 0 ? -1 : net->n_stages - 1;
+    while (stage >= 0 && net->stages[stage].first != layer->masked_by)
+        stage--;
+    return stage;
+}
+
 void
 rnn_plan_stages(rnn_net *net)
 {
@@ -104,6 +125,7 @@ rnn_plan_stages(rnn_net *net)
         if (stage->layer.is_identity && (net->n_stages > 0 || i + 1 < net->n_layers))
             continue;
         stage->first = i;
+        stage->mask = mask_stage(net, &stage->layer);
         stage->by_rows = goes_by_rows(&stage->layer);
         stage->param_offset = net->param_offset[i];
         stage->state_offset = net->state_offset[i];

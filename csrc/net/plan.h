@@ -10,6 +10,7 @@
 typedef struct {
     rnn_layer layer;
     int first; /* index of the first layer in it */
+    int mask;  /* the stage that tells padding from real tokens; -1: all are real */
     bool by_rows;
     bool is_frozen;                    /* it has parameters, none of which learns */
     size_t param_offset, state_offset; /* in floats from params */

@@ -88,9 +88,10 @@ layer_as_dict(const rnn_net *net, int index)
         Py_XDECREF(shape);
         return NULL;
     }
-    return Py_BuildValue("{s:s, s:N, s:N, s:O}", "type", layer->type->name, "shape", shape,
-                         "params", params, "has_maps",
-                         layer->maps.rank > 0 ? Py_True : Py_False);
+    return Py_BuildValue("{s:s, s:N, s:N, s:O, s:i}", "type", layer->type->name, "shape",
+                         shape, "params", params, "has_maps",
+                         layer->maps.rank > 0 ? Py_True : Py_False, "masked_by",
+                         layer->masked_by);
 }
 
 static PyObject *

@@ -254,6 +254,70 @@ attention(float *out, const float *q, const float *k, const float *v, float *wei
 }
 """
 
+MASKED_ATTENTION = """\
+/* The same, but a token sees only itself and those before it if causal, and only tokens j
+ * with real[j] if real is not 0; one that sees none gets zeros. */
+static void
+masked_attention(float *out, const float *q, const float *k, const float *v, float *weights,
+                 int tokens, int width, int heads, int causal, const float *real)
+{
+    int size = width / heads;
+    for (int h = 0; h < width; h += size)
+        for (int t = 0; t < tokens; t++) {
+            int seen = 0;
+            for (int j = 0; j < tokens; j++) {
+                float sum = 0;
+                for (int i = h; i < h + size; i++)
+                    sum += q[t * width + i] * k[j * width + i];
+                int sees = (!causal || j <= t) && (!real || real[j] != 0);
+                weights[j] = sees ? sum / sqrtf((float)size) : -INFINITY;
+                seen += sees;
+            }
+            if (seen > 0)
+                softmax(weights, weights, 1, tokens);
+            for (int i = h; i < h + size; i++) {
+                float sum = 0;
+                for (int j = 0; j < tokens && seen > 0; j++)
+                    sum += weights[j] * v[j * width + i];
+                out[t * width + i] = sum;
+            }
+        }
+}
+"""
+
+MASKING = """\
+/* real[t] = 0 where all of x[t] is value, else 1; out[t] = x[t], or 0 where real[t] is. */
+static void
+masking(float *out, const float *x, float *real, float value, int tokens, int n)
+{
+    for (int t = 0; t < tokens; t++) {
+        real[t] = 0;
+        for (int i = 0; i < n; i++)
+            if (x[t * n + i] != value)
+                real[t] = 1;
+        for (int i = 0; i < n; i++)
+            out[t * n + i] = real[t] != 0 ? x[t * n + i] : 0;
+    }
+}
+"""
+
+MASKED_MEAN_POOL = """\
+/* out[i] = mean of x[t][i] over t with real[t], 0 if there are none; out is not x. */
+static void
+masked_mean_pool(float *out, const float *x, const float *real, int tokens, int n)
+{
+    for (int i = 0; i < n; i++) {
+        float sum = 0, count = 0;
+        for (int t = 0; t < tokens; t++)
+            if (real[t] != 0) {
+                sum += x[t * n + i];
+                count++;
+            }
+        out[i] = count > 0 ? sum / count : 0;
+    }
+}
+"""
+
 MEAN_POOL = """\
 /* out[i] = mean over t of x[t][i]; out is not x. */
 static void
@@ -287,7 +351,10 @@ FUNCTIONS = {
     "rmsnorm": RMSNORM,
     "patch_embed": PATCH_EMBED,
     "attention": ATTENTION,
+    "masked_attention": MASKED_ATTENTION,
+    "masking": MASKING,
     "mean_pool": MEAN_POOL,
+    "masked_mean_pool": MASKED_MEAN_POOL,
 }
 
 

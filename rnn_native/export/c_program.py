@@ -70,7 +70,9 @@ class Program:
 
     def call(self, function: str, *arguments: object) -> None:
         """Add a call."""
-        self.used |= {function, "softmax"} if function == "attention" else {function}
+        self.used.add(function)
+        if function in ("attention", "masked_attention"):
+            self.used.add("softmax")
         start = f"    {function}("
         self.calls.append(
             textwrap.fill(
@@ -244,13 +246,37 @@ def _self_attention(program: Program, step: Step) -> None:
         program.call("dense", place, program.at, *matrix, tokens, width, width)
     out = program.other(size)
     context = q if step.layer.out_proj else out
-    program.call("attention", context, q, k, v, weights, tokens, width, step.layer.heads)
+    arguments = (context, q, k, v, weights, tokens, width, step.layer.heads)
+    if step.layer.causal or step.masked_by >= 0:
+        program.call("masked_attention", *arguments, int(step.layer.causal), _real(step))
+    else:
+        program.call("attention", *arguments)
     if step.layer.out_proj:
         matrix = program.matrix(step, "out_")
         program.call("dense", out, context, *matrix, tokens, width, width)
     if step.layer.residual:
         program.call("add", out, out, program.at, size)
     program.at = out
+
+
+def _real(step: Step) -> str:
+    """Return the array of a masking layer's 1 for each real token, 0 for padding."""
+    index = step.index if step.type == "masking" else step.masked_by
+    return "0" if index < 0 else f"real{index}"
+
+
+def _masking(program: Program, step: Step) -> None:
+    tokens, width = step.input_shape
+    real = program.room(_real(step), tokens)
+    value = number(step.layer.value)
+    program.move("masking", step.outputs, real, value, tokens, width)
+
+
+def _mean_pool(program: Program, step: Step) -> None:
+    if step.masked_by < 0:
+        _by_shape(program, step)
+    else:
+        program.move("masked_mean_pool", step.outputs, _real(step), *step.input_shape)
 
 
 def _by_shape(program: Program, step: Step) -> None:
@@ -280,6 +306,8 @@ LAYERS: dict[str, Writer] = {
     "patch_embed": _patch_embed,
     "position": _position,
     "self_attention": _self_attention,
+    "masking": _masking,
+    "mean_pool": _mean_pool,
 }
 """Where that is not `_by_shape`."""
 

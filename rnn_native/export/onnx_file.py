@@ -8,9 +8,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.functions import FUNCTIONS
-from rnn_native.export.onnx_graph import FLOAT, INT64, UINT8, Graph, Port
+from rnn_native.export.onnx_graph import BOOL, FLOAT, INT64, UINT8, Graph, Port
 from rnn_native.export.steps import (
     FINAL_FUNCTIONS,
     Step,
@@ -219,7 +221,8 @@ def _self_attention(graph: Graph, step: Step, x: str) -> str:
     k = graph.node("Transpose", k, perm=[0, 2, 3, 1])
     scale = graph.number(1 / math.sqrt(width // heads))
     scores = graph.node("Mul", graph.node("MatMul", q, k), scale)
-    context = graph.node("MatMul", graph.node("Softmax", scores), v)
+    weights = _weights_of_seen(graph, step, scores)
+    context = graph.node("MatMul", weights, v)
     joined = graph.node("Transpose", context, perm=[0, 2, 1, 3])
     out = graph.reshape(joined, tokens, width)
     if step.layer.out_proj:
@@ -227,8 +230,48 @@ def _self_attention(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Add", out, x) if step.layer.residual else out
 
 
+def _weights_of_seen(graph: Graph, step: Step, scores: str) -> str:
+    """Write the softmax over the tokens that each token sees; zeros where it sees none."""
+    tokens = step.input_shape[0]
+    seen = ""
+    if step.masked_by >= 0:
+        seen = graph.reshape(_real(graph, step), 1, 1, tokens)
+    if step.layer.causal:
+        before = graph.constant(
+            f"causal_{tokens}", np.tri(tokens, dtype=np.float32)[None, None]
+        )
+        seen = graph.node("Mul", seen, before) if seen else before
+    if not seen:
+        return graph.node("Softmax", scores)
+    sees = graph.node("Cast", seen, to=BOOL)
+    hidden = graph.node("Where", sees, scores, graph.number(-1e30))
+    return graph.node("Mul", graph.node("Softmax", hidden), seen)
+
+
+def _real(graph: Graph, step: Step) -> str:
+    """Return the name of a masking layer's 1 for each real token and 0 for padding."""
+    index = step.index if step.type == "masking" else step.masked_by
+    return f"{graph.prefix}real_{index}"
+
+
+def _masking(graph: Graph, step: Step, x: str) -> str:
+    alike = graph.node("Equal", x, graph.number(step.layer.value))
+    padding = graph.node(
+        "ReduceMin", graph.node("Cast", alike, to=FLOAT), axes=[2], keepdims=1
+    )
+    real = graph.node("Sub", graph.number(1.0), padding, output=_real(graph, step))
+    return graph.node("Mul", x, real)
+
+
 def _mean_pool(graph: Graph, step: Step, x: str) -> str:
-    return graph.node("ReduceMean", x, axes=[1], keepdims=0)
+    if step.masked_by < 0:
+        return graph.node("ReduceMean", x, axes=[1], keepdims=0)
+    axis = graph.constant("tokens", np.array([1], np.int64))
+    total = graph.node(
+        "ReduceSum", graph.node("Mul", x, _real(graph, step)), axis, keepdims=0
+    )
+    count = graph.node("ReduceSum", _real(graph, step), axis, keepdims=0)
+    return graph.node("Div", total, graph.node("Max", count, graph.number(1.0)))
 
 
 Writer: TypeAlias = Callable[[Graph, Step, str], str]
@@ -252,5 +295,6 @@ LAYERS: dict[str, Writer] = {
     "patch_embed": _patch_embed,
     "position": _position,
     "self_attention": _self_attention,
+    "masking": _masking,
     "mean_pool": _mean_pool,
 }

@@ -11,7 +11,7 @@ from rnn_native.export.steps import Step
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-FLOAT, UINT8, INT64 = 1, 2, 7  # onnx.TensorProto's numbers of element types
+FLOAT, UINT8, INT64, BOOL = 1, 2, 7, 9  # onnx.TensorProto's numbers of element types
 
 OPSET = 17  # the first that has LayerNormalization
 IR_VERSION = 8  # of the same time

@@ -36,6 +36,8 @@ class Step:
     arrays : dict of ndarray of float32
         Parameters, running statistics and fixed tables by name ("weight"), in storage
         order: views of the net's own memory.
+    masked_by : int
+        Index of the masking layer that tells which tokens are padding here, -1 for none.
     """
 
     index: int
@@ -44,6 +46,7 @@ class Step:
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     arrays: dict[str, NDArray[np.float32]]
+    masked_by: int = -1
 
     @property
     def activation(self) -> tuple[str, float]:
@@ -118,7 +121,8 @@ def steps_of(model: Network) -> list[Step]:
     for i, (spec, layer) in enumerate(zip(model.specs, model.native.layers, strict=True)):
         names = [param["name"] for param in layer["params"]]
         arrays = {name: named[f"layers.{i}.{name}"] for name in names}
-        steps.append(Step(i, spec["type"], from_spec(spec), shape, layer["shape"], arrays))
+        kind, of, out = spec["type"], from_spec(spec), layer["shape"]
+        steps.append(Step(i, kind, of, shape, out, arrays, layer["masked_by"]))
         shape = layer["shape"]
     return steps
 

@@ -300,17 +300,43 @@ class SelfAttention(Layer):
         Whether a linear layer follows.
     residual : bool
         Whether the input is added to the result.
+    causal : bool
+        Whether a token sees only itself and the tokens before it.
+
+    Notes
+    -----
+    Above a `Masking` layer no token sees padding; one that sees nothing gets zeros before
+    out_proj.
     """
 
     type: ClassVar[str] = "self_attention"
     heads: int = 1
     out_proj: bool = False
     residual: bool = False
+    causal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Masking(Layer):
+    """Tells padding from real tokens: padding are tokens all of whose values are `value`.
+
+    Parameters
+    ----------
+    value : float
+
+    Notes
+    -----
+    Padding becomes zeros, and is left out by all `SelfAttention` and `MeanPool` layers above,
+    up to a layer that makes something else of the tokens, such as `Flatten`.
+    """
+
+    type: ClassVar[str] = "masking"
+    value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class MeanPool(Layer):
-    """The mean over tokens."""
+    """The mean over tokens; over the real ones above a `Masking` layer, or 0 of none."""
 
     type: ClassVar[str] = "mean_pool"
 
@@ -364,7 +390,8 @@ BY_TYPE: dict[str, type[Layer]] = {
             Softmax,
             BatchNorm,
         ),
-        *(LayerNorm, RMSNorm, Dropout, PatchEmbed, Position, SelfAttention, MeanPool),
+        *(LayerNorm, RMSNorm, Dropout, PatchEmbed, Position, SelfAttention, Masking),
+        MeanPool,
     )
 }
 """The classes of all types."""

@@ -93,7 +93,7 @@ def patch_layer(spec, p, x, mask):
     return F.linear(patches, p["weight"].T, p["bias"])
 
 
-def attention_layer(spec, p, x, mask):
+def attention_layer(spec, p, x, real):
     rows, tokens, width = x.shape
     heads = spec.get("heads", 1)
     q, k, v = (
@@ -102,11 +102,22 @@ def attention_layer(spec, p, x, mask):
         .transpose(1, 2)
         for name in "qkv"
     )
-    context = F.scaled_dot_product_attention(q, k, v)
+    seen = twins.seen_tokens(spec, None if real is None else real.numpy(), tokens)
+    sees = torch.as_tensor(np.ones((tokens, tokens)) if seen is None else seen) > 0
+    context = F.scaled_dot_product_attention(q, k, v, attn_mask=sees)
+    # Where a token sees none PyTorch gives NaN, or the mean of all, depending on the version.
+    context = context.where(sees.any(-1, keepdim=True), torch.zeros((), dtype=x.dtype))
     out = context.transpose(1, 2).reshape(rows, tokens, width)
     if spec.get("out_proj"):
         out = F.linear(out, p["out_weight"].T, p["out_bias"])
     return out + x if spec.get("residual") else out
+
+
+def mean_pool_layer(spec, p, x, real):
+    if real is None:
+        return x.mean(1)
+    sums = (x * real[..., None]).sum(1)
+    return sums / real.sum(1, keepdim=True).clamp(min=1)
 
 
 LAYERS = {
@@ -123,7 +134,8 @@ LAYERS = {
     "patch_embed": patch_layer,
     "position": lambda spec, p, x, mask: x + p["table"],
     "self_attention": attention_layer,
-    "mean_pool": lambda spec, p, x, mask: x.mean(1),
+    "masking": lambda spec, p, x, mask: x * twins.real_tokens(spec, x, None)[..., None],
+    "mean_pool": mean_pool_layer,
 }
 
 
@@ -147,9 +159,13 @@ class TorchNet:
     def forward(self, x, caches):
         """`caches` are the twin's; dropout takes its masks from there."""
         x = x.reshape(len(x), *self.case.input_shape)
+        real = None
         for spec, p, cache in zip(self.case.layers, self.layers, caches, strict=True):
+            takes_tokens = spec["type"] in ("self_attention", "mean_pool")
             mask = torch.as_tensor(cache.get("mask", 1.0), dtype=self.dtype)
-            x = LAYERS[spec["type"]](spec, p, x, mask)
+            below = x
+            x = LAYERS[spec["type"]](spec, p, below, real if takes_tokens else mask)
+            real = twins.real_tokens(spec, below, real)
         return x
 
     def loss(self, x, y, caches=None):

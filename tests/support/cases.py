@@ -59,6 +59,7 @@ dropout = _maker("dropout", "rate")
 patch_embed = _maker("patch_embed", "patch_size", "units")
 position = _maker("position", "init")
 self_attention = _maker("self_attention", "heads")
+masking = _maker("masking", "value")
 mean_pool = _maker("mean_pool")
 
 SOFTMAX, SQUARES = "softmax_cross_entropy", "squared_error"
@@ -386,6 +387,51 @@ TOKENS = [
     ),
 ]
 
+TOKENS += [
+    _attended("causal attention", (5, 7), causal=True),
+    _attended("causal attention one token", (1, 4), causal=True),
+    _attended("causal attention all options", (17, 24), 3, 2, causal=True, out_proj=True),
+    Case(
+        "causal attention over patches",
+        [
+            *(patch_embed(2, 8), position(), activation("relu")),
+            *(self_attention(causal=True), dense(9, "relu"), flatten()),
+        ],
+        (1, 6, 8),
+        SQUARES,
+        3,
+    ),
+    Case("masked mean", [masking(), mean_pool(), dense(2)], (5, 3), SQUARES, 4),
+    Case(
+        "masked mean of a value", [masking(-1.5), dense(4), mean_pool()], (6, 3), SQUARES, 5
+    ),
+    Case(
+        "masked attention",
+        [
+            *(masking(), dense(6, "tanh"), position(), layernorm(), self_attention(2)),
+            *(dense(5, "gelu"), self_attention(residual=True, out_proj=True), mean_pool()),
+        ],
+        (7, 4),
+        SQUARES,
+        6,
+    ),
+    Case(
+        "masked causal attention",
+        [masking(), self_attention(3, causal=True), mean_pool(), dense(3)],
+        (17, 6),
+        SOFTMAX,
+        9,
+    ),
+    Case(
+        "a mask ends where tokens do",
+        [masking(), dense(4), patch_embed(2, 5), self_attention(), mean_pool()],
+        (6, 3),
+        SQUARES,
+        4,
+    ),
+    Case("a mask ends in a row", [masking(), flatten(), dense(3)], (4, 3), SOFTMAX, 4),
+]
+
 MODELS = [
     Case(
         "cnn",
@@ -572,6 +618,15 @@ def _spots(rng, shape):
     return kept
 
 
+def pad_tokens(x, layers, rng):
+    """In place: padding for a first masking layer, all of the first row's tokens and some
+    of the others'."""
+    if layers[0]["type"] == "masking":
+        is_padding = rng.random(x.shape[:2]) < 0.4
+        is_padding[0] = True
+        x[is_padding] = layers[0].get("value", 0.0)
+
+
 def arrays(case, seed=0):
     """Inputs away from zero, or mostly blank, targets and parameters of a case: float64."""
     rng = np.random.default_rng([seed, len(case.name), case.inputs, case.rows])
@@ -579,6 +634,7 @@ def arrays(case, seed=0):
     x = rng.uniform(0.1, 1, sample) * rng.choice([-1, 1], sample)
     if case.blank:
         x *= _spots(rng, sample)
+    pad_tokens(x, case.layers, rng)
     shapes = layer_arrays(case)
     outputs = shapes[-1][0][0]
     y = LOSSES[case.loss].targets(rng, case.rows, outputs)

@@ -29,8 +29,10 @@ from cases import (
     global_maxpool2d,
     layer_arrays,
     layernorm,
+    masking,
     maxpool2d,
     mean_pool,
+    pad_tokens,
     patch_embed,
     position,
     rmsnorm,
@@ -155,7 +157,10 @@ def _divisors(n):
 
 def _attention(d, width):
     return self_attention(
-        d.one(*_divisors(width)), out_proj=d.seldom(), residual=d.seldom()
+        d.one(*_divisors(width)),
+        out_proj=d.seldom(),
+        residual=d.seldom(),
+        causal=d.seldom(),
     )
 
 
@@ -314,6 +319,23 @@ def _pooled_dense(d):
     return [*below, top, mean_pool()], shape
 
 
+def _masked(d):
+    """Sequences of tokens, some of which are padding."""
+    shape = (d.whole(1, 12), d.whole(1, 8))
+    layers, at = [masking(d.one(0.0, 0.25))], shape
+    for _ in range(d.whole(0, 4)):
+        if len(at) == 2:
+            kind = d.one("attention", "dense", "attention", "any")
+            if kind == "attention":
+                layers.append(_attention(d, at[1]))
+            elif kind == "dense":
+                layers.append(_activated(d, dense(d.whole(1, 8)), "linear", "tanh"))
+            else:
+                layers.append(_next_layer(d, at))
+            at = _extent(at, layers[-1])
+    return layers + ([mean_pool()] if len(at) == 2 and d.often() else []), shape
+
+
 def _tiny(d):
     """Dense layers that fit a vector, and some that just do not."""
     widths = d.one(4, 1, 2, 7, 8, 9, 16, 17)
@@ -336,7 +358,7 @@ def _wide(d):
 
 SHAPES = (
     *(_free, _window_blocks, _one_channel, _patch_attention, _free),
-    *(_free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled),
+    *(_free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled, _masked),
 )
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)
 
@@ -497,6 +519,7 @@ def _inputs(net, rng):
         x[:] = 0
     elif net.inputs == "few":
         x *= rng.random(shape) < 0.05
+    pad_tokens(x, net.layers, rng)
     if net.as_bytes:
         return np.abs(255 * x).astype(np.uint8)
     return x.astype(np.float32)

@@ -5,7 +5,7 @@ A net is a list of layer dicts; its parameters are a list with a `Params` for ea
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,10 +90,11 @@ class Params(dict):
 
 
 class Mode(NamedTuple):
-    """Training or inference, and the key of the step's masks."""
+    """Training or inference, the key of the step's masks, and a layer's `real_tokens`."""
 
     training: bool = False
     key: int = 0
+    real: Any = None
 
 
 INFERENCE = Mode()
@@ -468,12 +469,32 @@ def _join_heads(x):
     return x.swapaxes(1, 2).reshape(rows, tokens, heads * width)
 
 
+def seen_tokens(spec, real, tokens):
+    """1 where a token (row) sees another (column), else 0; None where each sees all."""
+    seen = np.tri(tokens) if spec.get("causal", False) else None
+    if real is None:
+        return seen
+    columns = real[:, None, None, :]
+    return columns + np.zeros((tokens, 1)) if seen is None else columns * seen
+
+
+def softmax_of_seen(scores, seen):
+    """Zeros where nothing is seen, and for a token that sees none."""
+    if seen is None:
+        return softmax(scores)
+    kept = np.where(seen > 0, scores, -1e30)
+    e = np.exp(kept - kept.max(axis=-1, keepdims=True)) * seen
+    sees_none = seen.sum(axis=-1, keepdims=True) == 0
+    return e / (e.sum(axis=-1, keepdims=True) + sees_none)
+
+
 def self_attention_forward(spec, params, x, mode=INFERENCE):
     q, k, v = (
         _split_heads(spec, x @ params[f"{name}_weight"] + params[f"{name}_bias"])
         for name in "qkv"
     )
-    alpha = softmax(q @ k.swapaxes(2, 3) / math.sqrt(q.shape[-1]))
+    scores = q @ k.swapaxes(2, 3) / math.sqrt(q.shape[-1])
+    alpha = softmax_of_seen(scores, seen_tokens(spec, mode.real, x.shape[1]))
     context = out = _join_heads(alpha @ v)
     if spec.get("out_proj", False):
         out = context @ params["out_weight"] + params["out_bias"]
@@ -503,17 +524,45 @@ def self_attention_backward(spec, params, cache, dout):
     return dx, grads
 
 
+KEEPS_TOKENS = {
+    *("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout"),
+    *("position", "self_attention"),
+}
+
+
+def real_tokens(spec, x, real):
+    """1 for each token that is no padding for the layers above one that is given x, else 0;
+    None where all are real. `real` is this layer's own."""
+    if spec["type"] == "masking":
+        return (getattr(x, "value", x) != spec.get("value", 0.0)).any(-1) * 1.0
+    return real if spec["type"] in KEEPS_TOKENS and x.ndim == 3 else None
+
+
+def masking_forward(spec, params, x, mode=INFERENCE):
+    real = real_tokens(spec, x, None)
+    return x * real[..., None], {"real": real}
+
+
+def masking_backward(spec, params, cache, dout):
+    return dout * cache["real"][..., None], {}
+
+
 def mean_pool_arrays(spec, shape):
     return shape[1:], {}, {}
 
 
 def mean_pool_forward(spec, params, x, mode=INFERENCE):
-    return x.mean(axis=1), {"shape": x.shape}
+    if mode.real is None:
+        return x.mean(axis=1), {"shape": x.shape, "share": None}
+    share = mode.real / np.maximum(mode.real.sum(axis=1, keepdims=True), 1)
+    return (x * share[..., None]).sum(axis=1), {"shape": x.shape, "share": share}
 
 
 def mean_pool_backward(spec, params, cache, dout):
-    shape = cache["shape"]
-    return np.broadcast_to(dout[:, None] / shape[1], shape), {}
+    shape, share = cache["shape"], cache["share"]
+    if share is None:
+        return np.broadcast_to(dout[:, None] / shape[1], shape), {}
+    return dout[:, None] * share[..., None], {}
 
 
 LAYERS = {
@@ -539,6 +588,7 @@ LAYERS = {
         self_attention_backward,
         self_attention_arrays,
     ),
+    "masking": (masking_forward, masking_backward, same_arrays),
     "mean_pool": (mean_pool_forward, mean_pool_backward, mean_pool_arrays),
 }
 
@@ -547,9 +597,10 @@ LAYERS = {
 
 
 def forward(layers, params, x, mode=INFERENCE):
-    caches = []
+    caches, real = [], None
     for i, (spec, layer_params) in enumerate(zip(layers, params, strict=True)):
-        layer_mode = mode._replace(key=mask_key(mode.key, i))
+        layer_mode = mode._replace(key=mask_key(mode.key, i), real=real)
+        real = real_tokens(spec, x, real)
         x, cache = LAYERS[spec["type"]][0](spec, layer_params, x, layer_mode)
         caches.append(cache)
     return x, caches

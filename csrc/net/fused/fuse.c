@@ -97,7 +97,7 @@ static int
 fuse_pooled_dense(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 {
     bool matches = n_layers >= 2 && layers[0].type == &dense_layer
-                   && layers[1].type == &mean_pool_layer
+                   && layers[1].type == &mean_pool_layer && layers[1].masked_by < 0
                    && pooled_dense_fuse(fused, &layers[0], &layers[1]);
     return matches ? 2 : 0;
 }
@@ -114,7 +114,8 @@ is_patch_attention(const rnn_layer *layers, int n_layers)
 {
     return n_layers >= 4 && layers[0].type == &patch_embed_layer
            && layers[1].type == &position_layer && is_relu(&layers[2])
-           && layers[3].type == &self_attention_layer;
+           && layers[3].type == &self_attention_layer
+           && layers[3].attr[ATTENTION_CAUSAL] == 0 && layers[3].masked_by < 0;
 }
 
 static int

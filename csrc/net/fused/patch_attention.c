@@ -180,7 +180,8 @@ patch_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice
                       z.D, z.qkv, 0, z.qkv);
         merge_tokens(c.qkv, s.live_qkv, shared.qkv, c.live, n, z.T, z.qkv);
         attention_forward(io->out + (ptrdiff_t)b * layer->out_size, c.alpha, c.qkv,
-                          c.qkv + z.D, c.qkv + 2 * z.D, z.qkv, s.held, z.T, z.D, z.heads);
+                          c.qkv + z.D, c.qkv + 2 * z.D, z.qkv, s.held, z.T, z.D, z.heads,
+                          NULL, false);
     }
 }
 

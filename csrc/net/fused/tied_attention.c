@@ -105,7 +105,7 @@ tied_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         merge_tokens(tokens, live_tokens, m.shared.tokens, which, m.c.n[b], z.T, z.D);
         merge_tokens(queries, live_queries, m.shared.queries, which, m.c.n[b], z.T, z.D);
         attention_forward(m.c.mixed + at, io->maps + (ptrdiff_t)b * z.T * z.T, queries,
-                          tokens, tokens, z.D, m.s.held, z.T, z.D, 1);
+                          tokens, tokens, z.D, m.s.held, z.T, z.D, 1, NULL, false);
         live_tokens += live;
         live_queries += live;
     }

@@ -47,6 +47,7 @@ activation_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type activation_layer = {
     .name = "activation",
     .attrs = activation_attrs,
+    .keeps_tokens = true,
     .setup = activation_setup,
     .pass = {[RNN_FORWARD] = activation_forward_pass, [RNN_INPUT] = activation_input_pass},
 };
@@ -79,6 +80,7 @@ softmax_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type softmax_layer = {
     .name = "softmax",
     .attrs = no_attrs,
+    .keeps_tokens = true,
     .setup = softmax_setup,
     .pass = {[RNN_FORWARD] = softmax_forward_pass, [RNN_INPUT] = softmax_input_pass},
 };

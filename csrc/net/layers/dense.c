@@ -267,6 +267,7 @@ dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type dense_layer = {
     .name = "dense",
     .attrs = dense_attrs,
+    .keeps_tokens = true,
     .setup = dense_setup,
     .pass = {[RNN_PREPARE] = dense_prepare_pass,
              [RNN_FORWARD] = dense_forward_pass,

@@ -39,6 +39,7 @@ dropout_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type dropout_layer = {
     .name = "dropout",
     .attrs = dropout_attrs,
+    .keeps_tokens = true,
     .keeps_bounds = true,
     .keeps_factors = true,
     .setup = dropout_setup,

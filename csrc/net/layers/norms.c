@@ -62,6 +62,7 @@ layernorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type layernorm_layer = {
     .name = "layernorm",
     .attrs = layernorm_attrs,
+    .keeps_tokens = true,
     .setup = layernorm_setup,
     .pass = {[RNN_FORWARD] = layernorm_forward_pass,
              [RNN_INPUT] = layernorm_input_pass,

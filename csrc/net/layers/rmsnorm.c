@@ -53,6 +53,7 @@ rmsnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type rmsnorm_layer = {
     .name = "rmsnorm",
     .attrs = rmsnorm_attrs,
+    .keeps_tokens = true,
     .setup = rmsnorm_setup,
     .pass = {[RNN_FORWARD] = rmsnorm_forward_pass,
              [RNN_INPUT] = rmsnorm_input_pass,

@@ -1,13 +1,15 @@
 /* self_attention: out = attention(inp Wq + bq, inp Wk + bk, inp Wv + bv), with out_proj
- * times Wo + bo, with residual plus inp. A sequence at a time, forward and backward.
+ * times Wo + bo, with residual plus inp. Tokens see themselves and those before them if
+ * causal; none sees padding under a masking layer. A sequence at a time, forward and backward.
  * Part of level.c. */
 
-enum { ATTENTION_HEADS, ATTENTION_OUT_PROJ, ATTENTION_RESIDUAL };
+enum { ATTENTION_HEADS, ATTENTION_OUT_PROJ, ATTENTION_RESIDUAL, ATTENTION_CAUSAL };
 
 static const rnn_attr self_attention_attrs[] = {
     [ATTENTION_HEADS] = {"heads", RNN_INT, false, 1, 1, 1 << 20, NULL},
     [ATTENTION_OUT_PROJ] = {"out_proj", RNN_BOOL, false, 0, 0, 1, NULL},
     [ATTENTION_RESIDUAL] = {"residual", RNN_BOOL, false, 0, 0, 1, NULL},
+    [ATTENTION_CAUSAL] = {"causal", RNN_BOOL, false, 0, 0, 1, NULL},
     RNN_ATTRS_END,
 };
 
@@ -150,7 +152,9 @@ self_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         attention_project(c.q, layer, io, ATTENTION_Q, inp);
         attention_project(c.k, layer, io, ATTENTION_K, inp);
         attention_project(c.v, layer, io, ATTENTION_V, inp);
-        attention_forward(c.context, c.alpha, c.q, c.k, c.v, D, io->scratch, T, D, heads);
+        attention_forward(c.context, c.alpha, c.q, c.k, c.v, D, io->scratch, T, D, heads,
+                          io->real != NULL ? io->real + (ptrdiff_t)b * T : NULL,
+                          layer->attr[ATTENTION_CAUSAL] != 0);
         if (layer->attr[ATTENTION_OUT_PROJ] != 0)
             attention_project(out, layer, io, ATTENTION_OUT, c.context);
         else
@@ -227,6 +231,8 @@ self_attention_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type self_attention_layer = {
     .name = "self_attention",
     .attrs = self_attention_attrs,
+    .keeps_tokens = true,
+    .takes_mask = true,
     .setup = self_attention_setup,
     .pass = {[RNN_PREPARE] = self_attention_prepare_pass,
              [RNN_FORWARD] = self_attention_forward_pass,

@@ -1,4 +1,5 @@
-/* Layers around tokens, (T,D): patch_embed, position, mean_pool. Part of level.c. */
+/* Layers around tokens, (T,D): patch_embed, position, masking, mean_pool. Part of level.c.
+ */
 
 /* ---- patch_embed: an image's patches, each through one dense layer; cache holds them ----
  */
@@ -177,13 +178,60 @@ position_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static const rnn_layer_type position_layer = {
     .name = "position",
     .attrs = position_attrs,
+    .keeps_tokens = true,
     .setup = position_setup,
     .pass = {[RNN_FORWARD] = position_forward_pass,
              [RNN_INPUT] = flatten_input_pass,
              [RNN_PARAMS] = position_params_pass},
 };
 
-/* ---- mean_pool: the mean over tokens ---- */
+/* ---- masking: which tokens are padding; cache holds 1 for each real one, else 0 ---- */
+
+enum { MASKING_VALUE };
+
+static const rnn_attr masking_attrs[] = {
+    [MASKING_VALUE] = {"value", RNN_FLOAT, false, 0, -1e30, 1e30, NULL},
+    RNN_ATTRS_END,
+};
+
+static rnn_status
+masking_setup(rnn_layer *layer, rnn_error *error)
+{
+    if (layer->in.rank != 2)
+        return rnn_layer_refuse_input(layer, error, "tokens x values");
+    layer->out = layer->in;
+    layer->cache = (size_t)layer->in.dim[0];
+    take_rows(layer, layer->in_size);
+    return RNN_OK;
+}
+
+static void
+masking_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    int T = layer->in.dim[0], D = layer->in.dim[1];
+    mask_tokens(io->out, io->cache, io->inp, (float)layer->attr[MASKING_VALUE],
+                io->rows * T, D);
+}
+
+static void
+masking_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    int T = layer->in.dim[0], D = layer->in.dim[1];
+    keep_real_tokens(io->dinp, io->dout, io->cache, io->rows * T, D);
+}
+
+static const rnn_layer_type masking_layer = {
+    .name = "masking",
+    .attrs = masking_attrs,
+    .keeps_bounds = true,
+    .makes_mask = true,
+    .setup = masking_setup,
+    .pass = {[RNN_FORWARD] = masking_forward_pass, [RNN_INPUT] = masking_input_pass},
+};
+
+/* ---- mean_pool: the mean over tokens, padding left out ---- */
 
 static rnn_status
 mean_pool_setup(rnn_layer *layer, rnn_error *error)
@@ -199,25 +247,36 @@ static void
 mean_pool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    for (int b = 0; b < io->rows; b++)
-        mean_over_tokens(io->out + (ptrdiff_t)b * layer->out_size,
-                         io->inp + (ptrdiff_t)b * layer->in_size, layer->in.dim[0],
-                         layer->in.dim[1]);
+    int T = layer->in.dim[0], D = layer->in.dim[1];
+    for (int b = 0; b < io->rows; b++) {
+        float *out = io->out + (ptrdiff_t)b * D;
+        const float *inp = io->inp + (ptrdiff_t)b * layer->in_size;
+        if (io->real != NULL)
+            mean_over_real(out, inp, io->real + (ptrdiff_t)b * T, T, D);
+        else
+            mean_over_tokens(out, inp, T, D);
+    }
 }
 
 static void
 mean_pool_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    for (int b = 0; b < io->rows; b++)
-        spread_over_tokens(io->dinp + (ptrdiff_t)b * layer->in_size,
-                           io->dout + (ptrdiff_t)b * layer->out_size, layer->in.dim[0],
-                           layer->in.dim[1]);
+    int T = layer->in.dim[0], D = layer->in.dim[1];
+    for (int b = 0; b < io->rows; b++) {
+        float *dinp = io->dinp + (ptrdiff_t)b * layer->in_size;
+        const float *dout = io->dout + (ptrdiff_t)b * D;
+        if (io->real != NULL)
+            spread_over_real(dinp, dout, io->real + (ptrdiff_t)b * T, T, D);
+        else
+            spread_over_tokens(dinp, dout, T, D);
+    }
 }
 
 static const rnn_layer_type mean_pool_layer = {
     .name = "mean_pool",
     .attrs = no_attrs,
+    .takes_mask = true,
     .keeps_bounds = true,
     .keeps_factors = true,
     .setup = mean_pool_setup,

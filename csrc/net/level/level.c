@@ -86,6 +86,7 @@ static const rnn_layer_type *const layer_types[] = {
     &patch_embed_layer,
     &position_layer,
     &self_attention_layer,
+    &masking_layer,
     &mean_pool_layer,
     NULL,
 };

@@ -41,6 +41,14 @@ rnn_run_packed(const rnn_run *r, int i)
     return r->is_packed && takes ? stage->packed : NULL;
 }
 
+/* Of the tokens of rows from `row` on. */
+static const float *
+real_tokens(const rnn_net *net, const rnn_stage *stage, size_t row)
+{
+    const rnn_stage *mask = stage->mask < 0 ? NULL : &net->stages[stage->mask];
+    return mask != NULL ? mask->cache + row * mask->layer.cache : NULL;
+}
+
 rnn_io
 rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
 {
@@ -58,6 +66,7 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
                     .key = rnn_mask_key(r->key, (uint64_t)stage->first),
                     .inp = inp + row * (size_t)layer->in_size,
                     .nonzeros = i == 0 && r->is_sparse ? &net->nonzeros : NULL,
+                    .real = real_tokens(net, stage, row),
                     .out = stage->out + row * (size_t)layer->out_size,
                     .cache = stage->cache + row * layer->cache,
                     .maps = stage->maps + row * rnn_stage_maps(stage),
