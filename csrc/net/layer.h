@@ -109,9 +109,9 @@ typedef struct {
     /* What is known of each output in inference: it is within the bounds of the inputs, or
      * 0; a factor of the inputs is one of it, without any parameters. */
     bool keeps_bounds, keeps_factors;
-    /* Of tokens, the rows of an input of rank 2: each output token is made of the input's at
-     * the same place, perhaps with others; real tokens are told from padding here; padding
-     * is left out. */
+    /* Of tokens, the rows of an input of rank 2: each output token is made of the input's
+     * at the same place, perhaps with others; real tokens are told from padding here;
+     * padding is left out. */
     bool keeps_tokens, makes_mask, takes_mask;
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);

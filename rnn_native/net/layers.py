@@ -1,46 +1,17 @@
 """Layers as Python sees them: frozen records that become the core's layer dicts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rnn_native.base.checks import plain_number
-from rnn_native.base.rules import ConfigError, Place
-from rnn_native.net.layer_specs import checked_spec
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Base of all layers; `spec` is what the core and model files know.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range or no name of its kind: names the parameter, what was
-        expected and what was found. All layers raise it when they are made.
-    """
-
-    type: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        """Refuse at once what no net could have."""
-        self.spec()
-
-    def spec(self) -> dict[str, Any]:
-        """Return the layer as a dict, without keys that are None."""
-        given = {
-            key: plain_number(value)
-            for key, value in asdict(self).items()
-            if value is not None
-        }
-        return _checked(type(self).__name__, {"type": self.type, **given})
-
-
-def _checked(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return checked_spec(Place("", path), spec)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
+from rnn_native.net.layer import Layer as Layer
+from rnn_native.net.layer import checked
+from rnn_native.net.token_layers import Masking as Masking
+from rnn_native.net.token_layers import MeanPool as MeanPool
+from rnn_native.net.token_layers import PatchEmbed as PatchEmbed
+from rnn_native.net.token_layers import Position as Position
+from rnn_native.net.token_layers import SelfAttention as SelfAttention
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,92 +226,6 @@ class Dropout(Layer):
     rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class PatchEmbed(Layer):
-    """Tokens from an image: each square patch through one linear layer.
-
-    Parameters
-    ----------
-    patch_size : int
-        Must divide height and width.
-    units : int
-        Width of a token.
-    """
-
-    type: ClassVar[str] = "patch_embed"
-    patch_size: int
-    units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Position(Layer):
-    """A table added to the tokens.
-
-    Parameters
-    ----------
-    init : str
-        sinusoidal, small_random, larger_random, zero or xavier.
-    trainable : bool
-    """
-
-    type: ClassVar[str] = "position"
-    init: str = "sinusoidal"
-    trainable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class SelfAttention(Layer):
-    """Scaled dot-product self-attention over tokens (Vaswani et al. 2017, section 3.2).
-
-    Parameters
-    ----------
-    heads : int
-        Must divide the width of a token.
-    out_proj : bool
-        Whether a linear layer follows.
-    residual : bool
-        Whether the input is added to the result.
-    causal : bool
-        Whether a token sees only itself and the tokens before it.
-
-    Notes
-    -----
-    Above a `Masking` layer no token sees padding; one that sees nothing gets zeros before
-    out_proj.
-    """
-
-    type: ClassVar[str] = "self_attention"
-    heads: int = 1
-    out_proj: bool = False
-    residual: bool = False
-    causal: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Masking(Layer):
-    """Tells padding from real tokens: padding are tokens all of whose values are `value`.
-
-    Parameters
-    ----------
-    value : float
-
-    Notes
-    -----
-    Padding becomes zeros, and is left out by all `SelfAttention` and `MeanPool` layers above,
-    up to a layer that makes something else of the tokens, such as `Flatten`.
-    """
-
-    type: ClassVar[str] = "masking"
-    value: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class MeanPool(Layer):
-    """The mean over tokens; over the real ones above a `Masking` layer, or 0 of none."""
-
-    type: ClassVar[str] = "mean_pool"
-
-
 def as_specs(
     layers: Sequence[Layer | Mapping[str, Any]], what: str = "layers"
 ) -> list[dict[str, Any]]:
@@ -370,7 +255,7 @@ def as_spec(layer: Layer | Mapping[str, Any], path: str = "layer") -> dict[str, 
     if not isinstance(layer, Mapping):
         hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
         raise TypeError(f"{path}: expected a layer or its spec, got {layer!r}{hint}")
-    return _checked(path, {key: plain_number(value) for key, value in layer.items()})
+    return checked(path, {key: plain_number(value) for key, value in layer.items()})
 
 
 BY_TYPE: dict[str, type[Layer]] = {

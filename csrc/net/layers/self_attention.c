@@ -1,7 +1,7 @@
 /* self_attention: out = attention(inp Wq + bq, inp Wk + bk, inp Wv + bv), with out_proj
  * times Wo + bo, with residual plus inp. Tokens see themselves and those before them if
- * causal; none sees padding under a masking layer. A sequence at a time, forward and backward.
- * Part of level.c. */
+ * causal; none sees padding under a masking layer. A sequence at a time, forward and
+ * backward. Part of level.c. */
 
 enum { ATTENTION_HEADS, ATTENTION_OUT_PROJ, ATTENTION_RESIDUAL, ATTENTION_CAUSAL };
 

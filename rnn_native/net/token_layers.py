@@ -1,0 +1,94 @@
+"""Layers around tokens: sequences of vectors, of shape (tokens, values)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rnn_native.net.layer import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class PatchEmbed(Layer):
+    """Tokens from an image: each square patch through one linear layer.
+
+    Parameters
+    ----------
+    patch_size : int
+        Must divide height and width.
+    units : int
+        Width of a token.
+    """
+
+    type: ClassVar[str] = "patch_embed"
+    patch_size: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position(Layer):
+    """A table added to the tokens.
+
+    Parameters
+    ----------
+    init : str
+        sinusoidal, small_random, larger_random, zero or xavier.
+    trainable : bool
+    """
+
+    type: ClassVar[str] = "position"
+    init: str = "sinusoidal"
+    trainable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SelfAttention(Layer):
+    """Scaled dot-product self-attention over tokens (Vaswani et al. 2017, section 3.2).
+
+    Parameters
+    ----------
+    heads : int
+        Must divide the width of a token.
+    out_proj : bool
+        Whether a linear layer follows.
+    residual : bool
+        Whether the input is added to the result.
+    causal : bool
+        Whether a token sees only itself and the tokens before it.
+
+    Notes
+    -----
+    Above a `Masking` layer no token sees padding; one that sees nothing gets zeros before
+    out_proj.
+    """
+
+    type: ClassVar[str] = "self_attention"
+    unsaid: ClassVar[Mapping[str, object]] = {"causal": False}
+    heads: int = 1
+    out_proj: bool = False
+    residual: bool = False
+    causal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Masking(Layer):
+    """Tells padding from real tokens: padding are tokens all of whose values are `value`.
+
+    Parameters
+    ----------
+    value : float
+
+    Notes
+    -----
+    Padding becomes zeros, and is left out by all `SelfAttention` and `MeanPool` layers above,
+    up to a layer that makes something else of the tokens, such as `Flatten`.
+    """
+
+    type: ClassVar[str] = "masking"
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MeanPool(Layer):
+    """The mean over tokens; over the real ones above a `Masking` layer, or 0 of none."""
+
+    type: ClassVar[str] = "mean_pool"
