@@ -18,12 +18,21 @@ class _Param(TypedDict):
     limit: float
     is_state: bool
 
+class _Window(TypedDict):
+    kernel: tuple[int, int]  # rows, columns
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int, int, int]  # top, bottom, left, right
+    groups: int
+    counts_padding: bool  # whether means count it as zeros
+
 class _Layer(TypedDict):
     type: str
     shape: tuple[int, ...]
     params: list[_Param]
     has_maps: bool
     masked_by: int  # the layer that tells which tokens are padding here; -1: none
+    window: _Window | None  # of what slides one over its input
 
 class _Key(TypedDict):
     kind: Literal["int", "float", "bool", "choice"]
@@ -31,7 +40,8 @@ class _Key(TypedDict):
     default: int | float | bool | str | None  # None: required, or the layer decides
     min: float | None  # the range of numbers, both ends included
     max: float | None
-    choices: tuple[str, ...]  # of a choice
+    count: int  # of integers: as many may be given, or one for all, or two for halves
+    choices: tuple[str, ...]  # of a choice; of integers, names beside numbers
 
 class _LayerType(TypedDict):
     keys: dict[str, _Key]

@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import rnn_native
-from rnn_native.base.rules import Choice, Number, flag
+from rnn_native.base.rules import Choice, Extents, Number, flag, of_one
 from rnn_native.net import losses, tables
 from rnn_native.net.layer_specs import (
     LAYER_RULES,
@@ -35,9 +35,14 @@ ALPHAS = " and ".join(
 LAYER_KEYS = {
     "units": "Outputs.",
     "filters": "Output channels.",
-    "kernel_size": "Height and width of the window.",
-    "stride": "Step of the window.",
-    "padding": "Zeros around the image.",
+    "kernel_size": "Height and width of the window: one number, or [height, width].",
+    "stride": "Steps of the window: one number, or [down, right].",
+    "padding": (
+        "Zeros around the image: one number, [height, width], [top, bottom, left, right]; "
+        "valid is 0, same as many as make ceil(height / stride) rows of outputs."
+    ),
+    "dilation": "From one weight of the window to the next: one number, or [down, right].",
+    "groups": "Parts of the channels, each seen by its part of the filters; divides both.",
     "activation": "f of the layer's output.",
     "function": "The function.",
     "alpha": f"Of {ALPHAS}.",
@@ -54,8 +59,11 @@ LAYER_KEYS = {
     "value": "Tokens all of whose values are this one are padding.",
 }
 POOL_KEYS = {
-    "stride": "Left out: kernel_size.",
-    "padding": "At most half of kernel_size.",
+    "stride": "One number, or [down, right]. Left out: kernel_size.",
+    "padding": (
+        "As for conv2d; on each side at most half of kernel_size. In means numbers count as "
+        "zeros, same does not count."
+    ),
 }
 KEYS_OF_LAYER = {
     "maxpool2d": POOL_KEYS,
@@ -136,7 +144,19 @@ def schema_of(rule):
         return {"type": ["boolean", "null"]}
     if isinstance(rule, Choice):
         return {"enum": [*rule.names, None]}
+    if isinstance(rule, Extents):
+        return extents_schema(rule)
     return {"type": ["integer" if rule.whole else "number", "null"], **range_of(rule)}
+
+
+def extents_schema(rule):
+    """Return what a rule of several integers accepts, and null."""
+    each = {"type": "integer", **range_of(rule.each)}
+    arrays = [
+        {"type": "array", "items": each, "minItems": n, "maxItems": n} for n in rule.lengths
+    ]
+    names = [{"enum": list(rule.names)}] if rule.names else []
+    return {"anyOf": [schema_of(rule.each), *arrays, *names]}
 
 
 def range_of(rule):
@@ -211,7 +231,7 @@ def reference_case(kind):
     properties = {}
     for key in {**reference_form.REFERENCE_VALUES[kind], **dict.fromkeys(required)}:
         name = reference_form.CORE_NAMES[kind].get(key)
-        ends = {"minimum": 1} if name is None else range_of(LAYER_RULES[kind][name])
+        ends = {"minimum": 1} if name is None else range_of(of_one(LAYER_RULES[kind][name]))
         properties[key] = {**ends, **(NOT_NULL if key in required else {})}
     then = {"required": list(required), "properties": properties}
     if kind in WITH_ACTIVATION:

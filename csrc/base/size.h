@@ -28,4 +28,15 @@ rnn_size_product(const int *extent, int n)
     return product;
 }
 
+/* Sum of n extents of at least 0; 0 when it exceeds RNN_MAX_EXTENT. */
+static inline int
+rnn_size_sum(const int *extent, int n)
+{
+    int sum = 0;
+    for (int i = 0; i < n; i++)
+        if (__builtin_add_overflow(sum, extent[i], &sum))
+            return 0;
+    return sum;
+}
+
 #endif

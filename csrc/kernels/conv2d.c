@@ -5,22 +5,29 @@
 #include <string.h>
 
 static int
-conv2d_pitch(const window *s)
+conv2d_pitch(const rnn_window *s)
 {
-    return s->W + 2 * s->padding;
+    return s->left + s->W + s->right;
 }
 
 static int
-conv2d_plane(const window *s)
+conv2d_plane(const rnn_window *s)
 {
     int size = s->P * conv2d_pitch(s);
     return (size + RNN_READ_SLACK - 1) / RNN_READ_SLACK * RNN_READ_SLACK;
 }
 
-static int
-conv2d_back_padding(const window *s)
+static edges
+conv2d_edges(const rnn_window *s)
 {
-    return s->K - 1 - s->padding;
+    return (edges){s->top, s->bottom, s->left, s->right};
+}
+
+static edges
+conv2d_back_edges(const rnn_window *s)
+{
+    int high = rnn_window_high(s) - 1, wide = rnn_window_wide(s) - 1;
+    return (edges){high - s->top, high - s->bottom, wide - s->left, wide - s->right};
 }
 
 /* Rows are short: a call for each would cost more than the copy. */
@@ -35,23 +42,23 @@ copy_row(float *to, const float *from, int n)
 
 static void
 pad_planes(float *padded, size_t size, const float *planes, int n, int H, int W, int plane,
-           int pitch, int padding)
+           int pitch, edges edge)
 {
-    int to_pitch = W + 2 * padding, rows = H + 2 * padding;
+    int to_pitch = edge.left + W + edge.right, rows = edge.top + H + edge.bottom;
     memset(padded, 0, size * sizeof(float));
     for (int c = 0; c < n; c++)
         for (int y = 0; y < H; y++)
-            copy_row(padded + ((ptrdiff_t)c * rows + y + padding) * to_pitch + padding,
+            copy_row(padded + ((ptrdiff_t)c * rows + y + edge.top) * to_pitch + edge.left,
                      planes + (ptrdiff_t)c * plane + y * pitch, W);
 }
 
 static void
-conv2d_offsets(int32_t *offset, int channels, int rows, int pitch, int K)
+conv2d_offsets(int32_t *offset, int channels, int rows, int pitch, const rnn_window *s)
 {
     for (int c = 0; c < channels; c++)
-        for (int k = 0; k < K; k++)
-            for (int l = 0; l < K; l++)
-                *offset++ = (c * rows + k) * pitch + l;
+        for (int k = 0; k < s->KH; k++)
+            for (int l = 0; l < s->KW; l++)
+                *offset++ = (c * rows + k * s->DH) * pitch + l * s->DW;
 }
 
 /* A product of the weights with an unfolded image that is never written down: the row of
@@ -98,7 +105,7 @@ fill_rows(float *planes, const float *bias, bool relu, int n, int plane, int beg
 }
 
 static live_rows
-conv2d_live_rows(const float *inp, const window *s)
+conv2d_live_rows(const float *inp, const rnn_window *s)
 {
     live_rows live = {0, s->P};
     int top = 0, bottom = s->H;
@@ -108,7 +115,7 @@ conv2d_live_rows(const float *inp, const window *s)
         top++;
     while (bottom > top && is_blank(inp + (ptrdiff_t)(bottom - 1) * s->W, s->W))
         bottom--;
-    int first = top + s->padding - s->K + 1, end = bottom + s->padding;
+    int first = top + s->top - rnn_window_high(s) + 1, end = bottom + s->top;
     if (first > live.begin)
         live.begin = first;
     if (end < live.end)
@@ -119,7 +126,7 @@ conv2d_live_rows(const float *inp, const window *s)
 }
 
 static vector_range
-conv2d_live_vectors(live_rows live, const window *s)
+conv2d_live_vectors(live_rows live, const rnn_window *s)
 {
     int pitch = conv2d_pitch(s);
     int begin = live.begin * pitch / RNN_READ_SLACK * RNN_READ_SLACK;
@@ -128,9 +135,8 @@ conv2d_live_vectors(live_rows live, const window *s)
 }
 
 static void
-conv2d_turn_weight(float *turned, const float *weight, int filters, int C, int K)
+conv2d_turn_weight(float *turned, const float *weight, int filters, int C, int area)
 {
-    int area = K * K;
     for (int c = 0; c < C; c++)
         for (int f = 0; f < filters; f++)
             for (int i = 0; i < area; i++)
@@ -198,29 +204,41 @@ conv2d_weight_gradient(float *target, const float *planes, int plane, const floa
                           positions, alpha, beta);
 }
 
-/* With the channels of a pixel side by side, the K*C inputs under a row of the kernel are
- * too: one product for each row of the kernel. */
+/* Taps whose pixels lie side by side. */
+static int
+taps_of_run(const rnn_window *s)
+{
+    return s->DW == 1 ? s->KW : 1;
+}
+
+/* With the channels of a pixel side by side, the KW*C inputs under a row of the kernel are
+ * too: one product for each row of the kernel. Of one with gaps a run is a single tap. */
 static void
 conv2d_weight_gradient_by_rows(float *sums, const float *planes, int plane,
-                               const float *pixels, int filters, int C, int K, int pitch,
+                               const float *pixels, int filters, const rnn_window *s,
                                int positions, float beta)
 {
-    int width = K * C;
-    for (int k = 0; k < K; k++)
-        gemm(sums + (ptrdiff_t)k * filters * width, width, planes, plane, 1,
-             pixels + (ptrdiff_t)k * pitch * C, C, filters, width, positions, 1.0f, beta);
+    int taps = taps_of_run(s), C = s->C, width = taps * C;
+    for (int k = 0; k < s->KH; k++)
+        for (int l = 0; l < s->KW; l += taps) {
+            ptrdiff_t first = (ptrdiff_t)k * s->DH * conv2d_pitch(s) + l * s->DW;
+            gemm(sums, width, planes, plane, 1, pixels + first * C, C, filters, width,
+                 positions, 1.0f, beta);
+            sums += (ptrdiff_t)filters * width;
+        }
 }
 
 static void
-conv2d_add_row_sums(float *target, const float *sums, int filters, int C, int K,
+conv2d_add_row_sums(float *target, const float *sums, int filters, const rnn_window *s,
                     float alpha, float beta)
 {
+    int taps = taps_of_run(s), C = s->C;
     for (int f = 0; f < filters; f++)
         for (int c = 0; c < C; c++)
-            for (int k = 0; k < K; k++)
-                for (int l = 0; l < K; l++, target++)
-                    accumulate(target, sums[(((ptrdiff_t)k * filters + f) * K + l) * C + c],
-                               alpha, beta);
+            for (int i = 0; i < s->KH * s->KW; i++, target++) {
+                ptrdiff_t row = (ptrdiff_t)(i / taps) * filters + f;
+                accumulate(target, sums[(row * taps + i % taps) * C + c], alpha, beta);
+            }
 }
 
 static void

@@ -2,47 +2,51 @@
 #ifndef RNN_KERNELS_IMAGES_H
 #define RNN_KERNELS_IMAGES_H
 
+#include "../base/window.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- windows over an image: conv2d.c, pool2d.c ---- */
-
-/* Input (C,H,W), window K x K, output (..,P,Q), P = (H + 2 padding - K) / stride + 1. */
-typedef struct {
-    int C, H, W, K, stride, padding, P, Q;
-} window;
+/* Windows (base/window.h) are those of one group: groups is not looked at. */
 
 /* ---- unfolded.c: one image, any stride and padding ----
- * weight (filters, C, K, K)   columns: scratch of C*K*K * P*Q floats and slack
+ * weight (filters, C, KH, KW)   columns: scratch of C*KH*KW * P*Q floats and slack
  * Cross-correlation with zeros around, as a product with the unfolded image. */
 static void unfolded_forward(float *out, const float *inp, const float *weight,
                              const float *bias, float *columns, int filters,
-                             const window *s);
+                             const rnn_window *s);
 static void unfolded_backward_input(float *dinp, const float *dout, const float *weight,
-                                    float *columns, int filters, const window *s);
+                                    float *columns, int filters, const rnn_window *s);
 static void unfolded_backward_params(float *weight_target, float *bias_target,
                                      const float *dout, const float *inp, float *columns,
-                                     int filters, const window *s, float alpha, float beta);
+                                     int filters, const rnn_window *s, float alpha,
+                                     float beta);
 
-/* ---- conv2d.c: one image, stride 1, padding < K ----
- * Everything happens in planes whose rows keep the pitch of the padded image, W + 2
- * padding: then one offset leads from any output position to what a weight meets there,
+/* ---- conv2d.c: one image, stride 1, padding less than the kernel is high and wide ----
+ * Everything happens in planes whose rows keep the pitch of the padded image, left + W +
+ * right: then one offset leads from any output position to what a weight meets there,
  * across the ends of rows. A plane of outputs has P rows and is rounded up to whole
- * vectors; the K - 1 last columns of each row and what comes after the rows mean nothing in
- * results and are zero in gradients. Vectors read up to RNN_READ_SLACK floats past the end
- * of planes. */
-static int conv2d_pitch(const window *s);
-static int conv2d_plane(const window *s);
+ * vectors; the last columns of each row, for which the kernel is too wide, and what comes
+ * after the rows mean nothing in results and are zero in gradients. Vectors read up to
+ * RNN_READ_SLACK floats past the end of planes. */
+static int conv2d_pitch(const rnn_window *s);
+static int conv2d_plane(const rnn_window *s);
 
-/* Padding that makes the convolution of dout give dinp. */
-static int conv2d_back_padding(const window *s);
+/* Rows and columns of zeros around an image, and around dout, whose convolution then gives
+ * dinp. */
+typedef struct {
+    int top, bottom, left, right;
+} edges;
 
-/* padded (n, H + 2 padding, W + 2 padding) from n planes of H rows, zeros around and in the
- * slack behind: `size` floats in all. What a plane's slack is multiplied by must be finite.
- */
+static edges conv2d_edges(const rnn_window *s);
+static edges conv2d_back_edges(const rnn_window *s);
+
+/* padded (n, top + H + bottom, left + W + right) from n planes of H rows, zeros around and
+ * in the slack behind: `size` floats in all. What a plane's slack is multiplied by must be
+ * finite. */
 static void pad_planes(float *padded, size_t size, const float *planes, int n, int H, int W,
-                       int plane, int pitch, int padding);
+                       int plane, int pitch, edges edge);
 
 /* Output rows that see anything but zeros; with more than one channel all of them. Outputs
  * of the others are the bias, and they add nothing to the weights' gradient. */
@@ -50,7 +54,7 @@ typedef struct {
     int begin, end;
 } live_rows;
 
-static live_rows conv2d_live_rows(const float *inp, const window *s);
+static live_rows conv2d_live_rows(const float *inp, const rnn_window *s);
 
 /* The whole vectors of a plane that hold these rows. Vectors that began at the first row
  * could end in the next filter's plane. */
@@ -58,14 +62,15 @@ typedef struct {
     int begin, end;
 } vector_range;
 
-static vector_range conv2d_live_vectors(live_rows live, const window *s);
+static vector_range conv2d_live_vectors(live_rows live, const rnn_window *s);
 
 /* Elements begin..end of each of n planes = its bias; with relu max(., 0) of it. */
 static void fill_rows(float *planes, const float *bias, bool relu, int n, int plane,
                       int begin, int end);
 
-/* offset (channels, K, K): from an output position to what the weight meets there. */
-static void conv2d_offsets(int32_t *offset, int channels, int rows, int pitch, int K);
+/* offset (channels, KH, KW): from an output position to what the weight meets there. */
+static void conv2d_offsets(int32_t *offset, int channels, int rows, int pitch,
+                           const rnn_window *s);
 
 /* planes (filters, plane) = weight (filters, fan_in) times what lies under it, + bias;
  * bias NULL: + 0; with relu max(., 0) of it. `positions` of each plane are computed. */
@@ -79,21 +84,23 @@ static void crop_planes(float *out, const float *planes, int n, int P, int Q, in
 static void spread_planes(float *planes, const float *dout, int n, int P, int Q, int plane,
                           int pitch);
 
-/* turned (C, filters, K, K): each kernel turned by half a circle, for dinp. */
+/* turned (C, filters, KH, KW): each kernel, of `area` weights, turned by half a circle, for
+ * dinp. */
 static void conv2d_turn_weight(float *turned, const float *weight, int filters, int C,
-                               int K);
+                               int area);
 
 /* Target of dweight from planes of dout: along the planes, for few channels; `positions` is
  * a number of whole vectors... */
 static void conv2d_weight_gradient(float *target, const float *planes, int plane,
                                    const float *padded, const int32_t *offset, int filters,
                                    int fan_in, int positions, float alpha, float beta);
-/* ...or from pixels (rows, pitch, C), to sums (K, filters, K, C) first. */
+/* ...or from pixels (rows, pitch, C), to sums (KH, filters, KW, C) first; (KH, KW, filters,
+ * C) of a kernel with gaps along its rows. */
 static void conv2d_weight_gradient_by_rows(float *sums, const float *planes, int plane,
-                                           const float *pixels, int filters, int C, int K,
-                                           int pitch, int positions, float beta);
-static void conv2d_add_row_sums(float *target, const float *sums, int filters, int C, int K,
-                                float alpha, float beta);
+                                           const float *pixels, int filters,
+                                           const rnn_window *s, int positions, float beta);
+static void conv2d_add_row_sums(float *target, const float *sums, int filters,
+                                const rnn_window *s, float alpha, float beta);
 static void conv2d_bias_gradient(float *target, const float *planes, int plane, int filters,
                                  float alpha, float beta);
 
@@ -102,25 +109,25 @@ static void conv2d_bias_gradient(float *target, const float *planes, int plane, 
 static void pool_planes(float *out, int32_t *which, const float *planes, int n, int P,
                         int Q, int plane, int pitch, bool relu);
 
-/* ---- pooled.c: gradients of conv2d under such a pool, one image ----
+/* ---- pooled.c: gradients of conv2d, K x K, under such a pool, one image ----
  * dout, which (filters, P/2, Q/2)   pixels, dpixels: the padded image, channels last
  * runs (filters, K, run): weights with channels last and zeros up to whole vectors. Vectors
  * may touch RNN_READ_SLACK floats past the end of pixels. */
-static int pooled_run(const window *s);
+static int pooled_run(const rnn_window *s);
 static void pooled_weight_runs(float *runs, const float *weight, int filters,
-                               const window *s);
-static void pooled_add_runs(float *target, const float *runs, int filters, const window *s,
-                            float alpha, float beta);
+                               const rnn_window *s);
+static void pooled_add_runs(float *target, const float *runs, int filters,
+                            const rnn_window *s, float alpha, float beta);
 
 /* Added to runs and bias_sums. at: scratch of 2 * P/2 * Q/2, value: of half as many. */
 static void pooled_weight_gradient(float *runs, float *bias_sums, const float *dout,
                                    const int32_t *which, const float *pixels, int32_t *at,
-                                   float *value, int filters, const window *s);
+                                   float *value, int filters, const rnn_window *s);
 
 /* Added to dpixels. filter, value: scratch of 5 * filters. */
 static void pooled_input_gradient(float *dpixels, const float *dout, const int32_t *which,
                                   const float *runs, int32_t *filter, float *value,
-                                  int filters, const window *s);
+                                  int filters, const rnn_window *s);
 
 /* ---- windows.c: conv2d of one channel under a 2 x 2 max pool, one image ----
  * A window of the pool, (P,Q) of them, sees (K+1) x (K+1) pixels; live ones see anything
@@ -233,13 +240,13 @@ static void blocks_gradient(float *blocks, const float *blank, const block_row *
 
 /* One image. The first of equal maxima wins; argmax is its index in the image. */
 static void maxpool2d_forward(float *out, int32_t *argmax, const float *inp,
-                              const window *s);
+                              const rnn_window *s);
 static void maxpool2d_backward(float *dinp, const float *dout, const int32_t *argmax,
-                               const window *s);
+                               const rnn_window *s);
 
-/* One image. Divides by K*K: padding counts as zeros. */
-static void avgpool2d_forward(float *out, const float *inp, const window *s);
-static void avgpool2d_backward(float *dinp, const float *dout, const window *s);
+/* One image. Means are of KH*KW numbers, or of those inside the image. */
+static void avgpool2d_forward(float *out, const float *inp, const rnn_window *s);
+static void avgpool2d_backward(float *dinp, const float *dout, const rnn_window *s);
 
 /* ---- global_pool.c ---- */
 

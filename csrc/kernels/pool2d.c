@@ -22,20 +22,39 @@ typedef struct {
 } range;
 
 static inline range
-window_range(int i, int size, const window *s)
+window_range(int begin, int kernel, int size)
 {
-    int begin = i * s->stride - s->padding;
-    return (range){at_least_zero(begin), at_most(begin + s->K, size)};
+    return (range){at_least_zero(begin), at_most(begin + kernel, size)};
+}
+
+static inline range
+window_rows(int p, const rnn_window *s)
+{
+    return window_range(p * s->SH - s->top, s->KH, s->H);
+}
+
+static inline range
+window_columns(int q, const rnn_window *s)
+{
+    return window_range(q * s->SW - s->left, s->KW, s->W);
+}
+
+/* How many numbers a mean is of. */
+static inline float
+window_area(range ys, range xs, const rnn_window *s)
+{
+    return (float)(s->counts_padding ? s->KH * s->KW
+                                     : (ys.end - ys.begin) * (xs.end - xs.begin));
 }
 
 static void
-maxpool2d_forward(float *out, int32_t *argmax, const float *inp, const window *s)
+maxpool2d_forward(float *out, int32_t *argmax, const float *inp, const rnn_window *s)
 {
     ptrdiff_t o = 0;
     for (int c = 0; c < s->C; c++)
         for (int p = 0; p < s->P; p++)
             for (int q = 0; q < s->Q; q++, o++) {
-                range ys = window_range(p, s->H, s), xs = window_range(q, s->W, s);
+                range ys = window_rows(p, s), xs = window_columns(q, s);
                 int best = (c * s->H + ys.begin) * s->W + xs.begin;
                 for (int y = ys.begin; y < ys.end; y++)
                     for (int x = xs.begin; x < xs.end; x++) {
@@ -50,7 +69,8 @@ maxpool2d_forward(float *out, int32_t *argmax, const float *inp, const window *s
 }
 
 static void
-maxpool2d_backward(float *dinp, const float *dout, const int32_t *argmax, const window *s)
+maxpool2d_backward(float *dinp, const float *dout, const int32_t *argmax,
+                   const rnn_window *s)
 {
     memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
     for (int o = 0; o < s->C * s->P * s->Q; o++)
@@ -58,35 +78,34 @@ maxpool2d_backward(float *dinp, const float *dout, const int32_t *argmax, const 
 }
 
 static void
-avgpool2d_forward(float *out, const float *inp, const window *s)
+avgpool2d_forward(float *out, const float *inp, const rnn_window *s)
 {
-    float area = (float)(s->K * s->K);
     ptrdiff_t o = 0;
     for (int c = 0; c < s->C; c++)
         for (int p = 0; p < s->P; p++)
             for (int q = 0; q < s->Q; q++, o++) {
-                range ys = window_range(p, s->H, s), xs = window_range(q, s->W, s);
+                range ys = window_rows(p, s), xs = window_columns(q, s);
                 float sum = 0;
                 for (int y = ys.begin; y < ys.end; y++)
                     for (int x = xs.begin; x < xs.end; x++)
                         sum += inp[(c * s->H + y) * s->W + x];
-                out[o] = sum / area;
+                out[o] = sum / window_area(ys, xs, s);
             }
 }
 
 static void
-avgpool2d_backward(float *dinp, const float *dout, const window *s)
+avgpool2d_backward(float *dinp, const float *dout, const rnn_window *s)
 {
-    float area = (float)(s->K * s->K);
     memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
     ptrdiff_t o = 0;
     for (int c = 0; c < s->C; c++)
         for (int p = 0; p < s->P; p++)
             for (int q = 0; q < s->Q; q++, o++) {
-                range ys = window_range(p, s->H, s), xs = window_range(q, s->W, s);
+                range ys = window_rows(p, s), xs = window_columns(q, s);
+                float part = dout[o] / window_area(ys, xs, s);
                 for (int y = ys.begin; y < ys.end; y++)
                     for (int x = xs.begin; x < xs.end; x++)
-                        dinp[(c * s->H + y) * s->W + x] += dout[o] / area;
+                        dinp[(c * s->H + y) * s->W + x] += part;
             }
 }
 

@@ -10,15 +10,15 @@
  */
 
 static int
-pooled_run(const window *s)
+pooled_run(const rnn_window *s)
 {
-    return (s->K * s->C + VL - 1) / VL * VL;
+    return (s->KW * s->C + VL - 1) / VL * VL;
 }
 
 static void
-pooled_weight_runs(float *runs, const float *weight, int filters, const window *s)
+pooled_weight_runs(float *runs, const float *weight, int filters, const rnn_window *s)
 {
-    int run = pooled_run(s), K = s->K, C = s->C;
+    int run = pooled_run(s), K = s->KW, C = s->C;
     memset(runs, 0, (size_t)filters * (size_t)(K * run) * sizeof(float));
     for (int f = 0; f < filters; f++)
         for (int c = 0; c < C; c++)
@@ -28,10 +28,10 @@ pooled_weight_runs(float *runs, const float *weight, int filters, const window *
 }
 
 static void
-pooled_add_runs(float *target, const float *runs, int filters, const window *s, float alpha,
-                float beta)
+pooled_add_runs(float *target, const float *runs, int filters, const rnn_window *s,
+                float alpha, float beta)
 {
-    int run = pooled_run(s), K = s->K, C = s->C;
+    int run = pooled_run(s), K = s->KW, C = s->C;
     for (int f = 0; f < filters; f++)
         for (int c = 0; c < C; c++)
             for (int k = 0; k < K; k++)
@@ -42,14 +42,14 @@ pooled_add_runs(float *target, const float *runs, int filters, const window *s, 
 
 /* Where among the pixels a window of the pool begins, and where its outputs 0 to 3 do. */
 static int
-window_begin(int w, const window *s)
+window_begin(int w, const rnn_window *s)
 {
     int Q = s->Q / 2;
     return (w / Q * 2 * conv2d_pitch(s) + w % Q * 2) * s->C;
 }
 
 static int
-output_begin(int which, const window *s)
+output_begin(int which, const rnn_window *s)
 {
     return (which / 2 * conv2d_pitch(s) + which % 2) * s->C;
 }
@@ -58,7 +58,7 @@ output_begin(int which, const window *s)
 #define RUN_VECTORS 6
 
 static int
-vector_begin(int v, int run, const window *s)
+vector_begin(int v, int run, const rnn_window *s)
 {
     return v * VL / run * conv2d_pitch(s) * s->C + v * VL % run;
 }
@@ -66,7 +66,7 @@ vector_begin(int v, int run, const window *s)
 /* sums += the listed numbers times the pixels at the listed places. */
 static inline __attribute__((always_inline)) void
 add_listed_pixels(float *sums, const float *pixels, const int32_t *at, const float *value,
-                  int n, int first, int vectors, int run, const window *s)
+                  int n, int first, int vectors, int run, const rnn_window *s)
 {
     vf sum[RUN_VECTORS];
     const float *from[RUN_VECTORS];
@@ -84,9 +84,9 @@ add_listed_pixels(float *sums, const float *pixels, const int32_t *at, const flo
 static void
 pooled_weight_gradient(float *runs, float *bias_sums, const float *dout,
                        const int32_t *which, const float *pixels, int32_t *at, float *value,
-                       int filters, const window *s)
+                       int filters, const rnn_window *s)
 {
-    int run = pooled_run(s), vectors = s->K * run / VL, area = s->P / 2 * (s->Q / 2);
+    int run = pooled_run(s), vectors = s->KW * run / VL, area = s->P / 2 * (s->Q / 2);
     int32_t begin[5];
     int32_t *windows = at + area;
     for (int u = 0; u < 5; u++)
@@ -95,7 +95,7 @@ pooled_weight_gradient(float *runs, float *bias_sums, const float *dout,
         windows[w] = window_begin(w, s);
     for (int f = 0; f < filters; f++, dout += area, which += area) {
         int n = 0, v = 0;
-        float *sums = runs + (ptrdiff_t)f * s->K * run;
+        float *sums = runs + (ptrdiff_t)f * s->KW * run;
         for (int w = 0; w < area; w++) {
             at[n] = windows[w] + begin[which[w]];
             value[n] = dout[w];
@@ -115,10 +115,11 @@ pooled_weight_gradient(float *runs, float *bias_sums, const float *dout,
 /* dpixels += the listed numbers times the listed filters' runs. */
 static inline __attribute__((always_inline)) void
 add_listed_runs(float *dpixels, const float *runs, const int32_t *filter,
-                const float *value, int n, int first, int vectors, int run, const window *s)
+                const float *value, int n, int first, int vectors, int run,
+                const rnn_window *s)
 {
     vf sum[RUN_VECTORS];
-    int size = s->K * run;
+    int size = s->KW * run;
     for (int v = 0; v < vectors; v++)
         sum[v] = (vf){0};
     for (int k = 0; k < n; k++) {
@@ -135,9 +136,9 @@ add_listed_runs(float *dpixels, const float *runs, const int32_t *filter,
 static void
 pooled_input_gradient(float *dpixels, const float *dout, const int32_t *which,
                       const float *runs, int32_t *filter, float *value, int filters,
-                      const window *s)
+                      const rnn_window *s)
 {
-    int run = pooled_run(s), vectors = s->K * run / VL, area = s->P / 2 * (s->Q / 2);
+    int run = pooled_run(s), vectors = s->KW * run / VL, area = s->P / 2 * (s->Q / 2);
     for (int w = 0; w < area; w++) {
         int count[5] = {0};
         for (int f = 0; f < filters; f++) {

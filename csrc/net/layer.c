@@ -18,6 +18,21 @@ rnn_shape_size(const rnn_shape *shape)
 }
 
 bool
+rnn_attr_is_key(const rnn_attr *attr)
+{
+    return attr->kind != RNN_MORE && attr->kind != RNN_UNUSED;
+}
+
+int
+rnn_attr_count(const rnn_attr *attr)
+{
+    int count = 1;
+    while (attr[count].kind == RNN_MORE)
+        count++;
+    return count;
+}
+
+bool
 rnn_layer_add_param(rnn_layer *layer, rnn_param param)
 {
     int size = rnn_shape_size(&param.shape);

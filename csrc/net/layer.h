@@ -3,13 +3,14 @@
 #define RNN_LAYER_H
 
 #include "../base/status.h"
+#include "../base/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define RNN_MAX_RANK 4
-#define RNN_MAX_ATTRS 8
+#define RNN_MAX_ATTRS 16
 #define RNN_MAX_PARAMS 16
 
 /* Shape of one sample, or of a parameter. */
@@ -21,10 +22,19 @@ typedef struct {
 /* Number of elements; 0 when it exceeds RNN_MAX_EXTENT. */
 int rnn_shape_size(const rnn_shape *shape);
 
-typedef enum { RNN_INT, RNN_FLOAT, RNN_BOOL, RNN_CHOICE } rnn_attr_kind;
+typedef enum {
+    RNN_INT,
+    RNN_FLOAT,
+    RNN_BOOL,
+    RNN_CHOICE,
+    RNN_MORE,  /* no key, but room for another integer of the key above */
+    RNN_UNUSED /* no key: its place is that of a key in a table like this */
+} rnn_attr_kind;
 
 /* One key of a layer's or optimizer's spec. A choice is given by name and stored as its
- * index. A key whose fallback is NaN may be left out, and the layer then decides. */
+ * index. A key whose fallback is NaN may be left out, and the layer then decides. An
+ * integer may have names, too: stored as -1 for the first, -2 for the second. Where
+ * RNN_MORE follows, one integer stands for all, two for the halves. */
 typedef struct {
     const char *name;
     rnn_attr_kind kind;
@@ -34,7 +44,13 @@ typedef struct {
     const char *(*choice)(int index); /* NULL past the last one */
 } rnn_attr;
 
+#define RNN_ATTR_MORE {"", RNN_MORE, false, 0, 0, 0, NULL}
+#define RNN_ATTR_UNUSED {"", RNN_UNUSED, false, 0, 0, 0, NULL}
 #define RNN_ATTRS_END {NULL, RNN_INT, false, 0, 0, 0, NULL}
+
+/* Whether a row is a key, and how many numbers the key has. */
+bool rnn_attr_is_key(const rnn_attr *attr);
+int rnn_attr_count(const rnn_attr *attr);
 
 typedef enum {
     RNN_ZEROS,
@@ -134,6 +150,7 @@ struct rnn_layer {
     const rnn_layer_type *type;
     double attr[RNN_MAX_ATTRS]; /* in the order of type->attrs */
     rnn_shape in, out;
+    rnn_window window; /* of what slides one over its input */
     int in_size, out_size;
     bool is_first; /* its inputs are the data, at most under another shape */
     int mask;      /* the layer that tells padding from real tokens in what this one gives,

@@ -81,6 +81,8 @@ int take_input_shape(PyObject *sequence, rnn_shape *shape);
 
 /* A tuple of int (a new reference), or NULL with the exception. */
 PyObject *shape_as_tuple(const rnn_shape *shape);
+/* None for a layer without one. */
+PyObject *window_as_dict(const rnn_window *window);
 
 /* Finds a loss by name; NULL with the exception. */
 const rnn_loss_type *take_loss(const char *name);

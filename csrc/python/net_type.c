@@ -78,20 +78,22 @@ layer_as_dict(const rnn_net *net, int index)
     const rnn_layer *layer = rnn_net_layer(net, index);
     PyObject *params = PyList_New(layer->n_params);
     PyObject *shape = shape_as_tuple(&layer->out);
+    PyObject *window = window_as_dict(&layer->window);
     for (int i = 0; params != NULL && i < layer->n_params; i++) {
         PyObject *param = param_as_dict(net, index, &layer->param[i]);
         if (param == NULL || PyList_SetItem(params, i, param) < 0)
             Py_CLEAR(params);
     }
-    if (params == NULL || shape == NULL) {
+    if (params == NULL || shape == NULL || window == NULL) {
         Py_XDECREF(params);
         Py_XDECREF(shape);
+        Py_XDECREF(window);
         return NULL;
     }
-    return Py_BuildValue("{s:s, s:N, s:N, s:O, s:i}", "type", layer->type->name, "shape",
-                         shape, "params", params, "has_maps",
+    return Py_BuildValue("{s:s, s:N, s:N, s:O, s:i, s:N}", "type", layer->type->name,
+                         "shape", shape, "params", params, "has_maps",
                          layer->maps.rank > 0 ? Py_True : Py_False, "masked_by",
-                         layer->masked_by);
+                         layer->masked_by, "window", window);
 }
 
 static PyObject *
@@ -228,7 +230,9 @@ static PyGetSetDef net_getset[] = {
      PyDoc_STR(
          "A dict for each layer: type, output shape, whether it has maps, and params\n"
          "with name, shape, offset in weights, init with its fans or limit, and\n"
-         "whether they are state."),
+         "whether they are state; window, a dict of kernel, stride, dilation (each rows,\n"
+         "columns), padding (top, bottom, left, right), groups and counts_padding, or\n"
+         "None."),
      NULL},
     {"level", net_level, NULL, PyDoc_STR("The CPU level that this net's kernels use."),
      NULL},

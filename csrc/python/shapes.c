@@ -16,6 +16,17 @@ shape_as_tuple(const rnn_shape *shape)
     return tuple;
 }
 
+PyObject *
+window_as_dict(const rnn_window *s)
+{
+    if (s->KH == 0)
+        return Py_NewRef(Py_None);
+    return Py_BuildValue("{s:(ii), s:(ii), s:(ii), s:(iiii), s:i, s:O}", "kernel", s->KH,
+                         s->KW, "stride", s->SH, s->SW, "dilation", s->DH, s->DW, "padding",
+                         s->top, s->bottom, s->left, s->right, "groups", s->groups,
+                         "counts_padding", s->counts_padding ? Py_True : Py_False);
+}
+
 int
 take_input_shape(PyObject *sequence, rnn_shape *shape)
 {

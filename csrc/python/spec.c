@@ -89,6 +89,81 @@ take_number(PyObject *value_b, const rnn_attr *attr, place at, double *result)
     return 0;
 }
 
+/* Whether so many integers can stand for `count` numbers. */
+static int
+is_length(Py_ssize_t given, int count)
+{
+    return count > 1 && given > 1 && (given == 2 || given == count);
+}
+
+static int
+raise_integers(place at, const rnn_attr *attr, PyObject *got_b)
+{
+    name_list kinds = {""};
+    char text[80];
+    PyOS_snprintf(text, sizeof text, "an integer in [%.10g, %.10g]", attr->min, attr->max);
+    add_name(&kinds, text);
+    for (int n = 2; n <= rnn_attr_count(attr); n += 2) {
+        PyOS_snprintf(text, sizeof text, "%d of them", n);
+        add_name(&kinds, text);
+    }
+    for (int i = 0; attr->choice != NULL && attr->choice(i) != NULL; i++)
+        add_name(&kinds, attr->choice(i));
+    return raise_at(at, PyExc_ValueError, kinds.text, got_b);
+}
+
+/* An integer in the range, or false without an exception. */
+static bool
+integer_within(PyObject *value_b, const rnn_attr *attr, double *result)
+{
+    if (!PyLong_Check(value_b) || PyBool_Check(value_b))
+        return false;
+    *result = PyLong_AsDouble(value_b);
+    if (PyErr_Occurred()) {
+        PyErr_Clear(); /* beyond double's range */
+        return false;
+    }
+    return *result >= attr->min && *result <= attr->max;
+}
+
+/* The number of a name, or false. */
+static bool
+named_integer(PyObject *value_b, const rnn_attr *attr, double *result)
+{
+    const char *text_b = text_of(value_b);
+    for (int i = 0; text_b != NULL && attr->choice != NULL && attr->choice(i) != NULL; i++)
+        if (strcmp(text_b, attr->choice(i)) == 0) {
+            *result = -1 - i;
+            return true;
+        }
+    return false;
+}
+
+/* All numbers of a key: from a name, an integer, or some integers in a list or tuple. */
+static int
+take_integers(PyObject *value_b, const rnn_attr *attr, place at, double *result)
+{
+    int count = rnn_attr_count(attr);
+    Py_ssize_t given = 1;
+    if (PyList_Check(value_b) || PyTuple_Check(value_b)) {
+        given = PySequence_Size(value_b);
+        if (!is_length(given, count))
+            return raise_integers(at, attr, value_b);
+    }
+    for (int i = 0; i < count; i++) {
+        PyObject *item = given == 1 ? Py_NewRef(value_b)
+                                    : PySequence_GetItem(value_b, i * given / count);
+        if (item == NULL)
+            return -1;
+        bool is_good = integer_within(item, attr, &result[i])
+                       || (given == 1 && named_integer(item, attr, &result[i]));
+        Py_DECREF(item);
+        if (!is_good)
+            return raise_integers(at, attr, value_b);
+    }
+    return 0;
+}
+
 static int
 take_bool(PyObject *value_b, place at, double *result)
 {
@@ -108,13 +183,16 @@ take_attr(PyObject *spec_b, const rnn_attr *attr, const char *type, const char *
         if (attr->required)
             PyErr_Format(PyExc_ValueError, "%s.%s: missing; %s needs it", where, attr->name,
                          type);
-        *result = attr->fallback;
+        for (int i = 0; i < rnn_attr_count(attr); i++)
+            result[i] = attr->fallback;
         return attr->required ? -1 : 0;
     }
     if (attr->kind == RNN_CHOICE)
         return take_choice(value_b, attr, at, result);
     if (attr->kind == RNN_BOOL)
         return take_bool(value_b, at, result);
+    if (attr->choice != NULL || rnn_attr_count(attr) > 1)
+        return take_integers(value_b, attr, at, result);
     return take_number(value_b, attr, at, result);
 }
 
@@ -124,7 +202,7 @@ is_known_key(const rnn_attr *attrs, const char *key)
     if (strcmp(key, "type") == 0)
         return 1;
     for (const rnn_attr *attr = attrs; attr->name != NULL; attr++)
-        if (strcmp(attr->name, key) == 0)
+        if (rnn_attr_is_key(attr) && strcmp(attr->name, key) == 0)
             return 1;
     return 0;
 }
@@ -135,7 +213,8 @@ raise_unknown_key(const rnn_attr *attrs, const char *type, const char *where,
 {
     name_list names = {""};
     for (const rnn_attr *attr = attrs; attr->name != NULL; attr++)
-        add_name(&names, attr->name);
+        if (rnn_attr_is_key(attr))
+            add_name(&names, attr->name);
     PyErr_Format(PyExc_ValueError, "%s.%S: unknown key; %s has %s", where, key_b, type,
                  names.text[0] != '\0' ? names.text : "none");
     return -1;
@@ -154,7 +233,8 @@ take_attrs(PyObject *spec_b, const rnn_attr *attrs, const char *type, const char
             return raise_unknown_key(attrs, type, where, key_b);
     }
     for (int i = 0; attrs[i].name != NULL; i++)
-        if (take_attr(spec_b, &attrs[i], type, where, &values[i]) < 0)
+        if (rnn_attr_is_key(&attrs[i])
+            && take_attr(spec_b, &attrs[i], type, where, &values[i]) < 0)
             return -1;
     return 0;
 }

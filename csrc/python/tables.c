@@ -68,8 +68,9 @@ attr_as_dict(const rnn_attr *attr)
             || put(dict, "default", default_of(attr)) < 0
             || put(dict, "min", number_of(attr, min)) < 0
             || put(dict, "max", number_of(attr, max)) < 0
+            || put(dict, "count", PyLong_FromLong(rnn_attr_count(attr))) < 0
             || put(dict, "choices",
-                   attr->kind == RNN_CHOICE ? choices_of(attr) : PyTuple_New(0))
+                   attr->choice != NULL ? choices_of(attr) : PyTuple_New(0))
                    < 0))
         Py_CLEAR(dict);
     return dict;
@@ -80,7 +81,7 @@ attrs_as_dict(const rnn_attr *attrs)
 {
     PyObject *dict = PyDict_New();
     for (; dict != NULL && attrs->name != NULL; attrs++)
-        if (put(dict, attrs->name, attr_as_dict(attrs)) < 0)
+        if (rnn_attr_is_key(attrs) && put(dict, attrs->name, attr_as_dict(attrs)) < 0)
             Py_CLEAR(dict);
     return dict;
 }

@@ -151,6 +151,62 @@ def integer(low: int, high: int = MAX_INT) -> Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Extents:
+    """A rule: one integer for all axes or sides, several in an array, or a name.
+
+    Parameters
+    ----------
+    each : Number
+        What each integer must be.
+    lengths : tuple of int
+        Of arrays, in rising order: an array of two says the halves of one of four.
+    names : tuple of str
+    """
+
+    each: Number
+    lengths: tuple[int, ...]
+    names: tuple[str, ...] = ()
+
+    def __call__(self, place: Place, value: Any) -> Any:
+        """Return the name, the integer, or a list of as few integers as say the same."""
+        if isinstance(value, str) and value in self.names:
+            return value
+        several = isinstance(value, (list, tuple)) and len(value) in self.lengths
+        given = list(value) if several else [value]
+        try:
+            return _shortest([self.each(place, item) for item in given])
+        except ConfigError:
+            raise place.error(f"expected {self}, got {_listed(value)}") from None
+
+    def __str__(self) -> str:
+        *others, last = [
+            str(self.each),
+            *(f"{n} of them" for n in self.lengths),
+            *self.names,
+        ]
+        return f"{', '.join(others)} or {last}" if others else last
+
+
+def of_one(rule: Rule) -> Rule:
+    """Return what a rule of several integers asks of one; other rules as they are."""
+    return rule.each if isinstance(rule, Extents) else rule
+
+
+def _shortest(given: list[int]) -> int | list[int]:
+    if len({*given}) == 1:
+        return given[0]
+    if len(given) == 4 and given[0] == given[1] and given[2] == given[3]:
+        return [given[0], given[2]]
+    return given
+
+
+def _listed(value: Any) -> str:
+    """Return a value for a message; of a short array its items."""
+    is_short = isinstance(value, (list, tuple)) and len(value) <= 8
+    return f"[{', '.join(map(described, value))}]" if is_short else described(value)
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A rule: one of some names."""
 

@@ -22,28 +22,31 @@ dense(float *out, const float *x, const float *weight, const float *bias,
 }
 """
 
+# A window of high x wide taps, dy and dx apart, that steps by down and right; outputs are
+# rows x columns.
 CONV2D = """\
-/* out[u][p][q] = bias[u] + sum over c, i, j of weight[u][c][i][j] x[c][y][z], where
- * y = p stride - padding + i, z = q stride - padding + j, and x is 0 outside the image. */
+/* out[u][p][q] = bias[u] + sum over c, i, j of weight[u][c][i][j] x[from + c][y][z], where
+ * y = p down - top + i dy, z = q right - left + j dx, x is 0 outside the image, and `from`
+ * is the first channel of u's group. */
 static void
 conv2d(float *out, const float *x, const float *weight, const float *bias,
-       int channels, int height, int width, int units, int kernel,
-       int stride, int padding)
+       int channels, int height, int width, int units, int groups, int rows, int columns,
+       int high, int wide, int down, int right, int top, int left, int dy, int dx)
 {
-    int rows = (height + 2 * padding - kernel) / stride + 1;
-    int columns = (width + 2 * padding - kernel) / stride + 1;
+    int part = channels / groups;
     for (int u = 0; u < units; u++)
         for (int p = 0; p < rows; p++)
             for (int q = 0; q < columns; q++) {
+                int from = u / (units / groups) * part;
                 float sum = 0;
-                for (int c = 0; c < channels; c++)
-                    for (int i = 0; i < kernel; i++)
-                        for (int j = 0; j < kernel; j++) {
-                            int y = p * stride - padding + i;
-                            int z = q * stride - padding + j;
+                for (int c = 0; c < part; c++)
+                    for (int i = 0; i < high; i++)
+                        for (int j = 0; j < wide; j++) {
+                            int y = p * down - top + i * dy;
+                            int z = q * right - left + j * dx;
                             if (y >= 0 && y < height && z >= 0 && z < width)
-                                sum += weight[((u * channels + c) * kernel + i) * kernel + j]
-                                       * x[(c * height + y) * width + z];
+                                sum += weight[((u * part + c) * high + i) * wide + j]
+                                       * x[((from + c) * height + y) * width + z];
                         }
                 out[(u * rows + p) * columns + q] = bias[u] + sum;
             }
@@ -53,18 +56,16 @@ conv2d(float *out, const float *x, const float *weight, const float *bias,
 MAXPOOL2D = """\
 /* The greatest value in each window; what lies outside the image never is. */
 static void
-maxpool2d(float *out, const float *x, int channels, int height, int width, int kernel,
-          int stride, int padding)
+maxpool2d(float *out, const float *x, int channels, int height, int width,
+          int rows, int columns, int high, int wide, int down, int right, int top, int left)
 {
-    int rows = (height + 2 * padding - kernel) / stride + 1;
-    int columns = (width + 2 * padding - kernel) / stride + 1;
     for (int c = 0; c < channels; c++)
         for (int p = 0; p < rows; p++)
             for (int q = 0; q < columns; q++) {
                 float greatest = -INFINITY;
-                for (int i = 0; i < kernel; i++)
-                    for (int j = 0; j < kernel; j++) {
-                        int y = p * stride - padding + i, z = q * stride - padding + j;
+                for (int i = 0; i < high; i++)
+                    for (int j = 0; j < wide; j++) {
+                        int y = p * down - top + i, z = q * right - left + j;
                         if (y >= 0 && y < height && z >= 0 && z < width) {
                             float value = x[(c * height + y) * width + z];
                             greatest = value > greatest ? value : greatest;
@@ -76,24 +77,27 @@ maxpool2d(float *out, const float *x, int channels, int height, int width, int k
 """
 
 AVGPOOL2D = """\
-/* The mean of each window; what lies outside the image counts as zeros. */
+/* The mean of each window; what lies outside the image counts as zeros, or not at all. */
 static void
-avgpool2d(float *out, const float *x, int channels, int height, int width, int kernel,
-          int stride, int padding)
+avgpool2d(float *out, const float *x, int channels, int height, int width,
+          int rows, int columns, int high, int wide, int down, int right, int top, int left,
+          int counts_zeros)
 {
-    int rows = (height + 2 * padding - kernel) / stride + 1;
-    int columns = (width + 2 * padding - kernel) / stride + 1;
     for (int c = 0; c < channels; c++)
         for (int p = 0; p < rows; p++)
             for (int q = 0; q < columns; q++) {
                 float sum = 0;
-                for (int i = 0; i < kernel; i++)
-                    for (int j = 0; j < kernel; j++) {
-                        int y = p * stride - padding + i, z = q * stride - padding + j;
-                        if (y >= 0 && y < height && z >= 0 && z < width)
+                int inside = 0;
+                for (int i = 0; i < high; i++)
+                    for (int j = 0; j < wide; j++) {
+                        int y = p * down - top + i, z = q * right - left + j;
+                        if (y >= 0 && y < height && z >= 0 && z < width) {
                             sum += x[(c * height + y) * width + z];
+                            inside++;
+                        }
                     }
-                out[(c * rows + p) * columns + q] = sum / (float)(kernel * kernel);
+                out[(c * rows + p) * columns + q] =
+                    sum / (float)(counts_zeros ? high * wide : inside);
             }
 }
 """

@@ -189,13 +189,37 @@ def _dense(program: Program, step: Step) -> None:
     program.move("dense", step.outputs, *program.matrix(step), *sizes)
 
 
-def _conv2d(program: Program, step: Step) -> None:
-    sizes = (*step.input_shape, step.layer.filters, *step.window)
-    program.move("conv2d", step.outputs, *program.matrix(step), *sizes)
+def _image(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return channels, height and width; a signal is an image of one row."""
+    return (shape[0], 1, shape[1]) if len(shape) == 2 else shape
 
 
-def _pool2d(program: Program, step: Step) -> None:
-    program.move(step.type, step.outputs, *step.input_shape, *step.window)
+def _window(step: Step) -> tuple[int, ...]:
+    """Return rows and columns of outputs, then the window's numbers, down and right."""
+    window, (_, rows, columns) = step.window, _image(step.output_shape)
+    pairs = ((window.kernel, 1), (window.stride, 1), (window.before, 0))
+    down_and_right = [_both(pair, one) for pair, one in pairs]
+    return (rows, columns, *(n for pair in down_and_right for n in pair))
+
+
+def _both(axes: tuple[int, ...], along_columns: int) -> tuple[int, ...]:
+    return axes if len(axes) == 2 else (along_columns, *axes)
+
+
+def _conv(program: Program, step: Step) -> None:
+    sizes = (*_image(step.input_shape), step.layer.filters, step.window.groups)
+    window = (*_window(step), *_both(step.window.dilation, 1))
+    program.move("conv2d", step.outputs, *program.matrix(step), *sizes, *window)
+
+
+def _maxpool(program: Program, step: Step) -> None:
+    sizes = _image(step.input_shape)
+    program.move("maxpool2d", step.outputs, *sizes, *_window(step))
+
+
+def _avgpool(program: Program, step: Step) -> None:
+    more = (*_window(step), int(step.window.counts_padding))
+    program.move("avgpool2d", step.outputs, *_image(step.input_shape), *more)
 
 
 def _global_pool(program: Program, step: Step) -> None:
@@ -288,9 +312,9 @@ Writer: TypeAlias = Callable[[Program, Step], None]
 
 LAYERS: dict[str, Writer] = {
     "dense": _dense,
-    "conv2d": _conv2d,
-    "maxpool2d": _pool2d,
-    "avgpool2d": _pool2d,
+    "conv2d": _conv,
+    "maxpool2d": _maxpool,
+    "avgpool2d": _avgpool,
     **{
         f"global_{kind}pool{rank}d": _global_pool
         for kind in ("avg", "max")

@@ -131,26 +131,29 @@ def _dense(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Gemm", x, graph.array(step, "weight"), graph.array(step, "bias"))
 
 
-def _conv2d(graph: Graph, step: Step, x: str) -> str:
+def _conv(graph: Graph, step: Step, x: str) -> str:
     weight, bias = graph.array(step, "weight"), graph.array(step, "bias")
-    return graph.node("Conv", x, weight, bias, **_window(step))
+    window = step.window
+    more: dict[str, Any] = {"dilations": list(window.dilation), "group": window.groups}
+    return graph.node("Conv", x, weight, bias, **more, **_window(step))
 
 
 def _window(step: Step) -> dict[str, Any]:
-    kernel, stride, padding = step.window
+    window = step.window
     return {
-        "kernel_shape": [kernel] * 2,
-        "strides": [stride] * 2,
-        "pads": [padding] * 4,
+        "kernel_shape": list(window.kernel),
+        "strides": list(window.stride),
+        "pads": [*window.before, *window.after],
     }
 
 
-def _maxpool2d(graph: Graph, step: Step, x: str) -> str:
+def _maxpool(graph: Graph, step: Step, x: str) -> str:
     return graph.node("MaxPool", x, **_window(step))
 
 
-def _avgpool2d(graph: Graph, step: Step, x: str) -> str:
-    return graph.node("AveragePool", x, count_include_pad=1, **_window(step))
+def _avgpool(graph: Graph, step: Step, x: str) -> str:
+    counts = int(step.window.counts_padding)
+    return graph.node("AveragePool", x, count_include_pad=counts, **_window(step))
 
 
 def _global_avgpool(graph: Graph, step: Step, x: str) -> str:
@@ -278,9 +281,9 @@ Writer: TypeAlias = Callable[[Graph, Step, str], str]
 
 LAYERS: dict[str, Writer] = {
     "dense": _dense,
-    "conv2d": _conv2d,
-    "maxpool2d": _maxpool2d,
-    "avgpool2d": _avgpool2d,
+    "conv2d": _conv,
+    "maxpool2d": _maxpool,
+    "avgpool2d": _avgpool,
     "global_avgpool1d": _global_avgpool,
     "global_avgpool2d": _global_avgpool,
     "global_maxpool1d": _global_maxpool,

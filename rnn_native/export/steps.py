@@ -21,6 +21,29 @@ FINAL_FUNCTIONS = {name: loss.function for name, loss in LOSSES.items()}
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """What a convolution or pool slides over its input; a number for each axis.
+
+    Attributes
+    ----------
+    kernel, stride, dilation : tuple of int
+    before, after : tuple of int
+        Rows, then columns, of padding.
+    groups : int
+    counts_padding : bool
+        Whether means count it as zeros.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    groups: int
+    counts_padding: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A layer of a net.
 
@@ -38,6 +61,8 @@ class Step:
         order: views of the net's own memory.
     masked_by : int
         Index of the masking layer that tells which tokens are padding here, -1 for none.
+    sliding : dict, optional
+        The core's record of the window that the layer slides over its input.
     """
 
     index: int
@@ -47,6 +72,7 @@ class Step:
     output_shape: tuple[int, ...]
     arrays: dict[str, NDArray[np.float32]]
     masked_by: int = -1
+    sliding: Any = None
 
     @property
     def activation(self) -> tuple[str, float]:
@@ -61,10 +87,16 @@ class Step:
         return name, alpha or 0.0
 
     @property
-    def window(self) -> tuple[int, int, int]:
-        """Kernel size, stride and padding of a convolution or pool."""
-        kernel, stride = self.layer.kernel_size, self.layer.stride
-        return kernel, kernel if stride is None else stride, self.layer.padding
+    def window(self) -> Window:
+        """The window of a convolution or pool; along a signal it has one axis."""
+        axes = slice(3 - len(self.input_shape), 2)
+        padding = self.sliding["padding"]
+        kernel, stride, dilation = (
+            self.sliding[key][axes] for key in ("kernel", "stride", "dilation")
+        )
+        groups, counts = self.sliding["groups"], self.sliding["counts_padding"]
+        before, after = padding[::2][axes], padding[1::2][axes]
+        return Window(kernel, stride, dilation, before, after, groups, counts)
 
     @property
     def tokens(self) -> int:
@@ -122,8 +154,9 @@ def steps_of(model: Network) -> list[Step]:
         names = [param["name"] for param in layer["params"]]
         arrays = {name: named[f"layers.{i}.{name}"] for name in names}
         kind, of, out = spec["type"], from_spec(spec), layer["shape"]
-        steps.append(Step(i, kind, of, shape, out, arrays, layer["masked_by"]))
-        shape = layer["shape"]
+        more = (layer["masked_by"], layer["window"])
+        steps.append(Step(i, kind, of, shape, out, arrays, *more))
+        shape = out
     return steps
 
 

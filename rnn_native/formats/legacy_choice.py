@@ -19,7 +19,10 @@ MAX_SIZE = 1 << 20
 # What a spec means where it says nothing, for the layers of these three models.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "dense": {"activation": "linear"},
-    "conv2d": {"stride": 1, "padding": 0, "activation": "linear"},
+    "conv2d": {
+        **{"stride": 1, "padding": 0, "dilation": 1, "groups": 1},
+        "activation": "linear",
+    },
     "maxpool2d": {"kernel_size": 2, "padding": 0},
     "position": {"trainable": True},
     "self_attention": {"heads": 1, "out_proj": False, "residual": False},
@@ -163,10 +166,11 @@ def _format_by_types(architecture: Architecture, width: int) -> Format | None:
     if types == ["conv2d", "maxpool2d", "flatten", "dense"] and len(shape) == 3:
         channels, height, across = shape
         conv = layers[0]
+        kernel = conv["kernel_size"]
         return cnn_format(
             conv["filters"],
             channels,
-            conv["kernel_size"],
+            kernel if isinstance(kernel, int) else kernel[0],
             height,
             across,
             layers[3]["units"],

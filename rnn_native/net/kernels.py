@@ -106,24 +106,30 @@ def _run(
     return (out.reshape(shape), dx.reshape(x.shape), *split)
 
 
-# Sizes that a layer's parameters tell: option -> axis of the first parameter.
-SIZES: dict[str, dict[str, int]] = {
+# Sizes that a layer's parameters tell: option -> axis, or axes, of the first parameter.
+SIZES: dict[str, dict[str, int | tuple[int, int]]] = {
     "dense": {"units": 1},
-    "conv2d": {"filters": 0, "kernel_size": 2},
+    "conv2d": {"filters": 0, "kernel_size": (2, 3)},
     "patch_embed": {"units": 1},
 }
+
+
+def _extents(array: Array, axes: int | tuple[int, int]) -> int | tuple[int, ...]:
+    shape: tuple[int, ...] = array.shape
+    return shape[axes] if isinstance(axes, int) else tuple(shape[axis] for axis in axes)
 
 
 def _layer(
     cls: type[layers.Layer], parameters: tuple[Array, ...], options: dict[str, Any]
 ) -> layers.Layer:
     sizes = SIZES.get(cls.type, {})
-    if sizes and not (parameters and np.ndim(parameters[0]) > max(sizes.values())):
+    last = max((np.max(axes) for axes in sizes.values()), default=0)
+    if sizes and not (parameters and np.ndim(parameters[0]) > last):
         got = (
             f"an array of rank {np.ndim(parameters[0])}" if parameters else "no parameters"
         )
         raise ValueError(f"{cls.type}: expected the weight as first parameter, got {got}")
-    known = {name: parameters[0].shape[axis] for name, axis in sizes.items()}
+    known = {name: _extents(parameters[0], axes) for name, axes in sizes.items()}
     return cls(**known, **options)
 
 

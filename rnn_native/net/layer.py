@@ -31,13 +31,13 @@ class Layer:
     def spec(self) -> dict[str, Any]:
         """Return the layer as a dict, without keys that are None."""
         given = {
-            key: _plain(value) for key, value in asdict(self).items() if value is not None
+            key: plain(value) for key, value in asdict(self).items() if value is not None
         }
         spec = checked(type(self).__name__, {"type": self.type, **given})
         return {key: value for key, value in spec.items() if value != self.unsaid.get(key)}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Return numbers of NumPy as Python's, also in a list or tuple."""
     if isinstance(value, (list, tuple)):
         return [plain_number(item) for item in value]

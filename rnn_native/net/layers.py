@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rnn_native.base.checks import plain_number
 from rnn_native.net.layer import Layer as Layer
-from rnn_native.net.layer import checked
+from rnn_native.net.layer import checked, plain
 from rnn_native.net.token_layers import Masking as Masking
 from rnn_native.net.token_layers import MeanPool as MeanPool
 from rnn_native.net.token_layers import PatchEmbed as PatchEmbed
 from rnn_native.net.token_layers import Position as Position
 from rnn_native.net.token_layers import SelfAttention as SelfAttention
+from rnn_native.net.window_layers import AvgPool2D as AvgPool2D
+from rnn_native.net.window_layers import Conv2D as Conv2D
+from rnn_native.net.window_layers import MaxPool2D as MaxPool2D
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,65 +39,6 @@ class Dense(Layer):
     units: int
     activation: str = "linear"
     alpha: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Conv2D(Layer):
-    """2-D cross-correlation over (channels, height, width): out = f(W * x + b).
-
-    Parameters
-    ----------
-    filters : int
-        Output channels.
-    kernel_size : int
-        Height and width of the window.
-    stride : int
-    padding : int
-        Rows and columns of zeros on each side.
-    activation, alpha
-        As for `Dense`.
-
-    Notes
-    -----
-    W is (filters, channels, kernel_size, kernel_size), Glorot uniform; b starts at zero.
-    """
-
-    type: ClassVar[str] = "conv2d"
-    filters: int
-    kernel_size: int
-    stride: int = 1
-    padding: int = 0
-    activation: str = "linear"
-    alpha: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MaxPool2D(Layer):
-    """Maximum over windows; the first of equal maxima gets the gradient.
-
-    Parameters
-    ----------
-    kernel_size : int
-    stride : int, optional
-        `kernel_size` when left out.
-    padding : int
-        At most half of `kernel_size`; padding never is the maximum.
-    """
-
-    type: ClassVar[str] = "maxpool2d"
-    kernel_size: int = 2
-    stride: int | None = None
-    padding: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AvgPool2D(Layer):
-    """Mean over windows, padding counted as zeros; parameters as for `MaxPool2D`."""
-
-    type: ClassVar[str] = "avgpool2d"
-    kernel_size: int = 2
-    stride: int | None = None
-    padding: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +198,7 @@ def as_spec(layer: Layer | Mapping[str, Any], path: str = "layer") -> dict[str, 
     if not isinstance(layer, Mapping):
         hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
         raise TypeError(f"{path}: expected a layer or its spec, got {layer!r}{hint}")
-    return checked(path, {key: plain_number(value) for key, value in layer.items()})
+    return checked(path, {key: plain(value) for key, value in layer.items()})
 
 
 BY_TYPE: dict[str, type[Layer]] = {
@@ -290,5 +233,9 @@ def from_spec(spec: Mapping[str, Any]) -> Layer:
     >>> from_spec({"type": "maxpool2d", "kernel_size": 3})
     MaxPool2D(kernel_size=3, stride=None, padding=0)
     """
-    options = {key: value for key, value in spec.items() if key != "type"}
+    options = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in spec.items()
+        if key != "type"
+    }
     return BY_TYPE[spec["type"]](**options)

@@ -14,6 +14,7 @@ from rnn_native.base.rules import (
     Rule,
     integer,
     mapping_at,
+    of_one,
     quoted,
     take,
     text,
@@ -146,7 +147,7 @@ def check_reference_layer(place: Place, index: int, layer: Spec) -> None:
             raise place.key(key).error(f"{head} {key} must be {rule}, got {layer[key]}")
     for key, name in CORE_NAMES[kind].items():
         if key in layer:
-            LAYER_RULES[kind][name](place.key(key), layer[key])
+            of_one(LAYER_RULES[kind][name])(place.key(key), layer[key])
     if kind in WITH_ACTIVATION:
         settle_activation(place, layer, "activation")
     check_size(place, _reference_input(layer))

@@ -225,6 +225,43 @@ def test_bad_input_shapes(shape):
             "padding: expected at most half of the kernel, 1, got 2",
         ),
         (
+            [{"type": "conv2d", "filters": 2, "kernel_size": (2, 12), "padding": (0, 1)}],
+            (1, 5, 9),
+            "kernel_size: expected at most the padded input, 5 x 11, got 2 x 12",
+        ),
+        (
+            [{"type": "conv2d", "filters": 2, "kernel_size": 3, "dilation": (2, 1)}],
+            (1, 4, 9),
+            "kernel_size: expected at most the padded input, 4 x 9, got 3 with dilation "
+            "2 x 1",
+        ),
+        (
+            [{"type": "conv2d", "filters": 6, "kernel_size": 1, "groups": 4}],
+            (8, 5, 9),
+            "groups: expected a divisor of channels and filters, 8 and 6, got 4",
+        ),
+        (
+            [{"type": "conv2d", "filters": 8, "kernel_size": 1, "groups": 4}],
+            (6, 5, 9),
+            "groups: expected a divisor of channels and filters, 6 and 8, got 4",
+        ),
+        (
+            [{"type": "conv2d", "filters": 2, "kernel_size": [3], "groups": 4}],
+            (6, 5, 9),
+            r"kernel_size: expected an integer in \[1, 32768\], 2 of them, got \[3\]",
+        ),
+        (
+            [{"type": "conv2d", "filters": 2, "kernel_size": 3, "padding": (1, 2, -1, 0)}],
+            (6, 5, 9),
+            r"padding: expected an integer in \[0, 32768\], 2 of them, 4 of them, same, "
+            r"valid, got \(1, 2, -1, 0\)",
+        ),
+        (
+            [{"type": "maxpool2d", "kernel_size": (2, 4), "padding": (0, 0, 0, 3)}],
+            (1, 9, 9),
+            "padding: expected at most half of the kernel, 1 x 2, got 0 x 0 x 0 x 3",
+        ),
+        (
             [{"type": "self_attention", "heads": 3}],
             (4, 8),
             "heads: expected a divisor of 8, got 3",

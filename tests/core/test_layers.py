@@ -74,8 +74,17 @@ def test_shapes_and_storage_order_match_twin(case):
         (lambda: rn.Dense(3.5), r"Dense.units: expected an integer in .* got 3.5"),
         (lambda: rn.Dense(True), "Dense.units: expected an integer in .* got true"),
         (lambda: rn.Dense("10"), "Dense.units: expected an integer in .* got '10'"),
-        (lambda: rn.Conv2D(8, 3, stride=0), r"Conv2D.stride: .*\[1, 32768\], got 0"),
-        (lambda: rn.Conv2D(8, 3, padding=-1), r"Conv2D.padding: .*\[0, 32768\], got -1"),
+        (lambda: rn.Conv2D(8, 3, stride=0), r"Conv2D.stride: .*\[1, 32768\] or .* got 0"),
+        (
+            lambda: rn.Conv2D(8, 3, padding=-1),
+            r"Conv2D.padding: .*\[0, 32768\], 2 .* got -1",
+        ),
+        (lambda: rn.Conv2D(8, (3, 0)), r"Conv2D.kernel_size: .* 2 of them, got \[3, 0\]"),
+        (lambda: rn.Conv2D(8, (3, 3, 3)), r"Conv2D.kernel_size: .* got \[3, 3, 3\]"),
+        (lambda: rn.Conv2D(8, 3, padding="full"), "Conv2D.padding: .* valid, got 'full'"),
+        (lambda: rn.Conv2D(8, 3, padding=(1, 2, 3)), r"Conv2D.padding: .* got \[1, 2, 3\]"),
+        (lambda: rn.Conv2D(8, 3, dilation=(1, 2.0)), r"Conv2D.dilation: .* \[1, 2.0\]"),
+        (lambda: rn.Conv2D(8, 3, groups=(2, 2)), "Conv2D.groups: expected an integer in"),
         (lambda: rn.MaxPool2D(0), "MaxPool2D.kernel_size: expected an integer"),
         (lambda: rn.Dropout(1.0), r"Dropout.rate: expected a number in \[0, .* got 1.0"),
         (lambda: rn.Dropout(float("nan")), "Dropout.rate: expected a number"),
@@ -327,6 +336,100 @@ def test_norms_keep_their_digits_far_from_zero(layer, level):
     assert loss == pytest.approx(row_loss.sum(), rel=1e-4)
 
 
+# ---- windows ----
+
+
+@pytest.mark.parametrize(
+    ("extent", "kernel", "stride", "dilation", "outputs", "before", "after"),
+    # Worked out by hand from TensorFlow's description of SAME.
+    [
+        (5, 3, 1, 1, 5, 1, 1),
+        (5, 2, 1, 1, 5, 0, 1),
+        (5, 4, 1, 1, 5, 1, 2),
+        (5, 2, 2, 1, 3, 0, 1),
+        (6, 3, 2, 1, 3, 0, 1),
+        (7, 3, 2, 1, 4, 1, 1),
+        (6, 1, 4, 1, 2, 0, 0),
+        (2, 5, 1, 1, 2, 2, 2),
+        (8, 3, 1, 2, 8, 2, 2),
+        (7, 2, 3, 3, 3, 1, 2),
+    ],
+)
+def test_same_padding(extent, kernel, stride, dilation, outputs, before, after):
+    spec = conv2d(1, (kernel, 1), stride=(stride, 1), dilation=(dilation, 1))
+    net = _core.Net([{**spec, "padding": "same"}], (1, extent, 3), "none")
+    assert net.layers[0]["shape"] == (1, outputs, 3)
+    assert net.layers[0]["window"]["padding"] == (before, after, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("conv", "is_fused"),
+    [
+        (conv2d(3, 3, padding=1), True),
+        (conv2d(3, 3, padding="same"), True),
+        (conv2d(3, (3, 3), padding=(1, 1, 1, 1), dilation=1, groups=1), True),
+        (conv2d(3, (3, 2), padding=(1, 1)), False),
+        (conv2d(3, 2, padding="same"), False),
+        (conv2d(3, 3, padding=(1, 0)), False),
+        (conv2d(3, 3, stride=(1, 2)), False),
+        (conv2d(3, 3, padding=2, dilation=(1, 2)), False),
+        (conv2d(3, 1, dilation=2), False),
+        (conv2d(3, 3, groups=3), False),
+        (conv2d(3, 3, padding=3), False),
+    ],
+)
+def test_which_convolutions_are_one_stage_with_a_pool(conv, is_fused):
+    net = _core.Net([conv, maxpool2d()], (3, 12, 12), "none")
+    net.profile = True
+    net.predict(np.ones((1, 3 * 144), np.float32))
+    stages = {stage for stage, _, _ in net.profile}
+    assert ("conv2d+maxpool2d" in stages) == is_fused
+    assert ("conv2d" in stages) == (not is_fused)
+
+
+def test_specs_are_as_short_as_they_can_be():
+    """A layer that older files know has the spec that they have."""
+    plain = rn.Conv2D(8, 3, padding=1).spec()
+    assert plain == {
+        **{"type": "conv2d", "filters": 8, "kernel_size": 3, "stride": 1, "padding": 1},
+        "activation": "linear",
+    }
+    said = rn.Conv2D(8, (3, 3), (1, 1), (1, 1, 1, 1), dilation=(1, 1), groups=1)
+    assert said.spec() == plain
+    mixed = rn.Conv2D(8, np.array([3, 5]).tolist(), padding=(1, 1, 2, 2), dilation=(2, 1))
+    assert {key: mixed.spec()[key] for key in ("kernel_size", "padding", "dilation")} == {
+        "kernel_size": [3, 5],
+        "padding": [1, 2],
+        "dilation": [2, 1],
+    }
+
+
+def test_windows_go_through_files(tmp_path):
+    layers = [
+        rn.Conv2D(6, (3, 2), (1, 2), (0, 1, 2, 0), "relu", groups=2, dilation=(1, 2)),
+        rn.MaxPool2D((2, 1), padding="same"),
+        rn.AvgPool2D((1, 2), (2, 1), "valid"),
+        rn.Flatten(),
+        rn.Dense(3),
+    ]
+    net = rn.Network(layers, (4, 7, 9), seed=1)
+    net.save(tmp_path / "net.safetensors")
+    loaded = rn.load(tmp_path / "net.safetensors")
+    assert loaded.specs == net.specs
+    x = np.random.default_rng(0).random((3, 4, 7, 9), np.float32)
+    np.testing.assert_array_equal(loaded.predict_proba(x), net.predict_proba(x))
+
+
+def test_a_window_too_large_to_count_is_refused():
+    spec = conv2d(1, 1, padding=1 << 15)
+    with pytest.raises(ValueError, match=r"^layers\[0\]: expected a padded input of at "):
+        _core.Net([spec], (1, 1, 2**31 - 1), "none")
+    # Gaps: what is unfolded is small, the padded planes are not.
+    spec = conv2d(1, 2, dilation=1 << 15, padding=(1 << 15, 0))
+    with pytest.raises(ValueError, match=r"^layers\[0\].filters: expected padded planes"):
+        _core.Net([spec], (1, 1, 2**15 + 1), "none")
+
+
 # ---- pools ----
 
 
@@ -383,6 +486,12 @@ def test_padding_never_is_the_maximum(level):
 def test_padding_counts_in_the_average(level):
     got = predict([avgpool2d(2, padding=1)], (1, 2, 2), np.ones((1, 1, 2, 2)))
     np.testing.assert_array_equal(got, [[0.25] * 4])
+
+
+def test_same_padding_does_not_count_in_the_average(level):
+    x = np.arange(1.0, 7.0).reshape(1, 1, 2, 3)
+    got = predict([avgpool2d(2, padding="same")], (1, 2, 3), x)
+    np.testing.assert_array_equal(got, [[3, 4.5]])
 
 
 # ---- attention ----

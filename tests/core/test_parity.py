@@ -52,19 +52,72 @@ def dense_layer(spec, p, x, mask):
     return activate(spec, F.linear(x, p["weight"].T, p["bias"]))
 
 
-def conv_layer(spec, p, x, mask):
-    stride, padding = spec.get("stride", 1), spec.get("padding", 0)
-    return activate(spec, F.conv2d(x, p["weight"], p["bias"], stride, padding))
+def padded(spec, x, value):
+    """As users of PyTorch write padding that the function below does not know.
+
+    "same" is worked out as TensorFlow's documentation has it.
+    """
+    extents = x.shape[2:]
+    n = len(extents)
+    each = lambda v: list(v) if isinstance(v, (list, tuple)) else [v] * n  # noqa: E731
+    padding = spec.get("padding", 0)
+    if padding == "same":
+        kernel = each(spec.get("kernel_size", 2))
+        default = 1 if "filters" in spec else kernel
+        stride, gaps = each(spec.get("stride") or default), each(spec.get("dilation", 1))
+        sides = []
+        for extent, k, s, d in zip(extents, kernel, stride, gaps, strict=True):
+            rest = extent % s or s
+            total = max(0, (k - 1) * d + 1 - rest)
+            sides.append([total // 2, total - total // 2])
+    elif padding == "valid":
+        sides = [[0, 0]] * n
+    elif isinstance(padding, int):
+        sides = [[padding] * 2] * n
+    elif len(padding) == n:
+        sides = [[p] * 2 for p in padding] if n == 2 else [list(padding)]
+    else:
+        sides = [padding[:2], padding[2:]]
+    return F.pad(x, [side for axis in reversed(sides) for side in axis], value=value)
+
+
+def window_options(spec, *names):
+    default = {"stride": 1, "dilation": 1, "groups": 1, "kernel_size": 2}
+    if "filters" not in spec:
+        default["stride"] = spec.get("kernel_size", 2)
+    found = {name: spec.get(name) or default[name] for name in names}
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+
+
+def conv_layer(convolve):
+    def layer(spec, p, x, mask):
+        options = window_options(spec, "stride", "dilation", "groups")
+        x = padded(spec, x, 0.0)
+        return activate(spec, convolve(x, p["weight"], p["bias"], **options))
+
+    return layer
 
 
 def plain_layer(module):
     return lambda spec, p, x, mask: module(torch.nn)(x)
 
 
-def pool_layer(pool):
+def max_pool_layer(pool):
     def layer(spec, p, x, mask):
-        kernel = spec.get("kernel_size", 2)
-        return pool(x, kernel, spec.get("stride", kernel), spec.get("padding", 0))
+        return pool(
+            padded(spec, x, -torch.inf), **window_options(spec, "kernel_size", "stride")
+        )
+
+    return layer
+
+
+def avg_pool_layer(pool):
+    def layer(spec, p, x, mask):
+        options = window_options(spec, "kernel_size", "stride")
+        means = pool(padded(spec, x, 0.0), **options)
+        if spec.get("padding") != "same":
+            return means
+        return means / pool(padded(spec, torch.ones_like(x), 0.0), **options)
 
     return layer
 
@@ -123,9 +176,9 @@ def mean_pool_layer(spec, p, x, real):
 LAYERS = {
     **{kind: plain_layer(module) for kind, module in IN_TORCH.items()},
     "dense": dense_layer,
-    "conv2d": conv_layer,
-    "maxpool2d": pool_layer(F.max_pool2d),
-    "avgpool2d": pool_layer(F.avg_pool2d),
+    "conv2d": conv_layer(F.conv2d),
+    "maxpool2d": max_pool_layer(F.max_pool2d),
+    "avgpool2d": avg_pool_layer(F.avg_pool2d),
     "activation": lambda spec, p, x, mask: activate(spec, x),
     "batchnorm": batchnorm_layer,
     "layernorm": layernorm_layer,
@@ -275,7 +328,7 @@ def test_batchnorm_statistics_after_a_batch():
     mean, var = norm["running_mean"].clone(), torch.zeros_like(norm["running_var"])
     with torch.no_grad():
         shaped = torch.from_numpy(x32).reshape(len(x), *case.input_shape)
-        z = conv_layer(case.layers[0], conv, shaped, None)
+        z = LAYERS["conv2d"](case.layers[0], conv, shaped, None)
         F.batch_norm(z, mean, var, training=True, momentum=1 - 0.7)
     values = z.numel() / z.shape[1]
     var = 0.7 * norm["running_var"] + var * (values - 1) / values

@@ -42,7 +42,7 @@ def refusal(what, kind, **given):
         call()
     except (ValueError, TypeError) as error:
         (key,) = given
-        kinds = ("a number in [", "an integer in [", "one of ")
+        kinds = ("a number", "an integer", "one of ")
         starts = tuple(f"{where}.{key}: expected {kind}" for kind in kinds)
         return str(error) if str(error).startswith(starts) else None
     return None
@@ -51,7 +51,8 @@ def refusal(what, kind, **given):
 @pytest.mark.parametrize(("what", "kind", "key"), KEYS)
 def test_a_key_is_what_the_table_says(what, kind, key):
     row = ROWS[what][kind][key]
-    assert set(row) == {"kind", "required", "default", "min", "max", "choices"}
+    columns = {"kind", "required", "default", "min", "max", "count", "choices"}
+    assert set(row) == columns
     if row["default"] is not None:
         assert type(row["default"]) is KINDS[row["kind"]]
     if row["kind"] == "choice":
@@ -60,9 +61,9 @@ def test_a_key_is_what_the_table_says(what, kind, key):
         for name in row["choices"]:
             assert refusal(what, kind, **{key: name}) is None
         return
-    assert row["choices"] == ()
     if row["kind"] == "bool":
         return
+    check_several(what, kind, key)
     low, high = row["min"], row["max"]
     below = low - 1 if row["kind"] == "int" else np.nextafter(low, -np.inf)
     above = high + 1 if row["kind"] == "int" else np.nextafter(high, np.inf)
@@ -71,6 +72,22 @@ def test_a_key_is_what_the_table_says(what, kind, key):
     assert refusal(what, kind, **{key: low}) is None
     if what == "optimizers" or row["kind"] == "float":
         assert refusal(what, kind, **{key: high}) is None
+
+
+def check_several(what, kind, key):
+    """Names that a number may have, and how many numbers may be given."""
+    row = ROWS[what][kind][key]
+    for name in row["choices"]:
+        assert refusal(what, kind, **{key: name}) is None
+        assert refusal(what, kind, **{key: [name, name]}) is not None
+    lengths = {2, row["count"]} if row["count"] > 1 else set()
+    for n in range(6):
+        for several in ([row["min"]] * n, (row["min"],) * n):
+            is_refused = refusal(what, kind, **{key: several}) is not None
+            assert is_refused == (n not in lengths), several
+        if n > 0:
+            assert refusal(what, kind, **{key: [row["min"] - 1] * n}) is not None
+            assert refusal(what, kind, **{key: [None] * n}) is not None
 
 
 @pytest.mark.parametrize("layer", TABLES["layers"])

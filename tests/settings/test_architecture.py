@@ -315,10 +315,16 @@ OWN_ERRORS = [
      "it"),
     (own({"type": "dense", "units": 3, "kernel_size": 3}), "layers[0].kernel_size: unknown "
      "key"),
-    (own({"type": "conv2d", "filters": 2, "kernel_size": [3, 3]}), "layers[0].kernel_size: "
-     "expected an integer in [1, 32768], got an array"),
+    (own({"type": "conv2d", "filters": 2, "kernel_size": [3, 3, 3]}),
+     "layers[0].kernel_size: expected an integer in [1, 32768] or 2 of them, got [3, 3, 3]"),
+    (own({"type": "conv2d", "filters": 2, "kernel_size": [[3]] * 9}),
+     "layers[0].kernel_size: expected an integer in [1, 32768] or 2 of them, got an array"),
     (own({"type": "conv2d", "filters": 2, "kernel_size": 3, "padding": -1}),
-     "layers[0].padding: expected an integer in [0, 32768], got -1"),
+     "layers[0].padding: expected an integer in [0, 32768], 2 of them, 4 of them, same or "
+     "valid, got -1"),
+    (own({"type": "conv2d", "filters": 2, "kernel_size": 3, "padding": "sane"}),
+     "layers[0].padding: expected an integer in [0, 32768], 2 of them, 4 of them, same or "
+     "valid, got 'sane'"),
     (own({"type": "flatten"}, {"type": "dropout", "rate": 1}), "layers[1].rate: expected a "
      "number in [0, 0.999999], got 1"),
     (own({"type": "activation", "function": "relu", "alpha": 0.1}), "layers[0].alpha: only "
@@ -506,7 +512,7 @@ def test_parser_and_core_agree_on_what_fits_together():
 EDGE = {
     "units": 2**31 - 1, "filters": 1 << 20, "kernel_size": 1 << 15, "stride": 1 << 15,
     "padding": 1 << 15, "alpha": 1e30, "epsilon": 1, "momentum": 1, "rate": 1 - 1e-6,
-    "patch_size": 1 << 15, "heads": 1 << 20,
+    "patch_size": 1 << 15, "heads": 1 << 20, "dilation": 1 << 15, "groups": 1 << 20,
 }  # fmt: skip
 OF_BOTH_SIGNS = {"value": (-1e30, 1e30)}
 RIGHT = {
@@ -573,6 +579,8 @@ VALUES = [
     True, False, -1, 0, 1, 2, 40, 2**15, 2**15 + 1, 2**20, 2**20 + 1, 2**31 - 1, 2**31,
     -(2**31), 2**64, -0.5, 0.5, 1.5, 0.9999999, 1e-31, 1e31, "", "x", "relu", "elu",
     "Swish", "xavier", "dense", "Dropout", "flatten", [], {}, [1], None,
+    "same", "valid", [2, 1], [1, 2**15 + 1], [0, 1], [1, 1.5], [1, None], [1, 2, 3],
+    [1, 2, 0, 1], [1, 2, 0, -1], [[1, 1], [1, 1]], [1] * 5,
 ]  # fmt: skip
 
 

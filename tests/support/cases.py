@@ -185,6 +185,95 @@ CONV = [
         1,
     ),
 ]
+CONV += [
+    Case(name, layers, shape, loss, rows)
+    for name, layers, shape, loss, rows in [
+        (
+            "conv of 3 x 2, padding 1 x 0",
+            [conv2d(4, (3, 2), "relu", padding=(1, 0)), flatten(), dense(5)],
+            *((2, 6, 7), SOFTMAX, 5),
+        ),
+        (
+            "conv of 1 x 4 over five channels, four paddings",
+            [conv2d(3, (1, 4), "tanh", padding=(0, 0, 1, 3)), conv2d(2, (3, 1)), flatten()],
+            *((5, 4, 6), SQUARES, 3),
+        ),
+        (
+            "conv padded at one side only",
+            [conv2d(3, 3, "relu", padding=(2, 0, 0, 1)), conv2d(4, 3), flatten(), dense(3)],
+            *((1, 5, 6), SOFTMAX, 4),
+        ),
+        (
+            "conv stride 1 x 2",
+            [conv2d(3, (2, 3), stride=(1, 2), padding=(1, 0)), flatten(), dense(4)],
+            *((2, 6, 9), SOFTMAX, 3),
+        ),
+        (
+            "conv same, even kernel",
+            [
+                conv2d(3, (2, 4), "relu", padding="same"),
+                conv2d(2, 2, padding="same"),
+                flatten(),
+            ],
+            *((2, 5, 6), SQUARES, 3),
+        ),
+        (
+            "conv same, stride 2 x 3",
+            [conv2d(3, (3, 2), stride=(2, 3), padding="same"), conv2d(2, 1), flatten()],
+            *((3, 7, 8), SQUARES, 2),
+        ),
+        (
+            "conv valid, with gaps",
+            [conv2d(4, 3, "relu", dilation=2, padding="valid"), flatten(), dense(3)],
+            *((1, 8, 7), SOFTMAX, 4),
+        ),
+        (
+            "conv with gaps along rows over five channels",
+            [
+                conv2d(5, 1),
+                conv2d(6, (2, 3), "tanh", dilation=(1, 3), padding="same"),
+                flatten(),
+                dense(3),
+            ],
+            *((2, 5, 8), SOFTMAX, 4),
+        ),
+        (
+            "conv with gaps along columns over five channels",
+            [conv2d(5, 1), conv2d(3, (3, 2), dilation=(2, 1)), flatten(), dense(3)],
+            *((2, 8, 5), SOFTMAX, 4),
+        ),
+        (
+            "conv with gaps, stride 2",
+            [conv2d(3, (2, 3), stride=2, dilation=(3, 2), padding=1), flatten(), dense(3)],
+            *((2, 9, 8), SOFTMAX, 3),
+        ),
+        (
+            "conv of two groups",
+            [conv2d(4, 2, "tanh"), conv2d(6, 3, "relu", groups=2, padding=1), flatten()],
+            *((2, 5, 6), SQUARES, 3),
+        ),
+        (
+            "conv of two groups of five channels",
+            [conv2d(10, 1), conv2d(4, 3, groups=2, dilation=(1, 2)), flatten(), dense(3)],
+            *((2, 5, 7), SOFTMAX, 9),
+        ),
+        (
+            "conv depthwise, then pointwise",
+            [
+                conv2d(5, 3, "relu", groups=5, padding="same"),
+                conv2d(3, 1),
+                flatten(),
+                dense(3),
+            ],
+            *((5, 6, 7), SOFTMAX, 5),
+        ),
+        (
+            "conv depthwise, two filters a channel, stride 2",
+            [conv2d(4, 1), conv2d(8, (3, 1), "silu", groups=4, stride=2), flatten()],
+            *((2, 7, 5), SQUARES, 3),
+        ),
+    ]
+]
 
 
 def _pooled(name, pool, shape=(2, 7, 5), rows=3):
@@ -206,6 +295,15 @@ POOLS = [
     _pooled("avgpool stride beyond the kernel", avgpool2d(2, stride=3)),
     _pooled("avgpool overlapping", avgpool2d(2, stride=1, padding=1)),
     _pooled("avgpool as large as the image", avgpool2d(5), (2, 5, 5), 1),
+    _pooled("maxpool of 2 x 3", maxpool2d((2, 3))),
+    _pooled("maxpool, four paddings", maxpool2d(3, stride=(2, 1), padding=(1, 0, 0, 1))),
+    _pooled("maxpool same", maxpool2d(2, padding="same")),
+    _pooled("maxpool same, overlapping", maxpool2d((3, 4), stride=2, padding="same")),
+    _pooled("maxpool valid", maxpool2d(2, padding="valid")),
+    _pooled("avgpool of 1 x 4", avgpool2d((1, 4), stride=(2, 3), padding=(0, 2))),
+    _pooled("avgpool, four paddings", avgpool2d(2, stride=1, padding=(0, 1, 1, 0))),
+    _pooled("avgpool same", avgpool2d(3, stride=2, padding="same")),
+    _pooled("avgpool same, overlapping", avgpool2d((2, 3), stride=1, padding="same")),
     Case(
         "global avgpool",
         [conv2d(5, 3, "tanh"), global_avgpool2d(), dense(3)],
@@ -496,12 +594,15 @@ MODELS = [
 ]
 
 
-def _pool_model(name, filters, kernel, shape, rows, padding=1, first="relu", units=10):
+def _pool_model(
+    name, filters, kernel, shape, rows, padding=1, first="relu", units=10, **more
+):
     """A convolution under a 2 x 2 max pool, which are one stage of the plan.
 
     With eight filters and few units the dense layer is in it.
     """
-    layers = [conv2d(filters, kernel, first, padding=padding), maxpool2d(), flatten()]
+    conv = conv2d(filters, kernel, first, padding=padding, **more)
+    layers = [conv, maxpool2d(), flatten()]
     return Case(name, [*layers, dense(units)], shape, SOFTMAX, rows, blank=True)
 
 
@@ -549,6 +650,15 @@ BLANKS = [
     _pool_model("blank windows, as wide as can be", 1, 3, (1, 6, 62), 3),
     _pool_model("wide image", 3, 3, (1, 6, 66), 3),
     _pool_model("three channels", 7, 3, (3, 10, 12), 17),
+    _pool_model("blank windows, same", 8, 3, (1, 12, 10), 9, padding="same"),
+    _pool_model("blank windows of 3 x 1", 8, (3, 1), (1, 12, 10), 9, padding=(1, 0)),
+    _pool_model("blank windows of 2 x 3", 4, (2, 3), (1, 12, 10), 5, padding=(1, 1)),
+    _pool_model("blank windows, one side", 8, 3, (1, 12, 10), 5, padding=(0, 2, 2, 0)),
+    _pool_model("blank windows, two sides", 8, 3, (1, 12, 11), 5, padding=(1, 2)),
+    _pool_model("blank windows with gaps", 8, 3, (1, 12, 10), 5, dilation=2),
+    _pool_model("blank windows, rows with gaps", 5, 3, (1, 12, 10), 5, dilation=(1, 2)),
+    _pool_model("three groups under a pool", 6, 3, (3, 10, 12), 5, groups=3),
+    _pool_model("pooled rectangle, four channels", 6, (3, 2), (4, 9, 10), 5, padding=1),
     _pool_model("sixteen channels", 33, 3, (16, 9, 14), 3),
     _pool_model("five channels, kernel 5", 4, 5, (5, 13, 8), 3, padding=2),
     Case(
@@ -603,7 +713,7 @@ def _draw(rng, layer_type, name, shape):
     if name == "running_var" or (name == "weight" and layer_type.endswith("norm")):
         return rng.uniform(0.5, 1.5, shape)
     if name.endswith("weight"):
-        fan_in = math.prod(shape[1:]) if layer_type == "conv2d" else shape[0]
+        fan_in = math.prod(shape[1:]) if layer_type.startswith("conv") else shape[0]
         scale = np.sqrt(3 / fan_in)
         return rng.uniform(-scale, scale, shape)
     return rng.uniform(-0.5, 0.5, shape)

@@ -114,22 +114,67 @@ def _extent(shape, layer):
     return twins.LAYERS[layer["type"]][2](layer, shape)[0]
 
 
+def _said(values):
+    """A number for each axis, or one that stands for all."""
+    return values[0] if len({*values}) == 1 else tuple(values)
+
+
+def _each(d, axes, *options):
+    """A number for each axis, mostly the same."""
+    one = d.one(*options)
+    return [d.one(*options) for _ in range(axes)] if d.seldom() else [one] * axes
+
+
+def _padding(d, lacking):
+    """Padding in some form; `lacking` is how much each axis needs at least."""
+    kind = d.one("number", "number", "number", "same", "sides", "pair")
+    if kind == "same":
+        return "same"
+    if kind == "number":
+        return d.whole(0, 2) + max(math.ceil(n / 2) for n in lacking)
+    if kind == "pair":
+        each = [d.whole(0, 2) + math.ceil(n / 2) for n in lacking]
+        return tuple(each) if len(each) == 2 else _said(each)
+    sides = [(d.whole(0, 2), d.whole(0, 2) + n) for n in lacking]
+    return tuple(side for axis in sides for side in axis)
+
+
 def _convolution(d, shape):
-    kernel = d.one(3, 1, 2, 3, 5)
-    least = max(0, math.ceil((kernel - min(shape[1:])) / 2))
+    channels, *extents = shape
+    axes = len(extents)
+    kernel = _each(d, axes, 3, 1, 2, 3, 5)
+    more = {}
+    dilation = _each(d, axes, 2, 1, 3) if d.seldom() else [1] * axes
+    if dilation != [1] * axes:
+        more["dilation"] = _said(dilation)
+    reach = [(k - 1) * gap + 1 for k, gap in zip(kernel, dilation, strict=True)]
+    lacking = [max(0, r - n) for r, n in zip(reach, extents, strict=True)]
+    groups = d.one(*_divisors(channels)) if d.seldom() else 1
+    filters = d.whole(1, 9)
+    if groups > 1:
+        more["groups"] = groups
+        filters = groups * d.whole(1, max(1, 9 // groups))
+    stride = _each(d, axes, 1, 1, 1, 2, 3)
     layer = conv2d(
-        d.whole(1, 9), kernel, stride=d.one(1, 1, 1, 2, 3), padding=d.whole(0, 2) + least
+        filters, _said(kernel), stride=_said(stride), padding=_padding(d, lacking), **more
     )
     return _activated(d, layer, "linear", "relu", "relu")
 
 
 def _pool(d, shape):
-    kernel = min(d.one(2, 2, 3, 1, 4), *shape[1:])
-    layer = d.one(maxpool2d, maxpool2d, avgpool2d)(kernel)
+    extents = shape[1:]
+    axes = len(extents)
+    kernel = [
+        min(k, n) for k, n in zip(_each(d, axes, 2, 2, 3, 1, 4), extents, strict=True)
+    ]
+    layer = d.one(maxpool2d, maxpool2d, avgpool2d)(_said(kernel))
     if d.seldom():
-        layer["stride"] = d.whole(1, 3)
+        layer["stride"] = _said(_each(d, axes, 1, 2, 3))
     if d.seldom():
-        layer["padding"] = d.whole(0, kernel // 2)
+        layer["padding"] = d.whole(0, min(kernel) // 2)
+    elif d.seldom():
+        sides = [(d.whole(0, k // 2), d.whole(0, k // 2)) for k in kernel]
+        layer["padding"] = d.one("same", tuple(side for axis in sides for side in axis))
     return layer
 
 
@@ -230,6 +275,23 @@ def _window_blocks(d):
     return layers, shape
 
 
+def _change_window(d, conv, channels):
+    """An option that the kernels of convolutions under a pool lack."""
+    kernel = conv["kernel_size"]
+    change = d.one("sides", "rectangle", "same", "gaps", "groups")
+    if change == "sides":
+        conv["padding"] = tuple(d.whole(0, kernel) for _ in range(4))
+    elif change == "rectangle":
+        conv["kernel_size"] = (kernel, d.whole(1, kernel))
+    elif change == "same":
+        conv["padding"] = "same"
+    elif change == "gaps":
+        conv["dilation"] = d.one(2, (2, 1), (1, 2))
+        conv["padding"] = kernel
+    elif conv["filters"] % channels == 0:
+        conv["groups"] = channels
+
+
 def _conv_pool(d):
     """A convolution under a 2 x 2 max pool, which may have a dense layer above."""
     kernel = d.one(3, 2, 5, 1)
@@ -238,8 +300,10 @@ def _conv_pool(d):
     conv["activation"] = d.one("relu", "relu", "linear", "tanh")
     pool = maxpool2d()
     if d.seldom():
-        change = d.one("stride", "average", "pool", "between", "overlap")
-        if change == "stride":
+        change = d.one("stride", "average", "pool", "between", "overlap", "window")
+        if change == "window":
+            _change_window(d, conv, shape[0])
+        elif change == "stride":
             conv["stride"] = 2
             conv["padding"] = kernel
         elif change == "average":
@@ -423,8 +487,9 @@ def _numbers_a_row(layers, shape):
     for layer in layers:
         below, at = at, _extent(at, layer)
         total += math.prod(at)
-        if layer["type"] == "conv2d":
-            total += math.prod(at) * below[0] * layer["kernel_size"] ** 2 // 10
+        if layer["type"].startswith("conv"):
+            weight = twins.LAYERS[layer["type"]][2](layer, below)[1]["weight"]
+            total += math.prod(at) * math.prod(weight[1:]) // 10
     return total
 
 
@@ -537,7 +602,8 @@ def _parameter(net, rng, layer, name, shape):
         if net.params == "eighths":
             return rng.integers(-2, 3, shape) / 8
         return rng.uniform(-0.5, 0.5, shape) * (net.params != "no bias")
-    fan_in = math.prod(shape[1:]) if layer["type"] == "conv2d" else shape[0]
+    is_conv = layer["type"].startswith("conv")
+    fan_in = math.prod(shape[1:]) if is_conv else shape[0]
     if net.params == "eighths":
         return rng.integers(-2, 3, shape) / 8
     return rng.uniform(-1, 1, shape) * np.sqrt(3 / fan_in)
@@ -546,12 +612,12 @@ def _parameter(net, rng, layer, name, shape):
 def _kill_some(params, layers, rng):
     """Some units without an output that is positive anywhere, some only over background."""
     for layer, of in zip(layers, params, strict=True):
-        if layer["type"] not in ("dense", "conv2d") or "weight" not in of:
+        if not layer["type"].startswith(("dense", "conv")):
             continue
         units = len(of["bias"])
         dead = rng.random(units) < 0.4
         negative = -np.abs(of["weight"])
-        if layer["type"] == "conv2d":
+        if layer["type"] != "dense":
             of["weight"][dead] = 20 * negative[dead]
         else:
             of["weight"][:, dead] = 20 * negative[:, dead]

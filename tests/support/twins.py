@@ -126,95 +126,213 @@ def _activation(spec):
     return spec.get("activation", "linear")
 
 
-def _window(spec):
-    kernel = spec.get("kernel_size", 2)
-    default = 1 if spec["type"] == "conv2d" else kernel
+class Window(NamedTuple):
+    """Of rows and columns, in this order; `edges`: padding before and after."""
+
+    kernel: tuple
+    stride: tuple
+    dilation: tuple
+    edges: tuple
+
+    def reach(self, axis):
+        return (self.kernel[axis] - 1) * self.dilation[axis] + 1
+
+    def outputs(self, axis, extent):
+        return (extent + sum(self.edges[axis]) - self.reach(axis)) // self.stride[axis] + 1
+
+
+def _both(value):
+    return tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+
+
+def _edges(padding, kernel, stride, dilation, extents):
+    if padding == "valid":
+        padding = 0
+    if padding == "same":
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+        lacking = [
+            max(0, (math.ceil(n / s) - 1) * s + r - n)
+            for n, s, r in zip(extents, stride, reach, strict=True)
+        ]
+        return tuple((n // 2, n - n // 2) for n in lacking)
+    if not isinstance(padding, int) and len(padding) == 4:
+        return tuple(padding[:2]), tuple(padding[2:])
+    return tuple((n, n) for n in _both(padding))
+
+
+def window_of(spec, extents):
+    """The window of a layer over an image of (H, W)."""
+    kernel = _both(spec.get("kernel_size", 2))
+    default = 1 if spec["type"].startswith("conv") else kernel
     stride = spec.get("stride")
-    return kernel, default if stride is None else stride, spec.get("padding", 0)
+    stride = _both(default if stride is None else stride)
+    dilation = _both(spec.get("dilation", 1))
+    edges = _edges(spec.get("padding", 0), kernel, stride, dilation, extents)
+    return Window(kernel, stride, dilation, edges)
 
 
-def _window_extent(spec, extent):
-    kernel, stride, padding = _window(spec)
-    return (extent + 2 * padding - kernel) // stride + 1
+def _window_extents(spec, extents):
+    window = window_of(spec, extents)
+    return tuple(window.outputs(axis, extent) for axis, extent in enumerate(extents))
 
 
-def _pad(spec, x, value):
-    edges = (spec.get("padding", 0),) * 2
-    return np.pad(x, ((0, 0), (0, 0), edges, edges), constant_values=value)
+def _pad(window, x, value):
+    return np.pad(x, ((0, 0), (0, 0), *window.edges), constant_values=value)
 
 
-def _unpad(spec, padded):
-    p = spec.get("padding", 0)
-    return padded[:, :, p : padded.shape[2] - p, p : padded.shape[3] - p]
+def _unpad(window, padded):
+    (top, bottom), (left, right) = window.edges
+    H, W = padded.shape[2:]
+    return padded[:, :, top : H - bottom, left : W - right]
 
 
-def _taps(spec, padded):
+def _taps(window, padded):
     """For each place (y, x) in the window: its index, and the part of `padded` under it."""
-    kernel, stride, _ = _window(spec)
-    P, Q = ((extent - kernel) // stride + 1 for extent in padded.shape[2:])
-    for y in range(kernel):
-        for x in range(kernel):
-            rows = slice(y, y + stride * (P - 1) + 1, stride)
-            columns = slice(x, x + stride * (Q - 1) + 1, stride)
+    reach = [window.reach(axis) for axis in range(2)]
+    sizes = zip(padded.shape[2:], reach, window.stride, strict=True)
+    P, Q = ((extent - r) // stride + 1 for extent, r, stride in sizes)
+    (down, right), (dy, dx) = window.stride, window.dilation
+    for y in range(window.kernel[0]):
+        for x in range(window.kernel[1]):
+            rows = slice(y * dy, y * dy + down * (P - 1) + 1, down)
+            columns = slice(x * dx, x * dx + right * (Q - 1) + 1, right)
             yield (y, x), (slice(None), slice(None), rows, columns)
 
 
 def conv2d_arrays(spec, shape):
-    C, H, W = shape
-    filters, kernel = spec["filters"], spec["kernel_size"]
-    out = (filters, _window_extent(spec, H), _window_extent(spec, W))
-    return out, {"weight": (filters, C, kernel, kernel), "bias": (filters,)}, {}
+    C, *extents = shape
+    filters = spec["filters"]
+    weight = (filters, C // spec.get("groups", 1), *_both(spec["kernel_size"]))
+    params = {"weight": weight, "bias": (filters,)}
+    return (filters, *_window_extents(spec, extents)), params, {}
+
+
+def _by_group(spec, x, axis):
+    """Channels or filters along an axis as (groups, those of a group)."""
+    groups, shape = spec.get("groups", 1), x.shape
+    return x.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
+
+
+def _joined(x, axis):
+    shape = x.shape
+    return x.reshape(*shape[:axis], shape[axis] * shape[axis + 1], *shape[axis + 2 :])
 
 
 def conv2d_forward(spec, params, x, mode=INFERENCE):
-    padded = _pad(spec, x, 0)
+    window = window_of(spec, x.shape[2:])
+    padded = _pad(window, x, 0)
+    weight = _by_group(spec, params["weight"], 0)
     z = params["bias"][:, None, None]
-    for (ky, kx), part in _taps(spec, padded):
-        z = z + np.einsum("bcpq,fc->bfpq", padded[part], params["weight"][:, :, ky, kx])
-    return _activate(_activation(spec), spec, z), {"padded": padded, "z": z}
+    for (ky, kx), part in _taps(window, padded):
+        below = _by_group(spec, padded[part], 1)
+        products = np.einsum("bgcpq,gfc->bgfpq", below, weight[:, :, :, ky, kx])
+        z = z + _joined(products, 1)
+    cache = {"padded": padded, "z": z, "window": window}
+    return _activate(_activation(spec), spec, z), cache
 
 
 def conv2d_backward(spec, params, cache, dout):
-    padded = cache["padded"]
+    padded, window = cache["padded"], cache["window"]
     dz = _activate_backward(_activation(spec), spec, cache["z"], dout)
+    above, weight = _by_group(spec, dz, 1), _by_group(spec, params["weight"], 0)
     dpadded, dweight = np.zeros_like(padded), np.zeros_like(params["weight"])
-    for (ky, kx), part in _taps(spec, padded):
-        weight = params["weight"][:, :, ky, kx]
-        dpadded[part] += np.einsum("bfpq,fc->bcpq", dz, weight)
-        dweight[:, :, ky, kx] = np.einsum("bfpq,bcpq->fc", dz, padded[part])
-    return _unpad(spec, dpadded), {"weight": dweight, "bias": dz.sum(axis=(0, 2, 3))}
+    for (ky, kx), part in _taps(window, padded):
+        below = _by_group(spec, padded[part], 1)
+        dbelow = np.einsum("bgfpq,gfc->bgcpq", above, weight[:, :, :, ky, kx])
+        dpadded[part] += _joined(dbelow, 1)
+        dweight[:, :, ky, kx] = _joined(np.einsum("bgfpq,bgcpq->gfc", above, below), 0)
+    return _unpad(window, dpadded), {"weight": dweight, "bias": dz.sum(axis=(0, 2, 3))}
 
 
 def pool2d_arrays(spec, shape):
-    C, H, W = shape
-    return (C, _window_extent(spec, H), _window_extent(spec, W)), {}, {}
+    C, *extents = shape
+    return (C, *_window_extents(spec, extents)), {}, {}
 
 
 def maxpool2d_forward(spec, params, x, mode=INFERENCE):
-    padded = _pad(spec, x, -np.inf)
-    values = np.stack([padded[part] for _, part in _taps(spec, padded)])
+    window = window_of(spec, x.shape[2:])
+    padded = _pad(window, x, -np.inf)
+    values = np.stack([padded[part] for _, part in _taps(window, padded)])
     winner = values.argmax(axis=0)  # the first one, or the first NaN
-    return values.max(axis=0), {"padded": padded, "winner": winner}
+    return values.max(axis=0), {"padded": padded, "winner": winner, "window": window}
 
 
 def maxpool2d_backward(spec, params, cache, dout):
     dpadded = np.zeros_like(cache["padded"])
-    for i, (_, part) in enumerate(_taps(spec, dpadded)):
+    for i, (_, part) in enumerate(_taps(cache["window"], dpadded)):
         dpadded[part] += dout * (cache["winner"] == i)
-    return _unpad(spec, dpadded), {}
+    return _unpad(cache["window"], dpadded), {}
+
+
+def _averaged(spec, window, shape):
+    """How many numbers each mean is of: "same" does not count the padding."""
+    if spec.get("padding", 0) != "same":
+        return math.prod(window.kernel)
+    inside = _pad(window, np.ones((1, 1, *shape)), 0)
+    return sum(inside[part] for _, part in _taps(window, inside))
 
 
 def avgpool2d_forward(spec, params, x, mode=INFERENCE):
-    padded = _pad(spec, x, 0)
-    total = sum(padded[part] for _, part in _taps(spec, padded))
-    return total / _window(spec)[0] ** 2, {"padded": padded}
+    window = window_of(spec, x.shape[2:])
+    padded, count = _pad(window, x, 0), _averaged(spec, window, x.shape[2:])
+    total = sum(padded[part] for _, part in _taps(window, padded))
+    return total / count, {"padded": padded, "count": count, "window": window}
 
 
 def avgpool2d_backward(spec, params, cache, dout):
     dpadded = np.zeros_like(cache["padded"])
-    for _, part in _taps(spec, dpadded):
-        dpadded[part] += dout / _window(spec)[0] ** 2
-    return _unpad(spec, dpadded), {}
+    for _, part in _taps(cache["window"], dpadded):
+        dpadded[part] += dout / cache["count"]
+    return _unpad(cache["window"], dpadded), {}
+
+
+# Along a signal (channels, length): the same over an image of one row.
+
+
+def _over_a_row(spec):
+    kind = spec["type"].replace("1d", "2d")
+    row = {**spec, "type": kind}
+    for key, one in (("kernel_size", 1), ("stride", 1), ("dilation", 1)):
+        if spec.get(key) is not None:
+            row[key] = (one, spec[key])
+    if kind != "conv2d":
+        row.setdefault("kernel_size", (1, 2))
+    padding = spec.get("padding", 0)
+    if not isinstance(padding, str):
+        row["padding"] = (0, 0, *_both(padding))
+    return row
+
+
+def _in_one_row(function):
+    """A function of a layer over images as one over signals."""
+
+    def forward(spec, params, x, mode=INFERENCE):
+        with_row = {name: _with_row(name, value) for name, value in params.items()}
+        out, cache = function(_over_a_row(spec), with_row, x[:, :, None], mode)
+        return out[:, :, 0], cache
+
+    def backward(spec, params, cache, dout):
+        with_row = {name: _with_row(name, value) for name, value in params.items()}
+        dx, grads = function(_over_a_row(spec), with_row, cache, dout[:, :, None])
+        without = {"weight": lambda g: g[:, :, 0], "bias": lambda g: g}
+        return dx[:, :, 0], {name: without[name](g) for name, g in grads.items()}
+
+    return forward if function.__name__.endswith("_forward") else backward
+
+
+def _with_row(name, value):
+    return value[:, :, None] if name == "weight" else value
+
+
+def _arrays_in_one_row(function):
+    def arrays(spec, shape):
+        out, params, state = function(_over_a_row(spec), (shape[0], 1, shape[1]))
+        if "weight" in params:
+            filters, channels, _, kernel = params["weight"]
+            params = {**params, "weight": (filters, channels, kernel)}
+        return (out[0], out[2]), params, state
+
+    return arrays
 
 
 def global_pool_arrays(spec, shape):
@@ -565,11 +683,21 @@ def mean_pool_backward(spec, params, cache, dout):
     return dout[:, None] * share[..., None], {}
 
 
+WINDOWS = {
+    "conv": (conv2d_forward, conv2d_backward, conv2d_arrays),
+    "maxpool": (maxpool2d_forward, maxpool2d_backward, pool2d_arrays),
+    "avgpool": (avgpool2d_forward, avgpool2d_backward, pool2d_arrays),
+}
+
+WINDOWS_IN_ONE_ROW = {
+    name: (*map(_in_one_row, functions[:2]), _arrays_in_one_row(functions[2]))
+    for name, functions in WINDOWS.items()
+}
+
 LAYERS = {
     "dense": (dense_forward, dense_backward, dense_arrays),
-    "conv2d": (conv2d_forward, conv2d_backward, conv2d_arrays),
-    "maxpool2d": (maxpool2d_forward, maxpool2d_backward, pool2d_arrays),
-    "avgpool2d": (avgpool2d_forward, avgpool2d_backward, pool2d_arrays),
+    **{f"{name}2d": functions for name, functions in WINDOWS.items()},
+    **{f"{name}1d": functions for name, functions in WINDOWS_IN_ONE_ROW.items()},
     "global_avgpool1d": GLOBAL_AVGPOOL,
     "global_avgpool2d": GLOBAL_AVGPOOL,
     "global_maxpool1d": GLOBAL_MAXPOOL,

@@ -12,7 +12,7 @@ typedef struct {
 
 /* The sizes that kernels ask for. */
 typedef struct {
-    window conv;
+    conv2d_group conv;
     int filters, P, Q; /* windows of the pool */
     int stride;        /* of lists: room for all windows and a vector, in whole vectors */
     bool relu;
@@ -21,11 +21,11 @@ typedef struct {
 static windows_sizes
 windows_sizes_of(const rnn_layer *layer)
 {
-    windows_sizes z = {.conv = conv2d_window(layer),
+    windows_sizes z = {.conv = conv2d_group_of(layer),
                        .filters = (int)layer->attr[CONV_FILTERS],
                        .relu = conv2d_activation(layer)->forward == relu_forward};
-    z.P = z.conv.P / 2;
-    z.Q = z.conv.Q / 2;
+    z.P = z.conv.s.P / 2;
+    z.Q = z.conv.s.Q / 2;
     z.stride = (z.P * z.Q / RNN_READ_SLACK + 2) * RNN_READ_SLACK;
     return z;
 }
@@ -40,7 +40,7 @@ windows_vectors(const windows_sizes *z)
 static size_t
 lay_out_windows_cache(const windows_sizes *z, windows_cache *c, float *area)
 {
-    int size = z->conv.K + 1, vectors = windows_vectors(z);
+    int size = z->conv.s.KW + 1, vectors = windows_vectors(z);
     float *begin = area;
     c->live.count = z->P * z->Q;
     c->live.bits = (void *)take_block(&area, vectors);
@@ -66,9 +66,9 @@ typedef struct {
 static windows_scratch
 windows_scratch_of(const windows_sizes *z)
 {
-    size_t padded = conv2d_sizes_of(&z->conv, z->filters).padded + 2 * RNN_READ_SLACK;
+    size_t padded = z->conv.z.padded + 2 * RNN_READ_SLACK;
     return (windows_scratch){.padded = padded,
-                             .split = padded + (size_t)(z->conv.H + 2 * z->conv.padding),
+                             .split = padded + (size_t)z->conv.z.padded_rows,
                              .listed = WINDOW_FILTERS * (size_t)z->stride};
 }
 
@@ -77,10 +77,10 @@ static void
 list_windows(windows_cache *c, const windows_sizes *z, float *padded, float *split,
              const float *image)
 {
-    const window *s = &z->conv;
+    const rnn_window *s = &z->conv.s;
     pad_planes(padded, windows_scratch_of(z).padded, image, 1, s->H, s->W, s->H * s->W,
-               s->W, s->padding);
-    windows_list(&c->live, c->patches, z->stride, split, padded, s->K, z->P, z->Q,
+               s->W, conv2d_edges(s));
+    windows_list(&c->live, c->patches, z->stride, split, padded, s->KW, z->P, z->Q,
                  conv2d_pitch(s));
 }
 
@@ -97,7 +97,8 @@ conv2d_windows_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         list_windows(&c, &z, padded, split, io->inp + (ptrdiff_t)b * layer->in_size);
         windows_forward(io->out + (ptrdiff_t)b * layer->out_size, c.which, listed,
                         c.patches, z.stride, &c.live, io->params,
-                        io->params + layer->param[1].offset, z.relu, z.filters, z.conv.K);
+                        io->params + layer->param[1].offset, z.relu, z.filters,
+                        z.conv.s.KW);
     }
 }
 
@@ -114,8 +115,7 @@ conv2d_windows_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         windows_spread_which(all, c.which, z.stride, &c.live,
                              io->params + layer->param[1].offset, z.relu, z.filters);
         conv2d_pool_row_input(io->dinp + (ptrdiff_t)b * layer->in_size,
-                              io->dout + (ptrdiff_t)b * layer->out_size, all, io, &z.conv,
-                              z.filters);
+                              io->dout + (ptrdiff_t)b * layer->out_size, all, io, &z.conv);
     }
 }
 
@@ -123,7 +123,7 @@ conv2d_windows_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static size_t
 windows_sums(const windows_sizes *z)
 {
-    return (size_t)z->filters * (size_t)(z->conv.K * z->conv.K + 1) * VL;
+    return (size_t)z->filters * (size_t)(z->conv.s.KW * z->conv.s.KW + 1) * VL;
 }
 
 /* Scratch: sums by lane, then a list. */
@@ -139,10 +139,10 @@ conv2d_windows_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         windows_cache c = windows_cache_of(layer, io, &z, b);
         windows_backward(io->scratch, io->dout + (ptrdiff_t)b * layer->out_size, c.which,
                          c.patches, z.stride, &c.live, io->scratch + sums, bias, z.relu,
-                         z.filters, z.conv.K);
+                         z.filters, z.conv.s.KW);
     }
     windows_add_sums(io->target, io->target + layer->param[1].offset, io->scratch,
-                     z.filters, z.conv.K, io->alpha, io->beta);
+                     z.filters, z.conv.s.KW, io->alpha, io->beta);
 }
 
 static const rnn_layer_type conv2d_windows_layer = {
@@ -156,9 +156,10 @@ static const rnn_layer_type conv2d_windows_layer = {
 static bool
 conv2d_windows_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *pool)
 {
-    window s = conv2d_window(conv);
-    if (s.C != 1 || conv2d_pitch(&s) > WINDOWS_MAX_PITCH
-        || s.H + 2 * s.padding > WINDOWS_MAX_ROWS || !conv2d_pool_fuse(fused, conv, pool))
+    const rnn_window *s = &conv->window;
+    if (s->C != 1 || conv2d_pitch(s) > WINDOWS_MAX_PITCH
+        || s->top + s->H + s->bottom > WINDOWS_MAX_ROWS
+        || !conv2d_pool_fuse(fused, conv, pool))
         return false;
     windows_sizes z = windows_sizes_of(fused);
     windows_scratch sizes = windows_scratch_of(&z);

@@ -31,10 +31,10 @@ typedef struct {
 static size_t
 lay_out_blocks_shared(const blocks_sizes *z, blocks_shared *s, float *area)
 {
-    conv2d_pool_sizes pool = conv2d_pool_sizes_of(&z->of.conv, BLOCK_FILTERS);
+    conv2d_pool_sizes pool = conv2d_pool_sizes_of(&z->of.conv);
     ptrdiff_t size = block_size(z->units);
     float *begin = area;
-    take_block(&area, pool.of.fan_in + (ptrdiff_t)pool.runs);
+    take_block(&area, z->of.conv.z.fan_in + (ptrdiff_t)pool.runs);
     s->constant = take_block(&area, BLOCK_FILTERS);
     s->blank = take_block(&area, z->units);
     s->sum = take_block(&area, size);
@@ -93,7 +93,7 @@ lay_out_blocks_scratch(const blocks_sizes *z, blocks_scratch *s, float *area)
     ptrdiff_t lists = BLOCK_FILTERS * (ptrdiff_t)z->of.stride;
     ptrdiff_t pooled = BLOCK_FILTERS * (ptrdiff_t)z->windows;
     float *begin = area;
-    take_block(&area, (ptrdiff_t)conv2d_pool_scratch(&z->of.conv, BLOCK_FILTERS));
+    take_block(&area, (ptrdiff_t)conv2d_pool_scratch(&z->of.conv));
     s->padded = take_block(&area, (ptrdiff_t)sizes.padded);
     s->split = take_block(&area, (ptrdiff_t)sizes.split);
     s->listed = take_block(&area, lists);
@@ -146,7 +146,7 @@ forward_live_windows(const rnn_layer *layer, const rnn_io *io, const blocks_size
     windows_index(c->index, &c->of.live);
     windows_pooled(c->pooled, c->of.which, s->listed, c->of.patches, z->of.stride, n,
                    param_of(layer, io, BLOCKS_CONV), param_of(layer, io, BLOCKS_CONV_BIAS),
-                   z->of.relu, z->of.conv.K);
+                   z->of.relu, z->of.conv.s.KW);
     blocks_forward(out, c->pooled, has_blank ? shared.constant : nothing, c->index, n,
                    current_blocks(io, z),
                    has_blank ? shared.blank : param_of(layer, io, BLOCKS_BIAS), z->units);
@@ -170,7 +170,7 @@ window_blocks_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                             c.of.patches, z.of.stride, &c.of.live,
                             param_of(layer, io, BLOCKS_CONV),
                             param_of(layer, io, BLOCKS_CONV_BIAS), z.of.relu, BLOCK_FILTERS,
-                            z.of.conv.K);
+                            z.of.conv.s.KW);
     }
     if (!io->training)
         dense_forward(io->out, s.pooled, param_of(layer, io, BLOCKS_WEIGHT),
@@ -206,7 +206,7 @@ window_blocks_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                              param_of(layer, io, BLOCKS_CONV_BIAS), z.of.relu,
                              BLOCK_FILTERS);
         conv2d_pool_row_input(io->dinp + (ptrdiff_t)b * layer->in_size, s.pooled, s.which,
-                              io, &z.of.conv, BLOCK_FILTERS);
+                              io, &z.of.conv);
     }
 }
 
@@ -216,7 +216,7 @@ static void
 add_blank_windows(float *sums, const float *live, const blocks_shared *shared,
                   const float *spread, const float *bias, const blocks_sizes *z)
 {
-    int taps = z->of.conv.K * z->of.conv.K;
+    int taps = z->of.conv.s.KW * z->of.conv.s.KW;
     float all[BLOCK_FILTERS];
     block_backward(all, shared->sum, spread, z->units);
     for (int f = 0; f < BLOCK_FILTERS; f++)
@@ -242,13 +242,13 @@ window_blocks_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         blocks_backward(s.listed, z.of.stride, live, s.together, blocks, c.index, n,
                         c.spread, z.units);
         blocks_windows_backward(s.sums, s.listed, c.of.which, c.of.patches, z.of.stride, n,
-                                z.of.conv.K);
+                                z.of.conv.s.KW);
         if (n < z.windows)
             add_blank_windows(s.sums, live, &shared, c.spread,
                               param_of(layer, io, BLOCKS_CONV_BIAS), &z);
     }
     windows_add_sums(io->target, target_of(layer, io, BLOCKS_CONV_BIAS), s.sums,
-                     BLOCK_FILTERS, z.of.conv.K, io->alpha, io->beta);
+                     BLOCK_FILTERS, z.of.conv.s.KW, io->alpha, io->beta);
 }
 
 /* The dense weight's gradient for some vectors of windows. */

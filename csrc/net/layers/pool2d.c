@@ -1,44 +1,72 @@
 /* maxpool2d and avgpool2d. Part of level.c. */
 
-enum { POOL_KERNEL, POOL_STRIDE, POOL_PADDING };
+enum { POOL_KERNEL, POOL_STRIDE = 2, POOL_PADDING = 4 };
 
 static const rnn_attr pool_attrs[] = {
     [POOL_KERNEL] = {"kernel_size", RNN_INT, false, 2, 1, 1 << 15, NULL},
+    RNN_ATTR_MORE,
     [POOL_STRIDE] = {"stride", RNN_INT, false, NAN, 1, 1 << 15, NULL},
-    [POOL_PADDING] = {"padding", RNN_INT, false, 0, 0, 1 << 15, NULL},
+    RNN_ATTR_MORE,
+    [POOL_PADDING] = {"padding", RNN_INT, false, 0, 0, 1 << 15, padding_name},
+    RNN_ATTR_MORE,
+    RNN_ATTR_MORE,
+    RNN_ATTR_MORE,
     RNN_ATTRS_END,
 };
 
-static window
-pool_window(const rnn_layer *layer)
+static bool
+pads_most_of(int kernel, int before, int after)
 {
-    return window_of(layer, layer->attr[POOL_KERNEL], layer->attr[POOL_STRIDE],
-                     layer->attr[POOL_PADDING]);
+    return before > kernel / 2 || after > kernel / 2;
+}
+
+/* A window that lies in the padding alone would have no maximum. */
+static rnn_status
+check_pool_padding(const rnn_layer *layer, rnn_error *error)
+{
+    const rnn_window *s = &layer->window;
+    int axes = layer->in.rank - 1;
+    int half[2] = {s->KH / 2, s->KW / 2},
+        padding[4] = {s->top, s->bottom, s->left, s->right};
+    bool is_square = axes == 1 || half[0] == half[1];
+    bool is_one =
+        (axes == 1 || (s->top == s->bottom && s->top == s->left)) && s->left == s->right;
+    if (!pads_most_of(s->KH, s->top, s->bottom) && !pads_most_of(s->KW, s->left, s->right))
+        return RNN_OK;
+    return rnn_layer_refuse(
+        error, "padding", "expected at most half of the kernel, %s, got %s",
+        rnn_describe_extents(half + 2 - axes, is_square ? 1 : axes).text,
+        rnn_describe_extents(padding + 4 - 2 * axes, is_one ? 1 : 2 * axes).text);
+}
+
+static rnn_status
+set_up_pool(rnn_layer *layer, const window_attrs *at, rnn_error *error)
+{
+    for (int i = 0; i < at->axes; i++)
+        if (isnan(layer->attr[at->stride + i]))
+            layer->attr[at->stride + i] = layer->attr[at->kernel + i];
+    if (set_up_window(layer, at, error) != RNN_OK
+        || check_pool_padding(layer, error) != RNN_OK)
+        return RNN_EINVAL;
+    const rnn_window *s = &layer->window;
+    layer->out = window_shape(layer, s->C);
+    take_rows(layer, (double)s->C * s->P * s->Q * s->KH * s->KW);
+    return RNN_OK;
 }
 
 static rnn_status
 pool_setup(rnn_layer *layer, rnn_error *error)
 {
-    int kernel = (int)layer->attr[POOL_KERNEL], padding = (int)layer->attr[POOL_PADDING];
-    if (isnan(layer->attr[POOL_STRIDE]))
-        layer->attr[POOL_STRIDE] = kernel;
-    if (check_window(layer, kernel, padding, error) != RNN_OK)
-        return RNN_EINVAL;
-    if (padding > kernel / 2)
-        return rnn_layer_refuse(error, "padding",
-                                "expected at most half of the kernel, %d, got %d",
-                                kernel / 2, padding);
-    window s = pool_window(layer);
-    layer->out = (rnn_shape){3, {s.C, s.P, s.Q}};
-    take_rows(layer, (double)s.C * s.P * s.Q * kernel * kernel);
-    return RNN_OK;
+    static const window_attrs at = {2, POOL_KERNEL, POOL_STRIDE, POOL_PADDING, -1, -1};
+    return set_up_pool(layer, &at, error);
 }
 
 static bool
 pool_is_2_by_2(const rnn_layer *layer)
 {
-    return layer->attr[POOL_KERNEL] == 2 && layer->attr[POOL_STRIDE] == 2
-           && layer->attr[POOL_PADDING] == 0;
+    const rnn_window *s = &layer->window;
+    return s->KH == 2 && s->KW == 2 && s->SH == 2 && s->SW == 2 && s->top == 0
+           && s->bottom == 0 && s->left == 0 && s->right == 0;
 }
 
 /* cache holds the index of each maximum. */
@@ -54,11 +82,10 @@ static void
 maxpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    window s = pool_window(layer);
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
         maxpool2d_forward(io->out + at, (int32_t *)io->cache + at,
-                          io->inp + (ptrdiff_t)b * layer->in_size, &s);
+                          io->inp + (ptrdiff_t)b * layer->in_size, &layer->window);
     }
 }
 
@@ -66,11 +93,10 @@ static void
 maxpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    window s = pool_window(layer);
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
         maxpool2d_backward(io->dinp + (ptrdiff_t)b * layer->in_size, io->dout + at,
-                           (const int32_t *)io->cache + at, &s);
+                           (const int32_t *)io->cache + at, &layer->window);
     }
 }
 
@@ -86,20 +112,18 @@ static void
 avgpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    window s = pool_window(layer);
     for (int b = 0; b < io->rows; b++)
         avgpool2d_forward(io->out + (ptrdiff_t)b * layer->out_size,
-                          io->inp + (ptrdiff_t)b * layer->in_size, &s);
+                          io->inp + (ptrdiff_t)b * layer->in_size, &layer->window);
 }
 
 static void
 avgpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    window s = pool_window(layer);
     for (int b = 0; b < io->rows; b++)
         avgpool2d_backward(io->dinp + (ptrdiff_t)b * layer->in_size,
-                           io->dout + (ptrdiff_t)b * layer->out_size, &s);
+                           io->dout + (ptrdiff_t)b * layer->out_size, &layer->window);
 }
 
 static const rnn_layer_type avgpool2d_layer = {

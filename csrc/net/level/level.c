@@ -45,6 +45,8 @@
 #include "../layers/activation.c"
 #include "../layers/pool2d.c"
 
+#include "../layers/conv_setup.c"
+/* These go on from it. */
 #include "../layers/conv2d.c"
 #include "../fused/conv2d_pool.c"
 #include "../fused/conv2d_windows.c"
