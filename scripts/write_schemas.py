@@ -48,6 +48,7 @@ LAYER_KEYS = {
     "alpha": f"Of {ALPHAS}.",
     "epsilon": "Added to the variance.",
     "momentum": "running = momentum * running + (1 - momentum) * batch.",
+    "axis": "Of the features: 0 or -1. Left out: channels of images, else the last.",
     "rate": "Part of the elements that is dropped.",
     "patch_size": "Height and width of a patch; divides those of the image.",
     "init": "Initial table.",

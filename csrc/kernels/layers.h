@@ -64,6 +64,16 @@ static void rmsnorm_backward_params(float *weight_target, const float *dout,
                                     const float *inp, const float *rrms, int rows, int D,
                                     int begin, int end, float alpha, float beta);
 
+/* ---- normalization.c: rows (outer, n, area), n features ---- */
+
+/* scale (n) = 1/sqrt(variance), at most 1e7; 0 of a feature that is constant */
+static void normalization_scales(float *scale, const float *variance, int n);
+/* out = (inp - mean) * scale */
+static void normalize(float *out, const float *inp, const float *mean, const float *scale,
+                      int outer, int n, int area);
+static void scale_features(float *dinp, const float *dout, const float *scale, int outer,
+                           int n, int area);
+
 /* ---- dropout.c ---- */
 
 /* n elements, the first being number `first` of the batch: kept, and divided by 1 - rate,

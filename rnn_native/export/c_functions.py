@@ -179,6 +179,17 @@ rmsnorm(float *out, const float *x, const float *weight, float epsilon, int rows
 }
 """
 
+NORMALIZATION = """\
+/* out[o][c][i] = (x[o][c][i] - mean[c]) scale[c]. */
+static void
+normalization(float *out, const float *x, const float *mean, const float *scale, int outer,
+              int n, int area)
+{
+    for (int i = 0; i < outer * n * area; i++)
+        out[i] = (x[i] - mean[i / area % n]) * scale[i / area % n];
+}
+"""
+
 PATCH_EMBED = """\
 /* Each square of the image becomes a token: out[t][u] = bias[u] + sum over c, i, j of
  * weight[u][c][i][j] x[c][p patch + i][q patch + j], t counting the squares (p, q). */
@@ -353,6 +364,7 @@ FUNCTIONS = {
     "batchnorm": BATCHNORM,
     "layernorm": LAYERNORM,
     "rmsnorm": RMSNORM,
+    "normalization": NORMALIZATION,
     "patch_embed": PATCH_EMBED,
     "attention": ATTENTION,
     "masked_attention": MASKED_ATTENTION,

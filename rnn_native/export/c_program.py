@@ -120,7 +120,7 @@ class Program:
 
     def array(self, step: Step, name: str) -> str:
         """Add a layer's array; return its name."""
-        return self._constant(step, name, step.arrays[name])
+        return self.given(step, name, step.arrays[name])
 
     def matrix(self, step: Step, prefix: str = "") -> list[str]:
         """Add a layer's matrix, perhaps with scales, and bias; return their names."""
@@ -128,14 +128,15 @@ class Program:
         if self.int8:
             values, scales = quantised(rows)
             weights = [
-                self._constant(step, f"{prefix}weight", values),
-                self._constant(step, f"{prefix}scale", scales),
+                self.given(step, f"{prefix}weight", values),
+                self.given(step, f"{prefix}scale", scales),
             ]
         else:
-            weights = [self._constant(step, f"{prefix}weight", rows)]
+            weights = [self.given(step, f"{prefix}weight", rows)]
         return [*weights, self.array(step, f"{prefix}bias")]
 
-    def _constant(self, step: Step, name: str, values: NDArray[Any]) -> str:
+    def given(self, step: Step, name: str, values: NDArray[Any]) -> str:
+        """Add values that belong to a layer; return their name."""
         made = f"{self.prefix}layer{step.index}_{name}"
         kind = "signed char" if values.dtype == np.int8 else "float"
         shape = " x ".join(map(str, values.shape))
@@ -249,6 +250,14 @@ def _row_norm(program: Program, step: Step) -> None:
     program.change(step.type, step.outputs, *arrays, *sizes)
 
 
+def _normalization(program: Program, step: Step) -> None:
+    mean, scale, by_first = step.normalization
+    arrays = [program.given(step, "mean", mean), program.given(step, "scale", scale)]
+    n, others = len(mean), step.outputs // len(mean)
+    sizes = (1, n, others) if by_first else (others, n, 1)
+    program.change("normalization", step.outputs, *arrays, *sizes)
+
+
 def _patch_embed(program: Program, step: Step) -> None:
     image = step.input_shape if len(step.input_shape) == 3 else (1, *step.input_shape)
     sizes = (*image, step.layer.units, step.layer.patch_size)
@@ -326,6 +335,7 @@ LAYERS: dict[str, Writer] = {
     "batchnorm": _batchnorm,
     "layernorm": _row_norm,
     "rmsnorm": _row_norm,
+    "normalization": _normalization,
     "dropout": _nothing,
     "patch_embed": _patch_embed,
     "position": _position,

@@ -194,6 +194,17 @@ def _rmsnorm(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Mul", normal, graph.array(step, "weight"))
 
 
+def _normalization(graph: Graph, step: Step, x: str) -> str:
+    mean, scale, by_first = step.normalization
+    shape = (-1, *[1] * (len(step.input_shape) - 1)) if by_first else (-1,)
+    names = [f"layers.{step.index}.{name}" for name in ("mean", "scale")]
+    constants = [
+        graph.constant(name, values.reshape(shape))
+        for name, values in zip(names, (mean, scale), strict=True)
+    ]
+    return graph.node("Mul", graph.node("Sub", x, constants[0]), constants[1])
+
+
 def _patch_embed(graph: Graph, step: Step, x: str) -> str:
     """Write it as a convolution whose windows do not overlap, and tokens from its pixels."""
     patch, units = step.layer.patch_size, step.layer.units
@@ -294,6 +305,7 @@ LAYERS: dict[str, Writer] = {
     "batchnorm": _batchnorm,
     "layernorm": _layernorm,
     "rmsnorm": _rmsnorm,
+    "normalization": _normalization,
     "dropout": _same,
     "patch_embed": _patch_embed,
     "position": _position,

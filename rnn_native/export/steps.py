@@ -99,6 +99,18 @@ class Step:
         return Window(kernel, stride, dilation, before, after, groups, counts)
 
     @property
+    def normalization(
+        self,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+        """Means and factors of a normalization, and whether the features are the first axis."""
+        mean, variance = self.arrays["mean"], self.arrays["variance"]
+        scale = np.zeros_like(variance)
+        is_varied = variance > 0
+        scale[is_varied] = 1 / np.maximum(np.sqrt(variance[is_varied]), np.float32(1e-7))
+        axis = self.layer.axis
+        return mean, scale, len(self.input_shape) == 3 if axis is None else axis == 0
+
+    @property
     def tokens(self) -> int:
         """How many rows of values the layer takes one by one."""
         return math.prod(self.input_shape[:-1])

@@ -299,6 +299,7 @@ LAYERS: dict[str, Callable[[Step], Parts]] = {
     "batchnorm": _as_they_are,
     "layernorm": _as_they_are,
     "rmsnorm": _as_they_are,
+    "normalization": _as_they_are,
     "patch_embed": _patch_embed,
     "position": _as_they_are,
     "self_attention": _self_attention,

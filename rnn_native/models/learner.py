@@ -109,13 +109,15 @@ class Learner(Predictor):
 
     def _check_batch(self, rows: int, smoothing: float = 0.0) -> None:
         """Refuse what `fit` refuses of a batch; nothing is imported where there is nothing."""
-        if rows > 1 and not smoothing:
+        if rows > 1 and not smoothing and not self.normalizations:
             return
         from rnn_native.training.run_checks import (
+            check_adapted,
             check_batches_of_one_row,
             check_label_smoothing,
         )
 
+        check_adapted(self)
         check_label_smoothing(smoothing, self.loss)
         check_batches_of_one_row(self, rows, rows)
 

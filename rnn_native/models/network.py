@@ -216,6 +216,37 @@ class Network(Learner):
             run = Run(self, data, recipe, rng, threads=threads, metrics=chosen)
             return fit(run, callbacks, verbose=verbose)
 
+    def adapt(self, x: ArrayLike) -> None:
+        """Find mean and variance of all Normalization layers in data, as Keras' `adapt`.
+
+        A layer above others normalizes what these give. What an earlier call found is
+        overridden; `fit` leaves it alone.
+
+        Parameters
+        ----------
+        x : array_like
+            As for `fit`: the rows to train on, not those that validate or test.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the net has no such layer, or `x` is not of its shape or kind.
+        RuntimeError
+            If another thread trains the net.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rnn_native as rn
+        >>> net = rn.Network([rn.Normalization(), rn.Dense(2)], input_shape=(2,))
+        >>> net.adapt([[1.0, 10.0], [3.0, 50.0]])
+        >>> net.state["layers.0.mean"], net.state["layers.0.variance"]
+        (array([ 2., 30.], dtype=float32), array([  1., 400.], dtype=float32))
+        """
+        from rnn_native.net.adapting import adapt
+
+        adapt(self, x)
+
     def fit_one_cycle(
         self,
         x: ArrayLike,

@@ -14,6 +14,7 @@ from rnn_native.callbacks.run_files import RunConfig
 from rnn_native.datasets import opening
 from rnn_native.models.network import Network
 from rnn_native.net import scores
+from rnn_native.net.adapting import adapt_new
 from rnn_native.net.layers import (
     Layer,
     as_specs,
@@ -150,6 +151,7 @@ def train_layers(
     x_test = model.as_rows(dataset.x_test, "x_test", beside=x)
     y_test = model.as_targets(dataset.y_test, len(x_test), "y_test")
     parts = split(x, y, recipe.validation_split, recipe.stratify)
+    adapt_new(model, parts.x)
     metrics = scores.as_metrics(options.get("metrics"), model.loss)
     run = Run(model, parts, recipe, rng, threads=threads, metrics=metrics)
     if folder is not None and resume:

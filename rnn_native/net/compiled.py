@@ -72,7 +72,11 @@ class CompiledNet:
         self._optimizer = as_settings(optimizer)
         self.native = _core.Net(self.specs, self.input_shape, loss, self._optimizer)
         # Asked for in each call, and slow to ask of the core.
-        self._output_shape = tuple(self.native.layers[-1]["shape"])
+        made = self.native.layers
+        self._output_shape = tuple(made[-1]["shape"])
+        self.normalizations = tuple(
+            i for i, layer in enumerate(made) if layer["type"] == "normalization"
+        )
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse what the native net would not follow."""
@@ -344,6 +348,10 @@ class CompiledNet:
     def parts_of(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Return views of a vector laid out as `params`, by the names of `parameters`."""
         return self._named(flat, is_state=False)
+
+    def state_parts_of(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return views of a vector laid out as `weights`, by the names of `state`."""
+        return self._named(flat, is_state=True)
 
     def _named(
         self, flat: NDArray[np.float32], *, is_state: bool

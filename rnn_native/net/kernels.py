@@ -3,7 +3,8 @@
 ``<layer>_forward(x, *parameters, **options)`` returns the outputs; ``<layer>_backward(dout,
 x, *parameters, **options)`` returns the gradients with respect to x and to each parameter, summed
 over rows. Options are those of the layer's class, without sizes that the weight tells;
-parameters, in the order of docs/layers.md, are float32 arrays. Both run in training mode:
+parameters, in the order of docs/layers.md, are float32 arrays; normalization takes its mean and
+variance in their place. Both run in training mode:
 batchnorm uses the batch's statistics and dropout drops, with the mask of `seed` and `step`.
 
 Examples
@@ -66,18 +67,19 @@ def _float32(array: Array, name: str) -> Array:
 def _net(layer: layers.Layer, x: Array, parameters: tuple[Array, ...]) -> _core.Net:
     """Return a net of one layer that holds the parameters."""
     net = _core.Net([layer.spec()], x.shape[1:], "none")
-    trained = [p for p in net.layers[0]["params"] if not p["is_state"]]
-    if len(trained) != len(parameters):
-        names = ", ".join(p["name"] for p in trained) or "none"
+    given = STATISTICS.get(layer.type, ())
+    taken = [p for p in net.layers[0]["params"] if not p["is_state"] or p["name"] in given]
+    if len(taken) != len(parameters):
+        names = ", ".join(p["name"] for p in taken) or "none"
         raise TypeError(f"{layer.type}: expected parameters {names}, got {len(parameters)}")
-    for param, value in zip(trained, parameters, strict=True):
+    for param, value in zip(taken, parameters, strict=True):
         if _float32(value, param["name"]).shape != param["shape"]:
             raise ValueError(
                 f"{layer.type}: {param['name']}: expected shape {param['shape']}, got "
                 f"{value.shape}"
             )
         end = param["offset"] + math.prod(param["shape"])
-        net.params[param["offset"] : end] = value.ravel()
+        net.weights[param["offset"] : end] = value.ravel()
     return net
 
 
@@ -105,6 +107,9 @@ def _run(
             split.append(grads[param["offset"] : end].reshape(param["shape"]))
     return (out.reshape(shape), dx.reshape(x.shape), *split)
 
+
+# State that is given as parameters are: training does not find it.
+STATISTICS = {"normalization": ("mean", "variance")}
 
 # Sizes that a layer's parameters tell: option -> axis, or axes, of the first parameter.
 SIZES: dict[str, dict[str, int | tuple[int, int]]] = {

@@ -157,6 +157,26 @@ class RMSNorm(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Normalization(Layer):
+    """(x - mean) / sqrt(variance) for each feature, with statistics of the data.
+
+    Parameters
+    ----------
+    axis : {0, -1}, optional
+        Along which axis the features are: the first or the last one. Left out: the channels
+        of (channels, height, width), else the last axis. Signals (channels, length) want 0.
+
+    Notes
+    -----
+    `Network.adapt` finds mean and variance; they are saved with the net and not trained. A
+    feature that is constant in the data gives 0.
+    """
+
+    type: ClassVar[str] = "normalization"
+    axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dropout(Layer):
     """Inverted dropout: in training an element is zero with probability `rate`.
 
@@ -218,8 +238,8 @@ BY_TYPE: dict[str, type[Layer]] = {
             Softmax,
             BatchNorm,
         ),
-        *(LayerNorm, RMSNorm, Dropout, PatchEmbed, Position, SelfAttention, Masking),
-        MeanPool,
+        *(LayerNorm, RMSNorm, Normalization, Dropout, PatchEmbed, Position, SelfAttention),
+        *(Masking, MeanPool),
     )
 }
 """The classes of all types."""

@@ -18,6 +18,7 @@ from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.runtime import MAX_THREADS, resolve_threads
 from rnn_native.callbacks import Callback
 from rnn_native.models.network import Network
+from rnn_native.net.adapting import adapt_new
 from rnn_native.net.layers import Layer
 from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights
@@ -273,6 +274,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, Records, BaseEstimator):  # typ
         incremental: bool,
     ) -> EstimatorRun:
         self._count_epochs(incremental)
+        adapt_new(self.network_, train.rows)
         counted = self.history_.call_rows
         recipe = Recipe(
             epochs=min(len(counted) + (1 if incremental else self.max_iter), 2**31 - 1),

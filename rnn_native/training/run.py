@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 from rnn_native.training.holding_out import Split, classes_of
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run_checks import (
+    check_adapted,
     check_batches_of_one_row,
     check_recipe,
     row_weights,
@@ -118,6 +119,7 @@ class Run:
         if recipe.needs_validation and data.val_x is None:
             raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
         check_recipe(model, data, recipe)
+        check_adapted(model)
         check_batches_of_one_row(model, len(data.x), recipe.batch_size)
         # Nothing of the model is changed before all arguments are known to be right; what
         # callbacks refuse is undone.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_native.net.adapting import unadapted
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import Weights, sparse_refusal
@@ -52,6 +53,15 @@ def check_recipe(model: "Predictor", data: Split, recipe: Recipe) -> None:
         for name in ("augment", "mixup"):
             if getattr(recipe, name):
                 raise sparse_refusal("x", f"{name}: ")
+
+
+def check_adapted(model: "Predictor") -> None:
+    """Refuse Normalization layers that have no statistics."""
+    if (index := unadapted(model)) is not None:
+        raise ValueError(
+            f"layers[{index}]: normalization has no mean and variance yet; call net.adapt(x) "
+            "with the rows to train on first"
+        )
 
 
 def check_batches_of_one_row(model: "Predictor", rows: int, batch_size: int) -> None:

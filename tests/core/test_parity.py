@@ -140,6 +140,15 @@ def layernorm_layer(spec, p, x, mask):
     return F.layer_norm(x, x.shape[-1:], p["weight"], p["bias"], spec.get("epsilon", 1e-5))
 
 
+def normalization_layer(spec, p, x, mask):
+    """As Keras': (x - mean) / max(sqrt(variance), epsilon); 0 where nothing varies."""
+    axis = spec.get("axis", 0 if x.ndim == 4 else -1)
+    shape = [-1, *[1] * (x.ndim - 2)] if axis == 0 else [-1]
+    mean, variance = p["mean"].reshape(shape), p["variance"].reshape(shape)
+    normal = (x - mean) / variance.sqrt().clamp(min=1e-7)
+    return torch.where(variance > 0, normal, torch.zeros((), dtype=x.dtype))
+
+
 def patch_layer(spec, p, x, mask):
     image, size = (x if x.ndim == 4 else x[:, None]), spec["patch_size"]
     patches = F.unfold(image, size, stride=size).transpose(1, 2)
@@ -183,6 +192,7 @@ LAYERS = {
     "batchnorm": batchnorm_layer,
     "layernorm": layernorm_layer,
     "rmsnorm": rmsnorm_layer,
+    "normalization": normalization_layer,
     "dropout": lambda spec, p, x, mask: x * mask,
     "patch_embed": patch_layer,
     "position": lambda spec, p, x, mask: x + p["table"],

@@ -269,6 +269,7 @@ def layer_modules(nn, own, spec, shape):
         "activation": lambda: activation_module(spec),
         "layernorm": lambda: nn.LayerNorm(width, eps=epsilon),
         "rmsnorm": lambda: nn.RMSNorm(width, eps=epsilon),
+        "normalization": lambda: own["Normalization"](shape, spec.get("axis")),
         "dropout": lambda: nn.Dropout(spec["rate"]),
         "patch_embed": lambda: own["PatchEmbed"](
             channels, spec["patch_size"], spec["units"]

@@ -21,11 +21,13 @@ def test_each_layer_of_a_case_matches_its_twin(case, rng):
         dx, (dparams,) = twins.backward([spec], [layer_params], caches, dout)
         known = kernels.SIZES.get(spec["type"], {})
         options = {k: v for k, v in spec.items() if k != "type" and k not in known}
-        given = [value.astype(np.float32) for value in layer_params.values()]
+        statistics = kernels.STATISTICS.get(spec["type"], ())
+        values = [*layer_params.values(), *(layer_params.state[s] for s in statistics)]
+        given = [value.astype(np.float32) for value in values]
         forward = getattr(kernels, spec["type"] + "_forward")
         backward = getattr(kernels, spec["type"] + "_backward")
         x32, dout32 = x.astype(np.float32), dout.astype(np.float32)
-        if not layer_params.state or spec["type"] == "batchnorm":
+        if not layer_params.state or spec["type"] in ("batchnorm", "normalization"):
             assert_close(forward(x32, *given, **options), out)
         got_dx, *got = backward(dout32, x32, *given, **options)
         assert_close(got_dx, dx)

@@ -55,6 +55,7 @@ softmax = _maker("softmax")
 batchnorm = _maker("batchnorm")
 layernorm = _maker("layernorm")
 rmsnorm = _maker("rmsnorm")
+normalization = _maker("normalization")
 dropout = _maker("dropout", "rate")
 patch_embed = _maker("patch_embed", "patch_size", "units")
 position = _maker("position", "init")
@@ -409,6 +410,46 @@ NORMS = [
     ),
 ]
 
+NORMS += [
+    Case("normalization", [normalization(), dense(3)], (5,), SOFTMAX, 6),
+    Case("normalization of one", [normalization(), dense(2)], (1,), SOFTMAX, 2),
+    Case(
+        "normalization tokens",
+        [dense(19, "tanh"), normalization(), dense(3), flatten()],
+        (5, 4),
+        SQUARES,
+        3,
+    ),
+    Case(
+        "normalization channels",
+        [conv2d(5, 3, "tanh"), normalization(), flatten(), dense(3)],
+        (2, 6, 7),
+        SOFTMAX,
+        4,
+    ),
+    Case(
+        "normalization of a signal's channels",
+        [normalization(axis=0), global_maxpool1d(), dense(3)],
+        (3, 21),
+        SQUARES,
+        9,
+    ),
+    Case(
+        "normalization of an image's columns",
+        [normalization(axis=-1), conv2d(2, 2), flatten(), dense(3)],
+        (2, 4, 5),
+        SOFTMAX,
+        3,
+    ),
+    Case(
+        "normalization rank 4",
+        [normalization(), flatten(), dense(3)],
+        (2, 2, 3, 2),
+        SOFTMAX,
+        3,
+    ),
+]
+
 DROPOUT = [
     Case(
         "dropout",
@@ -710,6 +751,10 @@ def layer_arrays(case):
 
 
 def _draw(rng, layer_type, name, shape):
+    if name == "variance":  # the second feature is constant
+        return rng.uniform(0.5, 1.5, shape) * (np.arange(shape[0]) != 1)
+    if name == "count":
+        return np.ones(shape)
     if name == "running_var" or (name == "weight" and layer_type.endswith("norm")):
         return rng.uniform(0.5, 1.5, shape)
     if name.endswith("weight"):

@@ -32,6 +32,7 @@ from cases import (
     masking,
     maxpool2d,
     mean_pool,
+    normalization,
     pad_tokens,
     patch_embed,
     position,
@@ -179,7 +180,8 @@ def _pool(d, shape):
 
 
 def _any_shape(d, shape):
-    kind = d.one("activation", "dropout", "layernorm", "rmsnorm", "softmax", "batchnorm")
+    norms = ("layernorm", "rmsnorm", "batchnorm", "normalization")
+    kind = d.one("activation", "dropout", "softmax", *norms)
     if kind == "batchnorm" and len(shape) not in (1, 3):
         kind = "layernorm"
     if kind == "activation":
@@ -188,6 +190,8 @@ def _any_shape(d, shape):
         return dropout(d.one(0.5, 0.1, 0.0, 0.9))
     if kind == "softmax":
         return softmax()
+    if kind == "normalization":
+        return normalization(**({"axis": d.one(0, -1)} if d.seldom() else {}))
     options = {"epsilon": d.one(1e-5, 1e-2)} if d.seldom() else {}
     if kind == "batchnorm":
         if d.seldom():
@@ -596,6 +600,10 @@ def _targets(net, rng, outputs):
 
 
 def _parameter(net, rng, layer, name, shape):
+    if name == "variance":
+        return rng.uniform(0.5, 1.5, shape) * (rng.random(shape) < 0.8)
+    if name == "count":
+        return np.ones(shape)
     if name == "running_var" or (name == "weight" and layer["type"].endswith("norm")):
         return rng.uniform(0.5, 1.5, shape)
     if not name.endswith("weight"):

@@ -493,6 +493,36 @@ def rmsnorm_backward(spec, params, cache, dout):
     }
 
 
+def _features_first(spec, rank):
+    axis = spec.get("axis")
+    return rank == 3 if axis is None else axis == 0
+
+
+def normalization_arrays(spec, shape):
+    n = shape[0] if _features_first(spec, len(shape)) else shape[-1]
+    return shape, {}, {"mean": (n,), "variance": (n,), "count": (1,)}
+
+
+def _statistics(spec, state, x):
+    """Means and factors, as x broadcasts them."""
+    mean, variance = state["mean"], state["variance"]
+    is_varied = variance > 0
+    root = np.maximum(np.sqrt(np.where(is_varied, variance, 1.0)), 1e-7)
+    scale = is_varied * 1.0 / root
+    if _features_first(spec, x.ndim - 1):
+        return _per_channel(mean, x), _per_channel(scale, x)
+    return mean, scale
+
+
+def normalization_forward(spec, params, x, mode=INFERENCE):
+    mean, scale = _statistics(spec, params.state, x)
+    return (x - mean) * scale, {"scale": scale, "state": params.state}
+
+
+def normalization_backward(spec, params, cache, dout):
+    return dout * cache["scale"], {}
+
+
 def dropout_forward(spec, params, x, mode=INFERENCE):
     mask = np.ones_like(x)
     if mode.training:
@@ -644,7 +674,7 @@ def self_attention_backward(spec, params, cache, dout):
 
 KEEPS_TOKENS = {
     *("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout"),
-    *("position", "self_attention"),
+    *("normalization", "position", "self_attention"),
 }
 
 
@@ -708,6 +738,7 @@ LAYERS = {
     "batchnorm": (batchnorm_forward, batchnorm_backward, batchnorm_arrays),
     "layernorm": (layernorm_forward, layernorm_backward, layernorm_arrays),
     "rmsnorm": (rmsnorm_forward, rmsnorm_backward, rmsnorm_arrays),
+    "normalization": (normalization_forward, normalization_backward, normalization_arrays),
     "dropout": (dropout_forward, dropout_backward, same_arrays),
     "patch_embed": (patch_embed_forward, patch_embed_backward, patch_embed_arrays),
     "position": (position_forward, position_backward, position_arrays),

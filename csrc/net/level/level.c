@@ -17,6 +17,7 @@
 #include "../../kernels/global_pool.c"
 #include "../../kernels/huber.c"
 #include "../../kernels/nonzeros.c"
+#include "../../kernels/normalization.c"
 #include "../../kernels/norms.c"
 #include "../../kernels/optimizers.c"
 #include "../../kernels/peak.c"
@@ -54,6 +55,7 @@
 #include "../layers/dropout.c"
 #include "../layers/flatten.c"
 #include "../layers/global_pool.c"
+#include "../layers/normalization.c"
 #include "../layers/norms.c"
 #include "../layers/rmsnorm.c"
 #include "../layers/self_attention.c"
@@ -84,6 +86,7 @@ static const rnn_layer_type *const layer_types[] = {
     &batchnorm_layer,
     &layernorm_layer,
     &rmsnorm_layer,
+    &normalization_layer,
     &dropout_layer,
     &patch_embed_layer,
     &position_layer,
