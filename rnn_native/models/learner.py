@@ -342,7 +342,10 @@ class Learner(Predictor):
                 f"{theirs.size}"
             )
         if share < 1:
-            theirs = np.float32(1 - share) * self.get_weights() + np.float32(share) * theirs
+            own = self.get_weights()
+            own *= np.float32(1 - share)
+            theirs *= np.float32(share)
+            theirs += own
         self.set_weights(theirs)
 
     def clone(self) -> Self:

@@ -322,7 +322,8 @@ class CompiledNet:
             raise ValueError(
                 f"set_weights: expected shape {self.weights.shape}, got {values.shape}"
             )
-        if not np.isfinite(values).all():
+        most = losses.FLOAT32_MAX
+        if values.size and not _core.all_within(values[None], -most, most):
             raise ValueError("set_weights: expected finite weights, got NaN or infinity")
         with self.unchanged("set_weights"):
             self.native.set_weights(values)

@@ -384,6 +384,12 @@ def test_weights_follow_another_net():
         target.copy_weights_from(rn.Network([rn.Dense(2)], (5,)))
 
 
+def test_a_net_without_weights_has_none_to_set():
+    net = rn.Network([rn.Flatten()], (2, 2), loss="mse")
+    net.clone().copy_weights_from(net, tau=0.5)
+    net.set_weights(net.get_weights())
+
+
 def test_a_clone_continues_with_the_same_bits_and_shares_nothing():
     x, y = rows_of()
     net = small(optimizer="adam")
