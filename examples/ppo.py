@@ -18,7 +18,7 @@ import numpy as np
 import rnn_native as rn
 from cartpole import SOLVED, evaluate, export
 
-ENVS, LENGTH, EPOCHS, CHECK = 8, 32, 20, 5000  # rows of a batch: ENVS * LENGTH
+ENVS, LENGTH, EPOCHS, CHECK = 8, 32, 20, 2000  # rows of a batch: ENVS * LENGTH
 DISCOUNT, TRACE, CLIP, LR = 0.98, 0.8, 0.2, 1e-3
 
 
