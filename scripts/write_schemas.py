@@ -12,6 +12,12 @@ from pathlib import Path
 import rnn_native
 from rnn_native.base.rules import Choice, Extents, Number, flag, of_one
 from rnn_native.net import losses, tables
+from rnn_native.net.block_specs import (
+    BLOCK_RULES,
+    MAX_BRANCHES,
+    NAME_PATTERN,
+    REQUIRED,
+)
 from rnn_native.net.layer_specs import (
     LAYER_RULES,
     REQUIRED_KEYS,
@@ -65,6 +71,17 @@ POOL_KEYS = {
         "As for conv2d; on each side at most half of kernel_size. In means numbers count as "
         "zeros, same does not count."
     ),
+}
+BLOCK_KEYS = {
+    "layers": "From the input up.",
+    "branches": "Lists of layers, each of which gets the block's input.",
+    "name": "In names of parameters and in messages; left out: the type.",
+    "axis": "Of a sample's shape. Left out: channels of images, else the last.",
+    "heads": LAYER_KEYS["heads"],
+    "units": "Width of the hidden layer.",
+    "norm": "Before each part, or after each sum.",
+    "activation": "Of the hidden layer.",
+    "dropout": LAYER_KEYS["rate"],
 }
 KEYS_OF_LAYER = {
     "maxpool2d": POOL_KEYS,
@@ -220,6 +237,31 @@ def layer_schema(kind):
     return {**found, "allOf": more} if more else found
 
 
+def block_schema(kind):
+    """Return the schema of a block."""
+    layer = {"$ref": "#/$defs/layer"}
+    branch = {"type": "array", "items": layer}
+    own = {
+        "layers": {"type": "array", "minItems": 1, "items": layer},
+        "branches": {
+            "type": "array",
+            "minItems": 2,
+            "maxItems": MAX_BRANCHES,
+            "items": branch,
+        },
+        "name": {"type": ["string", "null"], "pattern": f"^{NAME_PATTERN}$"},
+    }
+    properties = {
+        key: described(BLOCK_KEYS[key], own[key] if key in own else schema_of(rule))
+        for key, rule in BLOCK_RULES[kind].items()
+    }
+    return {
+        "properties": {"type": {"const": kind}, **properties},
+        "additionalProperties": False,
+        "allOf": [needs(REQUIRED[kind])],
+    }
+
+
 def in_any_case(name):
     """Return a pattern of a name in any case."""
     letters = (f"[{c}{c.upper()}]" if c.isalpha() else c for c in name)
@@ -314,13 +356,20 @@ def architecture_schema():
         "minItems": 1,
         "maxItems": MAX_RANK,
     }
+    kinds = [*LAYER_RULES, *BLOCK_RULES]
     layer = {
-        "type": "object",
-        "properties": {"type": {"enum": list(LAYER_RULES)}},
+        "description": "A layer, or a list of them: a block.",
+        "type": ["object", "array"],
+        "minItems": 1,
+        "items": {"$ref": "#/$defs/layer"},
+        "properties": {"type": {"enum": kinds}},
         "required": ["type"],
         "allOf": [
-            {"if": having("type", {"const": kind}), "then": {"$ref": f"#/$defs/{kind}"}}
-            for kind in LAYER_RULES
+            {
+                "if": {"type": "object", **having("type", {"const": kind})},
+                "then": {"$ref": f"#/$defs/{kind}"},
+            }
+            for kind in kinds
         ],
     }
     without_type = {"not": {"type": "object", "required": ["type"]}}
@@ -344,6 +393,7 @@ def architecture_schema():
         "else": {"$ref": "#/$defs/architecture"},
         "$defs": {
             **{kind: layer_schema(kind) for kind in LAYER_RULES},
+            **{kind: block_schema(kind) for kind in BLOCK_RULES},
             "layer": layer,
             "architecture": root("layer", shape, "input_shape"),
             "reference_layer": reference_layer(),

@@ -14,7 +14,7 @@ typedef enum {
 
 /* One line of text for RNN_EINVAL, filled by whoever finds the fault. */
 typedef struct {
-    char text[256];
+    char text[400];
 } rnn_error;
 
 #endif

@@ -92,7 +92,9 @@ rnn_status
 rnn_layer_refuse(rnn_error *error, const char *key, const char *format, ...)
 {
     va_list arguments;
-    int used = snprintf(error->text, sizeof error->text, ".%s: ", key);
+    const char *dot = key != NULL ? "." : "";
+    int used =
+        snprintf(error->text, sizeof error->text, "%s%s: ", dot, key != NULL ? key : "");
     va_start(arguments, format);
     vsnprintf(error->text + used, sizeof error->text - (size_t)used, format, arguments);
     va_end(arguments);

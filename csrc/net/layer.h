@@ -12,6 +12,7 @@
 #define RNN_MAX_RANK 4
 #define RNN_MAX_ATTRS 16
 #define RNN_MAX_PARAMS 16
+#define RNN_MAX_BRANCHES 8
 
 /* Shape of one sample, or of a parameter. */
 typedef struct {
@@ -86,6 +87,25 @@ typedef enum {
     RNN_PASSES
 } rnn_pass;
 
+/* Branches of layers stand one after the other, between marks: fork, the layers of the
+ * first branch, then `branch` and the layers of the next one, ..., a join. Fork and branch
+ * give the fork's input, without a copy; a join makes one of what the branches give. */
+typedef enum { RNN_NO_MARK, RNN_FORK, RNN_BRANCH, RNN_JOIN } rnn_mark;
+
+/* What a mark has to do with beside its input: a join with the last layers of all branches
+ * but the last, a fork with the branches that give its input once more. */
+typedef struct {
+    int n;
+    int layer[RNN_MAX_BRANCHES];
+    rnn_shape shape[RNN_MAX_BRANCHES]; /* of what these layers give */
+} rnn_sides;
+
+/* One of them in a batch, from its first row on. */
+typedef struct {
+    const float *out;
+    float *dout;
+} rnn_side;
+
 typedef struct rnn_layer rnn_layer;
 typedef struct rnn_nonzeros rnn_nonzeros;
 
@@ -100,6 +120,7 @@ typedef struct {
     uint64_t key;     /* of this step and layer, for masks */
     const float *inp;
     const rnn_nonzeros *nonzeros; /* of inp, which is then not filled in; else NULL */
+    const rnn_side *sides;        /* of a fork or a join, layer->sides.n */
     const float *real; /* 1 for each of a row's tokens, 0 if padding; NULL: all are real */
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
@@ -129,6 +150,7 @@ typedef struct {
      * at the same place, perhaps with others; real tokens are told from padding here;
      * padding is left out. */
     bool keeps_tokens, makes_mask, takes_mask;
+    rnn_mark mark; /* marks are no layers that a user can name */
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);
     rnn_pass_fn pass[RNN_PASSES];
@@ -149,12 +171,15 @@ typedef struct {
 struct rnn_layer {
     const rnn_layer_type *type;
     double attr[RNN_MAX_ATTRS]; /* in the order of type->attrs */
+    char path[64];              /* for messages: "layers[2].residual[0]" */
     rnn_shape in, out;
     rnn_window window; /* of what slides one over its input */
     int in_size, out_size;
-    bool is_first; /* its inputs are the data, at most under another shape */
-    int mask;      /* the layer that tells padding from real tokens in what this one gives,
-                      and in its input if it leaves padding out; -1: none */
+    int below;       /* the layer whose outputs it takes; -1: the net's inputs */
+    rnn_sides sides; /* of a fork or a join */
+    bool is_first;   /* its inputs are the data, at most under another shape */
+    int mask; /* the layer that tells padding from real tokens in what this one gives, and
+                 in its input if it leaves padding out; -1: none */
     int masked_by;
     rnn_param param[RNN_MAX_PARAMS];
     int n_params;
@@ -185,8 +210,8 @@ int rnn_row_slices(int rows);
 int rnn_row_begin(int rows, int slice);
 
 /* What setup says of a layer, behind its path; each returns RNN_EINVAL. Of a key,
- * ".<key>: <what>"; of the layer, ": <type> takes <expected>, got an input of 28 x 28", or
- * that something of n extents is too large. */
+ * ".<key>: <what>", or ": <what>" without one; of the layer, ": <type> takes <expected>,
+ * got an input of 28 x 28", or that something of n extents is too large. */
 rnn_status rnn_layer_refuse(rnn_error *error, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 rnn_status rnn_layer_refuse_input(const rnn_layer *layer, rnn_error *error,

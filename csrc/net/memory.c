@@ -103,6 +103,25 @@ lay_out(size_t *total, size_t count, size_t each, size_t *begin)
            && rnn_size_add(total, (ALIGNMENT - *total % ALIGNMENT) % ALIGNMENT, 1);
 }
 
+/* What a stage gives, or for -1 the gathered inputs. */
+static float *
+outputs_of(const rnn_net *net, int stage)
+{
+    return stage >= 0 ? net->stages[stage].out : net->inp;
+}
+
+static void
+point_to_sides(rnn_net *net)
+{
+    for (int i = 0; i < net->n_stages; i++) {
+        const rnn_sides *sides = &net->stages[i].layer.sides;
+        for (int k = 0; k < sides->n; k++) {
+            const rnn_stage *side = &net->stages[rnn_stage_giving(net, sides->layer[k])];
+            net->stages[i].sides[k] = (rnn_side){side->out, side->dout};
+        }
+    }
+}
+
 /* Offsets of every block of the workspace; with `base`, also the pointers to them. One
  * function for both, so that what is measured is what is handed out. */
 static bool
@@ -123,7 +142,10 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
     for (int i = 0; i < net->n_stages; i++) {
         rnn_stage *stage = &net->stages[i];
         const rnn_layer *layer = &stage->layer;
-        BLOCK(stage->out, n, (size_t)layer->out_size, float);
+        if (rnn_gives_input(layer))
+            stage->out = outputs_of(net, stage->source);
+        else
+            BLOCK(stage->out, n, (size_t)layer->out_size, float);
         BLOCK(stage->dout, n, (size_t)layer->out_size, float);
         BLOCK(stage->cache, n, layer->cache, float);
         BLOCK(stage->maps, n, rnn_stage_maps(stage), float);
@@ -138,6 +160,7 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
     BLOCK(net->sums, RNN_MAX_SLICES, 1, double);
     BLOCK(net->partials, net->partial_count, (size_t)rnn_row_slices(rows), float);
 #undef BLOCK
+    point_to_sides(net);
     return fits && lay_out(total, (size_t)net->level->read_slack, sizeof(float), &begin);
 }
 

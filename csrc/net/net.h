@@ -20,13 +20,13 @@ enum {
 };
 
 /* Fills in what follows from attributes and the input's shape, shapes and parameters of
- * layers whose type and attr are filled in. A loss wants one row of numbers of the last.
- * The error calls the first layer layers[first]. */
-rnn_status rnn_layers_set_up(rnn_layer *layers, int n_layers, int first, rnn_shape input,
+ * layers whose type, attr and path are filled in. A loss wants one row of numbers of the
+ * last. The error begins with a layer's path. */
+rnn_status rnn_layers_set_up(rnn_layer *layers, int n_layers, rnn_shape input,
                              const rnn_loss_type *loss, rnn_error *error);
 
-/* Takes n_layers layers and an optimizer whose type and attr are filled in. On failure *net
- * is NULL and error tells which layer and why. */
+/* Takes n_layers layers, and an optimizer whose type and attr are filled in. On failure
+ * *net is NULL and error tells which layer and why. */
 rnn_status rnn_net_new(rnn_net **net, const rnn_level *level, const rnn_layer *layers,
                        int n_layers, rnn_shape input, const rnn_loss_type *loss,
                        rnn_optimizer optimizer, rnn_error *error);

@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include "../base/size.h"
+#include "branches.h"
 
 #include <stdio.h>
 
@@ -19,7 +20,7 @@ rnn_stage_sums(const rnn_stage *stage)
 
 /* Lets a layer find its shapes and parameters; its input is known. */
 static rnn_status
-set_up_layer(rnn_layer *layer, int index, rnn_error *error)
+set_up_layer(rnn_layer *layer, rnn_error *error)
 {
     rnn_error reason = {""};
     layer->in_size = rnn_shape_size(&layer->in);
@@ -31,7 +32,7 @@ set_up_layer(rnn_layer *layer, int index, rnn_error *error)
                 rnn_layer_refuse_size(&reason, "an array", layer->out.dim, layer->out.rank);
     }
     if (status != RNN_OK)
-        snprintf(error->text, sizeof error->text, "layers[%d]%.230s", index, reason.text);
+        snprintf(error->text, sizeof error->text, "%s%.320s", layer->path, reason.text);
     return status;
 }
 
@@ -46,27 +47,31 @@ find_mask(rnn_layer *layer, int index, const rnn_layer *below)
 }
 
 rnn_status
-rnn_layers_set_up(rnn_layer *layers, int n_layers, int first, rnn_shape input,
+rnn_layers_set_up(rnn_layer *layers, int n_layers, rnn_shape input,
                   const rnn_loss_type *loss, rnn_error *error)
 {
-    rnn_shape shape = input;
     bool is_first = true;
-    for (int i = 0; i < n_layers; i++) {
-        layers[i].in = shape;
+    rnn_status status = rnn_branches_link(layers, n_layers, error);
+    for (int i = 0; status == RNN_OK && i < n_layers; i++) {
+        int below = layers[i].below;
+        bool repeats = layers[i].type->mark == RNN_BRANCH;
+        layers[i].in = below < 0 ? input : repeats ? layers[below].in : layers[below].out;
         layers[i].is_first = is_first;
-        find_mask(&layers[i], i, i > 0 ? &layers[i - 1] : NULL);
-        rnn_status status = set_up_layer(&layers[i], first + i, error);
-        if (status != RNN_OK)
-            return status;
-        shape = layers[i].out;
+        find_mask(&layers[i], i, below >= 0 ? &layers[below] : NULL);
+        rnn_branches_shapes(&layers[i], layers);
+        status = set_up_layer(&layers[i], error);
         is_first = is_first && layers[i].is_identity;
     }
+    if (status != RNN_OK)
+        return status;
+    const rnn_layer *last = &layers[n_layers - 1];
+    rnn_shape shape = last->out;
     if (shape.rank == 1 || loss->gradient == NULL)
         return RNN_OK;
     snprintf(error->text, sizeof error->text,
-             "layers[%d]: expected the last layer to give one row of numbers, got %s; put "
+             "%s: expected the last layer to give one row of numbers, got %s; put "
              "flatten (rn.Flatten()) before the dense layers, or mean_pool after tokens",
-             first + n_layers - 1, rnn_describe_extents(shape.dim, shape.rank).text);
+             last->path, rnn_describe_extents(shape.dim, shape.rank).text);
     return RNN_EINVAL;
 }
 
@@ -74,7 +79,7 @@ rnn_status
 rnn_plan_layers(rnn_net *net, rnn_error *error)
 {
     rnn_status status =
-        rnn_layers_set_up(net->layers, net->n_layers, 0, net->input, net->loss, error);
+        rnn_layers_set_up(net->layers, net->n_layers, net->input, net->loss, error);
     for (int i = 0; status == RNN_OK && i < net->n_layers; i++) {
         net->param_offset[i] = net->param_count;
         net->state_offset[i] = net->state_count;
@@ -116,6 +121,31 @@ mask_stage(const rnn_net *net, const rnn_layer *layer)
     return stage;
 }
 
+int
+rnn_stage_giving(const rnn_net *net, int layer)
+{
+    int stage = net->n_stages - 1;
+    while (stage >= 0 && net->stages[stage].first > layer)
+        stage--;
+    return stage;
+}
+
+/* Where a stage's inputs come from. All stages are there. */
+static void
+plan_inputs(rnn_net *net, rnn_stage *stage)
+{
+    const rnn_sides *sides = &stage->layer.sides;
+    stage->below = rnn_stage_giving(net, net->layers[stage->first].below);
+    stage->source = stage->below;
+    while (stage->source >= 0 && rnn_gives_input(&net->stages[stage->source].layer))
+        stage->source = net->stages[stage->source].below;
+    for (int k = 0; stage->layer.type->mark == RNN_JOIN && k < sides->n; k++) {
+        int side = rnn_stage_giving(net, sides->layer[k]);
+        net->joins_inputs |=
+            rnn_gives_input(&net->stages[side].layer) && net->stages[side].source < 0;
+    }
+}
+
 void
 rnn_plan_stages(rnn_net *net)
 {
@@ -134,6 +164,8 @@ rnn_plan_stages(rnn_net *net)
             net->partial_count += rnn_stage_sums(stage);
         net->n_stages++;
     }
+    for (int i = 0; i < net->n_stages; i++)
+        plan_inputs(net, &net->stages[i]);
     rnn_plan_rates(net);
 }
 

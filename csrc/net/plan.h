@@ -9,8 +9,11 @@
  * room for `capacity` rows. */
 typedef struct {
     rnn_layer layer;
-    int first; /* index of the first layer in it */
-    int mask;  /* the stage that tells padding from real tokens; -1: all are real */
+    int first;  /* index of the first layer in it */
+    int below;  /* the stage whose gradient INPUT writes; -1: the net's inputs */
+    int source; /* the stage whose outputs it reads: below, or what that gives on */
+    int mask;   /* the stage that tells padding from real tokens; -1: all are real */
+    rnn_side sides[RNN_MAX_BRANCHES];
     bool by_rows;
     bool is_frozen;                    /* it has parameters, none of which learns */
     size_t param_offset, state_offset; /* in floats from params */
@@ -35,6 +38,7 @@ struct rnn_net {
     rnn_stage *stages; /* the plan */
     int n_stages;
     int first_trainable; /* stage; n_stages when no parameter learns */
+    bool joins_inputs;   /* a branch gives the inputs to a join, which reads them in inp */
     double *rates; /* of the layers: the learning rate is multiplied by them, 0 freezes;
                       NULL: all are 1 */
     bool has_own_rates; /* a stage that learns has a layer whose rate is not 1 */
@@ -80,6 +84,16 @@ rnn_status rnn_plan_layers(rnn_net *net, rnn_error *error);
 /* The stages: layers fused where a pattern matches, and those that only rename numbers left
  * out as long as one stage remains. */
 void rnn_plan_stages(rnn_net *net);
+
+/* The stage whose outputs are those of a layer; -1: they are the net's inputs. */
+int rnn_stage_giving(const rnn_net *net, int layer);
+
+/* Whether a layer's outputs are its input, in the same memory. */
+static inline bool
+rnn_gives_input(const rnn_layer *layer)
+{
+    return layer->type->mark == RNN_FORK || layer->type->mark == RNN_BRANCH;
+}
 
 /* Which stages learn, from the rates. */
 void rnn_plan_rates(rnn_net *net);

@@ -68,11 +68,11 @@ take_loss(const char *name)
 
 /* A list of the shapes that the layers give, or NULL with the exception. */
 static PyObject *
-shapes_of(const layer_specs *specs, int first, rnn_shape input, const rnn_loss_type *loss)
+shapes_of(const layer_specs *specs, rnn_shape input, const rnn_loss_type *loss)
 {
     rnn_error error = {""};
     rnn_status status =
-        rnn_layers_set_up(specs->layers, specs->n_layers, first, input, loss, &error);
+        rnn_layers_set_up(specs->layers, specs->n_layers, input, loss, &error);
     if (status != RNN_OK) {
         raise_status(status, error.text);
         return NULL;
@@ -102,7 +102,7 @@ layer_shapes(PyObject *module, PyObject *args, PyObject *kwds)
         && (loss = take_loss(loss_name_b)) != NULL
         && take_layer_specs(layers_b, first, &specs) == 0
         && take_input_shape(shape_b, &input) == 0)
-        result = shapes_of(&specs, first, input, loss);
+        result = shapes_of(&specs, input, loss);
     PyMem_Free(specs.layers);
     return result;
 }

@@ -199,7 +199,7 @@ take_attr(PyObject *spec_b, const rnn_attr *attr, const char *type, const char *
 static int
 is_known_key(const rnn_attr *attrs, const char *key)
 {
-    if (strcmp(key, "type") == 0)
+    if (strcmp(key, "type") == 0 || strcmp(key, "path") == 0)
         return 1;
     for (const rnn_attr *attr = attrs; attr->name != NULL; attr++)
         if (rnn_attr_is_key(attr) && strcmp(attr->name, key) == 0)
@@ -265,17 +265,30 @@ raise_layers(const char *where, const char *got)
     const rnn_layer_type *const *type = rnn_level_current()->layers;
     name_list names = {""};
     for (int i = 0; type[i] != NULL; i++)
-        add_name(&names, type[i]->name);
+        if (type[i]->mark == RNN_NO_MARK)
+            add_name(&names, type[i]->name);
     PyErr_Format(PyExc_ValueError, "%s.type: unknown layer type '%s'; known are %s", where,
                  got, names.text);
     return -1;
 }
 
+/* What messages call the layer: its "path", or its place in the list. */
+static void
+take_path(PyObject *spec_b, int index, rnn_layer *layer)
+{
+    PyObject *path_b = PyDict_Check(spec_b) ? PyDict_GetItemString(spec_b, "path") : NULL;
+    const char *text_b = path_b != NULL ? text_of(path_b) : NULL;
+    if (text_b != NULL)
+        PyOS_snprintf(layer->path, sizeof layer->path, "%s", text_b);
+    else
+        PyOS_snprintf(layer->path, sizeof layer->path, "layers[%d]", index);
+}
+
 static int
 take_layer(PyObject *spec_b, int index, rnn_layer *layer)
 {
-    char where[32];
-    PyOS_snprintf(where, sizeof where, "layers[%d]", index);
+    const char *where = layer->path;
+    take_path(spec_b, index, layer);
     const char *name_b = take_type_name(spec_b, where);
     if (name_b == NULL)
         return -1;

@@ -92,6 +92,8 @@ layers_as_dict(const rnn_level *level)
     PyObject *dict = PyDict_New();
     for (int i = 0; dict != NULL && level->layers[i] != NULL; i++) {
         const rnn_layer_type *type = level->layers[i];
+        if (type->mark != RNN_NO_MARK)
+            continue;
         PyObject *keys = attrs_as_dict(type->attrs);
         PyObject *row =
             keys != NULL

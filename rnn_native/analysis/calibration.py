@@ -27,6 +27,7 @@ from rnn_native.analysis.logits import (
 )
 from rnn_native.analysis.metrics import as_labels, wilson_interval
 from rnn_native.base.checks import check_integer, check_positive
+from rnn_native.net.block_specs import Spec, sequence
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.predictor import Predictor
 from rnn_native.net.tables import LAYERS
@@ -248,10 +249,10 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
         conv2d layer that the logits are linear in.
     """
     check_positive("temperature", temperature)
-    index = _last_linear_layer(model)
+    last = _last_linear_layer(model)
     twin = model.with_layers(model.specs)
     for name in ("weight", "bias"):
-        parameter = twin.parameters[f"layers.{index}.{name}"]
+        parameter = twin.parameters[f"{last}.{name}"]
         scaled = parameter.astype(np.float64) / temperature
         if np.abs(scaled).max() > FLOAT32_MAX:
             raise ValueError(f"temperature: too low for float32 weights, got {temperature}")
@@ -259,17 +260,21 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
     return twin
 
 
-def _last_linear_layer(model: Predictor) -> int:
-    """Return the layer whose weights and bias the logits are proportional to."""
+def _last_linear_layer(model: Predictor) -> str:
+    """Return the name of the layer whose weights and bias the logits are proportional to."""
     check_is_classifier(model)
-    specs = logit_network(model).specs
-    index = len(specs) - 1
-    while index > 0 and LAYERS[specs[index]["type"]]["keeps_factors"]:
-        index -= 1
-    kind, function = specs[index]["type"], specs[index].get("activation", "linear")
+    layers = sequence(logit_network(model).specs)
+    while len(layers) > 1 and _keeps_factors(layers[-1][1]):
+        layers.pop()
+    path, spec = layers[-1]
+    kind, function = spec["type"], spec.get("activation", "linear")
     if kind not in ("dense", "conv2d") or function != "linear":
         raise ValueError(
             "scale_outputs: expected a linear dense or conv2d layer before the probabilities, "
             f"got {kind} {function}; use apply_temperature on the logits"
         )
-    return index
+    return path.replace("[", ".").replace("]", "")
+
+
+def _keeps_factors(spec: Spec) -> bool:
+    return spec["type"] in LAYERS and LAYERS[spec["type"]]["keeps_factors"]

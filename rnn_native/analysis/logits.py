@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.checks import check_all
+from rnn_native.net.block_specs import Spec, sequence
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.predictor import Predictor
 
@@ -53,7 +54,7 @@ def logit_network(model: Predictor) -> Predictor:
     """
     specs = model.specs
     if model.loss not in OF_LOSS and _function(model):
-        specs = [*specs[:-1], *_without_function(specs[-1])]
+        specs = _without_function(specs)
     return model.with_layers(specs, "squared_error")
 
 
@@ -138,11 +139,18 @@ def _function(model: Predictor) -> str:
     """Return which function makes probabilities, "softmax" or "sigmoid"; "" if none does."""
     if model.loss in OF_LOSS:
         return OF_LOSS[model.loss]
-    last = model.specs[-1] if model.loss == "squared_error" else {"type": ""}
-    function: str = last.get("activation", last.get("function", last["type"]))
+    is_free = model.loss == "squared_error"
+    last: Spec = sequence(model.specs)[-1][1] if is_free else {"type": ""}
+    function = str(last.get("activation", last.get("function", last["type"])))
     return function if function in ("softmax", "sigmoid") else ""
 
 
-def _without_function(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a layer without the function it ends in: nothing of a layer that is only that."""
-    return [{**spec, "activation": "linear"}] if "activation" in spec else []
+def _without_function(specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return layers without the function they end in, or the layer that is only that."""
+    last = specs[-1]
+    if last["type"] == "block" and len(last["layers"]) > 1:
+        return [*specs[:-1], {**last, "layers": _without_function(last["layers"])}]
+    return [
+        *specs[:-1],
+        *([{**last, "activation": "linear"}] if "activation" in last else []),
+    ]

@@ -5,9 +5,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+import rnn_native._core as _core
 from rnn_native.analysis.logits import logit_network
 from rnn_native.analysis.metrics import as_labels
 from rnn_native.base.runtime import resolve_threads
+from rnn_native.net.native import native_net
 from rnn_native.net.predictor import Predictor
 
 Floats = NDArray[np.float32]
@@ -142,7 +144,7 @@ def _gradient(
     model: Predictor, rows: NDArray[Any], labels: ArrayLike, threads: int | None
 ) -> Floats:
     net = _as_predicting(logit_network(model))
-    outputs = net.output_shape[-1]
+    outputs = model.output_shape[-1]
     chosen = as_labels(labels, len(rows), max(2, outputs), "labels")
     direction = np.zeros((len(rows), outputs), np.float32)
     if outputs == 1:
@@ -151,36 +153,32 @@ def _gradient(
         direction[np.arange(len(rows)), chosen] = 1
     count = resolve_threads(threads)
     gradients = [
-        net.native.backprop(rows[i : i + BATCH], direction[i : i + BATCH], threads=count)[1]
+        net.backprop(rows[i : i + BATCH], direction[i : i + BATCH], threads=count)[1]
         for i in range(0, len(rows), BATCH)
     ]
     return np.concatenate(gradients).reshape(len(rows), *model.input_shape)
 
 
-def _as_predicting(net: Predictor) -> Predictor:
-    """Return a net whose training mode gives what `net` predicts.
+def _as_predicting(net: Predictor) -> "_core.Net":
+    """Return a native net whose training mode gives what `net` predicts.
 
     Gradients exist in training mode only, where dropout drops and batchnorm goes by the
     batch. So dropout is left out, and batchnorm becomes the product that it is in prediction.
     """
-    kinds = {spec["type"] for spec in net.specs}
-    if not kinds & {"dropout", "batchnorm"}:
-        return net
-    layers: list[tuple[dict[str, Any], dict[str, NDArray[np.float32]]]] = []
     every = net.copied_tensors()
-    for index, spec in enumerate(net.specs):
-        prefix = f"layers.{index}."
-        own = {k.removeprefix(prefix): v for k, v in every.items() if k.startswith(prefix)}
+    specs, tensors = [], []
+    for one, layer in zip(net.placed, net.native.layers, strict=True):
+        own = {
+            param["name"]: every[f"{one.name}.{param['name']}"] for param in layer["params"]
+        }
+        spec = one.spec
         if spec["type"] == "batchnorm":
-            layers.append(_as_product(spec, own, len(net.native.layers[index]["shape"])))
-        elif spec["type"] != "dropout":
-            layers.append((spec, own))
-    tensors = {
-        f"layers.{index}.{name}": values
-        for index, (_, own) in enumerate(layers)
-        for name, values in own.items()
-    }
-    return net.with_layers([spec for spec, _ in layers], tensors=tensors)
+            spec, own = _as_product(spec, own, len(layer["shape"]))
+        elif spec["type"] == "dropout":
+            spec = {"type": "activation", "function": "linear"}
+        specs.append(spec)
+        tensors.append(own)
+    return native_net(specs, tensors, net.input_shape, net.loss)
 
 
 def _as_product(

@@ -134,7 +134,7 @@ def _look(args: argparse.Namespace) -> _Seen:
 
 
 def _require_attention(model: "Network", path: Path) -> None:
-    if not any(spec["type"] == "self_attention" for spec in model.specs):
+    if not any(layer["has_maps"] for layer in model.native.layers):
         raise ValueError(
             f"{path}: expected a model with a self_attention layer, got one without; `train "
             "attention` makes one"

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from rnn_native.base.files import AnyPath, atomic_write
+from rnn_native.export.c_layers import add_layer
 from rnn_native.export.c_program import Program, described, functions_of
 from rnn_native.export.steps import (
     FINAL_FUNCTIONS,
@@ -99,7 +100,7 @@ def _program(net: Network, int8: bool, prefix: str) -> Program:
     """Return the constants and calls of one net."""
     program = Program(int8, prefix=prefix)
     for step in steps_of(net):
-        program.add(step)
+        add_layer(program, step)
     program.end(FINAL_FUNCTIONS[net.loss], net.output_shape[0])
     return program
 

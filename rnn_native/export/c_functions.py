@@ -222,6 +222,17 @@ add(float *out, const float *x, const float *y, int n)
 }
 """
 
+PLACE = """\
+/* Copies blocks of `size` numbers to where they are in blocks of `wide`. */
+static void
+place(float *out, const float *x, int blocks, int size, int wide)
+{
+    for (int i = 0; i < blocks; i++)
+        for (int j = 0; j < size; j++)
+            out[i * wide + j] = x[i * size + j];
+}
+"""
+
 SOFTMAX = """\
 /* e^z / sum of e^z over each row, computed so that nothing overflows. */
 static void
@@ -355,6 +366,7 @@ FUNCTIONS = {
     **ELEMENTWISE_FUNCTIONS,
     "softmax": SOFTMAX,
     "add": ADD,
+    "place": PLACE,
     "dense": DENSE,
     "conv2d": CONV2D,
     "maxpool2d": MAXPOOL2D,

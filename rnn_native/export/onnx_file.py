@@ -197,7 +197,7 @@ def _rmsnorm(graph: Graph, step: Step, x: str) -> str:
 def _normalization(graph: Graph, step: Step, x: str) -> str:
     mean, scale, by_first = step.normalization
     shape = (-1, *[1] * (len(step.input_shape) - 1)) if by_first else (-1,)
-    names = [f"layers.{step.index}.{name}" for name in ("mean", "scale")]
+    names = [f"{step.name}.{name}" for name in ("mean", "scale")]
     constants = [
         graph.constant(name, values.reshape(shape))
         for name, values in zip(names, (mean, scale), strict=True)
@@ -212,7 +212,7 @@ def _patch_embed(graph: Graph, step: Step, x: str) -> str:
     depth = channels[0] if channels else 1
     image = x if channels else graph.reshape(x, depth, height, width)
     weight = step.arrays["weight"].T.reshape(units, depth, patch, patch)
-    name = graph.constant(f"layers.{step.index}.weight", weight)
+    name = graph.constant(f"{step.name}.weight", weight)
     bias = graph.array(step, "bias")
     size: Any = [patch, patch]
     grid = graph.node("Conv", image, name, bias, kernel_shape=size, strides=size)
@@ -288,6 +288,27 @@ def _mean_pool(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Div", total, graph.node("Max", count, graph.number(1.0)))
 
 
+def _fork(graph: Graph, step: Step, x: str) -> str:
+    graph.forks.append((x, []))
+    return x
+
+
+def _branch(graph: Graph, step: Step, x: str) -> str:
+    given, ends = graph.forks[-1]
+    ends.append(x)
+    return given
+
+
+def _add(graph: Graph, step: Step, x: str) -> str:
+    _, ends = graph.forks.pop()
+    return graph.node("Add", *ends, x)
+
+
+def _concat(graph: Graph, step: Step, x: str) -> str:
+    _, ends = graph.forks.pop()
+    return graph.node("Concat", *ends, x, axis=1 + step.axis)
+
+
 Writer: TypeAlias = Callable[[Graph, Step, str], str]
 
 LAYERS: dict[str, Writer] = {
@@ -312,4 +333,8 @@ LAYERS: dict[str, Writer] = {
     "self_attention": _self_attention,
     "masking": _masking,
     "mean_pool": _mean_pool,
+    "fork": _fork,
+    "branch": _branch,
+    "add": _add,
+    "concat": _concat,
 }

@@ -39,11 +39,14 @@ class Graph:
     ----------
     prefix : str
         What names of constants begin with, as "nets.0." in an ensemble.
+    forks : list of (str, list of str)
+        Those that are open: the name of the input, and of what its branches gave so far.
     """
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     prefix: str = ""
+    forks: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def node(
         self, operator: str, *inputs: str, output: str | None = None, **attributes: Any
@@ -65,7 +68,7 @@ class Graph:
 
     def array(self, step: Step, name: str) -> str:
         """Add a layer's array; return its name, which is that in model files."""
-        return self.constant(f"layers.{step.index}.{name}", step.arrays[name])
+        return self.constant(f"{step.name}.{name}", step.arrays[name])
 
     def reshape(self, x: str, *shape: int) -> str:
         """Add a change of the shape of each row."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
+from rnn_native.net.blocks import JOINS, MARKS
 from rnn_native.net.layers import from_spec
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.tables import ACTIVATIONS
@@ -45,17 +46,24 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A layer of a net.
+    """A layer of a net, in the core's list of them: blocks are layers and marks.
 
     Attributes
     ----------
     index : int
+        In that list.
+    name : str
+        What names of its parameters begin with: "layers.2".
+    path : str
+        What messages call it: "layers[2]".
     type : str
-        As in specs.
-    layer : Layer
-        With every option; of the class that belongs to the type.
+        As in specs, or a mark's.
+    layer : Layer or None
+        With every option; of the class that belongs to the type; None for a mark.
+    axis : int
+        Of a concat, in a sample's shape.
     input_shape, output_shape : tuple of int
-        Of one sample.
+        Of one sample; before a branch what the last one gave.
     arrays : dict of ndarray of float32
         Parameters, running statistics and fixed tables by name ("weight"), in storage
         order: views of the net's own memory.
@@ -66,8 +74,11 @@ class Step:
     """
 
     index: int
+    name: str
+    path: str
     type: str
     layer: Any
+    axis: int
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     arrays: dict[str, NDArray[np.float32]]
@@ -125,7 +136,7 @@ class Step:
         return ValueError(f"{self}: {target} cannot express this layer")
 
     def __str__(self) -> str:
-        return f"layers[{self.index}] ({self.type})"
+        return f"{self.path} ({self.type})"
 
 
 def nets_of(model: Network | Ensemble) -> tuple[Network, ...]:
@@ -161,13 +172,18 @@ def steps_of(model: Network) -> list[Step]:
     for name, array in named.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: expected finite values, got NaN or infinity")
-    steps, shape = [], model.input_shape
-    for i, (spec, layer) in enumerate(zip(model.specs, model.native.layers, strict=True)):
+    steps: list[Step] = []
+    shape = model.input_shape
+    for one, layer in zip(model.placed, model.native.layers, strict=True):
+        spec = {key: value for key, value in one.spec.items() if key != "path"}
+        kind, out = spec["type"], tuple(layer["shape"])
         names = [param["name"] for param in layer["params"]]
-        arrays = {name: named[f"layers.{i}.{name}"] for name in names}
-        kind, of, out = spec["type"], from_spec(spec), layer["shape"]
+        arrays = {name: named[f"{one.name}.{name}"] for name in names}
+        made = None if kind in (*MARKS, *JOINS) else from_spec(spec)
+        axis = spec.get("axis", 0 if len(out) == 3 else len(out) - 1) % len(out)
+        place = (len(steps), one.name, one.path)
         more = (layer["masked_by"], layer["window"])
-        steps.append(Step(i, kind, of, shape, out, arrays, *more))
+        steps.append(Step(*place, kind, made, axis, shape, out, arrays, *more))
         shape = out
     return steps
 

@@ -188,14 +188,16 @@ def load_torch(
 
 def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Step]]:
     """Return the layers that have parameters, with their modules' names."""
-    steps, index = [], 0
+    steps = []
+    functions: dict[str, int] = {}  # modules of activations so far, by list of layers
     for step in steps_of(model):
         if step.arrays and step.type not in LAYERS:
             raise step.refusal("PyTorch")
         if step.arrays:
-            steps.append((str(index), step))
-        has_function = step.type != "activation" and step.activation[0] != "linear"
-        index += 2 if has_function else 1
+            steps.append((_module_of(step, functions), step))
+        if step.type != "activation" and step.activation[0] != "linear":
+            inside = step.name.rpartition(".")[0]
+            functions[inside] = functions.get(inside, 0) + 1
     if names is None:
         return steps
     if isinstance(names, str) or len(names) != len(steps) or len({*names}) < len(names):
@@ -204,6 +206,16 @@ def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Ste
             f"names: expected {len(steps)} different ones, for {layers}, got {names!r}"
         )
     return [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
+
+
+def _module_of(step: Step, functions: Mapping[str, int]) -> str:
+    """Return a layer's place in modules in which activations are modules of their own."""
+    inside, parts = "layers", []
+    for part in step.name.split(".")[1:]:
+        number = int(part) + functions.get(inside, 0) if part.isdigit() else part
+        parts.append(str(number))
+        inside = f"{inside}.{part}"
+    return ".".join(parts)
 
 
 def _check_names(given: Iterable[str], wanted: Parts, source: str) -> None:

@@ -270,11 +270,13 @@ class Learner(Predictor):
     def lr_multipliers(self) -> list[float]:
         """What the learning rate is multiplied by, an entry for each of `specs`.
 
+        A block's is that of all layers in it.
+
         0 freezes a layer: its parameters stay, and cost no gradient. Running statistics of
         a frozen batch normalization move all the same. Set it to a sequence of numbers of
         at least 0, at any time between calls that train; model files keep it.
         """
-        return self.native.rates
+        return self.rates
 
     @lr_multipliers.setter
     def lr_multipliers(self, values: ArrayLike) -> None:
@@ -292,7 +294,7 @@ class Learner(Predictor):
                 f"{rates[bad[0]]:g} at [{bad[0]}]"
             )
         with self.unchanged("lr_multipliers"):
-            self.native.set_rates(rates)
+            self.set_rates(rates)
 
     @property
     def trainable(self) -> list[bool]:
@@ -301,11 +303,11 @@ class Learner(Predictor):
         Set it to a sequence of booleans, or one for all layers; layers that learn keep
         their multiplier, those that begin to have 1.
         """
-        return [rate > 0 for rate in self.native.rates]
+        return [rate > 0 for rate in self.rates]
 
     @trainable.setter
     def trainable(self, values: ArrayLike) -> None:
-        given, before = np.asarray(values), np.array(self.native.rates)
+        given, before = np.asarray(values), np.array(self.rates)
         if given.dtype != np.bool_ or given.shape not in ((), before.shape):
             raise ValueError(
                 f"trainable: expected True, False or {before.size} of them, one for each "

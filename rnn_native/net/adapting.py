@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+import rnn_native._core as _core
+from rnn_native.net import blocks
+from rnn_native.net.native import native_net
 from rnn_native.net.predictor import Predictor
 from rnn_native.net.rows import AnyRows, input_dtype_of
 
@@ -61,7 +65,8 @@ def unadapted(net: Predictor) -> int | None:
     if not net.normalizations:
         return None
     state = net.state
-    return next((i for i in net.normalizations if not state[f"layers.{i}.count"][0]), None)
+    every = net.normalizations
+    return next((i for i in every if not state[f"{net.placed[i].name}.count"][0]), None)
 
 
 def adapt_to_rows(net: Predictor, rows: AnyRows) -> None:
@@ -71,34 +76,36 @@ def adapt_to_rows(net: Predictor, rows: AnyRows) -> None:
         variance = moments.squares / max(moments.count, 1)
         if not (np.abs([moments.mean, variance]) <= LARGEST).all():
             raise ValueError(
-                f"adapt: layers[{index}]: expected values whose mean and variance are finite "
-                "in float32, got larger ones"
+                f"adapt: {net.placed[index].path}: expected values whose mean and variance "
+                "are finite in float32, got larger ones"
             )
         weights = net.get_weights()
         parts = net.state_parts_of(weights)
-        parts[f"layers.{index}.mean"][:] = moments.mean
-        parts[f"layers.{index}.variance"][:] = variance
-        parts[f"layers.{index}.count"][:] = moments.count
+        name = net.placed[index].name
+        parts[f"{name}.mean"][:] = moments.mean
+        parts[f"{name}.variance"][:] = variance
+        parts[f"{name}.count"][:] = moments.count
         net.set_weights(weights)
 
 
 def _moments_of(net: Predictor, index: int, rows: AnyRows) -> Moments:
     """Return the moments of what a layer is given, of real tokens only."""
-    shape, axis = _shape_below(net, index), net.specs[index].get("axis")
+    layer, axis = net.native.layers[index], net.placed[index].spec.get("axis")
+    shape = layer["shape"]
     by_first = len(shape) == 3 if axis is None else axis == 0
     n = shape[0] if by_first else shape[-1]
-    masking = -1 if by_first else net.native.layers[index]["masked_by"]
+    masking = -1 if by_first else layer["masked_by"]
     below = _net_below(net, index)
     mask_below = _net_below(net, masking) if masking >= 0 else None
     moments = Moments(0, np.zeros(n), np.zeros(n))
     for part in _blocks(rows):
-        values = below.native.predict(part).astype(np.float64)
+        values = below.predict(part).astype(np.float64)
         if by_first:
             values = np.moveaxis(values.reshape(len(part), n, -1), 1, -1)
         values = values.reshape(-1, n)
         if mask_below is not None:
-            tokens = mask_below.native.predict(part).reshape(len(values), -1)
-            padding = np.float32(net.specs[masking].get("value", 0.0))
+            tokens = mask_below.predict(part).reshape(len(values), -1)
+            padding = np.float32(net.placed[masking].spec.get("value", 0.0))
             values = values[(tokens != padding).any(axis=1)]
         moments.add(values)
     return moments
@@ -109,16 +116,15 @@ def _blocks(rows: AnyRows) -> Iterator[AnyRows]:
         yield rows[begin : begin + BLOCK_ROWS]
 
 
-def _shape_below(net: Predictor, index: int) -> tuple[int, ...]:
-    return net.native.layers[index - 1]["shape"] if index else net.input_shape
-
-
-def _net_below(net: Predictor, index: int) -> Predictor:
-    """Return a net that gives what a layer is given."""
-    specs = net.specs[:index] or [{"type": "activation", "function": "linear"}]
-    tensors = {
-        name: values
-        for name, values in net.copied_tensors().items()
-        if int(name.split(".")[1]) < index
-    }
-    return net.with_layers(specs, "none", tensors)
+def _net_below(net: Predictor, index: int) -> "_core.Net":
+    """Return a native net that gives what a layer is given."""
+    tensors = net.copied_tensors()
+    specs: list[dict[str, Any]] = []
+    arrays: list[dict[str, NDArray[np.float32]]] = []
+    for i in blocks.below(net.placed, index):
+        one, params = net.placed[i], net.native.layers[i]["params"]
+        specs.append(one.spec)
+        arrays.append({p["name"]: tensors[f"{one.name}.{p['name']}"] for p in params})
+    if not specs:
+        specs, arrays = [{"type": "activation", "function": "linear"}], [{}]
+    return native_net(specs, arrays, net.input_shape, "none")

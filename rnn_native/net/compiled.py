@@ -1,28 +1,28 @@
 """A net's layers, parameters and state: what its answers and its training start from."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 import rnn_native._core as _core
 from rnn_native.base.checks import check_extents
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net import losses
-from rnn_native.net.initial_weights import set_initial
-from rnn_native.net.layers import Layer, as_specs
+from rnn_native.net.blocks import flatten
+from rnn_native.net.layers import AnyLayer, as_specs
 from rnn_native.net.optimizers import Optimizer, Settings, as_settings
 from rnn_native.net.rows import check_input_dtype
 from rnn_native.net.sharing import Sharing
 from rnn_native.net.training_state import TrainingState
+from rnn_native.net.weights import Weights
 
 SHAPE_EXPECTED = "the integers of one sample's shape, such as (784,) or (1, 28, 28)"
 
 
-class CompiledNet:
+class CompiledNet(Weights):
     """Layers made into a native net: its parameters, and what training continues from.
 
     See `rnn_native.models.network.Network`, which also answers and learns, for parameters,
@@ -31,7 +31,7 @@ class CompiledNet:
 
     def __init__(
         self,
-        layers: Sequence[Layer | Mapping[str, Any]],
+        layers: Sequence[AnyLayer],
         input_shape: Sequence[int],
         loss: str = "softmax_cross_entropy",
         seed: int = 1,
@@ -43,7 +43,7 @@ class CompiledNet:
         loss = losses.resolve(loss, given)
         specs = losses.without_last_activation(given, loss)
         if fault := losses.last_activation_fault(specs, loss):
-            raise ValueError(f"layers[{fault[0]}]: {fault[1]}")
+            raise ValueError(f"{fault[0]}: {fault[1]}")
         own = losses.own_activation(given, loss)
         self._compile(specs, input_shape, loss, optimizer, own)
         self.draw_weights(rng if rng is not None else Xorshift(seed))
@@ -70,13 +70,19 @@ class CompiledNet:
         self.training_state = TrainingState()
         self._sharing = Sharing()
         self._optimizer = as_settings(optimizer)
-        self.native = _core.Net(self.specs, self.input_shape, loss, self._optimizer)
+        self.placed = flatten(self.specs, self.input_shape)
+        self.native = self._native(loss, self._optimizer)
         # Asked for in each call, and slow to ask of the core.
         made = self.native.layers
         self._output_shape = tuple(made[-1]["shape"])
         self.normalizations = tuple(
             i for i, layer in enumerate(made) if layer["type"] == "normalization"
         )
+
+    def _native(self, loss: str, optimizer: Settings | None = None) -> "_core.Net":
+        """Return a native net of these layers."""
+        layers = [one.spec for one in self.placed]
+        return _core.Net(layers, self.input_shape, loss, optimizer)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse what the native net would not follow."""
@@ -94,7 +100,7 @@ class CompiledNet:
             "optimizer": self.optimizer,
             "own_activation": self._own_activation,
             "input_dtype": self.input_dtype,
-            "lr_multipliers": self.native.rates,
+            "lr_multipliers": self.rates,
             **self._whole_state(),
         }
 
@@ -132,7 +138,7 @@ class CompiledNet:
         self.moments[:] = state["moments"]
         self.take_input_dtype(state, "a net that an earlier version saved")
         if "lr_multipliers" in state:
-            self.native.set_rates(np.array(state["lr_multipliers"]))
+            self.set_rates(state["lr_multipliers"])
         # A net that an earlier version pickled has none.
         self.training_state = state.get("training_state", TrainingState()).copy()
 
@@ -246,10 +252,6 @@ class CompiledNet:
             self._optimizer = settings
             self.training_state.steps = 0
 
-    def unchanged(self, function: str) -> AbstractContextManager[None]:
-        """Keep other threads from changing the net meanwhile; refuse while one trains it."""
-        return self._sharing.unchanged(function)
-
     def being_trained(self, function: str) -> AbstractContextManager[None]:
         """Keep other threads from changing the net during a call that trains it."""
         return self._sharing.being_trained(function)
@@ -259,123 +261,26 @@ class CompiledNet:
         """Updates (batches) that the optimizer has made so far, over all calls of `fit`."""
         return self.training_state.steps
 
+    def _shapes(self) -> list[tuple[int, ...]]:
+        """Return the shape that each of `specs` gives for a sample."""
+        layers = zip(self.placed, self.native.layers, strict=True)
+        return list({one.index: tuple(layer["shape"]) for one, layer in layers}.values())
+
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of what one sample gives."""
         return self._output_shape
 
-    # ---- parameters ----
-
     @property
-    def params(self) -> NDArray[np.float32]:
-        """All parameters as one writable vector, a view of the net's own memory."""
-        return self.native.params
+    def rates(self) -> list[float]:
+        """What the learning rate of each of `specs` is multiplied by."""
+        rates = self.native.rates
+        by_index = {one.index: rate for one, rate in zip(self.placed, rates, strict=True)}
+        return list(by_index.values())
 
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """Parameters, then running statistics; all that a model file holds."""
-        return self.native.weights
-
-    @property
-    def moments(self) -> NDArray[np.float32]:
-        """What the optimiser keeps from step to step, a view of the net's own memory."""
-        return self.native.moments
-
-    def get_weights(self) -> NDArray[np.float32]:
-        """Return a copy of `weights`, whole at any time.
-
-        Beside training in another thread it has the weights between two batches, with
-        `ema_decay` the averaged ones: see docs/threads.md.
-
-        Returns
-        -------
-        ndarray of shape (weights,), float32
-        """
-        return self.native.get_weights()
-
-    def set_weights(self, weights: ArrayLike) -> None:
-        """Replace all weights at once.
-
-        A prediction in another thread uses either all of the old or all of the new ones.
-
-        Parameters
-        ----------
-        weights : array_like of shape (weights,)
-            As from `get_weights`.
-
-        Raises
-        ------
-        ValueError
-            If their number is another one, or a weight is not finite.
-        RuntimeError
-            While another thread trains the net.
-        """
-        try:
-            values = np.ascontiguousarray(weights, np.float32)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"set_weights: expected one array of {self.weights.size} numbers, as "
-                f"get_weights gives it, got {type(weights).__name__}; arrays by name go into "
-                "net.parameters[name][:]"
-            ) from None
-        if values.shape != self.weights.shape:
-            raise ValueError(
-                f"set_weights: expected shape {self.weights.shape}, got {values.shape}"
-            )
-        most = losses.FLOAT32_MAX
-        if values.size and not _core.all_within(values[None], -most, most):
-            raise ValueError("set_weights: expected finite weights, got NaN or infinity")
-        with self.unchanged("set_weights"):
-            self.native.set_weights(values)
-
-    @property
-    def parameters(self) -> dict[str, NDArray[np.float32]]:
-        """Parameters by name ("layers.0.weight"), views of the net's own memory."""
-        return self._named(self.weights, is_state=False)
-
-    @property
-    def state(self) -> dict[str, NDArray[np.float32]]:
-        """Running statistics and fixed tables by name, views of the net's own memory."""
-        return self._named(self.weights, is_state=True)
-
-    def copied_tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Return copies of `parameters` and `state`, whole at any time as `get_weights`."""
-        weights = self.get_weights()
-        return {
-            **self._named(weights, is_state=False),
-            **self._named(weights, is_state=True),
-        }
-
-    def parts_of(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Return views of a vector laid out as `params`, by the names of `parameters`."""
-        return self._named(flat, is_state=False)
-
-    def state_parts_of(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Return views of a vector laid out as `weights`, by the names of `state`."""
-        return self._named(flat, is_state=True)
-
-    def _named(
-        self, flat: NDArray[np.float32], *, is_state: bool
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return the parts of a vector laid out as `weights`, by name."""
-        return {
-            name: _part(flat, param)
-            for name, param in self._params()
-            if param["is_state"] == is_state
-        }
-
-    def _params(self) -> Iterator[tuple[str, "_core._Param"]]:
-        for index, layer in enumerate(self.native.layers):
-            for param in layer["params"]:
-                yield f"layers.{index}.{param['name']}", param
-
-    def draw_weights(self, rng: Xorshift) -> None:
-        """Give all parameters their first values."""
-        for _, param in self._params():
-            set_initial(_part(self.weights, param), param, rng)
-
-
-def _part(flat: NDArray[np.float32], param: "_core._Param") -> NDArray[np.float32]:
-    """Return the view of one parameter in a vector laid out as `weights`."""
-    begin, size = param["offset"], math.prod(param["shape"])
-    return flat[begin : begin + size].reshape(param["shape"])
+    def set_rates(self, rates: Sequence[float] | NDArray[np.float64]) -> None:
+        """Set `rates`: a block's is that of all layers in it."""
+        if len(rates) != len(self.specs):
+            raise ValueError(f"expected {len(self.specs)} numbers, got {len(rates)}")
+        of_each = [rates[one.index] for one in self.placed]
+        self.native.set_rates(np.array(of_each, np.float64))

@@ -1,11 +1,12 @@
 """What all layers have: a frozen record that becomes the core's layer dict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from rnn_native.base.checks import plain_number
 from rnn_native.base.rules import ConfigError, Place
+from rnn_native.net.block_specs import MAX_DEPTH, is_block, word_of
 from rnn_native.net.layer_specs import checked_spec
 
 
@@ -56,3 +57,66 @@ def checked(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         return checked_spec(Place("", path), spec)
     except ConfigError as error:
         raise ValueError(str(error)) from None
+
+
+AnyLayer: TypeAlias = "Layer | Mapping[str, Any] | Sequence[AnyLayer]"
+"""A layer, its spec, or a list of them, which is a block."""
+
+
+def as_specs(layers: Sequence[AnyLayer], what: str = "layers") -> list[dict[str, Any]]:
+    """Return layers, mappings that are specs already, or lists of them, as checked specs.
+
+    `what` is the argument's name in messages.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of layers.
+    ValueError
+        If a spec is wrong: names the layer's index, the key, what was expected and found.
+    """
+    if isinstance(layers, (Layer, Mapping, str)) or not isinstance(layers, Iterable):
+        raise TypeError(f"{what}: expected a list of layers, got {layers!r}")
+    return [as_spec(layer, f"{what}[{index}]") for index, layer in enumerate(layers)]
+
+
+def as_spec(layer: AnyLayer, path: str = "layer") -> dict[str, Any]:
+    """Return a layer, a mapping that is a spec already, or a list of them, as a checked spec.
+
+    `path` is where it is, in messages; raises as `as_specs` does.
+    """
+    return (
+        layer.spec()
+        if isinstance(layer, Layer)
+        else checked(path, _plain_spec(layer, path))
+    )
+
+
+def _plain_spec(layer: Any, path: str, depth: int = 0) -> dict[str, Any]:
+    """Return an unchecked spec without layers' own classes in it."""
+    if isinstance(layer, Layer):
+        return layer.spec()
+    if isinstance(layer, (list, tuple)):
+        layer = {"type": "block", "layers": layer}
+    if not isinstance(layer, Mapping):
+        hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
+        raise TypeError(f"{path}: expected a layer or its spec, got {layer!r}{hint}")
+    spec: dict[str, Any] = {key: plain(value) for key, value in layer.items()}
+    # Deeper ones are refused by the check that follows, which goes down in the same way.
+    if is_block(spec) and depth <= MAX_DEPTH:
+        inside = f"{path}.{word_of(spec)}"
+        if "layers" in spec:
+            spec["layers"] = _plain_list(spec["layers"], inside, depth)
+        if isinstance(spec.get("branches"), (list, tuple)):
+            spec["branches"] = [
+                _plain_list(branch, f"{inside}[{i}]", depth)
+                for i, branch in enumerate(spec["branches"])
+            ]
+    return spec
+
+
+def _plain_list(layers: Any, path: str, depth: int) -> Any:
+    """Return what is a list as plain specs; what is none is for the check to refuse."""
+    if not isinstance(layers, (list, tuple)):
+        return layers
+    return [_plain_spec(layer, f"{path}[{i}]", depth + 1) for i, layer in enumerate(layers)]

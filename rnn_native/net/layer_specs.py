@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from rnn_native.base.rules import Place, Rule, mapping_at, nearest, quoted, take, text
 from rnn_native.net import losses, tables
+from rnn_native.net.block_specs import BLOCK_RULES, checked_block
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -43,7 +44,7 @@ WITH_ACTIVATION = tuple(kind for kind in LAYER_RULES if "activation" in LAYER_RU
 """Layers that end in a function when they are given one."""
 
 
-def checked_spec(place: Place, layer: Any) -> Spec:
+def checked_spec(place: Place, layer: Any, depth: int = 0) -> Spec:
     """Check a spec's type, keys and values.
 
     Parameters
@@ -51,7 +52,10 @@ def checked_spec(place: Place, layer: Any) -> Spec:
     place : Place
         Where it stands.
     layer : Any
-        What stands there; keys whose value is None are as if they were not there.
+        What stands there; keys whose value is None are as if they were not there. A list is a
+        block of layers.
+    depth : int
+        How many blocks it is in.
 
     Returns
     -------
@@ -64,14 +68,21 @@ def checked_spec(place: Place, layer: Any) -> Spec:
         If it is no mapping, the type or a key is unknown, a required key is missing, or a
         value is out of range.
     """
+    if isinstance(layer, (list, tuple)):
+        layer = {"type": "block", "layers": layer}
     kind = mapping_at(place, layer).get("type")
     if kind is None:
         # An unknown key may be the misspelt "type".
         take(place, layer, {"type": text, **_all_keys()})
         raise place.key("type").error("missing")
-    if text(place.key("type"), kind) not in LAYER_RULES:
+    if text(place.key("type"), kind) in BLOCK_RULES:
+        return checked_block(
+            place, layer, lambda at, inner: checked_spec(at, inner, depth + 1), depth
+        )
+    if kind not in LAYER_RULES:
+        known = [*LAYER_RULES, *BLOCK_RULES]
         raise place.key("type").error(
-            f"unknown layer type {quoted(kind)}{nearest(kind, LAYER_RULES)}"
+            f"unknown layer type {quoted(kind)}{nearest(kind, known)}"
         )
     given = take(place, layer, {"type": text, **LAYER_RULES[kind]})
     for key in REQUIRED_KEYS[kind]:

@@ -1,11 +1,14 @@
 """Layers as Python sees them: frozen records that become the core's layer dicts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rnn_native.net.block_layers import BLOCKS, Concat
+from rnn_native.net.layer import AnyLayer as AnyLayer
 from rnn_native.net.layer import Layer as Layer
-from rnn_native.net.layer import checked, plain
+from rnn_native.net.layer import as_spec as as_spec
+from rnn_native.net.layer import as_specs as as_specs
 from rnn_native.net.token_layers import Masking as Masking
 from rnn_native.net.token_layers import MeanPool as MeanPool
 from rnn_native.net.token_layers import PatchEmbed as PatchEmbed
@@ -189,38 +192,6 @@ class Dropout(Layer):
     rate: float
 
 
-def as_specs(
-    layers: Sequence[Layer | Mapping[str, Any]], what: str = "layers"
-) -> list[dict[str, Any]]:
-    """Return layers, or mappings that are specs already, as checked specs.
-
-    `what` is the argument's name in messages.
-
-    Raises
-    ------
-    TypeError
-        If it is no sequence of layers.
-    ValueError
-        If a spec is wrong: names the layer's index, the key, what was expected and found.
-    """
-    if isinstance(layers, (Layer, Mapping, str)) or not isinstance(layers, Iterable):
-        raise TypeError(f"{what}: expected a list of layers, got {layers!r}")
-    return [as_spec(layer, f"{what}[{index}]") for index, layer in enumerate(layers)]
-
-
-def as_spec(layer: Layer | Mapping[str, Any], path: str = "layer") -> dict[str, Any]:
-    """Return a layer, or a mapping that is a spec already, as a checked spec.
-
-    `path` is where it is, in messages; raises as `as_specs` does.
-    """
-    if isinstance(layer, Layer):
-        return layer.spec()
-    if not isinstance(layer, Mapping):
-        hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
-        raise TypeError(f"{path}: expected a layer or its spec, got {layer!r}{hint}")
-    return checked(path, {key: plain(value) for key, value in layer.items()})
-
-
 BY_TYPE: dict[str, type[Layer]] = {
     layer.type: layer
     for layer in (
@@ -242,7 +213,7 @@ BY_TYPE: dict[str, type[Layer]] = {
         *(Masking, MeanPool),
     )
 }
-"""The classes of all types."""
+"""The classes of all types but blocks."""
 
 
 def from_spec(spec: Mapping[str, Any]) -> Layer:
@@ -253,9 +224,14 @@ def from_spec(spec: Mapping[str, Any]) -> Layer:
     >>> from_spec({"type": "maxpool2d", "kernel_size": 3})
     MaxPool2D(kernel_size=3, stride=None, padding=0)
     """
-    options = {
+    options: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in spec.items()
         if key != "type"
     }
-    return BY_TYPE[spec["type"]](**options)
+    if "layers" in options:
+        options["layers"] = [from_spec(layer) for layer in options["layers"]]
+    if spec["type"] == Concat.type:
+        branches = [[from_spec(la) for la in branch] for branch in options.pop("branches")]
+        return Concat(*branches, **options)
+    return (BY_TYPE | BLOCKS)[spec["type"]](**options)

@@ -8,15 +8,14 @@ reaching part of what it describes, and is refused.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.rules import did_you_mean, quoted
 from rnn_native.net import tables
-
-Spec: TypeAlias = dict[str, Any]
+from rnn_native.net.block_specs import Spec, is_block, leaves, mapped, sequence
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -170,10 +169,11 @@ def resolve(name: object, layers: Sequence[Mapping[str, Any]] = ()) -> str:
 
 def _is_yes_or_no(layers: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether layers end in a sigmoid, or in one output without a softmax."""
-    function = function_of(layers[-1]) if layers else "linear"
+    every = [layer for _, layer in leaves(layers)]
+    function = function_of(sequence(layers)[-1][1]) if layers else "linear"
     if function in ("sigmoid", "softmax"):
         return function == "sigmoid"
-    units = [layer["units"] for layer in layers if "units" in layer]
+    units = [layer["units"] for layer in every if "units" in layer]
     return units[-1:] == [1]
 
 
@@ -237,6 +237,9 @@ def own_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> int | None
 
     Flatten layers may follow, except after a softmax, which is along one axis.
     """
+    if layers and layers[-1].get("type") == "block":
+        inner = own_activation(layers[-1]["layers"], loss)
+        return None if inner is None else len(layers) - 1
     own = LOSSES[loss].function
     at = len(layers) - 1
     while at > 0 and own != "softmax" and layers[at].get("type") == "flatten":
@@ -261,7 +264,10 @@ def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> l
         Without a last layer that was only the activation, or with "linear" in its place. A
         softmax that is no loss's becomes a layer.
     """
-    specs = [_softmax_as_layer(dict(layer)) for layer in layers]
+    specs = mapped(layers, _softmax_as_layer)
+    if specs and specs[-1].get("type") == "block":
+        inner = without_last_activation(specs[-1]["layers"], loss)
+        return [*specs[:-1], {**specs[-1], "layers": inner}]
     at = own_activation(specs, loss)
     if at is not None:
         specs[at : at + 1] = _linear(specs[at], is_only=len(specs) == 1)
@@ -272,10 +278,11 @@ def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> l
 
 def with_linear_ends(layers: Sequence[Mapping[str, Any]]) -> list[Spec]:
     """Return specs that the core knows, of the same shapes: without what is `LAST_ONLY`."""
-    return [
-        {key: "linear" if _is_last_only(key, v) else v for key, v in layer.items()}
-        for layer in layers
-    ]
+    return mapped(layers, _with_linear_end)
+
+
+def _with_linear_end(layer: Spec) -> Spec:
+    return {key: "linear" if _is_last_only(key, v) else v for key, v in layer.items()}
 
 
 def _is_last_only(key: str, value: Any) -> bool:
@@ -296,8 +303,8 @@ def _linear(layer: Spec, *, is_only: bool) -> list[Spec]:
 
 def last_activation_fault(
     layers: Sequence[Mapping[str, Any]], loss: str
-) -> tuple[int, str] | None:
-    """Return which layer's activation a loss cannot have, and why; None if none.
+) -> tuple[str, str] | None:
+    """Return the path of a layer whose activation a loss cannot have, and why; None if none.
 
     Parameters
     ----------
@@ -306,17 +313,18 @@ def last_activation_fault(
     loss : str
         The core's name.
     """
-    for index, layer in enumerate(layers):
+    for path, layer in leaves(layers):
         given = layer.get("activation", layer.get("function"))
         if isinstance(given, str) and given in LAST_ONLY:
-            return index, _misplaced(given, loss)
+            return path, _misplaced(given, loss)
     if LOSSES[loss].function == "linear":
         return None
     found = _bounded_by(layers)
     if found is None:
         return None
-    function = function_of(layers[found])
-    return found, (
+    path, layer = found
+    function = function_of(layer)
+    return path, (
         f"the net's last activation, {function}, bounds its outputs"
         f"{'' if function in _BOUNDED else ' below'}, but under {loss} they are "
         f"{LOSSES[loss].outputs} and may be any numbers: leave the last layer linear; "
@@ -335,15 +343,16 @@ def _advice(function: str, loss: str) -> str:
     return "" if other == loss else f", and {other} is the loss for {function}"
 
 
-def _bounded_by(layers: Sequence[Mapping[str, Any]]) -> int | None:
-    """Return the index of the layer whose function bounds the net's outputs, if one does."""
-    for index in range(len(layers) - 1, -1, -1):
-        layer = layers[index]
+def _bounded_by(layers: Sequence[Mapping[str, Any]]) -> tuple[str, Spec] | None:
+    """Return path and spec of the layer whose function bounds the net's outputs, if any."""
+    for path, layer in reversed(sequence(layers)):
+        if is_block(layer):
+            return None
         kind, function = layer.get("type"), function_of(layer)
         if function in _BOUNDED or function in _BOUNDED_BELOW:
-            return index
+            return path, layer
         if function == "leaky_relu" and layer.get("alpha") == 0:
-            return index
+            return path, layer
         # An unbounded function of what is bounded is bounded as well.
         if kind != "activation" and kind not in _KEEPS_BOUNDS:
             return None

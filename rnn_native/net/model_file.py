@@ -242,11 +242,7 @@ def metadata_of(model: Predictor, facts: Mapping[str, Any] | None) -> Metadata:
         "normalisation": NORMALISATION,
         "input_dtype": model.input_dtype,
         "facts": dict(facts or {}),
-        **(
-            {}
-            if set(model.native.rates) == {1.0}
-            else {"lr_multipliers": model.native.rates}
-        ),
+        **({} if set(model.rates) == {1.0} else {"lr_multipliers": model.rates}),
     }
 
 
@@ -254,7 +250,7 @@ def take_rates(model: Predictor, metadata: Metadata, path: "str | PathLike[str]"
     """Give a model's layers the rates that a file has; all are 1 where it has none."""
     rates = metadata.get("lr_multipliers", [1.0] * len(model.specs))
     with faults_named(path, "lr_multipliers"):
-        model.native.set_rates(np.array(rates, np.float64))
+        model.set_rates(np.array(rates, np.float64))
 
 
 def fill(model: Predictor, tensors: Tensors, path: "str | PathLike[str]") -> None:

@@ -247,7 +247,7 @@ class Predictor(CompiledNet):
 
     def _frozen(self) -> "_core.Net":
         """Return a native net with a copy of the weights, which training does not change."""
-        net = _core.Net(self.specs, self.input_shape, self.loss)
+        net = self._native(self.loss)
         net.weights[:] = self.get_weights()
         net.sparse_below = self.native.sparse_below
         return net
@@ -281,7 +281,7 @@ class Predictor(CompiledNet):
     def _layer_rows(self) -> "list[LayerRow]":
         from rnn_native.net.summary import layer_rows
 
-        return layer_rows(self.specs, self.native.layers)
+        return layer_rows(self.placed, self.native.layers)
 
     def _repr_html_(self) -> str:
         from rnn_native.base import markup
@@ -291,7 +291,6 @@ class Predictor(CompiledNet):
 
     def __repr__(self) -> str:
         names = " -> ".join(
-            "x".join(map(str, shape))
-            for shape in [self.input_shape, *(la["shape"] for la in self.native.layers)]
+            "x".join(map(str, shape)) for shape in [self.input_shape, *self._shapes()]
         )
         return f"<Network {names}, {self.params.size:,} parameters>"

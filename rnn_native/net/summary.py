@@ -1,10 +1,11 @@
 """The table of a net's layers, as Keras' users know it."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import rnn_native._core as _core
+from rnn_native.net.blocks import MARKS, Placed
 
 WIDTHS = (30, 24)
 RULE = 65
@@ -43,15 +44,17 @@ class Table(str):
 
 
 def layer_rows(
-    specs: Sequence[Mapping[str, Any]], layers: Sequence["_core._Layer"]
+    placed: Sequence[Placed], layers: Sequence["_core._Layer"]
 ) -> list[LayerRow]:
-    """Return the rows of the table, from specs and what the native net says of each."""
+    """Return the rows of the table, from what the native net says of each layer."""
     rows = []
-    for i, (spec, layer) in enumerate(zip(specs, layers, strict=True)):
-        function = spec.get("activation", spec.get("function", ""))
+    for one, layer in zip(placed, layers, strict=True):
+        if layer["type"] in MARKS:
+            continue
+        function = one.spec.get("activation", one.spec.get("function", ""))
         params = sum(math.prod(param["shape"]) for param in layer["params"])
         kind = f"{layer['type']} {function}".strip()
-        rows.append(LayerRow(f"layers.{i}", kind, tuple(layer["shape"]), params))
+        rows.append(LayerRow(one.name, kind, tuple(layer["shape"]), params))
     return rows
 
 

@@ -37,14 +37,14 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
         If the first layer with parameters is not dense, or its inputs are no picture.
     """
     check_integer("n", n, 1, MAX_TILES)
-    index, kind = _first_with_weights(net)
+    name, kind = _first_with_weights(net)
     if kind != "dense":
         hint = "; use conv_filters" if kind == "conv2d" else ""
         raise ValueError(
             f"first_layer_weights: expected a dense layer first, got {kind or 'no weights'}"
             f"{hint}"
         )
-    weight = net.parameters[f"layers.{index}.weight"]
+    weight = net.parameters[f"{name}.weight"]
     height, width = _picture_shape(net, weight.shape[0])
     strongest = np.sort(np.argsort(-np.linalg.norm(weight, axis=0), kind="stable")[:n])
     pictures = [weight[:, unit].reshape(height, width) for unit in strongest]
@@ -54,15 +54,16 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
 
 
 def conv_filters(
-    net: "Predictor", layer: int | None = None, ax: "Axes | None" = None
+    net: "Predictor", layer: int | str | None = None, ax: "Axes | None" = None
 ) -> "Axes":
     """Draw the filters of a convolution, a picture for each pair of output and input channel.
 
     Parameters
     ----------
     net : Predictor
-    layer : int, optional
-        Position of a conv2d layer in the net; the first one when left out.
+    layer : int or str, optional
+        A conv2d layer: its position in the net, or as in names of parameters
+        ("layers.1.residual.0"); the first one when left out.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -75,22 +76,24 @@ def conv_filters(
     ValueError
         If there is no such layer, or it has more than 1024 pictures.
     """
-    found = [i for i, spec in enumerate(net.specs) if spec["type"] == "conv2d"]
+    found = [one.name for one in net.placed if one.spec["type"] == "conv2d"]
     if not found:
         raise ValueError("conv_filters: this net has no conv2d layer")
     if layer is None:
         layer = found[0]
-    if layer not in found:
-        places = ", ".join(map(str, found))
-        raise ValueError(f"layer: expected one of the conv2d layers {places}, got {layer}")
-    weight = net.parameters[f"layers.{layer}.weight"]
+    name = layer if isinstance(layer, str) else f"layers.{layer}"
+    if name not in found:
+        raise ValueError(
+            f"layer: expected one of the conv2d layers {', '.join(found)}, got {layer!r}"
+        )
+    weight = net.parameters[f"{name}.weight"]
     outputs, inputs, height, width = weight.shape
     if outputs * inputs > MAX_TILES:
         raise ValueError(
-            f"layer: expected one of at most {MAX_TILES} filters, got layer {layer} of "
+            f"layer: expected one of at most {MAX_TILES} filters, got {name} of "
             f"{outputs} x {inputs}"
         )
-    title = f"Filters of layer {layer}: {outputs} x {inputs} of {height} x {width}"
+    title = f"Filters of {name}: {outputs} x {inputs} of {height} x {width}"
     return _draw(ax, list(weight.reshape(-1, height, width)), title)
 
 
@@ -104,11 +107,11 @@ def _draw(ax: "Axes | None", pictures: list[NDArray[Any]], title: str) -> "Axes"
     return ax
 
 
-def _first_with_weights(net: "Predictor") -> tuple[int, str]:
-    for index, spec in enumerate(net.specs):
-        if f"layers.{index}.weight" in net.parameters:
-            return index, str(spec["type"])
-    return -1, ""
+def _first_with_weights(net: "Predictor") -> tuple[str, str]:
+    for one in net.placed:
+        if f"{one.name}.weight" in net.parameters:
+            return one.name, str(one.spec["type"])
+    return "", ""
 
 
 def _picture_shape(net: "Predictor", inputs: int) -> tuple[int, int]:

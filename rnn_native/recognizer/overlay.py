@@ -53,7 +53,7 @@ def attention(net: Network, image: Floats) -> Floats:
 
 def has_attention(net: Network) -> bool:
     """Whether `attention` can be shown."""
-    return any(spec["type"] == "self_attention" for spec in net.specs)
+    return any(layer["has_maps"] for layer in net.native.layers)
 
 
 def _to_one(values: Floats) -> Floats:

@@ -134,7 +134,7 @@ def parse_architecture(
         core_shapes(place, specs, shape, loss)
     left = losses.without_last_activation(specs, loss)
     if fault := losses.last_activation_fault(left, loss):
-        raise place.key("layers").item(fault[0]).error(fault[1])
+        raise Place(place.source, fault[0]).error(fault[1])
     return Architecture(specs, shape, loss)
 
 

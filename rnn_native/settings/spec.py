@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import rnn_native._core as _core
 from rnn_native.base.rules import MAX_INT, Choice, Place, Rule, array, integer
 from rnn_native.net import losses
+from rnn_native.net.blocks import flatten
 from rnn_native.net.layer_specs import Spec
 from rnn_native.settings.json_file import HEAD_KEYS
 
@@ -81,6 +82,10 @@ def core_shapes(
         If layers do not fit together.
     """
     try:
-        return _core.layer_shapes(losses.with_linear_ends(specs), shape, loss, first)
+        placed = flatten(losses.with_linear_ends(specs), shape, first)
+        shapes = _core.layer_shapes([one.spec for one in placed], shape, loss)
     except ValueError as error:
         raise place.error(str(error)) from None
+    # Of a layer of the list: what the last one in it gives.
+    of_each = {one.index: tuple(at) for one, at in zip(placed, shapes, strict=True)}
+    return list(of_each.values())

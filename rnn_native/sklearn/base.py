@@ -236,7 +236,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, Records, BaseEstimator):  # typ
         self._steps = 0
         self._rate = self.learning_rate_init
         # Drawn only where it is needed: scikit-learn draws no such number.
-        has_masks = any(spec["type"] == "dropout" for spec in network.specs)
+        has_masks = any(la["type"] == "dropout" for la in network.native.layers)
         self._mask_seed = int(random_state.randint(2**31 - 1)) if has_masks else 0
 
     def _make_network(self, features: int) -> Network:

@@ -59,8 +59,8 @@ def check_adapted(model: "Predictor") -> None:
     """Refuse Normalization layers that have no statistics."""
     if (index := unadapted(model)) is not None:
         raise ValueError(
-            f"layers[{index}]: normalization has no mean and variance yet; call net.adapt(x) "
-            "with the rows to train on first"
+            f"{model.placed[index].path}: normalization has no mean and variance yet; call "
+            "net.adapt(x) with the rows to train on first"
         )
 
 
@@ -72,19 +72,17 @@ def check_batches_of_one_row(model: "Predictor", rows: int, batch_size: int) -> 
     alone = min(rows, batch_size) == 1
     if not alone and rows % batch_size != 1:
         return
-    for index, (spec, layer) in enumerate(
-        zip(model.specs, model.native.layers, strict=True)
-    ):
-        if spec["type"] != "batchnorm" or math.prod(layer["shape"][1:]) > 1:
+    for one, layer in zip(model.placed, model.native.layers, strict=True):
+        if layer["type"] != "batchnorm" or math.prod(layer["shape"][1:]) > 1:
             continue
         if alone:
             raise ValueError(
-                f"layers[{index}]: batchnorm needs batches of at least 2 rows, got {rows} "
+                f"{one.path}: batchnorm needs batches of at least 2 rows, got {rows} "
                 f"row{'s' if rows > 1 else ''} in batches of {batch_size}; use a larger "
                 "batch_size, or layernorm"
             )
         warnings.warn(
-            f"layers[{index}]: of {rows} rows in batches of {batch_size} the last batch is a "
+            f"{one.path}: of {rows} rows in batches of {batch_size} the last batch is a "
             "single row, from which a batchnorm learns nothing; use another batch_size, or "
             "one row less",
             stacklevel=4,

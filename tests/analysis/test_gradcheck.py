@@ -15,7 +15,7 @@ def test_the_gradients_of_nets_are_right(case):
     x, y, params = arrays(case)
     x32, y32 = native_arrays(case, x, y)
     net = rn.Network.as_saved(
-        {"layers": case.layers, "input_shape": case.input_shape, "loss": case.loss}
+        {"layers": case.specs, "input_shape": case.input_shape, "loss": case.loss}
     )
     net.weights[:] = twins.flatten_all(params)
     # A ReLU of exactly 0, as blank inputs give, has no slope to compare with.

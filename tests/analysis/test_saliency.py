@@ -18,7 +18,7 @@ LINEAR_AT_THE_END = [
 
 
 def network(case, params):
-    net = rn.Network(case.layers, case.input_shape, case.loss)
+    net = rn.Network(case.specs, case.input_shape, case.loss)
     net.weights[:] = twins.flatten_all(params)
     return net
 

@@ -9,6 +9,7 @@ import fuzz_nets
 import random_nets
 import twins
 from activations import torch_module
+from branch_twins import JOINS, MARKS, Branches, concat_axis, mask_after
 from cases import (
     CASES,
     IN_TORCH,
@@ -202,6 +203,12 @@ LAYERS = {
 }
 
 
+def joined(spec, parts):
+    if spec["type"] == "add":
+        return parts[0] + parts[1]
+    return torch.cat(parts, dim=1 + concat_axis(spec, parts[0].ndim - 1))
+
+
 class TorchNet:
     """The case's net in PyTorch, with the twin's parameters."""
 
@@ -222,8 +229,13 @@ class TorchNet:
     def forward(self, x, caches):
         """`caches` are the twin's; dropout takes its masks from there."""
         x = x.reshape(len(x), *self.case.input_shape)
-        real = None
+        real, branches, masks = None, Branches(), Branches()
         for spec, p, cache in zip(self.case.layers, self.layers, caches, strict=True):
+            if spec["type"] in MARKS:
+                real = mask_after(spec, masks.forward(spec, real), x.ndim - 1)
+                x = branches.forward(spec, x)
+                x = joined(spec, x) if spec["type"] in JOINS else x
+                continue
             takes_tokens = spec["type"] in ("self_attention", "mean_pool")
             mask = torch.as_tensor(cache.get("mask", 1.0), dtype=self.dtype)
             below = x

@@ -213,7 +213,7 @@ def options_of(layer):
 
 
 def test_the_page_has_each_layer_with_its_options():
-    table = PAGE.split("## Activation functions")[0]
+    table = PAGE.split("## Blocks")[0]
     rows = re.findall(r"^\| `(\w+)`, `\w+` \| (.*?) ?\|", table, re.M)
     assert rows == [(layer, options_of(layer)) for layer in TABLES["layers"]]
 

@@ -12,7 +12,7 @@ import rnn_native as rn
 import twins
 from cases import CASES, MODELS, arrays
 from environment import program_environment
-from rnn_native.export import c_program
+from rnn_native.export import c_layers
 from rnn_native.export.int8 import quantised
 from rnn_native.net.losses import labels_of
 
@@ -47,7 +47,7 @@ def run(command, folder, **more):
 def network(case):
     """A net whose running statistics are drawn too, and inputs."""
     x, _, params = arrays(case)
-    net = rn.Network(case.layers, case.input_shape, case.loss)
+    net = rn.Network(case.specs, case.input_shape, case.loss)
     net.weights[:] = twins.flatten_all(params)
     return net, x.astype(np.float32)
 
@@ -239,10 +239,10 @@ def test_what_is_too_large_for_a_stack_is_static():
 
 
 def test_a_layer_without_c_code_is_named(monkeypatch, tmp_path):
-    monkeypatch.delitem(c_program.LAYERS, "rmsnorm")
+    monkeypatch.delitem(c_layers.LAYERS, "rmsnorm")
     with pytest.raises(ValueError, match=r"layers\[1\] \(rmsnorm\): C export cannot"):
         rn.export.to_c(small_net(rn.RMSNorm()), tmp_path / "net.c")
-    monkeypatch.delitem(c_program.ELEMENTWISE, "tanh")
+    monkeypatch.delitem(c_layers.ELEMENTWISE, "tanh")
     with pytest.raises(ValueError, match=r"layers\[0\] \(dense\): C export cannot"):
         rn.export.to_c(small_net(), tmp_path / "net.c")
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import pytest
 
 import rnn_native as rn
 from environment import program_environment
-from rnn_native.export import c_program, onnx_file
+from rnn_native.export import c_layers, onnx_file
 
 CC = shutil.which("cc")
 STRICT = [
@@ -165,7 +165,7 @@ def test_the_c_file_says_what_it_is(tmp_path):
 def test_a_layer_that_a_format_lacks_is_named(monkeypatch):
     ensemble = ensemble_of("mse", 2)
     monkeypatch.delitem(onnx_file.LAYERS, "rmsnorm")
-    monkeypatch.delitem(c_program.LAYERS, "rmsnorm")
+    monkeypatch.delitem(c_layers.LAYERS, "rmsnorm")
     for write in (rn.export.onnx_model, lambda model: rn.export.c_source(model, "e")):
         with pytest.raises(ValueError, match=r"nets\[2\]\.layers\[4\] \(rmsnorm\)"):
             write(ensemble)

@@ -31,7 +31,7 @@ def run(model, x):
 @pytest.mark.parametrize("case", [case for case in CASES if not case.blank], ids=str)
 def test_every_layer_against_onnxruntime(case):
     x, _, params = arrays(case)
-    net = rn.Network(case.layers, case.input_shape, case.loss)
+    net = rn.Network(case.specs, case.input_shape, case.loss)
     net.weights[:] = twins.flatten_all(params)
     model = rn.export.onnx_model(net)
     onnx.checker.check_model(model, full_check=True)

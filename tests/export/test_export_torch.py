@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 import rnn_native as rn
 import twins
 from activations import torch_module
-from cases import CASES, IN_TORCH, Case, arrays
+from cases import IN_TORCH, PLAIN, Case, arrays
 from rnn_native.export import torch_tensors
 from rnn_native.settings.architecture import parse_architecture
 
@@ -32,7 +32,7 @@ NAMES = ["conv", "norm", "fc1", "norm2", "fc2"]
 
 def drawn(case):
     _, _, params = arrays(case)
-    net = rn.Network(case.layers, case.input_shape, case.loss)
+    net = rn.Network(case.specs, case.input_shape, case.loss)
     net.weights[:] = twins.flatten_all(params)
     return net
 
@@ -83,7 +83,7 @@ def test_names_may_be_the_modules_own():
     assert back.weights.tobytes() == net.weights.tobytes()
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", PLAIN, ids=str)
 def test_there_and_back_is_the_same_net(case):
     net = drawn(case)
     back = rn.export.from_torch(rn.export.to_torch(net), net.architecture())
@@ -204,7 +204,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
 # A torch.nn.Sequential hands no padding mask on.
 SEQUENTIAL = [
     case
-    for case in CASES
+    for case in PLAIN
     if not case.blank and all(spec["type"] != "masking" for spec in case.layers)
 ]
 

@@ -22,7 +22,7 @@ OPTIMIZERS = [
 def net_of(case, params, optimizer="sgd"):
     """The case's net; `Network` would move a last activation into the loss."""
     net = rn.Network.as_saved(
-        {"layers": case.layers, "input_shape": case.input_shape, "loss": case.loss}
+        {"layers": case.specs, "input_shape": case.input_shape, "loss": case.loss}
     )
     net.optimizer = optimizer
     net.weights[:] = twins.flatten_all(params)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import twins
-from cases import CASES, arrays
+from cases import PLAIN, arrays
 from rnn_native import kernels, layers
 
-CLASSES = {cls.type: cls for cls in layers.Layer.__subclasses__()}
+CLASSES = layers.BY_TYPE
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", PLAIN, ids=str)
 def test_each_layer_of_a_case_matches_its_twin(case, rng):
     x, _, params = arrays(case)
     for spec, layer_params in zip(case.layers, params, strict=True):

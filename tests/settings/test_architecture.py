@@ -16,6 +16,7 @@ from rnn_native import architecture as module
 from rnn_native.base.rules import ConfigError, Place
 from rnn_native.models.network import Network
 from rnn_native.net import layer_specs
+from rnn_native.net.block_specs import BLOCK_RULES
 from rnn_native.net.layer_specs import (
     LAST_ACTIVATIONS,
     LAYER_RULES,
@@ -671,8 +672,9 @@ def test_the_schemas_are_what_the_script_writes():
 def test_the_schema_is_one_and_has_the_parsers_keys():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     defs = SCHEMA["$defs"]
-    assert defs["layer"]["properties"]["type"]["enum"] == list(LAYER_RULES)
-    for kind, rules in LAYER_RULES.items():
+    known = LAYER_RULES | BLOCK_RULES
+    assert defs["layer"]["properties"]["type"]["enum"] == list(known)
+    for kind, rules in known.items():
         assert set(defs[kind]["properties"]) == {"type", *rules}
     extra = {"activation", "alpha"}
     assert set(defs["reference_layer"]["properties"]) == set(REFERENCE_KEYS) | extra

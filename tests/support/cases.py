@@ -7,6 +7,7 @@ import numpy as np
 
 import rnn_native._core as _core
 import twins
+from branch_twins import MARKS, concat, flat, nested, residual
 from loss_twins import LOSSES
 
 
@@ -22,9 +23,15 @@ class Case:
     def __post_init__(self):
         if isinstance(self.input_shape, int):
             object.__setattr__(self, "input_shape", (self.input_shape,))
+        object.__setattr__(self, "layers", flat(self.layers))
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def specs(self) -> list[dict]:
+        """The layers as `Network` takes them."""
+        return nested(self.layers)
 
     @property
     def inputs(self) -> int:
@@ -737,17 +744,114 @@ BLANKS = [
     _patch_model("large patches, 3 heads", (2, 30, 18), 3, patch=6, heads=3),
 ]
 
+_BRANCHES = [conv2d(3, 3, "relu", padding=1), conv2d(4, 1)]
+
+BLOCKS = [
+    Case("residual", [residual(dense(7, "tanh")), dense(3)], (7,), SOFTMAX, 9),
+    Case("residual on the inputs", [residual(dense(130, "relu"))], (130,), SQUARES, 70),
+    Case(
+        "residual of two",
+        [conv2d(4, 3, "relu"), residual(*_BRANCHES), flatten(), dense(3)],
+        (2, 7, 6),
+        SOFTMAX,
+        9,
+    ),
+    Case(
+        "projection",
+        [
+            residual(conv2d(5, 3, stride=2, padding=1), skip=[conv2d(5, 1, stride=2)]),
+            flatten(),
+        ],
+        (2, 7, 6),
+        SOFTMAX,
+        20,
+    ),
+    Case(
+        "residual in residual",
+        [
+            residual(dense(6), residual(layernorm(), dense(6, "relu")), dropout(0.3)),
+            mean_pool(),
+        ],
+        (5, 6),
+        SQUARES,
+        11,
+    ),
+    Case(
+        "residual over columns",
+        [dense(260, "relu"), residual(dense(300, "tanh"), dense(260)), dense(3)],
+        (130,),
+        SOFTMAX,
+        40,
+    ),
+    Case(
+        "concat of images",
+        [concat(_BRANCHES, [], [avgpool2d(3, stride=1, padding=1)]), global_avgpool2d()],
+        (2, 5, 6),
+        SQUARES,
+        9,
+    ),
+    Case(
+        "concat of tokens",
+        [concat([dense(3)], [dense(5, "relu")]), flatten()],
+        (4, 2),
+        SQUARES,
+        9,
+    ),
+    Case(
+        "concat along tokens",
+        [concat([], [dense(2)], axis=0), flatten()],
+        (4, 2),
+        SQUARES,
+        9,
+    ),
+    Case("concat with the inputs", [concat([], [dense(5, "silu")])], (3,), SQUARES, 17),
+    Case(
+        "flatten in a branch",
+        [conv2d(2, 3), concat([flatten(), dense(3)], [flatten()]), dense(2)],
+        (1, 5, 5),
+        SQUARES,
+        9,
+    ),
+    Case(
+        "fused layers in a branch",
+        [
+            concat([conv2d(8, 3, "relu"), maxpool2d()], [conv2d(3, 3), maxpool2d()]),
+            flatten(),
+        ],
+        (1, 9, 11),
+        SQUARES,
+        9,
+        blank=True,
+    ),
+    Case(
+        "attention in residual",
+        [patch_embed(2, 6), residual(self_attention(2)), mean_pool(), dense(3)],
+        (1, 6, 4),
+        SOFTMAX,
+        9,
+    ),
+    Case(
+        "transformer block",
+        [
+            residual(layernorm(), self_attention(2, out_proj=True)),
+            residual(layernorm(), dense(9, "gelu"), dense(6)),
+            mean_pool(),
+        ],
+        (5, 6),
+        SOFTMAX,
+        9,
+    ),
+]
 LAYERS = CONV + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS + BLANKS
+LAYERS += BLOCKS
 CASES = DENSE + LAYERS
+# Those without blocks.
+PLAIN = [case for case in CASES if not {*MARKS} & {la["type"] for la in case.layers}]
 
 
 def layer_arrays(case):
     """For each layer: the shapes of its output, parameters and state."""
-    shape, result = case.input_shape, []
-    for layer in case.layers:
-        result.append(twins.LAYERS[layer["type"]][2](layer, shape))
-        shape = result[-1][0]
-    return result
+    return twins.layer_arrays(case.layers, case.input_shape)
 
 
 def _draw(rng, layer_type, name, shape):

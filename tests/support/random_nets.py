@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import twins
+from branch_twins import concat, flat, residual
 from cases import (
     POISSON,
     SIGMOID,
@@ -111,8 +112,10 @@ def _activation_layer(d):
     return activation(function, **layer)
 
 
-def _extent(shape, layer):
-    return twins.LAYERS[layer["type"]][2](layer, shape)[0]
+def _extent(shape, layers):
+    """What one layer, or a list of them, makes of a shape."""
+    layers = layers if isinstance(layers, list) else [layers]
+    return twins.layer_arrays(layers, shape)[-1][0]
 
 
 def _said(values):
@@ -259,9 +262,73 @@ def _free(d):
     shape = _input_shape(d)
     layers, at = [], shape
     for _ in range(d.whole(0, 5)):
-        layers.append(_next_layer(d, at))
-        at = _extent(at, layers[-1])
+        more = _block(d, at) if d.one(False, False, True) else [_next_layer(d, at)]
+        layers += more
+        at = _extent(at, more)
     return layers, shape
+
+
+# ---- blocks ----
+
+
+def _of_width(d, shape, width):
+    """A layer that changes channels, values of tokens or numbers of a row, nothing else."""
+    if len(shape) == 3:
+        kernel = d.one(3, 1, 5)
+        return _activated(d, conv2d(width, kernel, padding=kernel // 2), "linear", "relu")
+    return _activated(d, dense(width), "linear", "relu")
+
+
+def _width(shape):
+    return shape[0] if len(shape) == 3 else shape[-1]
+
+
+def _branch(d, shape, width, depth):
+    """Layers that give this width, which may be none; rarely a block among them."""
+    layers, at = [], shape
+    for _ in range(d.whole(0, 2)):
+        if depth < 2 and d.seldom():
+            more = _block(d, at, depth + 1)
+        elif len(at) == 2 and d.seldom():
+            more = [_attention(d, at[1])]
+        elif d.one(True, False):
+            more = [_any_shape(d, at)]
+        else:
+            more = [_of_width(d, at, d.whole(1, 8))]
+        layers += more
+        at = _extent(at, more)
+    if width is not None and _width(at) != width:
+        layers += [_of_width(d, at, width)]
+    return layers
+
+
+def _block(d, shape, depth=0):
+    """Branches whose outputs are added, or one behind the other."""
+    if len(shape) > 3:
+        return residual(_any_shape(d, shape), _any_shape(d, shape))
+    if d.one(True, True, False):
+        width = d.one(_width(shape), _width(shape), d.whole(1, 8))
+        skip = [] if width == _width(shape) else [_of_width(d, shape, width)]
+        return residual(_branch(d, shape, width, depth), skip=skip)
+    return concat(*(_branch(d, shape, None, depth) for _ in range(d.whole(2, 3))))
+
+
+def _blocks(d):
+    """Blocks, one on the other, over the inputs or over a layer."""
+    shape = _input_shape(d)
+    layers = [] if d.seldom() or len(shape) > 3 else [_of_width(d, shape, d.whole(1, 6))]
+    for _ in range(d.whole(1, 2)):
+        layers += _block(d, _extent(shape, layers) if layers else shape)
+    return layers, shape
+
+
+def _added_attention(d):
+    """Attention alone in a block, which is attention with residual."""
+    patch, width = d.one(2, 1), d.one(4, 6)
+    shape = (d.one(1, 2), patch * d.whole(1, 4), patch * d.whole(1, 4))
+    layers = [patch_embed(patch, width), _position(d)]
+    layers += [residual(_attention(d, width), *([dropout(0.5)] if d.seldom() else []))]
+    return flat(layers), shape
 
 
 # ---- patterns that are fused; each option but the first few parts from the pattern ----
@@ -427,6 +494,7 @@ def _wide(d):
 SHAPES = (
     *(_free, _window_blocks, _one_channel, _patch_attention, _free),
     *(_free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled, _masked),
+    *(_blocks, _added_attention, _blocks),
 )
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)
 
@@ -443,9 +511,7 @@ def _row_of(d, shape):
 
 def _to_a_row(d, layers, shape):
     """With what makes one row of numbers on top."""
-    at = shape
-    for layer in layers:
-        at = _extent(at, layer)
+    at = _extent(shape, layers) if layers else shape
     if len(at) > 1:
         layers = [*layers, _row_of(d, at)]
         at = _extent(at, layers[-1])
@@ -487,13 +553,13 @@ EXACT_INPUTS = ("ties", "constant", "zeros")
 
 def _numbers_a_row(layers, shape):
     """Elements of all layers, and products of the convolutions by a tenth."""
-    total, at = math.prod(shape), shape
-    for layer in layers:
-        below, at = at, _extent(at, layer)
+    total = math.prod(shape)
+    for layer, (at, params, _) in zip(
+        layers, twins.layer_arrays(layers, shape), strict=True
+    ):
         total += math.prod(at)
         if layer["type"].startswith("conv"):
-            weight = twins.LAYERS[layer["type"]][2](layer, below)[1]["weight"]
-            total += math.prod(at) * math.prod(weight[1:]) // 10
+            total += math.prod(at[1:]) * math.prod(params["weight"]) // 10
     return total
 
 

@@ -315,6 +315,10 @@ FUNCTIONS = {
     np.stack: lambda arrays, axis=0: Rounded(
         np.stack([x.value for x in arrays], axis), np.stack([x.error for x in arrays], axis)
     ),
+    np.concatenate: lambda arrays, axis=0: Rounded(
+        np.concatenate([x.value for x in arrays], axis),
+        np.concatenate([x.error for x in arrays], axis),
+    ),
     np.zeros_like: lambda x: Rounded(np.zeros(x.shape)),
     np.ones_like: lambda x: Rounded(np.ones(x.shape)),
     np.broadcast_to: lambda x, shape: Rounded(

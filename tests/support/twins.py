@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import activations
+from branch_twins import JOINS, MARKS, Branches, join_forward, join_shape, mask_after
 from loss_twins import LOSSES, softmax
 
 # ---- numbers for masks: the same key and index give the same number ----
@@ -755,9 +756,29 @@ LAYERS = {
 # ---- nets ----
 
 
+def layer_arrays(layers, shape):
+    """For each layer: the shapes of its output, parameters and state."""
+    result, branches = [], Branches()
+    for spec in layers:
+        if spec["type"] in MARKS:
+            out = branches.forward(spec, shape)
+            result.append((join_shape(spec, out) if spec["type"] in JOINS else out, {}, {}))
+        else:
+            result.append(LAYERS[spec["type"]][2](spec, shape))
+        shape = result[-1][0]
+    return result
+
+
 def forward(layers, params, x, mode=INFERENCE):
-    caches, real = [], None
+    caches, real, branches, masks = [], None, Branches(), Branches()
     for i, (spec, layer_params) in enumerate(zip(layers, params, strict=True)):
+        if spec["type"] in MARKS:
+            real = mask_after(spec, masks.forward(spec, real), x.ndim - 1)
+            x, cache = branches.forward(spec, x), {}
+            if spec["type"] in JOINS:
+                x, cache = join_forward(spec, x)
+            caches.append(cache)
+            continue
         layer_mode = mode._replace(key=mask_key(mode.key, i), real=real)
         real = real_tokens(spec, x, real)
         x, cache = LAYERS[spec["type"]][0](spec, layer_params, x, layer_mode)
@@ -767,10 +788,14 @@ def forward(layers, params, x, mode=INFERENCE):
 
 def backward(layers, params, caches, dout):
     """The gradients by the net's input and by its parameters."""
-    grads = []
+    grads, branches = [], Branches()
     for spec, layer_params, cache in reversed(
         list(zip(layers, params, caches, strict=True))
     ):
+        if spec["type"] in MARKS:
+            dout = branches.backward(spec, cache, dout)
+            grads.append({})
+            continue
         dout, layer_grads = LAYERS[spec["type"]][1](spec, layer_params, cache, dout)
         grads.append({name: layer_grads[name] for name in layer_params})
     return dout, grads[::-1]

@@ -136,7 +136,26 @@ fuse_patch_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
     return matches ? 4 : 0;
 }
 
+/* Attention alone in a block that adds its input is attention with residual. */
+static int
+fuse_added_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    if (n_layers < 4 || layers[0].type != &fork_layer
+        || layers[1].type != &self_attention_layer
+        || layers[1].attr[ATTENTION_RESIDUAL] != 0 || layers[2].type != &branch_layer
+        || layers[3].type != &add_layer)
+        return 0;
+    *fused = layers[1];
+    fused->attr[ATTENTION_RESIDUAL] = 1;
+    return 4;
+}
+
 static const rnn_fusion fusions[] = {
-    fuse_window_blocks,  fuse_conv2d_pool,     fuse_pooled_dense,
-    fuse_tied_attention, fuse_patch_attention, NULL,
+    fuse_window_blocks,
+    fuse_conv2d_pool,
+    fuse_pooled_dense,
+    fuse_added_attention,
+    fuse_tied_attention,
+    fuse_patch_attention,
+    NULL,
 };

@@ -44,6 +44,7 @@
 #include "../layers/window.c"
 
 #include "../layers/activation.c"
+#include "../layers/branches.c"
 #include "../layers/pool2d.c"
 
 #include "../layers/conv_setup.c"
@@ -93,6 +94,10 @@ static const rnn_layer_type *const layer_types[] = {
     &self_attention_layer,
     &masking_layer,
     &mean_pool_layer,
+    &fork_layer,
+    &branch_layer,
+    &add_layer,
+    &concat_layer,
     NULL,
 };
 

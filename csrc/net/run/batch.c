@@ -24,8 +24,8 @@ static bool
 needs_gathering(const rnn_run *r, const rnn_batch *batch)
 {
     const rnn_data *data = batch->data;
-    return r->is_sparse || r->keeps_inputs || batch->order != NULL || data->x_is_bytes
-           || data->x == NULL;
+    return r->is_sparse || r->keeps_inputs || r->net->joins_inputs || batch->order != NULL
+           || data->x_is_bytes || data->x == NULL;
 }
 
 static rnn_score

@@ -55,8 +55,8 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
     const rnn_net *net = r->net;
     const rnn_stage *stage = &net->stages[i];
     const rnn_layer *layer = &stage->layer;
-    const float *inp = i > 0 ? net->stages[i - 1].out : r->inp;
-    float *dinp = i > 0 ? net->stages[i - 1].dout : net->dinp;
+    const float *inp = stage->source >= 0 ? net->stages[stage->source].out : r->inp;
+    float *dinp = stage->below >= 0 ? net->stages[stage->below].dout : net->dinp;
     size_t row = (size_t)begin;
     return (rnn_io){.rows = rows,
                     .first_row = begin,
@@ -66,6 +66,7 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
                     .key = rnn_mask_key(r->key, (uint64_t)stage->first),
                     .inp = inp + row * (size_t)layer->in_size,
                     .nonzeros = i == 0 && r->is_sparse ? &net->nonzeros : NULL,
+                    .sides = stage->sides,
                     .real = real_tokens(net, stage, row),
                     .out = stage->out + row * (size_t)layer->out_size,
                     .cache = stage->cache + row * layer->cache,

@@ -50,7 +50,8 @@ def layer_products(net: Network) -> list[Products]:
     layers = net.native.layers
     is_trained = [any(not p["is_state"] for p in layer["params"]) for layer in layers]
     counted = []
-    for i, (spec, layer) in enumerate(zip(net.specs, layers, strict=True)):
+    for i, (one, layer) in enumerate(zip(net.placed, layers, strict=True)):
+        spec = one.spec
         size = sum(int(np.prod(p["shape"])) for p in layer["params"] if len(p["shape"]) > 1)
         has_below = any(is_trained[:i])
         if layer["type"] in ("dense", "conv2d", "patch_embed"):
