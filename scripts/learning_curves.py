@@ -2,8 +2,8 @@
 
     python scripts/learning_curves.py [FILE.png]
 
-Prints a row for each seed: steps of the environment and seconds until the mean return of 100
-episodes is 475, and that of 100 other episodes. One thread. Needs gymnasium.
+Prints a row for each seed: steps of the environment and seconds of the processor until the mean
+return of 100 episodes is 475, and that of 100 other episodes. One thread. Needs gymnasium.
 """
 
 import statistics
@@ -33,9 +33,9 @@ def learn(example: ModuleType, seed: int) -> tuple[list[float], str, float]:
         return scores[-1]
 
     example.evaluate = noted
-    start = time.perf_counter()
+    start = time.process_time()
     net, steps = example.train(seed, MOST_STEPS)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     row = f"{seed} | {steps:,} | {seconds:.1f} | {evaluate(net, seed + 7):.1f}"
     return scores, row, seconds
 
