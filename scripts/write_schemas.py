@@ -83,9 +83,33 @@ BLOCK_KEYS = {
     "activation": "Of the hidden layer.",
     "dropout": LAYER_KEYS["rate"],
 }
+SIGNAL_PADDING = (
+    "one number, [left, right]; valid is 0, same as many as make ceil(length / stride) "
+    "outputs."
+)
+POOL1D_KEYS = {
+    "kernel_size": "Width of the window.",
+    "stride": "Left out: kernel_size.",
+    "padding": (
+        "As for conv1d; at each end at most half of kernel_size. In means numbers count as "
+        "zeros, same does not count."
+    ),
+}
 KEYS_OF_LAYER = {
     "maxpool2d": POOL_KEYS,
     "avgpool2d": POOL_KEYS,
+    "conv1d": {
+        "kernel_size": "Width of the window.",
+        "stride": "Step of the window.",
+        "padding": f"Zeros at the ends: {SIGNAL_PADDING}",
+        "dilation": "From one weight of the window to the next.",
+    },
+    "maxpool1d": POOL1D_KEYS,
+    "avgpool1d": POOL1D_KEYS,
+    "patch_embed1d": {
+        "units": "Values of a token.",
+        "patch_size": "Width of a patch; divides the length.",
+    },
     "patch_embed": {"units": "Values of a token."},
 }
 """What a key means in these layers."""

@@ -84,14 +84,15 @@ static void dropout(float *to, const float *from, size_t n, size_t first, float 
 
 /* ---- tokens.c: one image ---- */
 
-/* patches (T, C*size*size), T = H/size * W/size, row-major in the grid and inside a patch.
+/* patches (T, C*high*wide), T = H/high * W/wide, row-major in the grid and inside a patch.
  */
 static void patches_from_image(float *patches, const float *inp, int C, int H, int W,
-                               int size);
+                               int high, int wide);
 static void image_from_patches(float *dinp, const float *patches, int C, int H, int W,
-                               int size);
-/* Indices of the patches that are not all zero, in order, and these patches themselves side
- * by side; returns how many there are. NaN is not zero. patches has room for all. */
+                               int high, int wide);
+/* Indices of the square patches that are not all zero, in order, and these patches
+ * themselves side by side; returns how many there are. NaN is not zero. patches has room
+ * for all. */
 static int live_patches(int32_t *live, float *patches, const float *inp, int C, int H,
                         int W, int size);
 static void add(float *out, const float *a, const float *b, int n);

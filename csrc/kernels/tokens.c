@@ -4,16 +4,16 @@
 
 #include <string.h>
 
-/* The patch that begins at inp; returns whether all of it is zero. */
+/* The patch of high x wide pixels that begins at inp; returns whether all of it is zero. */
 static bool
-copy_patch(float *patch, const float *inp, int C, int H, int W, int size)
+copy_patch(float *patch, const float *inp, int C, int H, int W, int high, int wide)
 {
     uint32_t nonzero = 0;
     for (int c = 0; c < C; c++)
-        for (int dy = 0; dy < size; dy++, patch += size) {
+        for (int dy = 0; dy < high; dy++, patch += wide) {
             const float *from = inp + ((ptrdiff_t)c * H + dy) * W;
-            for (int i = 0; i < size; i += VL) {
-                int lanes = size - i < VL ? size - i : VL;
+            for (int i = 0; i < wide; i += VL) {
+                int lanes = wide - i < VL ? wide - i : VL;
                 vf pixels = v_load_part(from + i, lanes);
                 v_store_part(patch + i, pixels, lanes);
                 nonzero |= v_nonzero(pixels);
@@ -23,24 +23,26 @@ copy_patch(float *patch, const float *inp, int C, int H, int W, int size)
 }
 
 static void
-patches_from_image(float *patches, const float *inp, int C, int H, int W, int size)
+patches_from_image(float *patches, const float *inp, int C, int H, int W, int high,
+                   int wide)
 {
-    int length = C * size * size;
-    for (int y = 0; y + size <= H; y += size)
-        for (int x = 0; x + size <= W; x += size, patches += length)
-            copy_patch(patches, inp + (ptrdiff_t)y * W + x, C, H, W, size);
+    int length = C * high * wide;
+    for (int y = 0; y + high <= H; y += high)
+        for (int x = 0; x + wide <= W; x += wide, patches += length)
+            copy_patch(patches, inp + (ptrdiff_t)y * W + x, C, H, W, high, wide);
 }
 
 static void
-image_from_patches(float *dinp, const float *patches, int C, int H, int W, int size)
+image_from_patches(float *dinp, const float *patches, int C, int H, int W, int high,
+                   int wide)
 {
     memset(dinp, 0, (size_t)C * (size_t)H * (size_t)W * sizeof(float));
-    for (int py = 0; py < H / size; py++)
-        for (int px = 0; px < W / size; px++)
+    for (int py = 0; py < H / high; py++)
+        for (int px = 0; px < W / wide; px++)
             for (int c = 0; c < C; c++)
-                for (int dy = 0; dy < size; dy++, patches += size)
-                    memcpy(dinp + ((ptrdiff_t)c * H + py * size + dy) * W + px * size,
-                           patches, (size_t)size * sizeof(float));
+                for (int dy = 0; dy < high; dy++, patches += wide)
+                    memcpy(dinp + ((ptrdiff_t)c * H + py * high + dy) * W + px * wide,
+                           patches, (size_t)wide * sizeof(float));
 }
 
 static int
@@ -50,7 +52,7 @@ live_patches(int32_t *live, float *patches, const float *inp, int C, int H, int 
     for (int y = 0; y + size <= H; y += size)
         for (int x = 0; x + size <= W; x += size, t++)
             if (!copy_patch(patches + (ptrdiff_t)n * length, inp + (ptrdiff_t)y * W + x, C,
-                            H, W, size))
+                            H, W, size, size))
                 live[n++] = t;
     return n;
 }

@@ -246,7 +246,7 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
     ------
     ValueError
         If the temperature does not fit, or the last layer with parameters is not a dense or
-        conv2d layer that the logits are linear in.
+        convolution layer that the logits are linear in.
     """
     check_positive("temperature", temperature)
     last = _last_linear_layer(model)
@@ -268,10 +268,10 @@ def _last_linear_layer(model: Predictor) -> str:
         layers.pop()
     path, spec = layers[-1]
     kind, function = spec["type"], spec.get("activation", "linear")
-    if kind not in ("dense", "conv2d") or function != "linear":
+    if kind not in ("dense", "conv1d", "conv2d") or function != "linear":
         raise ValueError(
-            "scale_outputs: expected a linear dense or conv2d layer before the probabilities, "
-            f"got {kind} {function}; use apply_temperature on the logits"
+            "scale_outputs: expected a linear dense, conv1d or conv2d layer before the "
+            f"probabilities, got {kind} {function}; use apply_temperature on the logits"
         )
     return path.replace("[", ".").replace("]", "")
 

@@ -192,6 +192,6 @@ def _as_product(
     if rank == 1:
         layer: dict[str, Any] = {"type": "dense", "units": size}
     else:
-        layer = {"type": "conv2d", "filters": size, "kernel_size": 1}
-        weight = weight[:, :, None, None]
+        layer = {"type": f"conv{rank - 1}d", "filters": size, "kernel_size": 1}
+        weight = weight.reshape(size, size, *[1] * (rank - 1))
     return layer, {"weight": weight.astype(np.float32), "bias": bias.astype(np.float32)}

@@ -191,21 +191,21 @@ normalization(float *out, const float *x, const float *mean, const float *scale,
 """
 
 PATCH_EMBED = """\
-/* Each square of the image becomes a token: out[t][u] = bias[u] + sum over c, i, j of
- * weight[u][c][i][j] x[c][p patch + i][q patch + j], t counting the squares (p, q). */
+/* Each patch of the image becomes a token: out[t][u] = bias[u] + sum over c, i, j of
+ * weight[u][c][i][j] x[c][p high + i][q wide + j], t counting the patches (p, q). */
 static void
 patch_embed(float *out, const float *x, const float *weight, const float *bias,
-            int channels, int height, int width, int units, int patch)
+            int channels, int height, int width, int units, int high, int wide)
 {
-    int columns = width / patch, tokens = height / patch * columns;
+    int columns = width / wide, tokens = height / high * columns;
     for (int t = 0; t < tokens; t++)
         for (int u = 0; u < units; u++) {
             float sum = 0;
             for (int c = 0; c < channels; c++)
-                for (int i = 0; i < patch; i++)
-                    for (int j = 0; j < patch; j++) {
-                        int y = t / columns * patch + i, z = t % columns * patch + j;
-                        sum += weight[((u * channels + c) * patch + i) * patch + j]
+                for (int i = 0; i < high; i++)
+                    for (int j = 0; j < wide; j++) {
+                        int y = t / columns * high + i, z = t % columns * wide + j;
+                        sum += weight[((u * channels + c) * high + i) * wide + j]
                                * x[(c * height + y) * width + z];
                     }
             out[t * units + u] = bias[u] + sum;

@@ -101,8 +101,14 @@ def _normalization(program: Program, step: Step) -> None:
 
 
 def _patch_embed(program: Program, step: Step) -> None:
-    image = step.input_shape if len(step.input_shape) == 3 else (1, *step.input_shape)
-    sizes = (*image, step.layer.units, step.layer.patch_size)
+    size, shape = step.layer.patch_size, step.input_shape
+    image = shape if len(shape) == 3 else (1, *shape)
+    sizes = (*image, step.layer.units, size, size)
+    program.move("patch_embed", step.outputs, *program.matrix(step), *sizes)
+
+
+def _patch_embed1d(program: Program, step: Step) -> None:
+    sizes = (*_image(step.input_shape), step.layer.units, 1, step.layer.patch_size)
     program.move("patch_embed", step.outputs, *program.matrix(step), *sizes)
 
 
@@ -201,8 +207,11 @@ Writer: TypeAlias = Callable[[Program, Step], None]
 
 LAYERS: dict[str, Writer] = {
     "dense": _dense,
+    "conv1d": _conv,
     "conv2d": _conv,
+    "maxpool1d": _maxpool,
     "maxpool2d": _maxpool,
+    "avgpool1d": _avgpool,
     "avgpool2d": _avgpool,
     **{
         f"global_{kind}pool{rank}d": _global_pool
@@ -218,6 +227,7 @@ LAYERS: dict[str, Writer] = {
     "rmsnorm": _row_norm,
     "dropout": _nothing,
     "patch_embed": _patch_embed,
+    "patch_embed1d": _patch_embed1d,
     "position": _position,
     "self_attention": _self_attention,
     "masking": _masking,

@@ -220,6 +220,17 @@ def _patch_embed(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Transpose", columns, perm=[0, 2, 1])
 
 
+def _patch_embed1d(graph: Graph, step: Step, x: str) -> str:
+    """Write it as a convolution whose windows do not overlap."""
+    patch, units = step.layer.patch_size, step.layer.units
+    weight = step.arrays["weight"].T.reshape(units, -1, patch)
+    name = graph.constant(f"layers.{step.index}.weight", weight)
+    size: Any = [patch]
+    bias = graph.array(step, "bias")
+    columns = graph.node("Conv", x, name, bias, kernel_shape=size, strides=size)
+    return graph.node("Transpose", columns, perm=[0, 2, 1])
+
+
 def _position(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Add", x, graph.array(step, "table"))
 
@@ -313,8 +324,11 @@ Writer: TypeAlias = Callable[[Graph, Step, str], str]
 
 LAYERS: dict[str, Writer] = {
     "dense": _dense,
+    "conv1d": _conv,
     "conv2d": _conv,
+    "maxpool1d": _maxpool,
     "maxpool2d": _maxpool,
+    "avgpool1d": _avgpool,
     "avgpool2d": _avgpool,
     "global_avgpool1d": _global_avgpool,
     "global_avgpool2d": _global_avgpool,
@@ -329,6 +343,7 @@ LAYERS: dict[str, Writer] = {
     "normalization": _normalization,
     "dropout": _same,
     "patch_embed": _patch_embed,
+    "patch_embed1d": _patch_embed1d,
     "position": _position,
     "self_attention": _self_attention,
     "masking": _masking,

@@ -285,6 +285,13 @@ def _patch_embed(step: Step) -> Parts:
     return {"weight": [kernels], "bias": [step.arrays["bias"]]}
 
 
+def _patch_embed1d(step: Step) -> Parts:
+    """As a convolution whose windows do not overlap."""
+    patch, units = step.layer.patch_size, step.layer.units
+    kernels = by_output(step.arrays["weight"]).reshape(units, -1, patch)
+    return {"weight": [kernels], "bias": [step.arrays["bias"]]}
+
+
 def _self_attention(step: Step) -> Parts:
     """As nn.MultiheadAttention, which always has an out_proj: the identity if ours has none."""
     width = step.input_shape[1]
@@ -307,12 +314,14 @@ def _self_attention(step: Step) -> Parts:
 
 LAYERS: dict[str, Callable[[Step], Parts]] = {
     "dense": _linear,
+    "conv1d": _as_they_are,
     "conv2d": _as_they_are,
     "batchnorm": _as_they_are,
     "layernorm": _as_they_are,
     "rmsnorm": _as_they_are,
     "normalization": _as_they_are,
     "patch_embed": _patch_embed,
+    "patch_embed1d": _patch_embed1d,
     "position": _as_they_are,
     "self_attention": _self_attention,
 }

@@ -114,8 +114,10 @@ STATISTICS = {"normalization": ("mean", "variance")}
 # Sizes that a layer's parameters tell: option -> axis, or axes, of the first parameter.
 SIZES: dict[str, dict[str, int | tuple[int, int]]] = {
     "dense": {"units": 1},
+    "conv1d": {"filters": 0, "kernel_size": 2},
     "conv2d": {"filters": 0, "kernel_size": (2, 3)},
     "patch_embed": {"units": 1},
+    "patch_embed1d": {"units": 1},
 }
 
 

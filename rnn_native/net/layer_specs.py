@@ -22,7 +22,7 @@ def _with_aliases(names: Iterable[str]) -> Iterator[str]:
 
 ACTIVATIONS = tuple(_with_aliases(tables.ACTIVATIONS))
 LAST_ACTIVATIONS = (*ACTIVATIONS, *losses.LAST_ONLY)
-"""What dense, conv2d and activation layers may have; the last of them at the end only."""
+"""What dense, convolutions and activation layers may have; the last of them at the end only."""
 
 WITH_ALPHA = tuple(
     name for name, row in tables.ACTIVATIONS.items() if row["alpha"] is not None

@@ -14,9 +14,13 @@ from rnn_native.net.token_layers import MeanPool as MeanPool
 from rnn_native.net.token_layers import PatchEmbed as PatchEmbed
 from rnn_native.net.token_layers import Position as Position
 from rnn_native.net.token_layers import SelfAttention as SelfAttention
+from rnn_native.net.window_layers import AvgPool1D as AvgPool1D
 from rnn_native.net.window_layers import AvgPool2D as AvgPool2D
+from rnn_native.net.window_layers import Conv1D as Conv1D
 from rnn_native.net.window_layers import Conv2D as Conv2D
+from rnn_native.net.window_layers import MaxPool1D as MaxPool1D
 from rnn_native.net.window_layers import MaxPool2D as MaxPool2D
+from rnn_native.net.window_layers import PatchEmbed1D as PatchEmbed1D
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Softmax(Layer):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Layer):
-    """Batch normalisation for each feature, or each channel of an image.
+    """Batch normalisation for each feature, or each channel of an image or signal.
 
     Parameters
     ----------
@@ -120,7 +124,8 @@ class BatchNorm(Layer):
 
     Notes
     -----
-    Over the rows of a batch, and the pixels of an image. Where that is one value, its
+    Over the rows of a batch, and the pixels of an image or the places of a signal; an input of
+    rank 2 is taken as channels x length, not as tokens. Where that is one value, its
     variance is 0 and nothing is learned: `fit` refuses batches of one row, and warns when
     the last one of an epoch is.
 
@@ -197,9 +202,8 @@ BY_TYPE: dict[str, type[Layer]] = {
     for layer in (
         *(
             Dense,
-            Conv2D,
-            MaxPool2D,
-            AvgPool2D,
+            *(Conv1D, Conv2D),
+            *(MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D),
             GlobalAvgPool1D,
             GlobalAvgPool2D,
             GlobalMaxPool1D,
@@ -209,8 +213,8 @@ BY_TYPE: dict[str, type[Layer]] = {
             Softmax,
             BatchNorm,
         ),
-        *(LayerNorm, RMSNorm, Normalization, Dropout, PatchEmbed, Position, SelfAttention),
-        *(Masking, MeanPool),
+        *(LayerNorm, RMSNorm, Normalization, Dropout, PatchEmbed, PatchEmbed1D),
+        *(Position, SelfAttention, Masking, MeanPool),
     )
 }
 """The classes of all types but blocks."""

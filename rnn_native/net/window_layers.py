@@ -90,3 +90,94 @@ class AvgPool2D(Layer):
     kernel_size: OneOrTwo = 2
     stride: OneOrTwo | None = None
     padding: Padding = 0
+
+
+OnBothEnds: TypeAlias = int | str | tuple[int, int]
+"""One number for both ends, (left, right), or a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv1D(Layer):
+    """Cross-correlation over (channels, length): `Conv2D` along a signal.
+
+    Parameters
+    ----------
+    filters : int
+        Output channels.
+    kernel_size, stride : int
+    padding : int, (int, int), "same" or "valid"
+        Zeros at each end, or left and right. "same" is as many as make
+        ceil(length / stride) outputs, an odd one on the right; "valid" is none.
+    activation, alpha
+        As for `Dense`.
+    dilation : int
+        From one weight of the window to the next.
+    groups : int
+        As for `Conv2D`.
+
+    Notes
+    -----
+    Channels come first. W is (filters, channels / groups, kernel_size), Glorot uniform with
+    the fans of one group; b starts at zero.
+    """
+
+    type: ClassVar[str] = "conv1d"
+    unsaid: ClassVar[Mapping[str, object]] = {"dilation": 1, "groups": 1}
+    filters: int
+    kernel_size: int
+    stride: int = 1
+    padding: OnBothEnds = 0
+    activation: str = "linear"
+    alpha: float | None = None
+    dilation: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool1D(Layer):
+    """Maximum over windows of a signal, (channels, length); see `MaxPool2D`.
+
+    Parameters
+    ----------
+    kernel_size : int
+    stride : int, optional
+        `kernel_size` when left out.
+    padding : int, (int, int), "same" or "valid"
+        As for `Conv1D`. At each end at most half of `kernel_size`.
+    """
+
+    type: ClassVar[str] = "maxpool1d"
+    kernel_size: int = 2
+    stride: int | None = None
+    padding: OnBothEnds = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AvgPool1D(Layer):
+    """Mean over windows of a signal; parameters as for `MaxPool1D`, padding as in `AvgPool2D`."""
+
+    type: ClassVar[str] = "avgpool1d"
+    kernel_size: int = 2
+    stride: int | None = None
+    padding: OnBothEnds = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PatchEmbed1D(Layer):
+    """Tokens from a signal, (channels, length): each patch through one linear layer.
+
+    Parameters
+    ----------
+    patch_size : int
+        Must divide the length.
+    units : int
+        Width of a token.
+
+    Notes
+    -----
+    W is (channels * patch_size, units), of the first channel's part of a patch first.
+    """
+
+    type: ClassVar[str] = "patch_embed1d"
+    patch_size: int
+    units: int

@@ -49,9 +49,9 @@ class Architecture:
         Returns
         -------
         Architecture
-            Every dense and conv2d layer has it except the last of them, those with an
+            Every dense and convolution layer has it except the last of them, those with an
             activation of their own ("linear" is one), and those that an activation layer
-            follows before the next dense or conv2d layer.
+            follows before the next dense or convolution layer.
         """
         layers = [
             {**spec, **activation} if self._lacks_activation(index) else spec

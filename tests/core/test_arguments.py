@@ -274,7 +274,41 @@ def test_bad_input_shapes(shape):
             (1, 6, 8),
             "patch_size: expected a divisor of height and width, 6 x 8, got 3",
         ),
-        ([{"type": "batchnorm"}], (4, 8), "batchnorm takes n values or channels x"),
+        (
+            [{"type": "conv1d", "filters": 2, "kernel_size": 3}],
+            (1, 5, 9),
+            "conv1d takes channels x length, got an input of 1 x 5 x 9",
+        ),
+        (
+            [{"type": "conv1d", "filters": 2, "kernel_size": 9, "padding": (1, 2)}],
+            (1, 5),
+            "kernel_size: expected at most the padded input, 8, got 9",
+        ),
+        (
+            [{"type": "conv1d", "filters": 2, "kernel_size": (3, 3)}],
+            (1, 5),
+            "kernel_size: expected an integer, got",
+        ),
+        (
+            [{"type": "conv1d", "filters": 2, "kernel_size": 3, "padding": (1, 1, 1, 1)}],
+            (1, 5),
+            r"padding: expected an integer in \[0, 32768\], 2 of them, same, valid, got",
+        ),
+        (
+            [{"type": "avgpool1d", "kernel_size": 3, "padding": (0, 2)}],
+            (1, 5),
+            "padding: expected at most half of the kernel, 1, got 0 x 2",
+        ),
+        (
+            [{"type": "maxpool1d"}],
+            (5,),
+            "maxpool1d takes channels x length, got an input of 5",
+        ),
+        (
+            [{"type": "patch_embed1d", "patch_size": 3, "units": 2}],
+            (6, 8),
+            "patch_size: expected a divisor of the length, 8, got 3",
+        ),
         ([{"type": "dropout", "rate": 1.0}], (8,), "rate: expected a number in"),
         (
             [{"type": "position", "trainable": 1}],

@@ -156,6 +156,12 @@ def patch_layer(spec, p, x, mask):
     return F.linear(patches, p["weight"].T, p["bias"])
 
 
+def patch1d_layer(spec, p, x, mask):
+    size = spec["patch_size"]
+    kernels = p["weight"].T.reshape(spec["units"], -1, size)
+    return F.conv1d(x, kernels, p["bias"], stride=size).transpose(1, 2)
+
+
 def attention_layer(spec, p, x, real):
     rows, tokens, width = x.shape
     heads = spec.get("heads", 1)
@@ -186,6 +192,10 @@ def mean_pool_layer(spec, p, x, real):
 LAYERS = {
     **{kind: plain_layer(module) for kind, module in IN_TORCH.items()},
     "dense": dense_layer,
+    "conv1d": conv_layer(F.conv1d),
+    "maxpool1d": max_pool_layer(F.max_pool1d),
+    "avgpool1d": avg_pool_layer(F.avg_pool1d),
+    "patch_embed1d": patch1d_layer,
     "conv2d": conv_layer(F.conv2d),
     "maxpool2d": max_pool_layer(F.max_pool2d),
     "avgpool2d": avg_pool_layer(F.avg_pool2d),

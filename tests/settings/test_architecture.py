@@ -365,8 +365,8 @@ CHAIN_ERRORS = [
      "and width, 28 x 28, got 5"),
     (own(FLAT, PATCH), "layers[1]: patch_embed takes height x width, with or without "
      "channels, got an input of 784"),
-    (own(PATCH, {"type": "batchnorm"}), "layers[1]: batchnorm takes n values or channels x "
-     "height x width, got an input of 49 x 6"),
+    (own(PATCH, {"type": "maxpool2d"}), "layers[1]: maxpool2d takes channels x height x "
+     "width, got an input of 49 x 6"),
     (own(FLAT, {"type": "position"}), "layers[1]: position takes tokens x values, got an "
      "input of 784"),
     (own(ATTENTION), "layers[0]: self_attention takes tokens x values, got an input of 1 x "

@@ -49,7 +49,10 @@ def _maker(layer_type, *positional, **defaults):
 
 
 dense = _maker("dense", "units", "activation", activation="linear")
+conv1d = _maker("conv1d", "filters", "kernel_size", "activation")
 conv2d = _maker("conv2d", "filters", "kernel_size", "activation")
+maxpool1d = _maker("maxpool1d", "kernel_size")
+avgpool1d = _maker("avgpool1d", "kernel_size")
 maxpool2d = _maker("maxpool2d", "kernel_size")
 avgpool2d = _maker("avgpool2d", "kernel_size")
 global_avgpool1d = _maker("global_avgpool1d")
@@ -65,6 +68,7 @@ rmsnorm = _maker("rmsnorm")
 normalization = _maker("normalization")
 dropout = _maker("dropout", "rate")
 patch_embed = _maker("patch_embed", "patch_size", "units")
+patch_embed1d = _maker("patch_embed1d", "patch_size", "units")
 position = _maker("position", "init")
 self_attention = _maker("self_attention", "heads")
 masking = _maker("masking", "value")
@@ -281,6 +285,102 @@ CONV += [
             *((2, 7, 5), SQUARES, 3),
         ),
     ]
+]
+
+SIGNALS = [
+    Case(name, layers, shape, loss, rows)
+    for name, layers, shape, loss, rows in [
+        (
+            "conv1d",
+            [conv1d(4, 3, "relu"), flatten(), dense(5)],
+            *((2, 9), SOFTMAX, 5),
+        ),
+        (
+            "conv1d same, nine channels",
+            [
+                conv1d(7, 5, "relu", padding="same"),
+                conv1d(17, 4, padding="same"),
+                flatten(),
+            ],
+            *((9, 21), SQUARES, 9),
+        ),
+        (
+            "conv1d left alone is padded",
+            [conv1d(3, 3, "gelu", padding=(2, 0)), conv1d(2, 2, padding=1), flatten()],
+            *((1, 7), SQUARES, 3),
+        ),
+        (
+            "conv1d with gaps, causal",
+            [
+                conv1d(5, 2, "tanh", dilation=4, padding=(4, 0)),
+                conv1d(4, 2, dilation=2),
+                flatten(),
+                dense(3),
+            ],
+            *((5, 11), SOFTMAX, 4),
+        ),
+        (
+            "conv1d stride 2 with a remainder",
+            [
+                conv1d(3, 3, stride=2, padding=1),
+                conv1d(2, 1, stride=3),
+                flatten(),
+                dense(2),
+            ],
+            *((2, 10), SOFTMAX, 4),
+        ),
+        (
+            "conv1d of groups, then pointwise",
+            [conv1d(6, 3, groups=3, padding="same"), conv1d(4, 1, "silu"), flatten()],
+            *((3, 8), SQUARES, 3),
+        ),
+        (
+            "conv1d of one place",
+            [conv1d(2, 1), flatten()],
+            *((1, 1), SQUARES, 1),
+        ),
+        (
+            "signals through pools and norms",
+            [
+                conv1d(8, 5, "relu"),
+                batchnorm(),
+                maxpool1d(),
+                conv1d(4, 3),
+                avgpool1d(3),
+                flatten(),
+                dense(6),
+            ],
+            *((3, 40), SOFTMAX, 9),
+        ),
+        ("batchnorm of a signal", [batchnorm(), flatten(), dense(2)], (3, 4), SOFTMAX, 5),
+        (
+            "batchnorm of a signal, one row",
+            [conv1d(3, 2), batchnorm(momentum=0.5), flatten(), dense(2)],
+            *((2, 6), SOFTMAX, 1),
+        ),
+        (
+            "patch_embed1d",
+            [conv1d(2, 1), patch_embed1d(3, 5), self_attention(), mean_pool()],
+            *((3, 12), SQUARES, 3),
+        ),
+        ("patch_embed1d places", [patch_embed1d(1, 4), mean_pool()], (2, 5), SQUARES, 2),
+        ("patch_embed1d whole", [patch_embed1d(17, 4), flatten()], (2, 17), SQUARES, 2),
+    ]
+]
+
+
+def _pooled_signal(name, pool, length=9, rows=3):
+    layers = [conv1d(3, 3, "relu", padding=1), pool, flatten(), dense(4)]
+    return Case(name, layers, (2, length), SOFTMAX, rows)
+
+
+SIGNALS += [
+    _pooled_signal("maxpool1d with a remainder", maxpool1d()),
+    _pooled_signal("maxpool1d same", maxpool1d(3, stride=2, padding="same"), 10),
+    _pooled_signal("maxpool1d padded", maxpool1d(4, stride=1, padding=(2, 1))),
+    _pooled_signal("avgpool1d padded", avgpool1d(3, stride=2, padding=1)),
+    _pooled_signal("avgpool1d same", avgpool1d(4, stride=3, padding="same")),
+    _pooled_signal("avgpool1d left alone", avgpool1d(2, padding=(1, 0)), 7),
 ]
 
 
@@ -842,7 +942,8 @@ BLOCKS = [
         9,
     ),
 ]
-LAYERS = CONV + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS + BLANKS
+LAYERS = CONV + SIGNALS + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS
+LAYERS += BLANKS
 LAYERS += BLOCKS
 CASES = DENSE + LAYERS
 # Those without blocks.

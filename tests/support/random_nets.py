@@ -18,8 +18,10 @@ from cases import (
     SOFTMAX,
     SQUARES,
     activation,
+    avgpool1d,
     avgpool2d,
     batchnorm,
+    conv1d,
     conv2d,
     dense,
     dropout,
@@ -31,11 +33,13 @@ from cases import (
     layer_arrays,
     layernorm,
     masking,
+    maxpool1d,
     maxpool2d,
     mean_pool,
     normalization,
     pad_tokens,
     patch_embed,
+    patch_embed1d,
     position,
     rmsnorm,
     self_attention,
@@ -159,7 +163,7 @@ def _convolution(d, shape):
         more["groups"] = groups
         filters = groups * d.whole(1, max(1, 9 // groups))
     stride = _each(d, axes, 1, 1, 1, 2, 3)
-    layer = conv2d(
+    layer = (conv1d if axes == 1 else conv2d)(
         filters, _said(kernel), stride=_said(stride), padding=_padding(d, lacking), **more
     )
     return _activated(d, layer, "linear", "relu", "relu")
@@ -171,7 +175,9 @@ def _pool(d, shape):
     kernel = [
         min(k, n) for k, n in zip(_each(d, axes, 2, 2, 3, 1, 4), extents, strict=True)
     ]
-    layer = d.one(maxpool2d, maxpool2d, avgpool2d)(_said(kernel))
+    of_signals, of_images = (maxpool1d, avgpool1d), (maxpool2d, avgpool2d)
+    greatest, mean = of_signals if axes == 1 else of_images
+    layer = d.one(greatest, greatest, mean)(_said(kernel))
     if d.seldom():
         layer["stride"] = _said(_each(d, axes, 1, 2, 3))
     if d.seldom():
@@ -185,8 +191,6 @@ def _pool(d, shape):
 def _any_shape(d, shape):
     norms = ("layernorm", "rmsnorm", "batchnorm", "normalization")
     kind = d.one("activation", "dropout", "softmax", *norms)
-    if kind == "batchnorm" and len(shape) not in (1, 3):
-        kind = "layernorm"
     if kind == "activation":
         return _activation_layer(d)
     if kind == "dropout":
@@ -226,12 +230,21 @@ def _patches(d, shape):
     return patch_embed(d.one(*_divisors(both)[:3]), d.whole(1, 12))
 
 
+def _along_a_signal(d, shape):
+    kind = d.one("conv", "pool", "conv", "pool", "patches")
+    if kind == "patches":
+        return patch_embed1d(d.one(*_divisors(shape[1])[:3]), d.whole(1, 12))
+    return (_convolution if kind == "conv" else _pool)(d, shape)
+
+
 def _next_layer(d, shape):
     if d.one(False, True, False):
         return _any_shape(d, shape)
     if len(shape) == 1:
         return _activated(d, dense(d.one(3, 1, 2, 7, 16, 17, 33)), "linear", "relu")
     if len(shape) == 2:
+        if d.seldom():
+            return _along_a_signal(d, shape)
         kind = d.one("dense", "attention", "position", "attention", "patches")
         if kind == "dense":
             return _activated(d, dense(d.whole(1, 12)), "linear", "relu")
@@ -407,6 +420,18 @@ def _convolutions(d):
     return [*layers, flatten(), dense(d.whole(1, 5))], shape
 
 
+def _signals(d):
+    """Convolutions and pools along a signal."""
+    shape = (d.one(3, 1, 2, 4, 5, 9), d.whole(1, 40))
+    layers, at = [], shape
+    for _ in range(d.whole(1, 4)):
+        layers.append(_along_a_signal(d, at))
+        at = _extent(at, layers[-1])
+        if d.seldom():
+            layers.append(_any_shape(d, at))
+    return layers, shape
+
+
 def _pooled(d):
     """Several channels under a 2 x 2 max pool."""
     kernel = d.one(3, 2, 5, 1)
@@ -493,7 +518,7 @@ def _wide(d):
 
 SHAPES = (
     *(_free, _window_blocks, _one_channel, _patch_attention, _free),
-    *(_free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled, _masked),
+    *(_signals, _free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled, _masked),
     *(_blocks, _added_attention, _blocks),
 )
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)

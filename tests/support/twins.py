@@ -574,6 +574,31 @@ def patch_embed_backward(spec, params, cache, dout):
     return dx, grads
 
 
+def patch_embed1d_arrays(spec, shape):
+    C, length = shape
+    p, units = spec["patch_size"], spec["units"]
+    return (length // p, units), {"weight": (C * p, units), "bias": (units,)}, {}
+
+
+def patch_embed1d_forward(spec, params, x, mode=INFERENCE):
+    p = spec["patch_size"]
+    patches = [x[:, :, t : t + p].reshape(len(x), -1) for t in range(0, x.shape[2], p)]
+    tokens = np.stack(patches, axis=1)
+    return tokens @ params["weight"] + params["bias"], {"x": x, "tokens": tokens}
+
+
+def patch_embed1d_backward(spec, params, cache, dout):
+    p, dx = spec["patch_size"], np.zeros_like(cache["x"])
+    grads = {
+        "weight": np.einsum("bti,btu->iu", cache["tokens"], dout),
+        "bias": dout.sum(axis=(0, 1)),
+    }
+    for t in range(dout.shape[1]):
+        dpatch = dout[:, t] @ params["weight"].T
+        dx[:, :, t * p : (t + 1) * p] = dpatch.reshape(len(dx), dx.shape[1], p)
+    return dx, grads
+
+
 def position_arrays(spec, shape):
     table = {"table": shape}
     return (shape, table, {}) if spec.get("trainable", True) else (shape, {}, table)
@@ -742,6 +767,7 @@ LAYERS = {
     "normalization": (normalization_forward, normalization_backward, normalization_arrays),
     "dropout": (dropout_forward, dropout_backward, same_arrays),
     "patch_embed": (patch_embed_forward, patch_embed_backward, patch_embed_arrays),
+    "patch_embed1d": (patch_embed1d_forward, patch_embed1d_backward, patch_embed1d_arrays),
     "position": (position_forward, position_backward, position_arrays),
     "self_attention": (
         self_attention_forward,

@@ -24,7 +24,9 @@ patch_attention_sizes_of(const rnn_layer *layer)
                                .length = layer->param[PA_PATCH].shape.dim[0],
                                .D = layer->out.dim[1],
                                .heads = (int)layer->attr[PA_HEADS]};
-    patch_image(layer, &z.C, &z.H, &z.W);
+    z.C = layer->window.C;
+    z.H = layer->window.H;
+    z.W = layer->window.W;
     z.qkv = 3 * z.D;
     return z;
 }
@@ -226,7 +228,7 @@ patch_attention_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         dense_backward_input(s.dpatches, s.dtokens, param_of(layer, io, PA_PATCH), z.T,
                              z.length, z.D, 0, z.length);
         image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, s.dpatches, z.C, z.H,
-                           z.W, z.size);
+                           z.W, z.size, z.size);
     }
 }
 

@@ -164,7 +164,7 @@ tied_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         dense_backward_input(dpatches, dtokens, param_of(layer, io, TIED_PATCH), z.T,
                              z.length, z.D, 0, z.length);
         image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, dpatches, z.C, z.H,
-                           z.W, z.size);
+                           z.W, z.size, z.size);
     }
 }
 

@@ -34,7 +34,9 @@ tied_sizes_of(const rnn_layer *layer)
                     .D = layer->param[TIED_PATCH].shape.dim[1],
                     .units = layer->out.dim[1]};
     z.factors = (ptrdiff_t)(layer->param_count - layer->param[TIED_Q].offset);
-    patch_image(layer, &z.C, &z.H, &z.W);
+    z.C = layer->window.C;
+    z.H = layer->window.H;
+    z.W = layer->window.W;
     return z;
 }
 

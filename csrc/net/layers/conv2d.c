@@ -1,4 +1,5 @@
-/* conv2d: out = f(cross-correlation + bias), f the activation. Part of level.c. */
+/* conv2d, and conv1d over images of one row: out = f(cross-correlation + bias), f the
+ * activation. Part of level.c. */
 
 /* ---- what the passes of conv2d and its fused forms share ---- */
 
@@ -209,6 +210,17 @@ static const rnn_layer_type conv2d_layer = {
     .name = "conv2d",
     .attrs = conv2d_attrs,
     .setup = conv2d_setup,
+    .pass = {[RNN_PREPARE] = conv2d_prepare_pass,
+             [RNN_FORWARD] = conv2d_forward_pass,
+             [RNN_OUTPUT] = conv2d_output_pass,
+             [RNN_INPUT] = conv2d_input_pass,
+             [RNN_PARAMS] = conv2d_params_pass},
+};
+
+static const rnn_layer_type conv1d_layer = {
+    .name = "conv1d",
+    .attrs = conv1d_attrs,
+    .setup = conv1d_setup,
     .pass = {[RNN_PREPARE] = conv2d_prepare_pass,
              [RNN_FORWARD] = conv2d_forward_pass,
              [RNN_OUTPUT] = conv2d_output_pass,

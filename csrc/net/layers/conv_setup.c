@@ -29,6 +29,25 @@ static const rnn_attr conv2d_attrs[] = {
     RNN_ATTRS_END,
 };
 
+/* The same keys in the same places: passes look at filters, activation and alpha. */
+static const rnn_attr conv1d_attrs[] = {
+    [CONV_FILTERS] = {"filters", RNN_INT, true, NAN, 1, 1 << 20, NULL},
+    [CONV_KERNEL] = {"kernel_size", RNN_INT, true, NAN, 1, 1 << 15, NULL},
+    RNN_ATTR_UNUSED,
+    [CONV_STRIDE] = {"stride", RNN_INT, false, 1, 1, 1 << 15, NULL},
+    RNN_ATTR_UNUSED,
+    [CONV_PADDING] = {"padding", RNN_INT, false, 0, 0, 1 << 15, padding_name},
+    RNN_ATTR_MORE,
+    RNN_ATTR_UNUSED,
+    RNN_ATTR_UNUSED,
+    [CONV_ACTIVATION] = {"activation", RNN_CHOICE, false, 0, 0, 0, activation_name},
+    [CONV_ALPHA] = {"alpha", RNN_FLOAT, false, NAN, 0, 1e30, NULL},
+    [CONV_DILATION] = {"dilation", RNN_INT, false, 1, 1, 1 << 15, NULL},
+    RNN_ATTR_UNUSED,
+    [CONV_GROUPS] = {"groups", RNN_INT, false, 1, 1, 1 << 20, NULL},
+    RNN_ATTRS_END,
+};
+
 static const activation *
 conv2d_activation(const rnn_layer *layer)
 {
@@ -177,15 +196,18 @@ add_filters(rnn_layer *layer, rnn_error *error)
     int filters = (int)layer->attr[CONV_FILTERS], channels = s->C / s->groups;
     int fan_in[3] = {channels, s->KH, s->KW};
     int fan_out[3] = {filters / s->groups, s->KH, s->KW};
+    rnn_shape image = {4, {filters, channels, s->KH, s->KW}};
+    rnn_shape signal = {3, {filters, channels, s->KW}};
     rnn_param weight = {.name = "weight",
-                        .shape = {4, {filters, channels, s->KH, s->KW}},
+                        .shape = layer->in.rank == 2 ? signal : image,
                         .init = RNN_GLOROT_UNIFORM,
                         .fan_in = rnn_size_product(fan_in, 3),
                         .fan_out = rnn_size_product(fan_out, 3)};
     rnn_param bias = {.name = "bias", .shape = {1, {filters}}};
     if (weight.fan_in == 0 || weight.fan_out == 0 || !rnn_layer_add_param(layer, weight)
         || !rnn_layer_add_param(layer, bias))
-        return rnn_layer_refuse_size(error, "a weight", weight.shape.dim, 4);
+        return rnn_layer_refuse_size(error, "a weight", weight.shape.dim,
+                                     weight.shape.rank);
     return RNN_OK;
 }
 
@@ -240,5 +262,13 @@ conv2d_setup(rnn_layer *layer, rnn_error *error)
 {
     static const window_attrs at = {
         2, CONV_KERNEL, CONV_STRIDE, CONV_PADDING, CONV_DILATION, CONV_GROUPS};
+    return set_up_conv(layer, &at, error);
+}
+
+static rnn_status
+conv1d_setup(rnn_layer *layer, rnn_error *error)
+{
+    static const window_attrs at = {
+        1, CONV_KERNEL, CONV_STRIDE, CONV_PADDING, CONV_DILATION, CONV_GROUPS};
     return set_up_conv(layer, &at, error);
 }

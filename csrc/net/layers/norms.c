@@ -83,9 +83,6 @@ static rnn_status
 batchnorm_setup(rnn_layer *layer, rnn_error *error)
 {
     int C = layer->in.dim[0];
-    if (layer->in.rank == 2)
-        return rnn_layer_refuse_input(layer, error,
-                                      "n values or channels x height x width");
     rnn_param mean = {.name = "running_mean", .shape = {1, {C}}, .is_state = true};
     rnn_param variance = {
         .name = "running_var", .shape = {1, {C}}, .init = RNN_ONES, .is_state = true};
@@ -94,7 +91,7 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
         || !rnn_layer_add_param(layer, variance))
         return rnn_layer_refuse_size(error, "parameters", &C, 1);
     layer->shared = 3 * (size_t)C;
-    int slices = rnn_slice_count(layer->in.rank == 3 ? 64 * C : C);
+    int slices = rnn_slice_count(layer->in.rank > 1 ? 64 * C : C);
     const rnn_pass passes[] = {RNN_FORWARD, RNN_INPUT, RNN_PARAMS};
     for (int i = 0; i < COUNT(passes); i++) {
         layer->slices[passes[i]] = slices < C ? slices : C;

@@ -14,6 +14,16 @@ static const rnn_attr pool_attrs[] = {
     RNN_ATTRS_END,
 };
 
+static const rnn_attr pool1d_attrs[] = {
+    [POOL_KERNEL] = {"kernel_size", RNN_INT, false, 2, 1, 1 << 15, NULL},
+    RNN_ATTR_UNUSED,
+    [POOL_STRIDE] = {"stride", RNN_INT, false, NAN, 1, 1 << 15, NULL},
+    RNN_ATTR_UNUSED,
+    [POOL_PADDING] = {"padding", RNN_INT, false, 0, 0, 1 << 15, padding_name},
+    RNN_ATTR_MORE,
+    RNN_ATTRS_END,
+};
+
 static bool
 pads_most_of(int kernel, int before, int after)
 {
@@ -61,6 +71,13 @@ pool_setup(rnn_layer *layer, rnn_error *error)
     return set_up_pool(layer, &at, error);
 }
 
+static rnn_status
+pool1d_setup(rnn_layer *layer, rnn_error *error)
+{
+    static const window_attrs at = {1, POOL_KERNEL, POOL_STRIDE, POOL_PADDING, -1, -1};
+    return set_up_pool(layer, &at, error);
+}
+
 static bool
 pool_is_2_by_2(const rnn_layer *layer)
 {
@@ -74,6 +91,14 @@ static rnn_status
 maxpool2d_setup(rnn_layer *layer, rnn_error *error)
 {
     rnn_status status = pool_setup(layer, error);
+    layer->cache = (size_t)rnn_shape_size(&layer->out);
+    return status;
+}
+
+static rnn_status
+maxpool1d_setup(rnn_layer *layer, rnn_error *error)
+{
+    rnn_status status = pool1d_setup(layer, error);
     layer->cache = (size_t)rnn_shape_size(&layer->out);
     return status;
 }
@@ -108,6 +133,14 @@ static const rnn_layer_type maxpool2d_layer = {
     .pass = {[RNN_FORWARD] = maxpool2d_forward_pass, [RNN_INPUT] = maxpool2d_input_pass},
 };
 
+static const rnn_layer_type maxpool1d_layer = {
+    .name = "maxpool1d",
+    .attrs = pool1d_attrs,
+    .keeps_bounds = true,
+    .setup = maxpool1d_setup,
+    .pass = {[RNN_FORWARD] = maxpool2d_forward_pass, [RNN_INPUT] = maxpool2d_input_pass},
+};
+
 static void
 avgpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
@@ -132,5 +165,14 @@ static const rnn_layer_type avgpool2d_layer = {
     .keeps_bounds = true,
     .keeps_factors = true,
     .setup = pool_setup,
+    .pass = {[RNN_FORWARD] = avgpool2d_forward_pass, [RNN_INPUT] = avgpool2d_input_pass},
+};
+
+static const rnn_layer_type avgpool1d_layer = {
+    .name = "avgpool1d",
+    .attrs = pool1d_attrs,
+    .keeps_bounds = true,
+    .keeps_factors = true,
+    .setup = pool1d_setup,
     .pass = {[RNN_FORWARD] = avgpool2d_forward_pass, [RNN_INPUT] = avgpool2d_input_pass},
 };

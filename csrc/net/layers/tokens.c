@@ -1,8 +1,8 @@
 /* Layers around tokens, (T,D): patch_embed, position, masking, mean_pool. Part of level.c.
  */
 
-/* ---- patch_embed: an image's patches, each through one dense layer; cache holds them ----
- */
+/* ---- patch_embed and patch_embed1d: patches of an image or signal, each through one dense
+ * layer; cache holds them ---- */
 
 enum { PATCH_SIZE, PATCH_UNITS };
 
@@ -12,14 +12,22 @@ static const rnn_attr patch_embed_attrs[] = {
     RNN_ATTRS_END,
 };
 
-/* Channels, height and width of the image. */
+/* Patches lie side by side: a window that steps by its own size. */
 static void
-patch_image(const rnn_layer *layer, int *C, int *H, int *W)
+cut_into_patches(rnn_layer *layer, int C, int H, int W, int high, int wide)
 {
-    const rnn_shape *in = &layer->in;
-    *C = in->rank == 3 ? in->dim[0] : 1;
-    *H = in->dim[in->rank - 2];
-    *W = in->dim[in->rank - 1];
+    layer->window = (rnn_window){.C = C,
+                                 .H = H,
+                                 .W = W,
+                                 .KH = high,
+                                 .KW = wide,
+                                 .SH = high,
+                                 .SW = wide,
+                                 .DH = 1,
+                                 .DW = 1,
+                                 .P = H / high,
+                                 .Q = W / wide,
+                                 .groups = 1};
 }
 
 static int
@@ -28,19 +36,13 @@ patch_length(const rnn_layer *layer)
     return layer->param[0].shape.dim[0];
 }
 
+/* A token of each patch of the window. */
 static rnn_status
-patch_embed_setup(rnn_layer *layer, rnn_error *error)
+set_up_patches(rnn_layer *layer, rnn_error *error)
 {
-    int C, H, W, size = (int)layer->attr[PATCH_SIZE], units = (int)layer->attr[PATCH_UNITS];
-    if (layer->in.rank != 2 && layer->in.rank != 3)
-        return rnn_layer_refuse_input(layer, error,
-                                      "height x width, with or without channels");
-    patch_image(layer, &C, &H, &W);
-    if (H % size != 0 || W % size != 0)
-        return rnn_layer_refuse(error, "patch_size",
-                                "expected a divisor of height and width, %d x %d, got %d",
-                                H, W, size);
-    int length = C * size * size, tokens = H / size * (W / size);
+    const rnn_window *s = &layer->window;
+    int length = s->C * s->KH * s->KW, tokens = s->P * s->Q;
+    int units = (int)layer->attr[PATCH_UNITS];
     layer->out = (rnn_shape){2, {tokens, units}};
     rnn_param weight = {.name = "weight",
                         .shape = {2, {length, units}},
@@ -58,16 +60,48 @@ patch_embed_setup(rnn_layer *layer, rnn_error *error)
     return RNN_OK;
 }
 
+static rnn_status
+patch_embed_setup(rnn_layer *layer, rnn_error *error)
+{
+    const rnn_shape *in = &layer->in;
+    int size = (int)layer->attr[PATCH_SIZE];
+    if (in->rank != 2 && in->rank != 3)
+        return rnn_layer_refuse_input(layer, error,
+                                      "height x width, with or without channels");
+    int C = in->rank == 3 ? in->dim[0] : 1;
+    int H = in->dim[in->rank - 2], W = in->dim[in->rank - 1];
+    if (H % size != 0 || W % size != 0)
+        return rnn_layer_refuse(error, "patch_size",
+                                "expected a divisor of height and width, %d x %d, got %d",
+                                H, W, size);
+    cut_into_patches(layer, C, H, W, size, size);
+    return set_up_patches(layer, error);
+}
+
+static rnn_status
+patch_embed1d_setup(rnn_layer *layer, rnn_error *error)
+{
+    int size = (int)layer->attr[PATCH_SIZE];
+    if (layer->in.rank != 2)
+        return rnn_layer_refuse_input(layer, error, "channels x length");
+    int length = layer->in.dim[1];
+    if (length % size != 0)
+        return rnn_layer_refuse(error, "patch_size",
+                                "expected a divisor of the length, %d, got %d", length,
+                                size);
+    cut_into_patches(layer, layer->in.dim[0], 1, length, 1, size);
+    return set_up_patches(layer, error);
+}
+
 static void
 patch_embed_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int C, H, W, units = layer->out.dim[1];
+    const rnn_window *s = &layer->window;
+    int units = layer->out.dim[1];
     (void)slice;
-    patch_image(layer, &C, &H, &W);
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
-        patches_from_image(io->cache + at, io->inp + at, C, H, W,
-                           (int)layer->attr[PATCH_SIZE]);
+        patches_from_image(io->cache + at, io->inp + at, s->C, s->H, s->W, s->KH, s->KW);
         dense_forward(io->out + (ptrdiff_t)b * layer->out_size, io->cache + at, io->params,
                       io->params + layer->param[1].offset, false, false, layer->out.dim[0],
                       patch_length(layer), units, 0, units);
@@ -77,15 +111,15 @@ patch_embed_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 patch_embed_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int C, H, W, length = patch_length(layer);
+    const rnn_window *s = &layer->window;
+    int length = patch_length(layer);
     float *patches = io->scratch;
     (void)slice;
-    patch_image(layer, &C, &H, &W);
     for (int b = 0; b < io->rows; b++) {
         dense_backward_input(patches, io->dout + (ptrdiff_t)b * layer->out_size, io->params,
                              layer->out.dim[0], length, layer->out.dim[1], 0, length);
-        image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, patches, C, H, W,
-                           (int)layer->attr[PATCH_SIZE]);
+        image_from_patches(io->dinp + (ptrdiff_t)b * layer->in_size, patches, s->C, s->H,
+                           s->W, s->KH, s->KW);
     }
 }
 
@@ -102,6 +136,15 @@ static const rnn_layer_type patch_embed_layer = {
     .name = "patch_embed",
     .attrs = patch_embed_attrs,
     .setup = patch_embed_setup,
+    .pass = {[RNN_FORWARD] = patch_embed_forward_pass,
+             [RNN_INPUT] = patch_embed_input_pass,
+             [RNN_PARAMS] = patch_embed_params_pass},
+};
+
+static const rnn_layer_type patch_embed1d_layer = {
+    .name = "patch_embed1d",
+    .attrs = patch_embed_attrs,
+    .setup = patch_embed1d_setup,
     .pass = {[RNN_FORWARD] = patch_embed_forward_pass,
              [RNN_INPUT] = patch_embed_input_pass,
              [RNN_PARAMS] = patch_embed_params_pass},

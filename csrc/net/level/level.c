@@ -74,8 +74,11 @@
 /* In the order in which pages and messages list them. */
 static const rnn_layer_type *const layer_types[] = {
     &dense_layer,
+    &conv1d_layer,
     &conv2d_layer,
+    &maxpool1d_layer,
     &maxpool2d_layer,
+    &avgpool1d_layer,
     &avgpool2d_layer,
     &global_avgpool1d_layer,
     &global_avgpool2d_layer,
@@ -90,6 +93,7 @@ static const rnn_layer_type *const layer_types[] = {
     &normalization_layer,
     &dropout_layer,
     &patch_embed_layer,
+    &patch_embed1d_layer,
     &position_layer,
     &self_attention_layer,
     &masking_layer,

@@ -54,8 +54,8 @@ def layer_products(net: Network) -> list[Products]:
         spec = one.spec
         size = sum(int(np.prod(p["shape"])) for p in layer["params"] if len(p["shape"]) > 1)
         has_below = any(is_trained[:i])
-        if layer["type"] in ("dense", "conv2d", "patch_embed"):
-            units = spec["filters"] if layer["type"] == "conv2d" else spec["units"]
+        if layer["type"].startswith(("dense", "conv", "patch_embed")):
+            units = spec["filters"] if "filters" in spec else spec["units"]
             products = int(np.prod(layer["shape"])) * size // units
             counted.append(Products(products, products, products if has_below else 0))
         elif layer["type"] == "self_attention":
