@@ -29,6 +29,8 @@ class ModelCheckpoint(Callback):
         of `fit`.
     initial_value_threshold : float, optional
         The first file, too, must be better than this: a best value of an earlier call.
+    save_weights_only : bool
+        Write what `Network.save_weights` writes, which `Network.load_weights` reads.
 
     Raises
     ------
@@ -53,11 +55,14 @@ class ModelCheckpoint(Callback):
         save_best_only: bool = False,
         mode: str = "auto",
         initial_value_threshold: float | None = None,
+        *,
+        save_weights_only: bool = False,
     ) -> None:
         self.filepath = str(Path(filepath))
         self.monitor = monitor
         self.verbose = verbose
         self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
         start = initial_value_threshold
         self.initial_value_threshold = (
             None if start is None else check_number("initial_value_threshold", start)
@@ -91,8 +96,12 @@ class ModelCheckpoint(Callback):
         values = values_of(self.run, logs)
         path = Path(self.filepath.format_map({**values, "epoch": epoch + 1}))
         path.parent.mkdir(parents=True, exist_ok=True)
-        model_file.save(self.model, path, values)
-        say(self.verbose, epoch, f"saved the model to {path}")
+        if self.save_weights_only:
+            model_file.save_weights(self.model, path, values)
+        else:
+            model_file.save(self.model, path, values)
+        what = "weights" if self.save_weights_only else "model"
+        say(self.verbose, epoch, f"saved the {what} to {path}")
 
     def _is_best(self, value: float | None) -> bool:
         if value is None or not self._monitor.is_better(value, self.best):

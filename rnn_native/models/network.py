@@ -322,6 +322,39 @@ class Network(Learner):
 
         model_file.save(self, path, optimizer_state=optimizer_state)
 
+    def save_weights(self, path: str | PathLike[str] | IO[bytes]) -> None:
+        """Write parameters and running statistics alone, atomically, as Keras does.
+
+        Prefer `save`: that file has the layers and the optimizer, too, and `rnn_native.load`
+        makes the net. Parameters and errors are those of `save`.
+        """
+        from rnn_native.net import model_file
+
+        model_file.save_weights(self, path)
+
+    def load_weights(self, path: Source) -> None:
+        """Take the weights of a file that `save_weights`, or `save`, wrote of such a net.
+
+        The optimizer, its moments and steps stay as they are; `input_dtype` becomes the
+        file's, if that says one.
+
+        Parameters
+        ----------
+        path : path, binary file or bytes
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        FormatError
+            If it is damaged, or its weights have other names or shapes; nothing is changed.
+        RuntimeError
+            While another thread trains the net.
+        """
+        from rnn_native.net import model_file
+
+        model_file.load_weights(self, path)
+
 
 def load(path: Source, optimizer: Optimizer | None = None) -> Network:
     """Read a model file.

@@ -43,7 +43,7 @@ class CompiledNet(Weights):
         loss = losses.resolve(loss, given)
         specs = losses.without_last_activation(given, loss)
         if fault := losses.last_activation_fault(specs, loss):
-            raise ValueError(f"{fault[0]}: {fault[1]}")
+            raise ValueError(f"{losses.as_given(fault[0], given)}: {fault[1]}")
         own = losses.own_activation(given, loss)
         self._compile(specs, input_shape, loss, optimizer, own)
         self.draw_weights(rng if rng is not None else Xorshift(seed))

@@ -332,6 +332,12 @@ def last_activation_fault(
     )
 
 
+def as_given(path: str, layers: Sequence[Mapping[str, Any]]) -> str:
+    """Return where a layer is among those given: a last softmax has become one of its own."""
+    beyond = path == f"layers[{len(layers)}]"
+    return f"layers[{len(layers) - 1}]" if beyond else path
+
+
 def _misplaced(function: str, loss: str) -> str:
     if function == "softmax":
         return "softmax is an activation of the last layer only; elsewhere use rn.Softmax()"

@@ -26,6 +26,7 @@ from rnn_native.base.files import Source, name_of, read_source, write_target
 from rnn_native.net import losses, saved_training
 from rnn_native.net.optimizers import Optimizer, as_settings
 from rnn_native.net.predictor import Predictor
+from rnn_native.net.rows import check_input_dtype
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -39,11 +40,13 @@ NORMALISATION = {"uint8": "x / 255", "float32": "x"}
 READERS = {
     "model": "a single net; use rn.load",
     "ensemble": "an ensemble of nets; use rn.Ensemble.load",
+    "weights": "weights without layers; make the net and use net.load_weights",
 }
 """What files may hold, and what reads that. A file that does not say so holds a model."""
 _ENTRIES: dict[str, dict[str, type]] = {
     "model": {"architecture": dict, "facts": dict},
     "ensemble": {"nets": list},
+    "weights": {"facts": dict},
 }
 
 Tensors = dict[str, NDArray[Any]]
@@ -225,8 +228,7 @@ def _versions(metadata: Metadata) -> str:
 def describe(path: "str | PathLike[str]") -> Metadata:
     """Return a file's metadata and number of parameters, without making a net."""
     tensors, metadata = read(path)
-    extra = ("run.", saved_training.PREFIX)
-    sizes = (int(t.size) for name, t in tensors.items() if not name.startswith(extra))
+    sizes = (int(t.size) for name, t in tensors.items() if not is_aside(name))
     return {**metadata, "parameters": sum(sizes)}
 
 
@@ -256,17 +258,60 @@ def take_rates(model: Predictor, metadata: Metadata, path: "str | PathLike[str]"
 def fill(model: Predictor, tensors: Tensors, path: "str | PathLike[str]") -> None:
     """Give a model a file's parameters and state; FormatError if they are not its own."""
     for name, parameter in {**model.parameters, **model.state}.items():
-        tensor = tensors.get(name)
-        if tensor is None or tensor.shape != parameter.shape or tensor.dtype != np.float32:
-            found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"
-            raise FormatError(
-                f"{path}: {name}: expected float32 {parameter.shape}, got {found}"
-            )
-        if not np.isfinite(tensor).all():
-            raise FormatError(
-                f"{path}: {name}: expected finite values, got NaN or infinity"
-            )
-        parameter[:] = tensor
+        parameter[:] = _fitting(name, parameter, tensors.get(name), path)
+
+
+def _fitting(
+    name: str,
+    like: NDArray[np.float32],
+    tensor: NDArray[Any] | None,
+    path: "str | PathLike[str]",
+) -> NDArray[np.float32]:
+    """Return a file's tensor for an array of a model, or raise FormatError."""
+    if tensor is None or tensor.shape != like.shape or tensor.dtype != np.float32:
+        found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"
+        raise FormatError(f"{path}: {name}: expected float32 {like.shape}, got {found}")
+    if not np.isfinite(tensor).all():
+        raise FormatError(f"{path}: {name}: expected finite values, got NaN or infinity")
+    return tensor
+
+
+def save_weights(
+    model: Predictor,
+    path: "str | PathLike[str] | IO[bytes]",
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model's parameters and state, atomically, without layers and optimizer."""
+    known = metadata_of(model, facts)
+    kept = ("format_version", "version", "normalisation", "input_dtype", "facts")
+    metadata = {**{key: known[key] for key in kept}, "holds": "weights"}
+    write(path, model.copied_tensors(), metadata)
+
+
+def load_weights(model: Predictor, path: Source) -> None:
+    """Give a model the weights of a file, all or none; see `Network.load_weights`."""
+    tensors, metadata = read(path, "weights", "model")
+    name = name_of(path)
+    values = model.get_weights()
+    own = model.views_of(values)
+    for key, view in own.items():
+        view[:] = _fitting(key, view, tensors.get(key), name)
+    extra = sorted(key for key in tensors.keys() - own.keys() if not is_aside(key))
+    if extra:
+        raise FormatError(
+            f"{name}: {extra[0]}: expected weights of this net only, whose last are "
+            f"{next(reversed(own), 'none')}"
+        )
+    with faults_named(name, "input_dtype"):
+        kind = check_input_dtype(metadata.get("input_dtype"))
+    model.set_weights(values)
+    if kind is not None:
+        model.input_dtype = kind
+
+
+def is_aside(name: str) -> bool:
+    """Tell whether a tensor is none of the model's: of a run, or of what training needs."""
+    return name.startswith(("run.", saved_training.PREFIX))
 
 
 def _digest(tensors: Tensors, metadata: Metadata) -> str:
@@ -290,10 +335,10 @@ def write(
     write_target(path, to_bytes(tensors, metadata={KEY: signed}))
 
 
-def read(path: Source, holds: str = "model") -> tuple[Tensors, Metadata]:
+def read(path: Source, *holds: str) -> tuple[Tensors, Metadata]:
     """Read tensors and metadata whose checksum is right; errors are those of `load`.
 
-    `holds` is what the file must be, a key of `READERS`.
+    `holds` are keys of `READERS`: what the file may be. A model if none is given.
     """
     tensors, texts = read_tensors(path)
     path = name_of(path)
@@ -323,7 +368,7 @@ def read(path: Source, holds: str = "model") -> tuple[Tensors, Metadata]:
         whole = False
     if not whole:
         raise damaged
-    if found != holds:
+    if found not in (holds or ("model",)):
         raise FormatError(f"{path}: holds {READERS[found]}")
     if claimed != _digest(tensors, metadata):
         raise FormatError(f"{path}: damaged: contents do not match their checksum")

@@ -103,7 +103,10 @@ class Weights:
 
     def copied_tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return copies of `parameters` and `state`, whole at any time as `get_weights`."""
-        weights = self.get_weights()
+        return self.views_of(self.get_weights())
+
+    def views_of(self, weights: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return views of a vector laid out as `weights`, by all of a model file's names."""
         return {
             **self._named(weights, is_state=False),
             **self._named(weights, is_state=True),

@@ -134,7 +134,8 @@ def parse_architecture(
         core_shapes(place, specs, shape, loss)
     left = losses.without_last_activation(specs, loss)
     if fault := losses.last_activation_fault(left, loss):
-        raise Place(place.source, fault[0]).error(fault[1])
+        path = losses.as_given(fault[0], specs)
+        raise Place(place.source, path).error(fault[1])
     return Architecture(specs, shape, loss)
 
 
