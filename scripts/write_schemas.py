@@ -132,6 +132,7 @@ CONFIG_KEYS = {
     "batch_size": "Left out: the program's own.",
     "epochs": "Left out: the program's own.",
     "optimizer": 'Name, or object with the name under "type".',
+    "steps_per_epoch": "Batches in an epoch; left out: all rows once.",
     "seed": "Of weights, shuffles and masks.",
     "validation_split": "Fraction of the rows that is held out.",
     "stratify": "Whether the held-out rows keep the proportions of the classes.",

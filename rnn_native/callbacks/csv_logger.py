@@ -82,7 +82,7 @@ class CSVLogger(Callback):
             last = self._row(0, history.rows[-1].values()).rstrip()
             rows = rows[: _after_last(rows, last.partition(self.separator)[2])]
         if rows:
-            self._shift = self._epoch_of(rows[-1]) + 1 - len(history)
+            self._shift = self._epoch_of(rows[-1]) + 1 - history.next_epoch
         lines = [f"{line}\n" for line in (header, *rows)]
         if "".join(lines) != text:
             self._write(lines)

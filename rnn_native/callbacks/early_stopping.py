@@ -88,7 +88,8 @@ class EarlyStopping(Callback):
         self.best_weights: NDArray[np.float32] | None = None
         self._since: int | None = None
         history = self.run.history
-        for epoch, row in enumerate(history.call_rows, history.call_begin):
+        numbers = history.epoch[history.call_begin :]
+        for epoch, row in zip(numbers, history.call_rows, strict=True):
             self._see(epoch, row.value(self.monitor))
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

@@ -68,7 +68,7 @@ class RunCheckpoint(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save. Without validation, the last epoch is the best."""
-        if self.run.history.best_epoch() in (epoch, None):
+        if self.run.history.best_epoch() in (len(self.run.history) - 1, None):
             facts = values_of(self.run, logs)
             model_file.save(self.run.model, self.folder / run_folder.BEST, facts)
         save_run(self.run, self.folder / run_folder.LAST)

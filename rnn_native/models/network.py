@@ -82,6 +82,8 @@ class Network(Learner):
         *,
         batch_size: int = 64,
         epochs: int = 1,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
         lr: float = 0.01,
         schedule: "Schedule | Mapping[str, Any] | None" = None,
         validation_split: float = 0.0,
@@ -116,6 +118,12 @@ class Network(Learner):
             As for `evaluate`.
         batch_size, epochs : int of at least 1
             A batch larger than the data is all of it; the last one may be smaller.
+        initial_epoch : int of at least 0
+            Number of the first epoch, as in Keras: callbacks, schedules, tables and the
+            history count from there, and `epochs - initial_epoch` epochs are trained.
+        steps_per_epoch : int of at least 1, optional
+            Batches in an epoch, instead of all rows once; see
+            `rnn_native.training.Recipe`.
         lr : float
             Learning rate.
         schedule : Schedule, or its dict, optional
@@ -200,6 +208,7 @@ class Network(Learner):
             validation_split=validation_split,
             stratify=stratify,
             shuffle=shuffle,
+            steps_per_epoch=steps_per_epoch,
             patience=None,
             optimizer=self.optimizer,
             clip_norm=clip_norm,
@@ -213,7 +222,15 @@ class Network(Learner):
         rng = None if seed is None else Xorshift(seed)
         # A call that is refused must not draw from the shuffles of the one under way.
         with self.being_trained("fit"):
-            run = Run(self, data, recipe, rng, threads=threads, metrics=chosen)
+            run = Run(
+                self,
+                data,
+                recipe,
+                rng,
+                threads=threads,
+                metrics=chosen,
+                initial_epoch=initial_epoch,
+            )
             return fit(run, callbacks, verbose=verbose)
 
     def adapt(self, x: ArrayLike) -> None:

@@ -78,6 +78,7 @@ class TrainingOptions(TypedDict, total=False):
     mixup: float
     ema_decay: float
     shuffle: bool
+    steps_per_epoch: int | None
     threads: int | None
     metrics: Sequence[MetricLike] | MetricLike | None
     callbacks: Sequence[Callback]

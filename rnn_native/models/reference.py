@@ -72,9 +72,10 @@ def train_mlp(
         generated digits.
     **options
         epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
-        optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle, l2, augment,
-        mixup, ema_decay: see `rnn_native.training.Recipe`; config, threads, metrics,
-        callbacks, out, resume, overwrite, verbose: see `ModelOptions`.
+        optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle,
+        steps_per_epoch, l2, augment, mixup, ema_decay: see `rnn_native.training.Recipe`;
+        config, threads, metrics, callbacks, out, resume, overwrite, verbose: see
+        `ModelOptions`.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from rnn_native.base.xorshift import Xorshift
 FIRST_SEED = 1
 """Of the shuffles and masks of a net that has not been trained."""
 
-COUNTERS = ("steps", "seed", "seed_steps", "rng", "average_steps")
+COUNTERS = ("steps", "seed", "seed_steps", "rng", "average_steps", "taken")
 """What `as_dict` holds: integers in [0, 2**64), rng above 0."""
 
 
@@ -38,6 +38,9 @@ class TrainingState:
         net holds their average.
     average_steps : int
         Steps that the average has followed.
+    taken : int
+        Rows of `order` that epochs of `steps_per_epoch` batches have trained of the pass
+        under way.
     """
 
     steps: int = 0
@@ -47,12 +50,13 @@ class TrainingState:
     order: NDArray[np.int32] | None = None
     live_params: NDArray[np.float32] | None = None
     average_steps: int = 0
+    taken: int = 0
     _average_digest: bytes = b""
 
     def restart(self, seed: int, rng: Xorshift) -> None:
         """Begin shuffles and masks anew; what belongs to the optimizer stays."""
         self.seed, self.seed_steps = seed, 0
-        self.rng, self.order = rng, None
+        self.rng, self.order, self.taken = rng, None, 0
 
     def advance(self, steps: int) -> None:
         """Count steps that were trained."""
@@ -64,18 +68,40 @@ class TrainingState:
         """Let all counts be `step`."""
         self.steps = self.seed_steps = self.average_steps = step
 
-    def order_of(self, rows: int, shuffle: bool) -> NDArray[np.int32]:
+    def order_of(
+        self, rows: int, shuffle: bool, *, in_parts: bool = False
+    ) -> NDArray[np.int32]:
         """Return the row numbers that an epoch begins with, and keep what is shuffled.
 
         Without shuffling, and when the number of rows is another one than before, they are
-        0, 1, 2, ...
+        0, 1, 2, ... Only with `in_parts`, where an epoch need not have all rows, the pass
+        under way goes on.
         """
-        if not shuffle:
-            self.order = None
-            return np.arange(rows, dtype=np.int32)
-        if self.order is None or len(self.order) != rows:
-            self.order = np.arange(rows, dtype=np.int32)
+        plain = np.arange(rows, dtype=np.int32)
+        if not (shuffle or in_parts):
+            self.order, self.taken = None, 0
+            return plain
+        before = plain[:0] if self.order is None else self.order
+        fits = len(before) == rows if shuffle else np.array_equal(before, plain)
+        if self.order is None or not fits:
+            self.order, self.taken = plain, 0
+        if not in_parts:
+            self.taken = 0
         return self.order
+
+    def next_rows(
+        self, order: NDArray[np.int32], count: int, shuffle: bool
+    ) -> NDArray[np.int32]:
+        """Return up to `count` row numbers of the pass under way; a new one is shuffled."""
+        if self.taken >= len(order):
+            self.taken = 0
+        if self.taken == 0 and shuffle:
+            self.rng.shuffle(order)
+        return order[self.taken : self.taken + count]
+
+    def take(self, trained: int, rows: int) -> None:
+        """Count what was trained of the pass under way over `rows` rows."""
+        self.taken = (self.taken + trained) % rows
 
     def begin_average(self, params: NDArray[np.float32], wanted: bool) -> None:
         """Continue the average if `params` still holds it, or let a new one begin there."""
@@ -131,14 +157,15 @@ class TrainingState:
             If an entry is missing or out of range; nothing is changed then.
         """
         for name in COUNTERS:
-            value = numbers.get(name)
+            # Files of runs that 0.1.0 wrote have no pass under way.
+            value = numbers.get(name, 0 if name == "taken" else None)
             if type(value) is not int or not (name == "rng") <= value < 2**64:
                 raise ValueError(
                     f"{name}: expected an integer in [0, 2**64), got {value!r}"
                 )
         for name in COUNTERS:
             if name != "rng":
-                setattr(self, name, numbers[name])
+                setattr(self, name, numbers.get(name, 0))
         self.rng.state = numbers["rng"]
 
 

@@ -46,14 +46,14 @@ def cumulative_time(history: History) -> Series:
     A history may have a row for every so many epochs (XOR: 1000); a row's time is that of one
     epoch, and stands for all since the row before.
     """
-    gaps = np.diff([-1, *history.epoch])
+    gaps = np.diff([history.first_epoch - 1, *history.epoch])
     return np.cumsum(series(history, "time") * gaps)
 
 
 def summarise(history: History) -> Summary:
     """Return a run's numbers."""
     total = float(cumulative_time(history)[-1])
-    epochs = history.epoch[-1] + 1
+    epochs = history.epochs
     return Summary(
         epochs=epochs,
         total_time=total,

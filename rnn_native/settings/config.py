@@ -22,6 +22,7 @@ KEYS = config_keys.KEYS
 _RECIPE_KEYS = (
     "epochs",
     "batch_size",
+    "steps_per_epoch",
     "seed",
     "validation_split",
     "stratify",
@@ -60,8 +61,8 @@ class TrainingConfig:
     activation_function : str or None
         One of ``ACTIVATIONS``, for the hidden layers; see `hidden_activation`.
     leaky_relu_alpha, elu_alpha : float
-    learning_rate, batch_size, epochs, seed, validation_split, stratify, shuffle, min_delta,
-    label_smoothing, clip_norm, l2, mixup, ema_decay
+    learning_rate, batch_size, epochs, steps_per_epoch, seed, validation_split, stratify,
+    shuffle, min_delta, label_smoothing, clip_norm, l2, mixup, ema_decay
         See `rnn_native.training.Recipe`.
     patience : int or None
         0 never stops early.
@@ -89,6 +90,7 @@ class TrainingConfig:
     learning_rate: float | None = None
     batch_size: int | None = None
     epochs: int | None = None
+    steps_per_epoch: int | None = None
     optimizer: dict[str, Any] | None = None
     seed: int | None = None
     validation_split: float | None = None

@@ -104,6 +104,7 @@ KEYS: dict[str, Rule] = {
     "learning_rate": RATE,
     "batch_size": integer(1),
     "epochs": integer(1),
+    "steps_per_epoch": integer(1),
     "optimizer": _optimizer,
     **OPTIMIZER_KEYS,
     "seed": integer(0, 2**64 - 1),

@@ -68,8 +68,8 @@ class Callback:
     -----
     What a callback knows of past epochs it works out from `run.history.call_rows` in
     `on_train_begin`: so a resumed run continues as an uninterrupted one, and a further call
-    of `fit` begins anew. Epochs count from 0 in a history, whose first epoch of this call is
-    number `run.history.call_begin`.
+    of `fit` begins anew. Epochs count from 0 in a history, or from `initial_epoch`; the row
+    of this call's first epoch has the index `run.history.call_begin`.
     """
 
     run: TrainingRun

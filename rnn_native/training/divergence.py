@@ -99,7 +99,7 @@ def warn_of_failure(run: "Run", *, stacklevel: int = 2) -> None:
     if not run.history.call_rows:
         return
     epoch = run.kept_epoch()
-    row, when = run.history.rows[epoch], f"after epoch {epoch + 1}"
+    row, when = run.history.rows[epoch], f"after epoch {run.history.epoch[epoch] + 1}"
     is_old = (epoch + 1 - run.history.call_begin) * run.steps >= LEAST_STEPS
     # Those that the net should tell apart by now.
     labels = run.labels() if is_old and run.tells_classes else None

@@ -86,12 +86,16 @@ class History:
     call_begin : int
         Index of the first row of the latest call of `fit`. Above 0 when a history spans
         several calls; a resumed run is one call.
+    first_epoch : int
+        Number of the first row's epoch: `initial_epoch` of `Network.fit`.
     """
 
     # Of the class, for histories that an earlier version pickled.
     call_begin = 0
+    first_epoch = 0
 
-    def __init__(self, rows: list[EpochRow] | None = None) -> None:
+    def __init__(self, rows: list[EpochRow] | None = None, *, first_epoch: int = 0) -> None:
+        self.first_epoch = first_epoch
         self.rows: list[EpochRow] = []
         self.epoch: list[int] = []
         self.stop_reason = "epochs"
@@ -104,11 +108,17 @@ class History:
     @property
     def epochs(self) -> int:
         """Number of epochs trained; there may be fewer rows, as in `train_xor`'s history."""
-        return self.epoch[-1] + 1 if self.epoch else 0
+        return self.next_epoch - self.first_epoch
+
+    @property
+    def next_epoch(self) -> int:
+        """Number of the epoch after the last row's, from 0."""
+        return self.epoch[-1] + 1 if self.epoch else self.first_epoch
 
     def append(self, row: EpochRow, epoch: int | None = None) -> None:
         """Add a row; `epoch` counts from 0 and is the next number when left out."""
-        self.epoch.append(len(self.rows) if epoch is None else epoch)
+        number = self.first_epoch + len(self.rows) if epoch is None else epoch
+        self.epoch.append(number)
         self.rows.append(row)
         self._see(len(self.rows) - 1)
 

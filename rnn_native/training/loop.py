@@ -85,7 +85,7 @@ def fit(
             begun.callback(_end, callback, run)
             call(callback.on_train_begin, {})
             run.has_foreign_logs |= may_log(callback)
-        while not _is_stopped(run) and len(run.history) < run.recipe.epochs:
+        while not _is_stopped(run) and run.history.next_epoch < run.recipe.epochs:
             _epoch(run, run.callbacks)
         is_ended = True
     except TrainingDiverged as error:
@@ -120,12 +120,12 @@ def _is_stopped(run: Run) -> bool:
 
 
 def _epoch(run: Run, callbacks: Sequence[Callback]) -> None:
-    epoch = len(run.history)
+    index, epoch = len(run.history), run.history.next_epoch
     for callback in callbacks:
         call(callback.on_epoch_begin, epoch, {})
     row = run.train_epoch([callback for callback in callbacks if wants_batches(callback)])
     run.history.append(row)
-    if run.history.best_epoch() == epoch:
+    if run.history.best_epoch() == index:
         run.best_weights = run.model.weights.copy()
     logs = _last_logs(run)
     for callback in callbacks:

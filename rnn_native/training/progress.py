@@ -30,7 +30,7 @@ class ProgressLogger(Callback):
         if self.verbose == 1 or (self.verbose == "auto" and _is_interactive()):
             from tqdm.auto import tqdm
 
-            done, total = len(self.run.history), self.run.recipe.epochs
+            done, total = self.run.history.next_epoch, self.run.recipe.epochs
             self._bar = tqdm(total=total, initial=done, unit="epoch")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -59,13 +59,14 @@ class ProgressLogger(Callback):
         history = self.run.history
         best = history.best_epoch()
         if reason != "early stopping" or best is None:
-            self._print(f"Stopped after epoch {len(history)}: {reason}")
+            self._print(f"Stopped after epoch {history.next_epoch}: {reason}")
             return
         value = history.rows[best].value(history.best_by)
         why = self.run.stop_detail and f"{self.run.stop_detail}; "
         self._print(
-            f"Early stopping after epoch {len(history)}: {why}best "
-            f"{history.best_by.replace('val_', 'validation ')} {value:.6f} in epoch {best + 1}"
+            f"Early stopping after epoch {history.next_epoch}: {why}best "
+            f"{history.best_by.replace('val_', 'validation ')} {value:.6f} in epoch "
+            f"{history.epoch[best] + 1}"
         )
 
     def _is_shown(self, column: str) -> bool:

@@ -65,6 +65,10 @@ class Recipe:
         early steps t. Running statistics of batchnorm are those of the last step.
     shuffle : bool
         False takes the rows in their order in every epoch.
+    steps_per_epoch : int of at least 1, or None
+        Batches in an epoch; None: as many as go once through all rows. The next epoch begins
+        with the rows where this one ended, and all rows are shuffled once each has been
+        trained: so the batches are those of whole epochs, cut elsewhere.
     """
 
     epochs: int = 10
@@ -85,14 +89,15 @@ class Recipe:
     mixup: float = 0.0
     ema_decay: float = 0.0
     shuffle: bool = True
+    steps_per_epoch: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.augment, Mapping):
             self._normalise("augment", Augment.from_dict(self.augment))
         if isinstance(self.schedule, Mapping):
             self._normalise("schedule", schedules.from_dict(self.schedule))
-        for name in ("epochs", "batch_size", "patience"):
-            if name != "patience" or self.patience is not None:
+        for name in ("epochs", "batch_size", "patience", "steps_per_epoch"):
+            if name in ("epochs", "batch_size") or getattr(self, name) is not None:
                 self._normalise(name, check_count(name, getattr(self, name), 1))
         for name, low, high in (
             ("lr", 1e-30, 1e6),

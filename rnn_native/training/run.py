@@ -21,6 +21,7 @@ from rnn_native.training.augmentation import Augment
 from rnn_native.training.callback import Callback, call
 from rnn_native.training.history import EpochRow, History
 from rnn_native.training.measures import Measures
+from rnn_native.training.messages import told
 from rnn_native.training.schedules import Rates, Schedule
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ from rnn_native.training.recipe import Recipe
 from rnn_native.training.run_checks import (
     check_adapted,
     check_batches_of_one_row,
+    check_initial_epoch,
     check_recipe,
     row_weights,
 )
@@ -52,6 +54,8 @@ class Run:
     metrics : sequence of Metric
         Measured after each epoch on the validation rows, or without these on the rows that
         are trained on.
+    initial_epoch : int
+        Number of the first epoch; `recipe.epochs` is one more than the last one's.
 
     Attributes
     ----------
@@ -95,12 +99,13 @@ class Run:
         *,
         threads: int | None = None,
         metrics: Sequence[Metric] = (),
+        initial_epoch: int = 0,
     ) -> None:
         self.model = model
         self.data = data
         self.recipe = recipe
         self.threads = resolve_threads(threads)
-        self.history = History()
+        self.history = History(first_epoch=initial_epoch)
         self.measures = Measures(model.loss, scores.fitting(model.loss), metrics)
         self.tells_classes = LOSSES[model.loss].tells_classes
         # Whether a callback that was begun may put columns of its own into the logs.
@@ -118,6 +123,7 @@ class Run:
         self._rate: float | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
+        check_initial_epoch(initial_epoch, recipe)
         check_recipe(model, data, recipe)
         check_adapted(model)
         check_batches_of_one_row(model, len(data.x), recipe.batch_size)
@@ -136,7 +142,11 @@ class Run:
             rng.state = self._rng_state
         if self._rng_state is not None or seed != self.state.seed:
             self.state.restart(seed, rng)
-        self.order = self.state.order_of(len(self.data.x), self.recipe.shuffle)
+        self.order = self.state.order_of(
+            len(self.data.x),
+            self.recipe.shuffle,
+            in_parts=self.recipe.steps_per_epoch is not None,
+        )
         wanted = self.recipe.ema_decay > 0
         self.state.begin_average(self.model.params, wanted=wanted)
         self._is_undone = False
@@ -214,7 +224,8 @@ class Run:
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self.order) // self.recipe.batch_size)
+        whole = -(-len(self.order) // self.recipe.batch_size)
+        return self.recipe.steps_per_epoch or whole
 
     @property
     def learning_rate(self) -> float:
@@ -238,7 +249,7 @@ class Run:
         schedule, rows = self.recipe.schedule, self.history.rows
         if isinstance(schedule, Schedule):
             losses = [row.val_loss for row in rows]
-            return schedule.rates(len(rows), self.steps, losses)
+            return schedule.rates(self.history.next_epoch, self.steps, losses)
         if self._rate is not None:
             return self._rate
         earlier = self.history.call_rows
@@ -264,18 +275,13 @@ class Run:
         """
         data = self.data
         rates = self._rates()
-        if self.recipe.shuffle:
-            self.state.rng.shuffle(self.order)
         start = time.perf_counter()
         with self._averaging() as average:
-            if callbacks:
-                loss, hits = self._train_by_batches(rates, callbacks, average)
-            else:
-                loss, hits = self.train_rows(self.order, rates, **average)
+            loss, hits, seen = self._train_batches(rates, callbacks, average)
         seconds = time.perf_counter() - start
         row = EpochRow(
-            loss=loss / len(data.x),
-            accuracy=hits / len(data.x) if self.tells_classes else None,
+            loss=loss / seen,
+            accuracy=hits / seen if self.tells_classes else None,
             time=seconds,
             learning_rate=float(np.ravel(rates)[0]),
             metrics=self.measure(),
@@ -312,7 +318,7 @@ class Run:
         float, int
             Loss and hits, summed over the rows.
         """
-        recipe, epoch, state = self.recipe, len(self.history), self.state
+        recipe, epoch, state = self.recipe, self.history.next_epoch, self.state
         done, penalties = np.zeros(1, np.int64), np.zeros(1)
         try:
             loss, hits = self.model.native.train(
@@ -338,50 +344,46 @@ class Run:
                 **average,
             )
         except FloatingPointError as error:
-            raise TrainingDiverged(self._told(str(error), batch, int(done[0]))) from None
+            text = told(str(error), batch, done=int(done[0]))
+            raise TrainingDiverged(text) from None
         finally:
             # Whatever ended it: the moments have moved.
             state.advance(int(done[0]))
+            trained = min(int(done[0]) * recipe.batch_size, len(order))
+            state.take(trained, len(self.order))
             self.is_begun |= bool(done[0])
         self.last_penalty = float(penalties[0])
         return float(loss[0]), int(hits[0])
 
-    def _told(self, text: str, batch: int, done: int) -> str:
-        """Return the native message about numbers that are not finite as users read it."""
-        if batch:
-            # A call for one batch knows it as the first.
-            text = text.replace("batch 1 ", f"batch {batch + 1} ")
-        if done == 0 and text.startswith("a "):
-            found, _ = text.split(";")
-            return (
-                f"{found}, before it was trained: a call diverged earlier, or it was set so; "
-                "make a new net, or use set_weights and net.optimizer = net.optimizer"
-            )
-        return text
-
-    def _train_by_batches(
+    def _train_batches(
         self, rates: Rates, callbacks: Sequence[Callback], average: Mapping[str, Any]
-    ) -> tuple[float, int]:
-        """Train on all rows, a native call for each batch; return loss and hits, summed."""
-        loss, hits, size = 0.0, 0, self.recipe.batch_size
-        for batch in range(self.steps):
+    ) -> tuple[float, int, int]:
+        """Train the epoch's batches; return loss and hits, summed, and the number of rows.
+
+        It is one native call, and another after each pass over all rows that ends within the
+        epoch; with callbacks one for each batch.
+        """
+        loss, hits, seen, batch, size = 0.0, 0, 0, 0, self.recipe.batch_size
+        while batch < self.steps:
+            wanted = 1 if callbacks else self.steps - batch
+            rows = self.state.next_rows(self.order, wanted * size, self.recipe.shuffle)
+            count = -(-len(rows) // size)
             for callback in callbacks:
                 callback.on_train_batch_begin(batch, {})
-            rows = self.order[batch * size : (batch + 1) * size]
             # A hook may have set another rate.
-            rate: Rates = self.learning_rate
+            rate: Rates = self.learning_rate if callbacks else rates
             if isinstance(rates, np.ndarray):
-                rate = rates[batch : batch + 1]
+                rate = rates[batch : batch + count]
             more = self.train_rows(rows, rate, batch, **average)
             # In float64 and in order, as the native sum of an epoch.
             loss, hits = loss + more[0], hits + more[1]
-            seen = batch * size + len(rows)
+            seen, batch = seen + len(rows), batch + count
             for callback in callbacks:
                 logs = {"loss": loss / seen}
                 if self.tells_classes:
                     logs["accuracy"] = hits / seen
-                callback.on_train_batch_end(batch, logs)
-        return loss, hits
+                callback.on_train_batch_end(batch - 1, logs)
+        return loss, hits, seen
 
     def kept_epoch(self) -> int:
         """Return the index of the epoch whose weights the model is left with."""

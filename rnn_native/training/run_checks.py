@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_native.base.checks import check_count
 from rnn_native.net.adapting import unadapted
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
@@ -42,6 +43,21 @@ def check_label_smoothing(smoothing: float, loss: str) -> None:
         raise ValueError(
             f"label_smoothing: expected 0 under {loss}, whose targets are values, got "
             f"{smoothing:g}; the cross-entropies have labels"
+        )
+
+
+def check_initial_epoch(initial_epoch: int, recipe: Recipe) -> None:
+    """Refuse epochs that do not follow one another, and losses that nobody has."""
+    first = check_count("initial_epoch", initial_epoch)
+    if first > recipe.epochs:
+        raise ValueError(
+            f"initial_epoch: expected at most epochs, {recipe.epochs}, got {first}; epochs "
+            f"counts from 0, so {recipe.epochs} more are epochs={first + recipe.epochs}"
+        )
+    if first and recipe.needs_validation:
+        raise ValueError(
+            f"initial_epoch: expected 0 with a schedule that goes by the validation losses "
+            f"of all epochs, got {first}; use rn.ReduceLROnPlateau"
         )
 
 

@@ -189,6 +189,7 @@ def test_all_of_a_recipe_can_be_given():
     given = {
         "epochs": 3,
         "batch_size": 32,
+        "steps_per_epoch": 7,
         "seed": 2**64 - 1,
         "validation_split": 0.2,
         "stratify": True,
