@@ -17,6 +17,7 @@ from rnn_native.export.steps import Step, by_output, place_named, steps_of
 from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
+from rnn_native.net.block_specs import is_block, word_of
 from rnn_native.settings.architecture import (
     Architecture,
     load_architecture,
@@ -190,11 +191,12 @@ def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Ste
     """Return the layers that have parameters, with their modules' names."""
     steps = []
     functions: dict[str, int] = {}  # modules of activations so far, by list of layers
+    sequences = _sequences(model.specs)
     for step in steps_of(model):
         if step.arrays and step.type not in LAYERS:
             raise step.refusal("PyTorch")
         if step.arrays:
-            steps.append((_module_of(step, functions), step))
+            steps.append((_module_of(step, functions, sequences), step))
         if step.type != "activation" and step.activation[0] != "linear":
             inside = step.name.rpartition(".")[0]
             functions[inside] = functions.get(inside, 0) + 1
@@ -208,14 +210,30 @@ def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Ste
     return [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
 
 
-def _module_of(step: Step, functions: Mapping[str, int]) -> str:
+def _module_of(step: Step, functions: Mapping[str, int], sequences: set[str]) -> str:
     """Return a layer's place in modules in which activations are modules of their own."""
     inside, parts = "layers", []
     for part in step.name.split(".")[1:]:
         number = int(part) + functions.get(inside, 0) if part.isdigit() else part
-        parts.append(str(number))
         inside = f"{inside}.{part}"
+        if inside not in sequences:
+            parts.append(str(number))
     return ".".join(parts)
+
+
+def _sequences(specs: Sequence[Mapping[str, Any]], inside: str = "layers") -> set[str]:
+    """Return the names of blocks that are an `nn.Sequential` themselves."""
+    found = set()
+    for i, spec in enumerate(specs):
+        if not is_block(spec):
+            continue
+        word = f"{inside}.{i}.{word_of(spec)}"
+        if spec["type"] in ("block", "transformer_block"):
+            found.add(word)
+        found |= _sequences(spec.get("layers", ()), word)
+        for k, branch in enumerate(spec.get("branches", ())):
+            found |= _sequences(branch, f"{word}.{k}")
+    return found
 
 
 def _check_names(given: Iterable[str], wanted: Parts, source: str) -> None:

@@ -12,8 +12,9 @@ from safetensors.numpy import save_file
 import rnn_native as rn
 import twins
 from activations import torch_module
-from cases import IN_TORCH, PLAIN, Case, arrays
+from cases import CASES, IN_TORCH, Case, arrays
 from rnn_native.export import torch_tensors
+from rnn_native.export.steps import steps_of
 from rnn_native.settings.architecture import parse_architecture
 
 MIXED = [
@@ -83,7 +84,7 @@ def test_names_may_be_the_modules_own():
     assert back.weights.tobytes() == net.weights.tobytes()
 
 
-@pytest.mark.parametrize("case", PLAIN, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_there_and_back_is_the_same_net(case):
     net = drawn(case)
     back = rn.export.from_torch(rn.export.to_torch(net), net.architecture())
@@ -204,7 +205,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
 # A torch.nn.Sequential hands no padding mask on.
 SEQUENTIAL = [
     case
-    for case in PLAIN
+    for case in CASES
     if not case.blank and all(spec["type"] != "masking" for spec in case.layers)
 ]
 
@@ -283,13 +284,35 @@ def layer_modules(nn, own, spec, shape):
 
 
 def sequential(torch, own, net):
-    shapes = [net.input_shape, *(layer["shape"] for layer in net.native.layers)]
-    modules = [
-        module
-        for spec, shape in zip(net.specs, shapes, strict=False)
-        for module in layer_modules(torch.nn, own, spec, shape)
-    ]
-    return torch.nn.Sequential(*modules).eval()
+    steps = {step.name: step for step in steps_of(net)}
+
+    def module_of(specs, inside):
+        """A Sequential, those of plain blocks in it, and the blocks of docs/export.md."""
+        modules = []
+        for i, spec in enumerate(specs):
+            name = f"{inside}.{i}"
+            word = f"{name}.{spec.get('name', spec['type'])}"
+            if spec["type"] == "block":
+                modules.append(module_of(spec["layers"], word))
+            elif spec["type"] == "residual":
+                skip = steps.get(f"{name}.projection")
+                if skip is not None:
+                    made = layer_modules(torch.nn, own, skip.layer.spec(), skip.input_shape)
+                    skip = made[0]
+                inner = module_of(spec["layers"], word)
+                modules.append(own["Residual"](inner, skip))
+            elif spec["type"] == "concat":
+                branches = [
+                    module_of(branch, f"{word}.{k}")
+                    for k, branch in enumerate(spec["branches"])
+                ]
+                modules.append(own["Concat"](branches, steps[name].axis))
+            else:
+                shape = steps[name].input_shape
+                modules += layer_modules(torch.nn, own, spec, shape)
+        return torch.nn.Sequential(*modules)
+
+    return module_of(net.specs, "layers").eval()
 
 
 def torch_outputs(torch, net, module, x):

@@ -186,9 +186,9 @@ def test_pytorchs_names_are_those_of_modules_in_modules():
         "0.weight",
         "2.residual.0.weight",
         "2.residual.1.weight",
-        "2.residual.2.block.1.weight",
+        "2.residual.2.1.weight",
         "2.projection.weight",
-        "3.block.1.second.0.weight",
+        "3.1.second.0.weight",
         "4.concat.2.0.weight",
         "6.weight",
     ]
