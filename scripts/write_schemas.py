@@ -80,6 +80,7 @@ BLOCK_KEYS = {
     "heads": LAYER_KEYS["heads"],
     "units": "Width of the hidden layer.",
     "norm": "Before each part, or after each sum.",
+    "causal": LAYER_KEYS["causal"],
     "activation": "Of the hidden layer.",
     "dropout": LAYER_KEYS["rate"],
 }

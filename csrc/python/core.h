@@ -64,9 +64,9 @@ typedef struct {
     int n_layers;
 } layer_specs;
 
-/* Reads a sequence of layer dicts, whose first one messages call layers[first]; 0, or -1
- * with the exception. */
-int take_layer_specs(PyObject *sequence, int first, layer_specs *specs);
+/* Reads a sequence of layer dicts; 0, or -1 with the exception. What messages call one is
+ * its "path", layers[i] without one. */
+int take_layer_specs(PyObject *sequence, layer_specs *specs);
 
 /* Reads an optimizer's dict, or plain SGD from None; 0, or -1 with the exception. */
 int take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer);

@@ -270,7 +270,7 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     }
     const rnn_level *level = rnn_level_current();
     const rnn_loss_type *loss = take_loss(loss_name_b);
-    if (loss == NULL || take_layer_specs(layers_b, 0, &specs) < 0
+    if (loss == NULL || take_layer_specs(layers_b, &specs) < 0
         || take_input_shape(shape_b, &input) < 0
         || take_optimizer_spec(optimizer_b, &optimizer) < 0)
         goto done;

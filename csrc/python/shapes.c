@@ -90,17 +90,16 @@ PyObject *
 layer_shapes(PyObject *module, PyObject *args, PyObject *kwds)
 {
     (void)module;
-    static char *names[] = {"layers", "input_shape", "loss", "first", NULL};
+    static char *names[] = {"layers", "input_shape", "loss", NULL};
     PyObject *layers_b, *shape_b, *result = NULL;
     const char *loss_name_b = "none";
     const rnn_loss_type *loss;
-    int first = 0;
     layer_specs specs = {NULL, 0};
     rnn_shape input;
-    if (PyArg_ParseTupleAndKeywords(args, kwds, "OO|si:layer_shapes", names, &layers_b,
-                                    &shape_b, &loss_name_b, &first)
+    if (PyArg_ParseTupleAndKeywords(args, kwds, "OO|s:layer_shapes", names, &layers_b,
+                                    &shape_b, &loss_name_b)
         && (loss = take_loss(loss_name_b)) != NULL
-        && take_layer_specs(layers_b, first, &specs) == 0
+        && take_layer_specs(layers_b, &specs) == 0
         && take_input_shape(shape_b, &input) == 0)
         result = shapes_of(&specs, input, loss);
     PyMem_Free(specs.layers);

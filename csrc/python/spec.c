@@ -370,7 +370,7 @@ take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentatio
 }
 
 int
-take_layer_specs(PyObject *sequence, int first, layer_specs *specs)
+take_layer_specs(PyObject *sequence, layer_specs *specs)
 {
     int result = -1;
     Py_ssize_t n = PySequence_Size(sequence);
@@ -388,7 +388,7 @@ take_layer_specs(PyObject *sequence, int first, layer_specs *specs)
     }
     for (int i = 0; i < n; i++) {
         PyObject *spec = PySequence_GetItem(sequence, i);
-        if (spec == NULL || take_layer(spec, first + i, &specs->layers[i]) < 0) {
+        if (spec == NULL || take_layer(spec, i, &specs->layers[i]) < 0) {
             Py_XDECREF(spec);
             goto done;
         }

@@ -142,6 +142,8 @@ class TransformerBlock(Layer):
         "pre" or "post".
     activation : str
         Of the hidden layer.
+    causal : bool
+        Whether a token sees only itself and the tokens before it.
     dropout : float in [0, 1)
         Rate after attention and after the hidden layer; 0: no such layers.
     name : str, optional
@@ -157,6 +159,7 @@ class TransformerBlock(Layer):
     heads: int
     units: int
     norm: str = "pre"
+    causal: bool = False
     activation: str = "gelu"
     dropout: float = 0.0
     name: str | None = None

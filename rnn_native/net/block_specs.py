@@ -68,6 +68,7 @@ BLOCK_RULES: dict[str, dict[str, Rule]] = {
         "heads": _ATTENTION["heads"],
         "units": integer(1, 1 << 20),
         "norm": Choice(NORMS),
+        "causal": _ATTENTION["causal"],
         "activation": _DENSE["activation"],
         "dropout": _DROPOUT["rate"],
         "name": _name,

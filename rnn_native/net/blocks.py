@@ -211,6 +211,7 @@ def transformer_layers(spec: Mapping[str, Any], width: int) -> list[Spec]:
     """Return the layers that a transformer_block is made of, over tokens of this width."""
     drop = [{"type": "dropout", "rate": spec["dropout"]}] if spec.get("dropout") else []
     attention = {"type": "self_attention", "heads": spec["heads"], "out_proj": True}
+    attention |= {"causal": True} if spec.get("causal") else {}
     function = {"activation": spec.get("activation", "gelu")}
     hidden = {"type": "dense", "units": spec["units"], **function}
     parts = {

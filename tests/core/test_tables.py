@@ -172,7 +172,7 @@ def test_messages_begin_to_count_where_they_are_told():
         ({"type": "position"}, r"^layers\[8\]: position takes tokens x values, got an "),
     ]:
         with pytest.raises(ValueError, match=message):
-            _core.layer_shapes([LAYERS[2], wrong], (5,), first=7)
+            _core.layer_shapes([LAYERS[2], {**wrong, "path": "layers[8]"}], (5,))
 
 
 def test_a_loss_wants_one_row_of_the_last_layer():

@@ -120,6 +120,7 @@ def test_a_transformer_block_is_its_composition(norm):
         net.fit(*data(12, (4, 6)), epochs=2, batch_size=4, verbose=0)
     np.testing.assert_array_equal(nets[0].weights, nets[1].weights)
     kinds = [spec["type"] for spec in block.composition(6)]
+    assert rn.TransformerBlock(2, 9, causal=True).composition(6)[0]["layers"][1]["causal"]
     assert kinds == ["residual"] * 2 if norm == "pre" else ["residual", "layernorm"] * 2
 
 
