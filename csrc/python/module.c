@@ -291,9 +291,9 @@ tables(PyObject *module, PyObject *unused)
 }
 
 PyDoc_STRVAR(layer_shapes_doc,
-             "layer_shapes($module, layers, input_shape, loss='none', first=0)\n--\n\n"
+             "layer_shapes($module, layers, input_shape, loss='none')\n--\n\n"
              "Return the shape that each layer gives, or raise what Net would raise for\n"
-             "these layers; messages call the first one layers[first].");
+             "these layers; messages call a layer by its 'path', layers[i] without one.");
 
 static PyMethodDef module_methods[] = {
     {"augment", augment, METH_VARARGS, augment_doc},

@@ -145,25 +145,26 @@ def _block(spec: Mapping[str, Any], shape: tuple[int, ...], at: _At) -> list[Pla
 
 def _residual(spec: Mapping[str, Any], shape: tuple[int, ...], at: _At) -> list[Placed]:
     layers = _list(spec["layers"], shape, at.key(word_of(spec)))
-    skip = _projection(shape, _shape_after(layers, shape), at)
+    # An input of rank 2 is a signal where a window slides along it, else it is tokens.
+    is_signal = any(one.spec["type"].endswith("1d") for one in layers)
+    skip = _projection(shape, _shape_after(layers, shape), at, is_signal=is_signal)
     return [_mark("fork", at), *layers, _mark("branch", at), *skip, _mark("add", at)]
 
 
-def _projection(shape: tuple[int, ...], wanted: tuple[int, ...], at: _At) -> list[Placed]:
+def _projection(
+    shape: tuple[int, ...], wanted: tuple[int, ...], at: _At, *, is_signal: bool
+) -> list[Placed]:
     """Return the layer that makes of a residual's input what its layers give, if any."""
     if shape == wanted:
         return []
     spec: Spec | None = None
-    if len(shape) == len(wanted) == 3:
+    rank = len(shape)
+    if rank == len(wanted) == 3 or (rank == len(wanted) == 2 and is_signal):
         steps = [_step(n, m) for n, m in zip(shape[1:], wanted[1:], strict=True)]
         if None not in steps:
-            spec = {
-                "type": "conv2d",
-                "filters": wanted[0],
-                "kernel_size": 1,
-                "stride": steps,
-            }
-    elif len(shape) == len(wanted) and shape[:-1] == wanted[:-1]:
+            kernel = {"kernel_size": 1, "stride": steps if rank == 3 else steps[0]}
+            spec = {"type": f"conv{rank - 1}d", "filters": wanted[0], **kernel}
+    elif shape[:-1] == wanted[:-1]:
         spec = {"type": "dense", "units": wanted[-1]}
     if spec is None:
         raise ValueError(

@@ -98,6 +98,16 @@ def test_attention_in_a_residual_has_the_bits_of_attention_with_residual(
     np.testing.assert_array_equal(block.attention_maps(x), layer.attention_maps(x))
 
 
+@pytest.mark.parametrize("stride, length", [(1, 12), (2, 6)])
+def test_a_signal_is_projected_by_a_convolution_along_it(stride, length):
+    block = rn.Residual([rn.Conv1D(5, 3, stride, padding=1), rn.BatchNorm()])
+    net = rn.Network([block, rn.Flatten(), rn.Dense(3)], (2, 12))
+    weight = net.parameters["layers.0.projection.weight"]
+    assert weight.shape == (5, 2, 1)
+    assert repr(net).startswith(f"<Network 2x12 -> 5x{length} -> {5 * length} -> 3")
+    net.fit(*data(20, (2, 12)), epochs=1, batch_size=8, verbose=0)
+
+
 def test_a_list_is_a_block_and_changes_no_bit():
     flat = [conv(4), rn.BatchNorm(), rn.Activation("relu"), rn.Flatten(), rn.Dense(3)]
     nested = [flat[0], [flat[1], [flat[2]]], rn.Block(flat[3:], name="head")]
