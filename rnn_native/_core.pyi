@@ -35,12 +35,12 @@ class _Layer(TypedDict):
     window: _Window | None  # of what slides one over its input
 
 class _Key(TypedDict):
-    kind: Literal["int", "float", "bool", "choice"]
+    kind: Literal["int", "float", "bool", "choice", "ints"]
     required: bool
     default: int | float | bool | str | None  # None: required, or the layer decides
     min: float | None  # the range of numbers, both ends included
     max: float | None
-    count: int  # of integers: as many may be given, or one for all, or two for halves
+    count: int  # of an int: as many may be given, or one for all, or two for halves; of ints: most
     choices: tuple[str, ...]  # of a choice; of integers, names beside numbers
 
 class _LayerType(TypedDict):

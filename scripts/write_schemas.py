@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import rnn_native
-from rnn_native.base.rules import Choice, Extents, Number, flag, of_one
+from rnn_native.base.rules import Choice, Extents, Number, Shape, flag, of_one
 from rnn_native.net import losses, tables
 from rnn_native.net.block_specs import (
     BLOCK_RULES,
@@ -55,6 +55,7 @@ LAYER_KEYS = {
     "epsilon": "Added to the variance.",
     "momentum": "running = momentum * running + (1 - momentum) * batch.",
     "axis": "Of the features: 0 or -1. Left out: channels of images, else the last.",
+    "target_shape": "Of a sample; -1 once at most, for what is left.",
     "rate": "Part of the elements that is dropped.",
     "patch_size": "Height and width of a patch; divides those of the image.",
     "init": "Initial table.",
@@ -190,6 +191,10 @@ def schema_of(rule):
         return {"enum": [*rule.names, None]}
     if isinstance(rule, Extents):
         return extents_schema(rule)
+    if isinstance(rule, Shape):
+        each = {"type": "integer", **range_of(rule.each)}
+        several = {"type": "array", "items": each, "minItems": 1, "maxItems": rule.most}
+        return {"anyOf": [schema_of(rule.each), several]}
     return {"type": ["integer" if rule.whole else "number", "null"], **range_of(rule)}
 
 

@@ -28,6 +28,7 @@ typedef enum {
     RNN_FLOAT,
     RNN_BOOL,
     RNN_CHOICE,
+    RNN_INTS,  /* a list of integers, or one: NaN behind the last */
     RNN_MORE,  /* no key, but room for another integer of the key above */
     RNN_UNUSED /* no key: its place is that of a key in a table like this */
 } rnn_attr_kind;
@@ -35,7 +36,8 @@ typedef enum {
 /* One key of a layer's or optimizer's spec. A choice is given by name and stored as its
  * index. A key whose fallback is NaN may be left out, and the layer then decides. An
  * integer may have names, too: stored as -1 for the first, -2 for the second. Where
- * RNN_MORE follows, one integer stands for all, two for the halves. */
+ * RNN_MORE follows an integer, one stands for all, two for the halves; of a list it is room
+ * for one more. */
 typedef struct {
     const char *name;
     rnn_attr_kind kind;

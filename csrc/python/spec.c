@@ -164,6 +164,31 @@ take_integers(PyObject *value_b, const rnn_attr *attr, place at, double *result)
     return 0;
 }
 
+/* One integer, or a list or tuple of as many as there is room for. */
+static int
+take_list(PyObject *value_b, const rnn_attr *attr, place at, double *result)
+{
+    int count = rnn_attr_count(attr);
+    bool is_list = PyList_Check(value_b) || PyTuple_Check(value_b);
+    Py_ssize_t given = is_list ? PySequence_Size(value_b) : 1;
+    bool is_good = given >= 1 && given <= count;
+    for (int i = 0; i < count; i++)
+        result[i] = NAN;
+    for (int i = 0; is_good && i < given; i++) {
+        PyObject *item = is_list ? PySequence_GetItem(value_b, i) : Py_NewRef(value_b);
+        is_good = item != NULL && integer_within(item, attr, &result[i]);
+        Py_XDECREF(item);
+    }
+    if (is_good)
+        return 0;
+    char expected[96];
+    PyErr_Clear();
+    PyOS_snprintf(expected, sizeof expected,
+                  "an integer in [%.10g, %.10g], or 1 to %d of them", attr->min, attr->max,
+                  count);
+    return raise_at(at, PyExc_ValueError, expected, value_b);
+}
+
 static int
 take_bool(PyObject *value_b, place at, double *result)
 {
@@ -191,6 +216,8 @@ take_attr(PyObject *spec_b, const rnn_attr *attr, const char *type, const char *
         return take_choice(value_b, attr, at, result);
     if (attr->kind == RNN_BOOL)
         return take_bool(value_b, at, result);
+    if (attr->kind == RNN_INTS)
+        return take_list(value_b, attr, at, result);
     if (attr->choice != NULL || rnn_attr_count(attr) > 1)
         return take_integers(value_b, attr, at, result);
     return take_number(value_b, attr, at, result);

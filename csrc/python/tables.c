@@ -20,7 +20,7 @@ number_of(const rnn_attr *attr, double value)
 {
     if (isnan(value))
         return Py_NewRef(Py_None);
-    return attr->kind == RNN_INT ? PyLong_FromDouble(value) : PyFloat_FromDouble(value);
+    return attr->kind == RNN_FLOAT ? PyFloat_FromDouble(value) : PyLong_FromDouble(value);
 }
 
 /* None where the key must be given or the layer decides. */
@@ -58,8 +58,9 @@ attr_as_dict(const rnn_attr *attr)
     static const char *const kinds[] = {[RNN_INT] = "int",
                                         [RNN_FLOAT] = "float",
                                         [RNN_BOOL] = "bool",
-                                        [RNN_CHOICE] = "choice"};
-    bool has_range = attr->kind == RNN_INT || attr->kind == RNN_FLOAT;
+                                        [RNN_CHOICE] = "choice",
+                                        [RNN_INTS] = "ints"};
+    bool has_range = attr->kind != RNN_BOOL && attr->kind != RNN_CHOICE;
     double min = has_range ? attr->min : NAN, max = has_range ? attr->max : NAN;
     PyObject *dict = PyDict_New();
     if (dict != NULL

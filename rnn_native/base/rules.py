@@ -187,6 +187,33 @@ class Extents:
         return f"{', '.join(others)} or {last}" if others else last
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A rule: integers in an array of at most so many; one integer is an array of it.
+
+    Parameters
+    ----------
+    each : Number
+    most : int
+    """
+
+    each: Number
+    most: int
+
+    def __call__(self, place: Place, value: Any) -> list[int]:
+        """Return the integers."""
+        given = list(value) if isinstance(value, (list, tuple)) else [value]
+        try:
+            if not 1 <= len(given) <= self.most:
+                raise place.error("")
+            return [self.each(place, item) for item in given]
+        except ConfigError:
+            raise place.error(f"expected {self}, got {_listed(value)}") from None
+
+    def __str__(self) -> str:
+        return f"{self.each}, or 1 to {self.most} of them"
+
+
 def of_one(rule: Rule) -> Rule:
     """Return what a rule of several integers asks of one; other rules as they are."""
     return rule.each if isinstance(rule, Extents) else rule

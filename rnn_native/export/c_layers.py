@@ -71,7 +71,7 @@ def _global_pool(program: Program, step: Step) -> None:
 
 
 def _nothing(program: Program, step: Step) -> None:
-    """Flatten and dropout change no number; activation's function is added as any other."""
+    """Flatten, reshape and dropout change no number; a function is added as any other."""
 
 
 def _softmax(program: Program, step: Step) -> None:
@@ -219,6 +219,7 @@ LAYERS: dict[str, Writer] = {
         for rank in (1, 2)
     },
     "flatten": _nothing,
+    "reshape": _nothing,
     "activation": _nothing,
     "softmax": _softmax,
     "batchnorm": _batchnorm,

@@ -168,6 +168,10 @@ def _flatten(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Flatten", x)
 
 
+def _reshape(graph: Graph, step: Step, x: str) -> str:
+    return graph.reshape(x, *step.output_shape)
+
+
 def _same(graph: Graph, step: Step, x: str) -> str:
     return x
 
@@ -335,6 +339,7 @@ LAYERS: dict[str, Writer] = {
     "global_maxpool1d": _global_maxpool,
     "global_maxpool2d": _global_maxpool,
     "flatten": _flatten,
+    "reshape": _reshape,
     "activation": _same,  # its function is added as any layer's
     "softmax": _softmax,
     "batchnorm": _batchnorm,

@@ -1,6 +1,6 @@
 """Layers as Python sees them: frozen records that become the core's layer dicts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -87,6 +87,20 @@ class Flatten(Layer):
     """The same numbers in the same order, as one row."""
 
     type: ClassVar[str] = "flatten"
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape(Layer):
+    """The same numbers in the same order, under another shape.
+
+    Parameters
+    ----------
+    target_shape : sequence of int
+        Of one sample, with as many numbers; -1 once at most, for what is left.
+    """
+
+    type: ClassVar[str] = "reshape"
+    target_shape: int | Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +223,7 @@ BY_TYPE: dict[str, type[Layer]] = {
             GlobalMaxPool1D,
             GlobalMaxPool2D,
             Flatten,
+            Reshape,
             Activation,
             Softmax,
             BatchNorm,

@@ -7,7 +7,7 @@ written once, in the core; what Python checks and says is made of it.
 from collections.abc import Mapping
 
 import rnn_native._core as _core
-from rnn_native.base.rules import Choice, Extents, Number, Rule, flag
+from rnn_native.base.rules import Choice, Extents, Number, Rule, Shape, flag
 
 _TABLES = _core.tables()
 LAYERS = _TABLES["layers"]
@@ -39,7 +39,9 @@ def _rule_of(key: "_core._Key", choices: Mapping[tuple[str, ...], tuple[str, ...
         return flag
     if key["min"] is None or key["max"] is None:
         return Choice(choices.get(key["choices"], key["choices"]))
-    number = Number(_plain(key["min"]), _plain(key["max"]), whole=key["kind"] == "int")
+    number = Number(_plain(key["min"]), _plain(key["max"]), whole=key["kind"] != "float")
+    if key["kind"] == "ints":
+        return Shape(number, key["count"])
     if key["count"] == 1 and not key["choices"]:
         return number
     lengths = tuple(range(2, key["count"] + 1, 2))

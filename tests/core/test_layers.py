@@ -739,3 +739,49 @@ def test_equal_terms_of_a_long_sum_do_not_err_to_one_side(level):
     y = rng.normal(size=(1, 8)).astype(np.float32)
     _, grads = net.gradients(x, y)
     np.testing.assert_allclose(grads[8:16], -y[0], rtol=1e-5)
+
+
+# ---- shapes ----
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ((5, 5), "the input has 24 numbers, 4 x 6; expected a shape of as many, got 5 x 5"),
+        (
+            (-1, 5),
+            "the input has 24 numbers, 4 x 6; expected a shape of as many, got -1 x 5",
+        ),
+        ((-1, -1), "expected extents above 0, and one -1 at most, got -1 x -1"),
+        ((0, 24), "expected extents above 0, and one -1 at most, got 0 x 24"),
+        ((-1, 0), "expected extents above 0, and one -1 at most, got -1 x 0"),
+        (
+            (2**31 - 1,) * 4,
+            "the input has 24 numbers, 4 x 6; expected a shape of as many, got 2147483647",
+        ),
+    ],
+)
+def test_a_shape_of_other_numbers_is_refused(target, message):
+    with pytest.raises(ValueError, match=r"layers\[1\]\.target_shape: ") as error:
+        rn.Network([rn.Softmax(), rn.Reshape(target), rn.Flatten(), rn.Dense(2)], (4, 6))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "target", [(), (1, 1, 1, 1, 24), (2.0, 12), "24", (True, 24), None]
+)
+def test_what_is_no_shape_is_refused(target):
+    with pytest.raises(ValueError, match=r"Reshape\.target_shape: (expected|missing)"):
+        rn.Reshape(target)
+
+
+@pytest.mark.parametrize(
+    "target", [24, (24,), [-1], np.int64(24), (-1, 2, 3), (2, 1, 3, 4)]
+)
+def test_a_shape_is_left_out_of_the_plan(target):
+    net = rn.Network([rn.Reshape(target), rn.Flatten(), rn.Dense(2)], (4, 6))
+    plain = rn.Network([rn.Flatten(), rn.Dense(2)], (4, 6))
+    x = np.random.default_rng(0).normal(size=(3, 4, 6))
+    assert net.predict_proba(x).tobytes() == plain.predict_proba(x).tobytes()
+    again = rn.Network(net.specs, (4, 6))
+    assert again.specs == net.specs

@@ -204,6 +204,9 @@ LAYERS = {
     "layernorm": layernorm_layer,
     "rmsnorm": rmsnorm_layer,
     "normalization": normalization_layer,
+    "reshape": lambda spec, p, x, mask: x.reshape(
+        len(x), *twins.reshape_arrays(spec, x.shape[1:])[0]
+    ),
     "dropout": lambda spec, p, x, mask: x * mask,
     "patch_embed": patch_layer,
     "position": lambda spec, p, x, mask: x + p["table"],

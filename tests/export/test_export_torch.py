@@ -271,6 +271,9 @@ def layer_modules(nn, own, spec, shape):
         "layernorm": lambda: nn.LayerNorm(width, eps=epsilon),
         "rmsnorm": lambda: nn.RMSNorm(width, eps=epsilon),
         "normalization": lambda: own["Normalization"](shape, spec.get("axis")),
+        "reshape": lambda: nn.Sequential(
+            nn.Flatten(), nn.Unflatten(1, twins.reshape_arrays(spec, shape)[0])
+        ),
         "dropout": lambda: nn.Dropout(spec["rate"]),
         "patch_embed": lambda: own["PatchEmbed"](
             channels, spec["patch_size"], spec["units"]

@@ -60,6 +60,7 @@ global_avgpool2d = _maker("global_avgpool2d")
 global_maxpool1d = _maker("global_maxpool1d")
 global_maxpool2d = _maker("global_maxpool2d")
 flatten = _maker("flatten")
+reshape = _maker("reshape", "target_shape")
 activation = _maker("activation", "function")
 softmax = _maker("softmax")
 batchnorm = _maker("batchnorm")
@@ -456,6 +457,21 @@ POOLS = [
 SHAPES_AND_FUNCTIONS = [
     Case("flatten a row", [flatten(), dense(3)], (4,), SOFTMAX, 3),
     Case("flatten rank 4", [flatten(), dense(3)], (2, 2, 3, 2), SOFTMAX, 3),
+    Case(
+        "a row to an image",
+        [dense(24, "tanh"), reshape((2, 3, 4)), conv2d(3, 2), reshape([-1]), dense(3)],
+        (5,),
+        SOFTMAX,
+        3,
+    ),
+    Case(
+        "an image to tokens",
+        [reshape((6, -1)), self_attention(2), reshape((2, -1, 2, 3)), flatten(), dense(2)],
+        (1, 6, 4),
+        SQUARES,
+        3,
+    ),
+    Case("a shape at the end", [dense(6), reshape(6)], (4,), SOFTMAX, 3),
     Case("softmax", [dense(5), softmax(), dense(3)], (4,), SOFTMAX, 6),
     Case("softmax at the end", [dense(5), softmax()], (4,), SQUARES, 6),
     Case("softmax over tokens", [dense(7), softmax(), flatten()], (3, 4), SQUARES, 2),

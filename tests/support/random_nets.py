@@ -41,6 +41,7 @@ from cases import (
     patch_embed,
     patch_embed1d,
     position,
+    reshape,
     rmsnorm,
     self_attention,
     softmax,
@@ -220,6 +221,21 @@ def _attention(d, width):
     )
 
 
+def _reshape(d, shape):
+    """Two of the extents put together, or one cut into two."""
+    shape = list(shape)
+    at = d.whole(0, len(shape) - 1)
+    if len(shape) > 1 and d.often():
+        at = min(at, len(shape) - 2)
+        shape[at : at + 2] = [shape[at] * shape[at + 1]]
+    elif len(shape) < 4:
+        part = d.one(*_divisors(shape[at]))
+        shape[at : at + 1] = [part, shape[at] // part]
+    if d.seldom():
+        shape[at] = -1
+    return reshape(shape)
+
+
 def _position(d):
     init = d.one("sinusoidal", "small_random", "larger_random", "zero", "xavier")
     return position(init, trainable=d.often())
@@ -239,6 +255,8 @@ def _along_a_signal(d, shape):
 
 def _next_layer(d, shape):
     if d.one(False, True, False):
+        if d.one(*[False] * 6, True):
+            return _reshape(d, shape)
         return _any_shape(d, shape)
     if len(shape) == 1:
         return _activated(d, dense(d.one(3, 1, 2, 7, 16, 17, 33)), "linear", "relu")

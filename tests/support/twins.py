@@ -381,6 +381,20 @@ def flatten_backward(spec, params, cache, dout):
     return dout.reshape(cache["shape"]), {}
 
 
+def reshape_arrays(spec, shape):
+    target = np.atleast_1d(spec["target_shape"])
+    return np.empty(shape, bool).reshape(target).shape, {}, {}
+
+
+def reshape_forward(spec, params, x, mode=INFERENCE):
+    shape = reshape_arrays(spec, x.shape[1:])[0]
+    return x.reshape(len(x), *shape), {"shape": x.shape}
+
+
+def reshape_backward(spec, params, cache, dout):
+    return dout.reshape(*cache["shape"]), {}
+
+
 def same_arrays(spec, shape):
     return shape, {}, {}
 
@@ -758,6 +772,7 @@ LAYERS = {
     "global_avgpool2d": GLOBAL_AVGPOOL,
     "global_maxpool1d": GLOBAL_MAXPOOL,
     "global_maxpool2d": GLOBAL_MAXPOOL,
+    "reshape": (reshape_forward, reshape_backward, reshape_arrays),
     "flatten": (flatten_forward, flatten_backward, flatten_arrays),
     "activation": (activation_forward, activation_backward, same_arrays),
     "softmax": (softmax_forward, softmax_backward, same_arrays),

@@ -55,6 +55,7 @@
 #include "../layers/dense.c"
 #include "../layers/dropout.c"
 #include "../layers/flatten.c"
+#include "../layers/reshape.c"
 #include "../layers/global_pool.c"
 #include "../layers/normalization.c"
 #include "../layers/norms.c"
@@ -85,6 +86,7 @@ static const rnn_layer_type *const layer_types[] = {
     &global_maxpool1d_layer,
     &global_maxpool2d_layer,
     &flatten_layer,
+    &reshape_layer,
     &activation_layer,
     &softmax_layer,
     &batchnorm_layer,
