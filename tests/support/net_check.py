@@ -257,7 +257,7 @@ class Step:
         )
         allow_for_blanks(net.layers, params, self.grads)
         self.state = [
-            {name: cache["state"][name] for name in p.state} if "state" in cache else {}
+            {name: cache.get("state", p.state)[name] for name in p.state}
             for p, cache in zip(params, caches, strict=True)
         ]
         self.share = 1.0
