@@ -52,6 +52,14 @@ def table(rows: list[str]) -> str:
     return "\n".join([about, "", head, "|---|---|---|---|---|", *rows, ""])
 
 
+def with_others(rows: list[str]) -> list[str]:
+    """Return the rows, and those of the page whose recipes were not measured now."""
+    block = PAGE.read_text().split("<!-- measured by recipes.py -->")[1].split("<!--")[0]
+    there = [line for line in block.splitlines() if line.startswith("| `")]
+    by_name = {line.split("|")[1]: line for line in [*there, *rows]}
+    return [by_name[name] for name in sorted(by_name)]
+
+
 def main() -> None:
     """Measure, print and perhaps write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -64,7 +72,7 @@ def main() -> None:
     rows = [row(path, [train(path, s + 1) for s in range(args.seeds)]) for path in paths]
     print(table(rows))
     if args.write:
-        write_into(PAGE, "recipes.py", table(rows))
+        write_into(PAGE, "recipes.py", table(with_others(rows)))
 
 
 if __name__ == "__main__":

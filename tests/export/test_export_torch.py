@@ -202,11 +202,17 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
 # ---- against PyTorch ----
 
 
-# A torch.nn.Sequential hands no padding mask on.
+def has_module(spec):
+    """Whether a torch.nn.Sequential can do it: it hands no padding mask on, and windows of
+    nn have the same padding on both sides."""
+    padding = spec.get("padding", 0)
+    axes = 1 if spec["type"].endswith("1d") else 2
+    is_even = padding != "same" and np.size(padding) in (1, axes)
+    return spec["type"] != "masking" and is_even
+
+
 SEQUENTIAL = [
-    case
-    for case in CASES
-    if not case.blank and all(spec["type"] != "masking" for spec in case.layers)
+    case for case in CASES if not case.blank and all(map(has_module, case.layers))
 ]
 
 
@@ -244,29 +250,34 @@ def attention_module(nn, own, spec, width):
     return made
 
 
-def layer_modules(nn, own, spec, shape):
+def window_modules(nn, spec, shape, window):
+    kind, axes = spec["type"], len(shape) - 1
+    places = (window.kernel, window.stride, window.before)
+    if kind.startswith("conv"):
+        made = getattr(nn, f"Conv{axes}d")(
+            shape[0], spec["filters"], *places, window.dilation, window.groups
+        )
+        function = spec.get("activation", "linear")
+        return [made] if function == "linear" else [made, activation_module(spec)]
+    pool = "MaxPool" if kind.startswith("max") else "AvgPool"
+    return [getattr(nn, f"{pool}{axes}d")(*places)]
+
+
+def layer_modules(nn, own, step):
     """The modules that a PyTorch user would write for a layer."""
+    spec, shape = step.layer.spec(), step.input_shape
     kind, width = spec["type"], shape[-1]
+    if kind[:4] in ("conv", "maxp", "avgp"):
+        return window_modules(nn, spec, shape, step.window)
     epsilon = spec.get("epsilon", 1e-5)
-    if kind in ("maxpool2d", "avgpool2d"):
-        pool = nn.MaxPool2d if kind == "maxpool2d" else nn.AvgPool2d
-        size = spec.get("kernel_size", 2)
-        return [pool(size, spec.get("stride", size), spec.get("padding", 0))]
     if kind == "batchnorm":
-        norm = nn.BatchNorm1d if len(shape) == 1 else nn.BatchNorm2d
+        norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
         return [norm(shape[0], eps=epsilon, momentum=1 - spec.get("momentum", 0.9))]
-    channels = shape[0] if len(shape) == 3 else 1
+    channels = shape[0] if len(shape) == 3 or kind.endswith("1d") else 1
     plain = {name: partial(module, nn) for name, module in IN_TORCH.items()}
     made = {
         **plain,
         "dense": lambda: nn.Linear(width, spec["units"]),
-        "conv2d": lambda: nn.Conv2d(
-            shape[0],
-            spec["filters"],
-            spec["kernel_size"],
-            spec.get("stride", 1),
-            spec.get("padding", 0),
-        ),
         "activation": lambda: activation_module(spec),
         "layernorm": lambda: nn.LayerNorm(width, eps=epsilon),
         "rmsnorm": lambda: nn.RMSNorm(width, eps=epsilon),
@@ -276,6 +287,9 @@ def layer_modules(nn, own, spec, shape):
         ),
         "dropout": lambda: nn.Dropout(spec["rate"]),
         "patch_embed": lambda: own["PatchEmbed"](
+            channels, spec["patch_size"], spec["units"]
+        ),
+        "patch_embed1d": lambda: own["PatchEmbed1D"](
             channels, spec["patch_size"], spec["units"]
         ),
         "position": lambda: own["Position"](*shape),
@@ -300,8 +314,7 @@ def sequential(torch, own, net):
             elif spec["type"] == "residual":
                 skip = steps.get(f"{name}.projection")
                 if skip is not None:
-                    made = layer_modules(torch.nn, own, skip.layer.spec(), skip.input_shape)
-                    skip = made[0]
+                    (skip,) = layer_modules(torch.nn, own, skip)
                 inner = module_of(spec["layers"], word)
                 modules.append(own["Residual"](inner, skip))
             elif spec["type"] == "concat":
@@ -311,8 +324,7 @@ def sequential(torch, own, net):
                 ]
                 modules.append(own["Concat"](branches, steps[name].axis))
             else:
-                shape = steps[name].input_shape
-                modules += layer_modules(torch.nn, own, spec, shape)
+                modules += layer_modules(torch.nn, own, steps[name])
         return torch.nn.Sequential(*modules)
 
     return module_of(net.specs, "layers").eval()

@@ -1,0 +1,48 @@
+"""Run examples that train once and print an accuracy; fill in their rows of examples/README.md.
+
+python scripts/measure_examples.py [NAME...] [--write]
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "examples"
+NAMES = ("signals", "resnet", "transformer")
+
+
+def measure(name: str) -> tuple[str, str]:
+    """Return seconds and the result, as the table has them."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / f"{name}.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = time.perf_counter() - start
+    (accuracy,) = re.findall(r"test accuracy: ([\d.]+)", done.stdout)
+    return f"{seconds:.0f}", f"{100 * float(accuracy):.1f} % right"
+
+
+def main() -> None:
+    """Measure, print and perhaps write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="all when left out")
+    parser.add_argument("--write", action="store_true", help="into examples/README.md")
+    args = parser.parse_args()
+    page = FOLDER / "README.md"
+    for name in args.names or NAMES:
+        seconds, result = measure(name)
+        print(f"{name}: {seconds} s, {result}")
+        if args.write:
+            row = rf"(\| \[{name}\.py\].*\|)[^|]*\|[^|]*\|\n"
+            text = re.sub(row, rf"\g<1> {seconds} | {result} |\n", page.read_text())
+            page.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
