@@ -287,7 +287,13 @@ def __getattr__(name: str) -> Any:
     elif name in _HOME:
         value = getattr(importlib.import_module(f"rnn_native.{_HOME[name]}"), name)
     else:
-        raise AttributeError(f"module 'rnn_native' has no attribute {name!r}")
+        from rnn_native.base.other_names import hint_of
+
+        raise AttributeError(
+            f"module 'rnn_native' has no attribute {name!r}{hint_of(name)}",
+            name=name,
+            obj=sys.modules[__name__],
+        )
     globals()[name] = value
     return value
 

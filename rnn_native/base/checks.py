@@ -27,6 +27,12 @@ def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+def _shown(value: object) -> str:
+    """Return a value for a message: one line, short whatever it holds."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
 # ---- integers ----
 
 
@@ -73,7 +79,7 @@ def check_extents(name: str, given: Any, expected: str) -> tuple[int, ...]:
 def check_number(name: str, value: object) -> float:
     """Return a number, or raise TypeError."""
     if not is_number(value):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
+        raise TypeError(f"{name}: expected a number, got {_shown(value)}")
     return float(value)
 
 

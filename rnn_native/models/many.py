@@ -144,7 +144,8 @@ def _calls(
 ) -> list[dict[str, Any]]:
     """Return the arguments of each net's fit."""
     for name in NOT_TOGETHER:
-        if name in options:
+        is_silent = name == "verbose" and options.get(name) == 0
+        if name in options and not is_silent:
             raise ValueError(f"{name}: expected in `each`, one for each net")
     own = [{} for _ in nets] if each is None else list(each)
     if len(own) != len(nets):

@@ -52,7 +52,9 @@ def _list(place: Place, value: Any) -> list[Any]:
 def _lists(place: Place, value: Any) -> list[Any]:
     branches = array(place, value)
     if not 2 <= len(branches) <= MAX_BRANCHES:
-        raise place.error(f"expected 2 to {MAX_BRANCHES} branches, got {len(branches)}")
+        raise place.error(
+            f"expected 2 to {MAX_BRANCHES} branches, got {len(branches)}; each is a list"
+        )
     return branches
 
 

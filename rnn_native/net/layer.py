@@ -117,6 +117,11 @@ def _plain_spec(layer: Any, path: str, depth: int = 0) -> dict[str, Any]:
 
 def _plain_list(layers: Any, path: str, depth: int) -> Any:
     """Return what is a list as plain specs; what is none is for the check to refuse."""
+    if isinstance(layers, Layer):
+        kind = type(layers).__name__
+        raise TypeError(
+            f"{path}: expected a list of layers, got {kind}; write [{kind}(...)]"
+        )
     if not isinstance(layers, (list, tuple)):
         return layers
     return [_plain_spec(layer, f"{path}[{i}]", depth + 1) for i, layer in enumerate(layers)]

@@ -21,6 +21,12 @@ def test_numbers_of_numpy_are_numbers_and_booleans_are_none():
     ("check", "error", "message"),
     [
         (
+            lambda: checks.check_number("lr", {"layers.0.weight": np.zeros((9, 90))}),
+            TypeError,
+            "lr: expected a number, got "
+            "{'layers.0.weight': array([[0., 0., 0., 0., 0., 0., 0., 0., ...",
+        ),
+        (
             lambda: checks.check_integer("n", 1.0, 2),
             TypeError,
             "n: expected an integer of at least 2, got 1.0",

@@ -74,7 +74,7 @@ def test_callbacks_belong_to_a_net():
         {"callbacks": rn.LambdaCallback(on_epoch_end=lambda e, logs, s=s: s.append(e))}
         for s in seen
     ]
-    rn.fit_many(nets(2), x, y, epochs=2, each=each)
+    rn.fit_many(nets(2), x, y, epochs=2, each=each, verbose=0)
     assert seen == [[0, 1], [0, 1]]
 
 
@@ -89,6 +89,7 @@ def test_callbacks_belong_to_a_net():
         (lambda n: {"nets": [n[0], "net"]}, TypeError, r"nets\[1\]: expected a Network"),
         (lambda n: {"each": [{}]}, ValueError, "each: expected 3 dicts"),
         (lambda n: {"callbacks": []}, ValueError, "callbacks: expected in `each`"),
+        (lambda n: {"verbose": 1}, ValueError, "verbose: expected in `each`"),
         (lambda n: {"epochs": 0}, ValueError, "epochs: expected"),
         (lambda n: {"x": np.zeros((300, 5))}, ValueError, "x: expected shape"),
         (lambda n: {"lrr": 1}, TypeError, "lrr"),

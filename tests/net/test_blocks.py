@@ -304,7 +304,15 @@ def test_what_does_not_fit_is_told_with_its_path(given, message):
     [
         (lambda: rn.Residual([]), "Residual.layers: expected at least one layer"),
         (lambda: rn.Concat([]), "Concat.branches: expected 2 to 8 branches, got 1"),
-        (lambda: rn.Residual(rn.Dense(3)), "Residual.layers: expected an array"),
+        (lambda: rn.Concat([rn.Dense(3)]), "to 8 branches, got 1; each is a list$"),
+        (
+            lambda: rn.Residual(rn.Dense(3)),
+            r"^Residual.residual: expected a list of layers, got Dense; write \[Dense\(...\)\]$",
+        ),
+        (
+            lambda: rn.Concat(rn.Dense(3), []),
+            r"^Concat.concat\[0\]: expected a list of layers, got Dense; write \[Dense",
+        ),
         (lambda: rn.Block([rn.Dense(3)], name="a.b"), "Block.name: expected at most 40"),
         (lambda: rn.TransformerBlock(2, 3, norm="both"), "norm: expected one of pre, post"),
         (lambda: rn.Residual([3]), r"Residual.residual\[0\]: expected a layer or its spec"),

@@ -1,0 +1,49 @@
+"""Names of Keras and PyTorch, for the message about a name that is not there."""
+
+_HERE = {
+    "Sequential": "Network([...], input_shape)",
+    "Model": "Network([...], input_shape)",
+    "Linear": "Dense(units)",
+    "DepthwiseConv2D": "Conv2D(channels, size, groups=channels)",
+    "MaxPooling1D": "MaxPool1D()",
+    "MaxPooling2D": "MaxPool2D()",
+    "AveragePooling1D": "AvgPool1D()",
+    "AveragePooling2D": "AvgPool2D()",
+    "GlobalAveragePooling1D": "MeanPool() for tokens, rn.GlobalAvgPool1D() for signals",
+    "GlobalAveragePooling2D": "GlobalAvgPool2D()",
+    "GlobalMaxPooling1D": "GlobalMaxPool1D()",
+    "GlobalMaxPooling2D": "GlobalMaxPool2D()",
+    "AdaptiveAvgPool1d": "GlobalAvgPool1D()",
+    "AdaptiveAvgPool2d": "GlobalAvgPool2D()",
+    "AdaptiveMaxPool1d": "GlobalMaxPool1D()",
+    "AdaptiveMaxPool2d": "GlobalMaxPool2D()",
+    "BatchNormalization": "BatchNorm()",
+    "BatchNorm1d": "BatchNorm()",
+    "BatchNorm2d": "BatchNorm()",
+    "LayerNormalization": "LayerNorm()",
+    "RMSNormalization": "RMSNorm()",
+    "MultiHeadAttention": "SelfAttention(heads, out_proj=True)",
+    "MultiheadAttention": "SelfAttention(heads, out_proj=True)",
+    "TransformerEncoderLayer": "TransformerBlock(heads, units)",
+    "Add": "Residual([...])",
+    "Concatenate": "Concat([...], [...])",
+    "Average": "Ensemble(nets)",
+    "Unflatten": "Reshape(shape)",
+    "Conv1d": "Conv1D(filters, size)",
+    "Conv2d": "Conv2D(filters, size)",
+    "MaxPool1d": "MaxPool1D()",
+    "MaxPool2d": "MaxPool2D()",
+    "AvgPool1d": "AvgPool1D()",
+    "AvgPool2d": "AvgPool2D()",
+    "ReLU": 'Activation("relu")',
+    "LeakyReLU": 'Activation("leaky_relu")',
+    "GELU": 'Activation("gelu_exact")',
+    "SiLU": 'Activation("silu")',
+    "Tanh": 'Activation("tanh")',
+    "Sigmoid": 'Activation("sigmoid")',
+}
+
+
+def hint_of(name: str) -> str:
+    """Return "; use rn.X", or nothing where a name of others has nothing like it here."""
+    return f"; use rn.{_HERE[name]}" if name in _HERE else ""
