@@ -225,6 +225,8 @@ class Ensemble:
 
 def check_nets(nets: Iterable[Network]) -> tuple[Network, ...]:
     """Return nets, each of them once, or raise TypeError or ValueError."""
+    if not isinstance(nets, Iterable):
+        raise TypeError(f"nets: expected a list of Networks, got {type(nets).__name__}")
     first: dict[int, int] = {}
     chosen = tuple(nets)
     for i, net in enumerate(chosen):

@@ -147,6 +147,7 @@ def test_rows_may_be_sparse_bytes_or_a_frame(rng):
     ("change", "error", "text"),
     [
         (lambda n: [], ValueError, "nets: expected at least one Network, got none"),
+        (lambda n: n[0], TypeError, "nets: expected a list of Networks, got Network"),
         (lambda n: [n[0], 3], TypeError, r"nets\[1\]: expected a Network, got int"),
         (lambda n: [n[0], n[1], n[0]], ValueError, r"nets\[2\]: .* that of nets\[0\]"),
         (lambda n: [n[0], *nets("mse")], ValueError, r"nets\[1\]: expected loss softmax"),
