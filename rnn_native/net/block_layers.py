@@ -9,7 +9,20 @@ from rnn_native.net.layer import AnyLayer, Layer, as_spec
 
 
 @dataclass(frozen=True, slots=True)
-class Block(Layer):
+class _OneList(Layer):
+    """A block of one list of layers."""
+
+    layers: Sequence[AnyLayer]
+    name: str | None = None
+
+    def spec(self) -> dict[str, Any]:
+        """Return the block as a dict, its layers as theirs."""
+        keys = {"layers": self.layers, "name": self.name}
+        return as_spec({"type": self.type, **keys}, type(self).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Block(_OneList):
     """Layers one after the other, as one; a list among a net's layers is one, too.
 
     Parameters
@@ -21,19 +34,10 @@ class Block(Layer):
     """
 
     type: ClassVar[str] = "block"
-    layers: Sequence[AnyLayer]
-    name: str | None = None
-
-    def spec(self) -> dict[str, Any]:
-        """Return the block as a dict, its layers as theirs."""
-        return as_spec(
-            {"type": self.type, "layers": self.layers, "name": self.name},
-            type(self).__name__,
-        )
 
 
 @dataclass(frozen=True, slots=True)
-class Residual(Layer):
+class Residual(_OneList):
     """Layers whose outputs are added to their input: out = x + layers(x).
 
     Where the layers give another shape, x goes through a layer of its own, the projection: a
@@ -67,15 +71,6 @@ class Residual(Layer):
     """
 
     type: ClassVar[str] = "residual"
-    layers: Sequence[AnyLayer]
-    name: str | None = None
-
-    def spec(self) -> dict[str, Any]:
-        """Return the block as a dict, its layers as theirs."""
-        return as_spec(
-            {"type": self.type, "layers": self.layers, "name": self.name},
-            type(self).__name__,
-        )
 
 
 @dataclass(frozen=True, slots=True, init=False)

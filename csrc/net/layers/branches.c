@@ -178,6 +178,24 @@ concat_copy(float *to, int to_stride, const float *from, int from_stride, int si
         memcpy(to, from, (size_t)size * sizeof(float));
 }
 
+/* What branch k gives, the last of which is the layer's input; its blocks are of `size`. */
+typedef struct {
+    const float *out;
+    float *dout;
+    int size;
+} concat_part;
+
+static concat_part
+concat_part_of(const rnn_layer *layer, const rnn_io *io, int k, int axis)
+{
+    if (k == layer->sides.n)
+        return (concat_part){io->inp, io->dinp, concat_block(&layer->in, axis)};
+    const rnn_shape *shape = &layer->sides.shape[k];
+    size_t first = first_element(io, rnn_shape_size(shape));
+    return (concat_part){io->sides[k].out + first, io->sides[k].dout + first,
+                         concat_block(shape, axis)};
+}
+
 static void
 concat_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
@@ -185,13 +203,9 @@ concat_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     int axis = concat_axis(layer), wide = concat_block(&layer->out, axis), at = 0;
     size_t blocks = all_elements(io, layer->out_size / wide);
     for (int k = 0; k <= layer->sides.n; k++) {
-        bool is_last = k == layer->sides.n;
-        const rnn_shape *shape = is_last ? &layer->in : &layer->sides.shape[k];
-        int size = concat_block(shape, axis);
-        const float *from =
-            is_last ? io->inp : io->sides[k].out + first_element(io, rnn_shape_size(shape));
-        concat_copy(io->out + at, wide, from, size, size, blocks);
-        at += size;
+        concat_part one = concat_part_of(layer, io, k, axis);
+        concat_copy(io->out + at, wide, one.out, one.size, one.size, blocks);
+        at += one.size;
     }
 }
 
@@ -202,13 +216,9 @@ concat_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     int axis = concat_axis(layer), wide = concat_block(&layer->out, axis), at = 0;
     size_t blocks = all_elements(io, layer->out_size / wide);
     for (int k = 0; k <= layer->sides.n; k++) {
-        bool is_last = k == layer->sides.n;
-        const rnn_shape *shape = is_last ? &layer->in : &layer->sides.shape[k];
-        int size = concat_block(shape, axis);
-        float *to = is_last ? io->dinp
-                            : io->sides[k].dout + first_element(io, rnn_shape_size(shape));
-        concat_copy(to, size, io->dout + at, wide, size, blocks);
-        at += size;
+        concat_part one = concat_part_of(layer, io, k, axis);
+        concat_copy(one.dout, one.size, io->dout + at, wide, one.size, blocks);
+        at += one.size;
     }
 }
 
