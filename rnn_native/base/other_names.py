@@ -1,4 +1,6 @@
-"""Names of Keras and PyTorch, for the message about a name that is not there."""
+"""Names of Keras and PyTorch, for messages about names that are not there."""
+
+from collections.abc import Container
 
 _HERE = {
     "Sequential": "Network([...], input_shape)",
@@ -43,7 +45,33 @@ _HERE = {
     "Sigmoid": 'Activation("sigmoid")',
 }
 
+_OPTIONS_HERE = {
+    "strides": "stride",
+    "pool_size": "kernel_size",
+    "dilation_rate": "dilation",
+    "out_channels": "filters",
+    "out_features": "units",
+    "num_heads": "heads",
+    "nhead": "heads",
+    "dim_feedforward": "units",
+    "norm_first": "norm",
+    "is_causal": "causal",
+    "eps": "epsilon",
+    "p": "rate",
+    "negative_slope": "alpha",
+    "mask_value": "value",
+    "dim": "axis",
+}
+
 
 def hint_of(name: str) -> str:
     """Return "; use rn.X", or nothing where a name of others has nothing like it here."""
     return f"; use rn.{_HERE[name]}" if name in _HERE else ""
+
+
+def option_hint_of(name: str, known: Container[str]) -> str:
+    """Return what a layer with these options calls another library's option, or nothing."""
+    if name in ("input_shape", "input_dim"):
+        return "; it is an option of rn.Network: input_shape=(784,)"
+    here = _OPTIONS_HERE.get(name)
+    return f"; use {here}" if here in known else ""

@@ -1,11 +1,12 @@
 """What all layers have: a frozen record that becomes the core's layer dict."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self, TypeAlias
 
 from rnn_native.base.checks import plain_number
-from rnn_native.base.rules import ConfigError, Place
+from rnn_native.base.other_names import option_hint_of
+from rnn_native.base.rules import ConfigError, Place, nearest
 from rnn_native.net.block_specs import MAX_DEPTH, is_block, word_of
 from rnn_native.net.layer_specs import checked_spec
 
@@ -19,11 +20,22 @@ class Layer:
     ValueError
         If a value is out of range or no name of its kind: names the parameter, what was
         expected and what was found. All layers raise it when they are made.
+    TypeError
+        If an option has a name that the layer does not know.
     """
 
     type: ClassVar[str]
     unsaid: ClassVar[Mapping[str, object]] = {}
     """Values at which a spec has no such key: those of keys that older files do not know."""
+
+    def __new__(cls, *_: object, **options: object) -> Self:
+        """Refuse an option that there is not, with the one that another library's name means."""
+        known = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in known:
+                hint = option_hint_of(name, known) or nearest(name, known)
+                raise TypeError(f"{cls.__name__}: unknown option {name!r}{hint}")
+        return object.__new__(cls)
 
     def __post_init__(self) -> None:
         """Refuse at once what no net could have."""
