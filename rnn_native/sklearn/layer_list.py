@@ -10,6 +10,7 @@ import numpy as np
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.network import Network
 from rnn_native.net import losses
+from rnn_native.net.block_specs import sequence
 from rnn_native.net.layers import Dense, as_specs
 from rnn_native.net.rows import check_kind, takes_shape
 from rnn_native.settings.architecture import load_architecture, parse_architecture
@@ -55,10 +56,10 @@ class LayerList(BaseNetworkEstimator):
                 f"architecture: expected loss {loss}, which {self._loss_is_asked_for_by} "
                 f"asks for, got {given_loss}"
             )
-        last = losses.without_last_activation(layers, loss)[-1]
+        last = self._last_of(layers, loss)
         if not self._is_output(last):
             if losses.function_of(last) in losses.LAST_ONLY.values():
-                raise ValueError(self._foreign_activation(layers[-1], loss))
+                raise ValueError(self._foreign_activation(sequence(layers)[-1][1], loss))
             layers = [*layers, Dense(self.n_outputs_).spec()]
         return Design(layers, shape, loss)
 
@@ -69,6 +70,10 @@ class LayerList(BaseNetworkEstimator):
             f"for {loss}, the loss that {self._loss_is_asked_for_by} asks for; expected a "
             f"last Dense that {_ends(loss)}, its outputs {self._outputs_of_y()}"
         )
+
+    def _last_of(self, layers: Sequence[Mapping[str, Any]], loss: str) -> Mapping[str, Any]:
+        """Return the last layer, or that of the list that is last, without the loss's own."""
+        return sequence(losses.without_last_activation(layers, loss))[-1][1]
 
     def _is_output(self, last: Mapping[str, Any]) -> bool:
         """Whether a last layer has the outputs, so that none is added."""

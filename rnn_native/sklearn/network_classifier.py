@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from rnn_native.callbacks import Callback
-from rnn_native.net import losses
 from rnn_native.sklearn.base_classifier import BaseNetworkClassifier
 from rnn_native.sklearn.base_mlp import LOSSES
 from rnn_native.sklearn.layer_list import LAYER_LIST_CONSTRAINTS, LayerList
@@ -111,7 +110,7 @@ class NetworkClassifier(LayerList, BaseNetworkClassifier):
     def _ends_in_one_output(self) -> bool:
         """Whether the layers end in one logit, of the second of two classes."""
         layers, _, loss = self._described()
-        last = losses.without_last_activation(layers, LOSSES["logistic"])[-1]
+        last = self._last_of(layers, LOSSES["logistic"])
         may = loss in (None, LOSSES["logistic"])
         return may and self._is_output(last) and last["units"] == 1
 

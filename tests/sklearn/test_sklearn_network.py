@@ -64,6 +64,28 @@ def test_an_architecture_comes_in_every_form(images, tmp_path):
     assert forms[0].classes_[3] == "digit 3"
 
 
+@pytest.mark.parametrize(
+    "end", [[rn.Dense(10)], [rn.Dense(10, "softmax")], [rn.Dense(10), rn.Softmax()]]
+)
+def test_an_output_layer_may_be_the_last_of_a_list(images, end):
+    models = [
+        model_of([*IMAGE_LAYERS, *end]),
+        model_of([*IMAGE_LAYERS[:2], [rn.Flatten(), end]]),
+    ]
+    flat, nested = [model.fit(*images) for model in models]
+    assert (
+        nested.predict_proba(images[0]).tobytes() == flat.predict_proba(images[0]).tobytes()
+    )
+
+
+def test_one_output_may_be_the_last_of_a_list():
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    last = [rn.Dense(1, "sigmoid")]
+    model = model_of([rn.Dense(4, "relu"), last], learning_rate_init=0.05, max_iter=9)
+    model.fit(x, x[:, 0] > 0)
+    assert model.network_.output_shape == (1,)
+
+
 def test_images_come_in_every_form(images):
     x, y = images
     model = model_of(IMAGE_LAYERS, input_shape=(1, 28, 28)).fit(x, y)
