@@ -82,7 +82,8 @@ class Concat(Layer):
     *branches : sequence of layers
         2 to 8; one without layers gives the input.
     axis : int, optional
-        Of a sample. When left out the channels of images, and the last axis of all else.
+        Of a sample. When left out the channels of images, and of signals where a
+        convolution or pool of a branch slides along them; the last axis of all else.
     name : str, optional
         As for `Block`.
 

@@ -13,6 +13,9 @@ MARKS = ("fork", "branch")
 JOINS = ("add", "concat")
 """What makes one of all branches: it stands for the block."""
 
+_SIGNALS = ("conv1d", "maxpool1d", "avgpool1d")
+"""Layers that give a signal, whose channels are its first axis."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -193,8 +196,18 @@ def _concat(spec: Mapping[str, Any], shape: tuple[int, ...], at: _At) -> list[Pl
     for i, branch in enumerate(spec["branches"]):
         placed.append(_mark("branch" if i else "fork", at))
         placed += _list(branch, shape, inside.item(i))
-    axis = {"axis": spec["axis"]} if "axis" in spec else {}
+    axis = {"axis": spec["axis"]} if "axis" in spec else _axis_of(placed)
     return [*placed, _mark("concat", at, **axis)]
+
+
+def _axis_of(branches: Sequence[Placed]) -> dict[str, int]:
+    """Return the axis of a concat that names none, unless the core's is right.
+
+    The core takes rank 2 for tokens, and joins their values; of signals these are channels.
+    """
+    kinds = {one.spec["type"] for one in branches}
+    is_signal = not kinds.isdisjoint(_SIGNALS) and "patch_embed1d" not in kinds
+    return {"axis": 0} if is_signal else {}
 
 
 def _transformer_block(

@@ -108,6 +108,25 @@ def test_a_signal_is_projected_by_a_convolution_along_it(stride, length):
     net.fit(*data(20, (2, 12)), epochs=1, batch_size=8, verbose=0)
 
 
+@pytest.mark.parametrize(
+    "branches, shape",
+    [
+        (
+            [[rn.Conv1D(3, 3, padding="same")], [rn.Conv1D(4, 5, padding="same")], []],
+            (9, 12),
+        ),
+        ([[rn.MaxPool1D(3, 1, padding="same"), rn.Activation("relu")], []], (4, 12)),
+        ([[rn.Residual([rn.Conv1D(3, 1)])], []], (5, 12)),
+        ([[rn.PatchEmbed1D(3, 4)], [rn.PatchEmbed1D(3, 5)]], (4, 9)),
+        ([[rn.Conv1D(3, 1), rn.PatchEmbed1D(3, 4)], [rn.PatchEmbed1D(3, 5)]], (4, 9)),
+        ([[rn.Dense(3)], []], (2, 15)),
+    ],
+)
+def test_concat_joins_channels_of_signals_and_values_of_tokens(branches, shape):
+    net = rn.Network([rn.Concat(*branches), rn.Flatten(), rn.Dense(3)], (2, 12))
+    assert repr(net).startswith(f"<Network 2x12 -> {shape[0]}x{shape[1]} ->")
+
+
 def test_a_list_is_a_block_and_changes_no_bit():
     flat = [conv(4), rn.BatchNorm(), rn.Activation("relu"), rn.Flatten(), rn.Dense(3)]
     nested = [flat[0], [flat[1], [flat[2]]], rn.Block(flat[3:], name="head")]
