@@ -73,7 +73,7 @@ class Residual(_OneList):
     type: ClassVar[str] = "residual"
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Concat(Layer):
     """Branches that all get the block's input; their outputs one behind the other.
 
@@ -110,6 +110,10 @@ class Concat(Layer):
         object.__setattr__(self, "axis", axis)
         object.__setattr__(self, "name", name)
         self.spec()
+
+    def __repr__(self) -> str:
+        given = [*map(repr, self.branches), f"axis={self.axis}", f"name={self.name!r}"]
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def spec(self) -> dict[str, Any]:
         """Return the block as a dict, its layers as theirs."""

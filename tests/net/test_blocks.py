@@ -127,6 +127,19 @@ def test_concat_joins_channels_of_signals_and_values_of_tokens(branches, shape):
     assert repr(net).startswith(f"<Network 2x12 -> {shape[0]}x{shape[1]} ->")
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        rn.Concat([rn.Dense(3)], [], axis=-1, name="ways"),
+        rn.Residual([[rn.Dense(3)], rn.Concat([], [])]),
+        rn.Block([rn.Dense(3)], name="stem"),
+        rn.TransformerBlock(2, 8, causal=True),
+    ],
+)
+def test_a_repr_makes_the_same_block(block):
+    assert eval(repr(block), vars(rn)) == block
+
+
 def test_a_list_is_a_block_and_changes_no_bit():
     flat = [conv(4), rn.BatchNorm(), rn.Activation("relu"), rn.Flatten(), rn.Dense(3)]
     nested = [flat[0], [flat[1], [flat[2]]], rn.Block(flat[3:], name="head")]
