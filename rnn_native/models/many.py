@@ -1,6 +1,6 @@
 """Many nets at once: one thread trains each, which is faster than many threads one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
@@ -147,11 +147,17 @@ def _calls(
         is_silent = name == "verbose" and options.get(name) == 0
         if name in options and not is_silent:
             raise ValueError(f"{name}: expected in `each`, one for each net")
-    own = [{} for _ in nets] if each is None else list(each)
+    if isinstance(each, Mapping) or not isinstance(each, Iterable | None):
+        kind = type(each).__name__
+        raise TypeError(f"each: expected a list of dicts, one for each net, got {kind}")
+    own: list[Mapping[str, Any]] = [{} for _ in nets] if each is None else list(each)
     if len(own) != len(nets):
         raise ValueError(
             f"each: expected {len(nets)} dicts, one for each net, got {len(own)}"
         )
+    for i, more in enumerate(own):
+        if not isinstance(more, Mapping):
+            raise TypeError(f"each[{i}]: expected a dict, got {type(more).__name__}")
     return [
         {
             "x": x,
