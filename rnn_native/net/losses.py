@@ -235,17 +235,21 @@ def function_of(layer: Mapping[str, Any]) -> str:
 def own_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> int | None:
     """Return the index of the last layer if it ends in the loss's own function, else None.
 
-    Flatten layers may follow, except after a softmax, which is along one axis.
+    Flatten layers may follow, except after a softmax, which is along one axis. A list stands
+    for its layers.
     """
-    if layers and layers[-1].get("type") == "block":
-        inner = own_activation(layers[-1]["layers"], loss)
-        return None if inner is None else len(layers) - 1
     own = LOSSES[loss].function
     at = len(layers) - 1
-    while at > 0 and own != "softmax" and layers[at].get("type") == "flatten":
+    while at > 0 and own != "softmax" and _only_flattens(layers[at]):
         at -= 1
+    if at >= 0 and layers[at].get("type") == "block":
+        return None if own_activation(layers[at]["layers"], loss) is None else at
     has_own = at >= 0 and own != "linear" and function_of(layers[at]) == own
     return at if has_own else None
+
+
+def _only_flattens(layer: Mapping[str, Any]) -> bool:
+    return all(one.get("type") == "flatten" for _, one in sequence([layer]))
 
 
 def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> list[Spec]:
@@ -265,11 +269,12 @@ def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> l
         softmax that is no loss's becomes a layer.
     """
     specs = mapped(layers, _softmax_as_layer)
-    if specs and specs[-1].get("type") == "block":
-        inner = without_last_activation(specs[-1]["layers"], loss)
-        return [*specs[:-1], {**specs[-1], "layers": inner}]
     at = own_activation(specs, loss)
-    if at is not None:
+    last = len(specs) - 1 if at is None else at
+    if specs and specs[last].get("type") == "block":
+        inner = without_last_activation(specs[last]["layers"], loss)
+        specs[last] = {**specs[last], "layers": inner}
+    elif at is not None:
         specs[at : at + 1] = _linear(specs[at], is_only=len(specs) == 1)
     elif specs and specs[-1].get("activation") == "softmax":
         specs[-1:] = [*_linear(specs[-1], is_only=True), {"type": "softmax"}]
@@ -341,6 +346,8 @@ def as_given(path: str, layers: Sequence[Mapping[str, Any]]) -> str:
 def _misplaced(function: str, loss: str) -> str:
     if function == "softmax":
         return "softmax is an activation of the last layer only; elsewhere use rn.Softmax()"
+    if loss == "poisson":
+        return f"{function} is an activation of the last layer only; elsewhere leave it out"
     return f"{function} is the last activation of a net with loss poisson only, got {loss}"
 
 

@@ -31,6 +31,14 @@ OWN = [
     ([rn.Dense(1), rn.Activation("exp")], 1, POISSON),
 ]
 OWN_IDS = [f"{loss}-{i}" for i, (_, _, loss) in enumerate(OWN)]
+# The same in lists, which stand for their layers.
+IN_LISTS = [
+    ([[rn.Dense(2, "sigmoid")], rn.Flatten()], 2, SIGMOID),
+    ([rn.Dense(2, "sigmoid"), [rn.Flatten(), [rn.Flatten()]]], 2, SIGMOID),
+    ([[rn.Dense(2), [rn.Activation("sigmoid")]], rn.Flatten()], 2, SIGMOID),
+    ([[rn.Dense(2, "exp"), rn.Flatten()], rn.Flatten()], 2, POISSON),
+    ([[rn.Dense(3, "softmax")]], 3, SOFTMAX),
+]
 FUNCTIONS = {
     SIGMOID: lambda z: 1 / (1 + np.exp(-z)),
     SOFTMAX: twins.softmax,
@@ -315,3 +323,23 @@ def test_unknown_names_list_the_choices(name, words):
 def test_a_loss_that_is_no_name():
     with pytest.raises(TypeError, match=r"^loss: expected a name, got <built-in"):
         rn.Network([rn.Dense(1)], (4,), max)
+
+
+@pytest.mark.parametrize(("layers", "outputs", "loss"), IN_LISTS)
+def test_an_end_in_lists_is_applied_once(layers, outputs, loss):
+    net = rn.Network(layers, (4,), loss, seed=3)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    logits = rn.Network([rn.Dense(outputs)], (4,), loss, seed=3).forward(x)
+    np.testing.assert_array_equal(net.forward(x), logits)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [[rn.Residual([rn.Dense(4, "exp")])], [rn.Dense(2, "exponential"), rn.Dropout(0.1)]],
+)
+def test_exponential_before_the_end_says_where_it_belongs(layers):
+    with pytest.raises(
+        ValueError, match="is an activation of the last layer only"
+    ) as caught:
+        rn.Network(layers, (4,), POISSON)
+    assert "\n" not in str(caught.value)
