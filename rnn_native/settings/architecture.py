@@ -156,4 +156,10 @@ def _is_reference_form(root: Mapping[str, Any]) -> bool:
     layers = root.get("layers")
     if root.get("input_shape") is not None or not isinstance(layers, (list, tuple)):
         return False
-    return not any(isinstance(layer, Mapping) and "type" in layer for layer in layers)
+    return not any(_is_ours(layer) for layer in layers)
+
+
+def _is_ours(layer: Any) -> bool:
+    return isinstance(layer, (list, tuple)) or (
+        isinstance(layer, Mapping) and "type" in layer
+    )

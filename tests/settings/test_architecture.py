@@ -291,6 +291,8 @@ OWN_ERRORS = [
     ({"layers": None}, "layers: missing; expected an array of layers"),
     ({"layers": "x"}, "layers: expected an array, got 'x'"),
     ({"layer": []}, "layer: unknown key; did you mean 'layers'?"),
+    ({"layers": [[{"type": "softmax"}]]}, "input_shape: missing; expected the shape of one "
+     "sample, such as [784] or [1, 28, 28]"),
     ({"layers": [{"type": "softmax"}]}, "input_shape: missing; expected the shape of one "
      "sample, such as [784] or [1, 28, 28]"),
     (own(), "layers: Architecture must have at least one layer"),
