@@ -55,7 +55,7 @@ class Run:
         Measured after each epoch on the validation rows, or without these on the rows that
         are trained on.
     initial_epoch : int
-        Number of the first epoch; `recipe.epochs` is one more than the last one's.
+        Number of the first epoch; ``recipe.epochs`` is one more than the last one's.
 
     Attributes
     ----------
