@@ -9,6 +9,7 @@ import rnn_native as rn
 from rnn_native import models
 
 TRAINING_ROWS = 54_000
+SIGNALS = 7_000
 XOR_EPOCHS = 1_000_000
 
 
@@ -29,7 +30,7 @@ class Workload:
     """
 
     title: str
-    layers: list[rn.layers.Layer]
+    layers: list[rn.layers.AnyLayer]
     input_shape: tuple[int, ...]
     goal: Goal
     task: str = "train"
@@ -73,11 +74,15 @@ class Data(NamedTuple):
 def load(kind: str, rows: int = TRAINING_ROWS) -> Data:
     """Return the first `rows` rows.
 
-    `mnist`: of its 54,000 first images; `noise`: of as many without a zero in them; `xor`:
-    its four rows, whatever `rows` says.
+    `mnist`: of its 54,000 first images; `noise`: of as many without a zero in them;
+    `signals`: normal numbers, 9 x 128 in a row; `xor`: its four rows, whatever `rows` says.
     """
     if kind == "xor":
         return Data(models.XOR_X, models.XOR_Y)
+    if kind == "signals":
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(min(rows, SIGNALS), 9 * 128)).astype(np.float32)
+        return Data(x, rng.integers(0, 6, len(x)).astype(np.int32))
     if kind == "mnist":
         x, y = rn.datasets.load_mnist()[0]
         x = x.reshape(len(x), -1)[:TRAINING_ROWS]
@@ -97,6 +102,41 @@ GENERAL_CNN_LAYERS = [
     rn.MaxPool2D(2),
     rn.Flatten(),
     rn.Dense(128, "relu"),
+    rn.Dense(10),
+]
+
+SIGNAL_LAYERS = [
+    rn.Conv1D(32, 5, padding=2, activation="relu"),
+    rn.MaxPool1D(2),
+    rn.Conv1D(64, 5, padding=2, activation="relu"),
+    rn.Flatten(),
+    rn.Dense(6),
+]
+
+
+def residual(filters: int) -> list[rn.layers.AnyLayer]:
+    """Return a block of two convolutions with batch normalization, and the ReLU after it."""
+    relu = rn.Activation("relu")
+    conv = rn.Conv2D(filters, 3, padding=1)
+    return [rn.Residual([conv, rn.BatchNorm(), relu, conv, rn.BatchNorm()]), relu]
+
+
+RESNET_LAYERS = [
+    rn.Conv2D(16, 3, padding=1, activation="relu"),
+    rn.MaxPool2D(2),
+    rn.Conv2D(32, 3, padding=1, activation="relu"),
+    rn.MaxPool2D(2),
+    residual(64),
+    rn.Flatten(),
+    rn.Dense(10),
+]
+TRANSFORMER_LAYERS = [
+    rn.PatchEmbed(4, 64),
+    rn.Position(),
+    rn.TransformerBlock(4, 128),
+    rn.TransformerBlock(4, 128),
+    rn.LayerNorm(),
+    rn.MeanPool(),
     rn.Dense(10),
 ]
 
@@ -135,6 +175,31 @@ WORKLOADS = {
         layers=GENERAL_CNN_LAYERS,
         input_shape=models.IMAGE,
         goal=Goal(2.5, 4),
+        lr=0.001,
+        optimizer=ADAM,
+    ),
+    "signals": Workload(
+        title="Signals 9 x 128, convolutions of 32 and 64 filters, batch 64, Adam",
+        layers=SIGNAL_LAYERS,
+        input_shape=(9, 128),
+        goal=Goal(1.5, 2.5),
+        data="signals",
+        lr=0.001,
+        optimizer=ADAM,
+    ),
+    "resnet": Workload(
+        title="ResNet, a block of 64 filters at 7 x 7, batch 64, Adam",
+        layers=RESNET_LAYERS,
+        input_shape=models.IMAGE,
+        goal=Goal(1.3, 2),
+        lr=0.001,
+        optimizer=ADAM,
+    ),
+    "transformer": Workload(
+        title="Two transformer blocks, 49 tokens of 64, 4 heads, batch 64, Adam",
+        layers=TRANSFORMER_LAYERS,
+        input_shape=models.IMAGE,
+        goal=Goal(1.3, 2),
         lr=0.001,
         optimizer=ADAM,
     ),

@@ -53,17 +53,19 @@ class Job(NamedTuple):
 
     @property
     def layers(self) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
-        """Spec and copied parameters of each layer.
+        """Spec and copied parameters of each layer; blocks as the core has them, flat.
 
         With the option `mean-first` the mean over the tokens comes before the dense layer
         that it follows; that layer is linear, so they commute. With `tied` attention and
         the dense layer above it are one layer, `tied_attention`.
         """
-        params: list[dict[str, np.ndarray]] = [{} for _ in self.network.specs]
+        placed = self.network.placed
+        params: dict[str, dict[str, np.ndarray]] = {one.name: {} for one in placed}
         for name, view in self.network.parameters.items():
-            _, index, key = name.split(".")
-            params[int(index)][key] = view.copy()
-        layers = list(zip(self.network.specs, params, strict=True))
+            layer, _, key = name.rpartition(".")
+            params[layer][key] = view.copy()
+        # Marks have the name of their block, and a block has no parameters of its own.
+        layers = [(one.spec, params[one.name]) for one in placed]
         if "mean-first" in self.options:
             mean = [spec["type"] for spec, _ in layers].index("mean_pool")
             layers[mean - 1], layers[mean] = layers[mean], layers[mean - 1]

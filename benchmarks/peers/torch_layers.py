@@ -1,11 +1,17 @@
 """A workload's layers as a PyTorch module with given parameters."""
 
+from functools import partial
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "gelu": partial(nn.GELU, approximate="tanh"),
+}
 
 
 def as_parameter(array):
@@ -21,10 +27,58 @@ def linear(weight, bias):
 
 
 def conv(spec, weight, bias):
-    filters, channels, size, _ = weight.shape
-    layer = nn.Conv2d(channels, filters, size, spec["stride"], spec["padding"])
+    filters, channels, *size = weight.shape
+    made = nn.Conv2d if len(size) == 2 else nn.Conv1d
+    layer = made(channels, filters, size, spec.get("stride", 1), spec.get("padding", 0))
+    return with_parameters(layer, weight, bias)
+
+
+def with_parameters(layer, weight, bias):
     layer.weight, layer.bias = as_parameter(weight), as_parameter(bias)
     return layer
+
+
+class BatchNorm(nn.Module):
+    """Of PyTorch's three the one that fits what it is given."""
+
+    def __init__(self, weight, bias):
+        super().__init__()
+        self.norm = with_parameters(nn.BatchNorm2d(len(weight)), weight, bias)
+
+    def forward(self, x):
+        return self.norm(x if x.ndim == 4 else x[..., None]).reshape(x.shape)
+
+
+class Heads(nn.Module):
+    """Attention of several heads, with the layer after it."""
+
+    def __init__(self, heads, params):
+        super().__init__()
+        weight, bias = (
+            np.concatenate([params[f"{which}_{kind}"] for which in "qkv"], -1)
+            for kind in ("weight", "bias")
+        )
+        self.heads, self.qkv = heads, linear(weight, bias)
+        self.out = linear(params["out_weight"], params["out_bias"])
+
+    def forward(self, x):
+        rows, tokens, width = x.shape
+        split = self.qkv(x).view(rows, tokens, 3, self.heads, width // self.heads)
+        q, k, v = split.permute(2, 0, 3, 1, 4)
+        context = F.scaled_dot_product_attention(q, k, v)
+        return self.out(context.transpose(1, 2).reshape(rows, tokens, width))
+
+
+class Join(nn.Module):
+    """What branches give for one input: their sum, or all channels."""
+
+    def __init__(self, kind, branches):
+        super().__init__()
+        self.adds, self.branches = kind == "add", nn.ModuleList(branches)
+
+    def forward(self, x):
+        given = [branch(x) for branch in self.branches]
+        return sum(given[1:], given[0]) if self.adds else torch.cat(given, dim=1)
 
 
 class Patches(nn.Module):
@@ -85,16 +139,24 @@ def modules_of(spec, params, fused_attention):
     kind = spec["type"]
     if kind == "dense":
         return [linear(**params)]
-    if kind == "conv2d":
+    if kind in ("conv1d", "conv2d"):
         return [conv(spec, **params)]
-    if kind == "maxpool2d":
-        return [nn.MaxPool2d(spec["kernel_size"])]
+    if kind in ("maxpool1d", "maxpool2d"):
+        return [
+            (nn.MaxPool1d if kind == "maxpool1d" else nn.MaxPool2d)(spec["kernel_size"])
+        ]
+    if kind == "batchnorm":
+        return [BatchNorm(**params)]
+    if kind == "layernorm":
+        return [with_parameters(nn.LayerNorm(len(params["weight"])), **params)]
     if kind == "flatten":
         return [nn.Flatten()]
     if kind == "patch_embed":
         return [Patches(spec["patch_size"]), linear(**params)]
     if kind == "position":
         return [Position(**params)]
+    if kind == "self_attention" and spec.get("out_proj"):
+        return [Heads(spec["heads"], params)]
     if kind == "self_attention":
         return [SelfAttention(params, fused_attention)]
     if kind == "mean_pool":
@@ -104,11 +166,19 @@ def modules_of(spec, params, fused_attention):
 
 
 def build(layers, fused_attention=False):
-    """Return a Sequential of (spec, params) layers."""
-    net = nn.Sequential()
+    """Return a Sequential of (spec, params) layers, blocks between their marks."""
+    lists = [[nn.Sequential()]]  # the branches of each open fork, innermost last
     for spec, params in layers:
-        net.extend(modules_of(spec, params, fused_attention))
+        if spec["type"] == "fork":
+            lists.append([nn.Sequential()])
+        elif spec["type"] == "branch":
+            lists[-1].append(nn.Sequential())
+        elif spec["type"] in ("add", "concat"):
+            branches = lists.pop()
+            lists[-1][-1].append(Join(spec["type"], branches))
+        else:
+            lists[-1][-1].extend(modules_of(spec, params, fused_attention))
         activation = spec.get("activation", spec.get("function", "linear"))
         if activation != "linear":
-            net.append(ACTIVATIONS[activation]())
-    return net
+            lists[-1][-1].append(ACTIVATIONS[activation]())
+    return lists[0][0]
