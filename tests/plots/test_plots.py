@@ -524,7 +524,9 @@ def test_conv_filters_of_any_layer(ax):
     assert len(ax.images) == 16 * 8
     np.testing.assert_array_equal(ax.images[9].get_array(), weight[1, 1])
     assert ax.get_title() == "Filters of layers.2: 16 x 8 of 3 x 3"
-    with pytest.raises(ValueError, match="one of the conv2d layers layers.0, layers.2, got 1"):
+    with pytest.raises(
+        ValueError, match="one of the conv2d layers layers.0, layers.2, got 1"
+    ):
         plots.conv_filters(net, 1)
     with pytest.raises(ValueError, match="has no conv2d layer"):
         plots.conv_filters(mlp())
