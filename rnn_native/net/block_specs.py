@@ -173,12 +173,6 @@ def leaves(
             yield f"{path}[{i}]", dict(spec)
 
 
-def kinds(specs: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the types of all layers, those in blocks included."""
-    found = {spec["type"] for _, spec in leaves(specs)}
-    return found | ({"self_attention"} if "transformer_block" in found else set())
-
-
 def sequence(
     specs: Sequence[Mapping[str, Any]], path: str = "layers"
 ) -> list[tuple[str, Spec]]:

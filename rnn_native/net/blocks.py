@@ -1,11 +1,13 @@
 """Blocks as the core sees them: one flat list, with marks between branches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import rnn_native._core as _core
 from rnn_native.net.block_specs import Spec, is_block, word_of
+
+T = TypeVar("T")
 
 MARKS = ("fork", "branch")
 """What gives a branch its input."""
@@ -102,24 +104,26 @@ def below(placed: Sequence[Placed], index: int) -> list[int]:
     Of a block around the layer these are the layers before it in its branch.
     """
     found: list[int] = []
-    forks: list[int] = []  # how many were found at each fork that is open
+    around: list[tuple[list[int], int]] = []  # of open blocks: layers before, and the fork
     for i, one in enumerate(placed[:index]):
         kind = one.spec["type"]
         if kind == "fork":
-            forks.append(len(found))
+            around.append((found, i))
+            found = []
+        elif kind == "branch":
+            found = []
         elif kind in JOINS:
-            forks.pop()
-        found.append(i)
-    # Of open blocks neither the fork nor earlier branches are on the way.
-    for begin in reversed(forks):
-        depth, start = 0, begin
-        for at in range(begin, len(found)):
-            kind = placed[found[at]].spec["type"]
-            depth += (kind == "fork") - (kind in JOINS)
-            if depth == 1 and kind in MARKS:
-                start = at
-        del found[begin : start + 1]
-    return found
+            found, fork = around.pop()
+            found += range(fork, i + 1)
+        else:
+            found.append(i)
+    return [i for before, _ in around for i in before] + found
+
+
+def last_of_each(placed: Sequence[Placed], values: Iterable[T]) -> list[T]:
+    """Return, of a value for each layer of the core, the last of each of the net's own."""
+    by_index = {one.index: value for one, value in zip(placed, values, strict=True)}
+    return list(by_index.values())
 
 
 def _shape_after(placed: Sequence[Placed], shape: tuple[int, ...]) -> tuple[int, ...]:

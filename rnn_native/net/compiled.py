@@ -11,7 +11,7 @@ import rnn_native._core as _core
 from rnn_native.base.checks import check_extents
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net import losses
-from rnn_native.net.blocks import flatten
+from rnn_native.net.blocks import flatten, last_of_each
 from rnn_native.net.layers import AnyLayer, as_specs
 from rnn_native.net.optimizers import Optimizer, Settings, as_settings
 from rnn_native.net.rows import check_input_dtype
@@ -263,8 +263,8 @@ class CompiledNet(Weights):
 
     def _shapes(self) -> list[tuple[int, ...]]:
         """Return the shape that each of `specs` gives for a sample."""
-        layers = zip(self.placed, self.native.layers, strict=True)
-        return list({one.index: tuple(layer["shape"]) for one, layer in layers}.values())
+        shapes = (tuple(layer["shape"]) for layer in self.native.layers)
+        return last_of_each(self.placed, shapes)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -274,9 +274,7 @@ class CompiledNet(Weights):
     @property
     def rates(self) -> list[float]:
         """What the learning rate of each of `specs` is multiplied by."""
-        rates = self.native.rates
-        by_index = {one.index: rate for one, rate in zip(self.placed, rates, strict=True)}
-        return list(by_index.values())
+        return last_of_each(self.placed, self.native.rates)
 
     def set_rates(self, rates: Sequence[float] | NDArray[np.float64]) -> None:
         """Set `rates`: a block's is that of all layers in it."""

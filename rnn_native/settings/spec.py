@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import rnn_native._core as _core
 from rnn_native.base.rules import MAX_INT, Choice, Place, Rule, array, integer
 from rnn_native.net import losses
-from rnn_native.net.blocks import flatten
+from rnn_native.net.blocks import flatten, last_of_each
 from rnn_native.net.layer_specs import Spec
 from rnn_native.settings.json_file import HEAD_KEYS
 
@@ -86,6 +86,4 @@ def core_shapes(
         shapes = _core.layer_shapes([one.spec for one in placed], shape, loss)
     except ValueError as error:
         raise place.error(str(error)) from None
-    # Of a layer of the list: what the last one in it gives.
-    of_each = {one.index: tuple(at) for one, at in zip(placed, shapes, strict=True)}
-    return list(of_each.values())
+    return last_of_each(placed, map(tuple, shapes))
