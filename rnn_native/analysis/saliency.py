@@ -165,13 +165,13 @@ def _as_predicting(net: Predictor) -> "_core.Net":
     Gradients exist in training mode only, where dropout drops and batchnorm goes by the
     batch. So dropout is left out, and batchnorm becomes the product that it is in prediction.
     """
+    layers = net.native.layers
+    if not {"dropout", "batchnorm"} & {layer["type"] for layer in layers}:
+        return net.native
     every = net.copied_tensors()
     specs, tensors = [], []
-    for one, layer in zip(net.placed, net.native.layers, strict=True):
-        own = {
-            param["name"]: every[f"{one.name}.{param['name']}"] for param in layer["params"]
-        }
-        spec = one.spec
+    for one, layer in zip(net.placed, layers, strict=True):
+        spec, own = one.spec, one.arrays(every, layer)
         if spec["type"] == "batchnorm":
             spec, own = _as_product(spec, own, len(layer["shape"]))
         elif spec["type"] == "dropout":

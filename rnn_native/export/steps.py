@@ -177,8 +177,7 @@ def steps_of(model: Network) -> list[Step]:
     for one, layer in zip(model.placed, model.native.layers, strict=True):
         spec = {key: value for key, value in one.spec.items() if key != "path"}
         kind, out = spec["type"], tuple(layer["shape"])
-        names = [param["name"] for param in layer["params"]]
-        arrays = {name: named[f"{one.name}.{name}"] for name in names}
+        arrays = one.arrays(named, layer)
         made = None if kind in (*MARKS, *JOINS) else from_spec(spec)
         axis = spec.get("axis", 0 if len(out) == 3 else len(out) - 1) % len(out)
         place = (len(steps), one.name, one.path)

@@ -118,13 +118,12 @@ def _blocks(rows: AnyRows) -> Iterator[AnyRows]:
 
 def _net_below(net: Predictor, index: int) -> "_core.Net":
     """Return a native net that gives what a layer is given."""
-    tensors = net.copied_tensors()
+    tensors, layers = net.copied_tensors(), net.native.layers
     specs: list[dict[str, Any]] = []
     arrays: list[dict[str, NDArray[np.float32]]] = []
     for i in blocks.below(net.placed, index):
-        one, params = net.placed[i], net.native.layers[i]["params"]
-        specs.append(one.spec)
-        arrays.append({p["name"]: tensors[f"{one.name}.{p['name']}"] for p in params})
+        specs.append(net.placed[i].spec)
+        arrays.append(net.placed[i].arrays(tensors, layers[i]))
     if not specs:
         specs, arrays = [{"type": "activation", "function": "linear"}], [{}]
     return native_net(specs, arrays, net.input_shape, "none")

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 import rnn_native._core as _core
 from rnn_native.net.block_specs import Spec, is_block, word_of
 
@@ -42,6 +45,13 @@ class Placed:
         """Where it is: "layers[3].residual[0]"."""
         path: str = self.spec["path"]
         return path
+
+    def arrays(
+        self, tensors: Mapping[str, NDArray[np.float32]], layer: "_core._Layer"
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the layer's own of a net's tensors, by the names that the core has."""
+        names = [param["name"] for param in layer["params"]]
+        return {name: tensors[f"{self.name}.{name}"] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
