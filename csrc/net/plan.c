@@ -111,16 +111,6 @@ plan_stage(const rnn_net *net, int first, rnn_layer *stage)
     return 1;
 }
 
-/* The stage whose cache has the mask. */
-static int
-mask_stage(const rnn_net *net, const rnn_layer *layer)
-{
-    int stage = layer->masked_by < 0 ? -1 : net->n_stages - 1;
-    while (stage >= 0 && net->stages[stage].first != layer->masked_by)
-        stage--;
-    return stage;
-}
-
 int
 rnn_stage_giving(const rnn_net *net, int layer)
 {
@@ -155,7 +145,7 @@ rnn_plan_stages(rnn_net *net)
         if (stage->layer.is_identity && (net->n_stages > 0 || i + 1 < net->n_layers))
             continue;
         stage->first = i;
-        stage->mask = mask_stage(net, &stage->layer);
+        stage->mask = rnn_stage_giving(net, stage->layer.masked_by);
         stage->by_rows = goes_by_rows(&stage->layer);
         stage->param_offset = net->param_offset[i];
         stage->state_offset = net->state_offset[i];

@@ -48,7 +48,7 @@
 #include "../layers/pool2d.c"
 
 #include "../layers/conv_setup.c"
-/* These go on from it. */
+/* These build on it. */
 #include "../layers/conv2d.c"
 #include "../fused/conv2d_pool.c"
 #include "../fused/conv2d_windows.c"

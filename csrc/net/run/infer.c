@@ -88,21 +88,11 @@ typedef struct {
     float *maps;
 } maps_job;
 
-/* The stage that does a layer's work. */
-static const rnn_stage *
-stage_of(const rnn_net *net, int layer)
-{
-    int i = net->n_stages - 1;
-    while (i > 0 && net->stages[i].first > layer)
-        i--;
-    return &net->stages[i];
-}
-
 static void
 maps_block(rnn_run *r, const rnn_batch *block, void *context)
 {
     const maps_job *job = context;
-    const rnn_stage *stage = stage_of(r->net, job->layer);
+    const rnn_stage *stage = &r->net->stages[rnn_stage_giving(r->net, job->layer)];
     size_t size = (size_t)rnn_shape_size(&stage->layer.maps);
     rnn_run_forward(r, block, RNN_FOR_OUTPUTS, NULL);
     memcpy(job->maps + (size_t)block->begin * size, stage->maps,
