@@ -1,9 +1,7 @@
-"""What the examples of CartPole share: how good a policy is, and where it goes."""
+"""What the examples of CartPole share: how good a policy is."""
 
 import gymnasium as gym
 import numpy as np
-
-import rnn_native as rn
 
 SOLVED = 475  # mean return, of 500 at most
 
@@ -18,8 +16,3 @@ def evaluate(net, seed, episodes=100):
         returns += rewards * running
         running &= ~(ended | cut)
     return returns.mean()
-
-
-def export(net, path):
-    """Write a policy as ONNX or C, as the name of the file says."""
-    (rn.export.to_onnx if path.endswith(".onnx") else rn.export.to_c)(net, path)

@@ -1,4 +1,4 @@
-"""DQN on CartPole: a training step of one's own, and a target network.
+"""DQN on CartPole: a custom training step, and a target network.
 
     pip install "rnn_native[rl]"
     python examples/dqn.py --seed 0 --threads 1 --export policy.c
@@ -15,7 +15,8 @@ import gymnasium as gym
 import numpy as np
 
 import rnn_native as rn
-from cartpole import SOLVED, evaluate, export
+from cartpole import SOLVED, evaluate
+from files import export
 
 DISCOUNT, LR, HIDDEN, BATCH = 0.99, 3e-4, 64, 64
 MEMORY, FIRST, CHECK = 50_000, 1000, 2000  # steps kept, before learning, between checks

@@ -16,7 +16,8 @@ import gymnasium as gym
 import numpy as np
 
 import rnn_native as rn
-from cartpole import SOLVED, evaluate, export
+from cartpole import SOLVED, evaluate
+from files import export
 
 ENVS, LENGTH, EPOCHS, CHECK = 8, 32, 20, 2000  # rows of a batch: ENVS * LENGTH
 DISCOUNT, TRACE, CLIP, LR = 0.98, 0.8, 0.2, 1e-3
@@ -54,7 +55,7 @@ def learn(actor, critic, played, lr, clip):
     seen, over, actions, chances, rewards, ends = played
     values = critic(seen.reshape(-1, seen.shape[-1])).reshape(LENGTH + 1, ENVS)
     advantages = advantages_of(values, rewards, ends, over)
-    counts = ~over[:-1]  # after its end an environment only begins anew
+    counts = ~over[:-1]  # after its end an environment only resets
     returns, states = (advantages + values[:-1])[counts], seen[:-1][counts]
     actions, chances, advantages = actions[counts], chances[counts], advantages[counts]
     advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)

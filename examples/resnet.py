@@ -9,6 +9,7 @@ what it was given. data/recipes/resnet-99.5.json trains the same net longer.    
 import argparse
 
 import rnn_native as rn
+from files import export
 
 
 def conv(filters, **more):
@@ -67,8 +68,7 @@ def main():
     print(net.summary())
     print(f"test accuracy: {result.test_accuracy:.4f}")
     if options.export:
-        write = rn.export.to_c if options.export.endswith(".c") else rn.export.to_onnx
-        write(net, options.export)
+        export(net, options.export)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import argparse
 import numpy as np
 
 import rnn_native as rn
+from files import export
 
 ACTIVITIES = ("walking", "upstairs", "downstairs", "sitting", "standing", "lying")
 CHANNELS, LENGTH, RATE = 9, 128, 50.0  # samples a second
@@ -85,8 +86,7 @@ def main():
     for name, row in zip(ACTIVITIES, table, strict=True):
         print(f"{name:>12} taken for", *(f"{n:5d}" for n in row))
     if options.export:
-        write = rn.export.to_c if options.export.endswith(".c") else rn.export.to_onnx
-        write(net, options.export)
+        export(net, options.export)
 
 
 if __name__ == "__main__":

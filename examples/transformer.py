@@ -12,6 +12,7 @@ import argparse
 import numpy as np
 
 import rnn_native as rn
+from files import export
 
 LAYERS = [
     rn.PatchEmbed(4, 64),
@@ -62,8 +63,7 @@ def main():
     show_attention(net)
     print(f"test accuracy: {result.test_accuracy:.4f}")
     if options.export:
-        write = rn.export.to_c if options.export.endswith(".c") else rn.export.to_onnx
-        write(net, options.export)
+        export(net, options.export)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from environment import python_environment
 FOLDER = Path(__file__).parents[2] / "examples"
 FILES = sorted(FOLDER.glob("*.py"))
 MOST_LINES = 120
-SHARED = {"cartpole"}  # imported by the others
+SHARED = {"cartpole", "files"}  # imported by the others
 
 
 class Small(NamedTuple):
