@@ -154,6 +154,15 @@ CNN = Workload(
     batch_size=32,
 )
 
+GENERAL_CNN = Workload(
+    title="CNN, 16 and 32 filters, dense 128, batch 64, Adam",
+    layers=GENERAL_CNN_LAYERS,
+    input_shape=models.IMAGE,
+    goal=Goal(2.5, 4),
+    lr=0.001,
+    optimizer=ADAM,
+)
+
 WORKLOADS = {
     "mlp": MLP,
     "mlp-noise": replace(
@@ -170,38 +179,26 @@ WORKLOADS = {
         goal=Goal(3, 5),
         batch_size=32,
     ),
-    "general-cnn": Workload(
-        title="CNN, 16 and 32 filters, dense 128, batch 64, Adam",
-        layers=GENERAL_CNN_LAYERS,
-        input_shape=models.IMAGE,
-        goal=Goal(2.5, 4),
-        lr=0.001,
-        optimizer=ADAM,
-    ),
-    "signals": Workload(
+    "general-cnn": GENERAL_CNN,
+    "signals": replace(
+        GENERAL_CNN,
         title="Signals 9 x 128, convolutions of 32 and 64 filters, batch 64, Adam",
         layers=SIGNAL_LAYERS,
         input_shape=(9, 128),
         goal=Goal(1.5, 2.5),
         data="signals",
-        lr=0.001,
-        optimizer=ADAM,
     ),
-    "resnet": Workload(
+    "resnet": replace(
+        GENERAL_CNN,
         title="ResNet, a block of 64 filters at 7 x 7, batch 64, Adam",
         layers=RESNET_LAYERS,
-        input_shape=models.IMAGE,
         goal=Goal(1.3, 2),
-        lr=0.001,
-        optimizer=ADAM,
     ),
-    "transformer": Workload(
+    "transformer": replace(
+        GENERAL_CNN,
         title="Two transformer blocks, 49 tokens of 64, 4 heads, batch 64, Adam",
         layers=TRANSFORMER_LAYERS,
-        input_shape=models.IMAGE,
         goal=Goal(1.3, 2),
-        lr=0.001,
-        optimizer=ADAM,
     ),
     "xor": Workload(
         title="XOR 2-4-1, an update a row, SGD",

@@ -49,16 +49,21 @@ class BatchNorm(nn.Module):
         return self.norm(x if x.ndim == 4 else x[..., None]).reshape(x.shape)
 
 
+def projections(params):
+    """Return those of queries, keys and values as one layer."""
+    weight, bias = (
+        np.concatenate([params[f"{which}_{kind}"] for which in "qkv"], -1)
+        for kind in ("weight", "bias")
+    )
+    return linear(weight, bias)
+
+
 class Heads(nn.Module):
     """Attention of several heads, with the layer after it."""
 
     def __init__(self, heads, params):
         super().__init__()
-        weight, bias = (
-            np.concatenate([params[f"{which}_{kind}"] for which in "qkv"], -1)
-            for kind in ("weight", "bias")
-        )
-        self.heads, self.qkv = heads, linear(weight, bias)
+        self.heads, self.qkv = heads, projections(params)
         self.out = linear(params["out_weight"], params["out_bias"])
 
     def forward(self, x):
@@ -111,11 +116,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, params, fused):
         super().__init__()
-        weight, bias = (
-            np.concatenate([params[f"{which}_{kind}"] for which in "qkv"], -1)
-            for kind in ("weight", "bias")
-        )
-        self.qkv = linear(weight, bias)
+        self.qkv = projections(params)
         self.fused = fused
 
     def forward(self, x):
