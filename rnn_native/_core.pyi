@@ -31,7 +31,7 @@ class _Layer(TypedDict):
     shape: tuple[int, ...]
     params: list[_Param]
     has_maps: bool
-    masked_by: int  # the layer that tells which tokens are padding here; -1: none
+    masked_by: int  # the layer that marks padding here; -1: none
     window: _Window | None  # of what slides one over its input
 
 class _Key(TypedDict):

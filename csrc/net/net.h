@@ -26,7 +26,7 @@ rnn_status rnn_layers_set_up(rnn_layer *layers, int n_layers, rnn_shape input,
                              const rnn_loss_type *loss, rnn_error *error);
 
 /* Takes n_layers layers, and an optimizer whose type and attr are filled in. On failure
- * *net is NULL and error tells which layer and why. */
+ * *net is NULL and error names the layer and the reason. */
 rnn_status rnn_net_new(rnn_net **net, const rnn_level *level, const rnn_layer *layers,
                        int n_layers, rnn_shape input, const rnn_loss_type *loss,
                        rnn_optimizer optimizer, rnn_error *error);

@@ -68,7 +68,7 @@ class Step:
         Parameters, running statistics and fixed tables by name ("weight"), in storage
         order: views of the net's own memory.
     masked_by : int
-        Index of the masking layer that tells which tokens are padding here, -1 for none.
+        Index of the masking layer that marks padding here, -1 for none.
     sliding : dict, optional
         The core's record of the window that the layer slides over its input.
     """

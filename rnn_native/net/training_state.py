@@ -75,7 +75,7 @@ class TrainingState:
 
         Without shuffling, and when the number of rows is another one than before, they are
         0, 1, 2, ... Only with `in_parts`, where an epoch need not have all rows, the pass
-        under way goes on.
+        under way continues.
         """
         plain = np.arange(rows, dtype=np.int32)
         if not (shuffle or in_parts):

@@ -67,9 +67,9 @@ class Callback:
     Notes
     -----
     What a callback knows of past epochs it works out from `run.history.call_rows` in
-    `on_train_begin`: so a resumed run continues as an uninterrupted one, and a further call
-    of `fit` begins anew. Epochs count from 0 in a history, or from `initial_epoch`; the row
-    of this call's first epoch has the index `run.history.call_begin`.
+    `on_train_begin`: so a resumed run continues as an uninterrupted one, and callbacks start
+    over in a further call of `fit`. Epochs count from 0 in a history, or from `initial_epoch`;
+    the row of this call's first epoch has the index `run.history.call_begin`.
     """
 
     run: TrainingRun
