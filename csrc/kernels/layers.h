@@ -26,7 +26,7 @@ typedef struct {
 /* The exact form of GELU, z times the normal distribution function, is gelu_exact; gelu is
  * the tanh form (Hendrycks and Gimpel 2016). */
 
-/* ---- norms.c: biased variances (Ba et al. 2016; Ioffe and Szegedy 2015) ---- */
+/* ---- norms.c: a biased variance (Ba et al. 2016) ---- */
 
 /* inp, out (rows,D)   moments (rows,2): mean and rstd, kept for backward */
 static void layernorm_forward(float *out, float *moments, const float *inp,
@@ -40,7 +40,9 @@ static void layernorm_backward_params(float *weight_target, float *bias_target,
                                       const float *moments, int rows, int D, int begin,
                                       int end, float alpha, float beta);
 
-/* Channel c of (rows, C, area). */
+/* ---- batchnorm.c: channel c of (rows, C, area); a biased variance (Ioffe and
+ * Szegedy 2015) ---- */
+
 static void batchnorm_statistics(float *mean, float *rstd, float *variance,
                                  const float *inp, int rows, int C, int area, int c,
                                  float epsilon);

@@ -2,25 +2,21 @@
 
 #include <math.h>
 
-/* Mean and 1/sqrt(variance + epsilon) of n elements, `stride` apart, in `blocks` runs that
- * are `jump` apart. Two passes in float64: E[x^2] - mean^2 cancels badly. */
+/* Mean and 1/sqrt(variance + epsilon) of n elements. Two passes in float64: E[x^2] - mean^2
+ * cancels badly. */
 static void
-moments_of(float *mean, float *rstd, double *variance, const float *x, int n, int blocks,
-           ptrdiff_t jump, ptrdiff_t stride, float epsilon)
+moments_of(float *mean, float *rstd, const float *x, int n, float epsilon)
 {
-    double sum = 0, squares = 0, count = (double)n * blocks;
-    for (int b = 0; b < blocks; b++)
-        for (int i = 0; i < n; i++)
-            sum += (double)x[b * jump + i * stride];
-    double mu = sum / count;
-    for (int b = 0; b < blocks; b++)
-        for (int i = 0; i < n; i++) {
-            double centered = (double)x[b * jump + i * stride] - mu;
-            squares += centered * centered;
-        }
-    *variance = squares / count;
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; i++)
+        sum += (double)x[i];
+    double mu = sum / n;
+    for (int i = 0; i < n; i++) {
+        double centered = (double)x[i] - mu;
+        squares += centered * centered;
+    }
     *mean = (float)mu;
-    *rstd = (float)(1 / sqrt(*variance + (double)epsilon));
+    *rstd = (float)(1 / sqrt(squares / n + (double)epsilon));
 }
 
 static void
@@ -30,8 +26,7 @@ layernorm_forward(float *out, float *moments, const float *inp, const float *wei
     for (int b = 0; b < rows; b++) {
         const float *x = inp + (ptrdiff_t)b * D;
         float *mean = &moments[2 * (ptrdiff_t)b], *rstd = mean + 1;
-        double variance;
-        moments_of(mean, rstd, &variance, x, D, 1, 0, 1, epsilon);
+        moments_of(mean, rstd, x, D, epsilon);
         for (int j = 0; j < D; j++)
             out[(ptrdiff_t)b * D + j] = weight[j] * ((x[j] - *mean) * *rstd) + bias[j];
     }
@@ -76,56 +71,4 @@ layernorm_backward_params(float *weight_target, float *bias_target, const float 
         accumulate(&weight_target[j], (float)dweight, alpha, beta);
         accumulate(&bias_target[j], (float)dbias, alpha, beta);
     }
-}
-
-static void
-batchnorm_statistics(float *mean, float *rstd, float *variance, const float *inp, int rows,
-                     int C, int area, int c, float epsilon)
-{
-    double exact;
-    ptrdiff_t jump = (ptrdiff_t)C * area;
-    moments_of(mean, rstd, &exact, inp + (ptrdiff_t)c * area, area, rows, jump, 1, epsilon);
-    *variance = (float)exact;
-}
-
-static void
-batchnorm_forward(float *out, const float *inp, float mean, float rstd, float weight,
-                  float bias, int rows, int C, int area, int c)
-{
-    for (int b = 0; b < rows; b++)
-        for (int i = 0; i < area; i++) {
-            ptrdiff_t at = ((ptrdiff_t)b * C + c) * area + i;
-            out[at] = weight * ((inp[at] - mean) * rstd) + bias;
-        }
-}
-
-/* Sums over rows and area of dout and of dout * xh: the gradients of bias and weight, and
- * what the input's gradient needs. */
-static void
-batchnorm_sums(double *dweight, double *dbias, const float *dout, const float *inp,
-               float mean, float rstd, int rows, int C, int area, int c)
-{
-    *dweight = *dbias = 0;
-    for (int b = 0; b < rows; b++)
-        for (int i = 0; i < area; i++) {
-            ptrdiff_t at = ((ptrdiff_t)b * C + c) * area + i;
-            *dweight += (double)dout[at] * (double)((inp[at] - mean) * rstd);
-            *dbias += (double)dout[at];
-        }
-}
-
-/* dx = weight rstd (dy - mean(dy) - xh mean(dy xh)), means over rows and area. */
-static void
-batchnorm_backward_input(float *dinp, const float *dout, const float *inp, float mean,
-                         float rstd, float weight, int rows, int C, int area, int c)
-{
-    double dweight, dbias, count = (double)rows * area;
-    batchnorm_sums(&dweight, &dbias, dout, inp, mean, rstd, rows, C, area, c);
-    float m = (float)(dbias / count), p = (float)(dweight / count);
-    for (int b = 0; b < rows; b++)
-        for (int i = 0; i < area; i++) {
-            ptrdiff_t at = ((ptrdiff_t)b * C + c) * area + i;
-            float xh = (inp[at] - mean) * rstd;
-            dinp[at] = weight * rstd * (dout[at] - m - xh * p);
-        }
 }

@@ -99,3 +99,11 @@ append_params(rnn_layer *fused, const rnn_layer *layer)
     }
     fused->param_count += layer->param_count;
 }
+
+static bool
+add_scale_and_shift(rnn_layer *layer, int n)
+{
+    rnn_param weight = {.name = "weight", .shape = {1, {n}}, .init = RNN_ONES};
+    rnn_param bias = {.name = "bias", .shape = {1, {n}}};
+    return rnn_layer_add_param(layer, weight) && rnn_layer_add_param(layer, bias);
+}

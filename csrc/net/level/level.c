@@ -8,6 +8,7 @@
 #include "../../kernels/activations.c"
 #include "../../kernels/attention.c"
 #include "../../kernels/augment.c"
+#include "../../kernels/batchnorm.c"
 #include "../../kernels/conv2d.c"
 #include "../../kernels/dense.c"
 #include "../../kernels/dense_transposed.c"
@@ -44,6 +45,7 @@
 #include "../layers/window.c"
 
 #include "../layers/activation.c"
+#include "../layers/batchnorm.c"
 #include "../layers/branches.c"
 #include "../layers/pool2d.c"
 
