@@ -28,6 +28,14 @@ dense_backward_weight(float *target, const float *dout, const float *inp, int ro
          dout + begin, out_size, last - first, end - begin, rows, alpha, beta);
 }
 
+/* The same as accumulate for the first lanes of a vector. */
+static inline void
+accumulate_lanes(float *target, vf gradient, float alpha, float beta, int lanes)
+{
+    vf old = beta == 0 ? (vf){0} : beta * v_load_lanes(target, lanes);
+    v_store_lanes(target, old + alpha * gradient, lanes);
+}
+
 /* Rows that are summed by themselves: equal rows, as tokens may have, would err to one side
  * in one long sum. */
 enum { BIAS_ROWS = 512 };
@@ -47,7 +55,6 @@ dense_backward_bias(float *target, const float *dout, int rows, int out_size, in
                 part += v_load_part(dout + (ptrdiff_t)b * out_size + j, lanes);
             sum += part;
         }
-        vf old = beta == 0 ? (vf){0} : beta * v_load_part(target + j, lanes);
-        v_store_part(target + j, old + alpha * sum, lanes);
+        accumulate_lanes(target + j, sum, alpha, beta, lanes);
     }
 }

@@ -37,8 +37,8 @@ static void layernorm_backward_input(float *dinp, const float *dout, const float
                                      int D);
 static void layernorm_backward_params(float *weight_target, float *bias_target,
                                       const float *dout, const float *inp,
-                                      const float *moments, int rows, int D, int begin,
-                                      int end, float alpha, float beta);
+                                      const float *moments, int rows, int D, float alpha,
+                                      float beta);
 
 /* ---- batchnorm.c: channel c of (rows, C, area); a biased variance (Ioffe and
  * Szegedy 2015) ---- */
@@ -64,7 +64,7 @@ static void rmsnorm_backward_input(float *dinp, const float *dout, const float *
                                    const float *rrms, const float *weight, int rows, int D);
 static void rmsnorm_backward_params(float *weight_target, const float *dout,
                                     const float *inp, const float *rrms, int rows, int D,
-                                    int begin, int end, float alpha, float beta);
+                                    float alpha, float beta);
 
 /* ---- normalization.c: rows (outer, n, area), n features ---- */
 

@@ -1,19 +1,34 @@
 #include "kernels.h"
 
+#include "../base/simd.h"
+
+#include <float.h>
 #include <math.h>
+
+/* Squares that do not fit float32, and what is not finite, are left to float64. */
+static inline float
+rrms_of(const float *x, int n, float epsilon)
+{
+    double squares = sums_about(x, n, 0.0f).squares;
+    if (!(squares <= FLT_MAX)) {
+        squares = 0;
+        for (int j = 0; j < n; j++)
+            squares += (double)x[j] * (double)x[j];
+    }
+    return (float)(1 / sqrt(squares / n + (double)epsilon));
+}
 
 static void
 rmsnorm_forward(float *out, float *rrms, const float *inp, const float *weight, int rows,
                 int D, float epsilon)
 {
-    for (int b = 0; b < rows; b++) {
-        const float *x = inp + (ptrdiff_t)b * D;
-        double squares = 0;
-        for (int j = 0; j < D; j++)
-            squares += (double)x[j] * (double)x[j];
-        rrms[b] = (float)(1 / sqrt(squares / D + (double)epsilon));
-        for (int j = 0; j < D; j++)
-            out[(ptrdiff_t)b * D + j] = weight[j] * (x[j] * rrms[b]);
+    for (int b = 0; b < rows; b++, inp += D, out += D) {
+        rrms[b] = rrms_of(inp, D, epsilon);
+        for (int j = 0; j < D; j += VL) {
+            int lanes = D - j < VL ? D - j : VL;
+            vf normal = v_load_lanes(inp + j, lanes) * rrms[b];
+            v_store_lanes(out + j, v_load_lanes(weight + j, lanes) * normal, lanes);
+        }
     }
 }
 
@@ -22,30 +37,41 @@ static void
 rmsnorm_backward_input(float *dinp, const float *dout, const float *inp, const float *rrms,
                        const float *weight, int rows, int D)
 {
-    for (int b = 0; b < rows; b++) {
-        const float *x = inp + (ptrdiff_t)b * D, *dy = dout + (ptrdiff_t)b * D;
-        double projected = 0, r = (double)rrms[b];
-        for (int j = 0; j < D; j++)
-            projected += (double)dy[j] * (double)weight[j] * (double)x[j] * r;
-        double mean = projected / D;
-        for (int j = 0; j < D; j++) {
-            double dxh = (double)dy[j] * (double)weight[j];
-            dinp[(ptrdiff_t)b * D + j] = (float)(r * (dxh - (double)x[j] * r * mean));
+    for (int b = 0; b < rows; b++, dinp += D, dout += D, inp += D) {
+        vf projected = {0};
+        for (int j = 0; j < D; j += VL) {
+            int lanes = D - j < VL ? D - j : VL;
+            vf dxh = v_load_lanes(dout + j, lanes) * v_load_lanes(weight + j, lanes);
+            projected += dxh * (v_load_lanes(inp + j, lanes) * rrms[b]);
+        }
+        float p = v_sum(projected) / (float)D;
+        for (int j = 0; j < D; j += VL) {
+            int lanes = D - j < VL ? D - j : VL;
+            vf dxh = v_load_lanes(dout + j, lanes) * v_load_lanes(weight + j, lanes);
+            vf xh = v_load_lanes(inp + j, lanes) * rrms[b];
+            v_store_lanes(dinp + j, rrms[b] * (dxh - xh * p), lanes);
         }
     }
 }
 
+/* Over rows in order, one vector of columns at a time. */
 static void
 rmsnorm_backward_params(float *weight_target, const float *dout, const float *inp,
-                        const float *rrms, int rows, int D, int begin, int end, float alpha,
-                        float beta)
+                        const float *rrms, int rows, int D, float alpha, float beta)
 {
-    for (int j = begin; j < end; j++) {
-        double dweight = 0;
-        for (int b = 0; b < rows; b++) {
-            ptrdiff_t i = (ptrdiff_t)b * D + j;
-            dweight += (double)dout[i] * (double)(inp[i] * rrms[b]);
+    for (int j = 0; j < D; j += VL) {
+        int lanes = D - j < VL ? D - j : VL;
+        vf dweight = {0};
+        for (int first = 0; first < rows; first += BIAS_ROWS) {
+            int end = rows - first < BIAS_ROWS ? rows : first + BIAS_ROWS;
+            vf part = {0};
+            for (int b = first; b < end; b++) {
+                ptrdiff_t at = (ptrdiff_t)b * D + j;
+                part += v_load_lanes(dout + at, lanes)
+                        * (v_load_lanes(inp + at, lanes) * rrms[b]);
+            }
+            dweight += part;
         }
-        accumulate(&weight_target[j], (float)dweight, alpha, beta);
+        accumulate_lanes(weight_target + j, dweight, alpha, beta, lanes);
     }
 }

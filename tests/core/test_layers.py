@@ -31,6 +31,7 @@ from cases import (
     patch_embed,
     position,
     relative,
+    rmsnorm,
     self_attention,
     softmax,
 )
@@ -334,6 +335,43 @@ def test_norms_keep_their_digits_far_from_zero(layer, level):
     assert relative(grads, twins.flatten(expected)) < 1e-4
     loss, _ = native(case, params).gradients(x, y32)
     assert loss == pytest.approx(row_loss.sum(), rel=1e-4)
+
+
+def kernel_and_twin(layer, x, params, dout):
+    """Outputs and gradients of a layer with these parameters, and what its twin says."""
+    kind = layer["type"]
+    values = dict(zip(twins.layer_arrays([layer], x.shape[1:])[0][1], params, strict=True))
+    exact = {k: v.astype(np.float64) for k, v in values.items()}
+    out, caches = twins.forward([layer], [exact], x.astype(np.float64))
+    dx, (dparams,) = twins.backward([layer], [exact], caches, dout.astype(np.float64))
+    forward = getattr(rn.kernels, f"{kind}_forward")(x, *params)
+    backward = getattr(rn.kernels, f"{kind}_backward")(dout, x, *params)
+    return (forward, *backward), (out, dx, *dparams.values())
+
+
+@pytest.mark.parametrize("layer", [layernorm(), rmsnorm()], ids=str)
+@pytest.mark.parametrize("size", [1e-3, 1, 1e12, 1e25])
+@pytest.mark.parametrize("width", [3, 64, 5000])
+def test_norms_of_tokens_of_any_size(layer, size, width, level, rng):
+    """From 1e19 on squares do not fit float32."""
+    x = (size * rng.normal(size=(40, width))).astype(np.float32)
+    dout = rng.normal(size=x.shape).astype(np.float32)
+    params = [rng.normal(size=width).astype(np.float32) for _ in range(2)]
+    params = params[: 1 if layer["type"] == "rmsnorm" else 2]
+    for got, expected in zip(*kernel_and_twin(layer, x, params, dout), strict=True):
+        assert relative(got, expected) < 2e-6
+
+
+@pytest.mark.parametrize("layer", [layernorm(), rmsnorm()], ids=str)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_norms_let_what_is_not_finite_through(layer, value, level):
+    net = _core.Net([layer], (20,), "none")
+    net.params[:] = 1
+    x = np.ones((3, 20), np.float32)
+    x[1, 18] = value
+    seen = np.isnan(net.predict(x))
+    assert seen[1, 18]
+    assert not seen[[0, 2]].any()
 
 
 # ---- windows ----

@@ -17,7 +17,7 @@ layernorm_setup(rnn_layer *layer, rnn_error *error)
         return rnn_layer_refuse_size(error, "parameters", &D, 1);
     layer->cache = 2 * (size_t)(layer->in_size / D);
     take_rows(layer, 8.0 * layer->in_size);
-    layer->slices[RNN_PARAMS] = rnn_slice_count(D);
+    layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
     layer->work[RNN_PARAMS] = 4.0 * layer->in_size;
     return RNN_OK;
 }
@@ -42,11 +42,10 @@ layernorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 layernorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
+    (void)slice;
     int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
-    int slices = layer->slices[RNN_PARAMS];
     layernorm_backward_params(io->target, io->target + D, io->dout, io->inp, io->cache,
-                              rows, D, rnn_slice_begin(D, slices, slice),
-                              rnn_slice_begin(D, slices, slice + 1), io->alpha, io->beta);
+                              rows, D, io->alpha, io->beta);
 }
 
 static const rnn_layer_type layernorm_layer = {

@@ -18,7 +18,7 @@ rmsnorm_setup(rnn_layer *layer, rnn_error *error)
         return rnn_layer_refuse_size(error, "parameters", &D, 1);
     layer->cache = (size_t)(layer->in_size / D);
     take_rows(layer, 6.0 * layer->in_size);
-    layer->slices[RNN_PARAMS] = rnn_slice_count(D);
+    layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
     layer->work[RNN_PARAMS] = 2.0 * layer->in_size;
     return RNN_OK;
 }
@@ -43,11 +43,10 @@ rmsnorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 rmsnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int D = last_extent(layer), slices = layer->slices[RNN_PARAMS];
-    rmsnorm_backward_params(io->target, io->dout, io->inp, io->cache,
-                            io->rows * (layer->in_size / D), D,
-                            rnn_slice_begin(D, slices, slice),
-                            rnn_slice_begin(D, slices, slice + 1), io->alpha, io->beta);
+    (void)slice;
+    int D = last_extent(layer), rows = io->rows * (layer->in_size / D);
+    rmsnorm_backward_params(io->target, io->dout, io->inp, io->cache, rows, D, io->alpha,
+                            io->beta);
 }
 
 static const rnn_layer_type rmsnorm_layer = {

@@ -192,7 +192,7 @@ position_setup(rnn_layer *layer, rnn_error *error)
     if (!rnn_layer_add_param(layer, table))
         return rnn_layer_refuse_size(error, "a table", table.shape.dim, 2);
     take_rows(layer, layer->in_size);
-    layer->slices[RNN_PARAMS] = trainable ? rnn_slice_count(layer->in_size) : 0;
+    layer->slices[RNN_PARAMS] = trainable ? RNN_BY_ROWS : 0;
     layer->work[RNN_PARAMS] = layer->in_size;
     return RNN_OK;
 }
@@ -211,11 +211,9 @@ position_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 static void
 position_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int slices = layer->slices[RNN_PARAMS];
-    dense_backward_bias(io->target, io->dout, io->rows, layer->in_size,
-                        rnn_slice_begin(layer->in_size, slices, slice),
-                        rnn_slice_begin(layer->in_size, slices, slice + 1), io->alpha,
-                        io->beta);
+    (void)slice;
+    dense_backward_bias(io->target, io->dout, io->rows, layer->in_size, 0, layer->in_size,
+                        io->alpha, io->beta);
 }
 
 static const rnn_layer_type position_layer = {
