@@ -14,24 +14,30 @@
 #define SPIN_NANOSECONDS 50000
 #define SPINS_BETWEEN_CLOCK_READS 64
 
-/* The claim word: generation in the upper half, one bit a claimed slice in the lower. Bits
- * beyond the job's slices count as claimed, so the word of a finished job is full: a worker
- * that wakes up late finds nothing to claim under the old generation, however many slices
- * the next job, which may be half written by then, seems to have. */
+/* The claim words, one for each SLICES_A_WORD slices: generation in the upper half, one bit
+ * a claimed slice in the lower. Bits beyond the job's slices count as claimed, so the words
+ * of a finished job are full: a worker that wakes up late finds nothing to claim under the
+ * old generation, however many slices the next job, which may be half written by then,
+ * seems to have. A job writes the words that it has slices for, the first one last: who
+ * sees its generation there sees it in all of them. Words that it has no slices for stay
+ * full, of an older generation. */
+#define SLICES_A_WORD 32
+#define WORDS (RNN_MAX_SLICES / SLICES_A_WORD)
 #define CLAIM(generation, mask) ((uint64_t)(generation) << 32 | (mask))
 #define FULL UINT32_MAX
 
+/* Of a word with so many of the job's slices. */
 static uint32_t
 claimed_from_the_start(int slices)
 {
-    return slices < 32 ? FULL << slices : 0;
+    return slices < SLICES_A_WORD ? FULL << slices : 0;
 }
 
 static struct {
     atomic_bool taken;
     int workers; /* threads started, the caller not counted */
 
-    _Atomic uint64_t claims;
+    _Atomic uint64_t claims[WORDS];
     _Atomic(rnn_slice_fn) fn;
     _Atomic(void *) context;
     atomic_int slices;
@@ -42,7 +48,7 @@ static struct {
     pthread_cond_t wake;   /* a new job, for workers of the lease */
     pthread_cond_t grow;   /* more threads in the lease, for the others */
     atomic_int sleepers;
-} team = {.claims = CLAIM(0, FULL),
+} team = {.claims = {[0 ... WORDS - 1] = CLAIM(0, FULL)},
           .mutex = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER,
           .grow = PTHREAD_COND_INITIALIZER};
@@ -60,10 +66,11 @@ relax(void)
 static bool
 claim(uint32_t generation, int slice)
 {
-    uint64_t bit = UINT64_C(1) << slice;
-    uint64_t seen = atomic_load(&team.claims);
+    _Atomic uint64_t *word = &team.claims[slice / SLICES_A_WORD];
+    uint64_t bit = UINT64_C(1) << slice % SLICES_A_WORD;
+    uint64_t seen = atomic_load(word);
     while ((uint32_t)(seen >> 32) == generation && !(seen & bit))
-        if (atomic_compare_exchange_weak(&team.claims, &seen, seen | bit))
+        if (atomic_compare_exchange_weak(word, &seen, seen | bit))
             return true;
     return false;
 }
@@ -75,14 +82,15 @@ work(uint32_t generation, int rank)
 {
     int slices = atomic_load(&team.slices);
     int threads = atomic_load(&team.threads);
-    if (rank >= threads)
+    int workers = threads < slices ? threads : slices;
+    if (rank >= workers)
         return;
-    int first = slices * rank / threads, finished = 0;
+    int first = slices * rank / workers, finished = 0;
     for (int i = 0; i < slices; i++) {
         int slice = (first + i) % slices;
         if (claim(generation, slice)) {
             rnn_slice_fn fn = atomic_load(&team.fn);
-            fn(atomic_load(&team.context), slice);
+            fn(atomic_load(&team.context), slice, rank);
             finished++;
         }
     }
@@ -93,7 +101,7 @@ work(uint32_t generation, int rank)
 static uint32_t
 current_generation(void)
 {
-    return (uint32_t)(atomic_load(&team.claims) >> 32);
+    return (uint32_t)(atomic_load(&team.claims[0]) >> 32);
 }
 
 static void
@@ -158,7 +166,8 @@ forget_after_fork(void)
     pthread_cond_init(&team.wake, NULL);
     pthread_cond_init(&team.grow, NULL);
     atomic_store(&team.sleepers, 0);
-    atomic_store(&team.claims, CLAIM(0, FULL));
+    for (int i = 0; i < WORDS; i++)
+        atomic_store(&team.claims[i], CLAIM(0, FULL));
     atomic_store(&team.threads, 0);
     team.workers = 0;
     atomic_store(&team.taken, false);
@@ -230,7 +239,7 @@ rnn_team_run(const rnn_team_lease *lease, rnn_slice_fn fn, void *context, int sl
 {
     if (lease->threads - lease->resting == 1 || slices == 1) {
         for (int slice = 0; slice < slices; slice++)
-            fn(context, slice);
+            fn(context, slice, 0);
         return;
     }
     atomic_store(&team.fn, fn);
@@ -238,7 +247,9 @@ rnn_team_run(const rnn_team_lease *lease, rnn_slice_fn fn, void *context, int sl
     atomic_store(&team.slices, slices);
     atomic_store(&team.done, 0);
     uint32_t generation = current_generation() + 1;
-    atomic_store(&team.claims, CLAIM(generation, claimed_from_the_start(slices)));
+    for (int i = (slices - 1) / SLICES_A_WORD; i >= 0; i--)
+        atomic_store(&team.claims[i],
+                     CLAIM(generation, claimed_from_the_start(slices - i * SLICES_A_WORD)));
     if (atomic_load(&team.sleepers) > 0) {
         pthread_mutex_lock(&team.mutex);
         pthread_cond_broadcast(&team.wake);

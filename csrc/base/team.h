@@ -9,9 +9,13 @@
 #include <stdbool.h>
 
 #define RNN_MAX_THREADS 64
-#define RNN_MAX_SLICES 32 /* one bit each in the claim word of team.c */
+/* A multiple of 32: a bit each in the claim words of team.c. */
+#define RNN_MAX_SLICES 128
 
-typedef void (*rnn_slice_fn)(void *context, int slice);
+/* worker: which of the lease's threads runs it, the caller being 0; it is less
+ * than the number of slices. No two slices have the same at a time: it chooses memory to be
+ * written and forgotten, never what is computed. */
+typedef void (*rnn_slice_fn)(void *context, int slice, int worker);
 
 /* Takes the team for one native call; `threads` counts the caller. When another call has
  * it, or threads cannot be started, this call runs its slices alone: same bits, slower. */
@@ -26,7 +30,7 @@ void rnn_team_release(rnn_team_lease *lease);
 /* Lets the last of the threads rest, or work again: a core for somebody else. */
 void rnn_team_rest(rnn_team_lease *lease, bool rest);
 
-/* Runs fn(context, 0..slices-1), each once, and returns when all are done. */
+/* Runs fn(context, 0..slices-1, worker), each slice once, and returns when all are done. */
 void rnn_team_run(const rnn_team_lease *lease, rnn_slice_fn fn, void *context, int slices);
 
 #endif

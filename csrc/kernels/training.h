@@ -11,8 +11,9 @@
 
 /* ---- reduce.c ---- */
 
-/* target (n) = beta * target + alpha * (partials s = 0..count-1 added in this order), which
- * are `stride` floats apart. */
+/* target (n) = beta * target + alpha * (sum of the partials s = 0..count-1), which are
+ * `stride` floats apart; count is a power of two, at most 128. They are added by a binary
+ * tree: the sum of the lower half plus that of the upper half, each in the same way. */
 static void reduce(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
 

@@ -1,7 +1,6 @@
 #include "layer.h"
 
 #include "../base/size.h"
-#include "../base/team.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,7 +51,7 @@ int
 rnn_slice_count(int extent)
 {
     int blocks = block_count(extent);
-    return blocks < RNN_MAX_SLICES ? blocks : RNN_MAX_SLICES;
+    return blocks < RNN_MAX_COLUMN_SLICES ? blocks : RNN_MAX_COLUMN_SLICES;
 }
 
 int
@@ -63,18 +62,18 @@ rnn_slice_begin(int extent, int slices, int slice)
 }
 
 int
-rnn_row_slices(int rows)
+rnn_row_slices(int rows, int most)
 {
-    int slices = rows / ROWS_A_SLICE;
-    if (slices > RNN_MAX_ROW_SLICES)
-        return RNN_MAX_ROW_SLICES;
-    return slices >= 2 ? slices : rows < 2 ? rows : 2;
+    int slices = 2;
+    while (slices < most && rows / ROWS_A_SLICE >= 2 * slices)
+        slices *= 2;
+    return rows < 2 ? rows : slices;
 }
 
 int
-rnn_row_begin(int rows, int slice)
+rnn_row_begin(int rows, int slices, int slice)
 {
-    return (int)((int64_t)rows * slice / rnn_row_slices(rows));
+    return (int)((int64_t)rows * slice / slices);
 }
 
 rnn_extents

@@ -164,10 +164,9 @@ typedef struct {
 /* In place of a number of slices: the pass is given some rows of the batch, and
  * neighboring layers of this kind take the rows through all of them before the next rows
  * come; backward is given the same rows at a time as forward. PARAMS by rows is given a
- * target of the slice's own; these are added up in the order of slices.
+ * target of the slice's own; these partial sums are added up by a binary tree over slices.
  */
 #define RNN_BY_ROWS (-1)
-#define RNN_MAX_ROW_SLICES 8
 #define RNN_CHUNK_ROWS 8 /* at most so many rows at a time */
 
 struct rnn_layer {
@@ -202,14 +201,19 @@ struct rnn_layer {
 /* Appends a parameter; false when its size does not fit. */
 bool rnn_layer_add_param(rnn_layer *layer, rnn_param param);
 
+/* How many slices `extent` columns are cut into at most. */
+#define RNN_MAX_COLUMN_SLICES 32
+
 /* How many slices `extent` columns are cut into, and where slice i begins. A slice is a
  * whole number of 64-element blocks, so that two threads share no cache line. */
 int rnn_slice_count(int extent);
 int rnn_slice_begin(int extent, int slices, int slice);
 
-/* The same for rows: the number of slices follows from the number of rows. */
-int rnn_row_slices(int rows);
-int rnn_row_begin(int rows, int slice);
+/* The same for rows: a power of two of slices, of at least 8 rows each as long as there are
+ * two; `most` for any number of rows, a power of two. A slice's rows do not depend on who
+ * has the other slices, so that they may be in several places. */
+int rnn_row_slices(int rows, int most);
+int rnn_row_begin(int rows, int slices, int slice);
 
 /* What setup says of a layer, behind its path; each returns RNN_EINVAL. Of a key,
  * ".<key>: <what>", or ": <what>" without one; of the layer, ": <type> takes <expected>,

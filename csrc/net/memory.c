@@ -129,6 +129,8 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
 {
     size_t n = (size_t)rows, begin;
     size_t in = (size_t)rnn_net_in_size(net), out = (size_t)rnn_net_out_size(net);
+    size_t slices = (size_t)rnn_row_slices(rows, net->most_row_slices);
+    size_t workers = slices < RNN_MAX_THREADS ? slices : RNN_MAX_THREADS;
     bool fits = true;
     *total = 0;
 #define BLOCK(pointer, count, each, type)                                      \
@@ -149,7 +151,7 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
         BLOCK(stage->dout, n, (size_t)layer->out_size, float);
         BLOCK(stage->cache, n, layer->cache, float);
         BLOCK(stage->maps, n, rnn_stage_maps(stage), float);
-        BLOCK(stage->scratch, layer->scratch, (size_t)rnn_row_slices(rows), float);
+        BLOCK(stage->scratch, layer->scratch, workers, float);
         BLOCK(stage->shared, layer->shared, 1, float);
         BLOCK(stage->sums, layer->sums, 1, float);
     }
@@ -157,8 +159,8 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
     BLOCK(net->weights, n, 1, float);
     BLOCK(net->loss_of_row, n, 1, double);
     BLOCK(net->hit_of_row, n, 1, uint8_t);
-    BLOCK(net->sums, RNN_MAX_SLICES, 1, double);
-    BLOCK(net->partials, net->partial_count, (size_t)rnn_row_slices(rows), float);
+    BLOCK(net->sums, RNN_MAX_COLUMN_SLICES, 1, double);
+    BLOCK(net->partials, net->partial_count, slices, float);
 #undef BLOCK
     point_to_sides(net);
     return fits && lay_out(total, (size_t)net->level->read_slack, sizeof(float), &begin);
@@ -268,7 +270,7 @@ rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation)
         each += rnn_augmentation_scratch(augmentation);
     if (each <= net->making_each)
         return RNN_OK;
-    if (!rnn_size_add(&count, each, RNN_MAX_ROW_SLICES))
+    if (!rnn_size_add(&count, each, RNN_MAX_THREADS))
         return RNN_ENOMEM;
     float *making = new_arena(net, count, 0);
     if (making == NULL)

@@ -30,16 +30,18 @@ typedef struct {
 
 /* The limit of a sum is term / (1 - factor): never large, never denormal. */
 static void
-fma_slice(void *context, int slice)
+fma_slice(void *context, int slice, int worker)
 {
+    (void)worker;
     peak_job *job = context;
     job->flops[slice] =
         job->level->multiply_adds(&job->result[slice], 0.5f, 1.0f, FMA_ROUNDS);
 }
 
 static void
-sgemm_slice(void *context, int slice)
+sgemm_slice(void *context, int slice, int worker)
 {
+    (void)worker;
     peak_job *job = context;
     float *a = job->matrices + (size_t)3 * GEMM_ELEMENTS * (size_t)slice;
     float *b = a + GEMM_ELEMENTS, *c = b + GEMM_ELEMENTS;

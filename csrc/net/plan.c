@@ -136,6 +136,22 @@ plan_inputs(rnn_net *net, rnn_stage *stage)
     }
 }
 
+/* Partial sums of slices of rows take no more memory than the larger of these, unless two
+ * slices do. */
+#define PARTIAL_FLOATS ((64u << 20) / sizeof(float)) /* 64 MB */
+#define PARTIAL_PARAMS 4                             /* of each parameter */
+
+static int
+most_row_slices(const rnn_net *net)
+{
+    uint64_t by_params = (uint64_t)PARTIAL_PARAMS * net->param_count;
+    uint64_t room = by_params > PARTIAL_FLOATS ? by_params : PARTIAL_FLOATS;
+    int most = RNN_MAX_SLICES;
+    while (most > 2 && (uint64_t)most * net->partial_count > room)
+        most /= 2;
+    return most;
+}
+
 void
 rnn_plan_stages(rnn_net *net)
 {
@@ -154,6 +170,7 @@ rnn_plan_stages(rnn_net *net)
             net->partial_count += rnn_stage_sums(stage);
         net->n_stages++;
     }
+    net->most_row_slices = most_row_slices(net);
     for (int i = 0; i < net->n_stages; i++)
         plan_inputs(net, &net->stages[i]);
     rnn_plan_rates(net);

@@ -22,7 +22,7 @@ typedef struct {
     float *dout;    /* gradient with respect to out */
     float *cache;   /* of all rows */
     float *maps;    /* of all rows */
-    float *scratch; /* of all slices of rows */
+    float *scratch; /* of all workers */
     float *shared;
     float *sums;
     float *packed; /* its working copy of parameters, in net->packed; or NULL */
@@ -47,6 +47,7 @@ struct rnn_net {
     size_t *state_offset; /* the same: state follows the parameters */
     size_t param_count, state_count;
     size_t partial_count; /* what is added up by slices of rows */
+    int most_row_slices;  /* so that there is room for what they add up */
     float *params;        /* param_count + state_count floats */
     float *grads;         /* NULL until something needs it */
     float *moments;       /* n_moments * param_count floats: what the optimizer keeps */
@@ -59,8 +60,8 @@ struct rnn_net {
     rnn_nonzeros nonzeros;
     void *nonzeros_memory; /* NULL until something needs it */
     float *packed;         /* working copies of stages' parameters; NULL until needed */
-    float *making;         /* where slices of rows make their inputs; NULL until needed */
-    size_t making_each;    /* floats of it for a slice */
+    float *making;         /* where workers make inputs; NULL until needed */
+    size_t making_each;    /* floats of it for a worker */
 
     /* Room for `capacity` rows, in one allocation behind `workspace`. */
     int capacity;
@@ -74,7 +75,7 @@ struct rnn_net {
     double *sums;     /* over slices of parameters */
     float *partials;  /* partial_count floats a slice of rows */
     bool is_reader;   /* only what follows `capacity` is its own */
-    int64_t *profile; /* nanoseconds by slice, stage (n_stages: none) and kind of work; or
+    int64_t *profile; /* nanoseconds by worker, stage (n_stages: none) and kind of work; or
                          NULL */
 };
 

@@ -1,9 +1,9 @@
-/* Where the time of calls goes: nanoseconds by slice, stage and kind of work. */
+/* Where the time of calls goes: nanoseconds by worker, stage and kind of work. */
 #include "plan.h"
 
 #include <stdlib.h>
 
-/* Entries of the profile of one slice. */
+/* Entries of the profile of one worker. */
 static size_t
 profile_size(const rnn_net *net)
 {
@@ -16,7 +16,7 @@ rnn_net_set_profile(rnn_net *net, bool on)
     free(net->profile);
     net->profile = NULL;
     if (on)
-        net->profile = calloc(RNN_MAX_SLICES * profile_size(net), sizeof *net->profile);
+        net->profile = calloc(RNN_MAX_THREADS * profile_size(net), sizeof *net->profile);
     return on && net->profile == NULL ? RNN_ENOMEM : RNN_OK;
 }
 
@@ -42,8 +42,8 @@ int64_t
 rnn_net_profile(const rnn_net *net, int stage, int kind)
 {
     int64_t total = 0;
-    for (size_t slice = 0; slice < RNN_MAX_SLICES; slice++)
-        total += net->profile[slice * profile_size(net) + (size_t)stage * RNN_WORK_KINDS
+    for (size_t worker = 0; worker < RNN_MAX_THREADS; worker++)
+        total += net->profile[worker * profile_size(net) + (size_t)stage * RNN_WORK_KINDS
                               + (size_t)kind];
     return total;
 }

@@ -38,6 +38,9 @@ dense_go_by_columns(rnn_layer *layer, int in, int units)
     layer->packed = layer->takes_nonzeros ? (size_t)in * (size_t)units : 0;
 }
 
+/* Slices of rows of W: each goes through the whole batch. */
+#define DENSE_MAX_ROW_PARTS 8
+
 /* The weight's transpose is what INPUT wants; the working copy, if any, is that. Tokens are
  * many: their products are taken row by row too; for few rows W^T dZ is cut by rows of W.
  */
@@ -50,7 +53,7 @@ dense_go_by_rows(rnn_layer *layer, int in, int units, int rank)
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
     layer->slices[RNN_INPUT] = RNN_BY_ROWS;
     int slices = rnn_slice_count(in);
-    slices = slices < RNN_MAX_ROW_SLICES ? slices : RNN_MAX_ROW_SLICES;
+    slices = slices < DENSE_MAX_ROW_PARTS ? slices : DENSE_MAX_ROW_PARTS;
     layer->slices[RNN_PARAMS] = rank == 2 ? RNN_BY_ROWS : slices;
 }
 

@@ -48,6 +48,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     rnn_net *net = r->net;
     bool gather = needs_gathering(r, batch), score = purpose != RNN_FOR_OUTPUTS;
     r->rows = batch->rows;
+    r->row_slices = rnn_row_slices(batch->rows, net->most_row_slices);
     r->has_weights = batch->data->weights != NULL;
     r->inp = gather ? net->inp
                     : (const float *)batch->data->x
@@ -95,14 +96,17 @@ backward_columns(rnn_run *r, int i, float *target, float alpha, float beta)
     rnn_run_params(r, i, RNN_PARAMS, target, alpha, beta);
 }
 
+/* Slices of each stage's sums. */
+#define REDUCE_SLICES RNN_MAX_COLUMN_SLICES
+
 typedef struct {
     const rnn_run *run;
     float *target;
     float alpha, beta;
 } reduce_job;
 
-/* What the slices of rows have added up for a stage, in their order, to the target, or to
- * where FINISH finds it. */
+/* What the slices of rows have added up for a stage, to the target, or to where FINISH
+ * finds it. */
 static void
 reduce_stage(const reduce_job *job, const rnn_stage *stage, int slice)
 {
@@ -110,15 +114,15 @@ reduce_stage(const reduce_job *job, const rnn_stage *stage, int slice)
     bool finishes = stage->layer.sums > 0;
     float *to = finishes ? stage->sums : job->target + stage->param_offset;
     int count = (int)rnn_stage_sums(stage);
-    int begin = rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice);
-    int end = rnn_slice_begin(count, RNN_MAX_ROW_SLICES, slice + 1);
+    int begin = rnn_slice_begin(count, REDUCE_SLICES, slice);
+    int end = rnn_slice_begin(count, REDUCE_SLICES, slice + 1);
     net->level->reduce(to + begin, net->partials + stage->partial_offset + begin,
-                       net->partial_count, rnn_row_slices(job->run->rows), end - begin,
+                       net->partial_count, job->run->row_slices, end - begin,
                        finishes ? 1.0f : job->alpha, finishes ? 0.0f : job->beta);
 }
 
 static void
-reduce_slice(void *context, int slice)
+reduce_slice(void *context, int slice, int worker)
 {
     const reduce_job *job = context;
     const rnn_net *net = job->run->net;
@@ -128,7 +132,7 @@ reduce_slice(void *context, int slice)
             && !net->stages[i].is_frozen)
             reduce_stage(job, &net->stages[i], slice);
     }
-    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_REDUCE, clock);
+    rnn_profile_end(net, worker, net->n_stages, RNN_WORK_REDUCE, clock);
 }
 
 void
@@ -151,8 +155,8 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
     }
     if (net->partial_count > 0) {
         reduce_job job = {r, target, alpha, beta};
-        rnn_run_slices(r, reduce_slice, &job, RNN_MAX_ROW_SLICES,
-                       (double)net->partial_count * rnn_row_slices(r->rows));
+        rnn_run_slices(r, reduce_slice, &job, REDUCE_SLICES,
+                       (double)net->partial_count * r->row_slices);
     }
     for (i = net->first_trainable; i < net->n_stages; i++)
         if (net->stages[i].layer.sums > 0 && !net->stages[i].is_frozen)

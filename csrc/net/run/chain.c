@@ -7,7 +7,7 @@
 
 /* The gradient with respect to the outputs goes where backward begins. */
 static void
-score_rows(const rnn_chain *c, int begin, int end, int slice)
+score_rows(const rnn_chain *c, int begin, int end, int worker)
 {
     const rnn_net *net = c->run->net;
     const rnn_stage *last = &net->stages[net->n_stages - 1];
@@ -18,7 +18,7 @@ score_rows(const rnn_chain *c, int begin, int end, int slice)
         net->level->weigh_rows(last->dout, net->loss_of_row, net->weights, size, begin,
                                end);
     if (c->run->share < 1)
-        rnn_mix_losses(c->run, begin, end, slice);
+        rnn_mix_losses(c->run, begin, end, worker);
 }
 
 static void
@@ -33,58 +33,66 @@ predict_rows(const rnn_chain *c, int begin, int end)
         memcpy(c->predictions + at, out + at, (size_t)(end - begin) * size * sizeof(float));
 }
 
+/* Some rows of a slice. */
+typedef struct {
+    int begin, end;
+    int slice, worker;
+    bool is_first; /* of the slice's */
+} row_chunk;
+
 /* Gradients by rows go to the slice's own; its first rows begin them. */
 static void
-backward_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
+backward_rows(const rnn_chain *c, row_chunk k)
 {
     const rnn_net *net = c->run->net;
     int bottom = rnn_lowest_stage(c->run);
+    float *partials = net->partials + (size_t)k.slice * net->partial_count;
     for (int i = c->end - 1; i >= c->begin && i >= bottom; i--) {
         const rnn_stage *stage = &net->stages[i];
-        rnn_io io = rnn_stage_io(c->run, i, begin, end - begin, slice);
-        io.target =
-            net->partials + (size_t)slice * net->partial_count + stage->partial_offset;
+        rnn_io io = rnn_stage_io(c->run, i, k.begin, k.end - k.begin, k.worker);
+        io.target = partials + stage->partial_offset;
         io.alpha = 1.0f;
-        io.beta = begins ? 0.0f : 1.0f;
-        rnn_call_pass(net, i, RNN_OUTPUT, &io, slice);
+        io.beta = k.is_first ? 0.0f : 1.0f;
+        rnn_call_pass(net, i, RNN_OUTPUT, &io, k.slice, k.worker);
         if (io.to_input)
-            rnn_call_pass(net, i, RNN_INPUT, &io, slice);
+            rnn_call_pass(net, i, RNN_INPUT, &io, k.slice, k.worker);
         if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS && !stage->is_frozen)
-            rnn_call_pass(net, i, RNN_PARAMS, &io, slice);
+            rnn_call_pass(net, i, RNN_PARAMS, &io, k.slice, k.worker);
     }
 }
 
 static void
-chain_rows(const rnn_chain *c, int begin, int end, int slice, bool begins)
+chain_rows(const rnn_chain *c, row_chunk k)
 {
     const rnn_net *net = c->run->net;
     int64_t clock = rnn_profile_begin(net);
     if (c->gather != NULL)
-        rnn_make_inputs(c->run, c->gather, begin, end, slice);
-    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_GATHER, clock);
+        rnn_make_inputs(c->run, c->gather, k.begin, k.end, k.worker);
+    rnn_profile_end(net, k.worker, net->n_stages, RNN_WORK_GATHER, clock);
     for (int i = c->begin; c->forward && i < c->end; i++) {
-        rnn_io io = rnn_stage_io(c->run, i, begin, end - begin, slice);
-        rnn_call_pass(net, i, RNN_FORWARD, &io, slice);
+        rnn_io io = rnn_stage_io(c->run, i, k.begin, k.end - k.begin, k.worker);
+        rnn_call_pass(net, i, RNN_FORWARD, &io, k.slice, k.worker);
     }
     clock = rnn_profile_begin(net);
     if (c->score)
-        score_rows(c, begin, end, slice);
+        score_rows(c, k.begin, k.end, k.worker);
     if (c->predictions != NULL)
-        predict_rows(c, begin, end);
-    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_LOSS, clock);
+        predict_rows(c, k.begin, k.end);
+    rnn_profile_end(net, k.worker, net->n_stages, RNN_WORK_LOSS, clock);
     if (c->backward)
-        backward_rows(c, begin, end, slice, begins);
+        backward_rows(c, k);
 }
 
 static void
-chain_slice(void *context, int slice)
+chain_slice(void *context, int slice, int worker)
 {
     const rnn_chain *c = context;
-    int first = rnn_row_begin(c->run->rows, slice);
-    int last = rnn_row_begin(c->run->rows, slice + 1);
-    for (int begin = first; begin < last; begin += RNN_CHUNK_ROWS)
-        chain_rows(c, begin, begin + RNN_CHUNK_ROWS < last ? begin + RNN_CHUNK_ROWS : last,
-                   slice, begin == first);
+    int first = rnn_row_begin(c->run->rows, c->run->row_slices, slice);
+    int last = rnn_row_begin(c->run->rows, c->run->row_slices, slice + 1);
+    for (int begin = first; begin < last; begin += RNN_CHUNK_ROWS) {
+        int end = begin + RNN_CHUNK_ROWS < last ? begin + RNN_CHUNK_ROWS : last;
+        chain_rows(c, (row_chunk){begin, end, slice, worker, begin == first});
+    }
 }
 
 static double
@@ -108,7 +116,7 @@ void
 rnn_run_chain(rnn_run *r, rnn_chain *c)
 {
     c->run = r;
-    rnn_run_slices(r, chain_slice, c, rnn_row_slices(r->rows), chain_work(c));
+    rnn_run_slices(r, chain_slice, c, r->row_slices, chain_work(c));
 }
 
 int

@@ -67,19 +67,19 @@ gather(const rnn_run *r, const rnn_batch *batch, float *to, int begin, int end)
         r->net->level->gather_f32(to, x, batch->order, size, begin, end);
 }
 
-/* A slice's own room: scratch for distorting, then for a row of inputs or outputs. */
+/* A worker's own room: scratch for distorting, then for a row of inputs or outputs. */
 static float *
-scratch_of(const rnn_run *r, int slice)
+scratch_of(const rnn_run *r, int worker)
 {
-    return r->net->making + (size_t)slice * r->net->making_each;
+    return r->net->making + (size_t)worker * r->net->making_each;
 }
 
 static float *
-second_row(const rnn_run *r, int slice)
+second_row(const rnn_run *r, int worker)
 {
     size_t scratch =
         r->augmentation != NULL ? rnn_augmentation_scratch(r->augmentation) : 0;
-    return scratch_of(r, slice) + scratch;
+    return scratch_of(r, worker) + scratch;
 }
 
 static uint64_t
@@ -89,11 +89,11 @@ row_key(uint64_t step_key, int index)
 }
 
 static void
-augment_row(const rnn_run *r, float *row, int index, int slice)
+augment_row(const rnn_run *r, float *row, int index, int worker)
 {
     if (r->augmentation != NULL)
         r->net->level->augment(row, r->augmentation, row_key(r->key, index),
-                               scratch_of(r, slice));
+                               scratch_of(r, worker));
 }
 
 void
@@ -117,9 +117,10 @@ partner(const rnn_run *r, int index)
 
 /* The partner is made anew: it may be the part of another slice. */
 static void
-mix_with_partner(const rnn_run *r, const rnn_batch *batch, float *row, int index, int slice)
+mix_with_partner(const rnn_run *r, const rnn_batch *batch, float *row, int index,
+                 int worker)
 {
-    float *other = second_row(r, slice);
+    float *other = second_row(r, worker);
     rnn_batch one = *batch;
     int at = partner(r, index);
     if (batch->order != NULL)
@@ -127,19 +128,19 @@ mix_with_partner(const rnn_run *r, const rnn_batch *batch, float *row, int index
     else
         one.begin += at;
     gather(r, &one, other, 0, 1);
-    augment_row(r, other, at, slice);
+    augment_row(r, other, at, worker);
     r->net->level->mix_row(row, other, (float)r->share, rnn_net_in_size(r->net));
 }
 
 /* Rows as the net sees them in training, in net->inp. */
 static void
-distort_and_mix(const rnn_run *r, const rnn_batch *batch, int begin, int end, int slice)
+distort_and_mix(const rnn_run *r, const rnn_batch *batch, int begin, int end, int worker)
 {
     for (int i = begin; i < end; i++) {
         float *row = r->net->inp + (ptrdiff_t)i * rnn_net_in_size(r->net);
-        augment_row(r, row, i, slice);
+        augment_row(r, row, i, worker);
         if (r->share < 1)
-            mix_with_partner(r, batch, row, i, slice);
+            mix_with_partner(r, batch, row, i, worker);
     }
 }
 
@@ -160,14 +161,14 @@ list_nonzeros(const rnn_run *r, const rnn_batch *batch, bool changes, int begin,
 }
 
 void
-rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end, int slice)
+rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end, int worker)
 {
     rnn_net *net = r->net;
     bool changes = r->augmentation != NULL || r->share < 1;
     if (changes || !r->is_sparse)
         gather(r, batch, net->inp, begin, end);
     if (changes)
-        distort_and_mix(r, batch, begin, end, slice);
+        distort_and_mix(r, batch, begin, end, worker);
     if (r->is_sparse)
         list_nonzeros(r, batch, changes, begin, end);
     prefetch_next(r, batch, begin, end);
@@ -187,13 +188,13 @@ rnn_draw_share(double alpha, uint64_t step_key)
 }
 
 void
-rnn_mix_losses(const rnn_run *r, int begin, int end, int slice)
+rnn_mix_losses(const rnn_run *r, int begin, int end, int worker)
 {
     const rnn_net *net = r->net;
     const rnn_stage *last = &net->stages[net->n_stages - 1];
     size_t size = (size_t)rnn_net_out_size(net);
     size_t item = net->loss->targets == RNN_LABELS ? sizeof(int32_t) : size * sizeof(float);
-    float *other = second_row(r, slice), share = (float)r->share;
+    float *other = second_row(r, worker), share = (float)r->share;
     for (int i = begin; i < end; i++) {
         int at = partner(r, i);
         double loss;

@@ -6,7 +6,7 @@
 
 /* Rows begin..end of the batch to net->inp, or to its lists of nonzeros. */
 void rnn_make_inputs(const rnn_run *r, const rnn_batch *batch, int begin, int end,
-                     int slice);
+                     int worker);
 
 /* Each row's share of the mix with the next row of the batch: from Beta(alpha, alpha), as
  * the step's key draws it. */
@@ -14,6 +14,6 @@ double rnn_draw_share(double alpha, uint64_t step_key);
 
 /* Rows' losses and gradients, weighted where rows have weights, to those of the mix: share
  * times their own and the rest times those of the next row's target (Zhang et al. 2018). */
-void rnn_mix_losses(const rnn_run *r, int begin, int end, int slice);
+void rnn_mix_losses(const rnn_run *r, int begin, int end, int worker);
 
 #endif

@@ -10,7 +10,7 @@ rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
         rnn_team_run(&r->lease, fn, job, slices);
     else
         for (int slice = 0; slice < slices; slice++)
-            fn(job, slice);
+            fn(job, slice, 0);
 }
 
 int64_t
@@ -20,10 +20,10 @@ rnn_profile_begin(const rnn_net *net)
 }
 
 void
-rnn_profile_end(const rnn_net *net, int slice, int stage, int kind, int64_t begin)
+rnn_profile_end(const rnn_net *net, int worker, int stage, int kind, int64_t begin)
 {
     if (net->profile != NULL)
-        net->profile[(slice * (net->n_stages + 1) + stage) * RNN_WORK_KINDS + kind] +=
+        net->profile[(worker * (net->n_stages + 1) + stage) * RNN_WORK_KINDS + kind] +=
             rnn_nanoseconds() - begin;
 }
 
@@ -50,7 +50,7 @@ real_tokens(const rnn_net *net, const rnn_stage *stage, size_t row)
 }
 
 rnn_io
-rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
+rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
 {
     const rnn_net *net = r->net;
     const rnn_stage *stage = &net->stages[i];
@@ -71,7 +71,7 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
                     .out = stage->out + row * (size_t)layer->out_size,
                     .cache = stage->cache + row * layer->cache,
                     .maps = stage->maps + row * rnn_stage_maps(stage),
-                    .scratch = stage->scratch + (size_t)slice * layer->scratch,
+                    .scratch = stage->scratch + (size_t)worker * layer->scratch,
                     .shared = stage->shared,
                     .packed = rnn_run_packed(r, i),
                     .dout = stage->dout + row * (size_t)layer->out_size,
@@ -82,14 +82,15 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice)
 }
 
 void
-rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice)
+rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice,
+              int worker)
 {
     const rnn_layer *layer = &net->stages[i].layer;
     if (layer->slices[pass] == 0)
         return;
     int64_t begin = rnn_profile_begin(net);
     layer->type->pass[pass](layer, io, slice);
-    rnn_profile_end(net, slice, i, pass, begin);
+    rnn_profile_end(net, worker, i, pass, begin);
 }
 
 /* A pass that is cut by columns, or two of the same cut. */
@@ -111,14 +112,14 @@ list_columns(const rnn_run *r, int slice, int slices)
 }
 
 static void
-column_slice(void *context, int slice)
+column_slice(void *context, int slice, int worker)
 {
     const column_job *job = context;
     if (job->lists_columns > 0)
         list_columns(job->run, slice, job->lists_columns);
-    rnn_call_pass(job->run->net, job->stage, job->first, &job->io, slice);
+    rnn_call_pass(job->run->net, job->stage, job->first, &job->io, slice, worker);
     if (job->last != job->first)
-        rnn_call_pass(job->run->net, job->stage, job->last, &job->io, slice);
+        rnn_call_pass(job->run->net, job->stage, job->last, &job->io, slice, worker);
 }
 
 static void
@@ -156,8 +157,9 @@ rnn_run_pass(rnn_run *r, int i, rnn_pass pass)
 }
 
 static void
-list_columns_slice(void *context, int slice)
+list_columns_slice(void *context, int slice, int worker)
 {
+    (void)worker;
     list_columns(context, slice, RNN_NONZERO_RANGES);
 }
 

@@ -11,12 +11,12 @@
 /* Multiply-adds below which a stage is not worth waking other threads. */
 #define MIN_STAGE_WORK 2e5
 
-/* fn(job, 0..slices-1), by the team when so many multiply-adds are worth it. */
+/* fn(job, 0..slices-1, worker), by the team when so many multiply-adds are worth it. */
 void rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work);
 
 /* Around work of some kind: adds its time to the profile when there is one. */
 int64_t rnn_profile_begin(const rnn_net *net);
-void rnn_profile_end(const rnn_net *net, int slice, int stage, int kind, int64_t begin);
+void rnn_profile_end(const rnn_net *net, int worker, int stage, int kind, int64_t begin);
 
 /* The stage where backward ends. */
 int rnn_lowest_stage(const rnn_run *r);
@@ -27,10 +27,11 @@ int rnn_lowest_stage(const rnn_run *r);
 float *rnn_run_packed(const rnn_run *r, int i);
 
 /* What a pass sees of rows begin.. of the batch; the gradient's part is the caller's. */
-rnn_io rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int slice);
+rnn_io rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker);
 
 /* Calls the pass, if the layer has it. */
-void rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice);
+void rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice,
+                   int worker);
 
 /* A pass that is cut by columns, over all rows. */
 void rnn_run_pass(rnn_run *r, int i, rnn_pass pass);

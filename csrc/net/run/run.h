@@ -30,6 +30,7 @@ typedef struct rnn_run {
 
     /* Of the batch under way: */
     int rows;
+    int row_slices;
     double divisor;   /* of what is summed over rows, for the mean */
     bool has_weights; /* in net->weights */
     const float *inp;

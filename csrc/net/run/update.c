@@ -40,8 +40,9 @@ overlap(const rnn_net *net, int layer, int param, size_t *begin, size_t *end)
 
 /* Squares of the gradients of all that learns. */
 static void
-norm_slice(void *context, int slice)
+norm_slice(void *context, int slice, int worker)
 {
+    (void)worker;
     const update_job *job = context;
     const rnn_net *net = job->net;
     size_t begin = update_begin(job, slice), end = update_end(job, slice);
@@ -63,8 +64,9 @@ norm_slice(void *context, int slice)
 /* Adds the penalty's gradient to that of every parameter but vectors (biases, scales), and
  * notes the sum of squares of those parameters. */
 static void
-penalize_slice(void *context, int slice)
+penalize_slice(void *context, int slice, int worker)
 {
+    (void)worker;
     const update_job *job = context;
     const rnn_net *net = job->net;
     double squares = 0;
@@ -129,7 +131,7 @@ follow(const update_job *job, size_t begin, size_t end)
 }
 
 static void
-update_slice(void *context, int slice)
+update_slice(void *context, int slice, int worker)
 {
     const update_job *job = context;
     const rnn_net *net = job->net;
@@ -141,7 +143,7 @@ update_slice(void *context, int slice)
         net->optimizer.type->update(&job->update, begin, end);
     if (job->average != NULL)
         follow(job, begin, end);
-    rnn_profile_end(net, slice, net->n_stages, RNN_WORK_UPDATE, clock);
+    rnn_profile_end(net, worker, net->n_stages, RNN_WORK_UPDATE, clock);
 }
 
 static double
@@ -193,7 +195,7 @@ rnn_run_update(rnn_run *r, const rnn_recipe *recipe, double lr, int64_t step)
 {
     rnn_net *net = r->net;
     update_job job = {.net = net,
-                      .slices = RNN_MAX_SLICES,
+                      .slices = RNN_MAX_COLUMN_SLICES,
                       .penalty = (float)(recipe->l2 / r->divisor),
                       .average = recipe->average,
                       .average_step = (float)average_step(recipe->average_decay,
