@@ -22,13 +22,18 @@ import rnn_native._core as _core
 ROW_MAJOR, NO_TRANS, TRANS = 101, 111, 112
 
 
+def blas(name, types):
+    """Return a function of the bundled library that gives nothing back."""
+    library = ctypes.CDLL(rn.show_config("dicts")["blas_path"])
+    function = library[f"scipy_cblas_{name}"]
+    function.argtypes, function.restype = types, None
+    return function
+
+
 def sgemm():
     """Return the bundled library's cblas_sgemm."""
-    library = ctypes.CDLL(rn.show_config("dicts")["blas_path"])
-    function = library.scipy_cblas_sgemm
     i, f, p = ctypes.c_int, ctypes.c_float, ctypes.c_void_p
-    function.argtypes = [i, i, i, i, i, i, f, p, i, p, i, f, p, i]
-    return function
+    return blas("sgemm", [i, i, i, i, i, i, f, p, i, p, i, f, p, i])
 
 
 def seconds(call, repeats):

@@ -9,10 +9,6 @@ from typing import NamedTuple
 from peers.roster import OURS, OURS_ALONE
 from workloads import Goal, Workload
 
-# A first round further apart is another computation. Later rounds drift: with Adam rounding
-# alone makes some per cent in the end.
-AGREE = 0.02
-
 FOOTNOTE = (
     "Each peer has its own process; they take turns round by round, from the same initial "
     "weights, over the same rows in the same order. Times are medians with quartiles over "
@@ -61,9 +57,9 @@ def spread(values: list[float]) -> str:
     return f"{number(middle)} ({number(low)} to {number(high)})"
 
 
-def row_text(row: Row) -> str:
+def row_text(row: Row, workload: Workload) -> str:
     label = f"*{row.label}, hand-rewritten*" if row.rewritten else row.label
-    if row.apart_first > AGREE:
+    if row.apart_first > workload.agree:
         label += " (does another computation)"
     cells = [label, spread(row.times), spread(row.ratios), f"{row.loss:.6f}"]
     return f"| {' | '.join(cells)} | {row.apart:.1e} |"
@@ -81,7 +77,7 @@ def section_text(section: Section) -> str:
         f"## {section.name}: {workload.title}, {threads}, {rounds}\n",
         f"| peer | {workload.unit} | times ours | last loss | apart |",
         "|---|---|---|---|---|",
-        *(row_text(row) for row in section.rows),
+        *(row_text(row, workload) for row in section.rows),
         "",
         *(f"Left out: {reason}.\n" for reason in section.left_out),
         f"{section.load}\n",
@@ -96,7 +92,7 @@ def best_of(section: Section, prefix: str = "") -> Row | None:
         for row in section.rows
         if row.name not in (OURS, OURS_ALONE)
         and not row.rewritten
-        and row.apart_first <= AGREE
+        and row.apart_first <= section.workload.agree
         and row.name.startswith(prefix)
     ]
     return min(peers, key=lambda row: statistics.median(row.times), default=None)

@@ -1,5 +1,6 @@
 """What is compared: each workload's model, training, data and goal, in one place."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from rnn_native import models
 
 TRAINING_ROWS = 54_000
 SIGNALS = 7_000
+DISTANCE = 4.0  # of two classes' points, in standard deviations
 XOR_EPOCHS = 1_000_000
 
 
@@ -40,6 +42,12 @@ class Workload:
     lr: float = 0.01
     optimizer: dict[str, Any] = field(default_factory=lambda: {"type": "sgd"})
     threads: int | None = None  # whatever the command line says
+    kind: str = ""  # of net: a table of shapes.py
+    rows: int = TRAINING_ROWS  # of an epoch
+    sizes: tuple[int, ...] = ()  # rows of the calls whose time shapes.py takes
+    # Losses of a first round further apart are another computation's. Later rounds drift: with
+    # Adam rounding alone makes some per cent in the end.
+    agree: float = 0.02
 
     @property
     def unit(self) -> str:
@@ -50,11 +58,22 @@ class Workload:
             "predict": "microseconds a call",
         }[self.task]
 
+    @property
+    def loss_factor(self) -> float:
+        """What we report as the loss, beside that whose gradient is followed."""
+        return 2.0 if self.loss == "squared_error" else 1.0
+
     def network(self) -> rn.Network:
         """Return our network with the initial weights that every peer begins with."""
         return rn.Network(
             self.layers, self.input_shape, self.loss, optimizer=self.optimizer
         )
+
+    def load(self, rows: int) -> "Data":
+        """Return rows to train on or to predict."""
+        if self.data == "normal":
+            return normal(self, rows)
+        return load(self.data, rows)
 
 
 class Data(NamedTuple):
@@ -69,6 +88,24 @@ class Data(NamedTuple):
         if self.x.dtype == np.uint8:
             return self.x.astype(np.float32) / np.float32(255)
         return self.x
+
+
+def normal(workload: Workload, rows: int) -> Data:
+    """Return normal numbers about a point for each class, or with a function of each row.
+
+    There is something to learn, so that a peer that learns less has another loss.
+    """
+    rng = np.random.default_rng(0)
+    inputs = math.prod(workload.input_shape)
+    (outputs,) = workload.network().output_shape
+    x = rng.standard_normal((rows, inputs), dtype=np.float32)
+    if workload.loss == "softmax_cross_entropy":
+        y = rng.integers(0, outputs, rows).astype(np.int32)
+        points = rng.standard_normal((outputs, inputs), dtype=np.float32)
+        x += points[y] * np.float32(DISTANCE / math.sqrt(2 * inputs))
+        return Data(x, y)
+    slopes = rng.standard_normal((inputs, outputs), dtype=np.float32)
+    return Data(x, np.tanh(x @ slopes / np.float32(math.sqrt(inputs))))
 
 
 def load(kind: str, rows: int = TRAINING_ROWS) -> Data:

@@ -35,9 +35,9 @@ def set_up(job):
     return build(job.layers, functions)
 
 
-def images_of(job):
+def arranged(job, images):
     last = "channels-last" in job.options
-    return job.images.transpose(0, 2, 3, 1).copy() if last else job.images
+    return images.transpose(0, 2, 3, 1).copy() if last else images
 
 
 def cross_entropy(outputs, y):
@@ -49,6 +49,7 @@ def half_squared_error(outputs, y):
     return 0.5 * jnp.square(outputs - y).sum()
 
 
+FINAL = {"softmax_cross_entropy": jax.nn.softmax, "squared_error": lambda x: x}
 LOSSES = {"softmax_cross_entropy": cross_entropy, "squared_error": half_squared_error}
 
 
@@ -122,7 +123,7 @@ def epoch_of(step, x, y, batch_size):
 
 def train(job):
     forward, params = set_up(job)
-    x, y = jnp.asarray(images_of(job)), jnp.asarray(job.data.y)
+    x, y = jnp.asarray(arranged(job, job.images)), jnp.asarray(job.data.y)
     kept = params, first_state(job.workload, params)
     epoch = epoch_of(step_of(job.workload, forward), x, y, job.workload.batch_size)
     compiled = jax.jit(epoch, donate_argnums=0)
@@ -171,8 +172,8 @@ def xor(job):
     return run
 
 
-def predict(job):
+def predict(job, batches):
     forward, params = set_up(job)
-    images = [image[None] for image in images_of(job)]
-    compiled = jax.jit(lambda params, x: jax.nn.softmax(forward(params, x)))
-    return lambda i: np.asarray(compiled(params, images[i]))
+    final = FINAL[job.workload.loss]
+    compiled = jax.jit(lambda params, x: final(forward(params, x)))
+    return lambda x: np.asarray(compiled(params, x)), [arranged(job, x) for x in batches]

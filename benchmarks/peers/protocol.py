@@ -10,8 +10,11 @@ A peer module defines VERSION and, by the tasks that it takes part in,
   returns the mean loss, each row's loss taken before its batch's update;
 - `xor(job)`, which returns a function that trains so many epochs from the initial weights
   and returns the sums of the squared errors of those that `checkpoints` names;
-- `predict(job)`, which returns a function that gives the probabilities for an image, by its
-  number; the peer makes its own arrays of them beforehand.
+- `predict(job, batches)`, which returns a function that gives what the net says of a batch
+  (probabilities, or values), and the batches as that function takes them.
+
+An answer has a time, and a list of losses, for each thing that a round measures: an epoch, or
+calls with each number of rows.
 """
 
 import contextlib
@@ -27,12 +30,15 @@ import numpy as np
 
 import rnn_native as rn
 from peers.roster import VARIANTS
-from workloads import WORKLOADS, XOR_EPOCHS, Data, Workload, load
+from shape_nets import SHAPES
+from workloads import WORKLOADS, XOR_EPOCHS, Data, Workload
 
 LONG = 60.0  # seconds; a peer that needs more for all of XOR's epochs does SHORT
 SHORT = 10_000
 TRIAL = 1_000
-CALLS = 1_000  # of predict in a round, each with an image of its own
+PREDICTED = 1_000  # images of a round of `predict`, for calls with fewer rows
+SPENT = 0.1  # seconds of calls in a round, at least
+TIMED = 64  # calls with one row that are timed as one
 
 Answer = dict[str, Any]
 
@@ -48,12 +54,14 @@ class Job(NamedTuple):
 
     @property
     def images(self) -> np.ndarray:
-        """Rows as float32 in [0, 1], each in the shape of the net's input."""
+        """Rows as float32, bytes in [0, 1], each in the shape of the net's input."""
         return self.data.floats.reshape(-1, *self.workload.input_shape)
 
     @property
     def layers(self) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
         """Spec and copied parameters of each layer; blocks as the core has them, flat.
+
+        A spec also has the `shape` of the outputs and, where there is one, the `window`.
 
         With the option `mean-first` the mean over the tokens comes before the dense layer
         that it follows; that layer is linear, so they commute. With `tied` attention and
@@ -65,7 +73,13 @@ class Job(NamedTuple):
             layer, _, key = name.rpartition(".")
             params[layer][key] = view.copy()
         # Marks have the name of their block, and a block has no parameters of its own.
-        layers = [(one.spec, params[one.name]) for one in placed]
+        layers = [
+            (
+                {**one.spec, "window": native["window"], "shape": native["shape"]},
+                params[one.name],
+            )
+            for one, native in zip(placed, self.network.native.layers, strict=True)
+        ]
         if "mean-first" in self.options:
             mean = [spec["type"] for spec, _ in layers].index("mean_pool")
             layers[mean - 1], layers[mean] = layers[mean], layers[mean - 1]
@@ -110,7 +124,7 @@ def train_rounds(module: Any, job: Job) -> tuple[str, Callable[[int], Answer]]:
 
     def answer(number: int) -> Answer:
         seconds, loss = seconds_of(train_epoch, order_of(number, n))
-        return {"time": seconds, "losses": [float(loss)]}
+        return {"times": [seconds], "losses": [[float(loss)]]}
 
     return "", answer
 
@@ -125,44 +139,72 @@ def xor_rounds(module: Any, job: Job, epochs: int) -> tuple[str, Callable[[int],
 
     def answer(number: int) -> Answer:
         seconds, losses = seconds_of(train, epochs)
-        return {"time": seconds / epochs * XOR_EPOCHS, "losses": losses}
+        return {"times": [seconds / epochs * XOR_EPOCHS], "losses": [losses]}
 
     whole = epochs == XOR_EPOCHS
     return "" if whole else f"scaled from {epochs:,} epochs", answer
 
 
-def predict_rounds(module: Any, job: Job) -> tuple[str, Callable[[int], Answer]]:
-    """Return no remark, and a function that predicts image after image."""
-    job = job._replace(data=Data(job.data.x[:CALLS], job.data.y[:CALLS]))
-    predict = module.predict(job)
-    numbers = range(len(job.data.y))
+def loss_of(workload: Workload, outputs: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean loss of predictions."""
+    if workload.loss == "softmax_cross_entropy":
+        return float(-np.log(outputs[np.arange(len(y)), y]).mean())
+    return float(np.square(outputs - y).sum() / len(y))
+
+
+def time_calls(call: Callable[[Any], Any], inputs: list[Any], at_once: int) -> list[float]:
+    """Return microseconds a call, again and again, of so many timed as one."""
+    times = []
+    end = time.perf_counter() + SPENT
+    while len(times) < 3 or time.perf_counter() < end:
+        for first in range(0, len(inputs), at_once):
+            some = inputs[first : first + at_once]
+            begin = time.perf_counter()
+            for one in some:
+                call(one)
+            times.append(1e6 * (time.perf_counter() - begin) / len(some))
+    return times
+
+
+def predict_rounds(
+    module: Any, job: Job, sizes: list[int]
+) -> tuple[str, Callable[[int], Answer]]:
+    """Return no remark, and a function that predicts batches of each size."""
+    prepared = []
+    for size in sizes:
+        n = max(PREDICTED // size, 1) * size
+        if n > len(job.data.y):
+            raise ValueError(f"predictions need {n} rows, there are {len(job.data.y)}")
+        images = job.images[:n].reshape(-1, size, *job.workload.input_shape)
+        call, inputs = module.predict(job, list(images))
+        outputs = np.concatenate([np.asarray(call(one)) for one in inputs])  # compiles
+        outputs = outputs.reshape(n, -1)
+        loss = loss_of(job.workload, outputs, job.data.y[:n])
+        prepared.append((call, inputs, max(TIMED // size, 1), loss))
 
     def answer(number: int) -> Answer:
-        timed = [seconds_of(predict, i) for i in numbers]
-        outputs = np.concatenate([np.asarray(outputs) for _, outputs in timed])
-        losses = -np.log(outputs[numbers, job.data.y])
-        middle = statistics.median(seconds for seconds, _ in timed)
-        return {"time": 1e6 * middle, "losses": [float(losses.mean())]}
+        times = [statistics.median(time_calls(*one[:3])) for one in prepared]
+        return {"times": times, "losses": [[loss] for *_, loss in prepared]}
 
-    answer(0)  # compiles
     return "", answer
 
 
 def prepare(order: dict[str, Any]) -> tuple[Answer, Callable[[int], Answer]]:
     """Make the peer ready; return what it is, and the function that does a round."""
     variant = VARIANTS[order["peer"]]
-    workload = WORKLOADS[order["workload"]]
+    workload = (WORKLOADS | SHAPES)[order["workload"]]
+    task = order.get("task", workload.task)
     module = importlib.import_module(f"peers.{variant.module}")
-    if not hasattr(module, workload.task):
-        raise NotImplementedError(f"{variant.module} has no {workload.task}")
-    data = load(workload.data, order["rows"])
+    if not hasattr(module, task):
+        raise NotImplementedError(f"{variant.module} has no {task}")
+    data = workload.load(order["rows"])
     job = Job(workload, data, workload.network(), order["threads"], variant.options)
-    if workload.task == "train":
+    if task == "train":
         remark, answer = train_rounds(module, job)
-    elif workload.task == "xor":
+    elif task == "xor":
         remark, answer = xor_rounds(module, job, order["epochs"])
     else:
-        remark, answer = predict_rounds(module, job)
+        remark, answer = predict_rounds(module, job, order.get("sizes", [1]))
     return {"version": module.VERSION, "remark": remark}, answer
 
 

@@ -39,7 +39,6 @@ def xor(job):
     return run
 
 
-def predict(job):
+def predict(job, batches):
     rn.set_num_threads(job.threads)
-    images = [image[None] for image in job.images]
-    return lambda i: job.network.predict_proba(images[i])
+    return job.network.predict_proba, batches

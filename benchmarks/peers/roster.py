@@ -75,3 +75,12 @@ PEERS = {
     "predict-mlp": ["torch", "torch-compile", "jax", "sklearn"],
     "predict-cnn": ["torch", "torch-last", "torch-compile", "jax"],
 }
+
+# Those of shapes.py, for whatever net it is; a peer that cannot express one says so.
+SHAPE_PEERS = ["torch", "torch-last", "torch-compile"]
+SHAPE_PREDICTORS = ["torch", "torch-compile"]
+
+
+def takes_part(name: str, kinds: list[str]) -> bool:
+    """Return whether a variant differs from the others for a net of such layers."""
+    return name != "torch-last" or "conv2d" in kinds

@@ -39,6 +39,5 @@ def train(job):
     return train_epoch
 
 
-def predict(job):
-    net, images = build(job), [image[None] for image in job.images]
-    return lambda i: net.predict_proba(images[i])
+def predict(job, batches):
+    return build(job).predict_proba, batches

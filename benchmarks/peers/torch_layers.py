@@ -9,7 +9,13 @@ from torch import nn
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
     "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "gelu_exact": nn.GELU,
     "gelu": partial(nn.GELU, approximate="tanh"),
 }
 
@@ -26,11 +32,63 @@ def linear(weight, bias):
     return layer
 
 
+def window_of(spec, axes, *names):
+    """Return a window's numbers, for an image's two axes or for the one of a signal."""
+    return {name: spec["window"][name][-axes:] for name in names}
+
+
+def sides_of(spec, axes):
+    """Return the padding before and after each axis, as the core has it; the last axis first."""
+    top, bottom, left, right = spec["window"]["padding"]
+    return [left, right, top, bottom][: 2 * axes]
+
+
 def conv(spec, weight, bias):
+    """Return a convolution, after a layer that pads unless both sides are the same."""
     filters, channels, *size = weight.shape
-    made = nn.Conv2d if len(size) == 2 else nn.Conv1d
-    layer = made(channels, filters, size, spec.get("stride", 1), spec.get("padding", 0))
-    return with_parameters(layer, weight, bias)
+    axes = len(size)
+    made = nn.Conv2d if axes == 2 else nn.Conv1d
+    sides = sides_of(spec, axes)
+    even = sides[::2] == sides[1::2]
+    options = window_of(spec, axes, "stride", "dilation")
+    groups = spec["window"]["groups"]
+    layer = made(
+        *(channels * groups, filters, size),
+        padding=sides[::2][::-1] if even else 0,
+        groups=groups,
+        **options,
+    )
+    padding = [] if even else [(nn.ZeroPad2d if axes == 2 else nn.ConstantPad1d)(sides)]
+    return [*padding, with_parameters(layer, weight, bias)]
+
+
+POOLS = {
+    "maxpool1d": nn.MaxPool1d,
+    "maxpool2d": nn.MaxPool2d,
+    "avgpool1d": nn.AvgPool1d,
+    "avgpool2d": nn.AvgPool2d,
+}
+
+
+def pool(spec):
+    axes = 2 if spec["type"].endswith("2d") else 1
+    options = window_of(spec, axes, "stride")
+    sides = sides_of(spec, axes)
+    assert sides[::2] == sides[1::2], "a pool with as much padding on both sides"
+    size = spec["window"]["kernel"][-axes:]
+    return POOLS[spec["type"]](size, padding=sides[::2][::-1], **options)
+
+
+class GlobalPool(nn.Module):
+    """The mean or the maximum of each channel."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.is_mean = kind.startswith("global_avg")
+
+    def forward(self, x):
+        axes = tuple(range(2, x.ndim))
+        return x.mean(axes) if self.is_mean else x.amax(axes)
 
 
 def with_parameters(layer, weight, bias):
@@ -38,15 +96,10 @@ def with_parameters(layer, weight, bias):
     return layer
 
 
-class BatchNorm(nn.Module):
-    """Of PyTorch's three the one that fits what it is given."""
-
-    def __init__(self, weight, bias):
-        super().__init__()
-        self.norm = with_parameters(nn.BatchNorm2d(len(weight)), weight, bias)
-
-    def forward(self, x):
-        return self.norm(x if x.ndim == 4 else x[..., None]).reshape(x.shape)
+def batchnorm(spec, params):
+    made = nn.BatchNorm2d if len(spec["shape"]) == 3 else nn.BatchNorm1d
+    layer = made(len(params["weight"]), spec["epsilon"], 1 - spec["momentum"])
+    return with_parameters(layer, **params)
 
 
 def projections(params):
@@ -61,16 +114,17 @@ def projections(params):
 class Heads(nn.Module):
     """Attention of several heads, with the layer after it."""
 
-    def __init__(self, heads, params):
+    def __init__(self, spec, params):
         super().__init__()
-        self.heads, self.qkv = heads, projections(params)
+        self.heads, self.qkv = spec["heads"], projections(params)
+        self.causal = spec.get("causal", False)
         self.out = linear(params["out_weight"], params["out_bias"])
 
     def forward(self, x):
         rows, tokens, width = x.shape
         split = self.qkv(x).view(rows, tokens, 3, self.heads, width // self.heads)
         q, k, v = split.permute(2, 0, 3, 1, 4)
-        context = F.scaled_dot_product_attention(q, k, v)
+        context = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         return self.out(context.transpose(1, 2).reshape(rows, tokens, width))
 
 
@@ -141,24 +195,32 @@ def modules_of(spec, params, fused_attention):
     if kind == "dense":
         return [linear(**params)]
     if kind in ("conv1d", "conv2d"):
-        return [conv(spec, **params)]
-    if kind in ("maxpool1d", "maxpool2d"):
-        return [
-            (nn.MaxPool1d if kind == "maxpool1d" else nn.MaxPool2d)(spec["kernel_size"])
-        ]
+        return conv(spec, **params)
+    if kind in POOLS:
+        return [pool(spec)]
+    if kind.startswith("global_"):
+        return [GlobalPool(kind)]
+    if kind == "dropout":
+        return [nn.Dropout(spec["rate"])]
     if kind == "batchnorm":
-        return [BatchNorm(**params)]
+        return [batchnorm(spec, params)]
     if kind == "layernorm":
         return [with_parameters(nn.LayerNorm(len(params["weight"])), **params)]
+    if kind == "rmsnorm":
+        layer = nn.RMSNorm(len(params["weight"]), spec["epsilon"])
+        layer.weight = as_parameter(params["weight"])
+        return [layer]
     if kind == "flatten":
         return [nn.Flatten()]
     if kind == "patch_embed":
         return [Patches(spec["patch_size"]), linear(**params)]
     if kind == "position":
         return [Position(**params)]
+    assert not spec.get("residual"), "a residual block says the same"
     if kind == "self_attention" and spec.get("out_proj"):
-        return [Heads(spec["heads"], params)]
+        return [Heads(spec, params)]
     if kind == "self_attention":
+        assert spec["heads"] == 1
         return [SelfAttention(params, fused_attention)]
     if kind == "mean_pool":
         return [MeanPool()]

@@ -34,7 +34,7 @@ def compiled(job, function):
 
 
 def half_squared_error(outputs, y):
-    return 0.5 * (outputs - y).square().sum()
+    return 0.5 * (outputs - y).square().sum() / len(y)
 
 
 LOSSES = {"softmax_cross_entropy": F.cross_entropy, "squared_error": half_squared_error}
@@ -46,13 +46,18 @@ LOSSES = {"softmax_cross_entropy": F.cross_entropy, "squared_error": half_square
 def eager_optimizer(workload, net):
     settings = workload.optimizer
     if settings["type"] == "sgd":
-        return torch.optim.SGD(net.parameters(), lr=workload.lr, fused=True)
-    return torch.optim.Adam(
+        momentum = settings.get("momentum", 0.0)
+        return torch.optim.SGD(net.parameters(), workload.lr, momentum, fused=True)
+    made, decay = torch.optim.Adam, {}
+    if settings["type"] == "adamw":
+        made, decay = torch.optim.AdamW, {"weight_decay": settings["weight_decay"]}
+    return made(
         net.parameters(),
         lr=workload.lr,
         betas=(settings["beta_1"], settings["beta_2"]),
         eps=settings["epsilon"],
         fused=True,
+        **decay,
     )
 
 
@@ -71,9 +76,15 @@ def eager_step(workload, net):
 
 
 def sgd(workload, params):
+    momentum = workload.optimizer.get("momentum", 0.0)
+    velocities = {name: torch.zeros_like(p) for name, p in params.items() if momentum}
+
     def update(grads):
         for name, p in params.items():
-            p.sub_(workload.lr * grads[name])
+            g = grads[name]
+            if momentum:
+                g = velocities[name].copy_(momentum * velocities[name] + g)
+            p.sub_(workload.lr * g)
 
     return update
 
@@ -82,6 +93,7 @@ def adam(workload, params):
     """Kingma and Ba 2014, as torch.optim.Adam has it, in a form that compiles whole."""
     beta_1, beta_2 = workload.optimizer["beta_1"], workload.optimizer["beta_2"]
     epsilon = workload.optimizer["epsilon"]
+    decay = workload.lr * workload.optimizer.get("weight_decay", 0.0)  # AdamW's
     means = {name: torch.zeros_like(p) for name, p in params.items()}
     squares = {name: torch.zeros_like(p) for name, p in params.items()}
     steps = torch.zeros(())
@@ -96,12 +108,12 @@ def adam(workload, params):
             mean.copy_(beta_1 * mean + (1 - beta_1) * g)
             square.copy_(beta_2 * square + (1 - beta_2) * g * g)
             root = (square * correct_square).sqrt()
-            p.sub_(workload.lr * (mean * correct_mean) / (root + epsilon))
+            p.sub_(decay * p + workload.lr * (mean * correct_mean) / (root + epsilon))
 
     return update
 
 
-UPDATES = {"sgd": sgd, "adam": adam}
+UPDATES = {"sgd": sgd, "adam": adam, "adamw": adam}
 
 
 def functional_step(workload, net):
@@ -123,14 +135,14 @@ def functional_step(workload, net):
 # ---- tasks ----
 
 
-def over_batches(step, batch_size):
-    """Return a function that calls `step` with each batch's rows: the mean loss."""
+def over_batches(step, batch_size, factor=1.0):
+    """Return a function that calls `step` with each batch's rows: `factor` times the mean loss."""
 
     def train_epoch(order):
         batches = torch.from_numpy(order).long().split(batch_size)
         losses = torch.stack([step(rows) for rows in batches]).double()
         sizes = torch.tensor([len(rows) for rows in batches])
-        return float((losses * sizes).sum()) / len(order)
+        return factor * float((losses * sizes).sum()) / len(order)
 
     return train_epoch
 
@@ -144,7 +156,7 @@ def train(job):
         return step(x[rows], y[rows])
 
     chosen = compiled(job, step_rows) if compile_it else step_rows
-    return over_batches(chosen, job.workload.batch_size)
+    return over_batches(chosen, job.workload.batch_size, job.workload.loss_factor)
 
 
 def xor(job):
@@ -155,7 +167,7 @@ def xor(job):
     step = (functional_step if compile_it else eager_step)(job.workload, net)
 
     def one_epoch():
-        return sum(2 * step(*row) for row in rows)
+        return sum(job.workload.loss_factor * step(*row) for row in rows)
 
     chosen = compiled(job, one_epoch) if compile_it else one_epoch
 
@@ -170,14 +182,13 @@ def xor(job):
     return run
 
 
-def predict(job):
-    net, x, _ = set_up(job)
-    net.append(torch.nn.Softmax(-1))
-    images = x.split(1)
+def predict(job, batches):
+    net, _, _ = set_up(job)
+    net.eval()
+    if job.workload.loss == "softmax_cross_entropy":
+        net.append(torch.nn.Softmax(-1))
     chosen = compiled(job, net) if "compile" in job.options else net
-
-    @torch.inference_mode()
-    def predict_one(i):
-        return chosen(images[i])
-
-    return predict_one
+    last = "channels-last" in job.options
+    form = torch.channels_last if last else torch.contiguous_format
+    inputs = [torch.from_numpy(x).contiguous(memory_format=form) for x in batches]
+    return torch.inference_mode()(chosen), inputs
