@@ -1,205 +1,11 @@
-#include "kernels.h"
+#include "gemm_tile.h"
 
-#include "../base/simd.h"
+#include <string.h>
 
-/* Rows and vectors of the register tile: TILE_ROWS * TILE_VECTORS accumulators, the row of
- * B and one broadcast of A fill the level's 16 or 32 registers. */
-#if VL == 16
-#define TILE_ROWS 8
-#define TILE_VECTORS 2
-#elif VL == 8
-#define TILE_ROWS 6
-#define TILE_VECTORS 2
-#else
-#define TILE_ROWS 4
-#define TILE_VECTORS 2
-#endif
-
-/* A row that is left over takes more vectors at once: one row of a tile alone would wait
- * for its own sums. */
-#define WIDE_VECTORS 8
-
-/* C (M,N) = A B. Element (m,k) of A is A[m * stride_m + k * stride_k]; row k of B begins at
- * B[offset[k]], or at B[k * ldb] when offset is NULL. */
-typedef struct {
-    float *C;
-    int ldc;
-    const float *A;
-    int stride_m, stride_k;
-    const float *B;
-    int ldb;
-    const int32_t *offset;
-    int M, N, K;
-} gemm_operands;
-
-/* How a product meets what it is added to. */
-typedef struct {
-    float alpha, beta;
-    const float *bias;     /* of columns: what every row's sums begin with; or NULL */
-    const float *row_bias; /* of rows: the same for every column's; or NULL */
-    bool continues;        /* sums begin with C: then alpha is 1 and beta is not used */
-    bool relu;             /* max(., 0) of the result */
-    bool splits;           /* narrow products may sum every PARTS-th term apart */
-} gemm_rule;
-
-typedef vf tile_sums[TILE_ROWS][WIDE_VECTORS];
-
-/* Whether the result is not simply what the sums are. */
-static inline bool
-scales(const gemm_rule *rule)
+static int
+smaller_of(int a, int b)
 {
-    return rule->bias == NULL && rule->row_bias == NULL && !rule->continues;
-}
-
-/* The last of a tile's vectors has `last` lanes in C. */
-static inline __attribute__((always_inline)) void
-begin_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, int n,
-           int rows, int vectors, int last)
-{
-    if (rule->row_bias != NULL) {
-        for (int i = 0; i < rows; i++)
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] = v_set(rule->row_bias[m + i]);
-    }
-    else if (scales(rule)) {
-        for (int i = 0; i < rows; i++)
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] = (vf){0};
-    }
-    else {
-        const float *c = p->C + m * (ptrdiff_t)p->ldc + n;
-        const float *from = rule->bias != NULL ? rule->bias + n : c;
-        ptrdiff_t stride = rule->bias != NULL ? 0 : p->ldc;
-        for (int i = 0; i < rows; i++)
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] =
-                    v_load_lanes(from + i * stride + v * VL, v + 1 == vectors ? last : VL);
-    }
-}
-
-static inline __attribute__((always_inline)) void
-end_sums(tile_sums sum, const gemm_operands *p, const gemm_rule *rule, int m, int n,
-         int rows, int vectors, int last)
-{
-    float *c = p->C + m * (ptrdiff_t)p->ldc + n;
-    if (scales(rule)) {
-        for (int i = 0; i < rows; i++)
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] *= rule->alpha;
-        for (int i = 0; rule->beta != 0 && i < rows; i++)
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] += rule->beta
-                             * v_load_lanes(c + (ptrdiff_t)i * p->ldc + v * VL,
-                                            v + 1 == vectors ? last : VL);
-    }
-    for (int i = 0; rule->relu && i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            sum[i][v] = v_at_least(sum[i][v], 0.0f);
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < vectors; v++)
-            v_store_lanes(c + (ptrdiff_t)i * p->ldc + v * VL, sum[i][v],
-                          v + 1 == vectors ? last : VL);
-}
-
-/* The tile of C at (m,n); `panel` is B's column n, its rows `stride` apart. With `rows` and
- * `vectors` constant after inlining the accumulators live in registers. The last vector may
- * be cut short in C; in B it is read whole, which is what RNN_READ_SLACK is for. */
-static inline __attribute__((always_inline)) void
-gemm_tile(const gemm_operands *p, const float *panel, int stride, int m, int n, int rows,
-          int vectors, const gemm_rule *rule)
-{
-    tile_sums sum;
-    int left = p->N - n - (vectors - 1) * VL, last = left < VL ? left : VL;
-    const float *A = p->A + (ptrdiff_t)m * p->stride_m;
-    begin_sums(sum, p, rule, m, n, rows, vectors, last);
-    for (int k = 0; k < p->K; k++) {
-        const float *row =
-            panel + (p->offset != NULL ? p->offset[k] : (ptrdiff_t)k * stride);
-        vf b[WIDE_VECTORS];
-        for (int v = 0; v < vectors; v++)
-            b[v] = v_load(row + v * VL);
-        for (int i = 0; i < rows; i++) {
-            float a = A[(ptrdiff_t)i * p->stride_m + (ptrdiff_t)k * p->stride_k];
-            for (int v = 0; v < vectors; v++)
-                sum[i][v] += a * b[v];
-        }
-    }
-    end_sums(sum, p, rule, m, n, rows, vectors, last);
-}
-
-/* Terms of a narrow product that are summed apart: a single row of one vector would wait
- * for every sum. */
-#if VL == 16
-#define PARTS 4
-#else
-#define PARTS 2
-#endif
-
-/* A tile of one vector, terms k, k + PARTS, k + 2 PARTS.. of each sum apart. */
-static inline __attribute__((always_inline)) void
-gemm_split_tile(const gemm_operands *p, const float *panel, int stride, int m, int n,
-                int rows, const gemm_rule *rule)
-{
-    tile_sums sum, part[PARTS];
-    int last = p->N - n < VL ? p->N - n : VL, k = 0;
-    const float *A = p->A + (ptrdiff_t)m * p->stride_m;
-    begin_sums(sum, p, rule, m, n, rows, 1, last);
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < PARTS; j++)
-            part[j][i][0] = j == 0 ? sum[i][0] : (vf){0};
-    for (; k + PARTS <= p->K; k += PARTS)
-        for (int j = 0; j < PARTS; j++) {
-            vf b = v_load(panel + (ptrdiff_t)(k + j) * stride);
-            for (int i = 0; i < rows; i++)
-                part[j][i][0] +=
-                    A[(ptrdiff_t)i * p->stride_m + (k + j) * (ptrdiff_t)p->stride_k] * b;
-        }
-    for (; k < p->K; k++) {
-        vf b = v_load(panel + (ptrdiff_t)k * stride);
-        for (int i = 0; i < rows; i++)
-            part[0][i][0] += A[(ptrdiff_t)i * p->stride_m + (ptrdiff_t)k * p->stride_k] * b;
-    }
-    for (int i = 0; i < rows; i++) {
-        sum[i][0] = part[0][i][0];
-        for (int j = 1; j < PARTS; j++)
-            sum[i][0] += part[j][i][0];
-    }
-    end_sums(sum, p, rule, m, n, rows, 1, last);
-}
-
-static inline __attribute__((always_inline)) int
-gemm_split_strip(const gemm_operands *p, const float *panel, int stride, int m, int n,
-                 int rows, const gemm_rule *rule)
-{
-    for (; m + rows <= p->M; m += rows)
-        gemm_split_tile(p, panel, stride, m, n, rows, rule);
-    return m;
-}
-
-/* Tiles down one panel from row m on, as long as they are whole; returns the next row. */
-static inline __attribute__((always_inline)) int
-gemm_strip(const gemm_operands *p, const float *panel, int stride, int m, int n, int rows,
-           int vectors, const gemm_rule *rule)
-{
-    for (; m + rows <= p->M; m += rows)
-        gemm_tile(p, panel, stride, m, n, rows, vectors, rule);
-    return m;
-}
-
-/* K is taken in blocks: a panel of B then lies in few enough pages and lines to stay in the
- * first-level cache and TLB while the rows of A pass. */
-#define BLOCK_K 256
-
-/* From so many rows on, copying a panel of B into consecutive lines pays for itself. */
-#define PACK_ROWS 256
-
-static void
-pack_panel(float *packed, const float *B, int ldb, int K)
-{
-    for (int k = 0; k < K; k++)
-        for (int v = 0; v < TILE_VECTORS; v++)
-            v_store(packed + (k * TILE_VECTORS + v) * VL,
-                    v_load(B + (ptrdiff_t)k * ldb + v * VL));
+    return a < b ? a : b;
 }
 
 /* Rows of C that tiles of several rows cover; the others go one by one. */
@@ -210,66 +16,234 @@ tiled_rows(int M)
     return M - (rest >= TILE_ROWS / 2 ? rest - TILE_ROWS / 2 : rest);
 }
 
+/* Strips of either kind of B. */
+#define ANY(name, ...) (p->offset != NULL ? name##_offset : name)(p, __VA_ARGS__)
+
 /* All rows of the columns from n on, which are fewer than a tile's. */
 static void
-gemm_split_columns(const gemm_operands *p, int n, const gemm_rule *rule)
+gemm_last_columns(const gemm_operands *p, int n, const gemm_rule *rule)
 {
     for (; n < p->N; n += VL) {
-        int m = gemm_split_strip(p, p->B + n, p->ldb, 0, n, TILE_ROWS / 2, rule);
-        gemm_split_strip(p, p->B + n, p->ldb, m, n, 1, rule);
+        if (rule->splits) {
+            int m = gemm_split_strip(p, p->B + n, p->ldb, 0, n, TILE_ROWS / 2, rule);
+            gemm_split_strip(p, p->B + n, p->ldb, m, n, 1, rule);
+        }
+        else {
+            int m = ANY(narrow, 0, n, rule);
+            m = ANY(narrow_half, m, n, rule);
+            ANY(row_narrow, m, n, rule);
+        }
     }
 }
 
-/* One block of K over all columns. */
+/* One block of K, with A and B as they stand. */
 static void
 gemm_block(const gemm_operands *p, const gemm_rule *rule)
 {
-    float packed[BLOCK_K * TILE_VECTORS * VL] __attribute__((aligned(64)));
     const int width = TILE_VECTORS * VL, wide = WIDE_VECTORS * VL, half = wide / 2;
-    int n = 0;
-    for (; n + width <= p->N; n += width) {
-        const float *panel = p->B + n;
-        int stride = p->ldb;
-        if (p->M >= PACK_ROWS && p->offset == NULL) {
-            pack_panel(packed, panel, p->ldb, p->K);
-            panel = packed;
-            stride = width;
-        }
-        int m = gemm_strip(p, panel, stride, 0, n, TILE_ROWS, TILE_VECTORS, rule);
-        gemm_strip(p, panel, stride, m, n, TILE_ROWS / 2, TILE_VECTORS, rule);
-    }
-    if (rule->splits) {
-        gemm_split_columns(p, n, rule);
-    }
-    else {
-        for (int j = n; j < p->N; j += VL) {
-            int m = gemm_strip(p, p->B + j, p->ldb, 0, j, TILE_ROWS, 1, rule);
-            gemm_strip(p, p->B + j, p->ldb, m, j, TILE_ROWS / 2, 1, rule);
-        }
-    }
-    int rest = tiled_rows(p->M);
-    for (n = 0; n + wide <= p->N; n += wide)
-        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, WIDE_VECTORS, rule);
-    for (; n + half <= p->N; n += half)
-        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, WIDE_VECTORS / 2, rule);
+    int n = 0, rest = tiled_rows(p->M);
     for (; n + width <= p->N; n += width)
-        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, TILE_VECTORS, rule);
-    for (; n < p->N && !rule->splits; n += VL)
-        gemm_strip(p, p->B + n, p->ldb, rest, n, 1, 1, rule);
+        ANY(strip_half, ANY(strip, 0, n, rule), n, rule);
+    gemm_last_columns(p, n, rule);
+    if (rest == p->M)
+        return;
+    for (n = 0; n + wide <= p->N; n += wide)
+        ANY(row_wide, rest, n, rule);
+    for (; n + half <= p->N; n += half)
+        ANY(row_half, rest, n, rule);
+    for (; n + width <= p->N; n += width)
+        ANY(row_strip, rest, n, rule);
 }
 
-/* Runs the blocks of K: `first` holds for the first, `later` for the others, and only the
- * last has a ReLU. */
+/* Large products. A piece of A, some rows of a block of K, is copied to where it stays in
+ * the second-level cache, a panel of B to where it stays in the first, and a block of C
+ * stays in the second until K is through. */
+#define PIECE_ROWS (80 / TILE_ROWS * TILE_ROWS)
+#define BLOCK_N 256
+#define BLOCK_ELEMENTS (192 * BLOCK_N) /* of C */
+
+/* Multiply-adds from which on the copies pay, and sooner where B's columns are a few of a
+ * wide matrix: its rows then lie in a page each. */
+#define COPIES_PAY 8e6
+#define COPIES_OF_FEW_PAY 2e6
+
+/* Copied rows of A, or strips of a tile's rows, are apart by an odd number of lines: at a
+ * power of two they would push each other out of the cache. */
+#define ROW_STRIDE (BLOCK_K + 16)
+#define STRIP_STRIDE (BLOCK_K * TILE_ROWS + 16)
+
+/* A's piece as rows, or where its columns are consecutive as strips of a tile's rows, each
+ * with the k-th elements of its rows side by side. */
+typedef struct {
+    float a[PIECE_ROWS * ROW_STRIDE] __attribute__((aligned(64)));
+    float panel[BLOCK_K * TILE_VECTORS * VL] __attribute__((aligned(64)));
+} gemm_copies;
+
+static void
+copy_rows(float *to, const float *A, int stride_m, int rows, int K)
+{
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < K; k += VL) {
+            int lanes = K - k < VL ? K - k : VL;
+            v_store(to + i * ROW_STRIDE + k,
+                    v_load_lanes(A + (ptrdiff_t)i * stride_m + k, lanes));
+        }
+}
+
+static void
+copy_strips(float *to, const float *A, int stride_m, int stride_k, int rows, int K)
+{
+    int whole = stride_m == 1 ? rows / TILE_ROWS * TILE_ROWS : 0;
+    for (int k = 0; k < K; k++) {
+        const float *from = A + (ptrdiff_t)k * stride_k;
+        for (int i = 0; i < whole; i += TILE_ROWS)
+            memcpy(to + i / TILE_ROWS * STRIP_STRIDE + k * TILE_ROWS, from + i,
+                   TILE_ROWS * sizeof(float));
+        for (int i = whole; i < rows; i++)
+            to[i / TILE_ROWS * STRIP_STRIDE + k * TILE_ROWS + i % TILE_ROWS] =
+                from[(ptrdiff_t)i * stride_m];
+    }
+}
+
+static void
+copy_panel(float *panel, const float *B, int ldb, int K)
+{
+    for (int k = 0; k < K; k++)
+        for (int v = 0; v < TILE_VECTORS; v++)
+            v_store(panel + (k * TILE_VECTORS + v) * VL,
+                    v_load(B + (ptrdiff_t)k * ldb + v * VL));
+}
+
+/* Row i of the piece times the panel. */
+static inline __attribute__((always_inline)) tile_factors
+copied_factors(const gemm_copies *c, bool by_rows, int i)
+{
+    tile_factors f = {.B = c->panel, .ldb = TILE_VECTORS * VL};
+    f.A = c->a + (by_rows ? i * ROW_STRIDE : i / TILE_ROWS * STRIP_STRIDE + i % TILE_ROWS);
+    f.stride_m = by_rows ? ROW_STRIDE : 1;
+    f.stride_k = by_rows ? 1 : TILE_ROWS;
+    return f;
+}
+
+/* Strips from row m on; the piece begins with row `first`. */
+#define COPIED_STRIP(name, rows, by_rows)                                                 \
+    static __attribute__((noinline)) int name(const gemm_operands *p,                     \
+                                              const gemm_copies *c, int first, int m,     \
+                                              int n, const gemm_rule *rule)               \
+    {                                                                                     \
+        int step = by_rows ? rows * ROW_STRIDE : rows == TILE_ROWS ? STRIP_STRIDE : rows; \
+        return sum_strip(p, copied_factors(c, by_rows, m - first), step, m, n, rows,      \
+                         TILE_VECTORS, rule);                                             \
+    }
+COPIED_STRIP(rows_strip, TILE_ROWS, true)
+COPIED_STRIP(rows_strip_half, (TILE_ROWS / 2), true)
+COPIED_STRIP(rows_strip_one, 1, true)
+COPIED_STRIP(columns_strip, TILE_ROWS, false)
+COPIED_STRIP(columns_strip_half, (TILE_ROWS / 2), false)
+COPIED_STRIP(columns_strip_one, 1, false)
+
+/* Rows m..p->M, a copied piece of A, times the panels of columns n..end. */
+static void
+multiply_piece(const gemm_operands *p, gemm_copies *c, int m, int n, int end,
+               const gemm_rule *rule)
+{
+    for (; n < end; n += TILE_VECTORS * VL) {
+        copy_panel(c->panel, p->B + n, p->ldb, p->K);
+        if (p->stride_k == 1) {
+            int i = rows_strip(p, c, m, m, n, rule);
+            rows_strip_one(p, c, m, rows_strip_half(p, c, m, i, n, rule), n, rule);
+        }
+        else {
+            int i = columns_strip(p, c, m, m, n, rule);
+            columns_strip_one(p, c, m, columns_strip_half(p, c, m, i, n, rule), n, rule);
+        }
+    }
+}
+
+/* One block of K, of rows m..m_end and columns n..n_end. */
+static void
+multiply_block(gemm_operands p, gemm_copies *c, int m, int m_end, int n, int n_end,
+               const gemm_rule *rule)
+{
+    int pieces = (m_end - m + PIECE_ROWS - 1) / PIECE_ROWS;
+    int each = ((m_end - m + pieces - 1) / pieces + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+    for (; m < m_end; m += each) {
+        const float *A = p.A + (ptrdiff_t)m * p.stride_m;
+        int rows = smaller_of(each, m_end - m);
+        p.M = m + rows;
+        if (p.stride_k == 1)
+            copy_rows(c->a, A, p.stride_m, rows, p.K);
+        else
+            copy_strips(c->a, A, p.stride_m, p.stride_k, rows, p.K);
+        multiply_piece(&p, c, m, n, n_end, rule);
+    }
+}
+
+/* The block of K from k on, and its rule. */
+static gemm_operands
+block_of(const gemm_operands *whole, int k)
+{
+    gemm_operands p = *whole;
+    p.K = smaller_of(BLOCK_K, whole->K - k);
+    p.A += (ptrdiff_t)k * whole->stride_k;
+    p.B += (ptrdiff_t)k * whole->ldb;
+    return p;
+}
+
+static gemm_rule
+rule_of(const gemm_operands *whole, const gemm_rule *first, const gemm_rule *later, int k)
+{
+    gemm_rule rule = k == 0 ? *first : *later;
+    rule.relu = first->relu && k + BLOCK_K >= whole->K;
+    return rule;
+}
+
+/* Blocks of C, each through all of K; then the columns that are left. In a function of its
+ * own, as small products need not make room for the copies. */
+static __attribute__((noinline)) void
+gemm_copied(const gemm_operands *whole, const gemm_rule *first, const gemm_rule *later)
+{
+    gemm_copies c;
+    int N = whole->N / (TILE_VECTORS * VL) * (TILE_VECTORS * VL);
+    for (int n = 0, n_end; n < N; n = n_end) {
+        n_end = smaller_of(n + BLOCK_N, N);
+        int high = BLOCK_ELEMENTS / (n_end - n);
+        for (int m = 0, m_end; m < whole->M; m = m_end) {
+            m_end = smaller_of(m + high, whole->M);
+            for (int k = 0; k < whole->K; k += BLOCK_K) {
+                gemm_rule rule = rule_of(whole, first, later, k);
+                rule.fetches = true;
+                multiply_block(block_of(whole, k), &c, m, m_end, n, n_end, &rule);
+            }
+        }
+    }
+    for (int k = 0; N < whole->N && k < whole->K; k += BLOCK_K) {
+        gemm_operands p = block_of(whole, k);
+        gemm_rule rule = rule_of(whole, first, later, k);
+        gemm_last_columns(&p, N, &rule);
+    }
+}
+
+static bool
+copies_pay(const gemm_operands *p)
+{
+    bool few = p->ldb > 2 * p->N;
+    return p->M >= 32 && p->N >= 64 && p->K >= 32
+           && (double)p->M * p->N * p->K >= (few ? COPIES_OF_FEW_PAY : COPIES_PAY);
+}
+
+/* `first` holds for the first block of K, `later` for the others, and only the last has a
+ * ReLU. */
 static void
 gemm_blocks(const gemm_operands *whole, gemm_rule first, gemm_rule later)
 {
+    if (copies_pay(whole)) {
+        gemm_copied(whole, &first, &later);
+        return;
+    }
     for (int k = 0; k < whole->K; k += BLOCK_K) {
-        gemm_operands p = *whole;
-        gemm_rule rule = k == 0 ? first : later;
-        p.K = whole->K - k < BLOCK_K ? whole->K - k : BLOCK_K;
-        p.A += (ptrdiff_t)k * whole->stride_k;
-        p.B += (ptrdiff_t)k * whole->ldb;
-        rule.relu = first.relu && k + p.K == whole->K;
+        gemm_operands p = block_of(whole, k);
+        gemm_rule rule = rule_of(whole, &first, &later, k);
         gemm_block(&p, &rule);
     }
 }

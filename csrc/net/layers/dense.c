@@ -26,15 +26,21 @@ dense_is_by_rows(const rnn_layer *layer)
  * matrix is read by every thread for its own rows. */
 #define DENSE_BY_COLUMNS 32768
 
-/* A slice of columns as wide as sparse products like it, where there are enough. */
+/* Slices of columns as wide as products like them, where there are enough. */
+static int
+wide_slices(int columns)
+{
+    int slices = rnn_slice_count(columns);
+    return slices >= 8 ? slices / 2 : slices;
+}
+
 static void
 dense_go_by_columns(rnn_layer *layer, int in, int units)
 {
-    int slices = rnn_slice_count(units);
-    slices = slices >= 8 ? slices / 2 : slices;
+    int slices = wide_slices(units);
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = slices;
     layer->slices[RNN_PARAMS] = slices;
-    layer->slices[RNN_INPUT] = rnn_slice_count(in);
+    layer->slices[RNN_INPUT] = wide_slices(in);
     layer->packed = layer->takes_nonzeros ? (size_t)in * (size_t)units : 0;
 }
 
