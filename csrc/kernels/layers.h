@@ -40,20 +40,38 @@ static void layernorm_backward_params(float *weight_target, float *bias_target,
                                       const float *moments, int rows, int D, float alpha,
                                       float beta);
 
-/* ---- batchnorm.c: channel c of (rows, C, area); a biased variance (Ioffe and
- * Szegedy 2015) ---- */
+/* ---- batchnorm.c: a biased variance over rows and area (Ioffe and Szegedy 2015) ----
+ *
+ * inp, out (rows, C, area), or with `pixels` (rows, area, C)
+ * mean, rstd, weight, bias (C)   rstd = 1/sqrt(variance + epsilon) */
 
-static void batchnorm_statistics(float *mean, float *rstd, float *variance,
-                                 const float *inp, int rows, int C, int area, int c,
-                                 float epsilon);
-static void batchnorm_forward(float *out, const float *inp, float mean, float rstd,
-                              float weight, float bias, int rows, int C, int area, int c);
-static void batchnorm_sums(double *dweight, double *dbias, const float *dout,
-                           const float *inp, float mean, float rstd, int rows, int C,
-                           int area, int c);
+/* moments (BATCHNORM_MOMENTS_AT + 3*C) of all rows since `begins`: how many numbers a
+ * channel has had; shift, mean less the shift, and sum of squares about the mean of each
+ * channel */
+#define BATCHNORM_MOMENTS_AT 16
+static void batchnorm_moments(float *moments, const float *inp, bool begins, int rows,
+                              int C, int area, bool pixels);
+/* Channels begin..end, from moments of slices of rows, `stride` floats apart, which are
+ * added as partial sums are by reduce. */
+static void batchnorm_merge(float *mean, float *rstd, float *variance, const float *moments,
+                            size_t stride, int slices, int C, int begin, int end,
+                            float epsilon);
+static void batchnorm_running(float *mean, float *rstd, const float *running_mean,
+                              const float *running_var, int C, float epsilon);
+/* out = weight rstd (inp - mean) + bias */
+static void batchnorm_forward(float *out, const float *inp, const float *mean,
+                              const float *rstd, const float *weight, const float *bias,
+                              int rows, int C, int area, bool pixels);
+/* dweight, dbias = beta * what they are + gradient */
+static void batchnorm_sums(float *dweight, float *dbias, const float *dout,
+                           const float *inp, const float *mean, const float *rstd, int rows,
+                           int C, int area, bool pixels, float beta);
+/* dweight, dbias: of the whole batch, which has `count` numbers a channel */
 static void batchnorm_backward_input(float *dinp, const float *dout, const float *inp,
-                                     float mean, float rstd, float weight, int rows, int C,
-                                     int area, int c);
+                                     const float *mean, const float *rstd,
+                                     const float *weight, const float *dweight,
+                                     const float *dbias, float count, int rows, int C,
+                                     int area, bool pixels);
 
 /* ---- rmsnorm.c (Zhang and Sennrich 2019) ---- */
 

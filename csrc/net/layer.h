@@ -73,7 +73,10 @@ typedef struct {
     bool is_state; /* running statistics: saved, but not trained */
 } rnn_param;
 
-/* PREPARE comes once a batch, for what follows from the parameters alone. Backward runs
+/* PREPARE comes once a batch, for what follows from the parameters alone. STATISTICS and
+ * MERGE are for a layer whose FORWARD in training needs something of the whole batch:
+ * STATISTICS, by rows, sees the layer's inputs as soon as they are there, MERGE makes one
+ * of what the slices have found. Its INPUT needs PARAMS' sums over the batch. Backward runs
  * OUTPUT, INPUT, PARAMS in this order. OUTPUT turns dout, the gradient with respect to what
  * the layer gave, into the one its products need, in place. INPUT is left out when nothing
  * below has parameters. PARAMS comes last because its target may be the parameters
@@ -81,6 +84,8 @@ typedef struct {
  * than its gradients, which follow from that. */
 typedef enum {
     RNN_PREPARE,
+    RNN_STATISTICS,
+    RNN_MERGE,
     RNN_FORWARD,
     RNN_OUTPUT,
     RNN_INPUT,
@@ -137,6 +142,11 @@ typedef struct {
     float *state;
     float *target; /* laid out as params: beta * target + alpha * gradient */
     float *sums;   /* layer->sums floats, for FINISH */
+    float
+        *statistics; /* layer->statistics floats of a slice's rows; MERGE: of all slices */
+    bool begins;     /* STATISTICS: these are the slice's first rows */
+    int row_slices;
+    int batch_rows;
     float alpha, beta;
 } rnn_io;
 
@@ -190,6 +200,8 @@ struct rnn_layer {
     size_t shared;                   /* floats from PREPARE, or statistics of a batch */
     size_t packed;                   /* floats of a working copy of parameters; 0: none */
     size_t sums;         /* floats that PARAMS by rows adds up for FINISH; 0: no FINISH */
+    size_t statistics;   /* floats that STATISTICS leaves of a slice of rows */
+    bool pixels;         /* of images: the channels of a pixel side by side, in and out */
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
     bool is_identity;    /* gives the numbers that it got: may be left out */
     int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass */

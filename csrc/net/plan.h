@@ -25,7 +25,8 @@ typedef struct {
     float *scratch; /* of all workers */
     float *shared;
     float *sums;
-    float *packed; /* its working copy of parameters, in net->packed; or NULL */
+    float *statistics; /* of all slices of rows */
+    float *packed;     /* its working copy of parameters, in net->packed; or NULL */
 } rnn_stage;
 
 struct rnn_net {
@@ -94,6 +95,13 @@ static inline bool
 rnn_gives_input(const rnn_layer *layer)
 {
     return layer->type->mark == RNN_FORK || layer->type->mark == RNN_BRANCH;
+}
+
+/* Whether a stage's FORWARD in training and its INPUT wait for all rows of the batch. */
+static inline bool
+rnn_waits_for_batch(const rnn_stage *stage)
+{
+    return stage->layer.statistics > 0;
 }
 
 /* Which stages learn, from the rates. */

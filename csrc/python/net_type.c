@@ -148,10 +148,12 @@ set_net_sparse_below(PyObject *op, PyObject *value, void *closure)
 }
 
 static const char *const work_names[] = {
-    [RNN_PREPARE] = "prepare",    [RNN_FORWARD] = "forward", [RNN_OUTPUT] = "output",
-    [RNN_INPUT] = "input",        [RNN_PARAMS] = "params",   [RNN_FINISH] = "finish",
-    [RNN_WORK_GATHER] = "gather", [RNN_WORK_LOSS] = "loss",  [RNN_WORK_REDUCE] = "reduce",
-    [RNN_WORK_UPDATE] = "update",
+    [RNN_PREPARE] = "prepare",    [RNN_STATISTICS] = "statistics",
+    [RNN_MERGE] = "merge",        [RNN_FORWARD] = "forward",
+    [RNN_OUTPUT] = "output",      [RNN_INPUT] = "input",
+    [RNN_PARAMS] = "params",      [RNN_FINISH] = "finish",
+    [RNN_WORK_GATHER] = "gather", [RNN_WORK_LOSS] = "loss",
+    [RNN_WORK_REDUCE] = "reduce", [RNN_WORK_UPDATE] = "update",
 };
 
 /* Appends (what, work, seconds) for what a stage took time for. */

@@ -1,5 +1,5 @@
-/* batchnorm for each feature or channel; shared holds the batch's means, their rstd, and
- * the variances. Part of level.c. */
+/* batchnorm for each feature or channel; shared holds means, their rstd, and the batch's
+ * variances. Part of level.c. */
 
 enum { BATCHNORM_EPSILON, BATCHNORM_MOMENTUM };
 
@@ -21,86 +21,132 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
         || !rnn_layer_add_param(layer, variance))
         return rnn_layer_refuse_size(error, "parameters", &C, 1);
     layer->shared = 3 * (size_t)C;
-    int slices = rnn_slice_count(layer->in.rank > 1 ? 64 * C : C);
-    const rnn_pass passes[] = {RNN_FORWARD, RNN_INPUT, RNN_PARAMS};
-    for (int i = 0; i < COUNT(passes); i++) {
-        layer->slices[passes[i]] = slices < C ? slices : C;
-        layer->work[passes[i]] = 6.0 * layer->in_size;
-    }
+    layer->statistics = BATCHNORM_MOMENTS_AT + 3 * (size_t)C;
+    layer->sums = 2 * (size_t)C;
+    take_rows(layer, 4.0 * layer->in_size);
+    layer->slices[RNN_STATISTICS] = layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
+    layer->work[RNN_STATISTICS] = layer->work[RNN_PARAMS] = 4.0 * layer->in_size;
+    layer->slices[RNN_MERGE] = rnn_slice_count(C);
+    layer->work[RNN_MERGE] = 2.0 * C;
+    layer->slices[RNN_PREPARE] = layer->slices[RNN_FINISH] = 1;
     return RNN_OK;
 }
 
-/* Channels of a slice; a channel is summed by one thread, in row order. */
-static part
-batchnorm_channels(const rnn_layer *layer, int slice)
+static float
+batchnorm_epsilon(const rnn_layer *layer)
 {
-    long long C = layer->in.dim[0], slices = layer->slices[RNN_FORWARD];
-    return (part){(int)(C * slice / slices), (int)(C * (slice + 1) / slices)};
+    return (float)layer->attr[BATCHNORM_EPSILON];
+}
+
+/* Of the batch, or in inference the running ones. */
+typedef struct {
+    int C, area;
+    bool pixels;
+    float *mean, *rstd, *variance;
+    const float *weight, *bias;
+} batchnorm_view;
+
+static batchnorm_view
+batchnorm_view_of(const rnn_layer *layer, const rnn_io *io)
+{
+    int C = layer->in.dim[0];
+    return (batchnorm_view){.C = C,
+                            .area = layer->in_size / C,
+                            .pixels = layer->pixels,
+                            .mean = io->shared,
+                            .rstd = io->shared + C,
+                            .variance = io->shared + 2 * (ptrdiff_t)C,
+                            .weight = io->params,
+                            .bias = io->params + C};
+}
+
+static void
+batchnorm_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    batchnorm_view v = batchnorm_view_of(layer, io);
+    if (!io->training)
+        batchnorm_running(v.mean, v.rstd, io->state, io->state + v.C, v.C,
+                          batchnorm_epsilon(layer));
+}
+
+static void
+batchnorm_statistics_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    batchnorm_view v = batchnorm_view_of(layer, io);
+    batchnorm_moments(io->statistics, io->inp, io->begins, io->rows, v.C, v.area, v.pixels);
+}
+
+static void
+batchnorm_merge_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    batchnorm_view v = batchnorm_view_of(layer, io);
+    int slices = layer->slices[RNN_MERGE];
+    batchnorm_merge(v.mean, v.rstd, v.variance, io->statistics, layer->statistics,
+                    io->row_slices, v.C, rnn_slice_begin(v.C, slices, slice),
+                    rnn_slice_begin(v.C, slices, slice + 1), batchnorm_epsilon(layer));
 }
 
 static void
 batchnorm_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int C = layer->in.dim[0], area = layer->in_size / C;
-    float epsilon = (float)layer->attr[BATCHNORM_EPSILON];
-    float *mean = io->shared, *rstd = mean + C, *variance = rstd + C;
-    const float *running_mean = io->state, *running_var = io->state + C;
-    part s = batchnorm_channels(layer, slice);
-    for (int c = s.begin; c < s.end; c++) {
-        if (io->training) {
-            batchnorm_statistics(&mean[c], &rstd[c], &variance[c], io->inp, io->rows, C,
-                                 area, c, epsilon);
-        }
-        else {
-            mean[c] = running_mean[c];
-            rstd[c] = 1.0f / sqrtf(running_var[c] + epsilon);
-        }
-        batchnorm_forward(io->out, io->inp, mean[c], rstd[c], io->params[c],
-                          io->params[C + c], io->rows, C, area, c);
-    }
+    (void)slice;
+    batchnorm_view v = batchnorm_view_of(layer, io);
+    batchnorm_forward(io->out, io->inp, v.mean, v.rstd, v.weight, v.bias, io->rows, v.C,
+                      v.area, v.pixels);
 }
 
 static void
 batchnorm_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int C = layer->in.dim[0], area = layer->in_size / C;
-    part s = batchnorm_channels(layer, slice);
-    for (int c = s.begin; c < s.end; c++)
-        batchnorm_backward_input(io->dinp, io->dout, io->inp, io->shared[c],
-                                 io->shared[C + c], io->params[c], io->rows, C, area, c);
-}
-
-/* running = momentum * running + (1 - momentum) * batch */
-static void
-move_running(float *running, float batch, float momentum)
-{
-    *running = momentum * *running + (1.0f - momentum) * batch;
+    (void)slice;
+    batchnorm_view v = batchnorm_view_of(layer, io);
+    batchnorm_backward_input(
+        io->dinp, io->dout, io->inp, v.mean, v.rstd, v.weight, io->sums, io->sums + v.C,
+        (float)((double)io->batch_rows * v.area), io->rows, v.C, v.area, v.pixels);
 }
 
 static void
 batchnorm_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int C = layer->in.dim[0], area = layer->in_size / C;
-    part s = batchnorm_channels(layer, slice);
-    for (int c = s.begin; c < s.end; c++) {
-        double dweight, dbias;
-        batchnorm_sums(&dweight, &dbias, io->dout, io->inp, io->shared[c],
-                       io->shared[C + c], io->rows, C, area, c);
-        accumulate(&io->target[c], (float)dweight, io->alpha, io->beta);
-        accumulate(&io->target[C + c], (float)dbias, io->alpha, io->beta);
-        if (io->moves_state) {
-            float momentum = (float)layer->attr[BATCHNORM_MOMENTUM];
-            move_running(&io->state[c], io->shared[c], momentum);
-            move_running(&io->state[C + c], io->shared[2 * C + c], momentum);
-        }
-    }
+    (void)slice;
+    batchnorm_view v = batchnorm_view_of(layer, io);
+    batchnorm_sums(io->target, io->target + v.C, io->dout, io->inp, v.mean, v.rstd,
+                   io->rows, v.C, v.area, v.pixels, io->beta);
+}
+
+/* running = momentum * running + (1 - momentum) * batch */
+static void
+move_running(float *running, const float *batch, int n, float momentum)
+{
+    for (int c = 0; c < n; c++)
+        running[c] = momentum * running[c] + (1.0f - momentum) * batch[c];
+}
+
+static void
+batchnorm_finish_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
+    batchnorm_view v = batchnorm_view_of(layer, io);
+    float momentum = (float)layer->attr[BATCHNORM_MOMENTUM];
+    for (int c = 0; c < 2 * v.C; c++)
+        accumulate(&io->target[c], io->sums[c], io->alpha, io->beta);
+    if (!io->moves_state)
+        return;
+    move_running(io->state, v.mean, v.C, momentum);
+    move_running(io->state + v.C, v.variance, v.C, momentum);
 }
 
 static const rnn_layer_type batchnorm_layer = {
     .name = "batchnorm",
     .attrs = batchnorm_attrs,
     .setup = batchnorm_setup,
-    .pass = {[RNN_FORWARD] = batchnorm_forward_pass,
+    .pass = {[RNN_PREPARE] = batchnorm_prepare_pass,
+             [RNN_STATISTICS] = batchnorm_statistics_pass,
+             [RNN_MERGE] = batchnorm_merge_pass,
+             [RNN_FORWARD] = batchnorm_forward_pass,
              [RNN_INPUT] = batchnorm_input_pass,
-             [RNN_PARAMS] = batchnorm_params_pass},
+             [RNN_PARAMS] = batchnorm_params_pass,
+             [RNN_FINISH] = batchnorm_finish_pass},
 };

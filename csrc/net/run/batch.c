@@ -56,25 +56,32 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     r->backward_from = net->n_stages;
     if (score)
         gather_targets(net, batch);
-    for (int i = 0;; i++) {
+    bool is_ready = false;
+    for (int i = 0;;) {
         rnn_chain c = {.begin = i,
-                       .end = rnn_chain_end(net, i),
+                       .end = rnn_chain_end(r, i, is_ready),
                        .gather = i == 0 && gather ? batch : NULL,
                        .forward = true};
         bool is_last = c.end == net->n_stages;
+        c.statistics = !is_last && net->stages[c.end].by_rows;
         if (is_last) {
             c.score = score;
             c.predictions = predictions;
             c.backward = purpose == RNN_FOR_TRAINING;
         }
-        if (c.gather != NULL || c.end > i || c.score || c.predictions != NULL)
+        if (c.gather != NULL || c.end > i || c.statistics || c.score
+            || c.predictions != NULL)
             rnn_run_chain(r, &c);
         if (is_last) {
             r->backward_from = c.backward ? i : net->n_stages;
             break;
         }
-        i = c.end;
-        rnn_run_pass(r, i, RNN_FORWARD);
+        is_ready = c.statistics;
+        if (is_ready)
+            rnn_run_once(r, c.end, RNN_MERGE, NULL, 0.0f, 0.0f);
+        else
+            rnn_run_pass(r, c.end, RNN_FORWARD);
+        i = is_ready ? c.end : c.end + 1;
     }
     return score ? sum_scores(r) : (rnn_score){0};
 }
@@ -101,6 +108,7 @@ backward_columns(rnn_run *r, int i, float *target, float alpha, float beta)
 
 typedef struct {
     const rnn_run *run;
+    int only; /* of this stage; -1: of all that learn */
     float *target;
     float alpha, beta;
 } reduce_job;
@@ -127,12 +135,20 @@ reduce_slice(void *context, int slice, int worker)
     const reduce_job *job = context;
     const rnn_net *net = job->run->net;
     int64_t clock = rnn_profile_begin(net);
-    for (int i = net->first_trainable; i < net->n_stages; i++) {
+    if (job->only >= 0)
+        reduce_stage(job, &net->stages[job->only], slice);
+    for (int i = net->first_trainable; job->only < 0 && i < net->n_stages; i++)
         if (net->stages[i].layer.slices[RNN_PARAMS] == RNN_BY_ROWS
             && !net->stages[i].is_frozen)
             reduce_stage(job, &net->stages[i], slice);
-    }
     rnn_profile_end(net, worker, net->n_stages, RNN_WORK_REDUCE, clock);
+}
+
+static void
+reduce(rnn_run *r, reduce_job job, size_t sums)
+{
+    if (sums > 0)
+        rnn_run_slices(r, reduce_slice, &job, REDUCE_SLICES, (double)sums * r->row_slices);
 }
 
 void
@@ -140,24 +156,26 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
 {
     const rnn_net *net = r->net;
     int bottom = rnn_lowest_stage(r), i = net->n_stages;
-    while (i > bottom) {
-        rnn_chain c = {.begin = i, .end = i, .backward = true};
-        while (c.begin > bottom && net->stages[c.begin - 1].by_rows)
-            c.begin--;
-        if (c.begin == i) {
+    bool end_input = false; /* stage i waited, and has its sums now */
+    while (i > bottom || end_input) {
+        rnn_chain c = {.begin = rnn_chain_begin(r, i),
+                       .end = i,
+                       .end_input = end_input,
+                       .backward = true};
+        if (c.begin == i && !end_input) {
             backward_columns(r, --i, target, alpha, beta);
             continue;
         }
-        if (c.begin < r->backward_from)
+        if (c.begin < r->backward_from || end_input)
             rnn_run_chain(r, &c);
         while (i > c.begin)
             rnn_run_params(r, --i, RNN_PARAMS, target, alpha, beta);
+        end_input = c.begin < c.end && rnn_waits_for_batch(&net->stages[i])
+                    && (i > net->first_trainable || r->to_input);
+        if (end_input)
+            reduce(r, (reduce_job){.run = r, .only = i}, net->stages[i].layer.sums);
     }
-    if (net->partial_count > 0) {
-        reduce_job job = {r, target, alpha, beta};
-        rnn_run_slices(r, reduce_slice, &job, REDUCE_SLICES,
-                       (double)net->partial_count * r->row_slices);
-    }
+    reduce(r, (reduce_job){r, -1, target, alpha, beta}, net->partial_count);
     for (i = net->first_trainable; i < net->n_stages; i++)
         if (net->stages[i].layer.sums > 0 && !net->stages[i].is_frozen)
             rnn_run_once(r, i, RNN_FINISH, target, alpha, beta);

@@ -40,25 +40,46 @@ typedef struct {
     bool is_first; /* of the slice's */
 } row_chunk;
 
-/* Gradients by rows go to the slice's own; its first rows begin them. */
+static rnn_io
+chunk_io(const rnn_chain *c, int i, row_chunk k)
+{
+    const rnn_net *net = c->run->net;
+    rnn_io io = rnn_stage_io(c->run, i, k.begin, k.end - k.begin, k.worker);
+    io.statistics += (size_t)k.slice * net->stages[i].layer.statistics;
+    io.begins = k.is_first;
+    return io;
+}
+
+/* What a slice adds up goes to its own target; its first rows begin it. */
+static void
+backward_stage(const rnn_chain *c, int i, row_chunk k)
+{
+    const rnn_net *net = c->run->net;
+    const rnn_stage *stage = &net->stages[i];
+    bool waits = rnn_waits_for_batch(stage);
+    rnn_io io = chunk_io(c, i, k);
+    io.target =
+        net->partials + (size_t)k.slice * net->partial_count + stage->partial_offset;
+    io.alpha = 1.0f;
+    io.beta = k.is_first ? 0.0f : 1.0f;
+    rnn_call_pass(net, i, RNN_OUTPUT, &io, k.slice, k.worker);
+    if (io.to_input && !waits)
+        rnn_call_pass(net, i, RNN_INPUT, &io, k.slice, k.worker);
+    if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS && (waits || !stage->is_frozen))
+        rnn_call_pass(net, i, RNN_PARAMS, &io, k.slice, k.worker);
+}
+
 static void
 backward_rows(const rnn_chain *c, row_chunk k)
 {
     const rnn_net *net = c->run->net;
     int bottom = rnn_lowest_stage(c->run);
-    float *partials = net->partials + (size_t)k.slice * net->partial_count;
-    for (int i = c->end - 1; i >= c->begin && i >= bottom; i--) {
-        const rnn_stage *stage = &net->stages[i];
-        rnn_io io = rnn_stage_io(c->run, i, k.begin, k.end - k.begin, k.worker);
-        io.target = partials + stage->partial_offset;
-        io.alpha = 1.0f;
-        io.beta = k.is_first ? 0.0f : 1.0f;
-        rnn_call_pass(net, i, RNN_OUTPUT, &io, k.slice, k.worker);
-        if (io.to_input)
-            rnn_call_pass(net, i, RNN_INPUT, &io, k.slice, k.worker);
-        if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS && !stage->is_frozen)
-            rnn_call_pass(net, i, RNN_PARAMS, &io, k.slice, k.worker);
+    if (c->end_input) {
+        rnn_io io = chunk_io(c, c->end, k);
+        rnn_call_pass(net, c->end, RNN_INPUT, &io, k.slice, k.worker);
     }
+    for (int i = c->end - 1; i >= c->begin && i >= bottom; i--)
+        backward_stage(c, i, k);
 }
 
 static void
@@ -70,8 +91,12 @@ chain_rows(const rnn_chain *c, row_chunk k)
         rnn_make_inputs(c->run, c->gather, k.begin, k.end, k.worker);
     rnn_profile_end(net, k.worker, net->n_stages, RNN_WORK_GATHER, clock);
     for (int i = c->begin; c->forward && i < c->end; i++) {
-        rnn_io io = rnn_stage_io(c->run, i, k.begin, k.end - k.begin, k.worker);
+        rnn_io io = chunk_io(c, i, k);
         rnn_call_pass(net, i, RNN_FORWARD, &io, k.slice, k.worker);
+    }
+    if (c->statistics) {
+        rnn_io io = chunk_io(c, c->end, k);
+        rnn_call_pass(net, c->end, RNN_STATISTICS, &io, k.slice, k.worker);
     }
     clock = rnn_profile_begin(net);
     if (c->score)
@@ -109,6 +134,10 @@ chain_work(const rnn_chain *c)
         work += c->forward ? of[RNN_FORWARD] : 0;
         work += c->backward ? of[RNN_OUTPUT] + of[RNN_INPUT] + of[RNN_PARAMS] : 0;
     }
+    if (c->statistics)
+        work += net->stages[c->end].layer.work[RNN_STATISTICS];
+    if (c->end_input)
+        work += net->stages[c->end].layer.work[RNN_INPUT];
     return work * c->run->rows;
 }
 
@@ -120,9 +149,24 @@ rnn_run_chain(rnn_run *r, rnn_chain *c)
 }
 
 int
-rnn_chain_end(const rnn_net *net, int i)
+rnn_chain_end(const rnn_run *r, int i, bool is_ready)
 {
-    while (i < net->n_stages && net->stages[i].by_rows)
-        i++;
-    return i;
+    const rnn_net *net = r->net;
+    int end = i;
+    while (end < net->n_stages && net->stages[end].by_rows
+           && !(r->training && rnn_waits_for_batch(&net->stages[end])
+                && !(is_ready && end == i)))
+        end++;
+    return end;
+}
+
+int
+rnn_chain_begin(const rnn_run *r, int end)
+{
+    const rnn_net *net = r->net;
+    int begin = end, bottom = rnn_lowest_stage(r);
+    while (begin > bottom && net->stages[begin - 1].by_rows
+           && !(begin < end && rnn_waits_for_batch(&net->stages[begin])))
+        begin--;
+    return begin;
 }

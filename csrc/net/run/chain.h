@@ -11,14 +11,21 @@ typedef struct {
     int begin, end;
     const rnn_batch *gather; /* NULL: the inputs are in place */
     bool forward;
+    bool statistics; /* those of stage `end`, after the rows' forward */
     bool score;
+    bool end_input; /* stage `end` waited for its sums: backward begins with its INPUT */
     bool backward;
     float *predictions; /* NULL: not wanted */
 } rnn_chain;
 
 void rnn_run_chain(rnn_run *r, rnn_chain *c);
 
-/* The end of the chain that begins with stage i, or i itself. */
-int rnn_chain_end(const rnn_net *net, int i);
+/* The end of the chain that begins with stage i, or i itself. In training one that waits
+ * for the batch begins a chain; `is_ready`: stage i has what it waits for. */
+int rnn_chain_end(const rnn_run *r, int i, bool is_ready);
+
+/* Where the backward chain that ends before stage `end` begins: INPUT of a stage that waits
+ * is left to the next one. */
+int rnn_chain_begin(const rnn_run *r, int end);
 
 #endif

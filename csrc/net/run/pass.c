@@ -78,7 +78,10 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
                     .dinp = dinp + row * (size_t)layer->in_size,
                     .params = net->params + stage->param_offset,
                     .state = net->params + stage->state_offset,
-                    .sums = stage->sums};
+                    .sums = stage->sums,
+                    .statistics = stage->statistics,
+                    .row_slices = r->row_slices,
+                    .batch_rows = r->rows};
 }
 
 void
@@ -136,7 +139,7 @@ void
 rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float beta)
 {
     const rnn_stage *stage = &r->net->stages[i];
-    int rows = pass == RNN_FINISH ? r->rows : 0;
+    int rows = pass == RNN_PREPARE ? 0 : r->rows;
     column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, rows, 0), 0};
     job.io.target = target != NULL ? target + stage->param_offset : NULL;
     job.io.alpha = alpha;
