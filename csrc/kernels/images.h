@@ -236,6 +236,59 @@ static void blocks_gradient(float *blocks, const float *blank, const block_row *
                             int windows, int first, int last, int units, float alpha,
                             float beta);
 
+/* ---- pixels.c: convolution of one image whose pixels have their channels side by side ----
+ * inp, dinp (H,W,C) padded to (rows, pitch), out and dout (P*Q, filters), `step` floats
+ * from pixel to pixel. Taps in the order (KH, KW, C) are `runs` runs of `run` taps each
+ * that lie side by side: a row of the kernel, or a single tap of a kernel with gaps or over
+ * a group of channels. Sizes are those of one group. */
+typedef struct {
+    int pitch, rows;       /* floats of a padded row, and rows */
+    int pixels;            /* of outputs, P * Q */
+    int runs, run, taps;   /* taps = runs * run */
+    int filters;
+    int wide, run_wide;    /* filters and a run up to whole vectors */
+} pixel_sizes;
+
+static pixel_sizes pixel_sizes_of(const rnn_window *s, int filters);
+
+/* From the padded image to what output pixels (P*Q) meet first, from there to runs, and to
+ * taps. */
+static void pixel_offsets(int32_t *pixel, int32_t *run, int32_t *tap, const pixel_sizes *z,
+                          const rnn_window *s);
+
+/* Zeros around an image (H,W,C), and what is left without them. */
+static void pad_pixels(float *padded, const float *inp, const pixel_sizes *z,
+                       const rnn_window *s);
+static void crop_pixels(float *inp, const float *padded, const pixel_sizes *z,
+                        const rnn_window *s);
+
+/* packed (taps, wide), turned (runs, filters, run_wide) from weight (filters, C, KH, KW);
+ * lanes past the last are zeros. */
+static void pixel_pack(float *packed, const float *weight, const pixel_sizes *z,
+                       const rnn_window *s);
+static void pixel_pack_runs(float *turned, const float *weight, const pixel_sizes *z,
+                            const rnn_window *s);
+
+/* Target of the weight from sums (taps, wide). */
+static void pixel_unpack(float *target, const float *sums, const pixel_sizes *z,
+                         const rnn_window *s, float alpha, float beta);
+
+/* out = packed times what lies under it + bias; with relu max(., 0) of it. */
+static void pixel_forward(float *out, int step, const float *inp, const int32_t *pixel,
+                          const int32_t *run, const float *packed, const float *bias,
+                          bool relu, const pixel_sizes *z);
+
+/* Added to sums (taps, wide) and bias_sums (wide). dout is read to the end of its last
+ * vector. */
+static void pixel_weight_gradient(float *sums, float *bias_sums, const float *dout,
+                                  int step, const float *inp, const int32_t *pixel,
+                                  const int32_t *tap, const pixel_sizes *z);
+
+/* Added to dinp. */
+static void pixel_input_gradient(float *dinp, const float *dout, int step,
+                                 const int32_t *pixel, const int32_t *run,
+                                 const float *turned, const pixel_sizes *z);
+
 /* ---- pool2d.c ---- */
 
 /* One image. The first of equal maxima wins; argmax is its index in the image. */
@@ -247,6 +300,21 @@ static void maxpool2d_backward(float *dinp, const float *dout, const int32_t *ar
 /* One image. Means are of KH*KW numbers, or of those inside the image. */
 static void avgpool2d_forward(float *out, const float *inp, const rnn_window *s);
 static void avgpool2d_backward(float *dinp, const float *dout, const rnn_window *s);
+
+/* ---- pixel_pools.c: the same for images whose pixels have their channels side by side ----
+ * which: the number of the maximum among the window's numbers inside the input, row by
+ * row. */
+static void pixel_maxpool_forward(float *out, int32_t *which, const float *inp,
+                                  const rnn_window *s);
+static void pixel_maxpool_backward(float *dinp, const float *dout, const int32_t *which,
+                                   const rnn_window *s);
+static void pixel_avgpool_forward(float *out, const float *inp, const rnn_window *s);
+static void pixel_avgpool_backward(float *dinp, const float *dout, const rnn_window *s);
+
+/* One image of `area` pixels; out, which (C). */
+static void max_over_pixels(float *out, int32_t *which, const float *inp, int area, int C);
+static void spread_to_pixels(float *dinp, const float *dout, const int32_t *which, int area,
+                             int C);
 
 /* ---- global_pool.c ---- */
 

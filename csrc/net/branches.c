@@ -2,15 +2,12 @@
 
 #include <stdio.h>
 
-/* Blocks may be nested so deep. */
-#define MAX_DEPTH 32
-
 /* Forks whose join is still to come. */
 typedef struct {
     int depth;
-    int fork[MAX_DEPTH];
-    int n_ends[MAX_DEPTH]; /* last layers of branches so far */
-    int end[MAX_DEPTH][RNN_MAX_BRANCHES];
+    int fork[RNN_MAX_DEPTH];
+    int n_ends[RNN_MAX_DEPTH]; /* last layers of branches so far */
+    int end[RNN_MAX_DEPTH][RNN_MAX_BRANCHES];
 } open_forks;
 
 static rnn_status
@@ -23,7 +20,7 @@ refuse_mark(const rnn_layer *mark, const char *what, rnn_error *error)
 static rnn_status
 open_fork(open_forks *open, const rnn_layer *layers, int i, rnn_error *error)
 {
-    if (open->depth == MAX_DEPTH)
+    if (open->depth == RNN_MAX_DEPTH)
         return refuse_mark(&layers[i], "expected blocks nested at most 32 deep", error);
     open->fork[open->depth] = i;
     open->n_ends[open->depth++] = 0;
@@ -85,4 +82,16 @@ rnn_branches_shapes(rnn_layer *mark, const rnn_layer *layers)
 {
     for (int k = 0; mark->type->mark == RNN_JOIN && k < mark->sides.n; k++)
         mark->sides.shape[k] = layers[mark->sides.layer[k]].out;
+}
+
+int
+rnn_branches_join(const rnn_layer *layers, int fork)
+{
+    int depth = 1, i = fork;
+    while (depth > 0) {
+        i++;
+        depth += layers[i].type->mark == RNN_FORK;
+        depth -= layers[i].type->mark == RNN_JOIN;
+    }
+    return i;
 }

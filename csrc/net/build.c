@@ -27,7 +27,7 @@ rnn_net_new(rnn_net **result, const rnn_level *level, const rnn_layer *layers, i
     net->layers = calloc(count, sizeof *net->layers);
     net->param_offset = calloc(count, sizeof *net->param_offset);
     net->state_offset = calloc(count, sizeof *net->state_offset);
-    net->stages = calloc(count, sizeof *net->stages);
+    net->stages = calloc(rnn_most_stages(net), sizeof *net->stages);
     if (net->layers == NULL || net->param_offset == NULL || net->state_offset == NULL
         || net->stages == NULL)
         goto done;
@@ -49,7 +49,7 @@ rnn_net *
 rnn_net_new_reader(const rnn_net *net)
 {
     rnn_net *reader = malloc(sizeof *reader);
-    rnn_stage *stages = calloc((size_t)net->n_layers, sizeof *stages);
+    rnn_stage *stages = calloc((size_t)net->n_stages, sizeof *stages);
     if (reader == NULL || stages == NULL) {
         free(reader);
         free(stages);

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SLICE_BLOCK 64
 
@@ -14,6 +15,13 @@ int
 rnn_shape_size(const rnn_shape *shape)
 {
     return rnn_size_product(shape->dim, shape->rank);
+}
+
+bool
+rnn_same_shape(const rnn_shape *a, const rnn_shape *b)
+{
+    return a->rank == b->rank
+           && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
 }
 
 bool

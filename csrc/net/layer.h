@@ -23,6 +23,8 @@ typedef struct {
 /* Number of elements; 0 when it exceeds RNN_MAX_EXTENT. */
 int rnn_shape_size(const rnn_shape *shape);
 
+bool rnn_same_shape(const rnn_shape *a, const rnn_shape *b);
+
 typedef enum {
     RNN_INT,
     RNN_FLOAT,
@@ -113,6 +115,10 @@ typedef struct {
     float *dout;
 } rnn_side;
 
+/* How images and signals lie in memory: plane by plane (C,H,W), as everyone sees them, or
+ * within the plan with the channels of a pixel side by side (H,W,C). */
+typedef enum { RNN_PLANES, RNN_PIXELS, RNN_ANY_LAYOUT } rnn_layout;
+
 typedef struct rnn_layer rnn_layer;
 typedef struct rnn_nonzeros rnn_nonzeros;
 
@@ -188,6 +194,7 @@ struct rnn_layer {
     int in_size, out_size;
     int below;       /* the layer whose outputs it takes; -1: the net's inputs */
     rnn_sides sides; /* of a fork or a join */
+    rnn_layout layout; /* of its input, and of what it gives if that is an image */
     bool is_first;   /* its inputs are the data, at most under another shape */
     int mask; /* the layer that tells padding from real tokens in what this one gives, and
                  in its input if it leaves padding out; -1: none */

@@ -55,6 +55,8 @@ typedef struct {
     const rnn_optimizer_type *optimizers;   /* ends with a NULL name */
     const rnn_fused_epoch *fused_epochs;    /* ends with NULL functions */
     const rnn_fusion *fusions; /* ends with NULL; the first that matches is taken */
+    /* Makes the layer that gives images of a shape in the other layout, `layout`. */
+    void (*rearranging_layer)(rnn_layer *layer, rnn_shape shape, rnn_layout layout);
     void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,
                        int begin, int end);
     void (*gather_u8)(float *out, const uint8_t *x, const int32_t *order, int size,

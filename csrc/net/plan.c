@@ -120,20 +120,136 @@ rnn_stage_giving(const rnn_net *net, int layer)
     return stage;
 }
 
-/* Where a stage's inputs come from. All stages are there. */
-static void
-plan_inputs(rnn_net *net, rnn_stage *stage)
+/* ---- layouts ---- */
+
+/* What a stage gives, or for -1 the net's inputs. */
+static rnn_layout
+given_layout(const rnn_net *net, int stage)
 {
-    const rnn_sides *sides = &stage->layer.sides;
-    stage->below = rnn_stage_giving(net, net->layers[stage->first].below);
-    stage->source = stage->below;
+    const rnn_layer *layer = stage < 0 ? NULL : &net->stages[stage].layer;
+    return layer != NULL && layer->out.rank > 1 ? layer->layout : RNN_PLANES;
+}
+
+static rnn_shape
+given_shape(const rnn_net *net, int stage)
+{
+    return stage < 0 ? net->input : net->stages[stage].layer.out;
+}
+
+/* Whether both layouts are the same: one channel, or channels of one number. */
+static bool
+has_one_layout(const rnn_shape *shape)
+{
+    return shape->dim[0] == 1 || rnn_shape_size(shape) == shape->dim[0];
+}
+
+/* Adds a stage, which reads what stage `below` gives. */
+static rnn_stage *
+add_stage(rnn_net *net, int first, int end, int below)
+{
+    rnn_stage *stage = &net->stages[net->n_stages++];
+    stage->first = first;
+    stage->end = end;
+    stage->below = stage->source = below;
     while (stage->source >= 0 && rnn_gives_input(&net->stages[stage->source].layer))
         stage->source = net->stages[stage->source].below;
-    for (int k = 0; stage->layer.type->mark == RNN_JOIN && k < sides->n; k++) {
-        int side = rnn_stage_giving(net, sides->layer[k]);
-        net->joins_inputs |=
-            rnn_gives_input(&net->stages[side].layer) && net->stages[side].source < 0;
+    return stage;
+}
+
+/* Has what stage `below` gives rearranged if need be, before layer `first` is reached;
+ * returns the stage to read. */
+static int
+arrange(rnn_net *net, int below, rnn_shape shape, rnn_layout layout, int first)
+{
+    if (given_layout(net, below) == layout || has_one_layout(&shape))
+        return below;
+    rnn_stage *stage = add_stage(net, first, first, below);
+    net->level->rearranging_layer(&stage->layer, shape, layout);
+    stage->mask = -1;
+    stage->by_rows = true;
+    return net->n_stages - 1;
+}
+
+/* Layouts of forks whose joins are still to come. */
+typedef struct {
+    int depth;
+    rnn_layout fork[RNN_MAX_DEPTH];
+} open_layouts;
+
+/* In which layout a stage takes its input. Forks settle that of their branches' ends. */
+static rnn_layout
+wanted_layout(const rnn_net *net, const open_layouts *open, const rnn_layer *stage,
+              int first, int below)
+{
+    rnn_layout given = given_layout(net, below);
+    rnn_shape shape = given_shape(net, below);
+    if (stage->type->mark == RNN_BRANCH || stage->type->mark == RNN_JOIN)
+        return open->fork[open->depth - 1];
+    if (stage->type->mark == RNN_FORK) {
+        const rnn_layer *join = &net->layers[rnn_branches_join(net->layers, first)];
+        return join->layout == RNN_ANY_LAYOUT && rnn_same_shape(&shape, &stage->in)
+                   ? given
+                   : RNN_PLANES;
     }
+    if (stage->layout != RNN_ANY_LAYOUT)
+        return stage->layout;
+    return rnn_same_shape(&shape, &stage->in) ? given : RNN_PLANES;
+}
+
+/* A stage that takes planes may follow layers that only give numbers another shape; one
+ * that takes pixels has the shape of its input itself. */
+static int
+arrange_input(rnn_net *net, const rnn_layer *stage, rnn_layout wanted, int first, int below)
+{
+    rnn_shape shape = wanted == RNN_PIXELS ? stage->in : given_shape(net, below);
+    return arrange(net, below, shape, wanted, first);
+}
+
+/* Before layer i, a mark that ends a branch: what the branch gives, as its join wants it.
+ */
+static void
+end_branch(rnn_net *net, const open_layouts *open, int i)
+{
+    int last = rnn_stage_giving(net, i - 1);
+    arrange(net, last, given_shape(net, last), open->fork[open->depth - 1], i - 1);
+}
+
+/* ---- stages ---- */
+
+/* Whether a branch gives the net's inputs to a join. */
+static bool
+joins_inputs(const rnn_net *net, const rnn_layer *layer)
+{
+    for (int k = 0; layer->type->mark == RNN_JOIN && k < layer->sides.n; k++) {
+        const rnn_stage *side =
+            &net->stages[rnn_stage_giving(net, layer->sides.layer[k])];
+        if (rnn_gives_input(&side->layer) && side->source < 0)
+            return true;
+    }
+    return false;
+}
+
+/* The stage that stands for layers first..end. */
+static void
+plan_layers(rnn_net *net, open_layouts *open, const rnn_layer *layer, int first, int end)
+{
+    int below = rnn_stage_giving(net, net->layers[first].below);
+    rnn_layout wanted = wanted_layout(net, open, layer, first, below);
+    below = arrange_input(net, layer, wanted, first, below);
+    rnn_stage *stage = add_stage(net, first, end, below);
+    stage->layer = *layer;
+    stage->layer.layout = wanted;
+    stage->mask = rnn_stage_giving(net, layer->masked_by);
+    stage->by_rows = goes_by_rows(layer);
+    stage->param_offset = net->param_offset[first];
+    stage->state_offset = net->state_offset[first];
+    stage->partial_offset = net->partial_count;
+    if (layer->slices[RNN_PARAMS] == RNN_BY_ROWS)
+        net->partial_count += rnn_stage_sums(stage);
+    net->joins_inputs |= joins_inputs(net, layer);
+    if (layer->type->mark == RNN_FORK)
+        open->fork[open->depth++] = wanted;
+    open->depth -= layer->type->mark == RNN_JOIN;
 }
 
 /* Partial sums of slices of rows take no more memory than the larger of these, unless two
@@ -155,24 +271,19 @@ most_row_slices(const rnn_net *net)
 void
 rnn_plan_stages(rnn_net *net)
 {
+    open_layouts open = {.depth = 0};
+    rnn_layer layer;
     for (int i = 0, replaced; i < net->n_layers; i += replaced) {
-        rnn_stage *stage = &net->stages[net->n_stages];
-        replaced = plan_stage(net, i, &stage->layer);
-        if (stage->layer.is_identity && (net->n_stages > 0 || i + 1 < net->n_layers))
-            continue;
-        stage->first = i;
-        stage->mask = rnn_stage_giving(net, stage->layer.masked_by);
-        stage->by_rows = goes_by_rows(&stage->layer);
-        stage->param_offset = net->param_offset[i];
-        stage->state_offset = net->state_offset[i];
-        stage->partial_offset = net->partial_count;
-        if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS)
-            net->partial_count += rnn_stage_sums(stage);
-        net->n_stages++;
+        rnn_mark mark = net->layers[i].type->mark;
+        if (mark == RNN_BRANCH || mark == RNN_JOIN)
+            end_branch(net, &open, i);
+        replaced = plan_stage(net, i, &layer);
+        if (!layer.is_identity || (net->n_stages == 0 && i + 1 == net->n_layers))
+            plan_layers(net, &open, &layer, i, i + replaced);
     }
+    int last = net->n_stages - 1;
+    arrange(net, last, given_shape(net, last), RNN_PLANES, net->n_layers - 1);
     net->most_row_slices = most_row_slices(net);
-    for (int i = 0; i < net->n_stages; i++)
-        plan_inputs(net, &net->stages[i]);
     rnn_plan_rates(net);
 }
 
@@ -180,9 +291,8 @@ rnn_plan_stages(rnn_net *net)
 static bool
 is_frozen(const rnn_net *net, int stage, bool *has_own_rates)
 {
-    int end = stage + 1 < net->n_stages ? net->stages[stage + 1].first : net->n_layers;
     bool learns = false, has_own = false;
-    for (int i = net->stages[stage].first; i < end; i++) {
+    for (int i = net->stages[stage].first; i < net->stages[stage].end; i++) {
         if (net->layers[i].param_count == 0)
             continue;
         learns |= rnn_net_rate(net, i) > 0;

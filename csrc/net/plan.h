@@ -10,6 +10,7 @@
 typedef struct {
     rnn_layer layer;
     int first;  /* index of the first layer in it */
+    int end;    /* and of the first layer after it; first: it stands for none */
     int below;  /* the stage whose gradient INPUT writes; -1: the net's inputs */
     int source; /* the stage whose outputs it reads: below, or what that gives on */
     int mask;   /* the stage that tells padding from real tokens; -1: all are real */
@@ -82,6 +83,13 @@ struct rnn_net {
 
 /* Shapes, parameters and slices of every layer, from the input up. */
 rnn_status rnn_plan_layers(rnn_net *net, rnn_error *error);
+
+/* How many stages a net has at most: a layer each, and one that rearranges before it. */
+static inline size_t
+rnn_most_stages(const rnn_net *net)
+{
+    return 2 * (size_t)net->n_layers + 1;
+}
 
 /* The stages: layers fused where a pattern matches, and those that only rename numbers left
  * out as long as one stage remains. */

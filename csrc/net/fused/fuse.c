@@ -73,6 +73,19 @@ static const rnn_fused_epoch fused_epochs[] = {
     {NULL, NULL},
 };
 
+static bool
+is_conv(const rnn_layer *layer)
+{
+    return layer->type == &conv2d_layer || layer->type == &conv1d_layer;
+}
+
+static int
+fuse_conv_pixels(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    (void)n_layers;
+    return is_conv(&layers[0]) && conv_pixels_fuse(fused, &layers[0]);
+}
+
 static int
 fuse_conv2d_pool(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 {
@@ -152,6 +165,7 @@ fuse_added_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 
 static const rnn_fusion fusions[] = {
     fuse_window_blocks,
+    fuse_conv_pixels,
     fuse_conv2d_pool,
     fuse_pooled_dense,
     fuse_added_attention,

@@ -22,6 +22,7 @@ activation_setup(rnn_layer *layer, rnn_error *error)
     if (isnan(layer->attr[ACTIVATION_ALPHA]))
         layer->attr[ACTIVATION_ALPHA] = activation_of(layer)->alpha;
     layer->out = layer->in;
+    layer->layout = RNN_ANY_LAYOUT;
     take_rows(layer, layer->in_size);
     return RNN_OK;
 }

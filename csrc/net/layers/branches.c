@@ -7,6 +7,7 @@ fork_setup(rnn_layer *layer, rnn_error *error)
 {
     (void)error;
     layer->out = layer->in;
+    layer->layout = RNN_ANY_LAYOUT;
     take_rows(layer, layer->in_size);
     layer->work[RNN_FORWARD] = 0;
     return RNN_OK;
@@ -58,13 +59,6 @@ static const rnn_layer_type branch_layer = {
 
 /* ---- add: out = what the first branch gives + what the second gives ---- */
 
-static bool
-same_shape(const rnn_shape *a, const rnn_shape *b)
-{
-    return a->rank == b->rank
-           && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
-}
-
 static rnn_status
 refuse_branch(const rnn_layer *layer, rnn_error *error, int k, const char *expected)
 {
@@ -78,9 +72,10 @@ refuse_branch(const rnn_layer *layer, rnn_error *error, int k, const char *expec
 static rnn_status
 add_setup(rnn_layer *layer, rnn_error *error)
 {
-    if (layer->sides.n != 1 || !same_shape(&layer->sides.shape[0], &layer->in))
+    if (layer->sides.n != 1 || !rnn_same_shape(&layer->sides.shape[0], &layer->in))
         return refuse_branch(layer, error, 0, "one shape");
     layer->out = layer->in;
+    layer->layout = RNN_ANY_LAYOUT;
     take_rows(layer, layer->in_size);
     return RNN_OK;
 }
@@ -131,11 +126,14 @@ concat_axis(const rnn_layer *layer)
     return axis < 0 ? axis + rank : axis;
 }
 
-/* Of a row of this shape: blocks of so many numbers that stay together. */
+/* Of a row of this shape: blocks of so many numbers that stay together. Channels side by
+ * side are those of a pixel. */
 static int
-concat_block(const rnn_shape *shape, int axis)
+concat_block(const rnn_layer *layer, const rnn_shape *shape, int axis)
 {
     int size = 1;
+    if (layer->layout == RNN_PIXELS)
+        return shape->dim[axis];
     for (int i = axis; i < shape->rank; i++)
         size *= shape->dim[i];
     return size;
@@ -153,7 +151,7 @@ concat_setup(rnn_layer *layer, rnn_error *error)
         rnn_shape other = layer->sides.shape[k];
         int along = axis < other.rank ? other.dim[axis] : 0;
         other.dim[axis] = layer->in.dim[axis];
-        if (!same_shape(&other, &layer->in))
+        if (!rnn_same_shape(&other, &layer->in))
             return refuse_branch(layer, error, k, "one shape but for the axis");
         extent += along;
     }
@@ -164,6 +162,7 @@ concat_setup(rnn_layer *layer, rnn_error *error)
         layer->mask = -1; /* tokens stand elsewhere */
     layer->out = layer->in;
     layer->out.dim[axis] = (int)extent;
+    layer->layout = axis == 0 ? RNN_ANY_LAYOUT : RNN_PLANES;
     take_rows(layer, (double)extent * (layer->in_size / layer->in.dim[axis]));
     return RNN_OK;
 }
@@ -189,18 +188,18 @@ static concat_part
 concat_part_of(const rnn_layer *layer, const rnn_io *io, int k, int axis)
 {
     if (k == layer->sides.n)
-        return (concat_part){io->inp, io->dinp, concat_block(&layer->in, axis)};
+        return (concat_part){io->inp, io->dinp, concat_block(layer, &layer->in, axis)};
     const rnn_shape *shape = &layer->sides.shape[k];
     size_t first = first_element(io, rnn_shape_size(shape));
     return (concat_part){io->sides[k].out + first, io->sides[k].dout + first,
-                         concat_block(shape, axis)};
+                         concat_block(layer, shape, axis)};
 }
 
 static void
 concat_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    int axis = concat_axis(layer), wide = concat_block(&layer->out, axis), at = 0;
+    int axis = concat_axis(layer), wide = concat_block(layer, &layer->out, axis), at = 0;
     size_t blocks = all_elements(io, layer->out_size / wide);
     for (int k = 0; k <= layer->sides.n; k++) {
         concat_part one = concat_part_of(layer, io, k, axis);
@@ -213,7 +212,7 @@ static void
 concat_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    int axis = concat_axis(layer), wide = concat_block(&layer->out, axis), at = 0;
+    int axis = concat_axis(layer), wide = concat_block(layer, &layer->out, axis), at = 0;
     size_t blocks = all_elements(io, layer->out_size / wide);
     for (int k = 0; k <= layer->sides.n; k++) {
         concat_part one = concat_part_of(layer, io, k, axis);

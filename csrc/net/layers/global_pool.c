@@ -7,6 +7,7 @@ global_pool_setup(rnn_layer *layer, rnn_error *error, int rank, const char *expe
     if (layer->in.rank != rank)
         return rnn_layer_refuse_input(layer, error, expected);
     layer->out = (rnn_shape){1, {layer->in.dim[0]}};
+    layer->layout = RNN_ANY_LAYOUT;
     take_rows(layer, layer->in_size);
     return RNN_OK;
 }
@@ -46,39 +47,52 @@ plane_area(const rnn_layer *layer)
     return layer->in_size / layer->in.dim[0];
 }
 
-/* The values of a plane are tokens of one value. */
+/* The pixels of an image are tokens; so are the values of a plane, of one value each. */
 static void
 global_avgpool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    int area = plane_area(layer), planes = io->rows * layer->out_size;
-    for (int i = 0; i < planes; i++)
-        mean_over_tokens(io->out + i, io->inp + (ptrdiff_t)i * area, area, 1);
+    bool pixels = layer->layout == RNN_PIXELS;
+    int area = plane_area(layer), C = pixels ? layer->out_size : 1;
+    for (int i = 0; i < io->rows * layer->out_size; i += C)
+        mean_over_tokens(io->out + i, io->inp + (ptrdiff_t)i * area, area, C);
 }
 
 static void
 global_avgpool_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    int area = plane_area(layer), planes = io->rows * layer->out_size;
-    for (int i = 0; i < planes; i++)
-        spread_over_tokens(io->dinp + (ptrdiff_t)i * area, io->dout + i, area, 1);
+    bool pixels = layer->layout == RNN_PIXELS;
+    int area = plane_area(layer), C = pixels ? layer->out_size : 1;
+    for (int i = 0; i < io->rows * layer->out_size; i += C)
+        spread_over_tokens(io->dinp + (ptrdiff_t)i * area, io->dout + i, area, C);
 }
 
 static void
 global_maxpool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    max_of_planes(io->out, (int32_t *)io->cache, io->inp, io->rows * layer->out_size,
-                  plane_area(layer));
+    int area = plane_area(layer), C = layer->out_size;
+    if (layer->layout == RNN_PLANES)
+        max_of_planes(io->out, (int32_t *)io->cache, io->inp, io->rows * C, area);
+    else
+        for (int i = 0; i < io->rows * C; i += C)
+            max_over_pixels(io->out + i, (int32_t *)io->cache + i,
+                            io->inp + (ptrdiff_t)i * area, area, C);
 }
 
 static void
 global_maxpool_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    spread_to_maxima(io->dinp, io->dout, (const int32_t *)io->cache,
-                     io->rows * layer->out_size, plane_area(layer));
+    int area = plane_area(layer), C = layer->out_size;
+    if (layer->layout == RNN_PLANES)
+        spread_to_maxima(io->dinp, io->dout, (const int32_t *)io->cache, io->rows * C,
+                         area);
+    else
+        for (int i = 0; i < io->rows * C; i += C)
+            spread_to_pixels(io->dinp + (ptrdiff_t)i * area, io->dout + i,
+                             (const int32_t *)io->cache + i, area, C);
 }
 
 static const rnn_layer_type global_avgpool1d_layer = {

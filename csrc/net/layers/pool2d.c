@@ -60,6 +60,7 @@ set_up_pool(rnn_layer *layer, const window_attrs *at, rnn_error *error)
         return RNN_EINVAL;
     const rnn_window *s = &layer->window;
     layer->out = window_shape(layer, s->C);
+    layer->layout = RNN_ANY_LAYOUT;
     take_rows(layer, (double)s->C * s->P * s->Q * s->KH * s->KW);
     return RNN_OK;
 }
@@ -107,10 +108,13 @@ static void
 maxpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
+    bool pixels = layer->layout == RNN_PIXELS;
+    void (*forward)(float *, int32_t *, const float *, const rnn_window *) =
+        pixels ? pixel_maxpool_forward : maxpool2d_forward;
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
-        maxpool2d_forward(io->out + at, (int32_t *)io->cache + at,
-                          io->inp + (ptrdiff_t)b * layer->in_size, &layer->window);
+        forward(io->out + at, (int32_t *)io->cache + at,
+                io->inp + (ptrdiff_t)b * layer->in_size, &layer->window);
     }
 }
 
@@ -118,10 +122,13 @@ static void
 maxpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
+    bool pixels = layer->layout == RNN_PIXELS;
+    void (*backward)(float *, const float *, const int32_t *, const rnn_window *) =
+        pixels ? pixel_maxpool_backward : maxpool2d_backward;
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->out_size;
-        maxpool2d_backward(io->dinp + (ptrdiff_t)b * layer->in_size, io->dout + at,
-                           (const int32_t *)io->cache + at, &layer->window);
+        backward(io->dinp + (ptrdiff_t)b * layer->in_size, io->dout + at,
+                 (const int32_t *)io->cache + at, &layer->window);
     }
 }
 
@@ -145,18 +152,24 @@ static void
 avgpool2d_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
+    bool pixels = layer->layout == RNN_PIXELS;
+    void (*forward)(float *, const float *, const rnn_window *) =
+        pixels ? pixel_avgpool_forward : avgpool2d_forward;
     for (int b = 0; b < io->rows; b++)
-        avgpool2d_forward(io->out + (ptrdiff_t)b * layer->out_size,
-                          io->inp + (ptrdiff_t)b * layer->in_size, &layer->window);
+        forward(io->out + (ptrdiff_t)b * layer->out_size,
+                io->inp + (ptrdiff_t)b * layer->in_size, &layer->window);
 }
 
 static void
 avgpool2d_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
+    bool pixels = layer->layout == RNN_PIXELS;
+    void (*backward)(float *, const float *, const rnn_window *) =
+        pixels ? pixel_avgpool_backward : avgpool2d_backward;
     for (int b = 0; b < io->rows; b++)
-        avgpool2d_backward(io->dinp + (ptrdiff_t)b * layer->in_size,
-                           io->dout + (ptrdiff_t)b * layer->out_size, &layer->window);
+        backward(io->dinp + (ptrdiff_t)b * layer->in_size,
+                 io->dout + (ptrdiff_t)b * layer->out_size, &layer->window);
 }
 
 static const rnn_layer_type avgpool2d_layer = {

@@ -23,6 +23,9 @@
 #include "../../kernels/optimizers.c"
 #include "../../kernels/peak.c"
 #include "../../kernels/pool2d.c"
+/* This one goes on from pool2d.c. */
+#include "../../kernels/pixel_pools.c"
+#include "../../kernels/pixels.c"
 #include "../../kernels/poisson.c"
 #include "../../kernels/pooled.c"
 #include "../../kernels/reduce.c"
@@ -52,6 +55,7 @@
 #include "../layers/conv_setup.c"
 /* These build on it. */
 #include "../layers/conv2d.c"
+#include "../layers/conv_pixels.c"
 #include "../fused/conv2d_pool.c"
 #include "../fused/conv2d_windows.c"
 #include "../layers/dense.c"
@@ -61,6 +65,7 @@
 #include "../layers/global_pool.c"
 #include "../layers/normalization.c"
 #include "../layers/norms.c"
+#include "../layers/rearrange.c"
 #include "../layers/rmsnorm.c"
 #include "../layers/self_attention.c"
 #include "../layers/tokens.c"
@@ -140,6 +145,7 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .optimizers = optimizer_types,
     .fused_epochs = fused_epochs,
     .fusions = fusions,
+    .rearranging_layer = rearranging_layer,
     .gather_f32 = gather_f32,
     .gather_u8 = gather_u8,
     .gather_compressed = gather_compressed,
