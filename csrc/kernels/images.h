@@ -236,17 +236,17 @@ static void blocks_gradient(float *blocks, const float *blank, const block_row *
                             int windows, int first, int last, int units, float alpha,
                             float beta);
 
-/* ---- pixels.c: convolution of one image whose pixels have their channels side by side ----
- * inp, dinp (H,W,C) padded to (rows, pitch), out and dout (P*Q, filters), `step` floats
- * from pixel to pixel. Taps in the order (KH, KW, C) are `runs` runs of `run` taps each
- * that lie side by side: a row of the kernel, or a single tap of a kernel with gaps or over
- * a group of channels. Sizes are those of one group. */
+/* ---- pixels.c: convolution of one image whose pixels have their channels side by side
+ * ---- inp, dinp (H,W,C) padded to (rows, pitch), out and dout (P*Q, filters), `step`
+ * floats from pixel to pixel. Taps in the order (KH, KW, C) are `runs` runs of `run` taps
+ * each that lie side by side: a row of the kernel, or a single tap of a kernel with gaps or
+ * over a group of channels. Sizes are those of one group. */
 typedef struct {
-    int pitch, rows;       /* floats of a padded row, and rows */
-    int pixels;            /* of outputs, P * Q */
-    int runs, run, taps;   /* taps = runs * run */
+    int pitch, rows;     /* floats of a padded row, and rows */
+    int pixels;          /* of outputs, P * Q */
+    int runs, run, taps; /* taps = runs * run */
     int filters;
-    int wide, run_wide;    /* filters and a run up to whole vectors */
+    int wide, run_wide; /* filters and a run up to whole vectors */
 } pixel_sizes;
 
 static pixel_sizes pixel_sizes_of(const rnn_window *s, int filters);
@@ -289,6 +289,39 @@ static void pixel_input_gradient(float *dinp, const float *dout, int step,
                                  const int32_t *pixel, const int32_t *run,
                                  const float *turned, const pixel_sizes *z);
 
+/* ---- pixel_lists.c: gradients of the same under a max pool, one image, one group ----
+ * dout, which (windows, filters): the number of a window's maximum, KH * KW of the pool:
+ * nothing goes back. listed (filters, runs, run_wide): weights, or sums of their gradients;
+ * lanes past the last are zeros in weights, and mean nothing in sums. */
+#define PIXEL_POOL_TAPS 16 /* of a pool's window at most */
+
+static int pixel_list_size(const pixel_sizes *z); /* floats of a filter */
+static void pixel_list_weights(float *listed, const float *weight, const pixel_sizes *z,
+                               const rnn_window *s);
+static void pixel_unlist_weights(float *target, const float *listed, const pixel_sizes *z,
+                                 const rnn_window *s, float alpha, float beta);
+
+/* place (windows, KH * KW + 1): to what the output with a number meets first; vector: from
+ * there to the vectors of the runs. */
+static void pixel_list_offsets(int32_t *place, int32_t *vector, const int32_t *pixel,
+                               const int32_t *run, const pixel_sizes *z,
+                               const rnn_window *pool);
+
+/* Added to sums, laid out as listed weights, and bias_sums (filters). at, value: scratch of
+ * as many as there are windows. inp is read to the end of a run's last vector. */
+static void pixel_listed_weight_gradient(float *sums, float *bias_sums, const float *dout,
+                                         const int32_t *which, const float *inp,
+                                         const int32_t *place, const int32_t *vector,
+                                         int32_t *at, float *value, const pixel_sizes *z,
+                                         const rnn_window *pool);
+
+/* Added to dinp. filter, value: scratch of (KH * KW + 1) * filters. */
+static void pixel_listed_input_gradient(float *dinp, const float *dout,
+                                        const int32_t *which, const int32_t *place,
+                                        const int32_t *vector, int32_t *filter,
+                                        float *value, const float *listed,
+                                        const pixel_sizes *z, const rnn_window *pool);
+
 /* ---- pool2d.c ---- */
 
 /* One image. The first of equal maxima wins; argmax is its index in the image. */
@@ -301,9 +334,11 @@ static void maxpool2d_backward(float *dinp, const float *dout, const int32_t *ar
 static void avgpool2d_forward(float *out, const float *inp, const rnn_window *s);
 static void avgpool2d_backward(float *dinp, const float *dout, const rnn_window *s);
 
-/* ---- pixel_pools.c: the same for images whose pixels have their channels side by side ----
- * which: the number of the maximum among the window's numbers inside the input, row by
- * row. */
+/* ---- pixel_pools.c: the same for images whose pixels have their channels side by side
+ * ---- which: the number of the maximum among the window's numbers inside the input, row by
+ * row; with relu max(., 0) of it, and KH * KW where that lets nothing back. */
+static void pixel_maxpool(float *out, int32_t *which, const float *inp, bool relu,
+                          const rnn_window *s);
 static void pixel_maxpool_forward(float *out, int32_t *which, const float *inp,
                                   const rnn_window *s);
 static void pixel_maxpool_backward(float *dinp, const float *dout, const int32_t *which,

@@ -26,7 +26,7 @@ pixel_at(int y, int x, const rnn_window *s)
 }
 
 static void
-max_of_pixels(float *out, int32_t *which, const float *inp, pool_window w,
+max_of_pixels(float *out, int32_t *which, const float *inp, pool_window w, bool relu,
               const rnn_window *s)
 {
     for (int c = 0; c < s->C; c += VL) {
@@ -37,22 +37,34 @@ max_of_pixels(float *out, int32_t *which, const float *inp, pool_window w,
             for (int x = w.xs.begin; x < w.xs.end; x++, number++)
                 take_greater(&best, &taken,
                              v_load_lanes(inp + pixel_at(y, x, s) + c, lanes), number);
+        if (relu) {
+            vm alive = v_greater(best, (vf){0}) | v_is_nan(best);
+            taken = v_select_int(alive, taken, v_lanes() * 0 + s->KH * s->KW);
+            best = v_at_least(best, 0.0f);
+        }
         v_store_lanes(out + c, best, lanes);
         v_store_lanes((float *)which + c, (vf)taken, lanes);
     }
 }
 
 static void
-pixel_maxpool_forward(float *out, int32_t *which, const float *inp, const rnn_window *s)
+pixel_maxpool(float *out, int32_t *which, const float *inp, bool relu, const rnn_window *s)
 {
     for (int p = 0; p < s->P; p++)
         for (int q = 0; q < s->Q; q++, out += s->C, which += s->C)
-            max_of_pixels(out, which, inp, window_at(p, q, s), s);
+            max_of_pixels(out, which, inp, window_at(p, q, s), relu, s);
 }
 
 static void
+pixel_maxpool_forward(float *out, int32_t *which, const float *inp, const rnn_window *s)
+{
+    pixel_maxpool(out, which, inp, false, s);
+}
+
+/* dinp = or += what goes back to a window's pixels; windows that do not overlap write. */
+static inline __attribute__((always_inline)) void
 spread_to_taken(float *dinp, const float *dout, const int32_t *which, pool_window w,
-                const rnn_window *s)
+                bool adds, const rnn_window *s)
 {
     for (int c = 0; c < s->C; c += VL) {
         int lanes = s->C - c < VL ? s->C - c : VL, number = 0;
@@ -62,19 +74,34 @@ spread_to_taken(float *dinp, const float *dout, const int32_t *which, pool_windo
             for (int x = w.xs.begin; x < w.xs.end; x++, number++) {
                 float *to = dinp + pixel_at(y, x, s) + c;
                 vf part = v_select(v_equal(taken, number), d, (vf){0});
-                v_store_lanes(to, v_load_lanes(to, lanes) + part, lanes);
+                if (adds)
+                    part += v_load_lanes(to, lanes);
+                v_store_lanes(to, part, lanes);
             }
     }
+}
+
+/* Whether every pixel is in one window exactly. */
+static bool
+pool_tiles_input(const rnn_window *s)
+{
+    return s->SH == s->KH && s->SW == s->KW && s->P * s->KH == s->top + s->H + s->bottom
+           && s->Q * s->KW == s->left + s->W + s->right;
 }
 
 static void
 pixel_maxpool_backward(float *dinp, const float *dout, const int32_t *which,
                        const rnn_window *s)
 {
-    memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
+    bool adds = !pool_tiles_input(s);
+    if (adds)
+        memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
     for (int p = 0; p < s->P; p++)
         for (int q = 0; q < s->Q; q++, dout += s->C, which += s->C)
-            spread_to_taken(dinp, dout, which, window_at(p, q, s), s);
+            if (adds)
+                spread_to_taken(dinp, dout, which, window_at(p, q, s), true, s);
+            else
+                spread_to_taken(dinp, dout, which, window_at(p, q, s), false, s);
 }
 
 static void

@@ -43,31 +43,31 @@ next_tile(int done, int n)
 
 /* CASE(n) with the number of rows that a tile has as a constant. */
 #define ROWS_OR_ONE(n) ((n) <= PIXEL_ROWS ? (n) : 1)
-#define FOR_ROWS(rows, CASE)  \
-    switch (rows) {           \
-    case 8:                   \
-        CASE(ROWS_OR_ONE(8)); \
-        break;                \
-    case 7:                   \
-        CASE(ROWS_OR_ONE(7)); \
-        break;                \
-    case 6:                   \
-        CASE(ROWS_OR_ONE(6)); \
-        break;                \
-    case 5:                   \
-        CASE(ROWS_OR_ONE(5)); \
-        break;                \
-    case 4:                   \
-        CASE(4);              \
-        break;                \
-    case 3:                   \
-        CASE(3);              \
-        break;                \
-    case 2:                   \
-        CASE(2);              \
-        break;                \
-    default:                  \
-        CASE(1);              \
+#define FOR_ROWS(rows, CASE)      \
+    switch (rows) {               \
+        case 8:                   \
+            CASE(ROWS_OR_ONE(8)); \
+            break;                \
+        case 7:                   \
+            CASE(ROWS_OR_ONE(7)); \
+            break;                \
+        case 6:                   \
+            CASE(ROWS_OR_ONE(6)); \
+            break;                \
+        case 5:                   \
+            CASE(ROWS_OR_ONE(5)); \
+            break;                \
+        case 4:                   \
+            CASE(4);              \
+            break;                \
+        case 3:                   \
+            CASE(3);              \
+            break;                \
+        case 2:                   \
+            CASE(2);              \
+            break;                \
+        default:                  \
+            CASE(1);              \
     }
 
 /* ---- what a window meets ---- */
@@ -144,8 +144,8 @@ pixel_pack(float *packed, const float *weight, const pixel_sizes *z, const rnn_w
     int C = s->C / s->groups, area = s->KH * s->KW;
     memset(packed, 0, (size_t)z->taps * (size_t)z->wide * sizeof(float));
     for (int c = 0; c < C; c++)
-        transpose(packed + (ptrdiff_t)c * z->wide, C * z->wide, weight + (ptrdiff_t)c * area,
-                  C * area, z->filters, area);
+        transpose(packed + (ptrdiff_t)c * z->wide, C * z->wide,
+                  weight + (ptrdiff_t)c * area, C * area, z->filters, area);
 }
 
 static void
@@ -153,8 +153,7 @@ pixel_pack_runs(float *turned, const float *weight, const pixel_sizes *z,
                 const rnn_window *s)
 {
     int C = s->C / s->groups;
-    memset(turned, 0,
-           (size_t)z->filters * (size_t)(z->runs * z->run_wide) * sizeof(float));
+    memset(turned, 0, (size_t)z->filters * (size_t)(z->runs * z->run_wide) * sizeof(float));
     for (int f = 0; f < z->filters; f++)
         for (int c = 0; c < C; c++)
             for (int k = 0; k < s->KH; k++)
@@ -219,7 +218,7 @@ forward_strip(float *out, int step, const float *inp, const int32_t *pixel,
 {
     for (int m = 0, rows; m < z->pixels; m += rows) {
         rows = next_tile(m, z->pixels);
-#define TILE(n)                                                                        \
+#define TILE(n)                                                                         \
     forward_tile(out + (ptrdiff_t)m * step, step, inp, pixel + m, run, packed, bias, z, \
                  relu, last, n, vectors)
         FOR_ROWS(rows, TILE)
@@ -354,7 +353,7 @@ input_strip(float *dinp, const float *dout, int step, const int32_t *pixel,
     int apart = (z->pixels + PIXEL_ROWS - 1) / PIXEL_ROWS;
     for (int m = 0; m < apart; m++) {
         int rows = (z->pixels - m + apart - 1) / apart;
-#define TILE(n)                                                                        \
+#define TILE(n)                                                                           \
     input_tile(dinp, dout + (ptrdiff_t)m * step, step, pixel + m, apart, turned, z, last, \
                n, vectors)
         FOR_ROWS(rows, TILE)

@@ -191,11 +191,12 @@ struct rnn_layer {
     char path[64];              /* for messages: "layers[2].residual[0]" */
     rnn_shape in, out;
     rnn_window window; /* of what slides one over its input */
+    rnn_window pool;   /* of a fused convolution: the pool's above it */
     int in_size, out_size;
-    int below;       /* the layer whose outputs it takes; -1: the net's inputs */
-    rnn_sides sides; /* of a fork or a join */
+    int below;         /* the layer whose outputs it takes; -1: the net's inputs */
+    rnn_sides sides;   /* of a fork or a join */
     rnn_layout layout; /* of its input, and of what it gives if that is an image */
-    bool is_first;   /* its inputs are the data, at most under another shape */
+    bool is_first;     /* its inputs are the data, at most under another shape */
     int mask; /* the layer that tells padding from real tokens in what this one gives, and
                  in its input if it leaves padding out; -1: none */
     int masked_by;

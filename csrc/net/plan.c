@@ -221,8 +221,7 @@ static bool
 joins_inputs(const rnn_net *net, const rnn_layer *layer)
 {
     for (int k = 0; layer->type->mark == RNN_JOIN && k < layer->sides.n; k++) {
-        const rnn_stage *side =
-            &net->stages[rnn_stage_giving(net, layer->sides.layer[k])];
+        const rnn_stage *side = &net->stages[rnn_stage_giving(net, layer->sides.layer[k])];
         if (rnn_gives_input(&side->layer) && side->source < 0)
             return true;
     }

@@ -159,10 +159,11 @@ def _convolution(d, shape):
     reach = [(k - 1) * gap + 1 for k, gap in zip(kernel, dilation, strict=True)]
     lacking = [max(0, r - n) for r, n in zip(reach, extents, strict=True)]
     groups = d.one(*_divisors(channels)) if d.seldom() else 1
-    filters = d.whole(1, 9)
+    most = 40 if d.seldom() else 9  # many fill vectors
+    filters = d.whole(1, most)
     if groups > 1:
         more["groups"] = groups
-        filters = groups * d.whole(1, max(1, 9 // groups))
+        filters = groups * d.whole(1, max(1, most // groups))
     stride = _each(d, axes, 1, 1, 1, 2, 3)
     layer = (conv1d if axes == 1 else conv2d)(
         filters, _said(kernel), stride=_said(stride), padding=_padding(d, lacking), **more

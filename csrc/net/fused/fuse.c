@@ -86,6 +86,20 @@ fuse_conv_pixels(rnn_layer *fused, const rnn_layer *layers, int n_layers)
     return is_conv(&layers[0]) && conv_pixels_fuse(fused, &layers[0]);
 }
 
+static bool
+is_max_pool(const rnn_layer *layer)
+{
+    return layer->type == &maxpool2d_layer || layer->type == &maxpool1d_layer;
+}
+
+static int
+fuse_conv_pixels_pool(rnn_layer *fused, const rnn_layer *layers, int n_layers)
+{
+    bool matches = n_layers >= 2 && is_conv(&layers[0]) && is_max_pool(&layers[1])
+                   && conv_pixels_pool_fuse(fused, &layers[0], &layers[1]);
+    return matches ? 2 : 0;
+}
+
 static int
 fuse_conv2d_pool(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 {
@@ -164,12 +178,7 @@ fuse_added_attention(rnn_layer *fused, const rnn_layer *layers, int n_layers)
 }
 
 static const rnn_fusion fusions[] = {
-    fuse_window_blocks,
-    fuse_conv_pixels,
-    fuse_conv2d_pool,
-    fuse_pooled_dense,
-    fuse_added_attention,
-    fuse_tied_attention,
-    fuse_patch_attention,
-    NULL,
+    fuse_window_blocks,  fuse_conv_pixels_pool, fuse_conv_pixels,
+    fuse_conv2d_pool,    fuse_pooled_dense,     fuse_added_attention,
+    fuse_tied_attention, fuse_patch_attention,  NULL,
 };

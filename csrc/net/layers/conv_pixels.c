@@ -60,7 +60,22 @@ typedef struct {
     int filters, step; /* of all groups: floats of a pixel of outputs */
     int channels;      /* of a group */
     ptrdiff_t weights; /* of a group */
+    bool copies;       /* images to scratch */
 } pixel_conv;
+
+static bool
+pads(const rnn_window *s)
+{
+    return s->top > 0 || s->bottom > 0 || s->left > 0 || s->right > 0;
+}
+
+/* Whether images are copied to scratch: to be padded, or because lists read to the end of
+ * the last vector. */
+static bool
+conv_copies(const rnn_layer *layer)
+{
+    return pads(&layer->window) || layer->pool.C > 0;
+}
 
 static pixel_conv
 pixel_conv_of(const rnn_layer *layer, const rnn_io *io)
@@ -70,7 +85,8 @@ pixel_conv_of(const rnn_layer *layer, const rnn_io *io)
     pixel_conv c = {.s = s,
                     .z = pixel_sizes_of(s, filters),
                     .step = filters,
-                    .channels = s->C / s->groups};
+                    .channels = s->C / s->groups,
+                    .copies = conv_copies(layer)};
     c.weights = (ptrdiff_t)c.z.filters * c.z.taps;
     lay_out_pixel_tables(&c.t, &c.z, s->groups, io->shared);
     return c;
@@ -90,18 +106,12 @@ conv_pixels_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     }
 }
 
-static bool
-pads(const rnn_window *s)
-{
-    return s->top > 0 || s->bottom > 0 || s->left > 0 || s->right > 0;
-}
-
-/* The image of row b with zeros around, in scratch where there are any. */
+/* The image of row b with zeros around. */
 static const float *
 padded_row(const rnn_layer *layer, const rnn_io *io, const pixel_conv *c, int b)
 {
     const float *inp = io->inp + (ptrdiff_t)b * layer->in_size;
-    if (!pads(c->s))
+    if (!c->copies)
         return inp;
     pad_pixels(io->scratch, inp, &c->z, c->s);
     return io->scratch;
@@ -134,23 +144,53 @@ conv_pixels_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                    (float)layer->attr[CONV_ALPHA]);
 }
 
+/* Zeros, in scratch if the image is padded, to add row b's gradients to. */
+static float *
+begin_input_sums(const rnn_layer *layer, const rnn_io *io, const pixel_conv *c, int b)
+{
+    float *sums = c->copies ? io->scratch : io->dinp + (ptrdiff_t)b * layer->in_size;
+    memset(sums, 0, (size_t)c->z.rows * (size_t)c->z.pitch * sizeof(float));
+    return sums;
+}
+
+static void
+end_input_sums(const rnn_layer *layer, const rnn_io *io, const pixel_conv *c,
+               const float *sums, int b)
+{
+    if (c->copies)
+        crop_pixels(io->dinp + (ptrdiff_t)b * layer->in_size, sums, &c->z, c->s);
+}
+
+/* dinp (padded) += gradients from dout (P*Q, filters) */
+static void
+add_input_sums(float *dinp, const float *dout, const pixel_conv *c)
+{
+    for (int k = 0; k < c->s->groups; k++)
+        pixel_input_gradient(dinp + k * c->channels, dout + k * c->z.filters, c->step,
+                             c->t.pixel, c->t.run, c->t.turned + k * c->t.of_turned, &c->z);
+}
+
 static void
 conv_pixels_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     pixel_conv c = pixel_conv_of(layer, io);
-    bool padded = pads(c.s);
     for (int b = 0; b < io->rows; b++) {
         const float *dout = io->dout + (ptrdiff_t)b * layer->out_size;
-        float *dinp = io->dinp + (ptrdiff_t)b * layer->in_size;
-        float *sums = padded ? io->scratch : dinp;
-        memset(sums, 0, (size_t)c.z.rows * (size_t)c.z.pitch * sizeof(float));
-        for (int k = 0; k < c.s->groups; k++)
-            pixel_input_gradient(sums + k * c.channels, dout + k * c.z.filters, c.step,
-                                 c.t.pixel, c.t.run, c.t.turned + k * c.t.of_turned, &c.z);
-        if (padded)
-            crop_pixels(dinp, sums, &c.z, c.s);
+        float *sums = begin_input_sums(layer, io, &c, b);
+        add_input_sums(sums, dout, &c);
+        end_input_sums(layer, io, &c, sums, b);
     }
+}
+
+/* sums += gradients from dout (P*Q, filters) and a padded image, group by group */
+static void
+add_params_sums(float *sums, const float *dout, const float *inp, const pixel_conv *c)
+{
+    for (int k = 0; k < c->s->groups; k++, sums += pixel_sums_of_group(&c->z))
+        pixel_weight_gradient(sums, sums + (ptrdiff_t)c->z.taps * c->z.wide,
+                              dout + k * c->z.filters, c->step, inp + k * c->channels,
+                              c->t.pixel, c->t.tap, &c->z);
 }
 
 static void
@@ -158,19 +198,11 @@ conv_pixels_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     pixel_conv c = pixel_conv_of(layer, io);
-    ptrdiff_t of_group = pixel_sums_of_group(&c.z);
     if (io->beta == 0)
         memset(io->target, 0, layer->sums * sizeof(float));
-    for (int b = 0; b < io->rows; b++) {
-        const float *inp = padded_row(layer, io, &c, b);
-        const float *dout = io->dout + (ptrdiff_t)b * layer->out_size;
-        for (int k = 0; k < c.s->groups; k++) {
-            float *sums = io->target + k * of_group;
-            pixel_weight_gradient(sums, sums + (ptrdiff_t)c.z.taps * c.z.wide,
-                                  dout + k * c.z.filters, c.step, inp + k * c.channels,
-                                  c.t.pixel, c.t.tap, &c.z);
-        }
-    }
+    for (int b = 0; b < io->rows; b++)
+        add_params_sums(io->target, io->dout + (ptrdiff_t)b * layer->out_size,
+                        padded_row(layer, io, &c, b), &c);
 }
 
 static void

@@ -23,9 +23,10 @@
 #include "../../kernels/optimizers.c"
 #include "../../kernels/peak.c"
 #include "../../kernels/pool2d.c"
-/* This one goes on from pool2d.c. */
-#include "../../kernels/pixel_pools.c"
 #include "../../kernels/pixels.c"
+/* These build on pool2d.c and pixels.c. */
+#include "../../kernels/pixel_pools.c"
+#include "../../kernels/pixel_lists.c"
 #include "../../kernels/poisson.c"
 #include "../../kernels/pooled.c"
 #include "../../kernels/reduce.c"
@@ -58,6 +59,7 @@
 #include "../layers/conv_pixels.c"
 #include "../fused/conv2d_pool.c"
 #include "../fused/conv2d_windows.c"
+#include "../fused/conv_pixels_pool.c"
 #include "../layers/dense.c"
 #include "../layers/dropout.c"
 #include "../layers/flatten.c"
