@@ -209,7 +209,6 @@ struct rnn_layer {
     size_t packed;                   /* floats of a working copy of parameters; 0: none */
     size_t sums;         /* floats that PARAMS by rows adds up for FINISH; 0: no FINISH */
     size_t statistics;   /* floats that STATISTICS leaves of a slice of rows */
-    bool pixels;         /* of images: the channels of a pixel side by side, in and out */
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
     bool is_identity;    /* gives the numbers that it got: may be left out */
     int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass */

@@ -17,6 +17,7 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
     rnn_param variance = {
         .name = "running_var", .shape = {1, {C}}, .init = RNN_ONES, .is_state = true};
     layer->out = layer->in;
+    layer->layout = RNN_ANY_LAYOUT;
     if (!add_scale_and_shift(layer, C) || !rnn_layer_add_param(layer, mean)
         || !rnn_layer_add_param(layer, variance))
         return rnn_layer_refuse_size(error, "parameters", &C, 1);
@@ -52,7 +53,7 @@ batchnorm_view_of(const rnn_layer *layer, const rnn_io *io)
     int C = layer->in.dim[0];
     return (batchnorm_view){.C = C,
                             .area = layer->in_size / C,
-                            .pixels = layer->pixels,
+                            .pixels = layer->layout == RNN_PIXELS,
                             .mean = io->shared,
                             .rstd = io->shared + C,
                             .variance = io->shared + 2 * (ptrdiff_t)C,
