@@ -144,6 +144,10 @@ class Net:
     def predict(
         self, x: _Rows, *, threads: int = 1, raw: bool = False
     ) -> NDArray[np.float32]: ...
+    # None: see predict; x is anything
+    def predict_plain(
+        self, x: object, low: float, high: float, /
+    ) -> NDArray[np.float32] | None: ...
     # loss, gradient (parameters,)
     def gradients(
         self,

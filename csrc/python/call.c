@@ -4,11 +4,16 @@
 /* Multiply-adds below which work is short: about 50 microseconds. */
 #define SHORT_WORK 5e5
 
+bool
+is_short_work(const rnn_net *net, double rows)
+{
+    return rnn_net_work(net) * rows < SHORT_WORK;
+}
+
 void
 begin_work(native_work *work, const rnn_net *net, double rows)
 {
-    bool is_short = rnn_net_work(net) * rows < SHORT_WORK;
-    work->saved = is_short ? NULL : PyEval_SaveThread();
+    work->saved = is_short_work(net, rows) ? NULL : PyEval_SaveThread();
 }
 
 void

@@ -1,5 +1,5 @@
-/* The methods of Net but train: each parses, checks, runs as a reader of the weights, and
- * builds its result. */
+/* The methods of Net but train and predict: each parses, checks, runs as a reader of the
+ * weights, and builds its result. */
 #include "net_object.h"
 
 #include <string.h>
@@ -49,49 +49,6 @@ done:
     release_rows(&x);
     release_array(y);
     release_array(weights);
-    return result;
-}
-
-PyDoc_STRVAR(
-    predict_doc,
-    "predict($self, /, x, *, threads=1, raw=False)\n--\n\n"
-    "Return float32 (n, outputs): probabilities under the cross entropies, rates\n"
-    "under poisson, else the last layer's outputs; with `raw` always these. A row's\n"
-    "bits do not depend on the other rows.");
-
-static PyObject *
-net_predict(PyObject *op, PyObject *args, PyObject *kwds)
-{
-    static char *names[] = {"x", "threads", "raw", NULL};
-    PyObject *x_b;
-    rows_argument x = {0};
-    reading reader;
-    native_work work;
-    PyObject *out = NULL, *result = NULL;
-    int threads = 1, raw = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O|$ip:predict", names, &x_b, &threads,
-                                     &raw))
-        goto done;
-    if (check_threads("predict", threads) < 0 || take_x(op, "predict", x_b, &x) < 0)
-        goto done;
-    npy_intp shape[2] = {x.n, rnn_net_out_size(NET(op))};
-    if ((out = PyArray_SimpleNew(2, shape, NPY_FLOAT32)) == NULL
-        || begin_reading(SHARING(op), "predict", &reader) < 0)
-        goto done;
-    rnn_data data = data_of(&x, NULL, NULL);
-    float *predictions = PyArray_DATA((PyArrayObject *)out);
-    begin_work(&work, reader.net, data.n);
-    rnn_status status =
-        rnn_net_predict(reader.net, &data, raw, threads, stop_of(&work), predictions);
-    end_work(&work);
-    end_reading(SHARING(op), &reader);
-    if (status == RNN_OK)
-        result = Py_NewRef(out);
-    else
-        raise_status(status, NULL);
-done:
-    release_rows(&x);
-    Py_XDECREF(out);
     return result;
 }
 
@@ -384,6 +341,8 @@ PyMethodDef net_methods[] = {
      evaluate_doc},
     {"predict", (PyCFunction)(void (*)(void))net_predict, METH_VARARGS | METH_KEYWORDS,
      predict_doc},
+    {"predict_plain", (PyCFunction)(void (*)(void))net_predict_plain, METH_FASTCALL,
+     predict_plain_doc},
     {"gradients", (PyCFunction)(void (*)(void))net_gradients, METH_VARARGS | METH_KEYWORDS,
      gradients_doc},
     {"backprop", (PyCFunction)(void (*)(void))net_backprop, METH_VARARGS | METH_KEYWORDS,

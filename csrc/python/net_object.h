@@ -20,6 +20,7 @@ typedef struct {
     PyThreadState *saved; /* NULL: the GIL is held */
 } native_work;
 
+bool is_short_work(const rnn_net *net, double rows);
 void begin_work(native_work *work, const rnn_net *net, double rows);
 void end_work(native_work *work);
 
@@ -60,6 +61,12 @@ rnn_data data_of(const rows_argument *x, PyArrayObject *y, PyArrayObject *weight
 
 extern const char train_doc[];
 PyObject *net_train(PyObject *op, PyObject *args, PyObject *kwds);
+
+/* ---- predict_call.c ---- */
+
+extern const char predict_doc[], predict_plain_doc[];
+PyObject *net_predict(PyObject *op, PyObject *args, PyObject *kwds);
+PyObject *net_predict_plain(PyObject *op, PyObject *const *args, Py_ssize_t count);
 
 /* ---- step_calls.c ---- */
 

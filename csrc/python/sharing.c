@@ -1,11 +1,28 @@
 #include "sharing.h"
 
+#include <pthread.h>
 #include <pythread.h>
-#include <unistd.h>
+
+/* Counted in each child, which is cheaper than to ask for the process in each call. */
+static unsigned forks;
+
+static void
+count_fork(void)
+{
+    forks++;
+}
+
+static void
+watch_fork(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
 
 void
 init_sharing(net_sharing *s, rnn_net *net)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_fork);
     *s = (net_sharing){.net = net};
     rnn_exchange_init(&s->exchange);
 }
@@ -27,14 +44,13 @@ end_sharing(net_sharing *s)
 static void
 notice_fork(net_sharing *s)
 {
-    long process = (long)getpid();
-    if ((s->is_training || s->readings != NULL) && s->process != process) {
+    if ((s->is_training || s->readings != NULL) && s->forks != forks) {
         s->is_torn = s->is_training;
         s->is_training = false;
         s->readings = NULL;
         rnn_exchange_init(&s->exchange);
     }
-    s->process = process;
+    s->forks = forks;
 }
 
 static int

@@ -25,7 +25,7 @@ typedef struct {
     bool is_training;
     bool is_torn;          /* training did not end in this process: it was forked off */
     unsigned long trainer; /* thread */
-    long process;          /* that the calls under way belong to */
+    unsigned forks;        /* that this process came from when the calls under way began */
     bool is_taken;         /* the net's own working memory, by a reader */
     reading *readings;     /* under way, of the net's own parameters */
     rnn_net *idle[MAX_IDLE_READERS];

@@ -1,5 +1,6 @@
 """A net's layers, parameters and state: what its answers and its training start from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Self
@@ -14,7 +15,7 @@ from rnn_native.net import losses
 from rnn_native.net.blocks import flatten, last_of_each
 from rnn_native.net.layers import AnyLayer, as_specs
 from rnn_native.net.optimizers import Optimizer, Settings, as_settings
-from rnn_native.net.rows import check_input_dtype
+from rnn_native.net.rows import check_input_dtype, float_range_of
 from rnn_native.net.sharing import Sharing
 from rnn_native.net.training_state import TrainingState
 from rnn_native.net.weights import Weights
@@ -65,8 +66,7 @@ class CompiledNet(Weights):
         self.loss = loss
         self.stop_training = False
         self._own_activation = own_activation
-        self._input_dtype: str | None = None
-        self._unknown_input: str | None = None
+        self._know_input(None)
         self.training_state = TrainingState()
         self._sharing = Sharing()
         self._optimizer = as_settings(optimizer)
@@ -75,6 +75,9 @@ class CompiledNet(Weights):
         # Asked for in each call, and slow to ask of the core.
         made = self.native.layers
         self._output_shape = tuple(made[-1]["shape"])
+        self._answers_are_outputs = (
+            not losses.LOSSES[loss].tells_classes and math.prod(self._output_shape) > 1
+        )
         self.normalizations = tuple(
             i for i, layer in enumerate(made) if layer["type"] == "normalization"
         )
@@ -86,7 +89,8 @@ class CompiledNet(Weights):
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse what the native net would not follow."""
-        if name in ("specs", "input_shape", "loss") and name in vars(self):
+        # vars(self) would make a dict of it, and looking anything up in it slower.
+        if name in ("specs", "input_shape", "loss") and hasattr(self, name):
             raise AttributeError(
                 f"{name}: cannot be changed; make another Network, and give it these weights "
                 "with set_weights(net.get_weights()) if they fit"
@@ -146,11 +150,24 @@ class CompiledNet(Weights):
         """Set what the net was fitted on; where that was not saved, the first use warns."""
         self.input_dtype = saved.get("input_dtype")
         if "input_dtype" not in saved:
-            self._unknown_input = (
+            self._know_input(
+                None,
                 f"{source}: does not say what the net was fitted on; uint8 is divided by 255, "
                 "floats are taken as they are. Set net.input_dtype to 'uint8' or 'float' and "
-                "save the net again"
+                "save the net again",
             )
+
+    def _know_input(self, input_dtype: str | None, warning: str | None = None) -> None:
+        """Set what the net was fitted on, and what the next use warns of first.
+
+        `_plain_low` and `_plain_high` bound the floats that predictions take without a
+        further look; while there is something to warn of they take none.
+        """
+        self._input_dtype = input_dtype
+        self._unknown_input = warning
+        self._plain_low, self._plain_high = (
+            float_range_of(input_dtype) if warning is None else (math.inf, -math.inf)
+        )
 
     @classmethod
     def from_architecture(
@@ -231,8 +248,7 @@ class CompiledNet(Weights):
 
     @input_dtype.setter
     def input_dtype(self, value: str | None) -> None:
-        self._input_dtype = check_input_dtype(value)
-        self._unknown_input = None
+        self._know_input(check_input_dtype(value))
 
     @property
     def optimizer(self) -> Settings:

@@ -52,7 +52,7 @@ class Predictor(CompiledNet):
         """
         if self._unknown_input is not None:
             warnings.warn(self._unknown_input, stacklevel=3)
-            self._unknown_input = None
+            self._know_input(self._input_dtype)
         kind = self.input_dtype
         if kind is None and beside is not None:
             kind = input_dtype_of(beside)
@@ -125,6 +125,11 @@ class Predictor(CompiledNet):
         """
         if batch_size is not None:
             check_count("batch_size", batch_size, 1)
+        elif threads is None:
+            # One call of the core: all that comes below would take as long as a small net.
+            outputs = self.native.predict_plain(x, self._plain_low, self._plain_high)
+            if outputs is not None:
+                return outputs
         return self.native.predict(self.as_rows(x), threads=resolve_threads(threads))
 
     def __call__(self, x: ArrayLike) -> NDArray[np.float32]:
@@ -149,6 +154,8 @@ class Predictor(CompiledNet):
             rates.
         """
         outputs = self.predict_proba(x, batch_size=batch_size, threads=threads)
+        if self._answers_are_outputs:
+            return outputs
         return losses.answers_of(outputs, self.loss)
 
     @overload

@@ -72,7 +72,7 @@ def as_rows(
         If they are not numbers, or integers that are ambiguous.
     """
     size = math.prod(input_shape)
-    low, high = UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
+    low, high = float_range_of(input_dtype)
     if _is_plain_within(x, size, (low, high)):
         return x
     array: Any = x
@@ -95,6 +95,11 @@ def as_rows(
     if array.dtype == np.uint8:
         return np.ascontiguousarray(rows)
     return np.ascontiguousarray(as_finite_float32(array, name)).reshape(rows.shape)
+
+
+def float_range_of(input_dtype: str | None) -> tuple[float, float]:
+    """Return the range of floats that a net takes which was fitted on this kind of input."""
+    return UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
 
 
 def _is_plain_within(

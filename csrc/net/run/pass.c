@@ -139,6 +139,8 @@ void
 rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float beta)
 {
     const rnn_stage *stage = &r->net->stages[i];
+    if (stage->layer.slices[pass] == 0)
+        return;
     int rows = pass == RNN_PREPARE ? 0 : r->rows;
     column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, rows, 0), 0};
     job.io.target = target != NULL ? target + stage->param_offset : NULL;

@@ -69,7 +69,8 @@ rnn_status
 rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, double rows,
               const rnn_batch *all)
 {
-    *r = (rnn_run){.net = net, .stop = stop, .asked = rnn_nanoseconds(), .share = 1};
+    int64_t now = stop.wanted != NULL ? rnn_nanoseconds() : 0;
+    *r = (rnn_run){.net = net, .stop = stop, .asked = now, .share = 1};
     double elements = (double)net->capacity * rnn_net_in_size(net);
     bool can = all->data->compressed.begin != NULL || elements < INT32_MAX;
     if (net->stages[0].layer.takes_nonzeros && can
@@ -128,14 +129,14 @@ bool
 rnn_run_stop_wanted(rnn_run *r, double rows)
 {
     r->work_since_clock += r->work_a_row * rows + BATCH_OVERHEAD_WORK;
-    if (r->work_since_clock < WORK_BETWEEN_CLOCK_READS)
+    if (r->stop.wanted == NULL || r->work_since_clock < WORK_BETWEEN_CLOCK_READS)
         return false;
     r->work_since_clock = 0;
     int64_t now = rnn_nanoseconds();
     if (now - r->asked < STOP_NANOSECONDS)
         return false;
     r->asked = now;
-    return r->stop.wanted != NULL && r->stop.wanted(r->stop.context);
+    return r->stop.wanted(r->stop.context);
 }
 
 void
