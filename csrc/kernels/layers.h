@@ -98,9 +98,11 @@ static void scale_features(float *dinp, const float *dout, const float *scale, i
 
 /* n elements, the first being number `first` of the batch: kept, and divided by 1 - rate,
  * iff the key's number for the element, in [0, 1), is at least rate (Srivastava et al.
- * 2014, inverted). Its own backward. */
-static void dropout(float *to, const float *from, size_t n, size_t first, float rate,
+ * 2014, inverted). */
+static void dropout(float *out, const float *inp, size_t n, size_t first, float rate,
                     uint64_t key);
+static void dropout_backward(float *dinp, const float *dout, const float *out, size_t n,
+                             float rate);
 
 /* ---- tokens.c: one image ---- */
 

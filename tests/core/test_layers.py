@@ -221,6 +221,20 @@ def test_dropout_mask_is_exactly_the_twins(rate, level):
         np.testing.assert_allclose(got, expected[row].ravel(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.0, -0.0, -1e-45, 3.0, np.inf, np.nan])
+def test_gradients_pass_what_was_kept_whatever_it_is(value, level):
+    """A kept zero is no dropped one."""
+    x = np.full((3, 21), value, np.float32)
+    dout = np.arange(1, 64, dtype=np.float32).reshape(3, 21)
+    (dx,) = rn.kernels.dropout_backward(dout, x, rate=0.4, seed=1, step=2)
+    mask = twins.dropout_mask(twins.mask_key(twins.mask_key(1, 2), 0), 0.4, (3, 21))
+    np.testing.assert_array_equal(dx != 0, mask != 0)
+    np.testing.assert_allclose(dx, dout * mask, rtol=1e-6)
+    out = rn.kernels.dropout_forward(x, rate=0.4, seed=1, step=2)
+    expected = np.where(mask > 0, value * mask.max(), 0)
+    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=3e-45)
+
+
 def test_an_element_is_kept_from_its_own_number_down():
     """Its number has 24 bits, so a rate can equal it."""
     key = twins.mask_key(twins.mask_key(2, 0), 0)

@@ -32,8 +32,8 @@ static void
 dropout_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    dropout(io->dinp, io->dout, all_elements(io, layer->in_size),
-            first_element(io, layer->in_size), (float)layer->attr[DROPOUT_RATE], io->key);
+    dropout_backward(io->dinp, io->dout, io->out, all_elements(io, layer->in_size),
+                     (float)layer->attr[DROPOUT_RATE]);
 }
 
 static const rnn_layer_type dropout_layer = {
