@@ -42,19 +42,26 @@ enum { BIAS_ROWS = 512 };
 
 /* Over rows in order, one vector of columns at a time. */
 static void
-dense_backward_bias(float *target, const float *dout, int rows, int out_size, int begin,
-                    int end, float alpha, float beta)
+sum_rows(float *target, const float *dout, int stride, int rows, int columns, float alpha,
+         float beta)
 {
-    for (int j = begin; j < end; j += VL) {
-        int lanes = end - j < VL ? end - j : VL;
+    for (int j = 0; j < columns; j += VL) {
+        int lanes = columns - j < VL ? columns - j : VL;
         vf sum = {0};
         for (int first = 0; first < rows; first += BIAS_ROWS) {
             int last = rows - first < BIAS_ROWS ? rows : first + BIAS_ROWS;
             vf part = {0};
             for (int b = first; b < last; b++)
-                part += v_load_part(dout + (ptrdiff_t)b * out_size + j, lanes);
+                part += v_load_lanes(dout + (ptrdiff_t)b * stride + j, lanes);
             sum += part;
         }
         accumulate_lanes(target + j, sum, alpha, beta, lanes);
     }
+}
+
+static void
+dense_backward_bias(float *target, const float *dout, int rows, int out_size, int begin,
+                    int end, float alpha, float beta)
+{
+    sum_rows(target + begin, dout + begin, out_size, rows, end - begin, alpha, beta);
 }

@@ -133,26 +133,38 @@ static void spread_over_real(float *dinp, const float *dout, const float *real, 
 
 /* ---- attention.c: one sequence (Vaswani et al. 2017, section 3.2) ---- */
 
-/* Floats of scratch for the transpose of T rows of d; its rows begin at cache lines. */
+/* A sequence; real (T): 1 of a token, 0 of padding; NULL: all are real. */
+typedef struct {
+    int T, D, heads, stride; /* q, k and v are (T,D), their rows `stride` apart */
+    const float *real;
+    bool causal; /* a token sees itself and those before it only */
+} attention_sequence;
+
+/* What is kept of alpha for backward, one of the two, and what is to be shown; each may be
+ * NULL. */
+typedef struct {
+    float *weights; /* (heads,T,attention_stride(T)): alpha, zeros behind its rows */
+    float *moments; /* (heads,T,2): what alpha's rows are made of from their scores */
+    float *maps;    /* (heads,T,T) */
+} attention_kept;
+
+static int attention_stride(int T);
+
+/* Floats of the transpose of T rows of d. */
 static size_t attention_held(int T, int d);
 
-/* q, k, v (T,D) in rows `stride` apart   context (T,D)   alpha (heads,T,T)
- * transposed: scratch of attention_held(T, D/heads)
- * alpha = softmax(q k^T / sqrt(D/heads)) over keys, context = alpha v, head by head.
- * A token sees itself and those before it if causal, and of these the real ones (T) if that
- * is not NULL: the others have no part in its softmax. One that sees none has zeros. */
-static void attention_forward(float *context, float *alpha, const float *q, const float *k,
-                              const float *v, int stride, float *transposed, int T, int D,
-                              int heads, const float *real, bool causal);
-/* q, k and v become dq, dk and dv. dscores, held: scratch of T*T and attention_held(T,
- * D/heads) floats */
-static void attention_backward(float *q, float *k, float *v, int stride,
-                               const float *dcontext, const float *alpha, float *dscores,
-                               float *held, int T, int D, int heads);
-/* The same for one head whose keys and values are both x (T,D): q and x become dq and dx.
- */
-static void tied_attention_backward(float *q, float *x, const float *dcontext,
-                                    const float *alpha, float *dscores, float *held, int T,
-                                    int D);
+/* Floats of scratch for both directions of heads of d. */
+static size_t attention_scratch(int T, int d);
+
+/* context (T,D)
+ * alpha = softmax(q k^T / sqrt(D/heads)) over the real keys that a token sees, zeros for
+ * one that sees none; context = alpha v, head by head. */
+static void attention_forward(float *context, const attention_kept *kept, const float *q,
+                              const float *k, const float *v, float *scratch,
+                              const attention_sequence *s);
+/* q, k and v become dq, dk and dv; k and v may be the same, and become the sum of both. */
+static void attention_backward(float *q, float *k, float *v, const float *dcontext,
+                               const attention_kept *kept, float *scratch,
+                               const attention_sequence *s);
 
 #endif

@@ -51,6 +51,10 @@ static void dense_backward_weight(float *target, const float *dout, const float 
                                   int rows, int in, int out_size, int first, int last,
                                   int begin, int end, float alpha, float beta);
 
+/* Column sums of dout (rows,columns), whose rows are `stride` apart. */
+static void sum_rows(float *target, const float *dout, int stride, int rows, int columns,
+                     float alpha, float beta);
+
 /* Columns begin..end of the target of db = column sums of dZ. */
 static void dense_backward_bias(float *target, const float *dout, int rows, int out_size,
                                 int begin, int end, float alpha, float beta);

@@ -16,28 +16,44 @@ first_maximum(const float *x, int n)
 }
 
 /* out = exp(z - shift) over a row, and its sum. */
-static float
+static inline float
 shifted_exp(float *out, const float *z, float shift, int n)
 {
     vf sum = {0};
-    for (int j = 0; j < n; j += VL) {
-        int lanes = n - j < VL ? n - j : VL;
-        vf e = v_first(v_exp(v_load_part(z + j, lanes) - shift), lanes, 0.0f);
-        v_store_part(out + j, e, lanes);
+    int j = 0;
+    for (; j + VL <= n; j += VL) {
+        vf e = v_exp(v_load(z + j) - shift);
+        v_store(out + j, e);
+        sum += e;
+    }
+    if (j < n) {
+        vf e = v_first(v_exp(v_load_part(z + j, n - j) - shift), n - j, 0.0f);
+        v_store_part(out + j, e, n - j);
         sum += e;
     }
     return v_sum(sum);
 }
 
-static float
+static inline float
 greatest(const float *z, int n)
 {
     vf most = v_set(-INFINITY);
-    for (int j = 0; j < n; j += VL) {
-        int lanes = n - j < VL ? n - j : VL;
-        most = v_max(v_first(v_load_part(z + j, lanes), lanes, -INFINITY), most);
-    }
+    int j = 0;
+    for (; j + VL <= n; j += VL)
+        most = v_max(v_load(z + j), most);
+    if (j < n)
+        most = v_max(v_first(v_load_part(z + j, n - j), n - j, -INFINITY), most);
     return v_greatest(most);
+}
+
+static inline void
+scale_row(float *x, float factor, int n)
+{
+    int j = 0;
+    for (; j + VL <= n; j += VL)
+        v_store(x + j, v_load(x + j) * factor);
+    if (j < n)
+        v_store_part(x + j, v_load_part(x + j, n - j) * factor, n - j);
 }
 
 static void
@@ -70,9 +86,8 @@ softmax(float *probabilities, const float *logits, int classes, int begin, int e
     for (int b = begin; b < end; b++) {
         const float *z = logits + (ptrdiff_t)b * classes;
         float *p = probabilities + (ptrdiff_t)b * classes;
-        float scale = 1.0f / shifted_exp(p, z, greatest(z, classes), classes);
-        for (int j = 0; j < classes; j++)
-            p[j] *= scale;
+        float sum = shifted_exp(p, z, greatest(z, classes), classes);
+        scale_row(p, 1.0f / sum, classes);
     }
 }
 
@@ -83,13 +98,18 @@ softmax_backward(float *dlogits, const float *dprobabilities, const float *proba
     for (int b = begin; b < end; b++) {
         ptrdiff_t at = (ptrdiff_t)b * classes;
         const float *dp = dprobabilities + at, *p = probabilities + at;
+        float *dz = dlogits + at;
         vf products = {0};
         for (int j = 0; j < classes; j += VL) {
             int lanes = classes - j < VL ? classes - j : VL;
-            products += v_load_part(dp + j, lanes) * v_load_part(p + j, lanes);
+            products += v_load_lanes(dp + j, lanes) * v_load_lanes(p + j, lanes);
         }
         float dot = v_sum(products);
-        for (int j = 0; j < classes; j++)
-            dlogits[at + j] = p[j] * (dp[j] - dot);
+        for (int j = 0; j < classes; j += VL) {
+            int lanes = classes - j < VL ? classes - j : VL;
+            v_store_lanes(dz + j,
+                          v_load_lanes(p + j, lanes) * (v_load_lanes(dp + j, lanes) - dot),
+                          lanes);
+        }
     }
 }

@@ -137,7 +137,7 @@ typedef struct {
     const float *real; /* 1 for each of a row's tokens, 0 if padding; NULL: all are real */
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
-    float *maps;    /* the same, and attention_maps shows them */
+    float *maps;    /* where to write what attention_maps shows; NULL: not asked for */
     float *scratch; /* layer->scratch floats, of passes by rows one's own */
     float *shared;  /* layer->shared floats for all rows and slices */
     float

@@ -7,12 +7,6 @@
 #include <stdio.h>
 
 size_t
-rnn_stage_maps(const rnn_stage *stage)
-{
-    return stage->layer.maps.rank > 0 ? (size_t)rnn_shape_size(&stage->layer.maps) : 0;
-}
-
-size_t
 rnn_stage_sums(const rnn_stage *stage)
 {
     return stage->layer.sums > 0 ? stage->layer.sums : stage->layer.param_count;

@@ -22,7 +22,6 @@ typedef struct {
     float *out;
     float *dout;    /* gradient with respect to out */
     float *cache;   /* of all rows */
-    float *maps;    /* of all rows */
     float *scratch; /* of all workers */
     float *shared;
     float *sums;
@@ -117,9 +116,6 @@ void rnn_plan_rates(rnn_net *net);
 
 /* The same for a reader that was made with other rates. */
 void rnn_plan_rates_of(rnn_net *reader, const rnn_net *net);
-
-/* Floats of a row's maps. */
-size_t rnn_stage_maps(const rnn_stage *stage);
 
 /* Floats that PARAMS by rows adds up for a stage: its parameters' gradients, or more. */
 size_t rnn_stage_sums(const rnn_stage *stage);

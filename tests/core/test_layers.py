@@ -1,5 +1,8 @@
 """What single layers promise beyond the numbers that the general walk compares."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -550,7 +553,7 @@ def test_same_padding_does_not_count_in_the_average(level):
 
 
 @pytest.mark.parametrize("heads", [1, 2, 3])
-@pytest.mark.parametrize(("tokens", "width"), [(1, 6), (5, 18), (49, 12)])
+@pytest.mark.parametrize(("tokens", "width"), [(1, 6), (5, 18), (49, 12), (150, 6)])
 def test_maps_match_twin_and_sum_to_one(heads, tokens, width, level):
     layers = [position("zero"), self_attention(heads), mean_pool()]
     case = Case("maps", layers, (tokens, width), SQUARES, 3)
@@ -575,6 +578,30 @@ def test_maps_of_more_rows_than_are_taken_at_a_time():
     maps = net.maps(x32, 0)
     for row in (0, 255, 256, 599):
         assert net.maps(x32[row : row + 1].copy(), 0).tobytes() == maps[row].tobytes()
+
+
+ATTENTION_MEMORY = """
+import resource
+import numpy as np
+from rnn_native import Network, _core  # Network: the package's set-up
+layers = [{"type": "self_attention", "heads": 8, "out_proj": True}, {"type": "mean_pool"}]
+net = _core.Net(layers, (256, 16), "squared_error", {"type": "adam"})
+x = np.random.default_rng(0).normal(size=(64, 256 * 16)).astype(np.float32)
+y, order = np.zeros((64, 16), np.float32), np.arange(64, dtype=np.int32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+net.train(x, y, order, 64, 0.01)
+net.predict(x)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_attention_over_many_tokens_keeps_no_matrix_of_them():
+    # Eight heads' 256 x 256 weights of 64 rows would be 128 MB; tokens, q, k, v, contexts and
+    # gradients of the tokens are 10 MB.
+    found = subprocess.run(
+        [sys.executable, "-c", ATTENTION_MEMORY], capture_output=True, text=True, check=True
+    )
+    assert float(found.stdout) < 32
 
 
 def test_maps_of_another_layer_are_refused():

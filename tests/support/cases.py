@@ -102,7 +102,6 @@ DENSE = [
     Case("silu", [dense(33, "silu"), dense(2)], (5,), SOFTMAX, 9),
     Case("gelu", [dense(21, "gelu"), dense(6)], (12,), SOFTMAX, 4),
     Case("gelu_exact", [dense(21, "gelu_exact"), dense(6)], (12,), SOFTMAX, 4),
-    Case("gelu of many rows", [dense(520, "gelu"), dense(2)], (65,), SQUARES, 300),
     Case(
         "three layers",
         [dense(70, "relu"), dense(130, "tanh"), dense(10)],
@@ -654,6 +653,18 @@ TOKENS += [
     _attended("causal attention", (5, 7), causal=True),
     _attended("causal attention one token", (1, 4), causal=True),
     _attended("causal attention all options", (17, 24), 3, 2, causal=True, out_proj=True),
+    _attended("attention of many tokens", (100, 4), 2, 2),
+    _attended("causal attention of many tokens", (100, 3), 1, 2, causal=True),
+    Case(
+        "masked causal attention of many tokens",
+        [
+            *(masking(), self_attention(2, causal=True, out_proj=True, residual=True)),
+            *(mean_pool(), dense(3)),
+        ],
+        (100, 4),
+        SOFTMAX,
+        3,
+    ),
     Case(
         "causal attention over patches",
         [
@@ -850,6 +861,8 @@ BLANKS = [
         11,
         blank=True,
     ),
+    _patch_model("many patches", (1, 20, 20), 2),
+    _patch_model("many patches, heads", (1, 20, 20), 2, heads=3, above=flatten()),
     _patch_model("blank patches, 1 heads", (1, 12, 10), 19),
     _patch_model("blank patches, 3 heads", (2, 12, 10), 3, heads=3),
     _patch_model("blank patches, sigmoid", (1, 12, 10), 5, above=dense(20, "sigmoid")),

@@ -50,31 +50,46 @@ patch_attention_shared_of(const rnn_io *io, const patch_attention_sizes *z)
 }
 
 /* What forward keeps of a row: which patches are not blank, how many, these patches and
- * their tokens side by side, q, k, v of all tokens, the maps. */
+ * their tokens side by side, q, k, v of all tokens, and alpha. */
 typedef struct {
     int32_t *live, *n;
-    float *patches, *tokens, *qkv, *alpha;
+    float *patches, *tokens, *qkv;
+    attention_kept kept;
 } patch_attention_cache;
+
+static size_t
+lay_out_patch_attention_cache(const patch_attention_sizes *z, patch_attention_cache *c,
+                              float **kept, float *area)
+{
+    float *begin = area;
+    ptrdiff_t T = z->T;
+    c->live = (void *)take_block(&area, T);
+    c->n = (void *)take_block(&area, 1);
+    c->patches = take_block(&area, T * z->length);
+    c->tokens = take_block(&area, T * z->D);
+    c->qkv = take_block(&area, T * z->qkv);
+    *kept = take_block(&area, attention_kept_size(z->T, z->heads));
+    return (size_t)(area - begin);
+}
 
 static patch_attention_cache
 patch_attention_cache_of(const rnn_layer *layer, const rnn_io *io,
                          const patch_attention_sizes *z, int b)
 {
-    float *base = io->cache + (size_t)b * layer->cache;
-    patch_attention_cache c = {.live = (int32_t *)(void *)base};
-    c.n = c.live + z->T;
-    c.patches = base + z->T + 1;
-    c.tokens = c.patches + (ptrdiff_t)z->T * z->length;
-    c.qkv = c.tokens + (ptrdiff_t)z->T * z->D;
-    c.alpha = io->maps + (ptrdiff_t)b * rnn_shape_size(&layer->maps);
+    patch_attention_cache c;
+    float *kept;
+    lay_out_patch_attention_cache(z, &c, &kept, io->cache + (size_t)b * layer->cache);
+    c.kept = attention_kept_of(layer, io, kept, z->T, z->heads, 0);
+    if (io->maps != NULL)
+        c.kept.maps += (ptrdiff_t)b * rnn_shape_size(&layer->maps);
     return c;
 }
 
 /* Scratch of a slice: q, k, v or their gradients for live tokens; gradients of tokens and
- * patches; two for attention itself; then sums over rows: of gradients of blank tokens' q,
+ * patches; attention's own; then sums over rows: of gradients of blank tokens' q,
  * k, v, and of those of the weights and biases side by side. */
 typedef struct {
-    float *live_qkv, *dtokens, *dpatches, *scores, *held, *blank_qkv, *weight, *bias;
+    float *live_qkv, *dtokens, *dpatches, *attention, *blank_qkv, *weight, *bias;
 } patch_attention_scratch;
 
 static patch_attention_scratch
@@ -83,9 +98,8 @@ patch_attention_scratch_of(const rnn_io *io, const patch_attention_sizes *z)
     patch_attention_scratch s = {.live_qkv = io->scratch};
     s.dtokens = s.live_qkv + (ptrdiff_t)z->T * z->qkv;
     s.dpatches = s.dtokens + (ptrdiff_t)z->T * z->D;
-    s.scores = s.dpatches + (ptrdiff_t)z->T * z->length;
-    s.held = s.scores + (ptrdiff_t)z->T * z->T;
-    s.blank_qkv = s.held + attention_held(z->T, z->D / z->heads) + RNN_READ_SLACK;
+    s.attention = s.dpatches + (ptrdiff_t)z->T * z->length;
+    s.blank_qkv = s.attention + attention_scratch(z->T, z->D / z->heads);
     s.weight = s.blank_qkv + (ptrdiff_t)z->T * z->qkv;
     s.bias = s.weight + (ptrdiff_t)z->D * z->qkv;
     return s;
@@ -117,13 +131,7 @@ patch_attention_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice
     patch_attention_sizes z = patch_attention_sizes_of(layer);
     patch_attention_shared s = patch_attention_shared_of(io, &z);
     size_t row = (size_t)z.D * sizeof(float);
-    for (int pair = 0; pair < 3; pair++) {
-        const float *weight = param_of(layer, io, PA_Q + 2 * pair);
-        for (int i = 0; i < z.D; i++)
-            memcpy(s.weight + (ptrdiff_t)i * z.qkv + pair * z.D,
-                   weight + (ptrdiff_t)i * z.D, row);
-        memcpy(s.bias + pair * z.D, param_of(layer, io, PA_Q_BIAS + 2 * pair), row);
-    }
+    join_projections(s.weight, s.bias, layer, io, PA_Q, z.D);
     if (io->training)
         transpose(s.transposed, z.D, s.weight, z.qkv, z.D, z.qkv);
     for (int t = 0; t < z.T; t++)
@@ -162,6 +170,12 @@ part_tokens(float *live_qkv, float *blank_qkv, const float *all, const int32_t *
     }
 }
 
+static attention_sequence
+patch_attention_sequence(const patch_attention_sizes *z)
+{
+    return (attention_sequence){.T = z->T, .D = z->D, .heads = z->heads, .stride = z->qkv};
+}
+
 static void
 patch_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
@@ -169,6 +183,7 @@ patch_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice
     patch_attention_sizes z = patch_attention_sizes_of(layer);
     patch_attention_shared shared = patch_attention_shared_of(io, &z);
     patch_attention_scratch s = patch_attention_scratch_of(io, &z);
+    attention_sequence sequence = patch_attention_sequence(&z);
     for (int b = 0; b < io->rows; b++) {
         patch_attention_cache c = patch_attention_cache_of(layer, io, &z, b);
         int n = *c.n =
@@ -181,9 +196,8 @@ patch_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice
         dense_forward(s.live_qkv, c.tokens, shared.weight, shared.bias, false, false, n,
                       z.D, z.qkv, 0, z.qkv);
         merge_tokens(c.qkv, s.live_qkv, shared.qkv, c.live, n, z.T, z.qkv);
-        attention_forward(io->out + (ptrdiff_t)b * layer->out_size, c.alpha, c.qkv,
-                          c.qkv + z.D, c.qkv + 2 * z.D, z.qkv, s.held, z.T, z.D, z.heads,
-                          NULL, false);
+        attention_forward(io->out + (ptrdiff_t)b * layer->out_size, &c.kept, c.qkv,
+                          c.qkv + z.D, c.qkv + 2 * z.D, s.attention, &sequence);
     }
 }
 
@@ -194,11 +208,12 @@ patch_attention_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     (void)slice;
     patch_attention_sizes z = patch_attention_sizes_of(layer);
     patch_attention_scratch s = patch_attention_scratch_of(io, &z);
+    attention_sequence sequence = patch_attention_sequence(&z);
     for (int b = 0; b < io->rows; b++) {
         patch_attention_cache c = patch_attention_cache_of(layer, io, &z, b);
-        attention_backward(c.qkv, c.qkv + z.D, c.qkv + 2 * z.D, z.qkv,
-                           io->dout + (ptrdiff_t)b * layer->out_size, c.alpha, s.scores,
-                           s.held, z.T, z.D, z.heads);
+        attention_backward(c.qkv, c.qkv + z.D, c.qkv + 2 * z.D,
+                           io->dout + (ptrdiff_t)b * layer->out_size, &c.kept, s.attention,
+                           &sequence);
     }
 }
 
@@ -318,7 +333,8 @@ patch_attention_fuse(rnn_layer *fused, const rnn_layer *embed, const rnn_layer *
     patch_attention_sizes z = patch_attention_sizes_of(fused);
     size_t T = (size_t)z.T, D = (size_t)z.D, qkv = (size_t)z.qkv;
     fused->maps = attention->maps;
-    fused->cache = T + 1 + T * (size_t)z.length + T * D + T * qkv;
+    fused->cache = lay_out_patch_attention_cache(&z, &(patch_attention_cache){0},
+                                                 &(float *){NULL}, NULL);
     fused->scratch = patch_attention_scratch_size(&z);
     fused->shared = 2 * D * qkv + qkv + T * D + T * qkv;
     fused->slices[RNN_PREPARE] = 1;

@@ -98,14 +98,16 @@ tied_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     tied_sizes z = m.z;
     embed_live_patches(layer, io, &m);
     const float *live_tokens = m.c.live_tokens, *live_queries = m.s.live_queries;
+    attention_sequence sequence = {.T = z.T, .D = z.D, .heads = 1, .stride = z.D};
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * z.T * z.D, live = (ptrdiff_t)m.c.n[b] * z.D;
         const int32_t *which = m.c.live + (ptrdiff_t)b * z.T;
         float *tokens = m.c.tokens + at, *queries = m.c.queries + at;
         merge_tokens(tokens, live_tokens, m.shared.tokens, which, m.c.n[b], z.T, z.D);
         merge_tokens(queries, live_queries, m.shared.queries, which, m.c.n[b], z.T, z.D);
-        attention_forward(m.c.mixed + at, io->maps + (ptrdiff_t)b * z.T * z.T, queries,
-                          tokens, tokens, z.D, m.s.held, z.T, z.D, 1, NULL, false);
+        attention_kept kept = attention_kept_of(layer, io, m.c.kept, z.T, 1, b);
+        attention_forward(m.c.mixed + at, &kept, queries, tokens, tokens, m.s.attention,
+                          &sequence);
         live_tokens += live;
         live_queries += live;
     }
@@ -125,14 +127,16 @@ tied_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     tied_memory m = tied_memory_of(layer, io);
     tied_sizes z = m.z;
     const activation *f = tied_activation(layer);
+    attention_sequence sequence = {.T = z.T, .D = z.D, .heads = 1, .stride = z.D};
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * z.T * z.D, out = (ptrdiff_t)b * layer->out_size;
         f->backward(io->dout + out, io->dout + out, io->out + out, layer->out_size, 0.0f);
         gemm(m.s.dmixed, z.D, io->dout + out, z.units, 1, m.shared.M_t, z.D, z.T, z.D,
              z.units, 1.0f, 0.0f);
-        tied_attention_backward(m.c.queries + at, m.c.tokens + at, m.s.dmixed,
-                                io->maps + (ptrdiff_t)b * z.T * z.T, m.s.scores, m.s.held,
-                                z.T, z.D);
+        attention_kept kept = attention_kept_of(layer, io, m.c.kept, z.T, 1, b);
+        float *tokens = m.c.tokens + at;
+        attention_backward(m.c.queries + at, tokens, tokens, m.s.dmixed, &kept,
+                           m.s.attention, &sequence);
     }
 }
 

@@ -75,10 +75,10 @@ lay_out_tied_shared(const tied_sizes *z, tied_shared *s, float *area)
 
 /* What forward keeps of the rows at hand: where each row's patches are not blank and how
  * many; these patches and their tokens, all rows' side by side; row by row all tokens,
- * their queries, and the mixed tokens alpha x. */
+ * their queries, the mixed tokens alpha x, and alpha. */
 typedef struct {
     int32_t *live, *n;
-    float *patches, *live_tokens, *tokens, *queries, *mixed;
+    float *patches, *live_tokens, *tokens, *queries, *mixed, *kept;
 } tied_cache;
 
 static size_t
@@ -93,6 +93,7 @@ lay_out_tied_cache(const tied_sizes *z, int rows, tied_cache *c, float *area)
     c->tokens = take_block(&area, tokens * z->D);
     c->queries = take_block(&area, tokens * z->D);
     c->mixed = take_block(&area, tokens * z->D);
+    c->kept = take_block(&area, rows * attention_kept_size(z->T, 1));
     return (size_t)(area - begin);
 }
 
@@ -122,7 +123,7 @@ lay_out_tied_sums(const tied_sizes *z, tied_sums *s, float *area)
 /* Scratch of a slice. */
 typedef struct {
     float *live_queries, *live_tokens; /* of all rows at hand, or their gradients */
-    float *dmixed, *scores, *held;     /* of a row */
+    float *dmixed, *attention;         /* of a row */
 } tied_scratch;
 
 static size_t
@@ -134,8 +135,7 @@ lay_out_tied_scratch(const tied_sizes *z, tied_scratch *s, float *area)
     s->live_queries = take_block(&area, tokens * z->D);
     s->live_tokens = take_block(&area, tokens * z->D);
     s->dmixed = take_block(&area, T * widest);
-    s->scores = take_block(&area, T * T);
-    s->held = take_block(&area, (ptrdiff_t)attention_held(z->T, z->D) + RNN_READ_SLACK);
+    s->attention = take_block(&area, (ptrdiff_t)attention_scratch(z->T, z->D));
     return (size_t)(area - begin);
 }
 

@@ -20,40 +20,106 @@ static const char *const attention_names[] = {"q_weight",   "q_bias",   "k_weigh
                                               "k_bias",     "v_weight", "v_bias",
                                               "out_weight", "out_bias"};
 
-/* What forward keeps of a sequence: q, k, v, context (T,D) each, and alpha (heads,T,T). */
+static int
+attention_heads(const rnn_layer *layer)
+{
+    return (int)layer->attr[ATTENTION_HEADS];
+}
+
+/* Whether forward keeps alpha itself: a few tokens' is read again sooner than computed. */
+#define KEPT_TOKENS 64
+
+static bool
+attention_keeps_weights(int T)
+{
+    return T <= KEPT_TOKENS;
+}
+
+/* Floats of alpha, or of what it is computed from again. */
+static ptrdiff_t
+attention_kept_size(int T, int heads)
+{
+    return (ptrdiff_t)heads * T * (attention_keeps_weights(T) ? attention_stride(T) : 2);
+}
+
+/* What forward keeps of row b, given where that of all rows begins. */
+static attention_kept
+attention_kept_of(const rnn_layer *layer, const rnn_io *io, float *all, int T, int heads,
+                  int b)
+{
+    float *kept = all + b * attention_kept_size(T, heads);
+    bool weights = attention_keeps_weights(T);
+    return (attention_kept){
+        .weights = weights ? kept : NULL,
+        .moments = weights ? NULL : kept,
+        .maps = io->maps != NULL ? io->maps + (ptrdiff_t)b * rnn_shape_size(&layer->maps)
+                                 : NULL};
+}
+
+/* What forward keeps of the rows at hand: q, k and v side by side (rows T, 3D), context
+ * (rows T, D), and alpha. */
 typedef struct {
-    float *q, *k, *v, *context, *alpha;
+    float *qkv, *context, *kept;
 } attention_cache;
 
+static size_t
+lay_out_attention_cache(const rnn_layer *layer, int rows, attention_cache *c, float *area)
+{
+    float *begin = area;
+    ptrdiff_t each = attention_kept_size(layer->in.dim[0], attention_heads(layer));
+    c->qkv = take_block(&area, 3 * (ptrdiff_t)rows * layer->in_size);
+    c->context = take_block(&area, (ptrdiff_t)rows * layer->in_size);
+    c->kept = take_block(&area, rows * each);
+    return (size_t)(area - begin);
+}
+
 static attention_cache
-attention_cache_of(const rnn_layer *layer, const rnn_io *io, int b)
+attention_cache_of(const rnn_layer *layer, const rnn_io *io)
 {
-    float *base = io->cache + (size_t)b * layer->cache;
-    ptrdiff_t size = layer->in_size;
-    return (attention_cache){base, base + size, base + 2 * size, base + 3 * size,
-                             io->maps + (ptrdiff_t)b * rnn_shape_size(&layer->maps)};
+    attention_cache c;
+    lay_out_attention_cache(layer, io->rows, &c, io->cache);
+    return c;
 }
 
-/* Scratch: a transposed head, dscores (T,T), dcontext (T,D), and the slack of gemm. */
+/* Scratch: the kernel's own, and the gradient of a row's context. */
 typedef struct {
-    float *held, *dscores, *dcontext;
-} attention_scratch;
-
-static attention_scratch
-attention_scratch_of(const rnn_layer *layer, float *scratch)
-{
-    int T = layer->in.dim[0], d = layer->in.dim[1] / (int)layer->attr[ATTENTION_HEADS];
-    attention_scratch s = {.held = scratch};
-    s.dscores = s.held + attention_held(T, d);
-    s.dcontext = s.dscores + (ptrdiff_t)T * T;
-    return s;
-}
+    float *kernel, *dcontext;
+} attention_work;
 
 static size_t
-attention_scratch_size(const rnn_layer *layer)
+lay_out_attention_scratch(const rnn_layer *layer, attention_work *w, float *area)
 {
-    attention_scratch s = attention_scratch_of(layer, NULL);
-    return (size_t)(s.dcontext - s.held) + (size_t)layer->in_size + RNN_READ_SLACK;
+    float *begin = area;
+    int d = layer->in.dim[1] / attention_heads(layer);
+    w->kernel = take_block(&area, (ptrdiff_t)attention_scratch(layer->in.dim[0], d));
+    w->dcontext = take_block(&area, layer->in_size + RNN_READ_SLACK);
+    return (size_t)(area - begin);
+}
+
+/* Made of the parameters: q's, k's and v's weights and biases side by side, and the
+ * transposes of these and of the output's weight. */
+typedef struct {
+    float *weight, *bias, *transposed, *out_transposed; /* (D,3D), (3D), (3D,D), (D,D) */
+} attention_shared;
+
+static size_t
+lay_out_attention_shared(const rnn_layer *layer, attention_shared *s, float *area)
+{
+    float *begin = area;
+    ptrdiff_t D = layer->in.dim[1];
+    s->weight = take_block(&area, 3 * D * D);
+    s->bias = take_block(&area, 3 * D);
+    s->transposed = take_block(&area, 3 * D * D);
+    s->out_transposed = take_block(&area, D * D);
+    return (size_t)(area - begin) + RNN_READ_SLACK;
+}
+
+static attention_shared
+attention_shared_of(const rnn_layer *layer, const rnn_io *io)
+{
+    attention_shared s;
+    lay_out_attention_shared(layer, &s, io->shared);
+    return s;
 }
 
 static rnn_status
@@ -62,7 +128,7 @@ self_attention_setup(rnn_layer *layer, rnn_error *error)
     if (layer->in.rank != 2)
         return rnn_layer_refuse_input(layer, error, "tokens x values");
     int T = layer->in.dim[0], D = layer->in.dim[1];
-    int heads = (int)layer->attr[ATTENTION_HEADS], alpha[3] = {heads, T, T};
+    int heads = attention_heads(layer), alpha[3] = {heads, T, T};
     if (D % heads != 0)
         return rnn_layer_refuse(error, "heads", "expected a divisor of %d, got %d", D,
                                 heads);
@@ -81,9 +147,9 @@ self_attention_setup(rnn_layer *layer, rnn_error *error)
     }
     layer->out = layer->in;
     layer->maps = heads == 1 ? (rnn_shape){2, {T, T}} : (rnn_shape){3, {heads, T, T}};
-    layer->cache = 4 * (size_t)layer->in_size;
-    layer->scratch = attention_scratch_size(layer);
-    layer->shared = (size_t)pairs * (size_t)D * (size_t)D;
+    layer->cache = lay_out_attention_cache(layer, 1, &(attention_cache){0}, NULL);
+    layer->scratch = lay_out_attention_scratch(layer, &(attention_work){0}, NULL);
+    layer->shared = lay_out_attention_shared(layer, &(attention_shared){0}, NULL);
     layer->slices[RNN_PREPARE] = 1;
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
     layer->slices[RNN_INPUT] = layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
@@ -94,17 +160,18 @@ self_attention_setup(rnn_layer *layer, rnn_error *error)
     return RNN_OK;
 }
 
-static const float *
-attention_weight(const rnn_layer *layer, const rnn_io *io, int pair)
+/* q's, k's and v's weights and biases, from parameter `first` on, side by side. */
+static void
+join_projections(float *weight, float *bias, const rnn_layer *layer, const rnn_io *io,
+                 int first, int D)
 {
-    return io->params + layer->param[2 * pair].offset;
-}
-
-/* The transpose of a pair's weight, in shared. */
-static float *
-attention_transposed(const rnn_layer *layer, const rnn_io *io, int pair)
-{
-    return io->shared + (ptrdiff_t)pair * layer->in.dim[1] * layer->in.dim[1];
+    size_t row = (size_t)D * sizeof(float);
+    for (int pair = 0; pair < 3; pair++) {
+        const float *from = param_of(layer, io, first + 2 * pair);
+        for (int i = 0; i < D; i++)
+            memcpy(weight + (3 * (ptrdiff_t)i + pair) * D, from + (ptrdiff_t)i * D, row);
+        memcpy(bias + (ptrdiff_t)pair * D, param_of(layer, io, first + 2 * pair + 1), row);
+    }
 }
 
 static void
@@ -112,56 +179,53 @@ self_attention_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     int D = layer->in.dim[1];
-    for (int pair = 0; io->training && pair < layer->n_params / 2; pair++)
-        transpose(attention_transposed(layer, io, pair), D,
-                  attention_weight(layer, io, pair), D, D, D);
+    attention_shared s = attention_shared_of(layer, io);
+    join_projections(s.weight, s.bias, layer, io, 0, D);
+    if (!io->training)
+        return;
+    transpose(s.transposed, D, s.weight, 3 * D, D, 3 * D);
+    if (layer->attr[ATTENTION_OUT_PROJ] != 0)
+        transpose(s.out_transposed, D, param_of(layer, io, 2 * ATTENTION_OUT), D, D, D);
 }
 
-/* out = inp W + b */
-static void
-attention_project(float *out, const rnn_layer *layer, const rnn_io *io, int pair,
-                  const float *inp)
+/* Row b, whose q, k and v are in the cache. */
+static attention_sequence
+attention_sequence_of(const rnn_layer *layer, const rnn_io *io, int b)
 {
     int T = layer->in.dim[0], D = layer->in.dim[1];
-    dense_forward(out, inp, attention_weight(layer, io, pair),
-                  io->params + layer->param[2 * pair + 1].offset, false, false, T, D, D, 0,
-                  D);
-}
-
-/* dinp = beta * dinp + dout W^T */
-static void
-attention_project_back(float *dinp, const rnn_layer *layer, const rnn_io *io, int pair,
-                       const float *dout, float beta)
-{
-    int T = layer->in.dim[0], D = layer->in.dim[1];
-    gemm(dinp, D, dout, D, 1, attention_transposed(layer, io, pair), D, T, D, D, 1.0f,
-         beta);
+    return (attention_sequence){
+        .T = T,
+        .D = D,
+        .heads = attention_heads(layer),
+        .stride = 3 * D,
+        .real = io->real != NULL ? io->real + (ptrdiff_t)b * T : NULL,
+        .causal = layer->attr[ATTENTION_CAUSAL] != 0};
 }
 
 static void
 self_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    int T = layer->in.dim[0], D = layer->in.dim[1],
-        heads = (int)layer->attr[ATTENTION_HEADS];
+    int T = layer->in.dim[0], D = layer->in.dim[1], heads = attention_heads(layer);
+    attention_cache c = attention_cache_of(layer, io);
+    attention_shared shared = attention_shared_of(layer, io);
+    dense_forward(c.qkv, io->inp, shared.weight, shared.bias, false, false, io->rows * T, D,
+                  3 * D, 0, 3 * D);
     for (int b = 0; b < io->rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
-        const float *inp = io->inp + at;
-        float *out = io->out + at;
-        attention_cache c = attention_cache_of(layer, io, b);
-        attention_project(c.q, layer, io, ATTENTION_Q, inp);
-        attention_project(c.k, layer, io, ATTENTION_K, inp);
-        attention_project(c.v, layer, io, ATTENTION_V, inp);
-        attention_forward(c.context, c.alpha, c.q, c.k, c.v, D, io->scratch, T, D, heads,
-                          io->real != NULL ? io->real + (ptrdiff_t)b * T : NULL,
-                          layer->attr[ATTENTION_CAUSAL] != 0);
-        if (layer->attr[ATTENTION_OUT_PROJ] != 0)
-            attention_project(out, layer, io, ATTENTION_OUT, c.context);
-        else
-            memcpy(out, c.context, (size_t)layer->in_size * sizeof(float));
-        if (layer->attr[ATTENTION_RESIDUAL] != 0)
-            add(out, out, inp, layer->in_size);
+        const float *q = c.qkv + 3 * at;
+        attention_kept kept = attention_kept_of(layer, io, c.kept, T, heads, b);
+        attention_sequence s = attention_sequence_of(layer, io, b);
+        attention_forward(c.context + at, &kept, q, q + D, q + 2 * D, io->scratch, &s);
     }
+    if (layer->attr[ATTENTION_OUT_PROJ] != 0)
+        dense_forward(io->out, c.context, param_of(layer, io, 2 * ATTENTION_OUT),
+                      param_of(layer, io, 2 * ATTENTION_OUT + 1), false, false,
+                      io->rows * T, D, D, 0, D);
+    else
+        memcpy(io->out, c.context, all_elements(io, layer->in_size) * sizeof(float));
+    if (layer->attr[ATTENTION_RESIDUAL] != 0)
+        add(io->out, io->out, io->inp, (int)all_elements(io, layer->in_size));
 }
 
 /* q, k and v are not needed any more afterwards: their gradients take their places. */
@@ -169,18 +233,22 @@ static void
 self_attention_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    int T = layer->in.dim[0], D = layer->in.dim[1],
-        heads = (int)layer->attr[ATTENTION_HEADS];
-    ptrdiff_t size = layer->in_size;
-    attention_scratch s = attention_scratch_of(layer, io->scratch);
+    int T = layer->in.dim[0], D = layer->in.dim[1], heads = attention_heads(layer);
+    attention_cache c = attention_cache_of(layer, io);
+    attention_shared shared = attention_shared_of(layer, io);
+    attention_work work;
+    lay_out_attention_scratch(layer, &work, io->scratch);
     for (int b = 0; b < io->rows; b++) {
-        attention_cache c = attention_cache_of(layer, io, b);
-        const float *dc = io->dout + b * size;
+        ptrdiff_t at = (ptrdiff_t)b * layer->in_size;
+        float *q = c.qkv + 3 * at;
+        const float *dc = io->dout + at;
         if (layer->attr[ATTENTION_OUT_PROJ] != 0) {
-            attention_project_back(s.dcontext, layer, io, ATTENTION_OUT, dc, 0.0f);
-            dc = s.dcontext;
+            gemm(work.dcontext, D, dc, D, 1, shared.out_transposed, D, T, D, D, 1.0f, 0.0f);
+            dc = work.dcontext;
         }
-        attention_backward(c.q, c.k, c.v, D, dc, c.alpha, s.dscores, s.held, T, D, heads);
+        attention_kept kept = attention_kept_of(layer, io, c.kept, T, heads, b);
+        attention_sequence s = attention_sequence_of(layer, io, b);
+        attention_backward(q, q + D, q + 2 * D, dc, &kept, work.kernel, &s);
     }
 }
 
@@ -188,44 +256,38 @@ static void
 self_attention_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    ptrdiff_t size = layer->in_size;
-    for (int b = 0; b < io->rows; b++) {
-        attention_cache c = attention_cache_of(layer, io, b);
-        float *dinp = io->dinp + b * size;
-        attention_project_back(dinp, layer, io, ATTENTION_Q, c.q, 0.0f);
-        attention_project_back(dinp, layer, io, ATTENTION_K, c.k, 1.0f);
-        attention_project_back(dinp, layer, io, ATTENTION_V, c.v, 1.0f);
-        if (layer->attr[ATTENTION_RESIDUAL] != 0)
-            add(dinp, dinp, io->dout + b * size, layer->in_size);
-    }
+    int tokens = io->rows * layer->in.dim[0], D = layer->in.dim[1];
+    bool adds = layer->attr[ATTENTION_RESIDUAL] != 0;
+    if (adds)
+        memcpy(io->dinp, io->dout, all_elements(io, layer->in_size) * sizeof(float));
+    gemm(io->dinp, D, attention_cache_of(layer, io).qkv, 3 * D, 1,
+         attention_shared_of(layer, io).transposed, D, tokens, D, 3 * D, 1.0f,
+         adds ? 1.0f : 0.0f);
 }
 
+/* Of a pair's weight and bias, given the gradients of what they gave: rows `stride` apart.
+ */
 static void
-attention_pair_params(const rnn_layer *layer, const rnn_io *io, int pair, const float *dout,
-                      const float *inp, float beta)
+projection_params(const rnn_layer *layer, const rnn_io *io, int pair, const float *dout,
+                  int stride, const float *inp)
 {
-    int T = layer->in.dim[0], D = layer->in.dim[1];
-    dense_backward_params(io->target + layer->param[2 * pair].offset,
-                          io->target + layer->param[2 * pair + 1].offset, dout, inp, T, D,
-                          D, io->alpha, beta);
+    int tokens = io->rows * layer->in.dim[0], D = layer->in.dim[1];
+    gemm(target_of(layer, io, 2 * pair), D, inp, 1, D, dout, stride, D, D, tokens,
+         io->alpha, io->beta);
+    sum_rows(target_of(layer, io, 2 * pair + 1), dout, stride, tokens, D, io->alpha,
+             io->beta);
 }
 
 static void
 self_attention_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    ptrdiff_t size = layer->in_size;
-    for (int b = 0; b < io->rows; b++) {
-        attention_cache c = attention_cache_of(layer, io, b);
-        const float *inp = io->inp + b * size;
-        float beta = b == 0 ? io->beta : 1.0f;
-        attention_pair_params(layer, io, ATTENTION_Q, c.q, inp, beta);
-        attention_pair_params(layer, io, ATTENTION_K, c.k, inp, beta);
-        attention_pair_params(layer, io, ATTENTION_V, c.v, inp, beta);
-        if (layer->attr[ATTENTION_OUT_PROJ] != 0)
-            attention_pair_params(layer, io, ATTENTION_OUT, io->dout + b * size, c.context,
-                                  beta);
-    }
+    int D = layer->in.dim[1];
+    attention_cache c = attention_cache_of(layer, io);
+    for (int pair = ATTENTION_Q; pair <= ATTENTION_V; pair++)
+        projection_params(layer, io, pair, c.qkv + pair * D, 3 * D, io->inp);
+    if (layer->attr[ATTENTION_OUT_PROJ] != 0)
+        projection_params(layer, io, ATTENTION_OUT, io->dout, D, c.context);
 }
 
 static const rnn_layer_type self_attention_layer = {

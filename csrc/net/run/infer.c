@@ -3,8 +3,6 @@
 
 #include "../memory.h"
 
-#include <string.h>
-
 /* Rows that evaluate and predict take at a time. */
 #define EVALUATE_ROWS 128
 
@@ -92,11 +90,10 @@ static void
 maps_block(rnn_run *r, const rnn_batch *block, void *context)
 {
     const maps_job *job = context;
-    const rnn_stage *stage = &r->net->stages[rnn_stage_giving(r->net, job->layer)];
-    size_t size = (size_t)rnn_shape_size(&stage->layer.maps);
+    r->maps_of = rnn_stage_giving(r->net, job->layer);
+    size_t size = (size_t)rnn_shape_size(&r->net->stages[r->maps_of].layer.maps);
+    r->maps = job->maps + (size_t)block->begin * size;
     rnn_run_forward(r, block, RNN_FOR_OUTPUTS, NULL);
-    memcpy(job->maps + (size_t)block->begin * size, stage->maps,
-           (size_t)block->rows * size * sizeof(float));
 }
 
 rnn_status

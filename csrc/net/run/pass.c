@@ -49,6 +49,15 @@ real_tokens(const rnn_net *net, const rnn_stage *stage, size_t row)
     return mask != NULL ? mask->cache + row * mask->layer.cache : NULL;
 }
 
+/* Where to show what is asked for of rows from `row` on. */
+static float *
+maps_of_rows(const rnn_run *r, int i, size_t row)
+{
+    if (r->maps == NULL || r->maps_of != i)
+        return NULL;
+    return r->maps + row * (size_t)rnn_shape_size(&r->net->stages[i].layer.maps);
+}
+
 rnn_io
 rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
 {
@@ -70,7 +79,7 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
                     .real = real_tokens(net, stage, row),
                     .out = stage->out + row * (size_t)layer->out_size,
                     .cache = stage->cache + row * layer->cache,
-                    .maps = stage->maps + row * rnn_stage_maps(stage),
+                    .maps = maps_of_rows(r, i, row),
                     .scratch = stage->scratch + (size_t)worker * layer->scratch,
                     .shared = stage->shared,
                     .packed = rnn_run_packed(r, i),
