@@ -158,14 +158,14 @@ def sgemm_rate(threads: int, size: int = 2048, repeats: int = 5) -> float:
     return 2 * size**3 / min(together(works) for _ in range(repeats))
 
 
-STREAM = 2**28  # bytes that a measurement moves
+STREAM = 2**27  # bytes that a measurement moves
 OWN_CACHE = (
     2**20
 )  # bytes that a core has for itself, so that cores do not share a bandwidth
 PER_FLOAT = 3 * FLOAT  # of y += a x: two are read, one is written
 
 
-def stream_seconds(floats: int, threads: int) -> float:
+def stream_seconds(floats: int, threads: int, repeats: int = 5) -> float:
     """Return the seconds of y += a x over so many floats on each thread, less the calls' own."""
     axpy = blas(
         "saxpy", [ctypes.c_int, ctypes.c_float, *[ctypes.c_void_p, ctypes.c_int] * 2]
@@ -182,16 +182,18 @@ def stream_seconds(floats: int, threads: int) -> float:
 
         return run
 
-    full, empty = (together([stream(n) for _ in range(threads)]) for n in (floats, 0))
+    full, empty = (
+        min(together([stream(n) for _ in range(threads)]) for _ in range(repeats))
+        for n in (floats, 0)
+    )
     return (full - empty) / times
 
 
-def stream_rate(threads: int, touched: int, repeats: int = 3) -> float:
+def stream_rate(threads: int, touched: int) -> float:
     """Return bytes a second of reads and writes over so many bytes, a part for each thread."""
     floats = touched // (2 * FLOAT * threads)
     at_once = threads if touched > OWN_CACHE * threads else 1
-    best = min(stream_seconds(floats, at_once) for _ in range(repeats))
-    return PER_FLOAT * floats * threads / best
+    return PER_FLOAT * floats * threads / stream_seconds(floats, at_once)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ FOOTNOTE = (
     "touches, over our time; a net whose steps are fused may be above its roof. `must` is "
     "the ratio that is wanted."
 )
-KEPT = 2.0  # a ratio from which the roof is not asked for
 
 
 class Measured(NamedTuple):
@@ -62,8 +61,14 @@ class Measured(NamedTuple):
         return spread(alone[0].ratios) if alone else ""
 
     @property
+    def must(self) -> float:
+        """Return the ratio that is wanted: mlpfile is wanted to be no faster."""
+        is_mlpfile = self.best is not None and self.best.name == "mlpfile"
+        return 1.0 if is_mlpfile else self.section.workload.goal.must
+
+    @property
     def misses(self) -> bool:
-        return self.ratio < self.section.workload.goal.must
+        return self.ratio < self.must
 
 
 def by_ratio(found: list[Measured]) -> list[Measured]:
@@ -78,7 +83,7 @@ def row_text(one: Measured) -> str:
     workload, best = one.section.workload, one.best
     title = f"{one.section.name}: {workload.title}"
     size = [f"{one.size:,}", str(one.section.threads)] if one.size else [workload.kind]
-    must = f"{workload.goal.must:g}" + (" (missed)" if one.misses else "")
+    must = f"{one.must:g}" + (" (missed)" if one.misses else "")
     cells = [
         title,
         *size,
@@ -129,7 +134,7 @@ def detail_text(one: Measured) -> str:
 def summary(found: list[Measured]) -> str:
     """Return each kind's least, middle and greatest ratio."""
     lines = [
-        "| kind of net | nets | least ratio | which | middle | greatest | must |",
+        "| kind of net | nets | least ratio | which | middle | greatest | below what is wanted |",
         "|---|---|---|---|---|---|---|",
     ]
     groups: dict[str, list[Measured]] = {}
@@ -149,7 +154,7 @@ def summary(found: list[Measured]) -> str:
             f"{worst.section.name} ({peer})",
             number(statistics.median(ratios)),
             number(max(ratios)),
-            f"{worst.section.workload.goal.must:g}",
+            f"{sum(one.misses for one in groups[kind])}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -27,7 +27,7 @@ from peers.roster import (
 )
 from report import Moment, Section, load_between
 from roof import Machine, prediction_work, training_work
-from shape_nets import GOALS, SHAPES
+from shape_nets import GOALS, PREDICTING, SHAPES
 from shape_report import Measured, report, summary_of
 from workloads import TRAINING_ROWS, Workload
 
@@ -43,7 +43,8 @@ def names_of(workload: Workload, task: str, chosen: list[str] | None) -> list[st
     others = [name for name in others if name not in (OURS, OURS_ALONE)]
     kinds = [layer["type"] for layer in workload.network().native.layers]
     ours = [OURS, OURS_ALONE] if trains else [OURS]
-    return [*ours, *(name for name in others if takes_part(name, kinds))]
+    sizes = () if trains else workload.sizes
+    return [*ours, *(name for name in others if takes_part(name, kinds, sizes))]
 
 
 def run(name: str, task: str, order: dict, args: argparse.Namespace) -> tuple[Field, str]:
@@ -83,7 +84,8 @@ def predict(
     field, load = run(name, "predict", order, args)
     found = []
     for part, size in enumerate(sizes):
-        one = replace(workload, task="predict")
+        goal = workload.goal if workload.task == "predict" else PREDICTING
+        one = replace(workload, task="predict", goal=goal)
         rows = rows_of(field, part)
         section = Section(name, one, threads, args.rounds, rows, field.left_out, load)
         work = prediction_work(workload, size)

@@ -51,6 +51,9 @@ VARIANTS = {
     ),
     "jax-calls": Variant("jax_peer", "jit, a call an epoch", ("calls",)),
     "sklearn": Variant("sklearn_peer"),
+    "onnx": Variant("onnx_peer"),
+    "numpy": Variant("numpy_peer"),
+    "mlpfile": Variant("mlpfile_peer"),
 }
 
 MLP = ["torch", "torch-compile", "torch-columns", "jax", "sklearn"]
@@ -77,10 +80,15 @@ PEERS = {
 }
 
 # Those of shapes.py, for whatever net it is; a peer that cannot express one says so.
-SHAPE_PEERS = ["torch", "torch-last", "torch-compile"]
-SHAPE_PREDICTORS = ["torch", "torch-compile"]
+SHAPE_PEERS = ["torch", "torch-last", "torch-compile", "jax", "sklearn"]
+SHAPE_PREDICTORS = ["torch", "torch-compile", "onnx", "numpy", "mlpfile"]
+DENSE_ONLY = ("sklearn", "numpy", "mlpfile")
 
 
-def takes_part(name: str, kinds: list[str]) -> bool:
-    """Return whether a variant differs from the others for a net of such layers."""
+def takes_part(name: str, kinds: list[str], sizes: tuple[int, ...] = ()) -> bool:
+    """Return whether a variant may be asked about layers of such kinds, and calls of sizes."""
+    if name in DENSE_ONLY and set(kinds) != {"dense"}:
+        return False
+    if name == "mlpfile" and max(sizes, default=1) > 1:
+        return False
     return name != "torch-last" or "conv2d" in kinds

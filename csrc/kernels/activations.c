@@ -2,8 +2,6 @@
 
 #include "../base/simd.h"
 
-#include <math.h>
-
 /* An activation is two expressions over a vector: the function of z, and its derivative as
  * a function of what forward leaves (y, or z where the table below says from_input). */
 
@@ -106,57 +104,48 @@ silu_slope(vf z, float alpha)
     return s * (1.0f + z * (1.0f - s));
 }
 
-/* 0.5 z (1 + tanh u), u = sqrt(2/pi) (z + 0.044715 z^3): Hendrycks and Gimpel 2016. */
+/* 0.5 z (1 + tanh u), u = sqrt(2/pi) (z + 0.044715 z^3), as z s(2 u), s the logistic
+ * function: Hendrycks and Gimpel 2016. */
 static inline vf
 gelu_value(vf z, float alpha)
 {
     (void)alpha;
-    vf u = 0.7978845608f * (z + 0.044715f * z * z * z);
-    return 0.5f * z * (1.0f + v_tanh(u));
+    return z * v_sigmoid(1.5957691216f * (z + 0.044715f * z * z * z));
 }
 
+/* s + z 2 u' s (1 - s). z^2 and e^-2u stay finite: beyond, the slope is 0 or 1. */
 static inline vf
 gelu_slope(vf z, float alpha)
 {
     (void)alpha;
-    z = v_at_most(v_at_least(z, -1e6f), 1e6f); /* z^2 stays finite; the slope is 0 or 1 */
-    vf t = v_tanh(0.7978845608f * (z + 0.044715f * z * z * z));
-    vf du = 0.7978845608f * (1.0f + 0.134145f * z * z);
-    return 0.5f * (1.0f + t) + 0.5f * z * (1.0f - t * t) * du;
+    z = v_at_most(v_at_least(z, -1e6f), 1e6f);
+    vf e = v_exp(v_at_most(-1.5957691216f * (z + 0.044715f * z * z * z), 80.0f));
+    vf s = 1.0f / (1.0f + e);
+    vf du = 1.5957691216f * (1.0f + 0.134145f * z * z);
+    return s + z * du * s * (e * s);
 }
 
-/* z Phi(z), Phi the normal distribution function, with erf by lane from libm. */
-static inline vf
-normal_cdf(vf z)
-{
-    for (int i = 0; i < VL; i++)
-        z[i] = 0.5f * erfcf(-0.70710678f * z[i]);
-    return z;
-}
-
+/* z Phi(z), Phi the normal distribution function. */
 static inline vf
 gelu_exact_value(vf z, float alpha)
 {
     (void)alpha;
-    return z * normal_cdf(z);
+    return z * v_normal_cdf(z);
 }
 
 static inline vf
 gelu_exact_slope(vf z, float alpha)
 {
     (void)alpha;
-    return normal_cdf(z) + z * (0.3989422804f * v_exp(-0.5f * z * z));
+    return v_normal_cdf(z) + z * (0.3989422804f * v_exp(-0.5f * z * z));
 }
 
-/* log(1 + e^z) as max(z, 0) + log(1 + e^-|z|), which overflows nowhere, with log1p by lane
- * from libm. */
+/* log(1 + e^z) as max(z, 0) + log(1 + e^-|z|), which overflows nowhere. */
 static inline vf
 softplus_value(vf z, float alpha)
 {
     (void)alpha;
-    vf rest = v_exp(v_select(v_greater(z, v_set(0.0f)), -z, z));
-    for (int i = 0; i < VL; i++)
-        rest[i] = log1pf(rest[i]);
+    vf rest = v_log1p(v_exp(v_select(v_greater(z, v_set(0.0f)), -z, z)));
     return v_at_least(z, 0.0f) + rest;
 }
 

@@ -2,33 +2,10 @@
 #include "memory.h"
 
 #include "../base/size.h"
+#include "../base/zeros.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define ALIGNMENT 64
-
-/* Zeros that take up memory only from when they are written to: rows need not all be used.
- * What calloc gave is noted in front of them. */
-static void *
-aligned_zeros(size_t bytes)
-{
-    if (!rnn_size_add(&bytes, ALIGNMENT, 1))
-        return NULL;
-    char *memory = calloc(1, bytes);
-    if (memory == NULL)
-        return NULL;
-    void **aligned = (void *)(memory + ALIGNMENT - (uintptr_t)memory % ALIGNMENT);
-    aligned[-1] = memory;
-    return aligned;
-}
-
-static void
-free_aligned(void *aligned)
-{
-    if (aligned != NULL)
-        free(((void **)aligned)[-1]);
-}
 
 /* count + more zeros that kernels may read a little past the end of, or NULL. */
 static float *
@@ -39,7 +16,7 @@ new_arena(const rnn_net *net, size_t count, size_t more)
         || !rnn_size_add(&bytes, more, sizeof(float))
         || !rnn_size_add(&bytes, (size_t)net->level->read_slack, sizeof(float)))
         return NULL;
-    return aligned_zeros(bytes);
+    return rnn_zeros(bytes);
 }
 
 float *
@@ -51,7 +28,7 @@ rnn_net_new_weights(const rnn_net *net)
 void
 rnn_net_free_weights(float *weights)
 {
-    free_aligned(weights);
+    rnn_free_zeros(weights);
 }
 
 rnn_status
@@ -100,7 +77,8 @@ lay_out(size_t *total, size_t count, size_t each, size_t *begin)
 {
     *begin = *total;
     return rnn_size_add(total, count, each)
-           && rnn_size_add(total, (ALIGNMENT - *total % ALIGNMENT) % ALIGNMENT, 1);
+           && rnn_size_add(total, (RNN_ALIGNMENT - *total % RNN_ALIGNMENT) % RNN_ALIGNMENT,
+                           1);
 }
 
 /* What a stage gives, or for -1 the gathered inputs. */
@@ -174,11 +152,11 @@ rnn_net_reserve(rnn_net *net, int rows)
         return RNN_OK;
     if (!lay_out_workspace(net, rows, NULL, &total))
         return RNN_ENOMEM;
-    void *workspace = aligned_zeros(total);
+    void *workspace = rnn_zeros(total);
     if (workspace == NULL)
         return RNN_ENOMEM;
-    free_aligned(net->workspace);
-    free_aligned(net->nonzeros_memory);
+    rnn_free_zeros(net->workspace);
+    rnn_free_zeros(net->nonzeros_memory);
     net->nonzeros_memory = NULL;
     net->workspace = workspace;
     net->capacity = rows;
@@ -192,7 +170,7 @@ make_nonzeros(rnn_net *net, bool is_compact, size_t own, size_t entries)
 {
     size_t total = 0, begin[7];
     size_t rows = (size_t)net->capacity, columns = (size_t)rnn_net_in_size(net);
-    free_aligned(net->nonzeros_memory);
+    rnn_free_zeros(net->nonzeros_memory);
     net->nonzeros_memory = NULL;
     if (!lay_out(&total, own, sizeof(int32_t), &begin[0])
         || !lay_out(&total, own, sizeof(float), &begin[1])
@@ -201,7 +179,7 @@ make_nonzeros(rnn_net *net, bool is_compact, size_t own, size_t entries)
         || !lay_out(&total, rows * sizeof(int32_t), RNN_NONZERO_RANGES + 1, &begin[4])
         || !lay_out(&total, columns, sizeof(int32_t), &begin[5])
         || !lay_out(&total, columns, sizeof(int32_t), &begin[6])
-        || (net->nonzeros_memory = aligned_zeros(total)) == NULL)
+        || (net->nonzeros_memory = rnn_zeros(total)) == NULL)
         return RNN_ENOMEM;
     char *base = net->nonzeros_memory;
     net->nonzeros = (rnn_nonzeros){.columns = (int)columns,
@@ -275,7 +253,7 @@ rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation)
     float *making = new_arena(net, count, 0);
     if (making == NULL)
         return RNN_ENOMEM;
-    free_aligned(net->making);
+    rnn_free_zeros(net->making);
     net->making = making;
     net->making_each = each;
     return RNN_OK;
@@ -284,16 +262,16 @@ rnn_net_need_making(rnn_net *net, const rnn_augmentation *augmentation)
 void
 rnn_net_free_memory(rnn_net *net)
 {
-    free_aligned(net->workspace);
-    free_aligned(net->nonzeros_memory);
-    free_aligned(net->making);
-    free_aligned(net->packed);
-    free_aligned(net->grads);
+    rnn_free_zeros(net->workspace);
+    rnn_free_zeros(net->nonzeros_memory);
+    rnn_free_zeros(net->making);
+    rnn_free_zeros(net->packed);
+    rnn_free_zeros(net->grads);
     if (net->is_reader)
         return;
-    free_aligned(net->moments);
-    free_aligned(net->first_moments);
-    free_aligned(net->params);
+    rnn_free_zeros(net->moments);
+    rnn_free_zeros(net->first_moments);
+    rnn_free_zeros(net->params);
 }
 
 void

@@ -84,12 +84,13 @@ def test_nets_are_of_every_kind_and_have_names_of_their_own(modules):
 
 @pytest.mark.slow
 def test_it_runs(tmp_path):
-    """Two nets at tiny sizes, without peers: rounds, tables and a page of them."""
+    """Two nets at tiny sizes, one peer: rounds, tables and a page of them."""
     page = tmp_path / "shapes.md"
     command = [sys.executable, BENCHMARKS / "shapes.py", "--nets", "one-4-64-64-2", "lenet"]
     options = ["--rounds", "1", "--rows-scale", "0.01", "--threads", "1", "--peers"]
-    options += ["rnn_native-1", "--write", page]
+    options += ["onnx", "--write", page]
     subprocess.run([*command, *options], check=True, capture_output=True)
     text = page.read_text()
     assert "| LeNet's kin |" in text
     assert "predictions of 1 row" in text
+    assert "ONNX Runtime" in text

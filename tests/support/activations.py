@@ -135,7 +135,7 @@ ACTIVATIONS = {
     "gelu_exact": Activation(
         lambda z, a: z * _normal_cdf(z),
         _gelu_exact_slope,
-        lambda z, f, a: 8 * np.abs(f),
+        lambda z, f, a: 10 * np.abs(f),
         lambda z, f, a: 8 + 0 * f,
         ("GELU", {}),
         values={1: 0.8413447, -1: -0.1586553},

@@ -102,6 +102,7 @@ DENSE = [
     Case("silu", [dense(33, "silu"), dense(2)], (5,), SOFTMAX, 9),
     Case("gelu", [dense(21, "gelu"), dense(6)], (12,), SOFTMAX, 4),
     Case("gelu_exact", [dense(21, "gelu_exact"), dense(6)], (12,), SOFTMAX, 4),
+    Case("gelu of many rows", [dense(520, "gelu"), dense(2)], (65,), SQUARES, 300),
     Case(
         "three layers",
         [dense(70, "relu"), dense(130, "tanh"), dense(10)],

@@ -191,43 +191,105 @@ dense_forward_listed(const rnn_layer *layer, const rnn_io *io, float *z, bool re
     }
 }
 
-static void
-dense_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+/* Rows at a time of a pass that takes columns: what a product wrote, or what it will read,
+ * is still in the second-level cache when the activation comes. */
+#define ACTIVATED_ROWS 256
+
+static bool
+is_activated_apart(const rnn_layer *layer)
 {
     const activation *f = dense_activation(layer);
-    int units = dense_units(layer), rows = row_count(layer, io);
-    part c = dense_part(layer, RNN_FORWARD, units, slice);
-    const float *weight = io->params + layer->param[0].offset;
+    return f->forward != relu_forward && f->forward != linear_forward;
+}
+
+/* z of rows first.. for columns c; with relu what is given. */
+static void
+dense_product(const rnn_layer *layer, const rnn_io *io, float *z, part c, int first,
+              int rows)
+{
+    int in = last_extent(layer), units = dense_units(layer);
+    const float *inp = io->inp + (ptrdiff_t)first * in;
     const float *bias = io->params + layer->param[1].offset;
-    bool relu = f->forward == relu_forward;
-    float *z = f->from_input ? io->cache : io->out;
-    if (io->nonzeros != NULL)
-        dense_forward_listed(layer, io, z, relu, c);
-    else if (io->packed != NULL)
-        dense_forward_transposed(z, io->inp, io->packed, bias, relu, rows,
-                                 last_extent(layer), units);
+    bool relu = dense_activation(layer)->forward == relu_forward;
+    float *to = z + (ptrdiff_t)first * units;
+    if (io->packed != NULL)
+        dense_forward_transposed(to, inp, io->packed, bias, relu, rows, in, units);
     else
-        dense_forward(z, io->inp, weight, bias, relu, layer->takes_nonzeros, rows,
-                      last_extent(layer), units, c.begin, c.end);
-    if (relu || f->forward == linear_forward)
-        return;
-    for (int b = 0; b < rows; b++) {
+        dense_forward(to, inp, io->params + layer->param[0].offset, bias, relu,
+                      layer->takes_nonzeros, rows, in, units, c.begin, c.end);
+}
+
+static void
+dense_activate(const rnn_layer *layer, const rnn_io *io, const float *z, part c, int first,
+               int rows)
+{
+    int units = dense_units(layer);
+    for (int b = first; b < first + rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * units + c.begin;
-        f->forward(io->out + at, z + at, c.end - c.begin, (float)layer->attr[DENSE_ALPHA]);
+        dense_activation(layer)->forward(io->out + at, z + at, c.end - c.begin,
+                                         (float)layer->attr[DENSE_ALPHA]);
     }
 }
 
 static void
-dense_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+dense_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     const activation *f = dense_activation(layer);
-    int units = dense_units(layer);
-    part c = dense_part(layer, RNN_OUTPUT, units, slice);
+    int rows = row_count(layer, io);
+    part c = dense_part(layer, RNN_FORWARD, dense_units(layer), slice);
+    bool apart = is_activated_apart(layer), listed = io->nonzeros != NULL;
+    int each = apart && !listed ? ACTIVATED_ROWS : rows;
+    float *z = f->from_input ? io->cache : io->out;
+    if (listed)
+        dense_forward_listed(layer, io, z, f->forward == relu_forward, c);
+    for (int first = 0, n; first < rows; first += n) {
+        n = rows - first < each ? rows - first : each;
+        if (!listed)
+            dense_product(layer, io, z, c, first, n);
+        if (apart)
+            dense_activate(layer, io, z, c, first, n);
+    }
+}
+
+/* dout of rows first.. becomes the gradient with respect to z, for columns c. */
+static void
+dense_slopes(const rnn_layer *layer, const rnn_io *io, part c, int first, int rows)
+{
+    const activation *f = dense_activation(layer);
     const float *seen = f->from_input ? io->cache : io->out;
-    for (int b = 0; b < row_count(layer, io); b++) {
+    int units = dense_units(layer);
+    for (int b = first; b < first + rows; b++) {
         ptrdiff_t at = (ptrdiff_t)b * units + c.begin;
         f->backward(io->dout + at, io->dout + at, seen + at, c.end - c.begin,
                     (float)layer->attr[DENSE_ALPHA]);
+    }
+}
+
+/* Whether PARAMS takes slopes row by row, as no other pass reads them. */
+static bool
+slopes_join_params(const rnn_layer *layer, const rnn_io *io)
+{
+    return !dense_is_by_rows(layer) && !io->to_input && io->nonzeros == NULL
+           && layer->slices[RNN_OUTPUT] > 0;
+}
+
+/* All columns of a slice's rows: they lie one after the other. Where PARAMS follows at once
+ * in the same slice, its columns. */
+static void
+dense_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int slices = layer->slices[RNN_OUTPUT], rows = row_count(layer, io);
+    part all = {0, dense_units(layer)};
+    if (slices == RNN_BY_ROWS) {
+        dense_slopes(layer, io, all, 0, rows);
+    }
+    else if (io->to_input) {
+        int begin = (int)((int64_t)rows * slice / slices);
+        int end = (int)((int64_t)rows * (slice + 1) / slices);
+        dense_slopes(layer, io, all, begin, end - begin);
+    }
+    else if (!slopes_join_params(layer, io)) {
+        dense_slopes(layer, io, dense_part(layer, RNN_OUTPUT, all.end, slice), 0, rows);
     }
 }
 
@@ -242,6 +304,25 @@ dense_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     else
         dense_backward_input(io->dinp, io->dout, io->params + layer->param[0].offset, rows,
                              in, units, c.begin, c.end);
+}
+
+/* Rows r and columns c of the weight's gradient. Products take whole blocks of
+ * ACTIVATED_ROWS terms, to the bits of one product. */
+static void
+dense_weight_gradient(const rnn_layer *layer, const rnn_io *io, float *target, part r,
+                      part c)
+{
+    int in = last_extent(layer), units = dense_units(layer), rows = row_count(layer, io);
+    bool slopes = slopes_join_params(layer, io);
+    int each = slopes ? ACTIVATED_ROWS : rows;
+    for (int first = 0, n; first < rows; first += n) {
+        n = rows - first < each ? rows - first : each;
+        if (slopes)
+            dense_slopes(layer, io, c, first, n);
+        dense_backward_weight(target, io->dout + (ptrdiff_t)first * units,
+                              io->inp + (ptrdiff_t)first * in, n, in, units, r.begin, r.end,
+                              c.begin, c.end, io->alpha, first == 0 ? io->beta : 1.0f);
+    }
 }
 
 /* A slice of columns of W, a slice of its rows, or all of it from a slice of tokens. */
@@ -266,8 +347,7 @@ dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         dense_backward_transposed(io->packed, io->dout, io->inp, rows, in, units, r.begin,
                                   r.end, io->alpha, io->beta);
     else
-        dense_backward_weight(weight, io->dout, io->inp, rows, in, units, r.begin, r.end,
-                              c.begin, c.end, io->alpha, io->beta);
+        dense_weight_gradient(layer, io, weight, r, c);
     if (r.begin == 0)
         dense_backward_bias(io->target + layer->param[1].offset, io->dout, rows, units,
                             c.begin, c.end, io->alpha, io->beta);
