@@ -275,7 +275,7 @@ static void pixel_unpack(float *target, const float *sums, const pixel_sizes *z,
 
 /* out = packed times what lies under it + bias; with relu max(., 0) of it. */
 static void pixel_forward(float *out, int step, const float *inp, const int32_t *pixel,
-                          const int32_t *run, const float *packed, const float *bias,
+                          const int32_t *tap, const float *packed, const float *bias,
                           bool relu, const pixel_sizes *z);
 
 /* Added to sums (taps, wide) and bias_sums (wide). dout is read to the end of its last

@@ -182,7 +182,7 @@ pixel_unpack(float *target, const float *sums, const pixel_sizes *z, const rnn_w
 /* `rows` pixels at inp + pixel[i]; the last vector has `last` lanes in out. */
 static inline __attribute__((always_inline)) void
 forward_tile(float *out, int step, const float *inp, const int32_t *pixel,
-             const int32_t *run, const float *packed, const float *bias,
+             const int32_t *tap, const float *packed, const float *bias,
              const pixel_sizes *z, bool relu, int last, int rows, int vectors)
 {
     pixel_sums sum;
@@ -191,18 +191,16 @@ forward_tile(float *out, int step, const float *inp, const int32_t *pixel,
         for (int i = 0; i < rows; i++)
             sum[i][v] = b;
     }
-    for (int r = 0; r < z->runs; r++) {
-        const float *a[PIXEL_ROWS];
+    const float *a[PIXEL_ROWS];
+    for (int i = 0; i < rows; i++)
+        a[i] = inp + pixel[i];
+    for (int t = 0; t < z->taps; t++, packed += z->wide) {
+        vf w[PIXEL_VECTORS];
+        for (int v = 0; v < vectors; v++)
+            w[v] = v_load(packed + v * VL);
         for (int i = 0; i < rows; i++)
-            a[i] = inp + pixel[i] + run[r];
-        for (int j = 0; j < z->run; j++, packed += z->wide) {
-            vf w[PIXEL_VECTORS];
             for (int v = 0; v < vectors; v++)
-                w[v] = v_load(packed + v * VL);
-            for (int i = 0; i < rows; i++)
-                for (int v = 0; v < vectors; v++)
-                    sum[i][v] += a[i][j] * w[v];
-        }
+                sum[i][v] += a[i][tap[t]] * w[v];
     }
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < vectors; v++)
@@ -213,13 +211,13 @@ forward_tile(float *out, int step, const float *inp, const int32_t *pixel,
 
 static inline __attribute__((always_inline)) void
 forward_strip(float *out, int step, const float *inp, const int32_t *pixel,
-              const int32_t *run, const float *packed, const float *bias,
+              const int32_t *tap, const float *packed, const float *bias,
               const pixel_sizes *z, bool relu, int last, int vectors)
 {
     for (int m = 0, rows; m < z->pixels; m += rows) {
         rows = next_tile(m, z->pixels);
 #define TILE(n)                                                                         \
-    forward_tile(out + (ptrdiff_t)m * step, step, inp, pixel + m, run, packed, bias, z, \
+    forward_tile(out + (ptrdiff_t)m * step, step, inp, pixel + m, tap, packed, bias, z, \
                  relu, last, n, vectors)
         FOR_ROWS(rows, TILE)
 #undef TILE
@@ -228,15 +226,15 @@ forward_strip(float *out, int step, const float *inp, const int32_t *pixel,
 
 static void
 pixel_forward(float *out, int step, const float *inp, const int32_t *pixel,
-              const int32_t *run, const float *packed, const float *bias, bool relu,
+              const int32_t *tap, const float *packed, const float *bias, bool relu,
               const pixel_sizes *z)
 {
     int n = 0, both = PIXEL_VECTORS * VL;
     for (; n + VL < z->filters; n += both)
-        forward_strip(out + n, step, inp, pixel, run, packed + n, bias + n, z, relu,
+        forward_strip(out + n, step, inp, pixel, tap, packed + n, bias + n, z, relu,
                       lanes_of(z->filters - n, 1), PIXEL_VECTORS);
     for (; n < z->filters; n += VL)
-        forward_strip(out + n, step, inp, pixel, run, packed + n, bias + n, z, relu,
+        forward_strip(out + n, step, inp, pixel, tap, packed + n, bias + n, z, relu,
                       lanes_of(z->filters - n, 0), 1);
 }
 

@@ -3,10 +3,10 @@
  * The gradients are taken from lists of these outputs where that spares work, else from an
  * image of the convolution's outputs. Part of level.c. */
 
-/* Outputs of the pool for each of the convolution's at most, and the share of a run's
- * vectors that is filled at least: otherwise lists cost more than they spare. */
-#define LISTED_AT_MOST 0.5
-#define LISTED_FILLED 0.5
+/* What a vector of a list takes of the time that one of a whole image does, and what an
+ * entry of a list takes before its vectors, in vectors. */
+#define LISTED_VECTOR 1.5
+#define LISTED_ENTRY 4
 
 static int
 windows_of_pool(const rnn_window *pool)
@@ -19,9 +19,11 @@ goes_by_lists(const rnn_layer *layer)
 {
     const rnn_window *pool = &layer->pool;
     pixel_sizes z = pixel_sizes_of(&layer->window, (int)layer->attr[CONV_FILTERS]);
+    double whole = (double)z.pixels * z.taps * (z.wide / VL);
+    double entries = (double)windows_of_pool(pool) * z.filters;
+    double listed = LISTED_VECTOR * entries * (pixel_list_size(&z) / VL + LISTED_ENTRY);
     return layer->window.groups == 1 && pool->KH * pool->KW <= PIXEL_POOL_TAPS
-           && pool->P * pool->Q <= LISTED_AT_MOST * z.pixels
-           && z.run >= LISTED_FILLED * z.run_wide;
+           && listed < whole;
 }
 
 /* Behind a convolution's tables in shared: offsets of lists. */

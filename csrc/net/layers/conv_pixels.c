@@ -4,17 +4,13 @@
 
 /* Filters of a group fill so much of their vectors, or their convolution stays in planes.
  */
-#define PIXELS_FILLED 0.6
-
-/* Planes of a kernel that moves by more than 1 are unfolded first. */
-#define PIXELS_FILLED_UNFOLDED 0.3
+#define PIXELS_FILLED 0.3
 
 static bool
 conv_likes_pixels(const rnn_layer *layer)
 {
-    conv2d_group g = conv2d_group_of(layer);
-    double filled = (double)g.filters / pixel_wide(g.filters);
-    return filled >= (conv2d_is_direct(&g.s) ? PIXELS_FILLED : PIXELS_FILLED_UNFOLDED);
+    int filters = (int)layer->attr[CONV_FILTERS] / layer->window.groups;
+    return filters >= PIXELS_FILLED * pixel_wide(filters);
 }
 
 /* What PREPARE leaves in shared: tables, and the weights of group k behind those of the
@@ -125,7 +121,7 @@ pixel_forward_row(const rnn_layer *layer, const rnn_io *io, const pixel_conv *c,
     const float *inp = padded_row(layer, io, c, b), *bias = param_of(layer, io, 1);
     for (int k = 0; k < c->s->groups; k++)
         pixel_forward(out + k * c->z.filters, c->step, inp + k * c->channels, c->t.pixel,
-                      c->t.run, c->t.packed + k * c->t.of_packed, bias + k * c->z.filters,
+                      c->t.tap, c->t.packed + k * c->t.of_packed, bias + k * c->z.filters,
                       relu, &c->z);
 }
 
