@@ -61,6 +61,14 @@ pixel_maxpool_forward(float *out, int32_t *which, const float *inp, const rnn_wi
     pixel_maxpool(out, which, inp, false, s);
 }
 
+/* Whether every pixel is in one window exactly. */
+static bool
+pool_tiles_input(const rnn_window *s)
+{
+    return s->SH == s->KH && s->SW == s->KW && s->P * s->KH == s->top + s->H + s->bottom
+           && s->Q * s->KW == s->left + s->W + s->right;
+}
+
 /* dinp = or += what goes back to a window's pixels; windows that do not overlap write. */
 static inline __attribute__((always_inline)) void
 spread_to_taken(float *dinp, const float *dout, const int32_t *which, pool_window w,
@@ -79,14 +87,6 @@ spread_to_taken(float *dinp, const float *dout, const int32_t *which, pool_windo
                 v_store_lanes(to, part, lanes);
             }
     }
-}
-
-/* Whether every pixel is in one window exactly. */
-static bool
-pool_tiles_input(const rnn_window *s)
-{
-    return s->SH == s->KH && s->SW == s->KW && s->P * s->KH == s->top + s->H + s->bottom
-           && s->Q * s->KW == s->left + s->W + s->right;
 }
 
 static void
@@ -126,8 +126,8 @@ pixel_avgpool_forward(float *out, const float *inp, const rnn_window *s)
             mean_of_pixels(out, inp, window_at(p, q, s), s);
 }
 
-static void
-spread_mean(float *dinp, const float *dout, pool_window w, const rnn_window *s)
+static inline __attribute__((always_inline)) void
+spread_mean(float *dinp, const float *dout, pool_window w, bool adds, const rnn_window *s)
 {
     float area = window_area(w.ys, w.xs, s);
     for (int c = 0; c < s->C; c += VL) {
@@ -136,7 +136,7 @@ spread_mean(float *dinp, const float *dout, pool_window w, const rnn_window *s)
         for (int y = w.ys.begin; y < w.ys.end; y++)
             for (int x = w.xs.begin; x < w.xs.end; x++) {
                 float *to = dinp + pixel_at(y, x, s) + c;
-                v_store_lanes(to, v_load_lanes(to, lanes) + part, lanes);
+                v_store_lanes(to, adds ? part + v_load_lanes(to, lanes) : part, lanes);
             }
     }
 }
@@ -144,10 +144,15 @@ spread_mean(float *dinp, const float *dout, pool_window w, const rnn_window *s)
 static void
 pixel_avgpool_backward(float *dinp, const float *dout, const rnn_window *s)
 {
-    memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
+    bool adds = !pool_tiles_input(s);
+    if (adds)
+        memset(dinp, 0, (size_t)s->C * (size_t)s->H * (size_t)s->W * sizeof(float));
     for (int p = 0; p < s->P; p++)
         for (int q = 0; q < s->Q; q++, dout += s->C)
-            spread_mean(dinp, dout, window_at(p, q, s), s);
+            if (adds)
+                spread_mean(dinp, dout, window_at(p, q, s), true, s);
+            else
+                spread_mean(dinp, dout, window_at(p, q, s), false, s);
 }
 
 static void
