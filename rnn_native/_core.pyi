@@ -102,6 +102,9 @@ class Net:
     def profile(self) -> list[tuple[str, str, float]]: ...
     @profile.setter
     def profile(self, on: bool) -> None: ...
+    # (slices, jobs, seconds)
+    @property
+    def jobs(self) -> list[tuple[int, int, float]]: ...
     # x (n, inputs)   y (n,) labels, or (n, outputs) values   order (any,)
     def train(
         self,

@@ -60,6 +60,7 @@ rnn_net_new_reader(const rnn_net *net)
     reader->stages = stages;
     memcpy(stages, net->stages, (size_t)net->n_stages * sizeof *stages);
     reader->profile = NULL;
+    reader->jobs = NULL;
     rnn_net_forget_memory(reader);
     return reader;
 }
@@ -84,6 +85,7 @@ rnn_net_free(rnn_net *net)
     if (net == NULL)
         return;
     free(net->profile);
+    free(net->jobs);
     rnn_net_free_memory(net);
     free(net->stages);
     if (!net->is_reader) {

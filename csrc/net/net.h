@@ -87,6 +87,15 @@ double rnn_net_work(const rnn_net *net);
 rnn_status rnn_net_set_profile(rnn_net *net, bool on);
 bool rnn_net_has_profile(const rnn_net *net);
 
+/* Jobs that were worth the team, by the number of slices that they were cut into: each ends
+ * at a barrier. */
+typedef struct {
+    int64_t count, nanoseconds;
+} rnn_job_total;
+
+/* RNN_MAX_SLICES + 1 of them, since the profile was set; NULL without one. */
+const rnn_job_total *rnn_net_jobs(const rnn_net *net);
+
 /* The plan's stages, each called after the type of its layer. */
 int rnn_net_n_stages(const rnn_net *net);
 const char *rnn_net_stage_name(const rnn_net *net, int stage);

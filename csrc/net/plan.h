@@ -73,9 +73,10 @@ struct rnn_net {
     float *weights; /* gathered */
     double *loss_of_row;
     uint8_t *hit_of_row;
-    double *sums;     /* over slices of parameters */
-    float *partials;  /* partial_count floats a slice of rows */
-    bool is_reader;   /* only what follows `capacity` is its own */
+    double *sums;        /* over slices of parameters */
+    float *partials;     /* partial_count floats a slice of rows */
+    bool is_reader;      /* only what follows `capacity` is its own */
+    rnn_job_total *jobs; /* beside the profile */
     int64_t *profile; /* nanoseconds by worker, stage (n_stages: none) and kind of work; or
                          NULL */
 };

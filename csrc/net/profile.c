@@ -14,16 +14,27 @@ rnn_status
 rnn_net_set_profile(rnn_net *net, bool on)
 {
     free(net->profile);
+    free(net->jobs);
     net->profile = NULL;
-    if (on)
+    net->jobs = NULL;
+    if (!on)
+        return RNN_OK;
+    net->jobs = calloc(RNN_MAX_SLICES + 1, sizeof *net->jobs);
+    if (net->jobs != NULL)
         net->profile = calloc(RNN_MAX_THREADS * profile_size(net), sizeof *net->profile);
-    return on && net->profile == NULL ? RNN_ENOMEM : RNN_OK;
+    return net->profile == NULL ? RNN_ENOMEM : RNN_OK;
 }
 
 bool
 rnn_net_has_profile(const rnn_net *net)
 {
     return net->profile != NULL;
+}
+
+const rnn_job_total *
+rnn_net_jobs(const rnn_net *net)
+{
+    return rnn_net_has_profile(net) ? net->jobs : NULL;
 }
 
 int

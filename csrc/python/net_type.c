@@ -3,6 +3,7 @@
 
 #include "../base/blas.h"
 #include "../base/size.h"
+#include "../base/team.h"
 
 /* ---- attributes ---- */
 
@@ -188,6 +189,24 @@ net_profile(PyObject *op, void *closure)
     return list;
 }
 
+static PyObject *
+net_jobs(PyObject *op, void *closure)
+{
+    (void)closure;
+    PyObject *list = PyList_New(0);
+    const rnn_job_total *jobs = rnn_net_jobs(NET(op));
+    for (int i = 0; list != NULL && jobs != NULL && i <= RNN_MAX_SLICES; i++) {
+        if (jobs[i].count == 0)
+            continue;
+        PyObject *entry = Py_BuildValue("(iLd)", i, (long long)jobs[i].count,
+                                        (double)jobs[i].nanoseconds * 1e-9);
+        if (entry == NULL || PyList_Append(list, entry) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(entry);
+    }
+    return list;
+}
+
 static int
 set_net_profile(PyObject *op, PyObject *value, void *closure)
 {
@@ -224,6 +243,11 @@ static PyGetSetDef net_getset[] = {
     {"profile", net_profile, set_net_profile,
      PyDoc_STR("A list of (stage, work, seconds summed over threads). Set it to True to\n"
                "begin with zero, to False to end."),
+     NULL},
+    {"jobs", net_jobs, NULL,
+     PyDoc_STR(
+         "Since profile was set, a list of (slices, jobs, seconds) for the jobs that\n"
+         "several threads share where there are several: each ends at a barrier."),
      NULL},
     {"rates", net_rates, NULL,
      PyDoc_STR("What the learning rate is multiplied by, for each layer; see set_rates."),

@@ -134,3 +134,20 @@ def test_bits_of_any_batch_do_not_depend_on_threads(batch):
         grads = net.gradients(x, y, threads=threads)[1]
         left.add((losses.tobytes(), net.weights.tobytes(), grads.tobytes()))
     assert len(left) == 1
+
+
+def test_jobs_are_counted_by_their_slices():
+    """Forward and backward of a small net of 64 rows are one job, and its last one sums."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((128, 784), np.float32)
+    y, order = rng.integers(0, 4, 128).astype(np.int32), np.arange(128, dtype=np.int32)
+    layers = [conv2d(16, 3, padding=1), flatten(), dense(4)]
+    net = _core.Net(layers, (1, 28, 28), SOFTMAX)
+    assert net.jobs == []
+    net.profile = True
+    net.train(x, y, order, 64, 0.01)
+    jobs = {slices: count for slices, count, _ in net.jobs}
+    assert jobs[8] >= 2
+    assert all(seconds > 0 for _, _, seconds in net.jobs)
+    net.profile = False
+    assert net.jobs == []

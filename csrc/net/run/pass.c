@@ -6,11 +6,18 @@
 void
 rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
 {
-    if (work >= MIN_STAGE_WORK)
-        rnn_team_run(&r->lease, fn, job, slices);
-    else
+    if (work < MIN_STAGE_WORK) {
         for (int slice = 0; slice < slices; slice++)
             fn(job, slice, 0);
+        return;
+    }
+    const rnn_net *net = r->net;
+    int64_t begin = rnn_profile_begin(net);
+    rnn_team_run(&r->lease, fn, job, slices);
+    if (net->profile != NULL) {
+        net->jobs[slices].count++;
+        net->jobs[slices].nanoseconds += rnn_nanoseconds() - begin;
+    }
 }
 
 int64_t
