@@ -2,10 +2,9 @@
 
     python benchmarks/kernels.py
 
-Products run on one thread, interleaved round by round. `net` is a whole `Net.predict` of
-one linear layer (bias, product, copy of the outputs), `sgemm` the bare call; the weight
-gradient is a `Net.train` step of that layer less the prediction, so gather, loss and update
-are in it.
+Products run on one thread, interleaved round by round, and the least time counts: `net` is a pass
+of a dense layer in a step of training, by the net's own profile, in slices and with bias, `sgemm`
+the bare call for the whole matrices.
 """
 
 import ctypes
@@ -52,41 +51,51 @@ def median_of_rounds(calls, rounds=15, repeats=20):
     return [statistics.median(list_) for list_ in times]
 
 
-def product(rows, inputs, outputs, gemm):
-    """Print GF/s of the forward product and of the weight gradient, ours and OpenBLAS."""
+def passes(net, step):
+    """Return the seconds of each pass of the net's last layer in a step."""
+    net.profile = False
+    net.profile = True
+    step()
+    return {kind: seconds for layer, kind, seconds in net.profile if layer == "dense"}
+
+
+def least(times):
+    return min(time for time in times if time > 0)
+
+
+def product(rows, inputs, outputs, gemm, rounds=15):
+    """Print GF/s of a dense layer's three products, ours and OpenBLAS."""
     rng = np.random.default_rng(0)
-    x = rng.random((rows, inputs), dtype=np.float32)
-    dy = rng.random((rows, outputs), dtype=np.float32)
-    net = _core.Net([{"type": "dense", "units": outputs}], (inputs,), "squared_error")
-    w, out, dw = net.params[: inputs * outputs].copy(), dy.copy(), net.params.copy()
+    x, given = (rng.random((rows, n), dtype=np.float32) for n in (8, inputs))
+    dy, dx = rng.random((rows, outputs), dtype=np.float32), given.copy()
+    w = rng.random((inputs, outputs), dtype=np.float32) / inputs
+    layers = [{"type": "dense", "units": inputs}, {"type": "dense", "units": outputs}]
+    net = _core.Net(layers, (8,), "squared_error")
+    order, out, dw = np.arange(rows, dtype=np.int32), dy.copy(), w.copy()
 
-    def blas_forward():
+    def call(sizes, trans, left, right, result):
         gemm(
-            *(ROW_MAJOR, NO_TRANS, NO_TRANS, rows, outputs, inputs, 1.0),
-            *(x.ctypes.data, inputs, w.ctypes.data, outputs, 0.0, out.ctypes.data, outputs),
+            *(ROW_MAJOR, *trans, *sizes, 1.0, left.ctypes.data, left.shape[1]),
+            *(right.ctypes.data, right.shape[1], 0.0, result.ctypes.data, result.shape[1]),
         )
 
-    def blas_gradient():
-        gemm(
-            *(ROW_MAJOR, TRANS, NO_TRANS, inputs, outputs, rows, 1.0),
-            *(x.ctypes.data, inputs, dy.ctypes.data, outputs, 0.0, dw.ctypes.data, outputs),
-        )
-
-    order = np.arange(rows, dtype=np.int32)
-    forward, step, blas_f, blas_g = median_of_rounds(
-        [
-            lambda: net.predict(x),
-            lambda: net.train(x, dy, order, rows, 0.0),
-            blas_forward,
-            blas_gradient,
-        ]
-    )
-    flops = 2e-9 * rows * inputs * outputs
-    print(
-        f"{rows:5} x {inputs:4} x {outputs:4}   forward: net {flops / forward:6.1f} GF/s, "
-        f"sgemm {flops / blas_f:6.1f}   weight gradient: net "
-        f"{flops / (step - forward):6.1f}, sgemm {flops / blas_g:6.1f}"
-    )
+    blas = {
+        "forward": ((rows, outputs, inputs), (NO_TRANS, NO_TRANS), given, w, out),
+        "input": ((rows, inputs, outputs), (NO_TRANS, TRANS), dy, w, dx),
+        "params": ((inputs, outputs, rows), (TRANS, NO_TRANS), given, dy, dw),
+    }
+    times = {kind: ([], []) for kind in blas}
+    for _ in range(rounds):
+        step = passes(net, lambda: net.train(x, dy, order, rows, 0.0))
+        for kind, arguments in blas.items():
+            times[kind][0].append(step[kind])
+            times[kind][1].append(seconds(lambda a=arguments: call(*a), 1))
+    gigaflops = 2e-9 * rows * inputs * outputs
+    print(f"{rows:5} x {inputs:4} x {outputs:4}", end="")
+    for kind, (net_times, blas_times) in times.items():
+        ours, theirs = gigaflops / least(net_times), gigaflops / least(blas_times)
+        print(f"   {kind}: net {ours:6.1f} GF/s, sgemm {theirs:6.1f}", end="")
+    print()
 
 
 def xor(rounds=7):
@@ -153,6 +162,10 @@ def main():
         (256, 784, 512),
         (64, 512, 64),
         (64, 2048, 2048),
+        (512, 512, 128),
+        (128, 2048, 2048),
+        (4096, 512, 512),
+        (2048, 2048, 2048),
     ]:
         product(rows, inputs, outputs, gemm)
     xor()
