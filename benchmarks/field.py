@@ -15,7 +15,7 @@ from report import Row
 
 HERE = Path(__file__).resolve().parent
 PAUSE = 0.3  # seconds between turns: pools of the last peer go to sleep
-PREPARING = 300.0  # seconds that a peer has to import, to compile and for a first epoch
+PREPARING = 200.0  # seconds that a peer has to import, to compile and for a first epoch
 ANSWERING = 120.0  # and for a round
 
 

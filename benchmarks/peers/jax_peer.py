@@ -46,7 +46,7 @@ def cross_entropy(outputs, y):
 
 
 def half_squared_error(outputs, y):
-    return 0.5 * jnp.square(outputs - y).sum()
+    return 0.5 * jnp.square(outputs - y).sum() / len(y)
 
 
 FINAL = {"softmax_cross_entropy": jax.nn.softmax, "squared_error": lambda x: x}
@@ -54,6 +54,9 @@ LOSSES = {"softmax_cross_entropy": cross_entropy, "squared_error": half_squared_
 
 
 def sgd(workload, params, grads, state):
+    if "momentum" in workload.optimizer:
+        momentum = workload.optimizer["momentum"]
+        state = grads = jax.tree.map(lambda v, g: momentum * v + g, state, grads)
     return jax.tree.map(lambda p, g: p - workload.lr * g, params, grads), state
 
 
@@ -61,6 +64,7 @@ def adam(workload, params, grads, state):
     """Kingma and Ba 2014; `state` is the number of steps, the means and the squares."""
     beta_1, beta_2 = workload.optimizer["beta_1"], workload.optimizer["beta_2"]
     epsilon = workload.optimizer["epsilon"]
+    decay = workload.lr * workload.optimizer.get("weight_decay", 0.0)  # AdamW's
     steps, means, squares = state
     steps = steps + 1
     means = jax.tree.map(lambda m, g: beta_1 * m + (1 - beta_1) * g, means, grads)
@@ -71,19 +75,19 @@ def adam(workload, params, grads, state):
 
     def moved(p, mean, square):
         root = jnp.sqrt(square * correct_square)
-        return p - workload.lr * (mean * correct_mean) / (root + epsilon)
+        return p - decay * p - workload.lr * (mean * correct_mean) / (root + epsilon)
 
     return jax.tree.map(moved, params, means, squares), (steps, means, squares)
 
 
-UPDATES = {"sgd": sgd, "adam": adam}
+UPDATES = {"sgd": sgd, "adam": adam, "adamw": adam}
 
 
 def first_state(workload, params):
     """Return what the optimiser keeps from step to step."""
-    if workload.optimizer["type"] == "sgd":
-        return ()
     zeros = jax.tree.map(jnp.zeros_like, params)
+    if workload.optimizer["type"] == "sgd":
+        return zeros if "momentum" in workload.optimizer else ()
     return jnp.float32(0), zeros, jax.tree.map(jnp.copy, zeros)
 
 
@@ -91,30 +95,37 @@ def step_of(workload, forward):
     """Return a function that trains on a batch: new parameters and state, and the loss."""
     update = UPDATES[workload.optimizer["type"]]
 
-    def loss_of(params, x, y):
-        return LOSSES[workload.loss](forward(params, x), y)
+    def loss_of(params, x, y, key):
+        return LOSSES[workload.loss](forward(params, x, key), y)
 
-    def step(kept, x, y):
+    def step(kept, x, y, key=None):
         params, state = kept
-        loss, grads = jax.value_and_grad(loss_of)(params, x, y)
+        loss, grads = jax.value_and_grad(loss_of)(params, x, y, key)
         return update(workload, params, grads, state), loss
 
     return step
 
 
 def epoch_of(step, x, y, batch_size):
-    """Return a function that trains an epoch: what is kept, and the mean loss."""
+    """Return a function that trains an epoch: what is kept, and the mean loss.
+
+    With a key, that of a batch is made of it, for masks.
+    """
     whole = len(y) // batch_size * batch_size
 
-    def step_rows(kept, rows):
-        return step(kept, x[rows], y[rows])
+    def step_rows(kept, rows_and_key):
+        rows, key = rows_and_key
+        return step(kept, x[rows], y[rows], key)
 
-    def epoch(kept, order):
-        kept, losses = jax.lax.scan(step_rows, kept, order[:whole].reshape(-1, batch_size))
+    def epoch(kept, order, key=None):
+        batches = order[:whole].reshape(-1, batch_size)
+        keys = None if key is None else jax.random.split(key, len(batches) + 1)
+        first = None if keys is None else keys[1:]
+        kept, losses = jax.lax.scan(step_rows, kept, (batches, first))
         total = losses.sum() * batch_size
         tail = order[whole:]
         if len(tail):
-            kept, loss = step_rows(kept, tail)
+            kept, loss = step_rows(kept, (tail, None if keys is None else keys[0]))
             total += loss * len(tail)
         return kept, total / len(order)
 
@@ -122,17 +133,23 @@ def epoch_of(step, x, y, batch_size):
 
 
 def train(job):
+    # Threefry, the usual generator, takes several times as long on a CPU.
+    jax.config.update("jax_default_prng_impl", "rbg")
     forward, params = set_up(job)
     x, y = jnp.asarray(arranged(job, job.images)), jnp.asarray(job.data.y)
     kept = params, first_state(job.workload, params)
     epoch = epoch_of(step_of(job.workload, forward), x, y, job.workload.batch_size)
     compiled = jax.jit(epoch, donate_argnums=0)
+    drops = any(spec["type"] == "dropout" for spec, _ in job.layers)
+    epochs = 0
 
     def train_epoch(order):
-        nonlocal kept
-        kept, loss = compiled(kept, jnp.asarray(order))
+        nonlocal kept, epochs
+        epochs += 1
+        key = [jax.random.key(epochs)] if drops else []
+        kept, loss = compiled(kept, jnp.asarray(order), *key)
         jax.block_until_ready(kept)
-        return loss
+        return job.workload.loss_factor * loss
 
     return train_epoch
 
@@ -146,7 +163,7 @@ def xor(job):
         kept, losses = jax.lax.scan(
             lambda kept, row: step(kept, *row), kept_and_loss[0], (x, y)
         )
-        return kept, 2 * losses.sum()
+        return kept, job.workload.loss_factor * losses.sum()
 
     @jax.jit
     def epochs_of(kept, number):

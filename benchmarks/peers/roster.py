@@ -80,7 +80,7 @@ PEERS = {
 }
 
 # Those of shapes.py, for whatever net it is; a peer that cannot express one says so.
-SHAPE_PEERS = ["torch", "torch-last", "torch-compile", "jax", "sklearn"]
+SHAPE_PEERS = ["torch", "torch-last", "torch-compile", "jax", "jax-patches", "sklearn"]
 SHAPE_PREDICTORS = ["torch", "torch-compile", "onnx", "numpy", "mlpfile"]
 DENSE_ONLY = ("sklearn", "numpy", "mlpfile")
 
@@ -91,4 +91,6 @@ def takes_part(name: str, kinds: list[str], sizes: tuple[int, ...] = ()) -> bool
         return False
     if name == "mlpfile" and max(sizes, default=1) > 1:
         return False
+    if name in ("jax", "jax-patches"):  # XLA's own convolutions take minutes
+        return (name == "jax-patches") == any(kind.startswith("conv") for kind in kinds)
     return name != "torch-last" or "conv2d" in kinds
