@@ -168,7 +168,8 @@ typedef struct {
      * at the same place, perhaps with others; real tokens are told from padding here;
      * padding is left out. */
     bool keeps_tokens, makes_mask, takes_mask;
-    rnn_mark mark; /* marks are no layers that a user can name */
+    rnn_mark mark;      /* marks are no layers that a user can name */
+    bool sums_branches; /* the gradient of what each branch gives is dout */
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);
     rnn_pass_fn pass[RNN_PASSES];
@@ -211,6 +212,7 @@ struct rnn_layer {
     size_t statistics;   /* floats that STATISTICS leaves of a slice of rows */
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
     bool is_identity;    /* gives the numbers that it got: may be left out */
+    bool keeps_dout;     /* no pass writes to dout */
     int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass */
     double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay;
                                 PREPARE's are a batch's */

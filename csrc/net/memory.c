@@ -88,6 +88,15 @@ outputs_of(const rnn_net *net, int stage)
     return stage >= 0 ? net->stages[stage].out : net->inp;
 }
 
+/* From above: a sum may be a branch of another. */
+static void
+point_to_shared(rnn_net *net)
+{
+    for (int i = net->n_stages - 1; i >= 0; i--)
+        if (net->stages[i].dout_of >= 0)
+            net->stages[i].dout = net->stages[net->stages[i].dout_of].dout;
+}
+
 static void
 point_to_sides(rnn_net *net)
 {
@@ -126,7 +135,7 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
             stage->out = outputs_of(net, stage->source);
         else
             BLOCK(stage->out, n, (size_t)layer->out_size, float);
-        BLOCK(stage->dout, n, (size_t)layer->out_size, float);
+        BLOCK(stage->dout, n, stage->dout_of < 0 ? (size_t)layer->out_size : 0, float);
         BLOCK(stage->cache, n, layer->cache, float);
         BLOCK(stage->scratch, layer->scratch, workers, float);
         BLOCK(stage->shared, layer->shared, 1, float);
@@ -140,6 +149,7 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
     BLOCK(net->sums, RNN_MAX_COLUMN_SLICES, 1, double);
     BLOCK(net->partials, net->partial_count, slices, float);
 #undef BLOCK
+    point_to_shared(net);
     point_to_sides(net);
     return fits && lay_out(total, (size_t)net->level->read_slack, sizeof(float), &begin);
 }

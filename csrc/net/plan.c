@@ -144,6 +144,7 @@ add_stage(rnn_net *net, int first, int end, int below)
     rnn_stage *stage = &net->stages[net->n_stages++];
     stage->first = first;
     stage->end = end;
+    stage->dout_of = -1;
     stage->below = stage->source = below;
     while (stage->source >= 0 && rnn_gives_input(&net->stages[stage->source].layer))
         stage->source = net->stages[stage->source].below;
@@ -261,6 +262,20 @@ most_row_slices(const rnn_net *net)
     return most;
 }
 
+/* The last stages of branches that are added up have the sum's gradient. */
+static void
+share_gradients(rnn_net *net, int sum)
+{
+    const rnn_stage *stage = &net->stages[sum];
+    if (!stage->layer.type->sums_branches)
+        return;
+    const int branches[] = {stage->below,
+                            rnn_stage_giving(net, stage->layer.sides.layer[0])};
+    for (int k = 0; k < 2; k++)
+        if (net->stages[branches[k]].layer.keeps_dout)
+            net->stages[branches[k]].dout_of = sum;
+}
+
 void
 rnn_plan_stages(rnn_net *net)
 {
@@ -276,6 +291,8 @@ rnn_plan_stages(rnn_net *net)
     }
     int last = net->n_stages - 1;
     arrange(net, last, given_shape(net, last), RNN_PLANES, net->n_layers - 1);
+    for (int i = 0; i < net->n_stages; i++)
+        share_gradients(net, i);
     net->most_row_slices = most_row_slices(net);
     rnn_plan_rates(net);
 }

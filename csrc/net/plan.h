@@ -21,6 +21,7 @@ typedef struct {
     size_t partial_offset;             /* in floats from a slice's partial gradients */
     float *out;
     float *dout;    /* gradient with respect to out */
+    int dout_of;    /* the sum of branches whose dout it reads, in the same memory; or -1 */
     float *cache;   /* of all rows */
     float *scratch; /* of all workers */
     float *shared;

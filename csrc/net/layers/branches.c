@@ -17,6 +17,7 @@ static rnn_status
 branch_setup(rnn_layer *layer, rnn_error *error)
 {
     fork_setup(layer, error);
+    layer->keeps_dout = true;
     layer->slices[RNN_INPUT] = 0; /* the fork's adds its gradient */
     layer->work[RNN_INPUT] = 0;
     return RNN_OK;
@@ -88,13 +89,17 @@ add_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         (int)all_elements(io, layer->in_size));
 }
 
+/* A branch that only reads its gradient has it in the same memory: rnn_stage. */
 static void
 add_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     size_t bytes = all_elements(io, layer->in_size) * sizeof(float);
-    memcpy(io->sides[0].dout + first_element(io, layer->in_size), io->dout, bytes);
-    memcpy(io->dinp, io->dout, bytes);
+    float *dside = io->sides[0].dout + first_element(io, layer->in_size);
+    if (dside != io->dout)
+        memcpy(dside, io->dout, bytes);
+    if (io->dinp != io->dout)
+        memcpy(io->dinp, io->dout, bytes);
 }
 
 static const rnn_layer_type add_layer = {
@@ -102,6 +107,7 @@ static const rnn_layer_type add_layer = {
     .attrs = no_attrs,
     .keeps_tokens = true,
     .mark = RNN_JOIN,
+    .sums_branches = true,
     .setup = add_setup,
     .pass = {[RNN_FORWARD] = add_forward_pass, [RNN_INPUT] = add_input_pass},
 };

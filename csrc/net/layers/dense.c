@@ -22,8 +22,9 @@ dense_is_by_rows(const rnn_layer *layer)
     return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
 }
 
-/* From so many weights on they are cut by columns, and each thread keeps its own; a smaller
- * matrix is read by every thread for its own rows. */
+/* From so many weights on, for each token of a row, they are cut by columns, and each
+ * thread keeps its own; a smaller matrix, or one that many tokens share, is read by every
+ * thread for its own rows. */
 #define DENSE_BY_COLUMNS 32768
 
 /* Slices of columns as wide as products like them, where there are enough. */
@@ -87,11 +88,12 @@ dense_setup(rnn_layer *layer, rnn_error *error)
     double products = (double)tokens * in * units;
     layer->cache = f->from_input ? (size_t)tokens * (size_t)units : 0;
     layer->takes_nonzeros = layer->is_first && rank == 1;
-    if ((double)in * units < DENSE_BY_COLUMNS)
+    if ((double)in * units < (double)DENSE_BY_COLUMNS * tokens)
         dense_go_by_rows(layer, in, units, rank);
     else
         dense_go_by_columns(layer, in, units);
-    if (f->forward == linear_forward)
+    layer->keeps_dout = f->forward == linear_forward;
+    if (layer->keeps_dout)
         layer->slices[RNN_OUTPUT] = 0;
     layer->work[RNN_FORWARD] = layer->work[RNN_PARAMS] = layer->work[RNN_INPUT] = products;
     layer->work[RNN_OUTPUT] = (double)tokens * units;

@@ -150,6 +150,7 @@ self_attention_setup(rnn_layer *layer, rnn_error *error)
     layer->cache = lay_out_attention_cache(layer, 1, &(attention_cache){0}, NULL);
     layer->scratch = lay_out_attention_scratch(layer, &(attention_work){0}, NULL);
     layer->shared = lay_out_attention_shared(layer, &(attention_shared){0}, NULL);
+    layer->keeps_dout = true;
     layer->slices[RNN_PREPARE] = 1;
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
     layer->slices[RNN_INPUT] = layer->slices[RNN_PARAMS] = RNN_BY_ROWS;
