@@ -151,12 +151,13 @@ add_stage(rnn_net *net, int first, int end, int below)
     return stage;
 }
 
-/* Has what stage `below` gives rearranged if need be, before layer `first` is reached;
- * returns the stage to read. */
+/* Has what stage `below` gives in the layout `given` rearranged if need be, before layer
+ * `first` is reached; returns the stage to read. */
 static int
-arrange(rnn_net *net, int below, rnn_shape shape, rnn_layout layout, int first)
+arrange(rnn_net *net, int below, rnn_layout given, rnn_shape shape, rnn_layout layout,
+        int first)
 {
-    if (given_layout(net, below) == layout || has_one_layout(&shape))
+    if (given == layout || has_one_layout(&shape))
         return below;
     rnn_stage *stage = add_stage(net, first, first, below);
     net->level->rearranging_layer(&stage->layer, shape, layout);
@@ -191,13 +192,18 @@ wanted_layout(const rnn_net *net, const open_layouts *open, const rnn_layer *sta
     return rnn_same_shape(&shape, &stage->in) ? given : RNN_PLANES;
 }
 
-/* A stage that takes planes may follow layers that only give numbers another shape; one
- * that takes pixels has the shape of its input itself. */
+/* Layers that only give numbers another shape are left out: in between, the numbers lie
+ * plane by plane. */
 static int
 arrange_input(rnn_net *net, const rnn_layer *stage, rnn_layout wanted, int first, int below)
 {
-    rnn_shape shape = wanted == RNN_PIXELS ? stage->in : given_shape(net, below);
-    return arrange(net, below, shape, wanted, first);
+    rnn_layout given = given_layout(net, below);
+    rnn_shape shape = given_shape(net, below);
+    if (!rnn_same_shape(&shape, &stage->in)) {
+        below = arrange(net, below, given, shape, RNN_PLANES, first);
+        given = RNN_PLANES;
+    }
+    return arrange(net, below, given, stage->in, wanted, first);
 }
 
 /* Before layer i, a mark that ends a branch: what the branch gives, as its join wants it.
@@ -206,7 +212,8 @@ static void
 end_branch(rnn_net *net, const open_layouts *open, int i)
 {
     int last = rnn_stage_giving(net, i - 1);
-    arrange(net, last, given_shape(net, last), open->fork[open->depth - 1], i - 1);
+    arrange(net, last, given_layout(net, last), given_shape(net, last),
+            open->fork[open->depth - 1], i - 1);
 }
 
 /* ---- stages ---- */
@@ -290,7 +297,8 @@ rnn_plan_stages(rnn_net *net)
             plan_layers(net, &open, &layer, i, i + replaced);
     }
     int last = net->n_stages - 1;
-    arrange(net, last, given_shape(net, last), RNN_PLANES, net->n_layers - 1);
+    arrange(net, last, given_layout(net, last), given_shape(net, last), RNN_PLANES,
+            net->n_layers - 1);
     for (int i = 0; i < net->n_stages; i++)
         share_gradients(net, i);
     net->most_row_slices = most_row_slices(net);

@@ -289,6 +289,127 @@ CONV += [
     ]
 ]
 
+# Filters that fill vectors: the core lays the channels of a pixel side by side.
+PIXELS = [
+    Case(name, layers, shape, loss, rows)
+    for name, layers, shape, loss, rows in [
+        (
+            "pixels, stride 2 x 1, after six channels",
+            [
+                conv2d(6, 3, "tanh", padding=1),
+                avgpool2d(2),
+                conv2d(18, 3, "relu", stride=(2, 1), padding=1),
+                flatten(),
+                dense(5),
+            ],
+            *((1, 10, 12), SOFTMAX, 9),
+        ),
+        (
+            "pixels with gaps, gelu",
+            [conv2d(17, (3, 2), "gelu", dilation=(1, 2)), conv2d(33, 2), flatten()],
+            *((3, 6, 7), SQUARES, 3),
+        ),
+        (
+            "pixels of two groups, stride 2",
+            [conv2d(24, 1), conv2d(32, 3, "elu", groups=2, stride=2), flatten(), dense(4)],
+            *((2, 7, 8), SOFTMAX, 5),
+        ),
+        (
+            "pixels of two groups under a max pool",
+            [conv2d(16, 1), conv2d(32, 3, "relu", groups=2), maxpool2d(2), flatten()],
+            *((2, 7, 8), SQUARES, 5),
+        ),
+        (
+            "pixels under max pools of 2 and of 3 x 2",
+            [
+                conv2d(16, 3, "relu", padding=1),
+                maxpool2d(2),
+                conv2d(32, 3, padding=1),
+                maxpool2d((3, 2)),
+                flatten(),
+                dense(5),
+            ],
+            *((1, 13, 12), SOFTMAX, 9),
+        ),
+        (
+            "pixels under a max pool that overlaps and is padded",
+            [
+                conv2d(16, 2, "relu"),
+                conv2d(20, 3, "relu"),
+                maxpool2d(3, stride=2, padding=1),
+                conv2d(5, 1),
+                flatten(),
+            ],
+            *((2, 10, 9), SQUARES, 3),
+        ),
+        (
+            "pixels, normalized, activated and pooled",
+            [
+                conv2d(16, 3, padding=1),
+                batchnorm(),
+                activation("relu"),
+                maxpool2d(3, stride=2),
+                conv2d(18, 3),
+                batchnorm(),
+                activation("silu"),
+                global_avgpool2d(),
+                dense(3),
+            ],
+            *((3, 9, 8), SOFTMAX, 9),
+        ),
+        (
+            "pixels in a block and beside it",
+            [
+                conv2d(16, 3, padding=1),
+                residual(conv2d(24, 3, "relu", padding=1), conv2d(16, 1)),
+                concat([conv2d(2, 1)], [conv2d(20, 3, padding=1)], axis=0),
+                global_maxpool2d(),
+                dense(4),
+            ],
+            *((2, 6, 5), SOFTMAX, 5),
+        ),
+        (
+            "pixels joined along their rows",
+            [
+                conv2d(16, 3),
+                concat([activation("relu")], [conv2d(16, 1)], axis=1),
+                flatten(),
+                dense(4),
+            ],
+            *((2, 6, 5), SOFTMAX, 5),
+        ),
+        (
+            "pixels, dropped out and given another shape",
+            [
+                conv2d(16, 3, "relu"),
+                dropout(0.5),
+                conv2d(16, 2),
+                reshape([4, 4, -1]),
+                conv2d(16, 1),
+                flatten(),
+            ],
+            *((1, 6, 7), SQUARES, 4),
+        ),
+        (
+            "pixels at the end of a net",
+            [dense(36), reshape([4, 3, 3]), conv2d(16, 2, "relu"), flatten()],
+            *((7,), SQUARES, 4),
+        ),
+        (
+            "signals in pixels, pooled",
+            [
+                conv1d(16, 5, "relu", padding=2),
+                maxpool1d(2),
+                conv1d(32, 3, stride=2),
+                batchnorm(),
+                global_avgpool1d(),
+                dense(3),
+            ],
+            *((3, 22), SOFTMAX, 9),
+        ),
+    ]
+]
+
 SIGNALS = [
     Case(name, layers, shape, loss, rows)
     for name, layers, shape, loss, rows in [
@@ -980,7 +1101,17 @@ BLOCKS = [
         9,
     ),
 ]
-LAYERS = CONV + SIGNALS + POOLS + SHAPES_AND_FUNCTIONS + NORMS + DROPOUT + TOKENS + MODELS
+LAYERS = (
+    CONV
+    + PIXELS
+    + SIGNALS
+    + POOLS
+    + SHAPES_AND_FUNCTIONS
+    + NORMS
+    + DROPOUT
+    + TOKENS
+    + MODELS
+)
 LAYERS += BLANKS
 LAYERS += BLOCKS
 CASES = DENSE + LAYERS
