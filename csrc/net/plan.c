@@ -192,18 +192,18 @@ wanted_layout(const rnn_net *net, const open_layouts *open, const rnn_layer *sta
     return rnn_same_shape(&shape, &stage->in) ? given : RNN_PLANES;
 }
 
-/* Layers that only give numbers another shape are left out: in between, the numbers lie
- * plane by plane. */
+/* Has what stage `below` gives in the shape and layout that are wanted. Layers that only
+ * give numbers another shape are left out: in between, the numbers lie plane by plane. */
 static int
-arrange_input(rnn_net *net, const rnn_layer *stage, rnn_layout wanted, int first, int below)
+arrange_as(rnn_net *net, int below, rnn_shape shape, rnn_layout layout, int first)
 {
     rnn_layout given = given_layout(net, below);
-    rnn_shape shape = given_shape(net, below);
-    if (!rnn_same_shape(&shape, &stage->in)) {
-        below = arrange(net, below, given, shape, RNN_PLANES, first);
+    rnn_shape before = given_shape(net, below);
+    if (!rnn_same_shape(&before, &shape)) {
+        below = arrange(net, below, given, before, RNN_PLANES, first);
         given = RNN_PLANES;
     }
-    return arrange(net, below, given, stage->in, wanted, first);
+    return arrange(net, below, given, shape, layout, first);
 }
 
 /* Before layer i, a mark that ends a branch: what the branch gives, as its join wants it.
@@ -211,9 +211,8 @@ arrange_input(rnn_net *net, const rnn_layer *stage, rnn_layout wanted, int first
 static void
 end_branch(rnn_net *net, const open_layouts *open, int i)
 {
-    int last = rnn_stage_giving(net, i - 1);
-    arrange(net, last, given_layout(net, last), given_shape(net, last),
-            open->fork[open->depth - 1], i - 1);
+    arrange_as(net, rnn_stage_giving(net, i - 1), net->layers[i - 1].out,
+               open->fork[open->depth - 1], i - 1);
 }
 
 /* ---- stages ---- */
@@ -236,7 +235,7 @@ plan_layers(rnn_net *net, open_layouts *open, const rnn_layer *layer, int first,
 {
     int below = rnn_stage_giving(net, net->layers[first].below);
     rnn_layout wanted = wanted_layout(net, open, layer, first, below);
-    below = arrange_input(net, layer, wanted, first, below);
+    below = arrange_as(net, below, layer->in, wanted, first);
     rnn_stage *stage = add_stage(net, first, end, below);
     stage->layer = *layer;
     stage->layer.layout = wanted;
@@ -296,9 +295,8 @@ rnn_plan_stages(rnn_net *net)
         if (!layer.is_identity || (net->n_stages == 0 && i + 1 == net->n_layers))
             plan_layers(net, &open, &layer, i, i + replaced);
     }
-    int last = net->n_stages - 1;
-    arrange(net, last, given_layout(net, last), given_shape(net, last), RNN_PLANES,
-            net->n_layers - 1);
+    arrange_as(net, net->n_stages - 1, net->layers[net->n_layers - 1].out, RNN_PLANES,
+               net->n_layers - 1);
     for (int i = 0; i < net->n_stages; i++)
         share_gradients(net, i);
     net->most_row_slices = most_row_slices(net);

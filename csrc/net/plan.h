@@ -85,12 +85,12 @@ struct rnn_net {
 /* Shapes, parameters and slices of every layer, from the input up. */
 rnn_status rnn_plan_layers(rnn_net *net, rnn_error *error);
 
-/* How many stages a net has at most: a layer each, two that rearrange before it, and one
- * behind it. */
+/* How many stages a net has at most: a layer each, and two that rearrange before
+ * and behind it. */
 static inline size_t
 rnn_most_stages(const rnn_net *net)
 {
-    return 4 * (size_t)net->n_layers;
+    return 5 * (size_t)net->n_layers;
 }
 
 /* The stages: layers fused where a pattern matches, and those that only rename numbers left

@@ -355,7 +355,7 @@ PIXELS = [
                 global_avgpool2d(),
                 dense(3),
             ],
-            *((3, 9, 8), SOFTMAX, 9),
+            *((3, 9, 8), SOFTMAX, 7),
         ),
         (
             "pixels in a block and beside it",
@@ -367,6 +367,20 @@ PIXELS = [
                 dense(4),
             ],
             *((2, 6, 5), SOFTMAX, 5),
+        ),
+        (
+            "pixels given another shape in a branch",
+            [
+                conv2d(16, 3, padding=1),
+                concat(
+                    [conv2d(16, 1), reshape([8, 10, 6])],
+                    [activation("relu"), reshape([8, 10, 6])],
+                    axis=0,
+                ),
+                conv2d(17, 2, "relu"),
+                flatten(),
+            ],
+            *((2, 6, 5), SQUARES, 3),
         ),
         (
             "pixels joined along their rows",
