@@ -118,12 +118,13 @@ layernorm_backward_input(float *dinp, const float *dout, const float *inp,
             vf dxh = v_load_lanes(dout + j, lanes) * v_load_lanes(weight + j, lanes);
             sum += dxh;
             projected += dxh * normal_of(inp + j, mean, rstd, lanes);
+            v_store_lanes(dinp + j, dxh, lanes);
         }
         float m = v_sum(sum) / (float)D, p = v_sum(projected) / (float)D;
         for (int j = 0; j < D; j += VL) {
             int lanes = D - j < VL ? D - j : VL;
-            vf dxh = v_load_lanes(dout + j, lanes) * v_load_lanes(weight + j, lanes);
             vf xh = normal_of(inp + j, mean, rstd, lanes);
+            vf dxh = v_load_lanes(dinp + j, lanes); /* as m has it, rounded */
             v_store_lanes(dinp + j, rstd * (dxh - m - xh * p), lanes);
         }
     }

@@ -316,8 +316,14 @@ PIXELS = [
         ),
         (
             "pixels of two groups under a max pool",
-            [conv2d(16, 1), conv2d(32, 3, "relu", groups=2), maxpool2d(2), flatten()],
-            *((2, 7, 8), SQUARES, 5),
+            [
+                conv2d(16, 1),
+                conv2d(32, 3, "relu", groups=2),
+                maxpool2d(2),
+                flatten(),
+                dense(4),
+            ],
+            *((2, 7, 8), SOFTMAX, 5),
         ),
         (
             "pixels under max pools of 2 and of 3 x 2",
@@ -401,8 +407,9 @@ PIXELS = [
                 reshape([4, 4, -1]),
                 conv2d(16, 1),
                 flatten(),
+                dense(4),
             ],
-            *((1, 6, 7), SQUARES, 4),
+            *((1, 6, 7), SOFTMAX, 4),
         ),
         (
             "pixels at the end of a net",
