@@ -22,8 +22,9 @@ goes_by_lists(const rnn_layer *layer)
     double whole = (double)z.pixels * z.taps * (z.wide / VL);
     double entries = (double)windows_of_pool(pool) * z.filters;
     double listed = LISTED_VECTOR * entries * (pixel_list_size(&z) / VL + LISTED_ENTRY);
-    return layer->window.groups == 1 && pool->KH * pool->KW <= PIXEL_POOL_TAPS
-           && listed < whole;
+    int taps = pool->KH * pool->KW;
+    return layer->window.groups == 1 && taps <= PIXEL_POOL_TAPS && listed < whole
+           && entries * (taps + 1) < RNN_MAX_EXTENT;
 }
 
 /* Behind a convolution's tables in shared: offsets of lists. */

@@ -6,11 +6,25 @@
  */
 #define PIXELS_FILLED 0.3
 
+/* Whether an int counts the floats of a padded image, and of the weights in whole vectors.
+ */
+static bool
+pixels_fit(const rnn_window *s, int filters)
+{
+    int padded[3] = {s->top + s->H + s->bottom, s->left + s->W + s->right, s->C};
+    int packed[4] = {s->C, s->KH, s->KW, s->groups * pixel_wide(filters / s->groups)};
+    int turned[4] = {filters, s->KH, s->KW, pixel_wide(s->C / s->groups)};
+    int size[2] = {rnn_size_product(padded, 3), RNN_READ_SLACK};
+    return size[0] > 0 && rnn_size_sum(size, 2) > 0 && rnn_size_product(packed, 4) > 0
+           && rnn_size_product(turned, 4) > 0;
+}
+
 static bool
 conv_likes_pixels(const rnn_layer *layer)
 {
-    int filters = (int)layer->attr[CONV_FILTERS] / layer->window.groups;
-    return filters >= PIXELS_FILLED * pixel_wide(filters);
+    const rnn_window *s = &layer->window;
+    int filters = (int)layer->attr[CONV_FILTERS], of_group = filters / s->groups;
+    return of_group >= PIXELS_FILLED * pixel_wide(of_group) && pixels_fit(s, filters);
 }
 
 /* What PREPARE leaves in shared: tables, and the weights of group k behind those of the
@@ -53,7 +67,7 @@ typedef struct {
     const rnn_window *s;
     pixel_sizes z;
     pixel_tables t;
-    int filters, step; /* of all groups: floats of a pixel of outputs */
+    int step;          /* floats of a pixel of outputs, of all groups */
     int channels;      /* of a group */
     ptrdiff_t weights; /* of a group */
     bool copies;       /* images to scratch */
