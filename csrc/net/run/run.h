@@ -34,7 +34,7 @@ typedef struct rnn_run {
     double divisor;   /* of what is summed over rows, for the mean */
     bool has_weights; /* in net->weights */
     const float *inp;
-    float *maps;       /* what stage `maps_of` shows of the rows; NULL: not asked for */
+    float *maps; /* what stage `maps_of` shows of the rows; NULL: not asked for */
     int maps_of;
     int backward_from; /* stages from here on have had their OUTPUT and INPUT */
 } rnn_run;
