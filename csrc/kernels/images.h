@@ -262,16 +262,29 @@ static void pad_pixels(float *padded, const float *inp, const pixel_sizes *z,
 static void crop_pixels(float *inp, const float *padded, const pixel_sizes *z,
                         const rnn_window *s);
 
-/* packed (taps, wide), turned (runs, filters, run_wide) from weight (filters, C, KH, KW);
- * lanes past the last are zeros. */
+/* packed (taps, wide) from weight (filters, C, KH, KW); lanes past the last are zeros. */
 static void pixel_pack(float *packed, const float *weight, const pixel_sizes *z,
                        const rnn_window *s);
-static void pixel_pack_runs(float *turned, const float *weight, const pixel_sizes *z,
-                            const rnn_window *s);
 
-/* Target of the weight from sums (taps, wide). */
-static void pixel_unpack(float *target, const float *sums, const pixel_sizes *z,
-                         const rnn_window *s, float alpha, float beta);
+/* Floats from a filter, a run and a tap of it to the next: (taps, wide), (runs, filters,
+ * run_wide) and (filters, runs, run_wide). */
+typedef struct {
+    ptrdiff_t filter, run, tap;
+} pixel_order;
+
+static pixel_order pixel_taps_first(const pixel_sizes *z);
+static pixel_order pixel_runs_first(const pixel_sizes *z);
+static pixel_order pixel_filters_first(const pixel_sizes *z);
+
+/* weight (filters, C, KH, KW) with runs first or filters first; lanes past the last are
+ * zeros. */
+static void pixel_lay_out(float *to, const float *weight, pixel_order order,
+                          const pixel_sizes *z, const rnn_window *s);
+
+/* Target of the weight from sums in any order. */
+static void pixel_add_sums(float *target, const float *sums, pixel_order order,
+                           const pixel_sizes *z, const rnn_window *s, float alpha,
+                           float beta);
 
 /* out = packed times what lies under it + bias; with relu max(., 0) of it. */
 static void pixel_forward(float *out, int step, const float *inp, const int32_t *pixel,
@@ -296,10 +309,6 @@ static void pixel_input_gradient(float *dinp, const float *dout, int step,
 #define PIXEL_POOL_TAPS 16 /* of a pool's window at most */
 
 static int pixel_list_size(const pixel_sizes *z); /* floats of a filter */
-static void pixel_list_weights(float *listed, const float *weight, const pixel_sizes *z,
-                               const rnn_window *s);
-static void pixel_unlist_weights(float *target, const float *listed, const pixel_sizes *z,
-                                 const rnn_window *s, float alpha, float beta);
 
 /* place (windows, KH * KW + 1): to what the output with a number meets first; vector: from
  * there to the vectors of the runs. */

@@ -12,36 +12,6 @@ pixel_list_size(const pixel_sizes *z)
 }
 
 static void
-pixel_list_weights(float *listed, const float *weight, const pixel_sizes *z,
-                   const rnn_window *s)
-{
-    int size = pixel_list_size(z);
-    memset(listed, 0, (size_t)z->filters * (size_t)size * sizeof(float));
-    for (int f = 0; f < z->filters; f++, listed += size)
-        for (int c = 0; c < s->C; c++)
-            for (int k = 0; k < s->KH; k++)
-                for (int l = 0; l < s->KW; l++) {
-                    int tap = tap_of(k, l, c, s);
-                    listed[tap / z->run * z->run_wide + tap % z->run] = *weight++;
-                }
-}
-
-static void
-pixel_unlist_weights(float *target, const float *listed, const pixel_sizes *z,
-                     const rnn_window *s, float alpha, float beta)
-{
-    int size = pixel_list_size(z);
-    for (int f = 0; f < z->filters; f++, listed += size)
-        for (int c = 0; c < s->C; c++)
-            for (int k = 0; k < s->KH; k++)
-                for (int l = 0; l < s->KW; l++) {
-                    int tap = tap_of(k, l, c, s);
-                    accumulate(target++, listed[tap / z->run * z->run_wide + tap % z->run],
-                               alpha, beta);
-                }
-}
-
-static void
 pixel_list_offsets(int32_t *place, int32_t *vector, const int32_t *pixel,
                    const int32_t *run, const pixel_sizes *z, const rnn_window *pool)
 {

@@ -148,33 +148,57 @@ pixel_pack(float *packed, const float *weight, const pixel_sizes *z, const rnn_w
                   weight + (ptrdiff_t)c * area, C * area, z->filters, area);
 }
 
-static void
-pixel_pack_runs(float *turned, const float *weight, const pixel_sizes *z,
-                const rnn_window *s)
+static pixel_order
+pixel_taps_first(const pixel_sizes *z)
 {
-    int C = s->C / s->groups;
-    memset(turned, 0, (size_t)z->filters * (size_t)(z->runs * z->run_wide) * sizeof(float));
-    for (int f = 0; f < z->filters; f++)
-        for (int c = 0; c < C; c++)
-            for (int k = 0; k < s->KH; k++)
-                for (int l = 0; l < s->KW; l++) {
-                    int tap = tap_of(k, l, c, s), r = tap / z->run;
-                    turned[((ptrdiff_t)r * z->filters + f) * z->run_wide + tap % z->run] =
-                        *weight++;
-                }
+    return (pixel_order){.filter = 1, .run = (ptrdiff_t)z->run * z->wide, .tap = z->wide};
+}
+
+static pixel_order
+pixel_runs_first(const pixel_sizes *z)
+{
+    return (pixel_order){
+        .filter = z->run_wide, .run = (ptrdiff_t)z->filters * z->run_wide, .tap = 1};
+}
+
+static pixel_order
+pixel_filters_first(const pixel_sizes *z)
+{
+    return (pixel_order){
+        .filter = (ptrdiff_t)z->runs * z->run_wide, .run = z->run_wide, .tap = 1};
+}
+
+static inline ptrdiff_t
+place_of_tap(int f, int tap, const pixel_order *order, const pixel_sizes *z)
+{
+    return f * order->filter + tap / z->run * order->run + tap % z->run * order->tap;
 }
 
 static void
-pixel_unpack(float *target, const float *sums, const pixel_sizes *z, const rnn_window *s,
-             float alpha, float beta)
+pixel_lay_out(float *to, const float *weight, pixel_order order, const pixel_sizes *z,
+              const rnn_window *s)
+{
+    int C = s->C / s->groups;
+    memset(to, 0, (size_t)z->filters * (size_t)(z->runs * z->run_wide) * sizeof(float));
+    for (int f = 0; f < z->filters; f++)
+        for (int c = 0; c < C; c++)
+            for (int k = 0; k < s->KH; k++)
+                for (int l = 0; l < s->KW; l++)
+                    to[place_of_tap(f, tap_of(k, l, c, s), &order, z)] = *weight++;
+}
+
+static void
+pixel_add_sums(float *target, const float *sums, pixel_order order, const pixel_sizes *z,
+               const rnn_window *s, float alpha, float beta)
 {
     int C = s->C / s->groups;
     for (int f = 0; f < z->filters; f++)
         for (int c = 0; c < C; c++)
             for (int k = 0; k < s->KH; k++)
                 for (int l = 0; l < s->KW; l++)
-                    accumulate(target++, sums[(ptrdiff_t)tap_of(k, l, c, s) * z->wide + f],
-                               alpha, beta);
+                    accumulate(target++,
+                               sums[place_of_tap(f, tap_of(k, l, c, s), &order, z)], alpha,
+                               beta);
 }
 
 /* ---- forward ---- */

@@ -62,14 +62,14 @@ behind_image(const rnn_io *io, const pixel_conv *c)
 static void
 conv_pixels_pool_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    conv_pixels_prepare_pass(layer, io, slice);
-    if (!io->training || !goes_by_lists(layer))
-        return;
+    (void)slice;
     pixel_conv c = pixel_conv_of(layer, io);
+    bool lists = goes_by_lists(layer);
+    pixel_prepare(io, &c, lists ? pixel_filters_first(&c.z) : pixel_runs_first(&c.z));
+    if (!io->training || !lists)
+        return;
     list_tables t = list_tables_of(layer, io, &c);
     pixel_list_offsets(t.place, t.vector, c.t.pixel, c.t.run, &c.z, &layer->pool);
-    if (io->to_input)
-        pixel_list_weights(c.t.turned, io->params, &c.z, c.s);
 }
 
 static void
@@ -179,11 +179,8 @@ conv_pixels_pool_finish_pass(const rnn_layer *layer, const rnn_io *io, int slice
         return;
     }
     pixel_conv c = pixel_conv_of(layer, io);
-    const float *bias_sums = io->sums + c.z.filters * pixel_list_size(&c.z);
-    float *bias = target_of(layer, io, 1);
-    pixel_unlist_weights(io->target, io->sums, &c.z, c.s, io->alpha, io->beta);
-    for (int f = 0; f < c.z.filters; f++)
-        accumulate(&bias[f], bias_sums[f], io->alpha, io->beta);
+    pixel_finish(layer, io, &c, 0, io->sums, pixel_filters_first(&c.z),
+                 io->sums + c.z.filters * pixel_list_size(&c.z));
 }
 
 static const rnn_layer_type conv_pixels_pool_layer = {

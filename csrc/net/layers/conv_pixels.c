@@ -102,18 +102,25 @@ pixel_conv_of(const rnn_layer *layer, const rnn_io *io)
     return c;
 }
 
+/* Tables and weights; those of backward in the order that it takes. */
+static void
+pixel_prepare(const rnn_io *io, const pixel_conv *c, pixel_order backward)
+{
+    pixel_offsets(c->t.pixel, c->t.run, c->t.tap, &c->z, c->s);
+    for (int k = 0; k < c->s->groups; k++) {
+        const float *weight = io->params + k * c->weights;
+        pixel_pack(c->t.packed + k * c->t.of_packed, weight, &c->z, c->s);
+        if (io->training && io->to_input)
+            pixel_lay_out(c->t.turned + k * c->t.of_turned, weight, backward, &c->z, c->s);
+    }
+}
+
 static void
 conv_pixels_prepare_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     pixel_conv c = pixel_conv_of(layer, io);
-    pixel_offsets(c.t.pixel, c.t.run, c.t.tap, &c.z, c.s);
-    for (int k = 0; k < c.s->groups; k++) {
-        const float *weight = io->params + k * c.weights;
-        pixel_pack(c.t.packed + k * c.t.of_packed, weight, &c.z, c.s);
-        if (io->training && io->to_input)
-            pixel_pack_runs(c.t.turned + k * c.t.of_turned, weight, &c.z, c.s);
-    }
+    pixel_prepare(io, &c, pixel_runs_first(&c.z));
 }
 
 /* The image of row b with zeros around. */
@@ -215,18 +222,27 @@ conv_pixels_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                         padded_row(layer, io, &c, b), &c);
 }
 
+/* Targets of group k from sums in an order, and those of its bias. */
+static void
+pixel_finish(const rnn_layer *layer, const rnn_io *io, const pixel_conv *c, int k,
+             const float *sums, pixel_order order, const float *bias_sums)
+{
+    float *bias = target_of(layer, io, 1) + (ptrdiff_t)k * c->z.filters;
+    pixel_add_sums(io->target + k * c->weights, sums, order, &c->z, c->s, io->alpha,
+                   io->beta);
+    for (int f = 0; f < c->z.filters; f++)
+        accumulate(&bias[f], bias_sums[f], io->alpha, io->beta);
+}
+
 static void
 conv_pixels_finish_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
     pixel_conv c = pixel_conv_of(layer, io);
-    float *bias = target_of(layer, io, 1);
     for (int k = 0; k < c.s->groups; k++) {
         const float *sums = io->sums + k * pixel_sums_of_group(&c.z);
-        const float *bias_sums = sums + (ptrdiff_t)c.z.taps * c.z.wide;
-        pixel_unpack(io->target + k * c.weights, sums, &c.z, c.s, io->alpha, io->beta);
-        for (int f = 0; f < c.z.filters; f++)
-            accumulate(bias++, bias_sums[f], io->alpha, io->beta);
+        pixel_finish(layer, io, &c, k, sums, pixel_taps_first(&c.z),
+                     sums + (ptrdiff_t)c.z.taps * c.z.wide);
     }
 }
 
