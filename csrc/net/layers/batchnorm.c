@@ -52,7 +52,7 @@ batchnorm_view_of(const rnn_layer *layer, const rnn_io *io)
 {
     int C = layer->in.dim[0];
     return (batchnorm_view){.C = C,
-                            .area = layer->in_size / C,
+                            .area = plane_area(layer),
                             .pixels = layer->layout == RNN_PIXELS,
                             .mean = io->shared,
                             .rstd = io->shared + C,

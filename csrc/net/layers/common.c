@@ -31,6 +31,13 @@ last_extent(const rnn_layer *layer)
     return layer->in.dim[layer->in.rank - 1];
 }
 
+/* Numbers of a channel. */
+static int
+plane_area(const rnn_layer *layer)
+{
+    return layer->in_size / layer->in.dim[0];
+}
+
 /* Columns, channels or rows of a weight that a slice takes. */
 typedef struct {
     int begin, end;

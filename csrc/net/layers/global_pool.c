@@ -41,12 +41,6 @@ global_maxpool2d_setup(rnn_layer *layer, rnn_error *error)
     return status;
 }
 
-static int
-plane_area(const rnn_layer *layer)
-{
-    return layer->in_size / layer->in.dim[0];
-}
-
 /* The pixels of an image are tokens; so are the values of a plane, of one value each. */
 static void
 global_avgpool_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)

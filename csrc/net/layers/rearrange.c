@@ -9,54 +9,33 @@ rearrange(float *to, const float *from, int n, int rows, int columns)
         transpose(to, rows, from, columns, rows, columns);
 }
 
-static int
-channels_of(const rnn_layer *layer)
+/* to = from, which is in the layout of the stage's input, or in the one that it gives. */
+static void
+rearrange_images(const rnn_layer *layer, const rnn_io *io, float *to, const float *from,
+                 bool is_input)
 {
-    return layer->in.dim[0];
-}
-
-static int
-area_of(const rnn_layer *layer)
-{
-    return layer->in_size / layer->in.dim[0];
+    int C = layer->in.dim[0], area = plane_area(layer);
+    bool planes = (layer->layout == RNN_PIXELS) == is_input;
+    rearrange(to, from, io->rows, planes ? C : area, planes ? area : C);
 }
 
 static void
-to_pixels_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+rearrange_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    rearrange(io->out, io->inp, io->rows, channels_of(layer), area_of(layer));
+    rearrange_images(layer, io, io->out, io->inp, true);
 }
 
 static void
-to_pixels_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+rearrange_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
-    rearrange(io->dinp, io->dout, io->rows, area_of(layer), channels_of(layer));
+    rearrange_images(layer, io, io->dinp, io->dout, false);
 }
 
-static void
-to_planes_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
-{
-    (void)slice;
-    rearrange(io->out, io->inp, io->rows, area_of(layer), channels_of(layer));
-}
-
-static void
-to_planes_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
-{
-    (void)slice;
-    rearrange(io->dinp, io->dout, io->rows, channels_of(layer), area_of(layer));
-}
-
-static const rnn_layer_type to_pixels_layer = {
-    .name = "to pixels",
-    .pass = {[RNN_FORWARD] = to_pixels_forward_pass, [RNN_INPUT] = to_pixels_input_pass},
-};
-
-static const rnn_layer_type to_planes_layer = {
-    .name = "to planes",
-    .pass = {[RNN_FORWARD] = to_planes_forward_pass, [RNN_INPUT] = to_planes_input_pass},
+static const rnn_layer_type rearrange_layer = {
+    .name = "rearrange",
+    .pass = {[RNN_FORWARD] = rearrange_forward_pass, [RNN_INPUT] = rearrange_input_pass},
 };
 
 /* The layer that gives images of a shape in another layout. */
@@ -64,7 +43,7 @@ static void
 rearranging_layer(rnn_layer *layer, rnn_shape shape, rnn_layout layout)
 {
     *layer = (rnn_layer){
-        .type = layout == RNN_PIXELS ? &to_pixels_layer : &to_planes_layer,
+        .type = &rearrange_layer,
         .in = shape,
         .out = shape,
         .in_size = rnn_shape_size(&shape),
