@@ -7,8 +7,9 @@
 
 #include <math.h>
 
-/* Lines that are summed in registers, and numbers of planes in vector lanes, before a sum
- * goes on: sums stay short, and what is read twice is in the L1 cache. */
+/* How many lines are summed in registers, and how many numbers of a plane in vector lanes,
+ * before the sum joins the rest: sums stay short, and what is read twice is in the L1
+ * cache. */
 #define BATCHNORM_LINES 32
 #define BATCHNORM_BLOCK 4096
 

@@ -138,7 +138,7 @@ add_terms(tile_sums sum, const tile_factors *f, int k, int rows, int vectors)
 }
 
 /* Tiles down the columns at n from row m on, as long as they are whole; returns the next
- * row. From tile to tile A goes on by `step`. With `rows` and `vectors` constant after
+ * row. From tile to tile A advances by `step`. With `rows` and `vectors` constant after
  * inlining the accumulators live in registers. */
 static inline __attribute__((always_inline)) int
 sum_strip(const gemm_operands *p, tile_factors f, ptrdiff_t step, int m, int n, int rows,

@@ -22,7 +22,7 @@ moments_of(float *mean, float *rstd, const float *x, int n, float epsilon)
     *rstd = (float)(1 / sqrt(squares / n + (double)epsilon));
 }
 
-/* Numbers that are summed in lanes before the sum goes on in float64. */
+/* How many numbers are summed in float32 lanes before the sum is added in float64. */
 #define LANE_SUMS 1024
 
 /* Sums of x - shift and of its square. */

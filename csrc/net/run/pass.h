@@ -8,8 +8,7 @@
 /* What handling an element costs beside a multiply-add in a product. */
 #define ELEMENT_WORK 8.0
 
-/* Multiply-adds below which a stage is not worth waking other threads: about 11
- * microseconds on one, half of which a job for two takes beside its work. */
+/* Multiply-adds below which a job is not worth waking other threads. */
 #define MIN_STAGE_WORK 7e5
 
 /* fn(job, 0..slices-1, worker), by the team when so many multiply-adds are worth it. */
