@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 
 import rnn_native as rn
+from roof import together
 
 MLP = [rn.Dense(512, "relu"), rn.Dense(10)]
 CNN = [
@@ -42,21 +43,12 @@ def plain_python():
 
 def rate(call, threads, calls):
     """Return calls per second of all threads together."""
-    barrier = threading.Barrier(threads + 1)
 
     def work():
-        barrier.wait()
         for _ in range(calls // threads):
             call()
 
-    running = [threading.Thread(target=work) for _ in range(threads)]
-    for thread in running:
-        thread.start()
-    barrier.wait()
-    start = time.perf_counter()
-    for thread in running:
-        thread.join()
-    return calls / (time.perf_counter() - start)
+    return calls / together([work] * threads)
 
 
 def spread(values, digits):
