@@ -417,20 +417,21 @@ def test_same_padding(extent, kernel, stride, dilation, outputs, before, after):
     assert net.layers[0]["window"]["padding"] == (before, after, 0, 0)
 
 
+# One filter of a group fills less of a vector than the layout in pixels wants, on any level.
 @pytest.mark.parametrize(
     ("conv", "is_fused"),
     [
-        (conv2d(3, 3, padding=1), True),
-        (conv2d(3, 3, padding="same"), True),
-        (conv2d(3, (3, 3), padding=(1, 1, 1, 1), dilation=1, groups=1), True),
-        (conv2d(3, (3, 2), padding=(1, 1)), False),
-        (conv2d(3, 2, padding="same"), False),
-        (conv2d(3, 3, padding=(1, 0)), False),
-        (conv2d(3, 3, stride=(1, 2)), False),
-        (conv2d(3, 3, padding=2, dilation=(1, 2)), False),
-        (conv2d(3, 1, dilation=2), False),
+        (conv2d(1, 3, padding=1), True),
+        (conv2d(1, 3, padding="same"), True),
+        (conv2d(1, (3, 3), padding=(1, 1, 1, 1), dilation=1, groups=1), True),
+        (conv2d(1, (3, 2), padding=(1, 1)), False),
+        (conv2d(1, 2, padding="same"), False),
+        (conv2d(1, 3, padding=(1, 0)), False),
+        (conv2d(1, 3, stride=(1, 2)), False),
+        (conv2d(1, 3, padding=2, dilation=(1, 2)), False),
+        (conv2d(1, 1, dilation=2), False),
         (conv2d(3, 3, groups=3), False),
-        (conv2d(3, 3, padding=3), False),
+        (conv2d(1, 3, padding=3), False),
     ],
 )
 def test_which_convolutions_are_one_stage_with_a_pool(conv, is_fused):
