@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from rnn_native.base.temporary import create_beside, remove_forgotten
+
 AnyPath: TypeAlias = str | os.PathLike[str]
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Source: TypeAlias = AnyPath | Buffer | IO[bytes]
@@ -116,14 +118,15 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
 
     The data go to a temporary file in the same folder, onto the disk, and then take
     the name `path` in one step. If anything fails on the way, or the process is
-    killed, an older file under `path` stays as it was; the temporary file is
-    removed, unless the process was killed.
+    killed, an older file under `path` stays as it was. The temporary file is removed;
+    that of a process that was killed is removed by the next call for the same folder.
 
     Parameters
     ----------
     path : str or path-like
         The file to write. Its folder must exist. A symbolic link is followed: the
-        file that it points to is replaced, the link stays.
+        file that it points to is replaced, the link stays. A file that is replaced
+        passes on its permissions and, as far as that is allowed, its owner.
     data : bytes-like, or iterable of bytes-like
         The content, whole or in pieces. What the iterable raises passes unchanged.
 
@@ -134,21 +137,27 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
         if `path` is a folder, pipe or device. Names `path`.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".rnn_native-{os.urandom(8).hex()}.tmp")
     pieces = [data] if isinstance(data, bytes | bytearray | memoryview) else data
+    remove_forgotten(target.parent)
     with errors_named(path):
-        if target.exists():
-            _require_regular(target.stat().st_mode, path)
+        old = target.stat() if target.exists() else None
+        if old is not None:
+            _require_regular(old.st_mode, path)
         # Not the tempfile module: its files are for the owner only, whatever the
         # umask says.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
+        temporary, descriptor = create_beside(target, mode)
+    lock = -1
     try:
         try:
+            if old is not None:
+                _take_over(descriptor, old, mode)
             for piece in pieces:
                 with errors_named(path):
                     _write_all(descriptor, piece)
             with errors_named(path):
                 os.fsync(descriptor)
+                lock = os.dup(descriptor)
         finally:
             with errors_named(path):
                 os.close(descriptor)
@@ -158,8 +167,26 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+    finally:
+        if lock >= 0:
+            os.close(lock)
     with errors_named(path):
         _sync_folder(target.parent)
+
+
+def _take_over(descriptor: int, old: os.stat_result, mode: int) -> None:
+    """Give a new file owner and permissions of the one that it replaces.
+
+    It was made with no more permissions than these, so where a file system or a
+    missing right forbids the change, nobody else can read it.
+    """
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        with suppress(OSError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    if stat.S_IMODE(new.st_mode) != mode:
+        with suppress(OSError):
+            os.fchmod(descriptor, mode)
 
 
 def _require_regular(mode: int, path: AnyPath) -> None:

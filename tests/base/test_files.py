@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,7 +56,7 @@ def assert_names(error, target):
     assert error.filename == str(target)
     assert repr(str(target)) in str(error)
     assert "\n" not in str(error)
-    assert ".tmp" not in str(error)
+    assert ".part" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +199,32 @@ def test_permissions_follow_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o400])
+def test_a_file_that_is_replaced_passes_its_permissions_on(target, mode):
+    target.chmod(mode)
+    atomic_write(target, NEW)
+    assert target.read_bytes() == NEW
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+def test_what_replaces_a_private_file_is_never_readable_by_others(target):
+    target.chmod(0o600)
+
+    def pieces():
+        (temporary,) = (path for path in target.parent.iterdir() if path != target)
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
+        yield NEW
+
+    atomic_write(target, pieces())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_is_replaced_keeps_its_owner(target):
+    os.chown(target, 65534, 65534)
+    atomic_write(target, NEW)
+    assert (target.stat().st_uid, target.stat().st_gid) == (65534, 65534)
+
+
 def test_a_link_is_followed_and_stays(target, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(target)
@@ -258,6 +286,94 @@ def test_a_killed_process_leaves_a_whole_file(target):
             process.send_signal(signal.SIGKILL)
         content = target.read_bytes()
         assert content in (b"x" * 100_000, b"y" * 100_000)
+
+
+WRITER = """
+import sys
+from rnn_native.base.files import atomic_write
+def pieces():
+    yield b"half"
+    print(flush=True)
+    sys.stdin.readline()
+    yield b" and half"
+atomic_write(sys.argv[1], pieces())
+"""
+
+
+@contextmanager
+def half_written(target):
+    """A process that has written half a file, and waits for a line."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(target)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])},
+    ) as process:
+        try:
+            process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(target):
+    with half_written(target) as process:
+        process.kill()
+        process.wait()
+        assert len(names(target.parent)) == 2
+    atomic_write(target.parent / "other", NEW)
+    assert names(target.parent) == [target.name, "other"]
+    assert target.read_bytes() == OLD
+
+
+def test_a_live_process_keeps_its_temporary_file(target):
+    with half_written(target) as process:
+        atomic_write(target, NEW)
+        assert len(names(target.parent)) == 2
+        process.communicate(b"go on\n")
+        assert process.returncode == 0
+    assert target.read_bytes() == b"half and half"
+    assert names(target.parent) == [target.name]
+
+
+def test_files_of_others_are_not_removed(target):
+    others = [".rnn_native-0123456789abcdef.part.txt", "rnn_native-0123456789abcdef.part"]
+    others += [".rnn_native-notes.part", ".rnn_native-0123456789ABCDEF.part"]
+    for name in others:
+        (target.parent / name).write_bytes(OLD)
+    os.mkfifo(target.parent / ".rnn_native-0000000000000000.part")
+    (target.parent / ".rnn_native-0000000000000001.part").symlink_to(target)
+    before = names(target.parent)
+    atomic_write(target, NEW)
+    assert names(target.parent) == before
+
+
+def test_a_file_that_is_taken_for_forgotten_is_made_again(target, monkeypatch):
+    """Between making and locking it another process may look at it."""
+    real, calls = fcntl.flock, []
+
+    def late(descriptor, operation):
+        calls.append(operation)
+        if len(calls) == 1:
+            files.remove_forgotten(target.parent)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    atomic_write(target, NEW)
+    assert len(calls) == 3
+    assert target.read_bytes() == NEW
+    assert names(target.parent) == [target.name]
+
+
+def test_a_file_system_without_locks(target, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    stray = target.parent / ".rnn_native-0123456789abcdef.part"
+    stray.write_bytes(OLD)
+    atomic_write(target, NEW)
+    assert names(target.parent) == [stray.name, target.name]
 
 
 def test_size_of_a_regular_file_only(target, tmp_path):
