@@ -86,8 +86,14 @@ def marks(mask: Mask) -> NDArray[np.intp]:
     for y, row in enumerate(mask):
         edges = np.flatnonzero(np.diff(row, prepend=False, append=False)).tolist()
         runs = []
+        passed = 0  # runs above that end before those still to come
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
-            touching = [_root(parents, i) for b, e, i in above if b <= end and e >= begin]
+            while passed < len(above) and above[passed][1] < begin:
+                passed += 1
+            touching, at = [], passed
+            while at < len(above) and above[at][0] <= end:
+                touching.append(_root(parents, above[at][2]))
+                at += 1
             label = min(touching, default=len(parents))
             if not touching:
                 parents.append(label)
@@ -103,7 +109,7 @@ def marks(mask: Mask) -> NDArray[np.intp]:
 
 def _root(parents: list[int], label: int) -> int:
     while parents[label] != label:
-        label = parents[label]
+        parents[label] = label = parents[parents[label]]
     return label
 
 
