@@ -72,7 +72,7 @@ def predict(args: argparse.Namespace) -> int:
 
 def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list["Entry"], int]:
     """Read every picture; one that cannot be is told, and the others go on."""
-    from rnn_native.recognizer.contact_sheet import Entry
+    from rnn_native.recognizer.contact_sheet import Entry, thumbnail
     from rnn_native.recognizer.opening import pictures_in, read_picture
     from rnn_native.recognizer.preprocessing import from_image
     from rnn_native.recognizer.reading import recognise
@@ -91,7 +91,7 @@ def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list["Entry"], 
                 code = outcome.report(outcome.one_line(error), outcome.FAILED)
                 continue
             reading = recognise(net, from_image(picture), threads=args.threads)
-            entries.append(Entry(str(path), picture, reading))
+            entries.append(Entry(str(path), thumbnail(picture), reading))
     return entries, code
 
 

@@ -19,7 +19,7 @@ MOST_ENTRIES = 400
 
 
 class Entry(NamedTuple):
-    """A picture's name, its grey bytes, and what was read."""
+    """A picture's name, its grey bytes (or those of its thumbnail), and what was read."""
 
     name: str
     picture: NDArray[np.uint8]
@@ -52,12 +52,19 @@ def contact_sheet(entries: Sequence[Entry]) -> bytes:
     return file.getvalue()
 
 
+def thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture as large as the sheet has it: what is kept of many should be small."""
+    from PIL import Image
+
+    small = Image.fromarray(picture)
+    small.thumbnail((CELL, CELL))
+    return np.asarray(small)
+
+
 def _draw(sheet: "Image", entry: Entry, left: int, top: int) -> None:
     from PIL import Image, ImageDraw
 
-    thumbnail = Image.fromarray(entry.picture)
-    thumbnail.thumbnail((CELL, CELL))
-    sheet.paste(thumbnail, (left, top))
+    sheet.paste(Image.fromarray(thumbnail(entry.picture)), (left, top))
     pixels = np.rint(entry.reading.image * 255).astype(np.uint8)
     seen = Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.NEAREST)
     sheet.paste(seen, (left + CELL + MARGIN, top))

@@ -1,6 +1,9 @@
 """Pictures from files, checked before they are unpacked."""
 
+import errno
+import os
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +16,31 @@ from rnn_native.base.files import AnyPath, regular_file_size, shown
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Bytes = NDArray[np.uint8]
+
 MOST_PIXELS = 64_000_000
+# A file of some bytes can promise any number of pixels, and deliver them all alike: beyond so
+# many each byte has to stand for some of them.
+FREE_PIXELS, PIXELS_A_BYTE = 12_000_000, 500
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".pnm")
 )
+# Of Pillow's formats those whose headers say what unpacking takes. Others hold files of other
+# formats, which promise something else, or programs (EPS).
+FORMATS = (
+    "PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "AVIF", "DIB", "TGA", "PCX", "DDS",
+    "QOI",
+)  # fmt: skip
+ORIENTATION = 0x0112  # tag of Exif
+TILE_EXTENTS = (
+    322,
+    323,
+)  # tags of TIFF: a tile is unpacked whole, however little of it is seen
+# Pixels that are converted at a time.
+STRIP = 1 << 20
 
 
-def read_picture(path: AnyPath) -> NDArray[np.uint8]:
+def read_picture(path: AnyPath) -> Bytes:
     """Read an image file as grey bytes; what is transparent is white.
 
     Returns
@@ -30,51 +51,123 @@ def read_picture(path: AnyPath) -> NDArray[np.uint8]:
     Raises
     ------
     FormatError
-        If it is no image, damaged, or has more than 64 million pixels.
+        If it is no image, damaged, or has more than 64 million pixels, or more than 12 million
+        and 500 for each byte of the file.
     OSError
         If it cannot be read.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
-    regular_file_size(path)
+    size = regular_file_size(path)
     try:
         with warnings.catch_warnings():
             # Its limit on pixels is checked here, and damage that it can mend is none.
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                _check_size(picture.size, path)
-                return _as_grey(ImageOps.exif_transpose(picture))
+            with Image.open(path, formats=_formats()) as picture:
+                _check_extents(picture, size, path)
+                picture.load()
+                _check_extents(picture, size, path)
+                return _turned(_as_grey(picture), picture.getexif().get(ORIENTATION, 1))
     except UnidentifiedImageError:
         raise FormatError(f"{shown(path)}: not an image that can be read") from None
     except Image.DecompressionBombError:
         raise FormatError(_too_large(path)) from None
     except FormatError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except MemoryError:
+        raise FormatError(f"{shown(path)}: needs more memory than there is") from None
+    except Exception as error:
+        # Decoders raise whatever their authors came upon; EINVAL is where the file sends them.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            error.filename = error.filename or os.fspath(path)
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise FormatError(f"{shown(path)}: damaged image: {reason}") from None
 
 
-def _as_grey(picture: "Image") -> NDArray[np.uint8]:
+def _formats() -> list[str]:
+    """Return those of `FORMATS` that this Pillow has, in the order they are tried."""
     from PIL import Image
 
-    if picture.mode in ("F", "I") or picture.mode.startswith("I;"):
-        # More than 8 bits: Pillow would cut them off.
-        values = np.asarray(picture, np.float64)
-        span = float(np.ptp(values))
-        scaled = 255 * (values - values.min()) / span if span > 0 else 0 * values
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _as_grey(picture: "Image") -> Bytes:
+    """Return a loaded picture's pixels as grey bytes, strip by strip."""
+    grey = np.empty((picture.height, picture.width), np.uint8)
+    is_deep = picture.mode in ("F", "I") or picture.mode.startswith("I;")
+    convert = _depth_cut(picture) if is_deep else _strip_as_grey
+    for top, strip in _strips(picture):
+        grey[top : top + strip.height] = convert(strip)
+    return grey
+
+
+def _strips(picture: "Image") -> Iterator[tuple[int, "Image"]]:
+    """Give the picture from top to bottom: what is made of a strip takes little memory."""
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        bottom = min(top + rows, picture.height)
+        yield top, picture.crop((0, top, picture.width, bottom))
+
+
+def _depth_cut(picture: "Image") -> Callable[["Image"], Bytes]:
+    """Return how pixels of more than 8 bits become bytes; Pillow would cut bits off."""
+    low, high = np.inf, -np.inf
+    for _, strip in _strips(picture):
+        values = np.asarray(strip, np.float64)
+        low, high = np.minimum(low, values.min()), np.maximum(high, values.max())
+    span = float(high - low)
+    if not np.isfinite(span):
+        raise ValueError("pixels that are not finite")
+
+    def convert(strip: "Image") -> Bytes:
+        values = np.asarray(strip, np.float64)
+        scaled = 255 * (values - low) / span if span > 0 else 0 * values
         return np.rint(scaled).astype(np.uint8)
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.asarray(picture.convert("RGB").convert("L"))
+
+    return convert
 
 
-def _check_size(size: tuple[int, int], path: AnyPath) -> None:
-    if size[0] * size[1] > MOST_PIXELS:
-        raise FormatError(f"{_too_large(path)}; got {size[0]} x {size[1]}")
+def _strip_as_grey(strip: "Image") -> Bytes:
+    from PIL import Image
+
+    if strip.has_transparency_data:
+        rgba = strip.convert("RGBA")
+        strip = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(strip.convert("RGB").convert("L"))
+
+
+def _turned(grey: Bytes, orientation: object) -> Bytes:
+    """Return pixels as they were seen; `orientation` is Exif's, 1 to 8."""
+    if orientation in (2, 5, 7):
+        grey = grey[:, ::-1]
+    elif orientation == 4:
+        grey = grey[::-1]
+    quarters = {3: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # counterclockwise
+    turns = quarters.get(orientation, 0) if isinstance(orientation, int) else 0
+    return np.ascontiguousarray(np.rot90(grey, turns))
+
+
+def _check_extents(picture: "Image", file_bytes: int, path: AnyPath) -> None:
+    columns, rows = picture.size
+    if columns * rows < 1:
+        raise FormatError(f"{shown(path)}: an image without pixels")
+    tags = getattr(picture, "tag_v2", {})
+    for width, height in (picture.size, [tags.get(tag, 1) for tag in TILE_EXTENTS]):
+        _check_count(width, height, file_bytes, path)
+
+
+def _check_count(columns: int, rows: int, file_bytes: int, path: AnyPath) -> None:
+    count = columns * rows
+    if count > MOST_PIXELS:
+        raise FormatError(f"{_too_large(path)}; got {columns} x {rows}")
+    if count > FREE_PIXELS + PIXELS_A_BYTE * file_bytes:
+        raise FormatError(
+            f"{shown(path)}: too large for a file of {file_bytes} bytes: expected at most "
+            f"{FREE_PIXELS // 10**6} million pixels and {PIXELS_A_BYTE} for each byte, got "
+            f"{columns} x {rows}"
+        )
 
 
 def _too_large(path: AnyPath) -> str:

@@ -4,7 +4,9 @@ MNIST's digits are white on black, their longer side is 20 pixels, and their cen
 lies in the middle of 28 x 28 (LeCun, Bottou, Bengio and Haffner 1998, section III.A).
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +25,8 @@ PEN = 2.2
 THINNEST, THICKEST = 1.7, 4.0
 # Pictures are worked on with their longer side so long.
 FINE = 8 * LONGER_SIDE
+# Numbers worked on at a time while an image is scaled.
+BLOCK = 1 << 18
 
 
 def from_strokes(strokes: Sequence[Stroke]) -> Floats:
@@ -70,10 +74,12 @@ def from_image(image: ArrayLike) -> Floats:
     ValueError
         If it has another shape or type.
     """
-    grey = _as_grey(image)
+    array = _checked(image)
+    is_large = max(array.shape) > 4 * FINE
+    grey = scaled(array, 4 * FINE) if is_large else _as_floats(array)
     if is_like_mnist(grey):
         return grey
-    ink = clean_ink(_at_most(grey, 4 * FINE))
+    ink = clean_ink(grey)
     if not ink.any():
         return np.zeros((SIDE, SIDE), np.float32)
     fine = scaled(cropped(ink), FINE)
@@ -130,25 +136,50 @@ def cropped(image: Floats) -> Floats:
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def scaled(image: Floats, longer: int) -> Floats:
-    """Scale an image in [0, 1], its longer side to `longer` pixels, by means over areas."""
+def scaled(image: NDArray[np.generic], longer: int) -> Floats:
+    """Scale an image, its longer side to `longer` pixels, by means over areas.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns), uint8, or float in [0, 1]
+    longer : int
+
+    Returns
+    -------
+    ndarray of float32, in [0, 1]
+        Beside it no more than some megabytes are taken, whatever the image's shape.
+    """
     rows, columns = image.shape
     ratio = longer / max(rows, columns)
     small_rows, small_columns = (max(1, round(n * ratio)) for n in (rows, columns))
-    means = _areas(small_rows, rows) @ image @ _areas(small_columns, columns).T
+    # The longer side comes first: what is left for the other one is small.
+    if rows >= columns:
+        means = _mean_rows(_mean_rows(image, small_rows).T, small_columns).T
+    else:
+        means = _mean_rows(_mean_rows(image.T, small_columns).T, small_rows)
     return np.clip(means, 0, 1)  # rounding may lead a little beyond
 
 
-def _areas(to: int, n: int) -> Floats:
-    """Return a matrix (to, n): what share of target i lies over source j; rows sum to 1."""
-    edge = np.arange(to + 1)[:, None] * (n / to)
-    low, high = np.maximum(edge[:-1], np.arange(n)), np.minimum(edge[1:], np.arange(n) + 1)
-    shares: Floats = ((high - low).clip(0) * (to / n)).astype(np.float32)
-    return shares
+def _mean_rows(image: NDArray[np.generic], to: int) -> Floats:
+    """Return `to` rows, each the mean over its share of the image's, in blocks of them."""
+    n, columns = image.shape
+    means = np.empty((to, columns), np.float32)
+    # A target of n / to sources: so many in a block keep shares and pixels below BLOCK.
+    step = max(1, min(math.isqrt(BLOCK * to // n), BLOCK * to // (n * columns)))
+    for first in range(0, to, step):
+        last = min(first + step, to)
+        low, high = first * n // to, min(n, -(-last * n // to))
+        shares = _areas(np.arange(first, last + 1) * (n / to), np.arange(low, high + 1))
+        means[first:last] = shares * np.float32(to / n) @ _as_floats(image[low:high])
+    return means
 
 
-def _at_most(image: Floats, longer: int) -> Floats:
-    return image if max(image.shape) <= longer else scaled(image, longer)
+def _areas(targets: NDArray[np.float64], sources: NDArray[np.integer[Any]]) -> Floats:
+    """Return how far each interval between targets lies over each between sources."""
+    low = np.maximum(targets[:-1, None], sources[:-1])
+    high = np.minimum(targets[1:, None], sources[1:])
+    overlap: Floats = (high - low).clip(0).astype(np.float32)
+    return overlap
 
 
 def _to_peak(image: Floats) -> Floats:
@@ -157,13 +188,20 @@ def _to_peak(image: Floats) -> Floats:
     return np.divide(image, top, dtype=np.float32) if top > 0 else image
 
 
-def _as_grey(image: ArrayLike) -> Floats:
+def _checked(image: ArrayLike) -> NDArray[Any]:
     array = np.asarray(image)
     if array.ndim != 2 or not array.size:
         raise ValueError(f"image: expected shape (rows, columns), got {array.shape}")
     if array.dtype == np.uint8:
-        return (array / np.float32(255)).astype(np.float32)
+        return array
     if array.dtype.kind != "f":
         raise ValueError(f"image: expected uint8 or float, got {array.dtype}")
     check_all("image", array, (array >= 0) & (array <= 1), "floats in [0, 1]")
-    return array.astype(np.float32)
+    return array
+
+
+def _as_floats(image: NDArray[np.generic]) -> Floats:
+    """Return pixels in [0, 1]; bytes are divided by 255."""
+    if image.dtype == np.uint8:
+        image = np.divide(image, 255, dtype=np.float32)
+    return image.astype(np.float32, copy=False)
