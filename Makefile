@@ -19,7 +19,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow levels fuzz-nets parity lint format docs sanitize coverage wheel wheel-check bench clean
+.PHONY: help run test slow levels fuzz-nets campaign parity lint format docs sanitize coverage wheel wheel-check bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -44,6 +44,12 @@ levels: $(VENV)/.test
 N ?= 1000
 fuzz-nets: $(VENV)/.test
 	$(BIN)/python tests/support/fuzz_nets.py $(N)
+
+# Attacks on files, processes and the core, with a table at the end: SIZE is short, default or
+# full; PART names some of them.
+SIZE ?= default
+campaign: $(VENV)/.test
+	$(BIN)/python tests/campaign/run.py --size $(SIZE) $(PART)
 
 parity: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[parity]'

@@ -191,10 +191,11 @@ def test_modules_are_in_subpackages():
 
 
 def test_tests_lie_in_folders_that_mirror_the_subpackages():
-    """Beside them: the C core, the whole repository, what tests share, files of versions."""
+    """Beside them: the C core, the whole repository, what tests share, files of versions, and
+    the campaign."""
     tests = ROOT / "tests"
     found = {path.relative_to(tests).parts[0] for path in tests.glob("*/**/*.py")}
-    assert found == {*FLOORS, "core", "repository", "support"}
+    assert found == {*FLOORS, "campaign", "core", "repository", "support"}
     assert {path.name for path in tests.glob("*.py")} == {"conftest.py"}
 
 

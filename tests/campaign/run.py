@@ -1,0 +1,118 @@
+"""The campaign: attacks on files, processes and the core, with a table at the end.
+
+    python tests/campaign/run.py [PART ...] [--size short|default|full] [--seed N] [--write]
+
+Each part is a module beside this one; without a name all run, one after the other, each in a
+process of its own. What they found is kept in build/campaign until they run again, and with
+--write the table of all goes to docs/reliability.md.
+"""
+
+import argparse
+import datetime
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "support")]
+
+import attack  # noqa: E402
+import table  # noqa: E402
+
+PARTS = ("parsers", "flips", "kills", "io_errors", "allocations", "disk", "forks", "leaks")
+SIZES = ("short", "default", "full")
+LONGEST = {"short": 120, "default": 1800, "full": 6 * 3600}  # seconds of a part
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--size", choices=SIZES, default="default")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if unknown := [part for part in given.parts if part not in PARTS]:
+        parser.error(f"unknown part {unknown[0]}; there are {', '.join(PARTS)}")
+    if given.child:
+        return run_here(given.parts[0], given.size, given.seed)
+    records = []
+    for part in given.parts or PARTS:
+        records.append(run_part(part, given.size, given.seed))
+        print(table.line_of(records[-1]), flush=True)
+    print("\n" + table.markdown(records), end="")
+    for record in records:
+        for fault in record["faults"]:
+            print(f"{record['part']}: {fault}")
+    if given.write:
+        table.write()
+    return 1 if any(record["fault_count"] for record in records) else 0
+
+
+def run_here(part, size, seed):
+    """The work of a part; its outcome goes to standard output, the last line."""
+    module = importlib.import_module(part)
+    count = dict(zip(SIZES, module.COUNTS, strict=True))[size]
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where fsync is quick
+    with tempfile.TemporaryDirectory(prefix="campaign-", dir=memory) as folder:
+        os.chdir(folder)
+        outcome = module.run(count, seed)
+        os.chdir(HERE)
+    print(json.dumps(outcome.as_dict()))
+    return 0
+
+
+def run_part(part, size, seed):
+    """Run a part in a process of its own, and keep what it found."""
+    begin = time.monotonic()
+    command = [sys.executable, __file__, "--child", part, "--size", size]
+    outcome = attack.Outcome()
+    try:
+        done = subprocess.run(
+            [*command, "--seed", str(seed)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LONGEST[size],
+        )
+        outcome.take(json.loads(done.stdout.strip().splitlines()[-1]))
+    except subprocess.TimeoutExpired:
+        outcome.fault(f"has not ended after {LONGEST[size]} seconds")
+    except (ValueError, IndexError):
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        outcome.fault(f"the part ended with exit code {done.returncode}: {last}")
+    record = {
+        "part": part,
+        "title": importlib.import_module(part).__doc__.splitlines()[0].rstrip("."),
+        "size": size,
+        "seed": seed,
+        "seconds": round(time.monotonic() - begin),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "commit": commit(),
+        **outcome.as_dict(),
+    }
+    table.keep(record)
+    return record
+
+
+def commit():
+    """The commit that was attacked, with a plus sign if files differ from it."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--abbrev=10", "--dirty=+"],
+            cwd=HERE,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
