@@ -287,7 +287,14 @@ rnn_net_free_memory(rnn_net *net)
 void
 rnn_net_forget_memory(rnn_net *net)
 {
-    net->grads = net->moments = net->packed = net->making = NULL;
+    net->moments = NULL;
+    rnn_net_forget_working_memory(net);
+}
+
+void
+rnn_net_forget_working_memory(rnn_net *net)
+{
+    net->grads = net->packed = net->making = NULL;
     net->nonzeros_memory = net->workspace = NULL;
     net->making_each = 0;
     net->capacity = 0;

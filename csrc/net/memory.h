@@ -14,7 +14,8 @@ void rnn_net_free_memory(rnn_net *net);
 float *rnn_net_new_weights(const rnn_net *net);
 void rnn_net_free_weights(float *weights);
 
-/* For a copy of a net's struct: forgets working memory, which the other owns. */
+/* For a copy of a net's struct: forgets moments and working memory, which the other owns.
+ */
 void rnn_net_forget_memory(rnn_net *net);
 
 /* Makes room for batches of `rows` rows, for gradients, for so many vectors of moments, for

@@ -214,7 +214,7 @@ set_net_profile(PyObject *op, PyObject *value, void *closure)
     int on = value != NULL ? PyObject_IsTrue(value) : 0;
     if (on < 0)
         return -1;
-    if (SHARING(op)->is_training || SHARING(op)->readings != NULL) {
+    if (is_in_use(SHARING(op))) {
         PyErr_SetString(PyExc_RuntimeError, "profile: this net is in use");
         return -1;
     }

@@ -45,12 +45,21 @@ static void
 notice_fork(net_sharing *s)
 {
     if ((s->is_training || s->readings != NULL) && s->forks != forks) {
-        s->is_torn = s->is_training;
-        s->is_training = false;
+        s->is_torn |= s->is_training;
+        s->is_training = s->is_taken = false;
         s->readings = NULL;
+        s->tape = NULL;
+        rnn_net_forget_working_memory(s->net);
         rnn_exchange_init(&s->exchange);
     }
     s->forks = forks;
+}
+
+bool
+is_in_use(net_sharing *s)
+{
+    notice_fork(s);
+    return s->is_training || s->readings != NULL;
 }
 
 static int

@@ -45,6 +45,9 @@ void end_reading(net_sharing *sharing, reading *r);
 int begin_training(net_sharing *sharing, const char *function);
 void end_training(net_sharing *sharing);
 
+/* Whether a call is under way. */
+bool is_in_use(net_sharing *sharing);
+
 /* Weights that were half an update in a child of fork are about to be replaced. */
 void forget_fork(net_sharing *sharing);
 

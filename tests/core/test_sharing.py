@@ -274,6 +274,38 @@ def test_a_child_of_fork_is_told_that_weights_are_torn():
     thread.join()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("busy", ["reads", "trains"])
+def test_a_child_of_fork_can_use_a_net_that_was_in_use(busy):
+    """Whatever the thread that is gone was doing with its working memory."""
+    training = Training("panels", epochs=3)
+    net, weights = training.net, training.net.get_weights()
+    many = training.x.repeat(40_000 // ROWS, 0)
+    expected = net.predict(training.x).tobytes()
+    training.epochs = 1000
+    thread = threading.Thread(
+        target=training.run if busy == "trains" else lambda: net.predict(many)
+    )
+    thread.start()
+    time.sleep(0.02)
+    assert thread.is_alive()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        code = 1
+        try:
+            net.profile = True
+            net.set_weights(weights)
+            same = net.predict(training.x).tobytes() == expected
+            training.epochs = 3
+            training.run(threads=2)
+            code = 0 if same and net.weights.tobytes() == training.borders[-1] else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join()
+
+
 def test_readers_follow_from_one_training_call_to_the_next():
     """Calls of one long batch each: patience ends while no copy of a new call exists."""
     layers = [dense(512, "relu"), dense(512, "relu"), dense(10)]
