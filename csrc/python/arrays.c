@@ -67,18 +67,47 @@ has_shape(PyArrayObject *array, const array_rule *rule)
     return 1;
 }
 
-PyArrayObject *
-take_array(PyObject *object, const array_rule *rule)
+/* Whatever keeps the memory of an array from going: the array and, since `resize` asks
+ * nobody before it moves memory but for weak references, one of those to the owner. */
+static PyObject *
+keeper_of(PyArrayObject *array)
 {
-    if (!PyArray_Check(object)) {
-        PyObject *type = PyType_GetName(Py_TYPE(object));
-        if (type != NULL)
-            PyErr_Format(PyExc_TypeError, "%s: %s: expected a NumPy array, got %U",
-                         rule->function, rule->name, type);
-        Py_XDECREF(type);
+    PyObject *owner = (PyObject *)array;
+    for (PyObject *base = owner; base != NULL && PyArray_Check(base);
+         base = PyArray_BASE((PyArrayObject *)base))
+        owner = base;
+    PyObject *reference = PyWeakref_NewRef(owner, NULL);
+    PyObject *keeper =
+        reference != NULL ? PyTuple_Pack(2, (PyObject *)array, reference) : NULL;
+    Py_XDECREF(reference);
+    return keeper;
+}
+
+/* An array of NumPy's own type over the same memory, which nobody else knows: its type and
+ * shape stay, and no method of a subclass is called for it. */
+static PyArrayObject *
+plain_view(PyArrayObject *array)
+{
+    PyArray_Descr *type = PyArray_DESCR(array);
+    PyObject *keeper = keeper_of(array);
+    if (keeper == NULL)
         return NULL;
-    }
-    PyArrayObject *array = (PyArrayObject *)object;
+    Py_INCREF((PyObject *)type); /* the view takes it over */
+    PyObject *view =
+        PyArray_NewFromDescr(&PyArray_Type, type, PyArray_NDIM(array), PyArray_DIMS(array),
+                             PyArray_STRIDES(array), PyArray_DATA(array),
+                             PyArray_FLAGS(array) & NPY_ARRAY_WRITEABLE, NULL);
+    if (view == NULL)
+        Py_DECREF(keeper);
+    else if (PyArray_SetBaseObject((PyArrayObject *)view, keeper) < 0) /* takes it over */
+        Py_CLEAR(view);
+    return (PyArrayObject *)view;
+}
+
+/* Whether a plain array obeys the rule; the exception if not. */
+static bool
+obeys(PyArrayObject *array, const array_rule *rule)
+{
     int type = PyArray_TYPE(array);
     if (type != rule->type && type != rule->other_type)
         raise_mismatch(PyExc_TypeError, rule, array, "");
@@ -90,10 +119,26 @@ take_array(PyObject *object, const array_rule *rule)
         raise_mismatch(PyExc_ValueError, rule, array, ", misaligned or byte-swapped");
     else if (rule->writable && !PyArray_ISWRITEABLE(array))
         raise_mismatch(PyExc_ValueError, rule, array, ", read-only");
-    else {
-        Py_INCREF(object);
-        return array;
+    else
+        return true;
+    return false;
+}
+
+PyArrayObject *
+take_array(PyObject *object, const array_rule *rule)
+{
+    if (!PyArray_Check(object)) {
+        PyObject *type = PyType_GetName(Py_TYPE(object));
+        if (type != NULL)
+            PyErr_Format(PyExc_TypeError, "%s: %s: expected a NumPy array, got %U",
+                         rule->function, rule->name, type);
+        Py_XDECREF(type);
+        return NULL;
     }
+    PyArrayObject *array = plain_view((PyArrayObject *)object);
+    if (array != NULL && obeys(array, rule))
+        return array;
+    release_array(array);
     return NULL;
 }
 

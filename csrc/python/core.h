@@ -31,8 +31,8 @@ typedef struct {
     int writable;
 } array_rule;
 
-/* `object` as an array that obeys the rule (a new reference), or NULL with the exception.
- */
+/* `object` as an array that obeys the rule (a new reference), or NULL with the exception: a
+ * view of it, which keeps the memory where it is whatever other threads do to `object`. */
 PyArrayObject *take_array(PyObject *object, const array_rule *rule);
 
 /* 0, or -1 with the exception. */

@@ -247,6 +247,14 @@ raise_unknown_key(const rnn_attr *attrs, const char *type, const char *where,
     return -1;
 }
 
+/* A dict of our own with what a dict holds, or any other object itself (a new reference):
+ * names and values that are borrowed from it stay, whatever the methods of its keys do. */
+static PyObject *
+own_dict(PyObject *spec)
+{
+    return PyDict_Check(spec) ? PyDict_Copy(spec) : Py_NewRef(spec);
+}
+
 /* All keys of a dict into values, in the order of attrs; 0, or -1 with the exception. */
 static int
 take_attrs(PyObject *spec_b, const rnn_attr *attrs, const char *type, const char *where,
@@ -337,21 +345,25 @@ raise_optimizers(const char *got)
     return -1;
 }
 
-int
-take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer)
+static int
+take_optimizer(PyObject *spec_b, rnn_optimizer *optimizer)
 {
-    const char *name_b = spec == Py_None ? "sgd" : take_type_name(spec, "optimizer");
+    const char *name_b = take_type_name(spec_b, "optimizer");
     if (name_b == NULL)
         return -1;
     optimizer->type = rnn_level_find_optimizer(rnn_level_current(), name_b);
     if (optimizer->type == NULL)
         return raise_optimizers(name_b);
-    PyObject *given = spec == Py_None ? PyDict_New() : Py_NewRef(spec);
-    if (given == NULL)
-        return -1;
-    int result =
-        take_attrs(given, optimizer->type->attrs, name_b, "optimizer", optimizer->attr);
-    Py_DECREF(given);
+    return take_attrs(spec_b, optimizer->type->attrs, name_b, "optimizer", optimizer->attr);
+}
+
+int
+take_optimizer_spec(PyObject *spec, rnn_optimizer *optimizer)
+{
+    PyObject *own =
+        spec == Py_None ? Py_BuildValue("{s:s}", "type", "sgd") : own_dict(spec);
+    int result = own != NULL ? take_optimizer(own, optimizer) : -1;
+    Py_XDECREF(own);
     return result;
 }
 
@@ -377,7 +389,11 @@ take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentatio
         PyErr_Format(PyExc_TypeError, "augment: expected a dict, got %R", spec);
         return -1;
     }
-    if (take_attrs(spec, augmentation_attrs, "augment", "augment", value) < 0)
+    PyObject *own = own_dict(spec);
+    int status =
+        own != NULL ? take_attrs(own, augmentation_attrs, "augment", "augment", value) : -1;
+    Py_XDECREF(own);
+    if (status < 0)
         return -1;
     if (value[CHANNELS] * value[HEIGHT] * value[WIDTH] != inputs) {
         PyErr_Format(PyExc_ValueError,
@@ -415,11 +431,12 @@ take_layer_specs(PyObject *sequence, layer_specs *specs)
     }
     for (int i = 0; i < n; i++) {
         PyObject *spec = PySequence_GetItem(sequence, i);
-        if (spec == NULL || take_layer(spec, i, &specs->layers[i]) < 0) {
-            Py_XDECREF(spec);
+        PyObject *own = spec != NULL ? own_dict(spec) : NULL;
+        int status = own != NULL ? take_layer(own, i, &specs->layers[i]) : -1;
+        Py_XDECREF(own);
+        Py_XDECREF(spec);
+        if (status < 0)
             goto done;
-        }
-        Py_DECREF(spec);
     }
     specs->n_layers = (int)n;
     result = 0;

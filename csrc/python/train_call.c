@@ -100,8 +100,8 @@ done:
 
 /* `batch` batches of `epoch` were trained; that after them failed, or what all left did. */
 static void
-raise_train_status(const rnn_recipe *recipe, rnn_status status, int first_epoch, int epoch,
-                   int batch)
+raise_not_finite(const rnn_recipe *recipe, rnn_status status, int first_epoch, int epoch,
+                 int batch)
 {
     int steps = (int)rnn_recipe_steps(recipe), last = batch < steps ? batch : steps - 1;
     int64_t at = recipe->n_lr > 0 ? (int64_t)steps * epoch + last : 0;
@@ -114,6 +114,12 @@ raise_train_status(const rnn_recipe *recipe, rnn_status status, int first_epoch,
                   "the learning rate or look for extreme values in the data or weights",
                   what, first_epoch + epoch, last + 1, recipe->lr[at]);
     raise_status(status, text);
+}
+
+static bool
+is_not_finite(rnn_status status)
+{
+    return status == RNN_ENONFINITE || status == RNN_EWEIGHTS || status == RNN_EMOMENTS;
 }
 
 /* One learning rate in *one, or an array with one for each step. */
@@ -322,8 +328,10 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         *(int64_t *)PyArray_DATA(a.done) = rnn_recipe_steps(&a.recipe) * epoch + batch;
     if (status == RNN_OK)
         result = scores_as_arrays(scores, a.recipe.epochs);
+    else if (is_not_finite(status))
+        raise_not_finite(&a.recipe, status, a.first_epoch, epoch, batch);
     else
-        raise_train_status(&a.recipe, status, a.first_epoch, epoch, batch);
+        raise_status(status, NULL);
 done:
     PyMem_Free(scores);
     release_arguments(&a);
