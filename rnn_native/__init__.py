@@ -10,10 +10,12 @@ array([1., 0.], dtype=float32)
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any
 
+# Less is imported than elsewhere: the sooner the command line handles signals.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
+    from typing import Any
 
     from rnn_native import datasets, export
     from rnn_native.analysis.gradcheck import gradcheck
@@ -281,7 +283,7 @@ class _ShortNames:
 sys.meta_path.append(_ShortNames())
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _MODULES:
         value = importlib.import_module(f"rnn_native.{_MODULES[name]}")
     elif name in _HOME:

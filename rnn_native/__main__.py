@@ -1,8 +1,24 @@
-"""`python -m rnn_native`: the command line."""
+"""`python -m rnn_native`, and the script `rnn-native`: the command line as a process."""
 
 import sys
+from collections.abc import Sequence
 
-from rnn_native.cli import main
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, whose signals are this process'; return its exit code."""
+    try:
+        from rnn_native.base import process
+    except KeyboardInterrupt:
+        sys.stderr.write("rnn-native: interrupted\n")
+        return 130
+
+    def program() -> int:
+        from rnn_native.cli import main
+
+        return main(argv)
+
+    return process.run(program)
+
 
 if __name__ == "__main__":
     sys.exit(main())

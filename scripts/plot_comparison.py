@@ -8,7 +8,7 @@ Writes training_comparison.png and prints a summary; `rnn-native plot` is the sa
 
 import sys
 
-from rnn_native.cli import main
+from rnn_native.__main__ import main
 
 LOG = "./logs/training_loss_c.txt"
 TITLE = "MNIST MLP Training Performance"

@@ -10,9 +10,9 @@ said. Writes attention_visualization.png and token_0_attention.png into the curr
 import sys
 from pathlib import Path
 
+from rnn_native.__main__ import main
 from rnn_native.analysis.attention_text import synthetic_attention, write_attention
 from rnn_native.base import outcome
-from rnn_native.cli import main
 
 FILE = Path("logs", "attention_weights.txt")
 

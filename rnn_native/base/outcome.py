@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-OK, FAILED, WRONG_CALL, INTERRUPTED = 0, 1, 2, 130
+from rnn_native.base import process
+
+OK, FAILED, WRONG_CALL = 0, 1, 2
 
 
 class UsageError(Exception):
@@ -18,6 +20,12 @@ def report(message: str, code: int) -> int:
     """Print one line to standard error; return the exit code."""
     print(f"rnn-native: {message}", file=sys.stderr)
     return code
+
+
+def interrupted(advice: str = "", *, signal: int | None = None) -> int:
+    """Say that a signal ended the command, the last one unless told; return the exit code."""
+    word, code = process.ended_by(signal)
+    return report(word + advice, code)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The command line: parsing, exit codes, one line for each error.
 
-Exit codes: 0 done; 1 the run failed; 2 wrong call; 130 Ctrl-C.
+Exit codes: 0 done; 1 the run failed; 2 wrong call; 130 Ctrl-C, 143 SIGTERM.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def _run(args: argparse.Namespace) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        return outcome.report("interrupted", outcome.INTERRUPTED)
+        return outcome.interrupted()
     except outcome.UsageError as error:
         return outcome.report(str(error), outcome.WRONG_CALL)
     except BrokenPipeError:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rnn_native.base import outcome
+from rnn_native.base import outcome, process
 from rnn_native.cli import arguments
 from rnn_native.cli.out_folder import out_folder
 
@@ -68,6 +68,7 @@ def add_commands(commands: Any) -> None:
 
 def kaggle(args: argparse.Namespace) -> int:
     """`kaggle [DIR]`."""
+    process.wait_for_imports()
     from rnn_native.programs.kaggle import run
 
     default = Path("output")
@@ -101,5 +102,5 @@ def kaggle(args: argparse.Namespace) -> int:
     else:
         print(result.summary())
     if result.history is not None and result.history.stop_reason == "interrupted":
-        return outcome.report("interrupted; best weights saved", outcome.INTERRUPTED)
+        return outcome.interrupted("; best weights saved")
     return outcome.OK

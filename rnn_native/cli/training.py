@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rnn_native.base import outcome
+from rnn_native.base import outcome, process
 from rnn_native.cli import arguments, evaluation_report
 from rnn_native.cli.out_folder import out_folder
 
@@ -100,6 +100,7 @@ def _add_evaluate(commands: Any) -> None:
 
 def train(args: argparse.Namespace) -> int:
     """`train mlp|xor`."""
+    process.wait_for_imports()
     from rnn_native.training import run_folder
 
     options = arguments.given(args, "epochs", "lr", "seed")
@@ -127,7 +128,7 @@ def train(args: argparse.Namespace) -> int:
     if interrupted:
         can_resume = (out / run_folder.LAST).is_file()
         advice = f"; go on with --resume --out {out}" if can_resume else ""
-        return outcome.report(f"interrupted{advice}", outcome.INTERRUPTED)
+        return outcome.interrupted(advice)
     return outcome.OK
 
 

@@ -1,121 +1,26 @@
 """`python -m rnn_native.recognizer [MODEL]`: opens the window.
 
-Exit codes: 0 closed; 2 cannot start (no display, no Tk, no model); 130 Ctrl-C.
+Exit codes: 0 closed; 2 cannot start (no display, no Tk, no model); 130 Ctrl-C, 143 SIGTERM.
 """
 
-import argparse
-import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from rnn_native.base import outcome
-
-if TYPE_CHECKING:
-    import tkinter as tk
-
-    from rnn_native.recognizer.state import State
-
-AWAKE_MS = 200
-INSTEAD = "; `rnn-native predict IMAGE` needs none"
-
-
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m rnn_native.recognizer",
-        description="Draw a digit and see which one the net takes it for.",
-    )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        metavar="MODEL",
-        help="model file or run folder, or serial, cpu, gpu, cuda for the reference "
-        "system's files (default: the newest run's best model, one of those files, or "
-        "the model that comes with the package)",
-    )
-    parser.add_argument(
-        "--corrections",
-        type=Path,
-        metavar="DIR",
-        help="keep corrections there, as IDX files (default: until the window closes)",
-    )
-    parser.add_argument(
-        "--announce", action="store_true", help="print each result as a line of text"
-    )
-    return parser.parse_args(argv)
-
-
-def make_state(args: argparse.Namespace) -> "State":
-    """Find and open the model, print which one it is, and read the corrections."""
-    from rnn_native.recognizer import model_choice
-    from rnn_native.recognizer.state import State
-
-    if args.model is None:
-        choice, net = model_choice.first_that_opens(model_choice.around())
-    else:
-        choice = model_choice.named(args.model)
-        net = model_choice.open_model(choice)
-    print(f"Found {choice.name} model: {choice.path}", flush=True)
-    return State(choice, net, args.corrections)
-
-
-def make_root() -> "tk.Tk":
-    """Return Tk's main window.
-
-    Raises
-    ------
-    UsageError
-        If there is no Tk, or no display.
-    """
-    try:
-        import tkinter as tk
-    except ImportError as error:
-        raise outcome.UsageError(
-            f"this Python has no Tk ({error}); on Debian: apt install python3-tk{INSTEAD}"
-        ) from None
-    try:
-        return tk.Tk(className="Rnn_native")
-    except tk.TclError as error:
-        raise outcome.UsageError(f"no window can be opened: {error}{INSTEAD}") from None
-
-
-def run(root: "tk.Tk") -> int:
-    """Serve the window until it is closed, or Ctrl-C; return the exit code."""
-    code = outcome.OK
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        nonlocal code
-        code = outcome.report("interrupted", outcome.INTERRUPTED)
-        root.quit()
-
-    def stay_awake() -> None:
-        # Python looks for signals only when Tk calls it.
-        root.after(AWAKE_MS, stay_awake)
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    stay_awake()
-    root.mainloop()
-    signal.signal(signal.SIGINT, before)
-    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Open the window, and return the exit code when it is closed."""
-    args = parse(argv)
+    """Open the window, whose signals are this process'; return the exit code."""
     try:
-        state = make_state(args)
-        root = make_root()
-    except outcome.UsageError as error:
-        return outcome.report(str(error), outcome.WRONG_CALL)
-    except (OSError, ValueError) as error:
-        return outcome.report(outcome.one_line(error), outcome.WRONG_CALL)
-    from rnn_native.recognizer import model_choice
-    from rnn_native.recognizer.window import Window
+        from rnn_native.base import process
+    except KeyboardInterrupt:
+        sys.stderr.write("rnn-native: interrupted\n")
+        return 130
 
-    Window(root, state, model_choice.around(), announce=args.announce)
-    return run(root)
+    def program() -> int:
+        from rnn_native.recognizer.program import main
+
+        return main(argv)
+
+    return process.run(program)
 
 
 if __name__ == "__main__":

@@ -407,7 +407,12 @@ def test_full_standard_output_is_one_line():
     assert "Traceback" not in result.stderr
 
 
-def test_ctrl_c_exits_with_130_and_can_be_resumed(data, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_signals_end_training_with_its_files_written(data, tmp_path, number, code, word):
     out = tmp_path / "run"
     args = ["train", "mlp", "--data", str(data), "--out", str(out), "--epochs", "100000"]
     child = subprocess.Popen(
@@ -418,13 +423,12 @@ def test_ctrl_c_exits_with_130_and_can_be_resumed(data, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert child.stdout.readline().startswith("Epoch 1/")
-    os.kill(child.pid, signal.SIGINT)
+    os.kill(child.pid, number)
     stdout, stderr = child.communicate(timeout=60)
-    assert child.returncode == 130
-    assert stderr.splitlines()[-1].startswith(
-        "rnn-native: interrupted; go on with --resume"
-    )
-    assert "Traceback" not in stderr
+    assert child.returncode == code
+    assert stderr.splitlines() == [
+        f"rnn-native: {word}; go on with --resume --out {out}",
+    ]
     assert "Test Accuracy" in stdout
     done = len((out / "log.csv").read_text().splitlines()) - 1
     resumed = run(

@@ -463,14 +463,19 @@ def test_a_seven_drawn_with_the_mouse_of_the_system(display, tmp_path):
         program.communicate()
 
 
-def test_ctrl_c_in_the_terminal(display, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_signals_close_the_window(display, tmp_path, number, code, word):
     program = start(display, cwd=tmp_path)
     program.stdout.readline()
     time.sleep(1)
-    program.send_signal(signal.SIGINT)
+    program.send_signal(number)
     _, errors = program.communicate(timeout=20)
-    assert program.returncode == 130
-    assert errors == "rnn-native: interrupted\n"
+    assert program.returncode == code
+    assert errors == f"rnn-native: {word}\n"
 
 
 @pytest.mark.parametrize(

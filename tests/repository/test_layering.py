@@ -209,7 +209,7 @@ def test_no_module_is_longer_than_one_can_read(name):
 
 # Private names that are Python's, NumPy's or scikit-learn's way to offer something.
 OFFERED = {
-    *("_asdict", "_core", "_getframe", "_replace"),
+    *("_asdict", "_core", "_exit", "_getframe", "_replace"),
     *("_init_callback_context", "_parameter_constraints"),
 }
 
