@@ -19,7 +19,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow levels fuzz-nets campaign parity lint format docs sanitize coverage wheel wheel-check bench clean
+.PHONY: help run test slow levels fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-check bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -50,6 +50,10 @@ fuzz-nets: $(VENV)/.test
 SIZE ?= default
 campaign: $(VENV)/.test
 	$(BIN)/python tests/campaign/run.py --size $(SIZE) $(PART)
+
+# N mutants of the C code, and those that no test sees; NOT names files that are left out.
+mutants: $(VENV)/.test
+	$(BIN)/python tests/campaign/mutants.py $(N) $(SEED) --leave-out $(NOT)
 
 parity: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[parity]'

@@ -55,7 +55,8 @@ after_fork_in_parent(void)
 
 /* Deep binding keeps the library's own symbols first even when another BLAS is global;
  * the sanitizers' interceptors do not survive it. */
-#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__) \
+    && !defined(__SANITIZE_THREAD__)
 #define OPEN_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)
 #else
 #define OPEN_FLAGS (RTLD_NOW | RTLD_LOCAL)

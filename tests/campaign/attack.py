@@ -218,6 +218,19 @@ def small_layers():
     ]
 
 
+def data_folder(name):
+    """A folder with the files of a small MNIST."""
+    from rnn_native import datasets
+    from rnn_native.datasets import idx
+
+    Path(name).mkdir()
+    for part, rows in ("train", 640), ("t10k", 100):
+        x, y = datasets.synthetic_digits(rows, seed=rows)
+        idx.write_idx(Path(name, f"{part}-images-idx3-ubyte"), x)
+        idx.write_idx(Path(name, f"{part}-labels-idx1-ubyte"), y)
+    return name
+
+
 OPTIONS = {
     "batch_size": 16,
     "validation_split": 0.25,

@@ -24,7 +24,17 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "support")]
 import attack  # noqa: E402
 import table  # noqa: E402
 
-PARTS = ("parsers", "flips", "kills", "io_errors", "allocations", "disk", "forks", "leaks")
+PARTS = (
+    "parsers",
+    "flips",
+    "kills",
+    "io_errors",
+    "allocations",
+    "disk",
+    "signals",
+    "forks",
+)
+PARTS += ("races", "leaks", "memory", "bombs", "core_specs", "core_calls", "bits")
 SIZES = ("short", "default", "full")
 LONGEST = {"short": 120, "default": 1800, "full": 6 * 3600}  # seconds of a part
 

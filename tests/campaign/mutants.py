@@ -1,0 +1,248 @@
+"""Mutants of the C code: one operator changed each, looked for by the fast native tests.
+
+    python tests/campaign/mutants.py N [SEED] [--leave-out PATTERN ...]
+
+A mutant is built for the best CPU level of this machine alone, in build/mutants, and killed if it
+does not compile to a module that passes. Survivors are printed. Those that change nothing but work
+or memory, or nothing at all, are listed with the reason in equivalent_mutants.txt, whose lines
+have a file, the changed line and the reason, and are told apart.
+"""
+
+import argparse
+import fnmatch
+import os
+import random
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build" / "mutants"
+EQUIVALENT = HERE / "equivalent_mutants.txt"
+# Those that ask most of the C code in least time, the quickest first.
+NATIVE = (
+    "net layers losses optimizers arguments skipped masking compressed batchnorm products"
+)
+TESTS = [f"tests/core/test_{name}.py" for name in f"{NATIVE} zeros row_slices".split()]
+TESTS += ["tests/training/test_augmentation.py", "tests/core/test_random_nets.py"]
+SLOWEST = 400  # seconds of the tests of a mutant
+
+SWAPS = {
+    "==": ["!="],
+    "!=": ["=="],
+    "<": ["<=", ">"],
+    "<=": ["<"],
+    ">": [">=", "<"],
+    ">=": [">"],
+    "&&": ["||"],
+    "||": ["&&"],
+    "+": ["-"],
+    "-": ["+"],
+    "*": ["+"],
+    "/": ["*"],
+    "+=": ["-="],
+    "-=": ["+="],
+    "?": ["? !"],
+}
+# With a space on each side: no pointers, no signs.
+OPERATOR = re.compile(r"(?<= )(==|!=|<=|>=|&&|\|\||\+=|-=|[-+*/<>])(?= )")
+# Comments, strings and directives are left as they are.
+NOT_CODE = re.compile(
+    r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', re.S | re.M
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """An operator at a place of a file, and what stands there instead."""
+
+    path: str
+    at: int
+    operator: str
+    instead: str
+
+    def text(self):
+        old = (ROOT / self.path).read_text()
+        return old[: self.at] + self.instead + old[self.at + len(self.operator) :]
+
+    def line(self):
+        """The changed line, without indentation."""
+        begin = self.text().rfind("\n", 0, self.at) + 1
+        return self.text()[begin:].partition("\n")[0].strip()
+
+    def __str__(self):
+        number = (ROOT / self.path).read_text()[: self.at].count("\n") + 1
+        return f"{self.path}:{number}: {self.line()}  ({self.operator} was there)"
+
+
+def all_mutants(left_out):
+    """Every mutant of every C file but those that match a pattern."""
+    found = []
+    for path in sorted((ROOT / "csrc").rglob("*.c")):
+        name = path.relative_to(ROOT).as_posix()
+        if any(fnmatch.fnmatch(name, pattern) for pattern in left_out):
+            continue
+        text = path.read_text()
+        blank = NOT_CODE.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), text)
+        for match in OPERATOR.finditer(blank):
+            swaps = SWAPS[match[0]]
+            found += [Mutant(name, match.start(), match[0], instead) for instead in swaps]
+    return found
+
+
+class Builder:
+    """The module of one level, of which a mutant compiles one file anew."""
+
+    def __init__(self):
+        from rnn_native import _core
+
+        self.level = _core.build_config()["cpu_level"]
+        shutil.rmtree(BUILD, ignore_errors=True)
+        self.tree = BUILD / "tree"
+        ignored = shutil.ignore_patterns("__pycache__", "*.so", "_blas")
+        for name in ("rnn_native", "csrc", "tests", "docs"):
+            shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", self.tree)
+        (self.tree / "rnn_native/_blas").symlink_to(ROOT / "rnn_native/_blas")
+        # The table of levels, with one in it.
+        levels = self.tree / "csrc/net/levels.c"
+        levels.write_text(
+            levels.read_text().replace(
+                "&rnn_level_v2, &rnn_level_v3, &rnn_level_v4", f"&rnn_level_{self.level}"
+            )
+        )
+        self.flags = _flags(self.level)
+        for source in sorted((self.tree / "csrc").rglob("*.c")):
+            if self.unit_of(source) == source:
+                self.compile(source)
+        self.link()
+
+    def unit_of(self, source):
+        """The file that is compiled when this one has changed."""
+        folder = source.parent.relative_to(self.tree / "csrc").as_posix()
+        of_level = {"kernels", "net/layers", "net/fused", "net/level"}
+        return self.tree / "csrc/net/level/level.c" if folder in of_level else source
+
+    def compile(self, unit):
+        name = unit.relative_to(self.tree).as_posix().replace("/", "_") + ".o"
+        of_level = name == "csrc_net_level_level.c.o"
+        more = self.flags["level"] if of_level else ["-ffp-contract=off"]
+        command = ["cc", *self.flags["all"], *more, "-c", unit, "-o", BUILD / name]
+        return subprocess.run(command, capture_output=True, timeout=600).returncode == 0
+
+    def link(self):
+        target = self.tree / "rnn_native/_core.abi3.so"
+        objects = sorted(BUILD.glob("*.o"))
+        command = ["cc", "-shared", "-pthread", *objects, "-lm", "-ldl", "-o", target]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+    def survives(self, mutant):
+        """Whether the tests pass with a mutant; None if it does not compile."""
+        place = self.tree / mutant.path
+        kept = place.read_text()
+        old = (ROOT / mutant.path).read_text()
+        if kept != old:
+            return None  # the table of levels
+        place.write_text(mutant.text())
+        unit = self.unit_of(place)
+        try:
+            if not self.compile(unit) or not self.link():
+                return None
+            return self.tests_pass()
+        finally:
+            place.write_text(kept)
+            self.compile(unit)
+
+    def tests_pass(self):
+        paths = [str(self.tree), *sys.path[1:]]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        command += shlex.split(os.environ.get("MUTANTS_PYTEST", "-n 2")) + TESTS
+        process = subprocess.Popen(
+            command,
+            cwd=self.tree,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(timeout=SLOWEST) == 0
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            return False
+
+
+def _flags(level):
+    """Those of setup.py, with less optimization where that takes long."""
+    include = [f"-I{sysconfig.get_path('include')}", f"-I{np.get_include()}"]
+    numpy_api = "NPY_1_25_API_VERSION"
+    macros = {
+        "Py_LIMITED_API": "0x030B0000",
+        "NPY_TARGET_VERSION": numpy_api,
+        "NPY_NO_DEPRECATED_API": numpy_api,
+        "RNN_LEVEL": level,
+    }
+    of_level = {"v2": ["-march=x86-64-v2"], "v3": ["-march=x86-64-v3"]}
+    of_level["v4"] = ["-march=x86-64-v4", "-mprefer-vector-width=512"]
+    usual = "-std=gnu11 -O1 -fno-math-errno -fno-trapping-math -fPIC -pthread -fvisibility=hidden"
+    return {
+        "all": [*usual.split(), *include, *(f"-D{k}={v}" for k, v in macros.items())],
+        "level": ["-ffp-contract=fast", *of_level.get(level, [])],
+    }
+
+
+def known():
+    """Reasons by file and changed line."""
+    lines = EQUIVALENT.read_text().splitlines() if EQUIVALENT.exists() else []
+    found = {}
+    for line in lines:
+        if line and not line.startswith("#"):
+            path, changed, reason = (part.strip() for part in line.split(" | "))
+            found[path, changed] = reason
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("count", type=int)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATTERN")
+    given = parser.parse_args()
+    mutants = all_mutants(given.leave_out)
+    print(f"{given.count} of {len(mutants)} mutants from seed {given.seed}", flush=True)
+    random.Random(given.seed).shuffle(mutants)
+    builder = Builder()
+    begin = time.monotonic()
+    if not builder.tests_pass():
+        print("the tests fail without a mutant")
+        return 1
+    print(f"the tests take {time.monotonic() - begin:.0f} s", flush=True)
+    reasons, ends = known(), {"killed": 0, "survived": 0, "equivalent": 0}
+    for mutant in mutants:
+        if sum(ends.values()) == given.count:
+            break
+        survives = builder.survives(mutant)
+        if survives is None:
+            continue
+        reason = reasons.get((mutant.path, mutant.line())) if survives else None
+        end = "equivalent" if reason else "survived" if survives else "killed"
+        ends[end] += 1
+        if survives:
+            print(f"{end}: {mutant}" + (f": {reason}" if reason else ""), flush=True)
+    print(", ".join(f"{count} {end}" for end, count in ends.items()))
+    return 1 if ends["survived"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
