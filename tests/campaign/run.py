@@ -36,7 +36,7 @@ PARTS = (
 )
 PARTS += ("races", "leaks", "memory", "bombs", "core_specs", "core_calls", "bits")
 SIZES = ("short", "default", "full")
-LONGEST = {"short": 120, "default": 1800, "full": 6 * 3600}  # seconds of a part
+LONGEST = {"short": 600, "default": 1800, "full": 6 * 3600}  # seconds of a part
 
 
 def main(arguments=None):
