@@ -3,8 +3,14 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
 
 /* Values of the CBLAS enumerations, fixed by the interface. */
 enum { CBLAS_ROW_MAJOR = 101, CBLAS_NO_TRANS = 111, CBLAS_TRANS = 112 };
@@ -39,6 +45,69 @@ init_calls_lock(void)
 #endif
     pthread_rwlock_init(&calls, &attributes);
     pthread_rwlockattr_destroy(&attributes);
+}
+
+/* What OpenBLAS takes for each call that is under way beside others, and keeps for later
+ * ones; where it cannot, it ends the process. */
+#define BUFFER_BYTES ((size_t)36 << 20)
+#define TURN_NANOSECONDS 50000
+
+static atomic_int under_way;
+
+static bool
+has_room_for(size_t buffers)
+{
+    size_t bytes = buffers * BUFFER_BYTES;
+    void *room = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return false;
+    munmap(room, bytes);
+    return true;
+}
+
+static bool
+is_limited(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+/* One buffer is there since the library was opened. Where the address space has no room for
+ * those of all calls under way, calls take turns. */
+static void
+begin_call(void)
+{
+    pthread_rwlock_rdlock(&calls);
+    for (;;) {
+        int others = atomic_fetch_add(&under_way, 1);
+        if (others == 0 || !is_limited() || has_room_for((size_t)others))
+            return;
+        atomic_fetch_sub(&under_way, 1);
+        nanosleep(&(struct timespec){0, TURN_NANOSECONDS}, NULL);
+    }
+}
+
+static void
+end_call(void)
+{
+    atomic_fetch_sub(&under_way, 1);
+    pthread_rwlock_unlock(&calls);
+}
+
+/* Lets the library make its first buffer; products of small matrices need none. */
+static rnn_status
+make_first_buffer(sgemm_fn sgemm)
+{
+    enum { N = 160 };
+    if (!has_room_for(1))
+        return RNN_ENOMEM;
+    float *matrix = calloc((size_t)2 * N * N, sizeof *matrix);
+    if (matrix == NULL)
+        return RNN_ENOMEM;
+    sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_TRANS, N, N, N, 1.0f, matrix, N, matrix, N,
+          0.0f, matrix + N * N, N);
+    free(matrix);
+    return RNN_OK;
 }
 
 static void
@@ -80,6 +149,7 @@ rnn_status
 rnn_blas_load(const char *path, rnn_error *error)
 {
     set_threads_fn set_threads = NULL;
+    sgemm_fn sgemm = NULL;
     if (blas.sgemm != NULL)
         return RNN_OK;
     void *library = dlopen(path, OPEN_FLAGS);
@@ -90,15 +160,22 @@ rnn_blas_load(const char *path, rnn_error *error)
     find(library, "openblas_get_config", &blas.config);
     find(library, "openblas_get_corename", &blas.core);
     find(library, "openblas_set_num_threads", &set_threads);
-    find(library, "cblas_sgemm", &blas.sgemm);
-    if (blas.sgemm == NULL) {
+    find(library, "cblas_sgemm", &sgemm);
+    if (sgemm == NULL) {
         snprintf(error->text, sizeof error->text, "%.150s: no cblas_sgemm in it", path);
         dlclose(library);
         return RNN_EINVAL;
     }
     if (set_threads != NULL)
         set_threads(1);
+    if (make_first_buffer(sgemm) != RNN_OK) {
+        snprintf(error->text, sizeof error->text,
+                 "%.130s: no %d MB of address space for its buffer", path,
+                 (int)(BUFFER_BYTES >> 20));
+        return RNN_EINVAL;
+    }
     init_calls_lock();
+    blas.sgemm = sgemm;
     pthread_atfork(before_fork, after_fork_in_parent, init_calls_lock);
     snprintf(blas.path, sizeof blas.path, "%s", path);
     return RNN_OK;
@@ -126,8 +203,8 @@ void
 rnn_gemm_nt(int M, int N, int K, float alpha, const float *A, int lda, const float *B,
             int ldb, float beta, float *C, int ldc)
 {
-    pthread_rwlock_rdlock(&calls);
+    begin_call();
     blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_TRANS, M, N, K, alpha, A, lda, B, ldb,
                beta, C, ldc);
-    pthread_rwlock_unlock(&calls);
+    end_call();
 }

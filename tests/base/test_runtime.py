@@ -307,3 +307,54 @@ interpreters.run_string(second, source)
 """
     result = python(code)
     assert result.returncode == 0, result.stderr
+
+
+LITTLE_ROOM = """
+import resource
+import numpy as np
+import rnn_native._core as core
+
+def limit(more):
+    with open("/proc/self/status") as lines:
+        used = next(int(line.split()[1]) for line in lines if line.startswith("VmSize"))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, ((used << 10) + (more << 20), hard))
+"""
+TRAIN_WITH_BLAS = """
+from rnn_native.base import runtime
+dense = {"type": "dense", "units": 512, "activation": "relu"}
+net = core.Net([dense, dense, {**dense, "units": 10}], (784,), "softmax_cross_entropy")
+start = np.random.default_rng(0).normal(0, 0.05, len(net.params))
+x, y = np.ones((256, 784), np.float32), np.zeros(256, np.int32)
+net.predict(x, threads=4)  # which starts the threads
+
+def trained():
+    net.params[:] = start
+    for _ in range(5):
+        net.train(x, y, np.arange(256, dtype=np.int32), 64, 0.01, threads=4)
+    return net.params.tobytes()
+
+limit(16)  # less than half a buffer of OpenBLAS
+limited = trained()
+limit(10_000)
+assert trained() == limited
+"""
+LOAD_BLAS = """
+limit(80)  # for the library, but not for its buffer
+from rnn_native.base import runtime
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_small_address_space_does_not_end_the_process():
+    """OpenBLAS exits where it cannot have a buffer for each thread that calls it."""
+    done = python(LITTLE_ROOM + TRAIN_WITH_BLAS)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_address_space_without_room_for_the_blas_is_one_line():
+    done = python(LITTLE_ROOM + LOAD_BLAS)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: rnn_native: cannot open the BLAS: ")
+    assert "no 36 MB of address space for its buffer" in last

@@ -86,6 +86,8 @@ def end_of(folder, name, number, after):
     _, errors = process.communicate(timeout=60)
     if (process.returncode, errors) == ENDS[number]:
         return name, number, "clean"
+    if process.returncode == -signal.SIGTERM and not errors:
+        return name, number, "before there was a handler; 143 for a shell"
     if process.returncode >= 0 and process.returncode < 128 and "Traceback" not in errors:
         return name, number, "over before"
     return name, number, f"UNCLEAN {process.returncode}: {errors[-300:]!r}"
