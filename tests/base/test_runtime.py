@@ -309,6 +309,10 @@ interpreters.run_string(second, source)
     assert result.returncode == 0, result.stderr
 
 
+WHERE_ADDRESSES_ARE_FEW = pytest.mark.skipif(
+    sys.platform != "linux" or "asan" in os.environ.get("LD_PRELOAD", ""),
+    reason="reads /proc, and a sanitizer takes terabytes of addresses",
+)
 LITTLE_ROOM = """
 import resource
 import numpy as np
@@ -345,14 +349,14 @@ from rnn_native.base import runtime
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@WHERE_ADDRESSES_ARE_FEW
 def test_a_small_address_space_does_not_end_the_process():
     """OpenBLAS exits where it cannot have a buffer for each thread that calls it."""
     done = python(LITTLE_ROOM + TRAIN_WITH_BLAS)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@WHERE_ADDRESSES_ARE_FEW
 def test_an_address_space_without_room_for_the_blas_is_one_line():
     done = python(LITTLE_ROOM + LOAD_BLAS)
     last = done.stderr.splitlines()[-1]
