@@ -158,7 +158,8 @@ set_threads(int threads)
     pthread_mutex_unlock(&team.mutex);
 }
 
-/* Threads do not survive fork: the child starts with an empty team. */
+/* Threads do not survive fork: the child starts with an empty team. A lease of the thread
+ * that forked, in a signal handler, goes on: that thread does all slices. */
 static void
 forget_after_fork(void)
 {
@@ -168,7 +169,7 @@ forget_after_fork(void)
     atomic_store(&team.sleepers, 0);
     for (int i = 0; i < WORDS; i++)
         atomic_store(&team.claims[i], CLAIM(0, FULL));
-    atomic_store(&team.threads, 0);
+    atomic_store(&team.threads, 1);
     team.workers = 0;
     atomic_store(&team.taken, false);
 }

@@ -306,6 +306,37 @@ def test_a_child_of_fork_can_use_a_net_that_was_in_use(busy):
     thread.join()
 
 
+FORK_IN_A_HANDLER = """
+import os, signal, sys
+import rnn_native.base.runtime
+sys.path.insert(0, {tests!r})
+from test_sharing import Training
+training, same = Training("panels", epochs=1), Training("panels", epochs=1)
+training.epochs = same.epochs = 500
+children = []
+def handler(*_):
+    children.append(os.fork())
+    if not children[0]:
+        signal.alarm(20)
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+signal.signal(signal.SIGVTALRM, handler)
+signal.setitimer(signal.ITIMER_VIRTUAL, 0.03)
+training.run(threads=2)
+if children[0]:
+    code = os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1])
+    sys.exit(code)
+same.run()
+os._exit(training.net.weights.tobytes() != same.net.weights.tobytes())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_call_goes_on_in_the_child_that_its_signal_handler_made():
+    code = FORK_IN_A_HANDLER.format(tests=os.path.dirname(__file__))
+    run = [sys.executable, "-c", code]
+    subprocess.run(run, check=True, timeout=60, env=python_environment())
+
+
 def test_readers_follow_from_one_training_call_to_the_next():
     """Calls of one long batch each: patience ends while no copy of a new call exists."""
     layers = [dense(512, "relu"), dense(512, "relu"), dense(10)]
