@@ -20,6 +20,21 @@ dense_backward_input(float *dinp, const float *dout, const float *weight, int ro
 }
 
 static void
+dense_backward_input_part(float *dinp, const float *dout, const float *weight, int batch,
+                          int first, int last, int in, int out_size, int begin, int end)
+{
+    float *to = dinp + (ptrdiff_t)first * in + begin;
+    const float *rows = dout + (ptrdiff_t)first * out_size;
+    const float *columns = weight + (ptrdiff_t)begin * out_size;
+    if (batch <= DOT_BATCH)
+        multiply_rows(to, in, rows, columns, NULL, false, last - first, out_size,
+                      end - begin);
+    else
+        gemm_transposed(to, in, rows, out_size, columns, out_size, last - first,
+                        end - begin, out_size);
+}
+
+static void
 dense_backward_weight(float *target, const float *dout, const float *inp, int rows, int in,
                       int out_size, int first, int last, int begin, int end, float alpha,
                       float beta)

@@ -41,7 +41,7 @@ dot_tile(float *out, const float *inp, const float *weight, const float *bias, b
         add_products(sum, inp + i, weight + i, in, rows, units, in - i);
     for (int b = 0; b < rows; b++)
         for (int j = 0; j < units; j++) {
-            float z = bias[j] + v_sum(sum[b][j]);
+            float z = v_sum(sum[b][j]) + (bias != NULL ? bias[j] : 0);
             out[(ptrdiff_t)b * out_size + j] = relu && z < 0 ? 0 : z;
         }
 }
@@ -60,16 +60,23 @@ dot_strip(float *out, const float *inp, const float *weight, const float *bias, 
 }
 
 static void
+multiply_rows(float *out, int ldo, const float *A, const float *B, const float *bias,
+              bool relu, int M, int K, int N)
+{
+    int j = 0;
+    for (; j + DOT_UNITS <= N; j += DOT_UNITS)
+        dot_strip(out + j, A, B + (ptrdiff_t)j * K, bias != NULL ? bias + j : NULL, relu, M,
+                  K, ldo, DOT_UNITS);
+    for (; j < N; j++)
+        dot_strip(out + j, A, B + (ptrdiff_t)j * K, bias != NULL ? bias + j : NULL, relu, M,
+                  K, ldo, 1);
+}
+
+static void
 dense_forward_transposed(float *out, const float *inp, const float *weight,
                          const float *bias, bool relu, int rows, int in, int out_size)
 {
-    int j = 0;
-    for (; j + DOT_UNITS <= out_size; j += DOT_UNITS)
-        dot_strip(out + j, inp, weight + (ptrdiff_t)j * in, bias + j, relu, rows, in,
-                  out_size, DOT_UNITS);
-    for (; j < out_size; j++)
-        dot_strip(out + j, inp, weight + (ptrdiff_t)j * in, bias + j, relu, rows, in,
-                  out_size, 1);
+    multiply_rows(out, out_size, inp, weight, bias, relu, rows, in, out_size);
 }
 
 /* Columns begin..end of the transposed target. */

@@ -29,7 +29,8 @@
 #define BLOCK_K 128
 
 /* C (M,N) = A B. Element (m,k) of A is A[m * stride_m + k * stride_k]; row k of B begins at
- * B[offset[k]], or at B[k * ldb] when offset is NULL. */
+ * B[offset[k]], or at B[k * ldb] when offset is NULL. Where B is transposed its element
+ * (k,n) is B[n * ldb + k]; tiles take such a B from copies only. */
 typedef struct {
     float *C;
     int ldc;
@@ -39,6 +40,7 @@ typedef struct {
     int ldb;
     const int32_t *offset;
     int M, N, K;
+    bool is_transposed;
 } gemm_operands;
 
 /* How a product meets what it is added to. */

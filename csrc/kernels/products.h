@@ -16,6 +16,10 @@
 static void gemm(float *C, int ldc, const float *A, int stride_m, int stride_k,
                  const float *B, int ldb, int M, int N, int K, float alpha, float beta);
 
+/* C = A B^T, of B (N,K), as gemm sums it. */
+static void gemm_transposed(float *C, int ldc, const float *A, int lda, const float *B,
+                            int ldb, int M, int N, int K);
+
 /* C = A B + bias, a row of N that the sums begin with; with relu max(., 0) of that. The
  * last columns, too few for a tile, are summed in parts unless it must be in order. */
 static void gemm_bias(float *C, int ldc, const float *A, int lda, const float *B, int ldb,
@@ -42,9 +46,18 @@ static void dense_forward(float *out, const float *inp, const float *weight,
                           const float *bias, bool relu, bool in_order, int rows, int in,
                           int out_size, int begin, int end);
 
-/* dX[:, begin:end] = dZ W^T */
+/* dX[:, begin:end] = dZ W^T, by OpenBLAS */
 static void dense_backward_input(float *dinp, const float *dout, const float *weight,
                                  int rows, int in, int out_size, int begin, int end);
+
+/* Up to so many rows are multiplied with W's rows as they stand: copies would not pay. */
+#define DOT_BATCH 32
+
+/* The same of rows first..last of a batch: the bits depend on how many rows the batch has,
+ * not on which of them are asked for. */
+static void dense_backward_input_part(float *dinp, const float *dout, const float *weight,
+                                      int batch, int first, int last, int in, int out_size,
+                                      int begin, int end);
 
 /* Rows first..last, columns begin..end of the target of dW = X^T dZ. */
 static void dense_backward_weight(float *target, const float *dout, const float *inp,
@@ -60,6 +73,12 @@ static void dense_backward_bias(float *target, const float *dout, int rows, int 
                                 int begin, int end, float alpha, float beta);
 
 /* ---- dense_transposed.c ----   the same with weight^T (out,in) */
+
+/* out (M,N) = A B^T + bias, of A (M,K) and B (N,K), or without bias if it is NULL; with
+ * relu max(., 0) of that. Rows of out are ldo apart. Every element is summed in VL parts.
+ */
+static void multiply_rows(float *out, int ldo, const float *A, const float *B,
+                          const float *bias, bool relu, int M, int K, int N);
 
 /* Z = X W + b; with relu max(Z, 0). Sums of another order than dense_forward's. */
 static void dense_forward_transposed(float *out, const float *inp, const float *weight,

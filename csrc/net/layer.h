@@ -153,6 +153,7 @@ typedef struct {
     bool begins;     /* STATISTICS: these are the slice's first rows */
     int row_slices;
     int batch_rows;
+    int slices; /* of a pass by columns */
     float alpha, beta;
 } rnn_io;
 
@@ -168,6 +169,7 @@ typedef struct {
      * at the same place, perhaps with others; real tokens are told from padding here;
      * padding is left out. */
     bool keeps_tokens, makes_mask, takes_mask;
+    bool any_slices;    /* a pass by columns gives the same bits in any number of slices */
     rnn_mark mark;      /* marks are no layers that a user can name */
     bool sums_branches; /* the gradient of what each branch gives is dout */
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
@@ -213,7 +215,8 @@ struct rnn_layer {
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
     bool is_identity;    /* gives the numbers that it got: may be left out */
     bool keeps_dout;     /* no pass writes to dout */
-    int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass */
+    int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass; with
+                                any_slices 1: as many as suit the threads */
     double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay;
                                 PREPARE's are a batch's */
     rnn_shape maps;          /* what attention_maps shows of a row; rank 0: nothing */

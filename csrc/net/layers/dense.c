@@ -27,26 +27,13 @@ dense_is_by_rows(const rnn_layer *layer)
  * thread for its own rows. */
 #define DENSE_BY_COLUMNS 32768
 
-/* Slices of columns as wide as products like them, where there are enough. */
-static int
-wide_slices(int columns)
-{
-    int slices = rnn_slice_count(columns);
-    return slices >= 8 ? slices / 2 : slices;
-}
-
 static void
 dense_go_by_columns(rnn_layer *layer, int in, int units)
 {
-    int slices = wide_slices(units);
-    layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = slices;
-    layer->slices[RNN_PARAMS] = slices;
-    layer->slices[RNN_INPUT] = wide_slices(in);
+    layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = 1;
+    layer->slices[RNN_INPUT] = layer->slices[RNN_PARAMS] = 1;
     layer->packed = layer->takes_nonzeros ? (size_t)in * (size_t)units : 0;
 }
-
-/* Slices of rows of W: each goes through the whole batch. */
-#define DENSE_MAX_ROW_PARTS 8
 
 /* The weight's transpose is what INPUT wants; the working copy, if any, is that. Tokens are
  * many: their products are taken row by row too; for few rows W^T dZ is cut by rows of W.
@@ -59,9 +46,7 @@ dense_go_by_rows(rnn_layer *layer, int in, int units, int rank)
     layer->packed = rank == 1 && !layer->takes_nonzeros ? (size_t)in * (size_t)units : 0;
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
     layer->slices[RNN_INPUT] = RNN_BY_ROWS;
-    int slices = rnn_slice_count(in);
-    slices = slices < DENSE_MAX_ROW_PARTS ? slices : DENSE_MAX_ROW_PARTS;
-    layer->slices[RNN_PARAMS] = rank == 2 ? RNN_BY_ROWS : slices;
+    layer->slices[RNN_PARAMS] = rank == 2 ? RNN_BY_ROWS : 1;
 }
 
 static rnn_status
@@ -106,15 +91,37 @@ dense_units(const rnn_layer *layer)
     return layer->out.dim[layer->out.rank - 1];
 }
 
-/* What a slice takes of an extent: its part, or all of it for its rows. */
+/* What a slice has of a product's result. */
+typedef struct {
+    part rows, columns;
+} tile;
+
 static part
-dense_part(const rnn_layer *layer, rnn_pass pass, int extent, int slice)
+part_of(int extent, int parts, int i)
 {
-    int slices = layer->slices[pass];
-    if (slices == RNN_BY_ROWS)
-        return (part){0, extent};
-    return (part){rnn_slice_begin(extent, slices, slice),
-                  rnn_slice_begin(extent, slices, slice + 1)};
+    return (part){rnn_slice_begin(extent, parts, i), rnn_slice_begin(extent, parts, i + 1)};
+}
+
+/* Tiles for `slices` slices, by_rows * by_columns, as square as can be: each copies its
+ * rows and columns of the factors. */
+static tile
+tile_of(int rows, int columns, int slices, int slice)
+{
+    int most = rnn_slice_count(columns), best = 1, tiles = 0;
+    double copied = 0;
+    for (int c = 1; c <= slices && c <= most; c++) {
+        int r = slices / c < rnn_slice_count(rows) ? slices / c : rnn_slice_count(rows);
+        double copies = (double)rows * c + (double)columns * r;
+        if (c * r < tiles || (c * r == tiles && copies >= copied))
+            continue;
+        best = c;
+        tiles = c * r;
+        copied = copies;
+    }
+    if (slice >= tiles)
+        return (tile){{0, 0}, {0, 0}};
+    return (tile){part_of(rows, tiles / best, slice / best),
+                  part_of(columns, best, slice % best)};
 }
 
 /* Columns j.. of the weight or its target. In the working
@@ -237,19 +244,23 @@ static void
 dense_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     const activation *f = dense_activation(layer);
-    int rows = row_count(layer, io);
-    part c = dense_part(layer, RNN_FORWARD, dense_units(layer), slice);
+    int rows = row_count(layer, io), units = dense_units(layer);
     bool apart = is_activated_apart(layer), listed = io->nonzeros != NULL;
-    int each = apart && !listed ? ACTIVATED_ROWS : rows;
+    tile t = {{0, rows}, {0, units}};
+    if (!dense_is_by_rows(layer) && listed)
+        t.columns = part_of(units, io->slices, slice);
+    else if (!dense_is_by_rows(layer))
+        t = tile_of(rows, units, io->slices, slice);
     float *z = f->from_input ? io->cache : io->out;
     if (listed)
-        dense_forward_listed(layer, io, z, f->forward == relu_forward, c);
-    for (int first = 0, n; first < rows; first += n) {
-        n = rows - first < each ? rows - first : each;
+        dense_forward_listed(layer, io, z, f->forward == relu_forward, t.columns);
+    int end = t.rows.end, each = apart && !listed ? ACTIVATED_ROWS : end;
+    for (int first = t.rows.begin, n; first < end; first += n) {
+        n = end - first < each ? end - first : each;
         if (!listed)
-            dense_product(layer, io, z, c, first, n);
+            dense_product(layer, io, z, t.columns, first, n);
         if (apart)
-            dense_activate(layer, io, z, c, first, n);
+            dense_activate(layer, io, z, t.columns, first, n);
     }
 }
 
@@ -280,32 +291,31 @@ slopes_join_params(const rnn_layer *layer, const rnn_io *io)
 static void
 dense_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
-    int slices = layer->slices[RNN_OUTPUT], rows = row_count(layer, io);
-    part all = {0, dense_units(layer)};
-    if (slices == RNN_BY_ROWS) {
-        dense_slopes(layer, io, all, 0, rows);
-    }
-    else if (io->to_input) {
-        int begin = (int)((int64_t)rows * slice / slices);
-        int end = (int)((int64_t)rows * (slice + 1) / slices);
-        dense_slopes(layer, io, all, begin, end - begin);
-    }
-    else if (!slopes_join_params(layer, io)) {
-        dense_slopes(layer, io, dense_part(layer, RNN_OUTPUT, all.end, slice), 0, rows);
-    }
+    int rows = row_count(layer, io), units = dense_units(layer);
+    part r = {0, rows}, c = {0, units};
+    if (slopes_join_params(layer, io))
+        return;
+    if (!dense_is_by_rows(layer) && io->to_input)
+        r = (part){(int)((int64_t)rows * slice / io->slices),
+                   (int)((int64_t)rows * (slice + 1) / io->slices)};
+    else if (!dense_is_by_rows(layer))
+        c = part_of(units, io->slices, slice);
+    dense_slopes(layer, io, c, r.begin, r.end - r.begin);
 }
 
 static void
 dense_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int in = last_extent(layer), units = dense_units(layer), rows = row_count(layer, io);
-    part c = dense_part(layer, RNN_INPUT, in, slice);
-    if (dense_is_by_rows(layer))
+    if (dense_is_by_rows(layer)) {
         gemm(io->dinp, in, io->dout, units, 1, io->packed != NULL ? io->packed : io->shared,
              in, rows, in, units, 1.0f, 0.0f);
-    else
-        dense_backward_input(io->dinp, io->dout, io->params + layer->param[0].offset, rows,
-                             in, units, c.begin, c.end);
+        return;
+    }
+    tile t = tile_of(rows, in, io->slices, slice);
+    dense_backward_input_part(io->dinp, io->dout, io->params + layer->param[0].offset, rows,
+                              t.rows.begin, t.rows.end, in, units, t.columns.begin,
+                              t.columns.end);
 }
 
 /* Rows r and columns c of the weight's gradient. Products take whole blocks of
@@ -327,16 +337,30 @@ dense_weight_gradient(const rnn_layer *layer, const rnn_io *io, float *target, p
     }
 }
 
-/* A slice of columns of W, a slice of its rows, or all of it from a slice of tokens. */
+/* A slice's rows and columns of W: all of it from a slice of tokens. Slopes are taken once
+ * for all rows of W, and lists are of columns. */
+static tile
+dense_params_tile(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    int in = last_extent(layer), units = dense_units(layer);
+    tile t = {{0, in}, {0, units}};
+    if (layer->slices[RNN_PARAMS] == RNN_BY_ROWS)
+        return t;
+    if (dense_is_by_rows(layer))
+        t.rows = part_of(in, io->slices, slice);
+    else if (slopes_join_params(layer, io) || io->nonzeros != NULL)
+        t.columns = part_of(units, io->slices, slice);
+    else
+        t = tile_of(in, units, io->slices, slice);
+    return t;
+}
+
 static void
 dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     int in = last_extent(layer), units = dense_units(layer), rows = row_count(layer, io);
-    part c = {0, units}, r = {0, in};
-    if (dense_is_by_rows(layer))
-        r = dense_part(layer, RNN_PARAMS, in, slice);
-    else
-        c = dense_part(layer, RNN_PARAMS, units, slice);
+    tile t = dense_params_tile(layer, io, slice);
+    part r = t.rows, c = t.columns;
     float *weight = io->target + layer->param[0].offset;
     if (io->nonzeros != NULL)
         for (int j = c.begin; j < c.end; j += PANEL) {
@@ -350,7 +374,7 @@ dense_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                                   r.end, io->alpha, io->beta);
     else
         dense_weight_gradient(layer, io, weight, r, c);
-    if (r.begin == 0)
+    if (r.begin == 0 && r.end > 0)
         dense_backward_bias(io->target + layer->param[1].offset, io->dout, rows, units,
                             c.begin, c.end, io->alpha, io->beta);
 }
@@ -359,6 +383,7 @@ static const rnn_layer_type dense_layer = {
     .name = "dense",
     .attrs = dense_attrs,
     .keeps_tokens = true,
+    .any_slices = true,
     .setup = dense_setup,
     .pass = {[RNN_PREPARE] = dense_prepare_pass,
              [RNN_FORWARD] = dense_forward_pass,

@@ -3,8 +3,9 @@
 #include "../../base/clock.h"
 #include "../../base/rng.h"
 
-void
-rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
+/* `most`: slices that the job could have had; the profile counts by it. */
+static void
+run_job(rnn_run *r, rnn_slice_fn fn, void *job, int slices, int most, double work)
 {
     if (work < MIN_STAGE_WORK) {
         for (int slice = 0; slice < slices; slice++)
@@ -15,9 +16,15 @@ rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
     int64_t begin = rnn_profile_begin(net);
     rnn_team_run(&r->lease, fn, job, slices);
     if (net->profile != NULL) {
-        net->jobs[slices].count++;
-        net->jobs[slices].nanoseconds += rnn_nanoseconds() - begin;
+        net->jobs[most].count++;
+        net->jobs[most].nanoseconds += rnn_nanoseconds() - begin;
     }
+}
+
+void
+rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work)
+{
+    run_job(r, fn, job, slices, slices, work);
 }
 
 int64_t
@@ -97,7 +104,8 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
                     .sums = stage->sums,
                     .statistics = stage->statistics,
                     .row_slices = r->row_slices,
-                    .batch_rows = r->rows};
+                    .batch_rows = r->rows,
+                    .slices = 1};
 }
 
 void
@@ -118,7 +126,7 @@ typedef struct {
     int stage;
     rnn_pass first, last;
     rnn_io io;
-    int lists_columns; /* by the way, in so many slices: the columns' lists of nonzeros */
+    bool lists_columns; /* by the way: the columns' lists of nonzeros */
 } column_job;
 
 /* The ranges of columns that fall to a slice. */
@@ -134,11 +142,32 @@ static void
 column_slice(void *context, int slice, int worker)
 {
     const column_job *job = context;
-    if (job->lists_columns > 0)
-        list_columns(job->run, slice, job->lists_columns);
+    if (job->lists_columns)
+        list_columns(job->run, slice, job->io.slices);
     rnn_call_pass(job->run->net, job->stage, job->first, &job->io, slice, worker);
     if (job->last != job->first)
         rnn_call_pass(job->run->net, job->stage, job->last, &job->io, slice, worker);
+}
+
+/* Where a pass may be cut into any number of slices: some more than threads, for when a
+ * core is taken away, but large ones, as each slice of a product copies its factors. */
+#define SLICES_A_THREAD 2
+#define MIN_SLICE_WORK (MIN_STAGE_WORK / 4)
+
+static int
+most_slices(const rnn_layer *layer, rnn_pass pass, double work)
+{
+    double slices = work / MIN_SLICE_WORK;
+    if (!layer->type->any_slices)
+        return layer->slices[pass];
+    return slices < 1 ? 1 : slices < RNN_MAX_SLICES ? (int)slices : RNN_MAX_SLICES;
+}
+
+static int
+slices_wanted(const rnn_run *r, const rnn_layer *layer, int most)
+{
+    int wanted = r->lease.threads == 1 ? 1 : SLICES_A_THREAD * r->lease.threads;
+    return layer->type->any_slices && wanted < most ? wanted : most;
 }
 
 static void
@@ -148,7 +177,10 @@ run_columns(rnn_run *r, column_job *job)
     double work = layer->work[job->last];
     if (job->first != job->last)
         work += layer->work[job->first];
-    rnn_run_slices(r, column_slice, job, layer->slices[job->last], work * job->io.rows);
+    work *= job->io.rows;
+    int most = most_slices(layer, job->last, work);
+    job->io.slices = slices_wanted(r, layer, most);
+    run_job(r, column_slice, job, job->io.slices, most, work);
 }
 
 void
@@ -158,7 +190,7 @@ rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float
     if (stage->layer.slices[pass] == 0)
         return;
     int rows = pass == RNN_PREPARE ? 0 : r->rows;
-    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, rows, 0), 0};
+    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, rows, 0), false};
     job.io.target = target != NULL ? target + stage->param_offset : NULL;
     job.io.alpha = alpha;
     job.io.beta = beta;
@@ -170,9 +202,8 @@ void
 rnn_run_pass(rnn_run *r, int i, rnn_pass pass)
 {
     const rnn_layer *layer = &r->net->stages[i].layer;
-    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, r->rows, 0), 0};
-    if (i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training)
-        job.lists_columns = layer->slices[pass];
+    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, r->rows, 0), false};
+    job.lists_columns = i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training;
     if (layer->slices[pass] > 0)
         run_columns(r, &job);
 }
@@ -194,7 +225,7 @@ rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha, fl
     if (i == 0 && r->is_sparse && stage->by_rows)
         rnn_run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,
                        ELEMENT_WORK * rnn_net_in_size(r->net) * r->rows);
-    column_job job = {r, i, first, RNN_PARAMS, rnn_stage_io(r, i, 0, r->rows, 0), 0};
+    column_job job = {r, i, first, RNN_PARAMS, rnn_stage_io(r, i, 0, r->rows, 0), false};
     job.io.target = target + stage->param_offset;
     job.io.alpha = alpha;
     job.io.beta = beta;
