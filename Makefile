@@ -19,7 +19,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow levels fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-check bench clean
+.PHONY: help run test slow levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-check bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -39,6 +39,11 @@ LEVELS = $$($(BIN)/python -c "from rnn_native import _core as c; print(*c.build_
 levels: $(VENV)/.test
 	for level in $(LEVELS); do RNN_NATIVE_CPU=$$level $(BIN)/python -m pytest -q $(IN_PROCESSES) \
 	    || exit 1; done
+
+# Built for 64-bit ARM, the core's tests run in an emulator; ARM_ARGS instead of these tests.
+arm64: $(VENV)/.test
+	$(BIN)/pip install --quiet $(BUILD_REQUIREMENTS)
+	PATH=$(abspath $(BIN)):$$PATH scripts/arm64.sh test $(ARM_ARGS)
 
 # N random nets with new seeds, and a program for each failure.
 N ?= 1000

@@ -11,7 +11,6 @@ import shutil
 from pathlib import Path
 
 import numpy
-import scipy_openblas32
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
@@ -34,6 +33,13 @@ X86_LEVELS = {
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
 }
+ARM_LEVELS = {"neon": []}  # part of every 64-bit ARM processor
+LEVELS = {
+    "x86_64": X86_LEVELS,
+    "amd64": X86_LEVELS,
+    "aarch64": ARM_LEVELS,
+    "arm64": ARM_LEVELS,
+}
 
 # Folders of csrc whose sources are compiled once, and those that are compiled once for each
 # level, as parts of level.c.
@@ -53,11 +59,16 @@ if os.environ.get("RNN_NATIVE_COVERAGE") == "1":
     LINK_FLAGS += ["--coverage"]
 
 
+def architecture() -> str:
+    """The processors that are built for: this one's kind, unless a cross build names another."""
+    return (
+        os.environ.get("_PYTHON_HOST_PLATFORM", platform.machine()).split("-")[-1].lower()
+    )
+
+
 def cpu_levels() -> dict[str, list[str]]:
     """Compiler flags of each level that this architecture gets."""
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        return X86_LEVELS
-    return {"generic": []}
+    return LEVELS.get(architecture(), {"generic": []})
 
 
 class BuildExt(build_ext):
@@ -85,11 +96,12 @@ class BuildExt(build_ext):
         )
 
     def copy_blas(self, folder: Path) -> None:
+        """Library and license, found without an import: a cross build's could not be loaded."""
         folder.mkdir(parents=True, exist_ok=True)
-        name = scipy_openblas32.get_library(fullname=True)
-        shutil.copy2(Path(scipy_openblas32.get_lib_dir(), name), folder / name)
         for file in importlib.metadata.files("scipy-openblas32") or []:
-            if "licen" in str(file).lower():
+            if file.match("lib/libscipy_openblas.*"):
+                shutil.copy2(file.locate(), folder / file.name)
+            elif "licen" in str(file).lower():
                 shutil.copy2(file.locate(), folder / f"OpenBLAS-{file.name}")
 
 

@@ -22,6 +22,15 @@ rnn_cpu_runs(const char *level)
     return strcmp(level, "v4") == 0 && v4;
 }
 
+#elif defined(__aarch64__)
+
+/* 128-bit vectors and their multiply-add are part of the architecture. */
+bool
+rnn_cpu_runs(const char *level)
+{
+    return strcmp(level, "neon") == 0;
+}
+
 #else
 
 bool

@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* True when code compiled for `level` ("v2", "v3", "v4" or "generic") may run here. */
+/* True when code compiled for `level` ("v2", "v3", "v4", "neon" or "generic") may run here.
+ */
 bool rnn_cpu_runs(const char *level);
 
 #endif

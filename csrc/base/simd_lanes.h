@@ -61,6 +61,8 @@ v_nonzero(vf v)
 {
 #if VL == 16
     return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#elif defined(__aarch64__)
+    return vaddvq_u32((uint32x4_t)((v != 0) & (vi){1, 2, 4, 8}));
 #else
     uint32_t bits = 0;
     for (int i = 0; i < VL; i++)
@@ -75,6 +77,8 @@ v_with_bit(vi v, int bit)
 {
 #if VL == 16
     return _mm512_test_epi32_mask((__m512i)v, _mm512_set1_epi32(1 << bit));
+#elif defined(__aarch64__)
+    return vaddvq_u32((uint32x4_t)(((v >> bit & 1) != 0) & (vi){1, 2, 4, 8}));
 #else
     uint32_t bits = 0;
     for (int i = 0; i < VL; i++)
@@ -118,6 +122,9 @@ v_keep(vf v, uint32_t mask)
 {
 #if VL == 16
     return (vf)_mm512_maskz_mov_ps((__mmask16)mask, (__m512)v);
+#elif defined(__aarch64__)
+    vi bits = {1, 2, 4, 8};
+    return (vf)((vi)v & (((vi)vdupq_n_u32(mask) & bits) != 0));
 #else
     for (int i = 0; i < VL; i++)
         v[i] = mask >> i & 1 ? v[i] : 0;

@@ -8,6 +8,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #if defined(__AVX512F__)
@@ -69,18 +71,29 @@ v_store_part(float *p, vf v, int n)
     _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
 }
 #else
+/* Lane by lane: memcpy of a size that is not known would be a call. */
 static inline vf
 v_load_part(const float *p, int n)
 {
     vf v = {0};
-    memcpy(&v, p, (size_t)n * sizeof(float));
+    if (n == VL)
+        return v_load(p);
+    for (int i = 0; i < VL - 1; i++)
+        if (i < n)
+            v[i] = p[i];
     return v;
 }
 
 static inline void
 v_store_part(float *p, vf v, int n)
 {
-    memcpy(p, &v, (size_t)n * sizeof(float));
+    if (n == VL) {
+        v_store(p, v);
+        return;
+    }
+    for (int i = 0; i < VL - 1; i++)
+        if (i < n)
+            p[i] = v[i];
 }
 #endif
 
@@ -94,6 +107,11 @@ v_load_bytes(const uint8_t *p)
 #elif VL == 8
     __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p);
     return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+#elif defined(__aarch64__)
+    uint32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    uint16x8_t words = vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)));
+    return (vf)vcvtq_f32_u32(vmovl_u16(vget_low_u16(words)));
 #else
     vb bytes;
     memcpy(&bytes, p, sizeof bytes);
@@ -275,9 +293,13 @@ v_normal(vf x)
 static inline vf
 v_sqrt(vf x)
 {
+#if defined(__aarch64__)
+    return (vf)vsqrtq_f32((float32x4_t)x);
+#else
     for (int i = 0; i < VL; i++)
         x[i] = __builtin_sqrtf(x[i]);
     return x;
+#endif
 }
 
 #endif

@@ -15,6 +15,9 @@
 #elif VL == 8
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
+#elif defined(__aarch64__) /* 32 registers of 128 bits */
+#define TILE_ROWS 8
+#define TILE_VECTORS 2
 #else
 #define TILE_ROWS 4
 #define TILE_VECTORS 2

@@ -8,6 +8,9 @@
 #if defined(__x86_64__)
 extern const rnn_level rnn_level_v2, rnn_level_v3, rnn_level_v4;
 const rnn_level *const rnn_levels[] = {&rnn_level_v2, &rnn_level_v3, &rnn_level_v4, NULL};
+#elif defined(__aarch64__)
+extern const rnn_level rnn_level_neon;
+const rnn_level *const rnn_levels[] = {&rnn_level_neon, NULL};
 #else
 extern const rnn_level rnn_level_generic;
 const rnn_level *const rnn_levels[] = {&rnn_level_generic, NULL};
