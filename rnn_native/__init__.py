@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from rnn_native import datasets, export
     from rnn_native.analysis.gradcheck import gradcheck
     from rnn_native.base.errors import FormatError, TrainingDiverged
-    from rnn_native.base.runtime import get_num_threads, set_num_threads, show_config
+    from rnn_native.base.runtime import (
+        get_num_threads,
+        register_threadpoolctl,
+        set_num_threads,
+        show_config,
+    )
     from rnn_native.base.version import __version__ as __version__
     from rnn_native.callbacks import (
         Callback,
@@ -142,6 +147,7 @@ _HOME = {
     "get_num_threads": "base.runtime",
     "gradcheck": "analysis.gradcheck",
     "load": "formats.loading",
+    "register_threadpoolctl": "base.runtime",
     "set_num_threads": "base.runtime",
     "show_config": "base.runtime",
     "train_attention": "models",
@@ -250,6 +256,7 @@ __all__ = [
     "load_config",
     "lr_find",
     "read_log",
+    "register_threadpoolctl",
     "schedules",
     "set_num_threads",
     "show_config",

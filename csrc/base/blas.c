@@ -19,6 +19,7 @@ typedef void (*sgemm_fn)(int order, int trans_a, int trans_b, int M, int N, int 
                          float alpha, const float *A, int lda, const float *B, int ldb,
                          float beta, float *C, int ldc);
 typedef char *(*text_fn)(void);
+typedef int (*get_threads_fn)(void);
 typedef void (*set_threads_fn)(int n);
 
 /* Process-wide because the library behind it is: filled once, then only read. */
@@ -26,6 +27,8 @@ static struct {
     sgemm_fn sgemm;
     text_fn config;
     text_fn core;
+    get_threads_fn get_threads;
+    set_threads_fn set_threads;
     char path[4096];
 } blas;
 
@@ -145,10 +148,19 @@ find(void *library, const char *name, void *target)
     memcpy(target, &symbol, sizeof symbol);
 }
 
+/* Threads are ours: each calls the library for itself. Its own would take their cores, and
+ * bits could depend on their number. Others may set it meanwhile (threadpoolctl does). */
+static void
+use_one_thread(void)
+{
+    bool is_one = blas.get_threads != NULL && blas.get_threads() == 1;
+    if (blas.set_threads != NULL && !is_one)
+        blas.set_threads(1);
+}
+
 rnn_status
 rnn_blas_load(const char *path, rnn_error *error)
 {
-    set_threads_fn set_threads = NULL;
     sgemm_fn sgemm = NULL;
     if (blas.sgemm != NULL)
         return RNN_OK;
@@ -159,15 +171,15 @@ rnn_blas_load(const char *path, rnn_error *error)
     }
     find(library, "openblas_get_config", &blas.config);
     find(library, "openblas_get_corename", &blas.core);
-    find(library, "openblas_set_num_threads", &set_threads);
+    find(library, "openblas_get_num_threads", &blas.get_threads);
+    find(library, "openblas_set_num_threads", &blas.set_threads);
     find(library, "cblas_sgemm", &sgemm);
     if (sgemm == NULL) {
         snprintf(error->text, sizeof error->text, "%.150s: no cblas_sgemm in it", path);
         dlclose(library);
         return RNN_EINVAL;
     }
-    if (set_threads != NULL)
-        set_threads(1);
+    use_one_thread();
     if (make_first_buffer(sgemm) != RNN_OK) {
         snprintf(error->text, sizeof error->text,
                  "%.130s: no %d MB of address space for its buffer", path,
@@ -204,6 +216,7 @@ rnn_gemm_nt(int M, int N, int K, float alpha, const float *A, int lda, const flo
             int ldb, float beta, float *C, int ldc)
 {
     begin_call();
+    use_one_thread();
     blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_TRANS, M, N, K, alpha, A, lda, B, ldb,
                beta, C, ldc);
     end_call();

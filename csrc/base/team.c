@@ -26,6 +26,10 @@
 #define CLAIM(generation, mask) ((uint64_t)(generation) << 32 | (mask))
 #define FULL UINT32_MAX
 
+/* A name for others to know the core by: threadpoolctl looks for it in libraries. */
+__attribute__((visibility("default"))) extern const int rnn_native_team;
+const int rnn_native_team = RNN_MAX_THREADS;
+
 /* Of a word with so many of the job's slices. */
 static uint32_t
 claimed_from_the_start(int slices)

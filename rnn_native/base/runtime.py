@@ -3,6 +3,7 @@
 import functools
 import math
 import os
+import sys
 from numbers import Integral
 from pathlib import Path
 from typing import Literal, overload
@@ -119,6 +120,48 @@ def get_num_threads() -> int:
 def resolve_threads(threads: int | None) -> int:
     """Return the `threads` argument of a call, checked, or the default for None."""
     return get_num_threads() if threads is None else check_num_threads(threads, "threads")
+
+
+@functools.cache  # once: threadpoolctl would list the team once for each time
+def register_threadpoolctl() -> None:
+    """Let threadpoolctl see and limit this package's threads.
+
+    ``threadpoolctl.threadpool_info()`` then lists them, with ``"rnn_native"`` as their
+    ``user_api``, and ``threadpool_limits(2)`` sets what a call in its block uses when it is
+    not told. This happens by itself where threadpoolctl, or a package that needs it such as
+    scikit-learn, is imported before a net is made. Calling it again does nothing.
+
+    Raises
+    ------
+    ImportError
+        If threadpoolctl is not installed.
+    """
+    import threadpoolctl
+
+    from rnn_native.base.version import __version__
+
+    class Team(threadpoolctl.LibController):  # type: ignore[misc]
+        """What threadpoolctl asks of a library."""
+
+        user_api = "rnn_native"
+        internal_api = "rnn_native"
+        filename_prefixes = ("_core.",)
+        check_symbols = ("rnn_native_team",)
+
+        def get_num_threads(self) -> int:
+            return get_num_threads()
+
+        def set_num_threads(self, num_threads: int) -> None:
+            set_num_threads(min(num_threads, MAX_THREADS))
+
+        def get_version(self) -> str:
+            return __version__
+
+    threadpoolctl.register(Team)
+
+
+if "threadpoolctl" in sys.modules:
+    register_threadpoolctl()
 
 
 def config() -> dict[str, object]:

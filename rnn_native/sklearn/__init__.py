@@ -19,9 +19,12 @@ except ModuleNotFoundError:
         "`pip install 'rnn_native[sklearn]'`"
     ) from None
 
+from rnn_native.base.runtime import register_threadpoolctl
 from rnn_native.sklearn.mlp_classifier import MLPClassifier
 from rnn_native.sklearn.mlp_regressor import MLPRegressor
 from rnn_native.sklearn.network_classifier import NetworkClassifier
 from rnn_native.sklearn.network_regressor import NetworkRegressor
+
+register_threadpoolctl()  # scikit-learn needs threadpoolctl, so it is there
 
 __all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]

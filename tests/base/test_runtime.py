@@ -362,3 +362,50 @@ def test_an_address_space_without_room_for_the_blas_is_one_line():
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: rnn_native: cannot open the BLAS: ")
     assert "no 36 MB of address space for its buffer" in last
+
+
+def test_threadpoolctl_sees_and_limits_the_team():
+    code = (
+        "import threadpoolctl, rnn_native as rn\n"
+        "rn.set_num_threads(3)\n"
+        "team = [p for p in threadpoolctl.threadpool_info() if p['user_api'] == 'rnn_native']\n"
+        "assert [p['num_threads'] for p in team] == [3], team\n"
+        "with threadpoolctl.threadpool_limits(1):\n"
+        "    assert rn.get_num_threads() == 1\n"
+        "with threadpoolctl.threadpool_limits({'rnn_native': 100}):\n"
+        "    assert rn.get_num_threads() == 64\n"
+        "assert rn.get_num_threads() == 3\n"
+    )
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_threadpoolctl_imported_later_is_told():
+    code = (
+        "import rnn_native as rn\n"
+        "rn.set_num_threads(3)\n"
+        "import threadpoolctl\n"
+        "rn.register_threadpoolctl()\n"
+        "rn.register_threadpoolctl()\n"
+        "found = [p['user_api'] for p in threadpoolctl.threadpool_info()]\n"
+        "assert found.count('rnn_native') == 1, found\n"
+    )
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_limits_of_others_give_openblas_no_threads():
+    """They would take the cores of ours, and might add up in another order."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    x = np.random.default_rng(5).normal(size=(512, 600)).astype(np.float32)
+    nets = [
+        rn.Network([rn.Dense(500), rn.Dense(400), rn.Dense(10)], (600,)) for _ in range(2)
+    ]
+    y = np.arange(512) % 10
+    nets[0].fit(x, y, epochs=1, batch_size=256, verbose=0, threads=1)
+    with threadpoolctl.threadpool_limits(limits=3, user_api="blas"):
+        nets[1].fit(x, y, epochs=1, batch_size=256, verbose=0, threads=1)
+        ours = rn.show_config("dicts")["blas_path"]
+        found = [p for p in threadpoolctl.threadpool_info() if p["filepath"] == ours]
+        assert [p["num_threads"] for p in found] == [1]
+    np.testing.assert_array_equal(nets[0].params, nets[1].params)
