@@ -4,14 +4,27 @@ Environment: RNN_NATIVE_WERROR=1 turns warnings into errors, RNN_NATIVE_SANITIZE
 with ASan and UBSan, RNN_NATIVE_COVERAGE=1 counts lines for gcov. Metadata lives in pyproject.toml.
 """
 
+import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
+import sys
+import sysconfig
 from pathlib import Path
+
+if sys.platform == "win32":
+    raise SystemExit("rnn_native: Windows is not supported (docs/limitations.md); use WSL")
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    raise SystemExit(
+        "rnn_native: free-threaded Python is not supported (docs/limitations.md); "
+        "use the usual build of Python"
+    )
 
 import numpy
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 # The stable ABI of CPython 3.11; keep in sync with requires-python in pyproject.toml.
@@ -23,10 +36,16 @@ WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes"]
 FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-g0", "-fvisibility=hidden", "-pthread", *WARNINGS]
 LINK_FLAGS = ["-pthread", "-lm", "-ldl"]
+# What keeps a fault from becoming more: overwritten frames and buffers are noticed, addresses
+# of functions are looked up when the core is opened, and read-only from then on. Kernels get
+# sizes that were checked; guards of their many frames cost small predictions a twentieth.
+HARDENED = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"]
+HARDENED_LINK = ["-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
+KERNEL_FLAGS = ["-fno-stack-protector"]
 
 # Kernels may contract a*b+c (that is what FMA is for). Everything else must give the same
 # bits on every machine: initial weights and shuffles.
-LEVEL_FLAGS = ["-ffp-contract=fast"]
+LEVEL_FLAGS = ["-ffp-contract=fast", *KERNEL_FLAGS]
 CORE_FLAGS = ["-ffp-contract=off"]
 X86_LEVELS = {
     "v2": ["-march=x86-64-v2"],
@@ -41,6 +60,12 @@ LEVELS = {
     "arm64": ARM_LEVELS,
 }
 
+# What licenses/OpenBLAS.txt holds: of its packaging, OpenBLAS, LAPACK, GCC's runtime library.
+BLAS_LICENSE = (
+    "BSD-2-Clause AND BSD-3-Clause AND BSD-3-Clause-Open-MPI "
+    "AND GPL-3.0-or-later WITH GCC-exception-3.1"
+)
+
 # Folders of csrc whose sources are compiled once, and those that are compiled once for each
 # level, as parts of level.c.
 ONCE = ["base", "net", "net/run", "python"]
@@ -53,6 +78,10 @@ if os.environ.get("RNN_NATIVE_SANITIZE") == "1":
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     FLAGS += ["-O1", "-g", "-fno-wrapv", "-fno-omit-frame-pointer", *SANITIZE]
     LINK_FLAGS += SANITIZE
+else:
+    FLAGS += HARDENED
+if sys.platform == "linux":
+    LINK_FLAGS += HARDENED_LINK
 if os.environ.get("RNN_NATIVE_COVERAGE") == "1":
     # -pthread alone would make each count an atomic one, which threads would wait for.
     FLAGS += ["-O1", "--coverage", "-fprofile-update=single"]
@@ -84,6 +113,10 @@ class BuildExt(build_ext):
         ext.extra_objects = [
             obj for name, flags in cpu_levels().items() for obj in self.level(name, flags)
         ]
+        # Python's own flags may name folders of the machine that it was built on.
+        self.compiler.linker_so = [
+            flag for flag in self.compiler.linker_so if not flag.startswith("-Wl,-rpath")
+        ]
         super().build_extension(ext)
 
     def level(self, name: str, flags: list[str]) -> list[str]:
@@ -92,7 +125,7 @@ class BuildExt(build_ext):
             output_dir=str(Path(self.build_temp, f"level_{name}")),
             macros=[("RNN_LEVEL", name)],
             extra_postargs=[*FLAGS, *LEVEL_FLAGS, *flags],
-            depends=headers_and_kernels(),
+            depends=DEPENDS,
         )
 
     def copy_blas(self, folder: Path) -> None:
@@ -105,9 +138,50 @@ class BuildExt(build_ext):
                 shutil.copy2(file.locate(), folder / f"OpenBLAS-{file.name}")
 
 
-def headers_and_kernels() -> list[str]:
-    """All that level.c includes: a change of any of it compiles every level anew."""
-    return sorted([*map(str, Path("csrc").rglob("*.h")), *sources(FOR_EACH_LEVEL)])
+class BdistWheel(bdist_wheel):
+    """Adds a list of what the wheel holds that others made (PEP 770, CycloneDX)."""
+
+    def egg2dist(self, egginfo_path: str, distinfo_path: str) -> None:
+        super().egg2dist(egginfo_path, distinfo_path)
+        blas = list(Path(self.bdist_dir, "rnn_native/_blas").glob("libscipy_openblas.*"))
+        if not blas:
+            return  # metadata alone, before a build
+        folder = Path(distinfo_path, "sboms")
+        folder.mkdir()
+        text = json.dumps(self.bill_of_materials(blas[0]), indent=1)
+        Path(folder, "rnn_native.cdx.json").write_text(text + "\n")
+
+    def bill_of_materials(self, blas: Path) -> dict[str, object]:
+        version = self.distribution.get_version()
+        blas_version = importlib.metadata.version("scipy-openblas32")
+        package = {
+            "type": "library",
+            "bom-ref": f"pkg:pypi/rnn-native@{version}",
+            "purl": f"pkg:pypi/rnn-native@{version}",
+            "name": "rnn_native",
+            "version": version,
+            "licenses": [{"license": {"id": "MIT"}}],
+        }
+        library = {
+            "type": "library",
+            "bom-ref": f"pkg:pypi/scipy-openblas32@{blas_version}",
+            "purl": f"pkg:pypi/scipy-openblas32@{blas_version}",
+            "name": "scipy-openblas32",
+            "version": blas_version,
+            "description": f"rnn_native/_blas/{blas.name}",
+            "licenses": [{"expression": BLAS_LICENSE}],
+            "hashes": [
+                {"alg": "SHA-256", "content": hashlib.sha256(blas.read_bytes()).hexdigest()}
+            ],
+        }
+        return {
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "version": 1,
+            "metadata": {"component": package},
+            "components": [library],
+            "dependencies": [{"ref": package["purl"], "dependsOn": [library["purl"]]}],
+        }
 
 
 def sources(folders: list[str]) -> list[str]:
@@ -116,12 +190,18 @@ def sources(folders: list[str]) -> list[str]:
     return sorted(map(str, found))
 
 
+# All that level.c includes, and the flags: a change of any of it compiles every level anew.
+DEPENDS = sorted(
+    ["setup.py", *map(str, Path("csrc").rglob("*.h")), *sources(FOR_EACH_LEVEL)]
+)
+
+
 setup(
     ext_modules=[
         Extension(
             "rnn_native._core",
             sources(ONCE),
-            depends=headers_and_kernels(),
+            depends=DEPENDS,
             include_dirs=[numpy.get_include()],
             define_macros=[
                 ("Py_LIMITED_API", LIMITED_API),
@@ -133,6 +213,6 @@ setup(
             py_limited_api=True,
         )
     ],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"bdist_wheel": BdistWheel, "build_ext": BuildExt},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )
