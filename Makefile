@@ -19,7 +19,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-check bench clean
+.PHONY: help run test slow levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -116,9 +116,15 @@ coverage: $(VENV)/.coverage
 	    --txt $(COVERED)/c.txt --print-summary $(COVERED)
 	tail -1 $(COVERED)/python.txt
 
-wheel: $(VENV)/.lint
+# Source and wheel; on Linux the wheel is for glibc 2.28 and later, and checked for that.
+wheel: $(VENV)/.wheel
 	rm -rf dist
-	$(BIN)/python -m build
+	$(BIN)/python -m build --sdist
+	PATH=$(abspath $(BIN)):$$PATH scripts/wheel.sh
+
+# The one for 64-bit ARM, on another machine.
+wheel-arm64: $(VENV)/.wheel
+	PATH=$(abspath $(BIN)):$$PATH scripts/wheel.sh aarch64
 
 # The wheel in a venv of its own, used from a folder that has nothing to do with this one.
 wheel-check: wheel
@@ -126,6 +132,7 @@ wheel-check: wheel
 	$(PYTHON) -m venv build/wheel-check
 	build/wheel-check/bin/pip install --quiet --disable-pip-version-check dist/*.whl
 	test $$(stat -c %s dist/*.whl) -le 10000000
+	build/wheel-check/bin/python scripts/check_wheel.py dist/*.whl
 	cd build/wheel-check && bin/python -c "import rnn_native as rn; \
 	    print(rn.train_mlp('synthetic', epochs=1), rn.pretrained.load())"
 	cd build/wheel-check && bin/rnn-native doctor
@@ -133,8 +140,16 @@ wheel-check: wheel
 	    "$$(ls dist/*.whl)[onnx,sklearn,tensorboard]"
 	cd build/wheel-check && bin/python $(CURDIR)/scripts/import_every_module.py $(CURDIR)
 
+# The README's two commands in a Debian 12 with nothing but the packages that it names.
+fresh-machine:
+	scripts/fresh_machine.sh
+
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/compare.py --write benchmarks/results.md
+
+$(VENV)/.wheel: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check $(BUILD_REQUIREMENTS) --editable '.[wheel]'
+	touch $@
 
 $(VENV)/.coverage: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[coverage]'
