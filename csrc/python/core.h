@@ -89,6 +89,7 @@ const rnn_loss_type *take_loss(const char *name);
 
 /* The module's function. */
 PyObject *layer_shapes(PyObject *module, PyObject *args, PyObject *kwds);
+PyObject *layer_params(PyObject *module, PyObject *args, PyObject *kwds);
 
 /* ---- tables.c ---- */
 

@@ -295,11 +295,18 @@ PyDoc_STRVAR(layer_shapes_doc,
              "Return the shape that each layer gives, or raise what Net would raise for\n"
              "these layers; messages call a layer by its 'path', layers[i] without one.");
 
+PyDoc_STRVAR(layer_params_doc,
+             "layer_params($module, layers, input_shape, loss='none')\n--\n\n"
+             "Return a list of (name, shape) of the parameters and states of each layer,\n"
+             "without making them; otherwise like layer_shapes.");
+
 static PyMethodDef module_methods[] = {
     {"augment", augment, METH_VARARGS, augment_doc},
     {"all_within", all_within, METH_VARARGS, all_within_doc},
     {"layer_shapes", (PyCFunction)(void (*)(void))layer_shapes,
      METH_VARARGS | METH_KEYWORDS, layer_shapes_doc},
+    {"layer_params", (PyCFunction)(void (*)(void))layer_params,
+     METH_VARARGS | METH_KEYWORDS, layer_params_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},
     {"choose_cpu_level", choose_cpu_level, METH_O, choose_cpu_level_doc},
     {"check_optimizer", check_optimizer, METH_O, check_optimizer_doc},

@@ -66,9 +66,32 @@ take_loss(const char *name)
     return NULL;
 }
 
-/* A list of the shapes that the layers give, or NULL with the exception. */
+/* The shape that a layer gives. */
 static PyObject *
-shapes_of(const layer_specs *specs, rnn_shape input, const rnn_loss_type *loss)
+output_shape(const rnn_layer *layer)
+{
+    return shape_as_tuple(&layer->out);
+}
+
+/* (name, shape) of each of a layer's parameters and states. */
+static PyObject *
+param_shapes(const rnn_layer *layer)
+{
+    PyObject *list = PyList_New(layer->n_params);
+    for (int i = 0; list != NULL && i < layer->n_params; i++) {
+        PyObject *shape = shape_as_tuple(&layer->param[i].shape);
+        PyObject *pair =
+            shape != NULL ? Py_BuildValue("(sN)", layer->param[i].name, shape) : NULL;
+        if (pair == NULL || PyList_SetItem(list, i, pair) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* A list of what `tell` makes of each layer, or NULL with the exception. */
+static PyObject *
+told_of_layers(const layer_specs *specs, rnn_shape input, const rnn_loss_type *loss,
+               PyObject *(*tell)(const rnn_layer *))
 {
     rnn_error error = {""};
     rnn_status status =
@@ -79,29 +102,43 @@ shapes_of(const layer_specs *specs, rnn_shape input, const rnn_loss_type *loss)
     }
     PyObject *list = PyList_New(specs->n_layers);
     for (int i = 0; list != NULL && i < specs->n_layers; i++) {
-        PyObject *shape = shape_as_tuple(&specs->layers[i].out);
-        if (shape == NULL || PyList_SetItem(list, i, shape) < 0)
+        PyObject *told = tell(&specs->layers[i]);
+        if (told == NULL || PyList_SetItem(list, i, told) < 0)
             Py_CLEAR(list);
     }
     return list;
 }
 
-PyObject *
-layer_shapes(PyObject *module, PyObject *args, PyObject *kwds)
+static PyObject *
+layers_told(PyObject *args, PyObject *kwds, const char *format,
+            PyObject *(*tell)(const rnn_layer *))
 {
-    (void)module;
     static char *names[] = {"layers", "input_shape", "loss", NULL};
     PyObject *layers_b, *shape_b, *result = NULL;
     const char *loss_name_b = "none";
     const rnn_loss_type *loss;
     layer_specs specs = {NULL, 0};
     rnn_shape input;
-    if (PyArg_ParseTupleAndKeywords(args, kwds, "OO|s:layer_shapes", names, &layers_b,
-                                    &shape_b, &loss_name_b)
+    if (PyArg_ParseTupleAndKeywords(args, kwds, format, names, &layers_b, &shape_b,
+                                    &loss_name_b)
         && (loss = take_loss(loss_name_b)) != NULL
         && take_layer_specs(layers_b, &specs) == 0
         && take_input_shape(shape_b, &input) == 0)
-        result = shapes_of(&specs, input, loss);
+        result = told_of_layers(&specs, input, loss, tell);
     PyMem_Free(specs.layers);
     return result;
+}
+
+PyObject *
+layer_shapes(PyObject *module, PyObject *args, PyObject *kwds)
+{
+    (void)module;
+    return layers_told(args, kwds, "OO|s:layer_shapes", output_shape);
+}
+
+PyObject *
+layer_params(PyObject *module, PyObject *args, PyObject *kwds)
+{
+    (void)module;
+    return layers_told(args, kwds, "OO|s:layer_params", param_shapes);
 }

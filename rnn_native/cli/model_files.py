@@ -21,7 +21,7 @@ def info(args: argparse.Namespace) -> int:
     """`info [MODEL]`."""
     from rnn_native.base.runtime import show_config
     from rnn_native.formats.loading import load
-    from rnn_native.net import model_file
+    from rnn_native.net import model_file, tensor_file
 
     if args.model is None:
         if args.json:
@@ -29,7 +29,7 @@ def info(args: argparse.Namespace) -> int:
         else:
             show_config()
         return outcome.OK
-    if not args.model.is_file() or not model_file.is_safetensors(args.model):
+    if not args.model.is_file() or not tensor_file.is_safetensors(args.model):
         return _info_of_other(args)
     described = model_file.describe(args.model)
     if args.json:

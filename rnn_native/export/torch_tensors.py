@@ -4,6 +4,7 @@ The module that belongs to a net is the `torch.nn.Sequential` of its layers, in 
 activation is a module of its own. docs/export.md has the modules that PyTorch lacks.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, TypeAlias
@@ -32,6 +33,9 @@ another along the first axis. What is not writeable must be just so."""
 
 COUNTER = "num_batches_tracked"  # of batchnorm; we have none
 MAX_NAMED = 4  # tensors in a message
+MAX_UNSEEN = (
+    1 << 24
+)  # weights that are made before each tensor's name and shape is looked at
 
 
 def to_torch(
@@ -125,7 +129,7 @@ def from_torch(
         raise TypeError(
             f"tensors: expected a mapping, as module.state_dict() gives it, got {type(tensors)}"
         )
-    model = _new_network(architecture)
+    model = _new_network(architecture, _elements_of(tensors), source)
     modules = _modules(model, names)
     wanted = {
         f"{module}.{name}": parts
@@ -178,7 +182,7 @@ def load_torch(
     errors are those of `from_torch`; also FileNotFoundError, and FormatError if it is not a
     safetensors file.
     """
-    from rnn_native.net.model_file import read_tensors
+    from rnn_native.net.tensor_file import read_tensors
 
     tensors, _ = read_tensors(path)
     return from_torch(tensors, architecture, names, source=shown(path))
@@ -271,7 +275,14 @@ def _as_array(tensor: Any, name: str) -> NDArray[np.float32]:
     return finite_float32(array, name)
 
 
-def _new_network(architecture: AnyArchitecture) -> Network:
+def _elements_of(tensors: Mapping[str, Any]) -> int:
+    """Return how many numbers there are, for what has a shape."""
+    shapes = (getattr(tensor, "shape", ()) for tensor in tensors.values())
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def _new_network(architecture: AnyArchitecture, elements: int, source: str) -> Network:
+    """Make a network of layers whose weights come from `elements` numbers."""
     if isinstance(architecture, Network):
         model = Network.from_architecture(
             architecture.architecture(), architecture.optimizer
@@ -282,6 +293,18 @@ def _new_network(architecture: AnyArchitecture) -> Network:
         architecture = parse_architecture(architecture)
     elif not isinstance(architecture, Architecture):
         architecture = load_architecture(architecture)
+    shapes = Network.shapes_as_saved(
+        {
+            "layers": architecture.layers,
+            "input_shape": architecture.input_shape,
+            "loss": architecture.loss,
+        }
+    )
+    wanted = sum(map(math.prod, shapes.values()))
+    if wanted > max(elements, MAX_UNSEEN):
+        raise FormatError(
+            f"{source}: has {elements} numbers, expected {wanted} for this architecture"
+        )
     return Network(architecture.layers, architecture.input_shape, architecture.loss)
 
 

@@ -2,12 +2,11 @@
 
 from rnn_native.base.errors import FormatError as FormatError
 from rnn_native.models.network import load
-from rnn_native.net.model_file import (
+from rnn_native.net.model_file import describe, save
+from rnn_native.net.tensor_file import (
     begins_as_safetensors,
-    describe,
     is_safetensors,
     read_tensors,
-    save,
 )
 from rnn_native.training.run_file import read_recipe, restore_run, save_run
 

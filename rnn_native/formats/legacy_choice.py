@@ -13,7 +13,7 @@ from rnn_native.formats.legacy_layouts import (
     mlp_format,
 )
 from rnn_native.formats.parameters import Architecture
-from rnn_native.net.model_file import begins_as_safetensors
+from rnn_native.net.tensor_file import begins_as_safetensors
 
 MAX_SIZE = 1 << 20
 # What a spec means where it says nothing, for the layers of these three models.

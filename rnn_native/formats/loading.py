@@ -8,7 +8,7 @@ from rnn_native.base.files import Source
 from rnn_native.formats import legacy, npy_folder
 from rnn_native.models import network
 from rnn_native.models.network import Network
-from rnn_native.net import model_file
+from rnn_native.net import tensor_file
 from rnn_native.net.optimizers import Optimizer
 from rnn_native.training import run_folder
 
@@ -46,7 +46,7 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
         if best.is_file() and not any(place.glob("*.npy")):
             return network.load(best, optimizer)
         return _with_optimizer(npy_folder.load_npy_folder(place), optimizer)
-    if place.is_file() and not model_file.is_safetensors(place):
+    if place.is_file() and not tensor_file.is_safetensors(place):
         try:
             model = legacy.load_legacy(place)
         except FormatError as error:

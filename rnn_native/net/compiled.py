@@ -199,6 +199,20 @@ class CompiledNet(Weights):
         net._compile(specs, architecture["input_shape"], loss, "sgd")
         return net
 
+    @staticmethod
+    def shapes_as_saved(architecture: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of all that `as_saved` would make, by name, without making it."""
+        loss = losses.resolve(architecture["loss"])
+        specs = losses.without_last_activation(architecture["layers"], loss)
+        shape = check_extents("input_shape", architecture["input_shape"], SHAPE_EXPECTED)
+        placed = flatten(specs, shape)
+        params = _core.layer_params([one.spec for one in placed], shape, loss)
+        return {
+            f"{one.name}.{name}": extents
+            for one, own in zip(placed, params, strict=True)
+            for name, extents in own
+        }
+
     def with_layers(
         self,
         specs: Sequence[Mapping[str, Any]],

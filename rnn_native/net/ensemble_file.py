@@ -11,6 +11,7 @@ from typing import IO, TypeVar
 from rnn_native.base.files import AnyPath, Source, name_of
 from rnn_native.net import model_file
 from rnn_native.net.predictor import Predictor
+from rnn_native.net.tensor_file import Tensors
 
 Net = TypeVar("Net", bound=Predictor)
 
@@ -24,7 +25,7 @@ def save(
     """Write nets as one file, atomically; errors are those of `model_file.save`."""
     from rnn_native.base.version import __version__
 
-    tensors: model_file.Tensors = {}
+    tensors: Tensors = {}
     parts = []
     for i, net in enumerate(nets):
         own, metadata = model_file.content_of(net, None, optimizer_state=optimizer_state)
@@ -54,7 +55,7 @@ def _prefix(index: int) -> str:
     return f"nets.{index}."
 
 
-def _own(tensors: model_file.Tensors, prefix: str) -> model_file.Tensors:
+def _own(tensors: Tensors, prefix: str) -> Tensors:
     """Return the tensors of one net, by the names that they have in its own file."""
     return {
         name.removeprefix(prefix): tensor

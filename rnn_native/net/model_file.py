@@ -13,20 +13,20 @@ safetensors accepts many single flipped bits. Equal models are equal bytes.
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import Source, name_of, read_source, write_target
-from rnn_native.net import losses, saved_training
+from rnn_native.base.files import Source, name_of, write_target
+from rnn_native.net import losses, saved_training, tensor_file
 from rnn_native.net.optimizers import Optimizer, as_settings
 from rnn_native.net.predictor import Predictor
 from rnn_native.net.rows import check_input_dtype
+from rnn_native.net.tensor_file import Tensors
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -49,7 +49,6 @@ _ENTRIES: dict[str, dict[str, type]] = {
     "weights": {"facts": dict},
 }
 
-Tensors = dict[str, NDArray[Any]]
 Metadata = dict[str, Any]
 
 
@@ -112,6 +111,11 @@ def model_of(
 ) -> Net:
     """Make the net of a file's tensors and metadata; `name` is what messages call the file."""
     with faults_named(name, "architecture"):
+        shapes = kind.shapes_as_saved(metadata["architecture"])
+    # Before there is a net: a small file may claim layers of gigabytes.
+    for key, shape in shapes.items():
+        _require_shape(key, shape, tensors.get(key), name)
+    with faults_named(name, "architecture"):
         model = kind.as_saved(metadata["architecture"])
         model.take_input_dtype(metadata, str(name))
     # A file that an earlier version wrote has no optimizer.
@@ -141,48 +145,6 @@ def _warn_of_last_activation(
     else:
         return
     warnings.warn(f"{path}: {text}", stacklevel=5)
-
-
-def read_tensors(path: Source) -> tuple[Tensors, dict[str, str]]:
-    """Read any safetensors file: its tensors and its metadata, which may be empty.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    FormatError
-        If it is not a safetensors file, is damaged, or has types that NumPy lacks.
-    """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import load as from_bytes
-
-    content = read_source(path)
-    path = name_of(path)
-    if content is None and not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
-    try:
-        if content is not None:
-            size = int.from_bytes(content[:8], "little")
-            tensors = from_bytes(content)
-            return tensors, json.loads(content[8 : 8 + size]).get("__metadata__", {})
-        with safe_open(path, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except (SafetensorError, TypeError, AttributeError, ValueError) as error:
-        # The last three are what NumPy makes of element types that it lacks.
-        reason = " ".join(str(error).split())
-        raise FormatError(f"{path}: not a safetensors file, or damaged: {reason}") from None
-
-
-def is_safetensors(path: "str | PathLike[str]") -> bool:
-    """Tell whether a file begins as safetensors do: a length that fits, and a brace."""
-    with Path(path).open("rb") as file:
-        return begins_as_safetensors(file.read(9), file.seek(0, 2))
-
-
-def begins_as_safetensors(head: bytes, size: int) -> bool:
-    """Tell it from the first nine bytes and the file's size."""
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
 
 
 def require(path: "str | PathLike[str]", what: str, holds: bool) -> None:
@@ -258,19 +220,30 @@ def take_rates(model: Predictor, metadata: Metadata, path: "str | PathLike[str]"
 def fill(model: Predictor, tensors: Tensors, path: "str | PathLike[str]") -> None:
     """Give a model a file's parameters and state; FormatError if they are not its own."""
     for name, parameter in {**model.parameters, **model.state}.items():
-        parameter[:] = _fitting(name, parameter, tensors.get(name), path)
+        parameter[:] = _fitting(name, parameter.shape, tensors.get(name), path)
+
+
+def _require_shape(
+    name: str,
+    shape: tuple[int, ...],
+    tensor: NDArray[Any] | None,
+    path: "str | PathLike[str]",
+) -> NDArray[np.float32]:
+    """Return a file's tensor if it is float32 of some shape, or raise FormatError."""
+    if tensor is None or tensor.shape != shape or tensor.dtype != np.float32:
+        found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"
+        raise FormatError(f"{path}: {name}: expected float32 {shape}, got {found}")
+    return tensor
 
 
 def _fitting(
     name: str,
-    like: NDArray[np.float32],
+    shape: tuple[int, ...],
     tensor: NDArray[Any] | None,
     path: "str | PathLike[str]",
 ) -> NDArray[np.float32]:
     """Return a file's tensor for an array of a model, or raise FormatError."""
-    if tensor is None or tensor.shape != like.shape or tensor.dtype != np.float32:
-        found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"
-        raise FormatError(f"{path}: {name}: expected float32 {like.shape}, got {found}")
+    tensor = _require_shape(name, shape, tensor, path)
     if not np.isfinite(tensor).all():
         raise FormatError(f"{path}: {name}: expected finite values, got NaN or infinity")
     return tensor
@@ -295,7 +268,7 @@ def load_weights(model: Predictor, path: Source) -> None:
     values = model.get_weights()
     own = model.views_of(values)
     for key, view in own.items():
-        view[:] = _fitting(key, view, tensors.get(key), name)
+        view[:] = _fitting(key, view.shape, tensors.get(key), name)
     extra = sorted(key for key in tensors.keys() - own.keys() if not is_aside(key))
     if extra:
         raise FormatError(
@@ -340,8 +313,20 @@ def read(path: Source, *holds: str) -> tuple[Tensors, Metadata]:
 
     `holds` are keys of `READERS`: what the file may be. A model if none is given.
     """
-    tensors, texts = read_tensors(path)
-    path = name_of(path)
+    name = name_of(path)
+    with tensor_file.opened(path) as file:
+        metadata = _metadata_in(file.metadata, name, holds or ("model",))
+        tensors = file.tensors()
+    claimed = metadata.pop("sha256")
+    if claimed != _digest(tensors, metadata):
+        raise FormatError(f"{name}: damaged: contents do not match their checksum")
+    return tensors, {**metadata, "sha256": claimed}
+
+
+def _metadata_in(
+    texts: Mapping[str, str], path: "str | PathLike[str]", holds: Sequence[str]
+) -> Metadata:
+    """Return what a file says of itself if it is one of `holds`, or say what is wrong."""
     text = texts.get(KEY)
     if text is None:
         raise FormatError(
@@ -360,16 +345,18 @@ def read(path: Source, *holds: str) -> tuple[Tensors, Metadata]:
             f"{path}: format version {str(version)[:40]}, expected {FORMAT_VERSION}{advice}"
         )
     try:
-        claimed, found = metadata.pop("sha256"), metadata.get("holds", "model")
-        whole = found in READERS and all(
-            isinstance(metadata[key], kind) for key, kind in _ENTRIES[found].items()
+        found = metadata.get("holds", "model")
+        whole = (
+            "sha256" in metadata
+            and found in READERS
+            and all(
+                isinstance(metadata[key], kind) for key, kind in _ENTRIES[found].items()
+            )
         )
     except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise damaged
-    if found not in (holds or ("model",)):
+    if found not in holds:
         raise FormatError(f"{path}: holds {READERS[found]}")
-    if claimed != _digest(tensors, metadata):
-        raise FormatError(f"{path}: damaged: contents do not match their checksum")
-    return tensors, {**metadata, "sha256": claimed}
+    return metadata

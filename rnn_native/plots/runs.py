@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, shown
-from rnn_native.net import model_file
+from rnn_native.net import model_file, tensor_file
 from rnn_native.training import run_folder
 from rnn_native.training.history import History
 from rnn_native.training.logs import read_log
@@ -83,7 +83,7 @@ def _open(run: object) -> History:
     path = Path(run)
     if path.is_dir():
         return _of_folder(path)
-    if path.is_file() and model_file.is_safetensors(path):
+    if path.is_file() and tensor_file.is_safetensors(path):
         return _of_model(path)
     return read_log(path)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 from rnn_native.net.model_file import (
     FIRST_VERSION,
     Metadata,
-    Tensors,
     faults_named,
     fill,
     metadata_of,
@@ -29,6 +28,7 @@ from rnn_native.net.model_file import (
     versions_named,
     write,
 )
+from rnn_native.net.tensor_file import Tensors
 
 
 def save_run(run: "Run", path: "str | PathLike[str]") -> None:

@@ -168,6 +168,15 @@ def test_layer_shapes_are_the_nets():
     assert found == [layer["shape"] for layer in net.layers]
 
 
+def test_layer_params_are_the_nets():
+    layers = [*LAYERS, {"type": "batchnorm"}]
+    found = _core.layer_params(layers, (1, 5, 6))
+    net = _core.Net(layers, (1, 5, 6), "none")
+    assert found == [[(p["name"], p["shape"]) for p in la["params"]] for la in net.layers]
+    with pytest.raises(ValueError, match=r"layers\[0\]: "):
+        _core.layer_params(LAYERS[:1], (1, 5, 6), "huber")
+
+
 def test_messages_begin_to_count_where_they_are_told():
     for wrong, message in [
         ({"type": "dense"}, r"^layers\[8\].units: missing; dense needs it$"),
