@@ -32,11 +32,8 @@ def test_all_types_that_numpy_has_come_back(tmp_path):
     tensors |= {"none": np.zeros((0, 3), np.float32), "one": np.array(7, np.float32)}
     save_file(tensors, tmp_path / "t", {"key": "value"})
     theirs = load_file(tmp_path / "t")
-    for source in (
-        tmp_path / "t",
-        (tmp_path / "t").read_bytes(),
-        (tmp_path / "t").open("rb"),
-    ):
+    content = (tmp_path / "t").read_bytes()
+    for source in (tmp_path / "t", content, io.BytesIO(content)):
         ours, metadata = tensor_file.read_tensors(source)
         assert metadata == {"key": "value"}
         assert ours.keys() == theirs.keys()
