@@ -32,22 +32,36 @@ from rnn_native.net.tensor_file import Tensors
 
 
 def save_run(run: "Run", path: "str | PathLike[str]") -> None:
-    """Write a model file that also holds all that is needed to resume `run`."""
-    tensors = {**run.model.copied_tensors(), "run.order": run.order}
-    if run.model.moments.size:
-        tensors["run.moments"] = run.model.moments
-    if run.best_weights is not None:
-        tensors["run.best"] = run.best_weights
-    if run.state.live_params is not None:
-        tensors["run.live"] = run.state.live_params
-    state = {
-        "recipe": run.recipe.as_dict(),
-        "rng": run.state.rng.state,
-        "training": run.state.as_dict(),
-        "history": run.history.as_list(),
-        "data": run.data_digest(),
-    }
-    write(path, tensors, {**metadata_of(run.model, None), "run": state})
+    """Write a model file that also holds all that is needed to resume `run`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; one that was there before is untouched.
+    RuntimeError
+        If another thread trains the run.
+    """
+    # All of one moment, and copies: checksum and content are to be those of the same bytes.
+    with run.model.unchanged("save_run"):
+        found = {
+            "run.order": run.order,
+            "run.moments": run.model.moments if run.model.moments.size else None,
+            "run.best": run.best_weights,
+            "run.live": run.state.live_params,
+        }
+        tensors = {
+            **run.model.copied_tensors(),
+            **{name: array.copy() for name, array in found.items() if array is not None},
+        }
+        state = {
+            "recipe": run.recipe.as_dict(),
+            "rng": run.state.rng.state,
+            "training": run.state.as_dict(),
+            "history": run.history.as_list(),
+            "data": run.data_digest(),
+        }
+        metadata = {**metadata_of(run.model, None), "run": state}
+    write(path, tensors, metadata)
 
 
 def restore_run(run: "Run", path: "str | PathLike[str]") -> None:

@@ -28,6 +28,7 @@ PARTS = (
     "parsers",
     "flips",
     "kills",
+    "saves",
     "io_errors",
     "allocations",
     "disk",

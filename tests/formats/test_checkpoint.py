@@ -8,6 +8,7 @@ import pytest
 import rnn_native as rn
 from rnn_native import checkpoint
 from rnn_native.net import model_file
+from rnn_native.training import run_file as runs
 
 
 @pytest.fixture
@@ -234,3 +235,25 @@ def test_metadata_that_nest_without_end(model, tmp_path):
     save_file({"a": np.zeros(1)}, path, {"rnn_native": "[" * 100_000})
     with pytest.raises(rn.FormatError, match="the metadata cannot be read"):
         rn.load(path)
+
+
+def test_a_runs_file_has_copies_of_what_training_changes(monkeypatch, tmp_path):
+    """What changes between checksum and content would make a file that nobody can read."""
+    x, y = np.zeros((64, 4), np.float32), np.arange(64) % 2
+    net = rn.Network([rn.Dense(2)], (4,), optimizer="adam")
+    written = []
+    monkeypatch.setattr(runs, "write", lambda path, *content: written.append(content))
+
+    class Saves(rn.Callback):
+        def on_epoch_end(self, epoch, logs):
+            runs.save_run(self.run, tmp_path / "last")
+            live = [self.model.moments, self.model.weights, self.run.order]
+            live += [self.run.best_weights, self.run.live_params]
+            tensors, _ = written[-1]
+            assert {"run.moments", "run.order", "run.best", "run.live"} <= tensors.keys()
+            for tensor in tensors.values():
+                assert not any(np.shares_memory(tensor, array) for array in live)
+
+    options = {"validation_data": (x, y), "ema_decay": 0.5, "verbose": 0}
+    net.fit(x, y, epochs=2, callbacks=[Saves()], **options)
+    assert len(written) == 2
