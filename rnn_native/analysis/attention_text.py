@@ -20,9 +20,10 @@ from rnn_native.base.files import (
     AnyPath,
     atomic_write,
     errors_named,
-    regular_file_size,
     shown,
+    size_within,
 )
+from rnn_native.base.text import brief
 
 Map = NDArray[np.float64]
 
@@ -83,11 +84,7 @@ def read_attention(path: AnyPath) -> dict[int, Map]:
         If there is no sample, or a line is wrong; the message names the line.
     """
     name = shown(path)[1:-1]
-    size = regular_file_size(path)
-    if size > MAX_BYTES:
-        raise FormatError(
-            f"{name}: a file of attention maps has at most {MAX_BYTES} bytes, got {size}"
-        )
+    size_within(path, MAX_BYTES, name)
     with errors_named(path):
         content = Path(path).read_bytes()
     samples = dict(_samples(_decoded(content, name), name))
@@ -257,7 +254,7 @@ def _sample_number(line: str, where: str) -> int:
     found = _SAMPLE.fullmatch(line)
     if found is None:
         raise FormatError(
-            f"{where}: expected an integer after '# Sample:', got {line[:32]!r}"
+            f"{where}: expected an integer after '# Sample:', got {brief(line[:32])}"
         )
     return int(found[1])
 
@@ -284,6 +281,6 @@ def _weight(text: str, where: str) -> float:
         value = math.nan
     if not 0 <= value < math.inf:
         raise FormatError(
-            f"{where}: expected a finite weight of at least 0, got {text[:24]!r}"
+            f"{where}: expected a finite weight of at least 0, got {brief(text[:24])}"
         )
     return value

@@ -9,6 +9,7 @@ import rnn_native._core as _core
 from rnn_native.analysis.logits import logit_network
 from rnn_native.analysis.metrics import as_labels
 from rnn_native.base.runtime import resolve_threads
+from rnn_native.base.text import brief
 from rnn_native.net.native import native_net
 from rnn_native.net.predictor import Predictor
 
@@ -102,7 +103,7 @@ def saliency(
     array([[0.25, 1.  , 0.5 ]], dtype=float32)
     """
     if kind not in KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {brief(kind)}")
     rows = model.as_dense_rows(x)
     maps = _gradient(model, rows, labels, threads)
     maps = np.abs(maps) if kind == "gradient" else maps * _as_seen(rows).reshape(maps.shape)

@@ -2,11 +2,14 @@
 
 import math
 import operator
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rnn_native.base.text import brief
 
 # ---- what a value is ----
 
@@ -27,10 +30,11 @@ def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _shown(value: object) -> str:
-    """Return a value for a message: one line, short whatever it holds."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:60]}..."
+def check_mapping(name: str, value: object) -> Mapping[Any, Any]:
+    """Return a dict or the like, or raise TypeError."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: expected a dict, got {brief(value)}")
+    return value
 
 
 # ---- integers ----
@@ -39,7 +43,9 @@ def _shown(value: object) -> str:
 def check_count(name: str, value: object, least: int = 0) -> int:
     """Return an integer in [least, 2**31), or raise ValueError."""
     if not is_integer(value) or value < least:
-        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
+        raise ValueError(
+            f"{name}: expected an integer of at least {least}, got {brief(value)}"
+        )
     if value >= 2**31:
         raise ValueError(f"{name}: expected an integer in [{least}, 2**31), got {value}")
     return int(value)
@@ -48,7 +54,7 @@ def check_count(name: str, value: object, least: int = 0) -> int:
 def check_integer(name: str, value: object, least: int, most: int | None = None) -> int:
     """Return an integer in least..most, or raise TypeError or ValueError."""
     bounds = f"of at least {least}" if most is None else f"in {least}..{most}"
-    expected = f"{name}: expected an integer {bounds}, got {value!r}"
+    expected = f"{name}: expected an integer {bounds}, got {brief(value)}"
     if not is_integer(value):
         raise TypeError(expected)
     if value < least or (most is not None and value > most):
@@ -59,7 +65,7 @@ def check_integer(name: str, value: object, least: int, most: int | None = None)
 def check_seed(seed: object) -> int:
     """Return a seed as an int in [0, 2**64), or raise TypeError or ValueError."""
     if not is_integer(seed):
-        raise TypeError(f"seed: expected an integer, got {seed!r}")
+        raise TypeError(f"seed: expected an integer, got {brief(seed)}")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed: expected a value in [0, 2**64), got {seed}")
     return int(seed)
@@ -70,7 +76,7 @@ def check_extents(name: str, given: Any, expected: str) -> tuple[int, ...]:
     try:
         return tuple(operator.index(extent) for extent in given)
     except TypeError:
-        raise TypeError(f"{name}: expected {expected}, got {given!r}") from None
+        raise TypeError(f"{name}: expected {expected}, got {brief(given)}") from None
 
 
 # ---- numbers ----
@@ -79,7 +85,7 @@ def check_extents(name: str, given: Any, expected: str) -> tuple[int, ...]:
 def check_number(name: str, value: object) -> float:
     """Return a number, or raise TypeError."""
     if not is_number(value):
-        raise TypeError(f"{name}: expected a number, got {_shown(value)}")
+        raise TypeError(f"{name}: expected a number, got {brief(value)}")
     return float(value)
 
 
@@ -93,7 +99,7 @@ def check_range(name: str, value: object, low: float, high: float) -> float:
 
 def check_not_negative(name: str, value: object) -> float:
     """Return a finite number of at least 0, or raise TypeError or ValueError."""
-    expected = f"{name}: expected a number of at least 0, got {value!r}"
+    expected = f"{name}: expected a number of at least 0, got {brief(value)}"
     if not is_number(value):
         raise TypeError(expected)
     if not 0 <= value < math.inf:
@@ -103,7 +109,7 @@ def check_not_negative(name: str, value: object) -> float:
 
 def check_positive(name: str, value: object) -> float:
     """Return a finite number above 0, or raise TypeError or ValueError."""
-    expected = f"{name}: expected a finite number above 0, got {value!r}"
+    expected = f"{name}: expected a finite number above 0, got {brief(value)}"
     if not is_number(value):
         raise TypeError(expected)
     if not 0 < value < math.inf:

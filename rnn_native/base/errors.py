@@ -1,12 +1,18 @@
 """Exceptions that the package raises for faults of the outside world."""
 
+from rnn_native.base.text import printable
+
 
 class FormatError(ValueError):
     """A file or array does not have the format that it should have.
 
     The message is one line: what is wrong, in which file, what was expected,
-    what was found, and where it helps what to do.
+    what was found, and where it helps what to do. Control characters, which files and
+    their names may hold, are escaped.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class TrainingDiverged(FloatingPointError):
@@ -16,4 +22,4 @@ class TrainingDiverged(FloatingPointError):
 def reason_of(error: Exception) -> str:
     """Return the message of `error` fit for a line, as a file or server had its say."""
     words = " ".join(str(error).split()) or type(error).__name__
-    return "".join(c if c.isprintable() else "?" for c in words[:200])
+    return printable(words[:200])

@@ -10,7 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from rnn_native.base.errors import FormatError
 from rnn_native.base.temporary import create_beside, remove_forgotten
+from rnn_native.base.text import brief
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -24,11 +26,6 @@ _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EAC
 def shown(path: AnyPath) -> str:
     """Return `path` in quotes, on one line and printable, for a message."""
     return repr(os.fspath(path))
-
-
-def printable(text: str) -> str:
-    """Return text on one line that terminals, fonts and XML take: a path may hold anything."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def name_of(source: Source) -> AnyPath:
@@ -55,7 +52,9 @@ def read_source(source: Source) -> bytes | None:
         return bytes(source)
     content: Any = source.read() if hasattr(source, "read") else None
     if not isinstance(content, bytes):
-        raise TypeError(f"expected a path, bytes, or a file in binary mode, got {source!r}")
+        raise TypeError(
+            f"expected a path, bytes, or a file in binary mode, got {brief(source)}"
+        )
     return content
 
 
@@ -73,7 +72,7 @@ def write_target(target: AnyPath | IO[bytes], data: bytes) -> None:
         atomic_write(target, data)
         return
     if isinstance(target, io.TextIOBase) or not hasattr(target, "write"):
-        raise TypeError(f"expected a path or a file in binary mode, got {target!r}")
+        raise TypeError(f"expected a path or a file in binary mode, got {brief(target)}")
     target.write(data)
 
 
@@ -111,6 +110,14 @@ def regular_file_size(path: AnyPath) -> int:
     status = Path(path).stat()
     _require_regular(status.st_mode, path)
     return status.st_size
+
+
+def size_within(path: AnyPath, most: int, name: str) -> int:
+    """Return the size of a regular file, or raise FormatError if it is above `most` bytes."""
+    size = regular_file_size(path)
+    if size > most:
+        raise FormatError(f"{name}: expected at most {most} bytes, got {size}")
+    return size
 
 
 def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:

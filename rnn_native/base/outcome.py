@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rnn_native.base import process
+from rnn_native.base.text import printable, printable_lines
 
 OK, FAILED, WRONG_CALL = 0, 1, 2
 
@@ -16,9 +17,29 @@ class UsageError(Exception):
     """Arguments that argparse cannot see are wrong."""
 
 
+def say(*lines: str) -> None:
+    """Print lines to standard output, fit for a terminal.
+
+    All output of commands goes through here and through `say_text`: names and contents of
+    files may hold control characters, which would move the cursor, hide a line or add one.
+    """
+    for line in lines:
+        print(printable(line))
+
+
+def say_text(text: str) -> None:
+    """Print text of several lines to standard output, fit for a terminal."""
+    print(printable_lines(text))
+
+
+def complain(text: str) -> None:
+    """Print one line to standard error, fit for a terminal."""
+    print(f"rnn-native: {printable(text)}", file=sys.stderr)
+
+
 def report(message: str, code: int) -> int:
     """Print one line to standard error; return the exit code."""
-    print(f"rnn-native: {message}", file=sys.stderr)
+    complain(message)
     return code
 
 
@@ -50,7 +71,7 @@ def _show(
     line: str | None = None,
 ) -> None:
     """Print a warning as `warnings.showwarning` would, but on one line."""
-    text = " ".join(str(message).split())
+    text = printable(" ".join(str(message).split()))
     print(f"rnn-native: warning: {text}", file=file or sys.stderr)
 
 
@@ -64,4 +85,4 @@ def one_line(error: BaseException) -> str:
         text = str(error)
     else:
         text = f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from rnn_native.base.errors import FormatError
+from rnn_native.base.text import brief
 
 MAX_INT = 2**31 - 1
 _MAX_SHOWN = 60
@@ -65,7 +66,7 @@ def described(value: object) -> str:
         return json.dumps(value)
     if isinstance(value, int) and abs(value) >= 10**_MAX_SHOWN:
         return "an integer of many digits"
-    return _shortened(repr(value))
+    return brief(value)
 
 
 def quoted(name: str) -> str:
@@ -73,10 +74,10 @@ def quoted(name: str) -> str:
     return f"'{_shortened(repr(name)[1:-1])}'"
 
 
-def _shortened(shown_value: str) -> str:
-    if len(shown_value) <= _MAX_SHOWN:
-        return shown_value
-    return f"{shown_value[:_MAX_SHOWN]}..."
+def _shortened(brief: str) -> str:
+    if len(brief) <= _MAX_SHOWN:
+        return brief
+    return f"{brief[:_MAX_SHOWN]}..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

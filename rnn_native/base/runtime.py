@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, overload
 
 import rnn_native._core as _core
+from rnn_native.base.text import brief
 
 MAX_THREADS = 64
 """Most threads that a call takes; the native team is built for so many."""
@@ -60,7 +61,9 @@ def check_num_threads(value: object, source: str) -> int:
     except ValueError:
         number = 0
     if not 1 <= number <= MAX_THREADS:
-        raise ValueError(f"{source}: expected 1 to {MAX_THREADS} threads, got {value!r}")
+        raise ValueError(
+            f"{source}: expected 1 to {MAX_THREADS} threads, got {brief(value)}"
+        )
     return number
 
 
@@ -197,7 +200,7 @@ def show_config(mode: str = "stdout") -> dict[str, object] | None:
     if mode == "dicts":
         return found
     if mode != "stdout":
-        raise ValueError(f"mode: expected 'stdout' or 'dicts', got {mode!r}")
+        raise ValueError(f"mode: expected 'stdout' or 'dicts', got {brief(mode)}")
     for name, value in found.items():
         shown = ", ".join(value) if isinstance(value, list) else value
         print(f"{name:12} {shown}")

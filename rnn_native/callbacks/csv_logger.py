@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_native.base.files import AnyPath, atomic_write, csv_line, errors_named, shown
+from rnn_native.base.text import brief
 from rnn_native.training.callback import Callback, Logs, values_of
 from rnn_native.training.history import COLUMNS
 
@@ -40,7 +41,7 @@ class CSVLogger(Callback):
         self, filename: AnyPath, separator: str = ",", append: bool = False
     ) -> None:
         if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
-            raise ValueError(f"separator: expected one character, got {separator!r}")
+            raise ValueError(f"separator: expected one character, got {brief(separator)}")
         self.filename = Path(filename)
         self.separator = separator
         self.append = append

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from rnn_native.base.text import brief
 from rnn_native.training.callback import Callback
 
 Hook = Callable[..., Any]
@@ -44,6 +45,6 @@ class LambdaCallback(Callback):
             if hook is None:
                 continue
             if not callable(hook):
-                raise TypeError(f"{name}: expected a function, got {hook!r}")
+                raise TypeError(f"{name}: expected a function, got {brief(hook)}")
             # Only those that are given: a hook of batches costs time.
             setattr(self, name, hook)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 
 from rnn_native.base.checks import check_count, check_not_negative, check_number
+from rnn_native.base.text import brief
 from rnn_native.callbacks.monitor import Monitor
 from rnn_native.training.callback import Callback, Logs, say
 
@@ -27,7 +28,7 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
-            raise TypeError(f"schedule: expected a function, got {schedule!r}")
+            raise TypeError(f"schedule: expected a function, got {brief(schedule)}")
         self.schedule = schedule
         self.verbose = verbose
 
@@ -90,7 +91,7 @@ class ReduceLROnPlateau(Callback):
         self.monitor = monitor
         self.factor = check_number("factor", factor)
         if not 0 < factor < 1:
-            raise ValueError(f"factor: expected a number in (0, 1), got {factor!r}")
+            raise ValueError(f"factor: expected a number in (0, 1), got {brief(factor)}")
         self.patience = check_count("patience", patience)
         self.verbose = verbose
         self.cooldown = check_count("cooldown", cooldown)

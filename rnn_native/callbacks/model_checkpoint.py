@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rnn_native.base.checks import check_number
 from rnn_native.base.files import AnyPath, shown
+from rnn_native.base.text import brief
 from rnn_native.callbacks.monitor import Monitor
 from rnn_native.net import model_file
 from rnn_native.training import run_folder
@@ -118,7 +119,7 @@ def _places(template: str) -> set[str]:
         }
         for name in sorted(names):
             if not name.isidentifier():
-                raise ValueError(f"expected names of columns in braces, got {name!r}")
+                raise ValueError(f"expected names of columns in braces, got {brief(name)}")
         template.format(**dict.fromkeys(names, 1.0) | {"epoch": 1})
     except (ValueError, LookupError) as error:
         raise ValueError(f"filepath: {shown(template)}: {error}") from None

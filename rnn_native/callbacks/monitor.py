@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rnn_native.base.checks import check_not_negative
 from rnn_native.base.rules import did_you_mean
+from rnn_native.base.text import brief
 from rnn_native.net.scores import is_greater_better
 from rnn_native.training.callback import TrainingRun, as_number, may_log
 from rnn_native.training.history import COLUMNS
@@ -39,10 +40,12 @@ class Monitor:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise ValueError(
-                f"monitor: expected one of {', '.join(COLUMNS)}, got {self.name!r}"
+                f"monitor: expected one of {', '.join(COLUMNS)}, got {brief(self.name)}"
             )
         if self.mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode: expected 'auto', 'min' or 'max', got {self.mode!r}")
+            raise ValueError(
+                f"mode: expected 'auto', 'min' or 'max', got {brief(self.mode)}"
+            )
         check_not_negative("min_delta", self.min_delta)
 
     @property
@@ -91,6 +94,6 @@ class Monitor:
 
     def _unknown(self, name: str, columns: Iterable[str]) -> str:
         return (
-            f"{name}: monitor: expected one of {', '.join(columns)}, got {self.name!r}"
+            f"{name}: monitor: expected one of {', '.join(columns)}, got {brief(self.name)}"
             f"{did_you_mean(self.name, columns)}"
         )

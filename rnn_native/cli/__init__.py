@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from rnn_native.base import outcome
+from rnn_native.base.parser import Parser
 from rnn_native.cli import (
     attention,
     export,
@@ -56,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     from rnn_native.base.version import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rnn-native", description="Train and use small neural networks on a CPU."
     )
     parser.add_argument("--version", action="version", version=f"rnn-native {__version__}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_native.base import outcome
+from rnn_native.base.text import brief
 
 if TYPE_CHECKING:
     from rnn_native.datasets.opening import Dataset
@@ -29,7 +30,7 @@ def number(
         except ValueError:
             value = None
         if value is None or not low <= value <= high or (below and value == high):
-            raise argparse.ArgumentTypeError(f"expected {noun} {limit}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected {noun} {limit}, got {brief(text)}")
         return value
 
     return parse
@@ -51,7 +52,7 @@ def model_name(text: str) -> str:
     if text in REFERENCE_MODELS or text.endswith(".json"):
         return text
     raise argparse.ArgumentTypeError(
-        f"expected mlp, cnn, attention, xor or a FILE.json, got {text!r}"
+        f"expected mlp, cnn, attention, xor or a FILE.json, got {brief(text)}"
     )
 
 
@@ -59,7 +60,9 @@ def reference_model(text: str) -> str:
     """Argument type: a reference model."""
     if text in REFERENCE_MODELS:
         return text
-    raise argparse.ArgumentTypeError(f"expected mlp, cnn, attention or xor, got {text!r}")
+    raise argparse.ArgumentTypeError(
+        f"expected mlp, cnn, attention or xor, got {brief(text)}"
+    )
 
 
 def add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:

@@ -66,7 +66,6 @@ def attention(args: argparse.Namespace) -> int:
     """`attention MODEL`."""
     import rnn_native.plots as plots
     from rnn_native.analysis import attention_text
-    from rnn_native.base.files import printable
     from rnn_native.training import run_folder
 
     seen = None
@@ -91,12 +90,12 @@ def attention(args: argparse.Namespace) -> int:
         files += _draw_over_images(seen, args.token, folder)
     if args.json:
         facts = {k: asdict(attention_text.attention_statistics(m)) for k, m in maps.items()}
-        print(json.dumps({"files": [str(f) for f in files], "samples": facts}))
+        outcome.say(json.dumps({"files": [str(f) for f in files], "samples": facts}))
         return outcome.OK
     _print_source(args.model, maps, seen)
-    print(attention_text.format_statistics(maps))
+    outcome.say_text(attention_text.format_statistics(maps))
     for file in files:
-        print(f"Saved: {printable(str(file))}")
+        outcome.say(f"Saved: {file}")
     return outcome.OK
 
 
@@ -161,10 +160,9 @@ def _draw_over_images(seen: _Seen, token: int, folder: Path) -> list[Path]:
 
 def _print_source(model: Path, maps: Mapping[int, Any], seen: _Seen | None) -> None:
     from rnn_native.analysis.attention_text import is_synthetic
-    from rnn_native.base.files import printable
 
     if seen is not None:
-        print(f"Data: {seen.source}")
-        print(*seen.titles, sep="\n")
+        outcome.say(f"Data: {seen.source}")
+        outcome.say(*seen.titles)
     elif is_synthetic(maps):
-        print(f"{printable(str(model))}: the synthetic maps, not from a model")
+        outcome.say(f"{model}: the synthetic maps, not from a model")

@@ -63,13 +63,13 @@ def export(args: argparse.Namespace) -> int:
         report |= _accuracies(model, args.data)
     target.write(model, args.target, **_arguments(args, target))
     if args.json:
-        print(json.dumps(report))
+        outcome.say(json.dumps(report))
         return outcome.OK
-    print(f"Model saved to {args.target}")
+    outcome.say(f"Model saved to {args.target}")
     if args.data is not None:
-        print(_compared(report))
+        outcome.say(_compared(report))
     elif args.int8:
-        print("int8: accuracy not measured; --data names test images for it")
+        outcome.say("int8: accuracy not measured; --data names test images for it")
     return outcome.OK
 
 

@@ -98,9 +98,9 @@ def kaggle(args: argparse.Namespace) -> int:
             "submission": None if result.submission is None else str(result.submission),
             "model_files": [str(path) for path in result.model_files],
         }
-        print(json.dumps(report))
+        outcome.say(json.dumps(report))
     else:
-        print(result.summary())
+        outcome.say_text(result.summary())
     if result.history is not None and result.history.stop_reason == "interrupted":
         return outcome.interrupted("; best weights saved")
     return outcome.OK

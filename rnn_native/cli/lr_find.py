@@ -59,7 +59,6 @@ def add_commands(commands: Any) -> None:
 def lr_find(args: argparse.Namespace) -> int:
     """`lr-find MODEL`."""
     import rnn_native.plots as plots
-    from rnn_native.base.files import printable
     from rnn_native.datasets import opening
     from rnn_native.models import reference
 
@@ -105,14 +104,14 @@ def lr_find(args: argparse.Namespace) -> int:
             "losses": search.losses.tolist(),
             "file": None if args.plot is None else str(args.plot),
         }
-        print(json.dumps(report))
+        outcome.say(json.dumps(report))
         return outcome.OK
     if search.suggestion is None:
         return outcome.report(
             "lr-find: the loss never fell; try other rates or a larger --num-it",
             outcome.FAILED,
         )
-    print(f"Suggested learning rate: {search.suggestion:.3g}")
+    outcome.say(f"Suggested learning rate: {search.suggestion:.3g}")
     if args.plot is not None:
-        print(f"Graph saved to: {printable(str(args.plot))}")
+        outcome.say(f"Graph saved to: {args.plot}")
     return outcome.OK

@@ -84,10 +84,12 @@ def doctor(args: argparse.Namespace) -> int:
 
     findings = examination.examine(args.data)
     if args.json:
-        print(json.dumps({f.name: {"ok": f.ok, "text": f.text} for f in findings}))
+        outcome.say(json.dumps({f.name: {"ok": f.ok, "text": f.text} for f in findings}))
     else:
         for finding in findings:
-            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.text}")
+            outcome.say(
+                f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.text}"
+            )
     return outcome.OK if all(finding.ok for finding in findings) else outcome.FAILED
 
 
@@ -102,5 +104,7 @@ def bench(args: argparse.Namespace) -> int:
         seconds=args.seconds,
         profile=args.profile,
     )
-    print(json.dumps(report.as_dict()) if args.json else measuring.as_text(report))
+    outcome.say_text(
+        json.dumps(report.as_dict()) if args.json else measuring.as_text(report)
+    )
     return outcome.OK

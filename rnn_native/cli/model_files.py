@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_native.base import outcome
+from rnn_native.base.text import printable
 from rnn_native.cli import arguments
 
 
@@ -25,7 +26,7 @@ def info(args: argparse.Namespace) -> int:
 
     if args.model is None:
         if args.json:
-            print(json.dumps(show_config("dicts")))
+            outcome.say(json.dumps(show_config("dicts")))
         else:
             show_config()
         return outcome.OK
@@ -33,17 +34,17 @@ def info(args: argparse.Namespace) -> int:
         return _info_of_other(args)
     described = model_file.describe(args.model)
     if args.json:
-        print(json.dumps(described))
+        outcome.say(json.dumps(described))
         return outcome.OK
-    print(load(args.model).summary())
-    print(f"{'loss':<14}{described['architecture']['loss']}")
-    print(f"{'version':<14}{described.get('version', model_file.FIRST_VERSION)}")
-    print(f"{'sha256':<14}{described['sha256']}")
+    outcome.say_text(load(args.model).summary())
+    outcome.say(f"{'loss':<14}{described['architecture']['loss']}")
+    outcome.say(f"{'version':<14}{described.get('version', model_file.FIRST_VERSION)}")
+    outcome.say(f"{'sha256':<14}{described['sha256']}")
     for name, value in described["facts"].items():
-        print(f"{name:<14}{value}")
+        outcome.say(f"{printable(name):<14}{value}")
     if "run" in described:
         epochs = len(described["run"]["history"])
-        print(f"{'run':<14}after epoch {epochs}, can be resumed")
+        outcome.say(f"{'run':<14}after epoch {epochs}, can be resumed")
     return outcome.OK
 
 
@@ -54,7 +55,7 @@ def _info_of_other(args: argparse.Namespace) -> int:
     model = load(args.model)
     if args.json:
         described = {"architecture": model.architecture(), "parameters": model.params.size}
-        print(json.dumps(described))
+        outcome.say(json.dumps(described))
     else:
-        print(model.summary())
+        outcome.say_text(model.summary())
     return outcome.OK

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_native.base import outcome
+from rnn_native.base.text import printable
 from rnn_native.cli import arguments
 
 
@@ -35,20 +36,19 @@ def add_commands(commands: Any) -> None:
 def plot(args: argparse.Namespace) -> int:
     """`plot RUN...`."""
     import rnn_native.plots as plots
-    from rnn_native.base.files import printable
     from rnn_native.plots.summary import console_text, summarise
 
     check_target(args.out)
     runs = plots.open_runs(args.runs)
     summaries = {printable(n): summarise(run) for n, run in runs.items()}
     if not args.json:
-        print(console_text(summaries))
+        outcome.say_text(console_text(summaries))
     plots.save_figure(plots.training_report(runs, args.title), args.out)
     if args.json:
         numbers = {name: without_nan(asdict(s)) for name, s in summaries.items()}
-        print(json.dumps({"file": str(args.out), "runs": numbers}))
+        outcome.say(json.dumps({"file": str(args.out), "runs": numbers}))
     else:
-        print(f"Graph saved to: {printable(str(args.out))}")
+        outcome.say(f"Graph saved to: {args.out}")
     return outcome.OK
 
 

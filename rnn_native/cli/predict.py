@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +61,7 @@ def predict(args: argparse.Namespace) -> int:
     net = model_choice.open_model(model_choice.Choice(str(path), path))
     entries, code = _read_all(args, net)
     if args.json:
-        print(json.dumps([_as_dict(entry, args.top) for entry in entries]))
+        outcome.say(json.dumps([_as_dict(entry, args.top) for entry in entries]))
     else:
         _print_table(entries, args.top)
     if args.show is not None and entries:
@@ -117,7 +116,7 @@ def _print_table(entries: list["Entry"], top: int) -> None:
     for entry in entries:
         cells = [f"{d} {100 * p:5.1f} %" for d, p in _likely(entry.reading, top)]
         doubt = [f"({entry.reading.doubt})"] if entry.reading.doubt else []
-        print(f"{entry.name:<{width}}  {'   '.join(cells + doubt)}")
+        outcome.say(f"{entry.name:<{width}}  {'   '.join(cells + doubt)}")
 
 
 def _write_sheet(path: Path, entries: list["Entry"]) -> None:
@@ -125,5 +124,5 @@ def _write_sheet(path: Path, entries: list["Entry"]) -> None:
     from rnn_native.recognizer.contact_sheet import MOST_ENTRIES, contact_sheet
 
     if len(entries) > MOST_ENTRIES:
-        print(f"{path}: the first {MOST_ENTRIES} pictures only", file=sys.stderr)
+        outcome.complain(f"{path}: the first {MOST_ENTRIES} pictures only")
     atomic_write(path, contact_sheet(entries[:MOST_ENTRIES]))

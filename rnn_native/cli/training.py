@@ -120,11 +120,11 @@ def train(args: argparse.Namespace) -> int:
         "files": str(result.run_dir),
     }
     if args.json:
-        print(json.dumps(report))
+        outcome.say(json.dumps(report))
     else:
         for line in _score_lines(result.test_scores):
-            print(line)
-        print(f"Files: {result.run_dir}")
+            outcome.say(line)
+        outcome.say(f"Files: {result.run_dir}")
     if interrupted:
         can_resume = (out / run_folder.LAST).is_file()
         advice = f"; go on with --resume --out {out}" if can_resume else ""
@@ -204,12 +204,12 @@ def evaluate(args: argparse.Namespace) -> int:
         }
         if args.report is not None:
             report["report"] = str(args.report)
-        print(json.dumps(report))
+        outcome.say(json.dumps(report))
     else:
-        print(f"Data: {data.source}")
-        print(f"Test Loss: {found['loss']:.6f}")
+        outcome.say(f"Data: {data.source}")
+        outcome.say(f"Test Loss: {found['loss']:.6f}")
         for line in _score_lines(found):
-            print(line)
+            outcome.say(line)
         if args.report is not None:
-            print(f"Report: {args.report}")
+            outcome.say(f"Report: {args.report}")
     return outcome.OK

@@ -2,10 +2,10 @@
 
 import errno
 import os
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from rnn_native.base import outcome
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.rules import did_you_mean
 from rnn_native.datasets import places, published
@@ -70,7 +70,7 @@ def load_mnist_or_synthetic(
     try:
         return _open(published.DATASETS["mnist"], path, download, progress)
     except DataNotFoundError as error:
-        print(f"rnn_native: {error}. Using generated digits now.", file=sys.stderr)
+        outcome.complain(f"{error}. Using generated digits now.")
         return _generate()
 
 

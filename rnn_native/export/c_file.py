@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from rnn_native.base.files import AnyPath, atomic_write
+from rnn_native.base.text import brief
 from rnn_native.export.c_layers import add_layer
 from rnn_native.export.c_program import Program, described, functions_of
 from rnn_native.export.steps import (
@@ -76,7 +77,7 @@ def to_c(
 def c_source(model: Network | Ensemble, name: str, *, int8: bool = False) -> str:
     """Return what `to_c` writes."""
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
-        raise ValueError(f"name: expected a C identifier, got {name!r}")
+        raise ValueError(f"name: expected a C identifier, got {brief(name)}")
     # Of copies: weights and their digest belong together, even in training.
     nets = [copy(net) for net in nets_of(model)]
     prefixes = [f"net{i}_" if isinstance(model, Ensemble) else "" for i in range(len(nets))]

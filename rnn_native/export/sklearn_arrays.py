@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.errors import FormatError
+from rnn_native.base.text import brief
 from rnn_native.export.steps import FINAL_FUNCTIONS, Step, whole_steps_of
 from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.network import Network
@@ -164,7 +165,7 @@ def _arrays(values: Sequence[ArrayLike], name: str) -> list[NDArray[np.float32]]
 def _known(function: Any, functions: dict[str, str], name: str) -> str:
     if function not in functions:
         raise ValueError(
-            f"{name}: expected one of {', '.join(functions)}, got {function!r}"
+            f"{name}: expected one of {', '.join(functions)}, got {brief(function)}"
         )
     return functions[function]
 

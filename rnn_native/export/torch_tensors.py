@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import AnyPath, atomic_write, printable, shown
+from rnn_native.base.files import AnyPath, atomic_write, shown
+from rnn_native.base.text import brief, printable
 from rnn_native.export.steps import Step, by_output, place_named, steps_of
 from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.ensemble import Ensemble
@@ -209,7 +210,7 @@ def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Ste
     if isinstance(names, str) or len(names) != len(steps) or len({*names}) < len(names):
         layers = ", ".join(str(step) for _, step in steps)
         raise ValueError(
-            f"names: expected {len(steps)} different ones, for {layers}, got {names!r}"
+            f"names: expected {len(steps)} different ones, for {layers}, got {brief(names)}"
         )
     return [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native.base.checks import check_not_negative, check_number, check_range
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.runtime import resolve_threads
+from rnn_native.base.text import brief
 from rnn_native.net.predictor import Predictor
 from rnn_native.net.row_weights import as_weights
 from rnn_native.net.rows import as_array, as_finite_float32, input_dtype_of
@@ -311,7 +312,7 @@ class Learner(Predictor):
         if given.dtype != np.bool_ or given.shape not in ((), before.shape):
             raise ValueError(
                 f"trainable: expected True, False or {before.size} of them, one for each "
-                f"layer, got {values!r}"
+                f"layer, got {brief(values)}"
             )
         self.lr_multipliers = np.where(given, np.where(before > 0, before, 1.0), 0.0)
 

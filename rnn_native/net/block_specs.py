@@ -146,7 +146,8 @@ def word_of(spec: Mapping[str, Any]) -> str:
 
 def is_block(spec: Mapping[str, Any]) -> bool:
     """Whether a spec holds layers."""
-    return spec.get("type") in BLOCK_RULES
+    kind = spec.get("type")
+    return isinstance(kind, str) and kind in BLOCK_RULES
 
 
 def _inside(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, Sequence[Spec]]]:

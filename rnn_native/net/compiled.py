@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rnn_native._core as _core
-from rnn_native.base.checks import check_extents
+from rnn_native.base.checks import check_extents, check_mapping
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net import losses
 from rnn_native.net.blocks import flatten, last_of_each
+from rnn_native.net.input_dtype import check_input_dtype
 from rnn_native.net.layers import AnyLayer, as_specs
 from rnn_native.net.optimizers import Optimizer, Settings, as_settings
-from rnn_native.net.rows import check_input_dtype, float_range_of
+from rnn_native.net.rows import float_range_of
 from rnn_native.net.sharing import Sharing
 from rnn_native.net.training_state import TrainingState
 from rnn_native.net.weights import Weights
@@ -177,6 +178,7 @@ class CompiledNet(Weights):
 
         Without "loss" it is softmax_cross_entropy, as in `rnn_native.train`.
         """
+        architecture = check_mapping("architecture", architecture)
         if missing := {"layers", "input_shape"} - architecture.keys():
             raise ValueError(
                 "architecture: expected the keys 'layers' and 'input_shape', missing "

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 from rnn_native.base.checks import plain_number
 from rnn_native.base.other_names import option_hint_of
 from rnn_native.base.rules import ConfigError, Place, nearest
+from rnn_native.base.text import brief
 from rnn_native.net.block_specs import MAX_DEPTH, is_block, word_of
 from rnn_native.net.layer_specs import checked_spec
 
@@ -88,7 +89,7 @@ def as_specs(layers: Sequence[AnyLayer], what: str = "layers") -> list[dict[str,
         If a spec is wrong: names the layer's index, the key, what was expected and found.
     """
     if isinstance(layers, (Layer, Mapping, str)) or not isinstance(layers, Iterable):
-        raise TypeError(f"{what}: expected a list of layers, got {layers!r}")
+        raise TypeError(f"{what}: expected a list of layers, got {brief(layers)}")
     return [as_spec(layer, f"{what}[{index}]") for index, layer in enumerate(layers)]
 
 
@@ -112,7 +113,7 @@ def _plain_spec(layer: Any, path: str, depth: int = 0) -> dict[str, Any]:
         layer = {"type": "block", "layers": layer}
     if not isinstance(layer, Mapping):
         hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
-        raise TypeError(f"{path}: expected a layer or its spec, got {layer!r}{hint}")
+        raise TypeError(f"{path}: expected a layer or its spec, got {brief(layer)}{hint}")
     spec: dict[str, Any] = {key: plain(value) for key, value in layer.items()}
     # Deeper ones are refused by the check that follows, which goes down in the same way.
     if is_block(spec) and depth <= MAX_DEPTH:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rnn_native.base.checks import check_mapping
+from rnn_native.base.text import brief
 from rnn_native.net.block_layers import BLOCKS, Concat
 from rnn_native.net.layer import AnyLayer as AnyLayer
 from rnn_native.net.layer import Layer as Layer
@@ -243,6 +245,10 @@ def from_spec(spec: Mapping[str, Any]) -> Layer:
     >>> from_spec({"type": "maxpool2d", "kernel_size": 3})
     MaxPool2D(kernel_size=3, stride=None, padding=0)
     """
+    spec = check_mapping("layer", spec)
+    kind = spec.get("type")
+    if not isinstance(kind, str) or kind not in BY_TYPE | BLOCKS:
+        raise ValueError(f"layer: expected a known type, got {brief(kind)}")
     options: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in spec.items()
@@ -250,7 +256,7 @@ def from_spec(spec: Mapping[str, Any]) -> Layer:
     }
     if "layers" in options:
         options["layers"] = [from_spec(layer) for layer in options["layers"]]
-    if spec["type"] == Concat.type:
+    if kind == Concat.type:
         branches = [[from_spec(la) for la in branch] for branch in options.pop("branches")]
         return Concat(*branches, **options)
-    return (BY_TYPE | BLOCKS)[spec["type"]](**options)
+    return (BY_TYPE | BLOCKS)[kind](**options)

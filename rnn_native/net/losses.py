@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.rules import did_you_mean, quoted
+from rnn_native.base.text import brief
 from rnn_native.net import tables
 from rnn_native.net.block_specs import Spec, is_block, leaves, mapped, sequence
 
@@ -155,7 +156,7 @@ def resolve(name: object, layers: Sequence[Mapping[str, Any]] = ()) -> str:
     ('squared_error', 'sigmoid_cross_entropy')
     """
     if not isinstance(name, str):
-        raise TypeError(f"loss: expected a name, got {name!r}")
+        raise TypeError(f"loss: expected a name, got {brief(name)}")
     known = _BY_SQUEEZED.get(_squeezed(name))
     if known is None:
         raise ValueError(

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import Source, name_of, write_target
+from rnn_native.base.text import printable
 from rnn_native.net import losses, saved_training, tensor_file
+from rnn_native.net.input_dtype import check_input_dtype
 from rnn_native.net.optimizers import Optimizer, as_settings
 from rnn_native.net.predictor import Predictor
-from rnn_native.net.rows import check_input_dtype
 from rnn_native.net.tensor_file import Tensors
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _warn_of_last_activation(
         )
     else:
         return
-    warnings.warn(f"{path}: {text}", stacklevel=5)
+    warnings.warn(printable(f"{path}: {text}"), stacklevel=5)
 
 
 def require(path: "str | PathLike[str]", what: str, holds: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NoReturn, TypeAlias
 import rnn_native._core as _core
 from rnn_native.base.checks import plain_number
 from rnn_native.base.rules import Rule, nearest
+from rnn_native.base.text import brief
 from rnn_native.net import tables
 
 Optimizer: TypeAlias = str | Mapping[str, Any]
@@ -64,20 +65,23 @@ def as_settings(optimizer: Optimizer) -> Settings:
         optimizer = {"type": optimizer}
     if not isinstance(optimizer, Mapping):
         raise TypeError(
-            f"optimizer: expected a name or a dict with 'type', got {optimizer!r}"
+            f"optimizer: expected a name or a dict with 'type', got {brief(optimizer)}"
         )
     settings = {name: plain_number(value) for name, value in optimizer.items()}
     kind = settings.get("type")
-    if isinstance(kind, str):
-        settings["type"] = kind.lower()
-        _check_keys(settings)
+    name = kind.lower() if isinstance(kind, str) else None
+    if name not in RULES:
+        known = ", ".join(RULES)
+        raise ValueError(f"optimizer.type: expected one of {known}, got {brief(kind)}")
+    settings["type"] = name
+    _check_keys(settings)
     _core.check_optimizer(settings)
     return Settings(settings)
 
 
 def _check_keys(settings: Mapping[Any, Any]) -> None:
     """Say what an unknown setting may have been meant to be."""
-    known = RULES.get(settings["type"], {})
+    known = RULES[settings["type"]]
     for key in settings:
-        if known and key != "type" and key not in known:
+        if key != "type" and key not in known:
             raise ValueError(f"optimizer.{key}: unknown key{nearest(str(key), known)}")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
 from rnn_native.base.checks import check_all, check_labels
+from rnn_native.base.text import brief
 from rnn_native.net.compressed import CompressedRows, compress, is_sparse
 from rnn_native.net.losses import FLOAT32_MAX, LOSSES
 
@@ -24,7 +25,6 @@ LABEL_HINT = (
 )
 
 # What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
-INPUT_DTYPES = ("uint8", "float")
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -162,13 +162,6 @@ def input_dtype_of(rows: AnyRows) -> str:
     return "uint8" if rows.dtype == np.uint8 else "float"
 
 
-def check_input_dtype(value: object) -> str | None:
-    """Return what a net was fitted on, "uint8", "float" or None (not known), checked."""
-    if value is not None and value not in INPUT_DTYPES:
-        raise ValueError(f"input_dtype: expected 'uint8', 'float' or None, got {value!r}")
-    return None if value is None else str(value)
-
-
 def _check_unit_range(array: NDArray[Any], given: "np.dtype[Any]", name: str) -> None:
     """Refuse what is not in 0..1 as a net sees uint8. NaN passes: it gets its own message."""
     if given.kind not in "iuf":
@@ -265,7 +258,9 @@ def _numbers(array: NDArray[Any], name: str, hint: str) -> NDArray[Any]:
             value = math.nan
         elif not isinstance(value, (int, float, np.number, np.bool_)):
             where = ", ".join(map(str, np.unravel_index(index, array.shape)))
-            raise TypeError(f"{name}: expected numbers, got {value!r} at [{where}]{hint}")
+            raise TypeError(
+                f"{name}: expected numbers, got {brief(value)} at [{where}]{hint}"
+            )
         values.append(value)
     numbers = np.array(values)
     if numbers.dtype == object:  # integers beyond 64 bits

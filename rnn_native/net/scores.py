@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.rules import did_you_mean
+from rnn_native.base.text import brief
 from rnn_native.net.losses import LOSSES, labels_of
 
 Array: TypeAlias = NDArray[Any]
@@ -297,6 +298,8 @@ def as_metrics(given: MetricLike | Iterable[MetricLike] | None, loss: str) -> li
     if given is None:
         return []
     one = isinstance(given, str) or callable(given) or _is_pair(given)
+    if not one and not isinstance(given, Iterable):
+        raise TypeError(f"metrics: expected names or functions, got {brief(given)}")
     entries: Sequence[Any] = [given] if one else list(given)  # type: ignore[arg-type]
     own = {metric.name for metric in fitting(loss)}
     metrics = [metric for entry in entries if (metric := _as_metric(entry, loss, own))]
@@ -325,7 +328,7 @@ def _as_metric(entry: Any, loss: str, own: Collection[str]) -> Metric | None:
         )
     if response not in ([], ["predict"], ["predict_proba"]):
         raise ValueError(
-            f"metrics: expected 'predict' or 'predict_proba' for {name}, got {response[0]!r}"
+            f"metrics: expected 'predict' or 'predict_proba' for {name}, got {brief(response[0])}"
         )
     if name in _RESERVED or name in own or name.startswith("val_"):
         raise ValueError(

@@ -25,6 +25,7 @@ from rnn_native.base.files import (
     read_source,
     regular_file_size,
 )
+from rnn_native.base.text import printable
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -116,7 +117,7 @@ def opened(source: Source) -> Iterator[TensorFile]:
     except ValueError as error:
         raise FormatError(f"{name}: not a safetensors file, or damaged: {error}") from None
     except MemoryError:
-        raise MemoryError(f"{name}: not enough memory for its tensors") from None
+        raise MemoryError(printable(f"{name}: not enough memory for its tensors")) from None
 
 
 def read_tensors(path: Source) -> tuple[Tensors, dict[str, str]]:
@@ -146,7 +147,7 @@ def _size_of(path: "str | PathLike[str]") -> int:
     try:
         return regular_file_size(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such model file") from None
+        raise FileNotFoundError(printable(f"{path}: no such model file")) from None
 
 
 # ---- the header ----

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.text import brief
 from rnn_native.base.xorshift import Xorshift
 
 FIRST_SEED = 1
@@ -161,7 +162,7 @@ class TrainingState:
             value = numbers.get(name, 0 if name == "taken" else None)
             if type(value) is not int or not (name == "rng") <= value < 2**64:
                 raise ValueError(
-                    f"{name}: expected an integer in [0, 2**64), got {value!r}"
+                    f"{name}: expected an integer in [0, 2**64), got {brief(value)}"
                 )
         for name in COUNTERS:
             if name != "rng":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_native.base.text import brief
 from rnn_native.plots.figures import COLOURS, GRID, MARKERS, label
 from rnn_native.plots.summary import Series, cumulative_time, series
 from rnn_native.training.history import History
@@ -70,7 +71,9 @@ def decorate(ax: "Axes", title: str, y_label: str, x_label: str = "Epoch") -> No
 def check_metric(metric: str) -> None:
     """Raise ValueError unless METRICS has it."""
     if metric not in METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
+        raise ValueError(
+            f"metric: expected one of {', '.join(METRICS)}, got {brief(metric)}"
+        )
 
 
 def epoch_numbers(history: History) -> list[int]:

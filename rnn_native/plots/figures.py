@@ -5,7 +5,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnn_native.base.files import AnyPath, atomic_write, printable, shown
+from rnn_native.base.files import AnyPath, atomic_write, shown
+from rnn_native.base.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

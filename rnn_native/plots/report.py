@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_native.base.files import printable
+from rnn_native.base.text import printable
 from rnn_native.plots.curves import (
     LINE,
     METRICS,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.checks import check_integer
+from rnn_native.base.text import brief
 from rnn_native.plots.tiles import MAX_TILES, draw_tiles
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def conv_filters(
     name = layer if isinstance(layer, str) else f"layers.{layer}"
     if name not in found:
         raise ValueError(
-            f"layer: expected one of the conv2d layers {', '.join(found)}, got {layer!r}"
+            f"layer: expected one of the conv2d layers {', '.join(found)}, got {brief(layer)}"
         )
     weight = net.parameters[f"{name}.weight"]
     outputs, inputs, height, width = weight.shape

@@ -2,11 +2,13 @@
 
 import argparse
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnn_native.base import outcome
+from rnn_native.base.parser import Parser
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -19,7 +21,7 @@ INSTEAD = "; `rnn-native predict IMAGE` needs none"
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m rnn_native.recognizer",
         description="Draw a digit and see which one the net takes it for.",
     )
@@ -53,7 +55,8 @@ def make_state(args: argparse.Namespace) -> "State":
     else:
         choice = model_choice.named(args.model)
         net = model_choice.open_model(choice)
-    print(f"Found {choice.name} model: {choice.path}", flush=True)
+    outcome.say(f"Found {choice.name} model: {choice.path}")
+    sys.stdout.flush()
     return State(choice, net, args.corrections)
 
 

@@ -1,7 +1,6 @@
 """The window: Tk widgets around a State."""
 
 import os
-import sys
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
@@ -319,7 +318,7 @@ class Window:
 
     def _tell(self, error: BaseException) -> None:
         text = outcome.one_line(error)
-        print(f"rnn-native: {text}", file=sys.stderr)
+        outcome.complain(text)
         messagebox.showerror(TITLE, text, parent=self.root)
 
     # ---- learning ----

@@ -20,6 +20,7 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import check_is_fitted
 
 from rnn_native.analysis.logits import log_softmax
+from rnn_native.base.text import brief
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
@@ -117,7 +118,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         if not isinstance(given, str) and not (is_list and len(given) == labels):
             raise ValueError(
                 "class_weight: for several labels a row expected 'balanced', or a list of "
-                f"{labels} dicts, such as {{0: 1, 1: 2}} for each label, got {given!r}"
+                f"{labels} dicts, such as {{0: 1, 1: 2}} for each label, got {brief(given)}"
             )
         weights: NDArray[np.float64] = compute_sample_weight(given, y)
         return weights
@@ -134,7 +135,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         if weights.shape != classes.shape or weights.dtype.kind not in "fiu":
             raise ValueError(
                 f"class_weight: expected a number for each of {len(classes)} classes, in the "
-                f"order {', '.join(map(str, classes))}, got {given!r}"
+                f"order {', '.join(map(str, classes))}, got {brief(given)}"
             )
         return weights.astype(np.float64)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rnn_native.base.text import brief
 from rnn_native.models.network import Network
 from rnn_native.net.layers import Activation, BatchNorm, Dense, Dropout, Layer
 from rnn_native.sklearn.base import BaseNetworkEstimator, Design
@@ -84,7 +85,7 @@ class BaseMLP(BaseNetworkEstimator):
         if len(rates) != hidden or not all(0 <= rate < 1 for rate in rates):
             raise ValueError(
                 f"dropout: expected a rate in [0, 1) for each of {hidden} hidden layers, "
-                f"got {self.dropout!r}"
+                f"got {brief(self.dropout)}"
             )
         return rates
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.base.checks import check_extents, check_number, plain_number
+from rnn_native.base.checks import check_extents, check_mapping, check_number, plain_number
+from rnn_native.base.text import brief
 
 # The core's limits, but for degrees.
 SHAPE_EXPECTED = "integers, (channels, height, width) or (height, width)"
@@ -66,7 +67,7 @@ class Augment:
             value = plain_number(getattr(self, name))
             if not 0 <= check_number(f"augment.{name}", value) <= most:
                 raise ValueError(
-                    f"augment.{name}: expected a value in [0, {most:g}], got {value!r}"
+                    f"augment.{name}: expected a value in [0, {most:g}], got {brief(value)}"
                 )
             object.__setattr__(self, name, value)
         if self.image_shape is not None:
@@ -76,6 +77,7 @@ class Augment:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Augment":
         """Make it from plain data, such as `as_dict` gave."""
+        given = check_mapping("augment", given)
         known = {field.name for field in fields(cls)}
         if unknown := given.keys() - known:
             raise ValueError(

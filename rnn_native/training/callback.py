@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.text import brief, printable
 from rnn_native.training.history import History
 from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
@@ -136,7 +137,7 @@ def as_list(callbacks: Iterable[Callback] | Callback | None) -> list[Callback]:
     for callback in chosen:
         if not isinstance(callback, Callback):
             raise TypeError(
-                f"callbacks: expected instances of rnn_native.Callback, got {callback!r}"
+                f"callbacks: expected instances of rnn_native.Callback, got {brief(callback)}"
             )
     return chosen
 
@@ -251,4 +252,4 @@ def call(hook: Callable[..., None], *arguments: Any) -> None:
 def say(verbose: int, epoch: int, text: str) -> None:
     """Print what a callback did after an epoch, counted from 0, unless it is to be silent."""
     if verbose > 0:
-        print(f"Epoch {epoch + 1}: {text}", flush=True)
+        print(f"Epoch {epoch + 1}: {printable(text)}", flush=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.checks import is_number
+from rnn_native.base.text import brief
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.rows import Targets, Weights, as_array
 
@@ -162,11 +163,13 @@ def _class(key: Any) -> int:
     if is_label and 0 <= key < math.inf and key == int(key):
         return int(key)
     raise ValueError(
-        f"class_weight: expected classes, integers from 0, as keys, got {key!r}"
+        f"class_weight: expected classes, integers from 0, as keys, got {brief(key)}"
     )
 
 
 def _weight(value: Any) -> float:
     if is_number(value) and 0 <= value <= FLOAT32_MAX:
         return float(value)
-    raise ValueError(f"class_weight: expected finite weights of at least 0, got {value!r}")
+    raise ValueError(
+        f"class_weight: expected finite weights of at least 0, got {brief(value)}"
+    )

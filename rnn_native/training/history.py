@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from rnn_native.base import markup
+from rnn_native.base.checks import check_mapping
 
 if TYPE_CHECKING:
     import pandas
@@ -213,10 +214,12 @@ class History:
         """Make a history from what `as_list` gave."""
         own = {f.name for f in fields(EpochRow)}
         history = cls()
-        for row in rows:
+        for index, given in enumerate(rows):
+            row = check_mapping(f"history[{index}]", given)
             # Estimators' rows have a field more.
             more = {k: v for k, v in row.items() if k not in own and v is not None}
-            metrics = {**row.get("metrics", {}), **more}
+            metrics = check_mapping(f"history[{index}].metrics", row.get("metrics", {}))
+            metrics = {**metrics, **more}
             known = {k: v for k, v in row.items() if k in own}
             history.append(EpochRow(**{**known, "metrics": metrics}))
         return history

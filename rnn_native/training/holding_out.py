@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.checks import check_range
 from rnn_native.net.rows import Weights
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ def split(
         If a class is among the rows that are held out and not among those to train on, or
         those held out are all of one class where that is no chance.
     """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"validation_split: expected a value in [0, 1), got {fraction}")
+    check_range("validation_split", fraction, 0, 1)
     labels = classes_of(y)
     strata = [np.arange(len(x))]
     if stratify:

@@ -3,6 +3,7 @@
 import sys
 from typing import Any, TextIO
 
+from rnn_native.base.text import brief, printable
 from rnn_native.training.callback import Callback, Logs, values_of
 
 
@@ -20,7 +21,7 @@ class ProgressLogger(Callback):
 
     def __init__(self, verbose: int | str = "auto", stream: TextIO | None = None) -> None:
         if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {verbose!r}")
+            raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {brief(verbose)}")
         self.verbose = verbose
         self.stream = stream
         self._bar: Any = None
@@ -77,7 +78,7 @@ class ProgressLogger(Callback):
     def _print(self, line: str) -> None:
         """Print a line; when nobody reads any more, train on in silence."""
         try:
-            print(line, file=self.stream, flush=True)
+            print(printable(line), file=self.stream, flush=True)
         except BrokenPipeError:
             self.verbose = 0
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnn_native.base.checks import check_count, check_range, check_seed
+from rnn_native.base.text import brief
 from rnn_native.net.optimizers import as_settings
 from rnn_native.training import schedules
 from rnn_native.training.augmentation import Augment
@@ -113,7 +114,7 @@ class Recipe:
         for name in ("stratify", "shuffle"):
             value = getattr(self, name)
             if not isinstance(value, (bool, np.bool_)):
-                raise TypeError(f"{name}: expected True or False, got {value!r}")
+                raise TypeError(f"{name}: expected True or False, got {brief(value)}")
             self._normalise(name, bool(value))
         self._normalise("seed", check_seed(self.seed))
         self._normalise("optimizer", as_settings(self.optimizer))

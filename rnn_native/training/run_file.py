@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_native.base.errors import FormatError
 from rnn_native.net import losses, saved_training
-from rnn_native.net.rows import check_input_dtype
+from rnn_native.net.input_dtype import check_input_dtype
 from rnn_native.training.history import History
 
 if TYPE_CHECKING:

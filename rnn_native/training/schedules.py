@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_positive, is_number, plain_number
+from rnn_native.base.checks import check_mapping, check_positive, is_number, plain_number
+from rnn_native.base.text import brief
 
 Rates: TypeAlias = float | NDArray[np.float64]
 
@@ -338,10 +339,13 @@ def from_dict(plain: Mapping[str, Any]) -> Schedule:
     ValueError, TypeError
         If it is none: an unknown type, unknown or missing fields, a value out of range.
     """
-    values = {k: from_dict(v) if isinstance(v, Mapping) else v for k, v in plain.items()}
+    given = check_mapping("schedule", plain)
+    values = {k: from_dict(v) if isinstance(v, Mapping) else v for k, v in given.items()}
     name = values.pop("type", None)
-    if name not in SCHEDULES:
-        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {name!r}")
+    if not isinstance(name, str) or name not in SCHEDULES:
+        raise ValueError(
+            f"schedule: expected one of {', '.join(SCHEDULES)}, got {brief(name)}"
+        )
     return SCHEDULES[name](**values)
 
 
@@ -355,7 +359,7 @@ def _make_plain(schedule: Schedule) -> None:
     for field in fields(schedule):
         value = plain_number(getattr(schedule, field.name))
         if not (is_number(value) or isinstance(value, Schedule)):
-            raise TypeError(f"{field.name}: expected a number, got {value!r}")
+            raise TypeError(f"{field.name}: expected a number, got {brief(value)}")
         object.__setattr__(schedule, field.name, value)
 
 

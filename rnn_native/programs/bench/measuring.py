@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import rnn_native._core as _core
 from rnn_native.base import runtime
+from rnn_native.base.text import brief
 from rnn_native.programs.bench.arithmetic import multiply_adds
 from rnn_native.programs.bench.report import (
     Peaks,
@@ -143,7 +144,7 @@ def run(
     chosen = list(dict.fromkeys(names)) or list(MODELS)
     for name in chosen:
         if name not in MODELS:
-            raise ValueError(f"expected a model of {', '.join(MODELS)}, got {name!r}")
+            raise ValueError(f"expected a model of {', '.join(MODELS)}, got {brief(name)}")
     count = runtime.resolve_threads(threads)
     rows = data if data is not None else open_data()
     peaks = [measure_peaks(count)]
