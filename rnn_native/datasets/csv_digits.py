@@ -15,13 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import (
-    AnyPath,
-    atomic_write,
-    errors_named,
-    regular_file_size,
-    shown,
-)
+from rnn_native.base.files import AnyPath, atomic_write, errors_named, shown, size_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +24,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 CLASSES = 10
 MAX_LINE = 1 << 20
+MAX_BYTES = 1 << 31  # 28 times those of Kaggle's train.csv
 _PIECE = 1 << 18  # fits the second-level cache with all that is computed from it
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _COMMA, _ZERO, _NINE = b"\n,09"
@@ -85,8 +80,8 @@ def load_csv(
     OSError
         If there is no such file, it is not a regular one, or reading fails.
     FormatError
-        If the file is broken; the message names line and column, both from 1. Also if
-        there is no header and the last column looks more like labels than the first does.
+        If it has more than 2 GiB, is broken (the message names line and column, from 1), or
+        has no header and a last column that looks more like labels than the first does.
     ValueError
         If `label` is something else.
 
@@ -98,7 +93,7 @@ def load_csv(
     if label not in (None, "first", "last"):
         raise ValueError(f"label: expected 'first', 'last' or None, got {label!r}")
     name = _plain(path)
-    regular_file_size(path)
+    size_within(path, MAX_BYTES, name)
     layout: _Layout | None = None
     images: list[Bytes] = []
     labels: list[Bytes] = []

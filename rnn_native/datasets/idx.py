@@ -27,8 +27,8 @@ from rnn_native.datasets.packed import GZIP_MAGIC, gunzipped, gzip_faults, gzipp
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
-# A few megabytes of gzip can unpack to gigabytes; the largest file of the MNIST
-# family (EMNIST by class) has 550 MB.
+# A few megabytes of gzip can unpack to gigabytes, and a file with holes takes no room on a
+# disk; the largest file of the MNIST family (EMNIST by class) has 550 MB.
 MAX_UNPACKED = 1 << 30
 _DEFLATE_MOST = 1032  # bytes that one byte of a gzip file can stand for
 _PIECE = 1 << 20
@@ -61,7 +61,7 @@ def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> Bytes:
     path : str or path-like
         The file, plain or packed with gzip (told by its content, not its name).
     max_bytes : int, default 1 GiB
-        The most that a packed file may announce.
+        The most that a file may announce.
 
     Returns
     -------
@@ -277,7 +277,7 @@ def _read(path: AnyPath, rank: int | None, max_bytes: int, code: int = _UINT8) -
         if packed:
             _check_announced(shape, size, max_bytes, name)
         else:
-            _check_size(shape, size - file.tell(), name)
+            _check_size(shape, size - file.tell(), max_bytes, name)
         return _read_elements(file, shape, name)
 
 
@@ -339,7 +339,7 @@ def _check_announced(shape: tuple[int, ...], size: int, max_bytes: int, name: st
         )
 
 
-def _check_size(shape: tuple[int, ...], size: int, name: str) -> None:
+def _check_size(shape: tuple[int, ...], size: int, max_bytes: int, name: str) -> None:
     """Compare the header with the bytes that follow it in a plain file."""
     if math.prod(axis or 1 for axis in shape) > sys.maxsize:
         raise FormatError(
@@ -351,6 +351,8 @@ def _check_size(shape: tuple[int, ...], size: int, name: str) -> None:
         raise _truncated(name, shape, size)
     if size > expected:
         raise _too_long(name, shape, f"{size - expected} bytes")
+    if size > max_bytes:
+        raise FormatError(f"{name}: expected at most {max_bytes} bytes of data, got {size}")
 
 
 def _read_elements(file: io.BufferedIOBase, shape: tuple[int, ...], name: str) -> Bytes:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from rnn_native.base.errors import FormatError
+from rnn_native.base.text import brief
 from rnn_native.formats.legacy_layouts import (
     ATTENTION_SIZES,
     Format,
@@ -16,6 +17,7 @@ from rnn_native.formats.parameters import Architecture
 from rnn_native.net.tensor_file import begins_as_safetensors
 
 MAX_SIZE = 1 << 20
+MAX_BYTES = 1 << 30  # of a file
 # What a spec means where it says nothing, for the layers of these three models.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "dense": {"activation": "linear"},
@@ -45,6 +47,8 @@ def identify(file: BinaryIO, size: int, name: str) -> Format:
         *(attention_format(*sizes) for sizes in ATTENTION_SIZES),
     ]
     for candidate in formats:
+        if candidate.size == size > MAX_BYTES:
+            raise FormatError(f"{name}: expected at most {MAX_BYTES} bytes, got {size}")
         if candidate.size == size:
             return candidate
     raise FormatError(f"{name}: {_reason(file, head, size)}")
@@ -140,7 +144,7 @@ def _reason_against_cnn(file: BinaryIO, conv: tuple[int, ...], size: int) -> str
 def format_for(architecture: Architecture, width: int) -> Format:
     """Return the layout for a network, or say why there is none."""
     if isinstance(width, bool) or width not in (4, 8):
-        raise ValueError(f"width: expected 4 or 8, got {width!r}")
+        raise ValueError(f"width: expected 4 or 8, got {brief(width)}")
     chosen = _format_by_types(architecture, width)
     if chosen is None:
         types = ", ".join(layer["type"] for layer in architecture["layers"])

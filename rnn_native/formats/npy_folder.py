@@ -29,6 +29,7 @@ from rnn_native.models.network import Network
 
 MAX_HEADER = 10_000
 MAX_LAYERS = 1000
+MAX_BYTES = 1 << 30  # of a file
 
 _MAGIC = b"\x93NUMPY"
 _KINDS = {
@@ -282,7 +283,8 @@ def read_npy(path: AnyPath) -> NDArray[np.float32]:
         If there is no such file, or it is not a regular one.
     FormatError
         If it is not an npy file of integers or floats, its length is not what its header
-        announces, or a value is not a finite float32. Nothing is allocated before.
+        announces or more than 1 GiB, or a value is not a finite float32. Nothing is
+        allocated before.
     """
     name = shown(path)
     size = regular_file_size(path)
@@ -295,6 +297,8 @@ def read_npy(path: AnyPath) -> NDArray[np.float32]:
                 f"{name}: expected {expected} bytes for {header.dtype} {header.shape}, "
                 f"got {size}; get the file again"
             )
+        if size > MAX_BYTES:
+            raise FormatError(f"{name}: expected at most {MAX_BYTES} bytes, got {size}")
         data = file.read(expected - header.offset)
     if len(data) != expected - header.offset:
         raise FormatError(f"{name}: it changed while it was read")

@@ -26,10 +26,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import AnyPath, errors_named, regular_file_size, shown
+from rnn_native.base.files import AnyPath, errors_named, shown, size_within
+from rnn_native.base.text import brief
 from rnn_native.training.history import EpochRow, History
 
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 24
+MAX_LINES = 100_000
+MAX_LINE = 1 << 18  # characters
 
 _NAMES = {
     "epoch": "epoch",
@@ -87,14 +90,11 @@ def read_log(path: AnyPath) -> History:
     OSError
         If there is no such file, or it is not a regular one.
     FormatError
-        If a line is not what its layout demands; the message names the line.
+        If it has more than 16 MiB or 100,000 lines, or a line is not what its layout
+        demands; the message names the line.
     """
     name = shown(path)[1:-1]
-    size = regular_file_size(path)
-    if size > MAX_BYTES:
-        raise FormatError(
-            f"{name}: a training log has at most {MAX_BYTES} bytes, got {size}"
-        )
+    size_within(path, MAX_BYTES, name)
     with errors_named(path):
         lines = _split(Path(path).read_bytes(), name)
     columns = _header(lines[0])
@@ -110,6 +110,10 @@ def _split(content: bytes, name: str) -> list[_Line]:
         line = content.count(b"\n", 0, error.start) + 1
         raise FormatError(f"{name}:{line}: not UTF-8; not a training log") from None
     rows = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+    if len(rows) > MAX_LINES:
+        raise FormatError(
+            f"{name}: a training log has at most {MAX_LINES} lines, got {len(rows)}"
+        )
     if rows == [""]:
         raise FormatError(f"{name}: expected a training log, but the file is empty")
     separator, lines = _separator_of(rows[0]), []
@@ -117,6 +121,10 @@ def _split(content: bytes, name: str) -> list[_Line]:
         if not row.strip():
             raise FormatError(f"{name}:{number}: empty line")
         where = f"{name}:{number}"
+        if len(row) > MAX_LINE:
+            raise FormatError(
+                f"{where}: expected a line of at most {MAX_LINE} characters, got {len(row)}"
+            )
         lines.append(_Line(where, [f.strip() for f in _fields(row, separator, where)]))
     return lines
 
@@ -246,7 +254,7 @@ def _epoch_number(line: _Line, columns: tuple[str, ...]) -> int:
     text = line.fields[columns.index("epoch")]
     if not re.fullmatch("[0-9]{1,15}", text):
         raise FormatError(
-            f"{line.where}: expected the number of an epoch, got {text[:24]!r}"
+            f"{line.where}: expected the number of an epoch, got {brief(text[:24])}"
         )
     return int(text)
 
@@ -271,12 +279,14 @@ def _value(text: str, column: str, whole: int, where: str) -> float | None:
         raise FormatError(f"{where}: {text[:24]!r} is not a number ({column})")
     value = float(text)
     if not math.isfinite(value) and not is_metric and column not in _DIVERGES:
-        raise FormatError(f"{where}: expected a finite {column}, got {text[:24]!r}")
+        raise FormatError(f"{where}: expected a finite {column}, got {brief(text[:24])}")
     if column in ("accuracy", "val_accuracy") and not 0 <= value <= whole:
         kind = "fraction" if whole == 1 else "percentage"
-        raise FormatError(f"{where}: expected a {kind}, got {text[:24]!r}")
+        raise FormatError(f"{where}: expected a {kind}, got {brief(text[:24])}")
     if column in ("time", "learning_rate") and value < 0:
-        raise FormatError(f"{where}: expected a {column} of at least 0, got {text[:24]!r}")
+        raise FormatError(
+            f"{where}: expected a {column} of at least 0, got {brief(text[:24])}"
+        )
     return value
 
 

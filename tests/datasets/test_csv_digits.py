@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import random
 import re
 import tracemalloc
@@ -410,3 +411,11 @@ def test_a_header_says_where_the_label_is(put):
     assert (
         load_csv(put(b"0,1,22,255,7\n0,99,100,0,1\n"), side=2, label="first")[1].sum() == 0
     )
+
+
+def test_a_file_with_holes_is_not_read(tmp_path):
+    path = tmp_path / "train.csv"
+    path.touch()
+    os.truncate(path, 1 << 32)
+    with pytest.raises(FormatError, match="at most 2147483648 bytes, got 4294967296"):
+        load_csv(path)

@@ -315,3 +315,16 @@ def test_gzip_made_elsewhere(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(buffer.getvalue() + gzip.compress(content[20:]))
     assert read_idx(path).tolist() == list(range(50))
+
+
+def test_a_plain_file_with_holes_is_not_read(tmp_path):
+    path = tmp_path / "images"
+    path.write_bytes(bytes([0, 0, 8, 3]) + struct.pack(">3I", 1 << 11, 1 << 10, 1 << 10))
+    os.truncate(path, 16 + (1 << 31))
+    with pytest.raises(
+        FormatError, match="at most 1073741824 bytes of data, got 2147483648"
+    ):
+        read_images(path)
+    with pytest.raises(FormatError, match="at most 5 bytes of data, got 6"):
+        write_idx(path, np.zeros((2, 3), np.uint8))
+        read_idx(path, max_bytes=5)

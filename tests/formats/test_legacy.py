@@ -1,5 +1,6 @@
 """The reference's model files: to the byte where they should be, and nothing else."""
 
+import os
 import struct
 
 import numpy as np
@@ -359,3 +360,12 @@ def test_sizes_in_the_documents_are_those_of_the_code():
     assert legacy_layouts.attention_format(64, 128).size == 135_720
     assert legacy_layouts.cnn_format(8, 1, 3, 28, 28, 10).size == 63_108
     assert legacy_layouts.mlp_format(784, 512, 10, 8).size == 3_256_412
+
+
+def test_a_file_with_holes_is_not_read(tmp_path):
+    path = tmp_path / "big.bin"
+    layout = legacy_layouts.mlp_format(1 << 20, 300, 10, 4)
+    path.write_bytes(struct.pack("<3i", 1 << 20, 300, 10))
+    os.truncate(path, layout.size)
+    with pytest.raises(FormatError, match="expected at most 1073741824 bytes, got 12583"):
+        read_legacy(path)

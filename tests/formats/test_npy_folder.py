@@ -311,3 +311,13 @@ def test_damaged_headers_are_format_errors_or_arrays(one):
             assert read_npy(one(bytes(content))).dtype == np.float32
         except FormatError as error:
             assert "\n" not in str(error)
+
+
+def test_a_file_with_holes_is_not_read(tmp_path):
+    """Its length is what the header says, and it takes no room on the disk."""
+    header = np.lib.format.header_data_from_array_1_0(np.zeros((1, 2), np.float32))
+    with (tmp_path / "w1.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {**header, "shape": (1 << 18, 1 << 11)})
+        file.truncate(file.tell() + (1 << 31))
+    with pytest.raises(FormatError, match=r"w1\.npy': expected at most 1073741824 bytes"):
+        read_npy(tmp_path / "w1.npy")

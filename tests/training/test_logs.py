@@ -222,6 +222,18 @@ def test_bad_logs_are_refused_by_line(read, tmp_path, text, words):
     assert "\n" not in message
 
 
+def test_logs_of_too_many_or_too_long_lines(read):
+    rows = "".join(f"{epoch},0.5,1\n" for epoch in range(100_001))
+    with pytest.raises(
+        FormatError, match="log.txt: a training log has at most 100000 lines"
+    ):
+        read(rows)
+    with pytest.raises(
+        FormatError, match="log.txt:2: expected a line of at most 262144 ch"
+    ):
+        read("0,0.5,1\n" + "1," * 140_000)
+
+
 def test_a_huge_file_is_not_even_opened(tmp_path):
     path = tmp_path / "log.txt"
     with path.open("wb") as file:
