@@ -68,12 +68,15 @@ def as_settings(optimizer: Optimizer) -> Settings:
             f"optimizer: expected a name or a dict with 'type', got {brief(optimizer)}"
         )
     settings = {name: plain_number(value) for name, value in optimizer.items()}
-    kind = settings.get("type")
-    name = kind.lower() if isinstance(kind, str) else None
-    if name not in RULES:
+    if "type" not in settings:
+        raise ValueError("optimizer.type: missing")
+    kind = settings["type"]
+    if not isinstance(kind, str):
+        raise ValueError(f"optimizer.type: expected a name, got {brief(kind)}")
+    settings["type"] = kind.lower()
+    if settings["type"] not in RULES:
         known = ", ".join(RULES)
         raise ValueError(f"optimizer.type: expected one of {known}, got {brief(kind)}")
-    settings["type"] = name
     _check_keys(settings)
     _core.check_optimizer(settings)
     return Settings(settings)

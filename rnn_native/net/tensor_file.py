@@ -66,6 +66,7 @@ class TensorFile:
     """
 
     def __init__(self, file: io.BufferedIOBase, size: int) -> None:
+        file.seek(0)
         header = _read_header(file, size)
         self.metadata = _metadata_of(header.pop("__metadata__", {}))
         self._file = file
@@ -109,9 +110,10 @@ def opened(source: Source) -> Iterator[TensorFile]:
             yield TensorFile(io.BytesIO(content), len(content))
             return
         with errors_named(name):
-            size = _size_of(name)
+            _require_file(name)
             with Path(name).open("rb") as file:
-                yield TensorFile(file, size)
+                # Not the size of before: a save may just have replaced the file.
+                yield TensorFile(file, file.seek(0, 2))
     except FormatError:
         raise
     except ValueError as error:
@@ -143,9 +145,9 @@ def begins_as_safetensors(head: bytes, size: int) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
 
 
-def _size_of(path: "str | PathLike[str]") -> int:
+def _require_file(path: "str | PathLike[str]") -> None:
     try:
-        return regular_file_size(path)
+        regular_file_size(path)
     except FileNotFoundError:
         raise FileNotFoundError(printable(f"{path}: no such model file")) from None
 

@@ -94,6 +94,21 @@ def test_a_file_that_shrinks_while_it_is_read():
         short.tensors()
 
 
+def test_a_file_that_a_save_replaces_before_it_is_opened(tmp_path, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    rn.Network([rn.Dense(2)], (3,)).save(path)
+    larger = rn.Network([rn.Dense(5)], (4,))
+    real = tensor_file.regular_file_size
+
+    def replaced(name):
+        size = real(name)
+        larger.save(path)
+        return size
+
+    monkeypatch.setattr(tensor_file, "regular_file_size", replaced)
+    assert rn.load(path).input_shape == (4,)
+
+
 def test_folders_and_pipes_are_not_called_missing(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(IsADirectoryError):
