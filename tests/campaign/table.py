@@ -13,13 +13,13 @@ What attacks on files, processes and the core found. `make campaign` runs them (
 `make campaign PART=kills` one of them, `SIZE=short` three minutes of all, `SIZE=full` hours), and
 this page is what `python tests/campaign/run.py --write` wrote. A fault is a crash, a hang, a lost
 or silently changed file, a leak, other bits, an error of an undeclared type, or one that is
-not one line.
+not one line. The last part does the same to others' files.
 
 """
 
 
 def keep(record):
-    """Keep what a part found until it runs again at the same size or a larger one."""
+    """Keep what a part found until it runs again."""
     attack.BUILD.mkdir(parents=True, exist_ok=True)
     path = attack.BUILD / f"{record['part']}.json"
     path.write_text(json.dumps(record, indent=1))
