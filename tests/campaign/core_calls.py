@@ -36,7 +36,8 @@ def run(count, seed):
             outcome.fault(f"seed {seed}, case {case}: the process {found['ended']}")
         else:
             outcome.take(found)
-    outcome.counts["sanitizers"] += bool(os.environ.get("ASAN_OPTIONS"))
+    if os.environ.get("ASAN_OPTIONS"):
+        outcome.counts["under ASan and UBSan"] = outcome.cases
     return outcome
 
 
@@ -234,4 +235,6 @@ def _foreign_array(array, rng):
         return array
     if kind == 7:
         return np.broadcast_to(array[:1], array.shape)
+    if array.dtype.hasobject:
+        return array[None]
     return np.frombuffer(b"\0" + array.tobytes(), np.uint8)[1:].view(array.dtype)

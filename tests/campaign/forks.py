@@ -1,5 +1,6 @@
-"""Forks while another thread trains or saves: the child trains, predicts and saves to the same
-bits.
+"""Forks while other threads train and save: each child trains a net to the same bits.
+
+Then it trains and saves the one that was in training in its parent.
 
 Everything is imported beforehand: a module that another thread is importing stays locked in a
 child for ever, which is CPython's own.

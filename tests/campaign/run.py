@@ -112,17 +112,20 @@ def run_part(part, size, seed):
 
 
 def commit():
-    """The commit that was attacked, with a plus sign if files differ from it."""
+    """The last commit of the code that was attacked, with a plus sign if files differ."""
+    code = ["--", "csrc", "rnn_native", "setup.py"]
     try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--abbrev=10", "--dirty=+"],
-            cwd=HERE,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
+        last = _git("log", "-1", "--abbrev=10", "--format=%h", *code)
+        return last + "+" * bool(_git("status", "--porcelain", "-uno", *code))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(*arguments):
+    command = ["git", "-C", str(HERE.parents[1]), *arguments]
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 if __name__ == "__main__":
