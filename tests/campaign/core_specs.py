@@ -1,6 +1,7 @@
-"""Layers and attributes at random, given to the core under ASan and UBSan: refused, or run.
+"""Layers and attributes at random, given to the core under sanitizers: refused, or run.
 
-What can be set up is made, trained, asked and freed, with one thread and several.
+What can be set up is made, trained, asked and freed, with one thread and several. Under ASan,
+and in more than the short form under UBSan, too.
 """
 
 import attack
