@@ -19,7 +19,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine bench clean
+.PHONY: help run test slow levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine analyze bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -139,6 +139,12 @@ wheel-check: wheel
 	build/wheel-check/bin/pip install --quiet --disable-pip-version-check \
 	    "$$(ls dist/*.whl)[onnx,sklearn,tensorboard]"
 	cd build/wheel-check && bin/python $(CURDIR)/scripts/import_every_module.py $(CURDIR)
+
+# cppcheck over the C code (Debian package cppcheck); csrc/cppcheck.txt has what is no fault, and why.
+analyze:
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --std=c11 --language=c \
+	    --platform=unix64 -D__x86_64__ -DRNN_LEVEL=v2 --suppressions-list=csrc/cppcheck.txt \
+	    csrc/base csrc/net csrc/kernels
 
 # The README's two commands in a Debian 12 with nothing but the packages that it names.
 fresh-machine:
