@@ -73,7 +73,7 @@ def _bombs(scale):
         ("many frames", _frames(200 * scale), read_picture),
         ("packed idx.gz", _packed(500 * million, claimed=28), rn.idx.read_idx),
         ("packed claim.gz", _packed(1000, claimed=500 * million), rn.idx.read_idx),
-        ("sparse idx", _sparse(_idx(500 * million), 500 * million), rn.idx.read_idx),
+        ("sparse idx", _sparse(_idx(3_000 * million), 3_000 * million), rn.idx.read_idx),
         (
             "sparse npy",
             _sparse(_npy(500 * million), 2000 * million),
