@@ -136,6 +136,30 @@ def test_bits_of_any_batch_do_not_depend_on_threads(batch):
     assert len(left) == 1
 
 
+@pytest.mark.parametrize("batch", [31, 200, 511])
+@pytest.mark.parametrize(
+    "sizes", [(65, 577, 321), (512, 130, 300), (90, 1025, 33)], ids=str
+)
+def test_bits_of_wide_layers_do_not_depend_on_threads(sizes, batch, level):
+    """Each number of threads cuts their passes into other tiles."""
+    inputs, *units = sizes
+    layers = [dense(n, f) for n, f in zip(units, ("gelu", "relu"), strict=True)]
+    rng = np.random.default_rng(batch)
+    x = rng.standard_normal((batch + batch // 3, inputs), np.float32)
+    y = rng.integers(0, 9, len(x)).astype(np.int32)
+    order = np.arange(len(x), dtype=np.int32)
+    weights = rng.normal(
+        0, 0.1, _core.Net([*layers, dense(9)], (inputs,), SOFTMAX).weights.size
+    )
+    left = set()
+    for threads in (1, 2, 3, 7):
+        net = _core.Net([*layers, dense(9)], (inputs,), SOFTMAX, {"type": "adam"})
+        net.weights[:] = weights
+        net.train(x, y, order, batch, 0.01, threads=threads)
+        left.add((net.weights.tobytes(), net.predict(x, threads=threads).tobytes()))
+    assert len(left) == 1
+
+
 def test_jobs_are_counted_by_their_slices():
     """Forward and backward of a small net of 64 rows are one job, and its last one sums."""
     rng = np.random.default_rng(0)
