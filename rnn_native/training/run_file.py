@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_native.base.errors import FormatError
+from rnn_native.base.text import printable
 from rnn_native.net import losses, saved_training
 from rnn_native.net.input_dtype import check_input_dtype
 from rnn_native.training.history import History
@@ -184,5 +185,5 @@ def _describe(architecture: Mapping[str, Any]) -> str:
     with suppress(TypeError, AttributeError, KeyError):
         first = "x".join(map(str, architecture["input_shape"]))
         layers = [la.get("units", la["type"]) for la in architecture["layers"]]
-        return "-".join(map(str, [first, *layers]))
+        return printable("-".join(map(str, [first, *layers])))
     return "one that cannot be read"

@@ -538,7 +538,7 @@ def test_resume_of_another_recipe_is_refused(digits, tmp_path, more, message):
     assert (tmp_path / "last.safetensors").read_bytes() == before
 
 
-def test_resume_with_other_data_architecture_or_nothing(digits, tmp_path):
+def test_resume_with_other_data_architecture_or_nothing(digits, tmp_path, monkeypatch):
     (x, y), test = digits
     rn.train_mlp(digits, epochs=1, out=tmp_path, verbose=0)
     with pytest.raises(ValueError, match="was trained on 576 rows, this run has 90"):
@@ -550,6 +550,7 @@ def test_resume_with_other_data_architecture_or_nothing(digits, tmp_path):
     with pytest.raises(ValueError, match="^resume: needs out"):
         rn.train_mlp(digits, resume=True, verbose=0)
     from rnn_native.base.xorshift import Xorshift
+    from rnn_native.training import run_file
     from rnn_native.training.run_file import restore_run
 
     other = rn.Network([rn.Dense(10)], (784,))
@@ -563,6 +564,13 @@ def test_resume_with_other_data_architecture_or_nothing(digits, tmp_path):
         ValueError, match="another architecture, 784-512-10; this run has 784-10"
     ):
         restore_run(run, tmp_path / "last.safetensors")
+    strange = {"input_shape": [784], "layers": [{"type": "a\x1b[31m\nb"}]}
+    tensors, metadata = run_file.read(tmp_path / "last.safetensors")
+    strangers = tensors, {**metadata, "architecture": strange}
+    monkeypatch.setattr(run_file, "read", lambda path: strangers)
+    with pytest.raises(ValueError, match=r"architecture, 784-a\\x1b\[31m\\nb; this run"):
+        restore_run(run, "file")
+    monkeypatch.undo()
     (tmp_path / "last.safetensors").write_bytes(
         (tmp_path / "best.safetensors").read_bytes()
     )
