@@ -14,9 +14,9 @@ import numpy as np
 import attack
 import rnn_native as rn
 
-COUNTS = (60, 1_500, 20_000)  # calls a round
+COUNTS = (150, 1_500, 20_000)  # calls a round
 ROUNDS = 4
-NOISE = 30  # blocks that the interpreter itself takes in a round
+NOISE = 100  # blocks that the interpreter itself takes in a round
 MOST_GROWTH = 2 << 20  # bytes of resident memory from the first round to the last
 
 
@@ -29,7 +29,7 @@ def run(count, seed):
 
 def _rounds(name, call, count):
     outcome, seen = attack.Outcome(), []
-    for _ in range(max(20, count // 4)):
+    for _ in range(max(200, count // 4)):
         call()
     for _ in range(ROUNDS):
         for _ in range(count):
