@@ -190,7 +190,7 @@ def sources(folders: list[str]) -> list[str]:
     return sorted(map(str, found))
 
 
-# All that level.c includes, and the flags: a change of any of it compiles every level anew.
+# All that level.c includes, and the flags: a change of any of it recompiles every level.
 DEPENDS = sorted(
     ["setup.py", *map(str, Path("csrc").rglob("*.h")), *sources(FOR_EACH_LEVEL)]
 )

@@ -163,7 +163,7 @@ set_threads(int threads)
 }
 
 /* Threads do not survive fork: the child starts with an empty team. A lease of the thread
- * that forked, in a signal handler, goes on: that thread does all slices. */
+ * that forked, in a signal handler, stays valid: that thread does all slices. */
 static void
 forget_after_fork(void)
 {

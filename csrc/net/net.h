@@ -53,7 +53,7 @@ rnn_net *rnn_net_new_reader(const rnn_net *net);
 void rnn_net_attach_reader(rnn_net *reader, const rnn_net *net, float *weights);
 void rnn_net_detach_reader(rnn_net *reader);
 
-/* For a child of fork, where the call that used it is gone: working memory is made anew by
+/* For a child of fork, where the call that used it is gone: working memory is made again by
  * the next call, and what there was stays allocated. */
 void rnn_net_forget_working_memory(rnn_net *net);
 

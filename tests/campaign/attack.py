@@ -34,7 +34,7 @@ class Outcome:
         self.counts[what] += 1
 
     def fault(self, text):
-        """Count a case that ended as it must not; text is one line that tells how."""
+        """Count a case that ended as it must not; text says how, in one line."""
         self.cases += 1
         self.fault_count += 1
         if len(self.faults) < MOST_SHOWN:

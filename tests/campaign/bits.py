@@ -2,7 +2,7 @@
 
 On one, two and five threads; in one call, and in two with a new net that is given weights and
 moments in between; each row predicted in the batch, and some alone. Inputs, layers, optimizers and
-options are drawn anew: tests/support/random_nets.py.
+options are drawn again: tests/support/random_nets.py.
 """
 
 import itertools

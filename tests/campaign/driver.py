@@ -14,7 +14,7 @@ LEVELS = {
 
 
 def built(name, sanitizers):
-    """The program; it is compiled anew when a source is newer."""
+    """The program; recompiled when a source is newer."""
     from rnn_native.base import runtime
 
     target, level = attack.BUILD / name, runtime.config()["cpu_level"]

@@ -100,7 +100,7 @@ def all_mutants(left_out):
 
 
 class Builder:
-    """The module of one level, of which a mutant compiles one file anew."""
+    """The module of one level, of which a mutant recompiles one file."""
 
     def __init__(self):
         from rnn_native import _core

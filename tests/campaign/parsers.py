@@ -1,8 +1,8 @@
 """Changed files of every format that is read: taken, or refused in one line, in bounds.
 
 A case is a file with a few changes, which follow from seed, format and number. Each format
-has a child process; when that ends or hangs the case is a fault, and the next child goes on
-behind it.
+has a child process; when that ends or hangs the case is a fault, and the next child continues
+after it.
 """
 
 import mmap

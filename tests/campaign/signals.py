@@ -49,7 +49,7 @@ def run(count, seed):
 
 
 def _command(folder):
-    """Train, or go on: a run that has a checkpoint is resumed."""
+    """Train; a run that has a checkpoint is resumed."""
     is_begun = Path(folder, "last.safetensors").exists()
     options = ["--data", "data", "--epochs", str(EPOCHS), "--patience", "0"]
     options += ["--seed", "3", "--quiet", "--out", folder]
