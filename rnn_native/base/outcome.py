@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rnn_native.base import process
+from rnn_native.base import nearby, process
+from rnn_native.base.color import painted
 from rnn_native.base.text import printable, printable_lines
 
 OK, FAILED, WRONG_CALL = 0, 1, 2
@@ -34,7 +35,8 @@ def say_text(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print one line to standard error, fit for a terminal."""
-    print(f"rnn-native: {printable(text)}", file=sys.stderr)
+    name = painted("rnn-native:", "bad", sys.stderr)
+    print(f"{name} {printable(text)}", file=sys.stderr)
 
 
 def report(message: str, code: int) -> int:
@@ -72,13 +74,17 @@ def _show(
 ) -> None:
     """Print a warning as `warnings.showwarning` would, but on one line."""
     text = printable(" ".join(str(message).split()))
-    print(f"rnn-native: warning: {text}", file=file or sys.stderr)
+    stream = file or sys.stderr
+    head = painted("rnn-native: warning:", "doubt", stream)
+    print(f"{head} {text}", file=stream)
 
 
 def one_line(error: BaseException) -> str:
     """Return what an error says, on one line."""
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror + (f": {error.filename}" if error.filename else "")
+        if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+            text += nearby.hint(error.filename)
     elif isinstance(error, MemoryError):
         text = str(error) or "not enough memory"
     elif isinstance(error, (ValueError, ArithmeticError, ImportError, OSError)):

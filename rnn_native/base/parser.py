@@ -1,14 +1,79 @@
-"""A parser of command lines whose errors are fit for a terminal."""
+"""A parser of command lines: errors and help fit for a terminal, guesses at what was meant."""
 
 import argparse
-from typing import NoReturn
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
-from rnn_native.base.text import printable
+from rnn_native.base.color import painted
+from rnn_native.base.rules import did_you_mean, nearest
+from rnn_native.base.text import brief, printable
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help with a short line of usage: the options stand below it anyway."""
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[Any],
+        prefix: str | None = None,
+    ) -> None:
+        """Add the line: what must be named, in its order, and that there are options."""
+        shown = [action for action in actions if not action.option_strings]
+        options = argparse.Action([], dest="options", metavar="[options]")
+        super().add_usage(usage, [*shown, options], [], prefix)
+
+    def start_section(self, heading: str | None) -> None:
+        """Begin a group of options, whose name is bold on a terminal."""
+        bold = heading and painted(heading, "bold", sys.stdout)
+        super().start_section(bold)
 
 
 class Parser(argparse.ArgumentParser):
-    """Escapes control characters: names of files that a shell found may hold them."""
+    """Suggests what was meant; escapes control characters, which names of files may hold."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=Help, **settings)
+        self.color = False  # Python 3.14 has colors of its own
 
     def error(self, message: str) -> NoReturn:
-        """Print usage and the message, and exit with 2."""
-        super().error(printable(message))
+        """Print usage, the message and where there is help, and exit with 2."""
+        usage = self.format_usage()
+        head = painted(f"{self.prog}: error:", "bad", sys.stderr)
+        text = f"{usage}{head} {printable(message)}\n`{self.prog} --help` tells more\n"
+        self.exit(2, text)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        raise argparse.ArgumentError(
+            action, f"invalid choice: {brief(value)}{nearest(str(value), known)}"
+        )
+
+
+class CommandParser(Parser):
+    """The parser of one command: a wrong option is told with the command's own usage."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse all there is: nothing is left for somebody else."""
+        given = sys.argv[1:] if args is None else [*args]
+        for word in given[: given.index("--")] if "--" in given else given:
+            self._require_known(word)
+        found, rest = super().parse_known_args(given, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+    def _require_known(self, word: str) -> None:
+        """Refuse a long option that there is not, before its value is taken for another."""
+        name = word.partition("=")[0]
+        known = [option for a in self._actions for option in a.option_strings]
+        if not name.startswith("--") or any(option.startswith(name) for option in known):
+            return
+        long = [option for option in known if option.startswith("--")]
+        self.error(f"unrecognized arguments: {name}{did_you_mean(name, long)}")

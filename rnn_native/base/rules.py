@@ -87,12 +87,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?", or nothing when nothing is near."""
+    found = nearest_of(name, known)
+    return f"; did you mean '{found}'?" if found else ""
+
+
+def nearest_of(name: str, known: Iterable[str]) -> str | None:
+    """Return what a mistyped name most likely is, None when nothing is near."""
     import difflib
 
     by_lower = {key.lower(): key for key in known}
     by_lower.update({k: v for k, v in _USUAL_NAMES.items() if v in by_lower})
     found = difflib.get_close_matches(name[:100].lower(), by_lower, n=1, cutoff=0.5)
-    return f"; did you mean '{by_lower[found[0]]}'?" if found else ""
+    return by_lower[found[0]] if found else None
 
 
 # ---- rules for values ----

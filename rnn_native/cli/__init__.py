@@ -7,10 +7,11 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rnn_native.base import outcome
-from rnn_native.base.parser import Parser
+from rnn_native.base.color import painted
+from rnn_native.base.parser import CommandParser, Parser
 from rnn_native.cli import (
     attention,
     export,
@@ -26,7 +27,10 @@ from rnn_native.cli import (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else [*argv]
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    args = build_parser().parse_args(words)
     with outcome.warnings_on_one_line():
         return _run(args)
 
@@ -57,13 +61,49 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     from rnn_native.base.version import __version__
 
-    parser = Parser(
+    parser = _Program(
         prog="rnn-native", description="Train and use small neural networks on a CPU."
     )
     parser.add_argument("--version", action="version", version=f"rnn-native {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, prog="rnn-native", parser_class=CommandParser
+    )
     for module in (
         training, lr_find, predict, kaggle, export, model_files, plot, attention, machine,
     ):  # fmt: skip
         module.add_commands(commands)
+    parser.commands = commands.choices
     return parser
+
+
+GROUPS = {
+    "learn": ("train", "lr-find", "plot", "kaggle"),
+    "use a model": ("predict", "evaluate", "attention", "export", "info"),
+    "this machine": ("doctor", "bench"),
+}
+EXAMPLES = """\
+  rnn-native train mlp                      # files in runs/mlp
+  rnn-native evaluate runs/mlp
+  rnn-native predict photo.png
+  rnn-native train --help                   # options and examples of one command
+"""
+
+
+class _Program(Parser):
+    """The whole program: its help lists the commands by what they are for."""
+
+    commands: Mapping[str, argparse.ArgumentParser]
+
+    def format_help(self) -> str:
+        """Return usage, commands in groups, examples, options."""
+        parts = [self.format_usage(), f"{self.description}\n"]
+        for title, names in GROUPS.items():
+            rows = [f"  {n:<12}{self.commands[n].description}\n" for n in names]
+            parts.append(_section(title, "".join(rows)))
+        parts.append(_section("examples", EXAMPLES))
+        options = "  -h, --help  show this help\n  --version   show the version\n"
+        return "\n".join([*parts, _section("options", options)])
+
+
+def _section(title: str, text: str) -> str:
+    return painted(f"{title}:", "bold", sys.stdout) + f"\n{text}"

@@ -1,15 +1,21 @@
 """Types of arguments, and options that several commands take."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rnn_native.base import outcome
+from rnn_native.base.color import painted
+from rnn_native.base.rules import did_you_mean
 from rnn_native.base.text import brief
 
 if TYPE_CHECKING:
     from rnn_native.datasets.opening import Dataset
+
+Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
+"""What options are added to: a parser, or a group of its help."""
 
 INT_MAX = 2**31 - 1
 REFERENCE_MODELS = ("mlp", "cnn", "attention", "xor")
@@ -53,6 +59,7 @@ def model_name(text: str) -> str:
         return text
     raise argparse.ArgumentTypeError(
         f"expected mlp, cnn, attention, xor or a FILE.json, got {brief(text)}"
+        f"{did_you_mean(text, REFERENCE_MODELS)}"
     )
 
 
@@ -62,12 +69,22 @@ def reference_model(text: str) -> str:
         return text
     raise argparse.ArgumentTypeError(
         f"expected mlp, cnn, attention or xor, got {brief(text)}"
+        f"{did_you_mean(text, REFERENCE_MODELS)}"
     )
 
 
-def add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
-    """Add a command that `run(args)` carries out; all of them take --json."""
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+def add_command(
+    commands: Any, name: str, run: Any, text: str, examples: str = ""
+) -> argparse.ArgumentParser:
+    """Add a command that `run(args)` carries out; all of them take --json.
+
+    `examples` are lines of calls without "rnn-native " before them.
+    """
+    shown = "".join(f"\n  rnn-native {line.strip()}" for line in examples.splitlines())
+    head = painted("examples", "bold", sys.stdout)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=shown and f"{head}:{shown}"
+    )
     parser.set_defaults(command=run)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object to standard output"
@@ -75,7 +92,7 @@ def add_command(commands: Any, name: str, run: Any, text: str) -> argparse.Argum
     return parser
 
 
-def add_data(parser: argparse.ArgumentParser, *, to_train: bool = True) -> None:
+def add_data(parser: Options, *, to_train: bool = True) -> None:
     """Add --data; `to_train` says whether generated digits may take MNIST's place."""
     otherwise = "download, or generate" if to_train else "or download"
     parser.add_argument(
@@ -102,7 +119,7 @@ def open_test_data(name: str | None) -> "Dataset":
         ) from None
 
 
-def add_threads(parser: argparse.ArgumentParser) -> None:
+def add_threads(parser: Options) -> None:
     """Add --threads."""
     parser.add_argument(
         "--threads",
@@ -124,7 +141,7 @@ class _Optimizers:
         return name in list(self)
 
 
-def add_configuration(parser: argparse.ArgumentParser) -> None:
+def add_configuration(parser: Options) -> None:
     """Add --config and --optimizer."""
     parser.add_argument(
         "--config", metavar="FILE", type=Path, help="training configuration (JSON)"
@@ -137,7 +154,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_batch_size(parser: argparse.ArgumentParser) -> None:
+def add_batch_size(parser: Options) -> None:
     """Add --batch-size."""
     parser.add_argument(
         "--batch-size",

@@ -39,6 +39,7 @@ def add_commands(commands: Any) -> None:
         "attention",
         attention,
         "Draw what an attention model attends to in test images, and write it as text.",
+        "attention runs/attention --samples 6 --out pictures",
     )
     parser.add_argument(
         "model",

@@ -21,6 +21,9 @@ def add_commands(commands: Any) -> None:
         "export",
         export,
         "Convert a model file to another format: ONNX, C, PyTorch's tensors, ...",
+        """export runs/cnn digit.onnx
+        export runs/cnn digit.c --int8
+        export runs/mlp mnist_model_best.bin""",
     )
     parser.add_argument("model", type=Path, help="any model that evaluate takes")
     parser.add_argument(

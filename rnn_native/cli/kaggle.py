@@ -17,6 +17,8 @@ def add_commands(commands: Any) -> None:
         "kaggle",
         kaggle,
         "Train on Kaggle's digit-recognizer CSVs, evaluate, and write a submission.",
+        """kaggle input --hidden 256 --iterations 20
+        kaggle input --skip-training --test-rate 100 --input-model output""",
     )
     parser.add_argument(
         "input", nargs="?", type=Path, default=Path("input"), metavar="DIR",

@@ -13,7 +13,11 @@ from rnn_native.cli.plot import check_target
 def add_commands(commands: Any) -> None:
     """Add `lr-find` to the parser's commands."""
     parser = arguments.add_command(
-        commands, "lr-find", lr_find, "Search for a learning rate to train a model with."
+        commands,
+        "lr-find",
+        lr_find,
+        "Search for a learning rate to train a model with.",
+        "lr-find mlp --plot lr.png",
     )
     parser.add_argument(
         "model",

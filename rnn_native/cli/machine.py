@@ -31,6 +31,7 @@ def _add_bench(commands: Any) -> None:
         "bench",
         bench,
         "Measure training and prediction of the reference models, and the machine's peaks.",
+        "bench mlp --seconds 10",
     )
     parser.add_argument(
         "models",

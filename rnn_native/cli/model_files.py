@@ -13,9 +13,13 @@ from rnn_native.cli import arguments
 def add_commands(commands: Any) -> None:
     """Add `info` to the parser's commands."""
     parser = arguments.add_command(
-        commands, "info", info, "Describe a model file, or this installation."
+        commands,
+        "info",
+        info,
+        "Describe a model file, or this installation.",
+        "info runs/mlp/best.safetensors",
     )
-    parser.add_argument("model", type=Path, nargs="?", help="model file")
+    parser.add_argument("model", type=Path, nargs="?", metavar="MODEL", help="model file")
 
 
 def info(args: argparse.Namespace) -> int:

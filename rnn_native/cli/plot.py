@@ -15,7 +15,12 @@ from rnn_native.cli import arguments
 def add_commands(commands: Any) -> None:
     """Add `plot` to the parser's commands."""
     parser = arguments.add_command(
-        commands, "plot", plot, "Draw the training curves of a run, or compare several."
+        commands,
+        "plot",
+        plot,
+        "Draw the training curves of a run, or compare several.",
+        """plot runs/mlp
+        plot runs/mlp runs/cnn --out curves.svg""",
     )
     parser.add_argument(
         "runs",

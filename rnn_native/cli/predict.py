@@ -19,7 +19,13 @@ DIGITS = 10
 def add_commands(commands: Any) -> None:
     """Add `predict` to the parser's commands."""
     parser = arguments.add_command(
-        commands, "predict", predict, "Tell which digits pictures show."
+        commands,
+        "predict",
+        predict,
+        "Tell which digits pictures show.",
+        """predict photo.png
+        predict scans/ --show sheet.png
+        predict scans/ --model runs/cnn --json""",
     )
     parser.add_argument(
         "images",

@@ -18,64 +18,37 @@ def add_commands(commands: Any) -> None:
 
 
 def _add_train(commands: Any) -> None:
-    parser = arguments.add_command(commands, "train", train, "Train a model.")
+    parser = arguments.add_command(
+        commands,
+        "train",
+        train,
+        "Train a model.",
+        """train mlp --epochs 20 --out runs/long
+        train cnn --optimizer adam --lr 0.001
+        train mlp --data fashion --resume
+        train my-net.json --config cosine.json""",
+    )
     parser.add_argument(
         "model",
         metavar="MODEL",
         type=arguments.model_name,
         help="mlp, cnn, attention, xor, or an architecture or recipe file (JSON)",
     )
-    arguments.add_data(parser)
-    arguments.add_threads(parser)
-    arguments.add_configuration(parser)
-    # Values that are not given stay None: the recipe, or the run to resume, has them.
-    parser.add_argument(
-        "--epochs",
-        type=arguments.COUNT,
-        metavar="N",
-        help="mlp: 10, cnn: 3, attention: 8, xor: 1000000",
-    )
-    arguments.add_batch_size(parser)
-    parser.add_argument(
-        "--lr", type=arguments.RATE, metavar="RATE", help="learning rate (0.01)"
-    )
-    parser.add_argument(
-        "--seed",
-        type=arguments.SEED,
-        metavar="N",
-        help="mlp and cnn: 1, attention and xor: 42",
-    )
-    parser.add_argument(
-        "--validation-split",
-        type=arguments.FRACTION,
-        metavar="F",
-        help="fraction held out (0.1)",
-    )
-    parser.add_argument(
-        "--stratify",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="hold out the same share of every class",
-    )
-    parser.add_argument(
-        "--patience",
-        type=arguments.COUNT_OR_ZERO,
-        metavar="N",
-        help="stop after N epochs without improvement (3; 0: never)",
-    )
-    parser.add_argument(
+    add_run_options(parser)
+    files = parser.add_argument_group("files")
+    files.add_argument(
         "--out",
         metavar="DIR",
         type=Path,
         help="folder for the files (default: runs/MODEL, or runs/MODEL-2, ... when that is there)",
     )
-    parser.add_argument(
+    files.add_argument(
         "--resume",
         action="store_true",
         help="continue the run in --out (default: the last of runs/MODEL, runs/MODEL-2, ...) "
         "from its last.safetensors; --epochs may be raised",
     )
-    parser.add_argument(
+    files.add_argument(
         "--overwrite",
         action="store_true",
         help="replace the run in --out (default: the one in runs/MODEL)",
@@ -83,11 +56,64 @@ def _add_train(commands: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how a model is trained, and on what.
+
+    Values that are not given stay None: the recipe, or the run to resume, has them.
+    """
+    how = parser.add_argument_group("how to train")
+    how.add_argument(
+        "--epochs",
+        type=arguments.COUNT,
+        metavar="N",
+        help="mlp: 10, cnn: 3, attention: 8, xor: 1000000",
+    )
+    arguments.add_batch_size(how)
+    how.add_argument(
+        "--lr", type=arguments.RATE, metavar="RATE", help="learning rate (0.01)"
+    )
+    arguments.add_configuration(how)
+    how.add_argument(
+        "--patience",
+        type=arguments.COUNT_OR_ZERO,
+        metavar="N",
+        help="stop after N epochs without improvement (3; 0: never)",
+    )
+    how.add_argument(
+        "--seed",
+        type=arguments.SEED,
+        metavar="N",
+        help="mlp and cnn: 1, attention and xor: 42",
+    )
+    arguments.add_threads(how)
+    data = parser.add_argument_group("data")
+    arguments.add_data(data)
+    data.add_argument(
+        "--validation-split",
+        type=arguments.FRACTION,
+        metavar="F",
+        help="fraction held out (0.1)",
+    )
+    data.add_argument(
+        "--stratify",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="hold out the same share of every class",
+    )
+
+
 def _add_evaluate(commands: Any) -> None:
     parser = arguments.add_command(
-        commands, "evaluate", evaluate, "Evaluate a model on test data."
+        commands,
+        "evaluate",
+        evaluate,
+        "Evaluate a model on test data.",
+        """evaluate runs/mlp
+        evaluate runs/mlp --data fashion --report report.html""",
     )
-    parser.add_argument("model", type=Path, help="model file, or a run's folder")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="model file, or a run's folder"
+    )
     parser.add_argument(
         "--report",
         type=Path,

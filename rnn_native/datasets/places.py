@@ -108,7 +108,8 @@ def _demand(place: Path, record: Published, origin: str) -> Path:
         # Says better than we could what is wrong with the folder as such.
         next(place.iterdir(), None)
     except OSError as error:
-        raise OSError(error.errno, f"{origin}{error.strerror}", str(place)) from error
+        text = f"{origin}expected a folder with {record.title}'s files: {error.strerror}"
+        raise OSError(error.errno, text, str(place)) from error
     folder = _begun_folder(place, record)
     if folder is None and "" not in _folders_in(place, record):
         # Its files have the names of MNIST's: only their folder tells them apart.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base import nearby
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
     Source,
@@ -149,7 +150,8 @@ def _require_file(path: "str | PathLike[str]") -> None:
     try:
         regular_file_size(path)
     except FileNotFoundError:
-        raise FileNotFoundError(printable(f"{path}: no such model file")) from None
+        text = printable(f"{path}: no such model file") + nearby.hint(path)
+        raise FileNotFoundError(text) from None
 
 
 # ---- the header ----

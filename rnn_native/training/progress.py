@@ -1,6 +1,7 @@
 """Progress: what is printed while training goes on."""
 
 import sys
+from contextlib import nullcontext
 from typing import Any, TextIO
 
 from rnn_native.base.text import brief, printable
@@ -13,8 +14,8 @@ class ProgressLogger(Callback):
     Parameters
     ----------
     verbose : {"auto", 0, 1, 2}
-        0 says nothing; 1 shows a bar (tqdm, on standard error); 2 prints a line an epoch;
-        "auto" is 1 on a terminal or in a notebook, else 2.
+        0 says nothing; 2 prints a line an epoch; 1 shows a bar (tqdm, on standard error) below
+        these lines; "auto" is 1 on a terminal or in a notebook, else 2.
     stream : text file, optional
         Where lines go; standard output when left out.
     """
@@ -32,7 +33,7 @@ class ProgressLogger(Callback):
             from tqdm.auto import tqdm
 
             done, total = self.run.history.next_epoch, self.run.recipe.epochs
-            self._bar = tqdm(total=total, initial=done, unit="epoch")
+            self._bar = tqdm(total=total, initial=done, unit="epoch", leave=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Move the bar or print the line."""
@@ -43,17 +44,17 @@ class ProgressLogger(Callback):
         facts += [
             _fact(name, value) for name, value in values.items() if self._is_shown(name)
         ]
-        if self._bar is not None:
-            self._bar.set_postfix_str(", ".join(facts), refresh=False)
-            self._bar.update()
-        elif self.verbose != 0:
+        if self.verbose != 0:
             head = f"Epoch {epoch + 1}/{self.run.recipe.epochs}"
             self._print(", ".join([head, *facts, f"Time: {values['time']:.3f}s"]))
+        if self._bar is not None:
+            self._bar.update()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Close the bar; say why training ended when it ended early."""
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
         reason = self.run.stop_reason
         if self.verbose == 0 or reason in (None, "interrupted"):
             return
@@ -78,7 +79,10 @@ class ProgressLogger(Callback):
     def _print(self, line: str) -> None:
         """Print a line; when nobody reads any more, train on in silence."""
         try:
-            print(printable(line), file=self.stream, flush=True)
+            # The line takes the bar's place, and the bar is drawn again below it.
+            bar = self._bar
+            with nullcontext() if bar is None else bar.external_write_mode(self.stream):
+                print(printable(line), file=self.stream, flush=True)
         except BrokenPipeError:
             self.verbose = 0
 

@@ -33,12 +33,17 @@ def test_silence(digits, capsys):
     assert captured.out == captured.err == ""
 
 
-def test_bar_goes_to_standard_error(digits, capsys):
+def test_the_bar_stands_below_a_line_for_each_epoch(digits, capsys):
     rn.train_mlp(digits, epochs=3, verbose=1)
     captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "3/3" in captured.err
-    assert "Val Acc: " in captured.err
+    lines = captured.out.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"Epoch {i}/3" for i in (1, 2, 3)]
+    assert all("Val Acc: " in line and "Time: " in line for line in lines)
+    assert "2/3" in captured.err
+    assert "Loss" not in captured.err
+    # Before each line the bar is wiped, and in the end it is gone.
+    assert captured.err.endswith("\r")
+    assert captured.err.rstrip("\r").endswith(" ")
 
 
 def test_early_stop_is_told(digits, capsys):
