@@ -79,9 +79,11 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i $(C_SOURCES)
 
-# Pages, tour and reference as a site in build/docs. The tour is run; a warning is an error.
+# Pages, tour and reference as a site in build/docs. The tour is run; a warning is an error, and
+# so is a picture of the tour that does not show.
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning -b html -d build/doctrees docs build/docs
+	RNN_NATIVE_SITE=$(abspath build/docs) $(BIN)/python -m pytest -q tests/repository/test_site.py
 
 # A second build beside the usual one, tested from its own folder so that child processes
 # import it too. The interpreter's own leaks are not ours to check, hence no leak detection.

@@ -1,5 +1,6 @@
 """`python -m rnn_native`, and the script `rnn-native`: the command line as a process."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("rnn-native: interrupted\n")
         return 130
+
+    # A notebook hands its session's choice to commands; files are drawn without a backend.
+    os.environ.pop("MPLBACKEND", None)
 
     def program() -> int:
         from rnn_native.cli import main

@@ -76,9 +76,23 @@ def network_html(title: str, rows: Sequence[tuple[str, str, int]]) -> str:
 
 def result_html(title: str, history: str, model: str) -> str:
     """Return a result's title, its history's HTML and, folded, its model's."""
+    return f"<div><p><b>{escape(title)}</b></p>{history}{folded_html('model', model)}</div>"
+
+
+def folded_html(title: str, body: str) -> str:
+    """Return a line that a click unfolds; `body` is HTML."""
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"
+
+
+def progress_html(share: float, text: str) -> str:
+    """Return a bar that is filled to `share`, in [0, 1], and text behind it."""
+    per_cent = f"{100 * min(share, 1):.1f}"
     return (
-        f"<div><p><b>{escape(title)}</b></p>{history}"
-        f"<details><summary>model</summary>{model}</details></div>"
+        '<div style="display:flex;align-items:center;gap:10px;flex-wrap:wrap">'
+        f'<div role="progressbar" aria-label="training" aria-valuenow="{per_cent}" style="'
+        "width:220px;height:10px;border:1px solid currentColor;border-radius:3px;"
+        f'overflow:hidden"><div style="width:{per_cent}%;height:100%;background:{TRAINING}">'
+        f"</div></div><span>{escape(text)}</span></div>"
     )
 
 

@@ -1,7 +1,5 @@
 """Figures without pyplot: made, and written to files."""
 
-import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +22,25 @@ GRID: dict[str, Any] = {"alpha": 0.3, "linestyle": "--"}
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure of so many inches."""
-    from matplotlib.figure import Figure
+    """Return an empty figure of so many inches, which a notebook shows.
 
-    return Figure(figsize=(width, height))
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        from rnn_native.plots.shown import ShownFigure
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise ImportError(
+            "plots: matplotlib is not installed; try `pip install matplotlib`. Numbers and "
+            "curves of a run are seen without it: print(history.history), or a history as "
+            "the value of a notebook's cell",
+            name="matplotlib",
+        ) from None
+    return ShownFigure(figsize=(width, height))
 
 
 def axes_or_new(ax: "Axes | None", width: float = 6.4, height: float = 4.8) -> "Axes":
@@ -36,7 +49,9 @@ def axes_or_new(ax: "Axes | None", width: float = 6.4, height: float = 4.8) -> "
         return ax
     figure = new_figure(width, height)
     figure.set_layout_engine("constrained")
-    return figure.add_subplot()
+    from rnn_native.plots.shown import ShownAxes
+
+    return figure.add_subplot(axes_class=ShownAxes)
 
 
 def check_suffix(path: AnyPath) -> str:
@@ -74,19 +89,9 @@ def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None
     OSError
         If the file cannot be written; one that was there before is untouched.
     """
-    from matplotlib import rc_context
+    from rnn_native.plots.shown import rendered
 
-    kind = check_suffix(path)
-    # Dates and random ids would make each file differ.
-    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
-    content = io.BytesIO()
-    with rc_context({"svg.hashsalt": "rnn_native"}), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; that is all there is to it.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(
-            content, format=kind, dpi=dpi or DPI, bbox_inches="tight", metadata=dates[kind]
-        )
-    atomic_write(path, content.getvalue())
+    atomic_write(path, rendered(figure, check_suffix(path), dpi or DPI))
 
 
 def label(text: str, limit: int = 40) -> str:

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any, TextIO
 
 from rnn_native.base.text import brief, printable
+from rnn_native.training import live
 from rnn_native.training.callback import Callback, Logs, values_of
 
 
@@ -15,7 +16,8 @@ class ProgressLogger(Callback):
     ----------
     verbose : {"auto", 0, 1, 2}
         0 says nothing; 2 prints a line an epoch; 1 shows a bar (tqdm, on standard error) below
-        these lines; "auto" is 1 on a terminal or in a notebook, else 2.
+        these lines, in a notebook one with curves that is drawn anew in its place; "auto" is 1
+        on a terminal or in a notebook, else 2.
     stream : text file, optional
         Where lines go; standard output when left out.
     """
@@ -26,13 +28,18 @@ class ProgressLogger(Callback):
         self.verbose = verbose
         self.stream = stream
         self._bar: Any = None
+        self._live: live.LiveTraining | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the bar."""
-        if self.verbose == 1 or (self.verbose == "auto" and _is_interactive()):
-            from tqdm.auto import tqdm
+        if self.verbose not in (1, "auto"):
+            return
+        done, total = self.run.history.next_epoch, self.run.recipe.epochs
+        if live.in_notebook():
+            self._live = live.LiveTraining(done, total)
+        elif self.verbose == 1 or sys.stderr.isatty():
+            from tqdm import tqdm
 
-            done, total = self.run.history.next_epoch, self.run.recipe.epochs
             self._bar = tqdm(total=total, initial=done, unit="epoch", leave=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -44,7 +51,9 @@ class ProgressLogger(Callback):
         facts += [
             _fact(name, value) for name, value in values.items() if self._is_shown(name)
         ]
-        if self.verbose != 0:
+        if self._live is not None:
+            self._live.show(self.run.history, facts)
+        elif self.verbose != 0:
             head = f"Epoch {epoch + 1}/{self.run.recipe.epochs}"
             self._print(", ".join([head, *facts, f"Time: {values['time']:.3f}s"]))
         if self._bar is not None:
@@ -55,6 +64,8 @@ class ProgressLogger(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        if self._live is not None:
+            self._live.close(self.run.history)
         reason = self.run.stop_reason
         if self.verbose == 0 or reason in (None, "interrupted"):
             return
@@ -96,8 +107,3 @@ def _fact(column: str, value: float) -> str:
     name = column.removeprefix("val_")
     shown = name.upper() if name in ("mae", "mse", "r2", "auc", "f1") else name
     return f"{'Val ' if name != column else ''}{shown}: {value:.6g}"
-
-
-def _is_interactive() -> bool:
-    """Whether standard error is a terminal, or this is a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules

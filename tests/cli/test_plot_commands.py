@@ -94,6 +94,16 @@ def test_plot_compares_and_speaks_json(here, log, capsys):
     )
 
 
+def test_plot_draws_without_the_backend_of_a_notebook(here, log):
+    done = subprocess.run(
+        [sys.executable, "-m", "rnn_native", "plot", log, "--out", "a.svg"],
+        capture_output=True, text=True, timeout=60, cwd=here,
+        env=python_environment(MPLBACKEND="module://of_a_kernel.that_is_elsewhere"),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (here / "a.svg").is_file()
+
+
 def test_plot_refuses_a_bad_target_before_it_reads_anything(here, capsys):
     missing = here / "missing.csv"
     assert_one_line(call(capsys, "plot", missing, "--out", "a.gif"), 2, "a.gif", ".png")

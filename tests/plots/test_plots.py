@@ -133,6 +133,38 @@ assert "matplotlib.pyplot" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=env)
 
 
+def png_size(content):
+    """Width and height in the header of a PNG file."""
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    return tuple(int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+
+
+def test_a_notebook_shows_axes_and_figures(history):
+    ax = plots.plot_history(history)
+    assert ax._repr_png_() == ax.figure._repr_png_()
+    width, height = png_size(ax._repr_png_())
+    assert 600 < width < 800
+    assert 450 < height < 600
+    assert png_size(plots.training_report(history)._repr_png_())[0] > 1000
+
+
+def test_axes_of_the_caller_stay_what_they_are(history, ax):
+    """Where they are shown is the caller's business: pyplot shows its own."""
+    assert plots.plot_history(history, ax=ax) is ax
+    assert not hasattr(ax, "_repr_png_")
+
+
+def test_without_matplotlib_one_line_says_what_to_do(history, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "rnn_native.plots.shown", raising=False)
+    with pytest.raises(
+        ImportError, match="^plots: matplotlib is not installed; try"
+    ) as seen:
+        plots.plot_history(history)
+    assert "\n" not in str(seen.value)
+    assert "0.5" in history._repr_html_()  # the numbers
+
+
 # ---- training ----
 
 
