@@ -26,7 +26,8 @@ help:
 	@sed -n 's/^make /  make /p; s/^\.ci/  .ci/p' CONTRIBUTING.md
 
 run: $(VENV)/.installed
-	$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
+	@echo "Training the reference system's MLP on MNIST; the files go to runs/ ..."
+	@$(BIN)/python -m rnn_native train mlp $(RUN_ARGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(IN_PROCESSES)
@@ -171,11 +172,14 @@ clean:
 	rm -rf build dist *.egg-info $(VENV) rnn_native/_blas rnn_native/_core*.so
 
 $(VENV)/bin/pip:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/pip $(SOURCES)
-	RNN_NATIVE_WERROR=$(WERROR) $(BIN)/pip install --quiet --disable-pip-version-check --editable .
-	touch $@
+	@echo "Fetching NumPy and others, and compiling $(words $(C_SOURCES)) C files for each kind of"
+	@echo "CPU: a minute or two, once ..."
+	@RNN_NATIVE_WERROR=$(WERROR) $(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'

@@ -1,5 +1,6 @@
 """`python -m rnn_native`, and the script `rnn-native`: the command line as a process."""
 
+# PYTHON_ARGCOMPLETE_OK: argcomplete's search for programs that it completes finds this.
 import os
 import sys
 from collections.abc import Sequence

@@ -14,6 +14,8 @@ from rnn_native.base.color import painted
 from rnn_native.base.parser import CommandParser, Parser
 from rnn_native.cli import (
     attention,
+    completion,
+    configuration,
     export,
     kaggle,
     lr_find,
@@ -21,6 +23,7 @@ from rnn_native.cli import (
     model_files,
     plot,
     predict,
+    recognizer,
     training,
 )
 
@@ -30,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else [*argv]
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
-    args = build_parser().parse_args(words)
+    parser = build_parser()
+    completion.complete(parser)
+    args = parser.parse_args(words)
     with outcome.warnings_on_one_line():
         return _run(args)
 
@@ -69,7 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="COMMAND", required=True, prog="rnn-native", parser_class=CommandParser
     )
     for module in (
-        training, lr_find, predict, kaggle, export, model_files, plot, attention, machine,
+        training, configuration, lr_find, predict, recognizer, kaggle, export, model_files,
+        plot, attention, machine,
     ):  # fmt: skip
         module.add_commands(commands)
     parser.commands = commands.choices
@@ -77,8 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 GROUPS = {
-    "learn": ("train", "lr-find", "plot", "kaggle"),
-    "use a model": ("predict", "evaluate", "attention", "export", "info"),
+    "learn": ("train", "config", "lr-find", "plot", "kaggle"),
+    "use a model": ("predict", "recognizer", "evaluate", "attention", "export", "info"),
     "this machine": ("doctor", "bench"),
 }
 EXAMPLES = """\

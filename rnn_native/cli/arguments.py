@@ -10,6 +10,7 @@ from rnn_native.base import outcome
 from rnn_native.base.color import painted
 from rnn_native.base.rules import did_you_mean
 from rnn_native.base.text import brief
+from rnn_native.cli import completion
 
 if TYPE_CHECKING:
     from rnn_native.datasets.opening import Dataset
@@ -63,6 +64,13 @@ def model_name(text: str) -> str:
     )
 
 
+def add_model(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add MODEL, for a command that trains one."""
+    action = parser.add_argument("model", metavar="MODEL", type=model_name, help=help)
+    known = completion.names_and_paths(REFERENCE_MODELS, ".json")
+    completion.set_completer(action, known)
+
+
 def reference_model(text: str) -> str:
     """Argument type: a reference model."""
     if text in REFERENCE_MODELS:
@@ -74,9 +82,9 @@ def reference_model(text: str) -> str:
 
 
 def add_command(
-    commands: Any, name: str, run: Any, text: str, examples: str = ""
+    commands: Any, name: str, run: Any, text: str, examples: str = "", *, json: bool = True
 ) -> argparse.ArgumentParser:
-    """Add a command that `run(args)` carries out; all of them take --json.
+    """Add a command that `run(args)` carries out; it takes --json unless told otherwise.
 
     `examples` are lines of calls without "rnn-native " before them.
     """
@@ -86,22 +94,24 @@ def add_command(
         name, help=text, description=text, epilog=shown and f"{head}:{shown}"
     )
     parser.set_defaults(command=run)
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object to standard output"
-    )
+    if json:
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object to standard output"
+        )
     return parser
 
 
 def add_data(parser: Options, *, to_train: bool = True) -> None:
     """Add --data; `to_train` says whether generated digits may take MNIST's place."""
     otherwise = "download, or generate" if to_train else "or download"
-    parser.add_argument(
+    action = parser.add_argument(
         "--data",
         metavar="DIR|NAME",
         help="folder with MNIST's files, 'synthetic' for generated digits, or a data set's "
         "name: mnist, fashion, emnist-letters, ... (default: look in the usual places, "
         f"{otherwise})",
     )
+    completion.set_completer(action, completion.names_and_paths(_DataNames()))
 
 
 def open_test_data(name: str | None) -> "Dataset":
@@ -127,6 +137,15 @@ def add_threads(parser: Options) -> None:
         metavar="N",
         help="threads, 1 to 64 (never changes a result)",
     )
+
+
+class _DataNames:
+    """The names of data sets, looked up when they are asked for."""
+
+    def __iter__(self) -> Iterator[str]:
+        from rnn_native.datasets import opening
+
+        return iter(opening.classes_by_name())
 
 
 class _Optimizers:

@@ -19,11 +19,8 @@ def add_commands(commands: Any) -> None:
         "Search for a learning rate to train a model with.",
         "lr-find mlp --plot lr.png",
     )
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        type=arguments.model_name,
-        help="mlp, cnn, attention, or an architecture or recipe file (JSON)",
+    arguments.add_model(
+        parser, "mlp, cnn, attention, or an architecture or recipe file (JSON)"
     )
     arguments.add_data(parser)
     arguments.add_threads(parser)

@@ -28,11 +28,8 @@ def _add_train(commands: Any) -> None:
         train mlp --data fashion --resume
         train my-net.json --config cosine.json""",
     )
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        type=arguments.model_name,
-        help="mlp, cnn, attention, xor, or an architecture or recipe file (JSON)",
+    arguments.add_model(
+        parser, "mlp, cnn, attention, xor, or an architecture or recipe file (JSON)"
     )
     add_run_options(parser)
     files = parser.add_argument_group("files")
@@ -163,14 +160,7 @@ def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -
     from rnn_native.training import run_folder
     from rnn_native.training.run_file import read_recipe
 
-    options.update(
-        arguments.given(
-            args, "batch_size", "validation_split", "stratify", "patience", "threads"
-        )
-    )
-    options.update(arguments.given(args, "config", "optimizer"))
-    if options.get("patience") == 0:
-        options["patience"] = None
+    options = {**options, **options_of(args)}
     if args.resume:
         saved = read_recipe(out / run_folder.LAST)
         options = {**saved, **options}
@@ -181,9 +171,26 @@ def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -
     return train(args.model, args.data, **options)
 
 
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return those of the options of `add_run_options` that were given, for a training call."""
+    names = ("epochs", "lr", "seed", "batch_size", "validation_split", "stratify")
+    options = arguments.given(args, *names, "patience", "threads", "config", "optimizer")
+    if options.get("patience") == 0:
+        options["patience"] = None
+    return options
+
+
 def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> Any:
     from rnn_native.models.xor import train_xor
 
+    refuse_for_xor(args)
+    if args.resume:
+        raise outcome.UsageError("train xor: takes no --resume; it is one native call")
+    return train_xor(out=out, **options)
+
+
+def refuse_for_xor(args: argparse.Namespace) -> None:
+    """Refuse options that the net of four rows makes no use of."""
     useless = [
         "data",
         "threads",
@@ -198,9 +205,6 @@ def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> 
         if getattr(args, name) is not None:
             flag = "--" + name.replace("_", "-")
             raise outcome.UsageError(f"train xor: takes no {flag}")
-    if args.resume:
-        raise outcome.UsageError("train xor: takes no --resume; it is one native call")
-    return train_xor(out=out, **options)
 
 
 def _score_lines(found: Mapping[str, float]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `python -m rnn_native.recognizer` does: arguments, model, window."""
+"""What `rnn-native recognizer` does: arguments, model, window."""
 
 import argparse
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnn_native.base import outcome
-from rnn_native.base.parser import Parser
+from rnn_native.base.parser import CommandParser
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -19,12 +19,8 @@ AWAKE_MS = 200
 INSTEAD = "; `rnn-native predict IMAGE` needs none"
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = Parser(
-        prog="python -m rnn_native.recognizer",
-        description="Draw a digit and see which one the net takes it for.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the window is opened with."""
     parser.add_argument(
         "model",
         nargs="?",
@@ -42,7 +38,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--announce", action="store_true", help="print each result as a line of text"
     )
-    return parser.parse_args(argv)
 
 
 def make_state(args: argparse.Namespace) -> "State":
@@ -106,12 +101,11 @@ def run(root: "tk.Tk", show: Callable[[], object]) -> int:
     return outcome.OK
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def open_window(args: argparse.Namespace) -> int:
     """Open the window, and return the exit code when it is closed.
 
     Exit codes: 0 closed; 2 cannot start; 130 Ctrl-C, 143 SIGTERM.
     """
-    args = parse(argv)
     try:
         state = make_state(args)
         root = make_root()
@@ -126,3 +120,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         Window(root, state, model_choice.around(), announce=args.announce)
 
     return run(root, show)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m rnn_native.recognizer`: as `open_window`."""
+    parser = CommandParser(
+        prog="python -m rnn_native.recognizer",
+        description="Draw a digit and see which one the net takes it for.",
+    )
+    add_options(parser)
+    return open_window(parser.parse_args(argv))

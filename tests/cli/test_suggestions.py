@@ -19,9 +19,9 @@ def refused(args, capsys):
 @pytest.mark.parametrize(
     ("args", "guess"),
     [
-        (["trian", "mlp"], "did you mean 'train'?"),
+        (["traim", "mlp"], "did you mean 'train'?"),
         (["train", "mpl"], "did you mean 'mlp'?"),
-        (["train", "atention"], "did you mean 'attention'?"),
+        (["train", "attenshun"], "did you mean 'attention'?"),
         (["train", "mlp", "--ephocs", "3"], "did you mean '--epochs'?"),
         (["train", "--ephocs", "3", "mlp"], "did you mean '--epochs'?"),
         (["train", "mlp", "--batchsize=3"], "did you mean '--batch-size'?"),
@@ -34,7 +34,7 @@ def test_a_typo_is_answered_with_a_guess(args, guess, capsys):
     said = refused(args, capsys)
     assert guess in said
     assert said.startswith(
-        "usage: rnn-native" if args[0] == "trian" else f"usage: rnn-native {args[0]} "
+        "usage: rnn-native" if args[0] == "traim" else f"usage: rnn-native {args[0]} "
     )
     assert said.count("\n") == 3
 
@@ -54,7 +54,7 @@ def test_a_missing_file_is_answered_with_its_neighbor(tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "mlp").mkdir(parents=True)
     (tmp_path / "photo.png").touch()
-    assert nearby.hint("foto.png") == "; did you mean 'photo.png'?"
+    assert nearby.hint("fhoto.png") == "; did you mean 'photo.png'?"
     assert nearby.hint("rums/mlp") == "; did you mean 'runs/mlp'?"
     assert nearby.hint("rums/zzz") == "; did you mean 'runs'?"
     assert nearby.hint("qqqqqqqq.json") == nearby.hint("runs/mlp") == ""
