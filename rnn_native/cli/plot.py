@@ -24,9 +24,10 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "runs",
-        nargs="+",
+        nargs="*",
         metavar="RUN",
-        help="a run's folder, a training log (CSV, the reference's too), last.safetensors",
+        help="a run's folder, a training log (CSV, the reference's too), last.safetensors "
+        "(default: logs/training_loss_*.txt, or else runs/*)",
     )
     parser.add_argument(
         "--out",
@@ -44,7 +45,7 @@ def plot(args: argparse.Namespace) -> int:
     from rnn_native.plots.summary import console_text, summarise
 
     check_target(args.out)
-    runs = plots.open_runs(args.runs)
+    runs = plots.open_runs(args.runs or _found_here())
     summaries = {printable(n): summarise(run) for n, run in runs.items()}
     if not args.json:
         outcome.say_text(console_text(summaries))
@@ -55,6 +56,17 @@ def plot(args: argparse.Namespace) -> int:
     else:
         outcome.say(f"Graph saved to: {args.out}")
     return outcome.OK
+
+
+def _found_here() -> list[Path]:
+    """Return the reference's logs in this folder, or else the runs."""
+    found = sorted(Path("logs").glob("training_loss_*.txt"))
+    found = found or sorted(log.parent for log in Path("runs").glob("*/log.csv"))
+    if not found:
+        raise outcome.UsageError(
+            "plot: expected a RUN: this folder has neither logs/training_loss_*.txt nor runs/*"
+        )
+    return found
 
 
 def check_target(path: Path) -> None:

@@ -50,6 +50,13 @@ def _add_train(commands: Any) -> None:
         action="store_true",
         help="replace the run in --out (default: the one in runs/MODEL)",
     )
+    files.add_argument(
+        "--reference-files",
+        action="store_true",
+        help="also write the reference system's mnist_model.bin, mnist_model_best.bin (cnn: "
+        "mnist_cnn_model..., attention: mnist_attention_model...) and logs/training_loss_*.txt "
+        "to this folder, and print its lines",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -145,8 +152,8 @@ def train(args: argparse.Namespace) -> int:
     if args.json:
         outcome.say(json.dumps(report))
     else:
-        for line in _score_lines(result.test_scores):
-            outcome.say(line)
+        if args.model == "xor" or not args.reference_files or args.quiet:
+            outcome.say(*_score_lines(result.test_scores))
         outcome.say(f"Files: {result.run_dir}")
     if interrupted:
         can_resume = (out / run_folder.LAST).is_file()
@@ -166,9 +173,30 @@ def _train_model(args: argparse.Namespace, out: Path, options: dict[str, Any]) -
         options = {**saved, **options}
     options.update(out=out, resume=args.resume)
     functions = {"mlp": train_mlp, "cnn": train_cnn, "attention": train_attention}
+    if args.reference_files:
+        return _train_with_reference_files(args, options)
     if args.model in functions:
         return functions[args.model](args.data, **options)
     return train(args.model, args.data, **options)
+
+
+def _train_with_reference_files(args: argparse.Namespace, options: dict[str, Any]) -> Any:
+    from rnn_native.programs import reference_files
+    from rnn_native.training import run_folder
+
+    if args.model not in arguments.REFERENCE_MODELS:
+        raise outcome.UsageError(
+            "train: --reference-files: expected mlp, cnn, attention or xor, got "
+            f"{args.model}; export writes other nets"
+        )
+    is_quiet = args.quiet or args.json
+    try:
+        return reference_files.train(args.model, args.data, options, is_quiet=is_quiet)
+    except run_folder.RunExistsError as error:
+        if error.filename != ".":
+            raise
+        text = error.told("folder to work in", "--resume", "--overwrite")
+        raise outcome.UsageError(f"--reference-files: {text}") from None
 
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -186,7 +214,15 @@ def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> 
     refuse_for_xor(args)
     if args.resume:
         raise outcome.UsageError("train xor: takes no --resume; it is one native call")
-    return train_xor(out=out, **options)
+    if not args.reference_files or options["verbose"] == 0:
+        return train_xor(out=out, **options)
+    from rnn_native.models.xor import predictions_table
+    from rnn_native.programs.reference_files import xor_lines
+
+    result = train_xor(out=out, **{**options, "verbose": 0})
+    outcome.say(*xor_lines(result.history), "")
+    outcome.say_text(predictions_table(result.model))
+    return result
 
 
 def refuse_for_xor(args: argparse.Namespace) -> None:

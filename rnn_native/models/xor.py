@@ -16,6 +16,7 @@ from rnn_native.net.layers import (
     Layer,
 )
 from rnn_native.net.losses import labels_of
+from rnn_native.net.predictor import Predictor
 from rnn_native.training import run_folder
 from rnn_native.training.history import EpochRow, History
 from rnn_native.training.recipe import Recipe
@@ -61,7 +62,7 @@ def train_xor(
     overwrite : bool
         Replace the run in `out`.
     verbose : {"auto", 0, 1, 2}
-        0 is silent, else ten lines are printed.
+        0 is silent, else ten lines and the table of `predictions_table` are printed.
 
     Returns
     -------
@@ -103,6 +104,7 @@ def train_xor(
         )
     if verbose != 0:
         _print_errors(history)
+        print(f"\n{predictions_table(model)}")
     found = {"loss": loss, "accuracy": accuracy}
     return TrainingResult(model, history, loss, accuracy, folder, "XOR", found)
 
@@ -139,3 +141,15 @@ def _print_errors(history: History) -> None:
     for i in range(1, lines + 1):
         at = len(history) * i // lines - 1
         print(f"Epoch {history.epoch[at] + 1}, Error: {history.rows[at].loss:.6f}")
+
+
+def predictions_table(model: Predictor) -> str:
+    """Return what a net makes of the four rows, as the reference prints it."""
+    lines = ["Testing the trained network:"]
+    predicted = model.predict_proba(XOR_X)[:, 0]
+    for (a, b), wanted, output in zip(XOR_X, XOR_Y[:, 0], predicted, strict=True):
+        lines.append(
+            f"Input: {a:.1f}, {b:.1f}, Expected Output: {wanted:.1f}, "
+            f"Predicted Output: {output:.3f}"
+        )
+    return "\n".join(lines)

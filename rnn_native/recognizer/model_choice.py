@@ -17,6 +17,14 @@ REFERENCE_FILES = {
     "gpu": "mnist_model_gpu.bin",
     "cuda": "mnist_model_gpu.bin",
 }
+# Those of its programs that its own window cannot read.
+MORE_REFERENCE_FILES = (
+    "mnist_model_best.bin",
+    "mnist_cnn_model_best.bin",
+    "mnist_cnn_model.bin",
+    "mnist_attention_model_best.bin",
+    "mnist_attention_model.bin",
+)
 RUNS = Path("runs")
 PIXELS, DIGITS = 784, 10
 
@@ -61,6 +69,8 @@ def around(runs: Path = RUNS) -> list[Choice]:
         if file not in seen and Path(file).is_file():
             found.append(Choice(word, Path(file)))
         seen.add(file)
+    more = [Path(file) for file in MORE_REFERENCE_FILES if Path(file).is_file()]
+    found += [Choice(path.name, path) for path in more]
     return [*found, Choice("pretrained", pretrained.PATH)]
 
 
