@@ -1,16 +1,11 @@
 """The memory of nets, small and large."""
 
-import resource
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import rnn_native._core as _core
 from cases import dense
-
-STATUS = Path("/proc/self/statm")
-PAGE = resource.getpagesize()
+from memory import measured, resident
 
 
 @pytest.mark.parametrize("units", [1, 100, 511, 512, 513, 2048])
@@ -20,12 +15,9 @@ def test_parameters_begin_as_zeros_at_a_cache_line(units):
     assert not net.params.any()
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="needs Linux's /proc")
+@measured
 @pytest.mark.parametrize("units", [50, 2000], ids=["small", "large"])
 def test_arenas_are_given_back(units):
-    def resident():
-        return int(STATUS.read_text().split()[1]) * PAGE
-
     def use_a_net():
         net = _core.Net([dense(units)], (1000,), "none")
         net.params[:] = 1
@@ -36,4 +28,4 @@ def test_arenas_are_given_back(units):
     before = resident()
     for _ in range(max(20, 200_000_000 // size // 10)):
         use_a_net()
-    assert resident() - before < 30_000_000
+    assert resident() - before < 30

@@ -8,6 +8,8 @@ import pytest
 
 import rnn_native._core as _core
 from cases import SIGMOID, SOFTMAX, SQUARES, Case, batchnorm, conv2d, dense, flatten
+from environment import python_environment
+from memory import measured
 from rnn_native.net.compressed import CompressedRows, compress
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -177,8 +179,8 @@ def test_the_core_distorts_and_mixes_arrays_only():
 
 
 PEAK = """
-import resource
 import numpy as np
+from memory import peak, reset_peak
 from rnn_native import Network, _core  # Network: the package's set-up
 from rnn_native.net.compressed import CompressedRows
 n, each, columns = 1000, 50, 50_000
@@ -187,18 +189,23 @@ column = (column + np.arange(each) * (columns // each)).astype(np.int32)
 rows = CompressedRows(np.arange(0, n * each + 1, each, dtype=np.int32), column.ravel(),
                       np.ones(n * each, np.float32), columns)
 y, order = np.zeros(n, np.int32), np.arange(n, dtype=np.int32)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = reset_peak()
 net = _core.Net([{"type": "dense", "units": 4}], (columns,), "softmax_cross_entropy",
                 {"type": "adam"})
 net.train(rows, y, order, 200, 0.01)
 net.predict(rows)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak() - before)
 """
 
 
+@measured
 def test_memory_follows_the_nonzeros():
     # Parameters, gradients and two moments are 3.2 MB; a batch with zeros would be 40 MB.
     found = subprocess.run(
-        [sys.executable, "-c", PEAK], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PEAK],
+        env=python_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert float(found.stdout) < 8

@@ -38,6 +38,8 @@ from cases import (
     self_attention,
     softmax,
 )
+from environment import python_environment
+from memory import measured
 
 
 def predict(layers, shape, x, params=None):
@@ -582,25 +584,30 @@ def test_maps_of_more_rows_than_are_taken_at_a_time():
 
 
 ATTENTION_MEMORY = """
-import resource
 import numpy as np
+from memory import peak, reset_peak
 from rnn_native import Network, _core  # Network: the package's set-up
 layers = [{"type": "self_attention", "heads": 8, "out_proj": True}, {"type": "mean_pool"}]
 net = _core.Net(layers, (256, 16), "squared_error", {"type": "adam"})
 x = np.random.default_rng(0).normal(size=(64, 256 * 16)).astype(np.float32)
 y, order = np.zeros((64, 16), np.float32), np.arange(64, dtype=np.int32)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = reset_peak()
 net.train(x, y, order, 64, 0.01)
 net.predict(x)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak() - before)
 """
 
 
+@measured
 def test_attention_over_many_tokens_keeps_no_matrix_of_them():
     # Eight heads' 256 x 256 weights of 64 rows would be 128 MB; tokens, q, k, v, contexts and
     # gradients of the tokens are 10 MB.
     found = subprocess.run(
-        [sys.executable, "-c", ATTENTION_MEMORY], capture_output=True, text=True, check=True
+        [sys.executable, "-c", ATTENTION_MEMORY],
+        env=python_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert float(found.stdout) < 32
 

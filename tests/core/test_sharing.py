@@ -27,6 +27,7 @@ from cases import (
     native,
 )
 from environment import python_environment
+from memory import SANITIZED
 from rnn_native import Callback
 
 ROWS, BATCH = 96, 16
@@ -220,7 +221,7 @@ import rnn_native.base.runtime
 sys.path.insert(0, {tests!r})
 from test_sharing import Training
 training = Training("panels", epochs=1)
-training.epochs = 1000
+training.epochs = {epochs}
 seen = []
 def handler(*_):
     {work}
@@ -244,7 +245,9 @@ assert seen
     ids=["predicts while it trains", "trains while it predicts"],
 )
 def test_a_signal_handler_does_not_wait_for_its_own_thread(work, main):
-    code = IN_A_HANDLER.format(tests=os.path.dirname(__file__), work=work, main=main)
+    epochs = 100 if SANITIZED else 1000  # far more than 50 ms of them
+    tests = os.path.dirname(__file__)
+    code = IN_A_HANDLER.format(tests=tests, work=work, main=main, epochs=epochs)
     run = [sys.executable, "-c", code]
     subprocess.run(run, check=True, timeout=60, env=python_environment())
 
@@ -312,12 +315,12 @@ import rnn_native.base.runtime
 sys.path.insert(0, {tests!r})
 from test_sharing import Training
 training, same = Training("panels", epochs=1), Training("panels", epochs=1)
-training.epochs = same.epochs = 500
+training.epochs = same.epochs = {epochs}
 children = []
 def handler(*_):
     children.append(os.fork())
     if not children[0]:
-        signal.alarm(20)
+        signal.alarm(50)
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 signal.signal(signal.SIGVTALRM, handler)
 signal.setitimer(signal.ITIMER_VIRTUAL, 0.03)
@@ -332,7 +335,8 @@ os._exit(training.net.weights.tobytes() != same.net.weights.tobytes())
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_call_goes_on_in_the_child_that_its_signal_handler_made():
-    code = FORK_IN_A_HANDLER.format(tests=os.path.dirname(__file__))
+    epochs = 50 if SANITIZED else 500  # far more than 30 ms of them
+    code = FORK_IN_A_HANDLER.format(tests=os.path.dirname(__file__), epochs=epochs)
     run = [sys.executable, "-c", code]
     subprocess.run(run, check=True, timeout=60, env=python_environment())
 

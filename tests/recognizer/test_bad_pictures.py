@@ -1,6 +1,5 @@
 """Pictures that take too much, or that Pillow fails at: one line each, in bounded memory."""
 
-import os
 import resource
 import struct
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from environment import python_environment
+from memory import measured
 from rnn_native.base.errors import FormatError
 from rnn_native.cli import main
 from rnn_native.recognizer import opening, preprocessing
@@ -73,22 +73,16 @@ HUNGRY = {
     "text.png": png(9, 9, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**7)))),
     "profile.png": png(9, 9, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(10**7)))),
 }
-# Linux counts the memory of the process that forked into ru_maxrss, but not into VmHWM.
 PEAK = """
 import sys
+from memory import peak
 from rnn_native.cli import main
 main(["predict", *sys.argv[1:]])
-with open("/proc/self/status") as status:
-    kilobytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-assert kilobytes < 300_000, f"{kilobytes} kB"
+assert peak() < 300, f"{peak()} MB"
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc")
-@pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""),
-    reason="a sanitizer takes terabytes of addresses, and memory of its own",
-)
+@measured
 def test_small_files_take_little_memory(tmp_path):
     """Whatever they promise or deliver."""
     for name, content in HUNGRY.items():

@@ -17,6 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 import rnn_native as rn
+from environment import python_environment
+from memory import measured
 from rnn_native.sklearn import (
     MLPClassifier,
     MLPRegressor,
@@ -408,8 +410,8 @@ def test_sparse_rows_through_a_pipeline_and_any_layers():
 
 
 MEMORY = """
-import resource, sys
 import numpy as np
+from memory import peak, reset_peak
 from scipy import sparse
 from rnn_native.sklearn import MLPClassifier
 n, each, columns = 2000, 20, 20_000
@@ -419,16 +421,18 @@ x = sparse.csr_array((np.ones(n * each, np.float32), column.ravel(),
                       np.arange(0, n * each + 1, each)), shape=(n, columns))
 y = np.arange(n) % 3
 MLPClassifier((4,), max_iter=1).fit(x[:300, :50], y[:300])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = reset_peak()
 MLPClassifier((4,), max_iter=2, early_stopping=True).fit(x, y).predict_proba(x)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak() - before)
 """
 
 
+@measured
 def test_sparse_rows_take_the_room_of_their_nonzeros():
     # With zeros the rows would be 160 MB, a batch of them 16.
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", MEMORY],
+        env=python_environment(),
         capture_output=True,
         text=True,
         check=True,
