@@ -86,21 +86,25 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     return score ? sum_scores(r) : (rnn_score){0};
 }
 
-/* A stage cut by columns: its passes one after the other, OUTPUT together with PARAMS when
- * they have the same slices and nothing in between reads what OUTPUT wrote. */
+/* A stage cut by columns, but for PARAMS. */
 static void
-backward_columns(rnn_run *r, int i, float *target, float alpha, float beta)
+backward_columns(rnn_run *r, int i)
 {
-    const int *slices = r->net->stages[i].layer.slices;
-    bool to_input = i > r->net->first_trainable || r->to_input;
-    if (!to_input && slices[RNN_OUTPUT] == slices[RNN_PARAMS]) {
-        rnn_run_params(r, i, RNN_OUTPUT, target, alpha, beta);
+    if (rnn_output_joins_params(r, i))
         return;
-    }
     rnn_run_pass(r, i, RNN_OUTPUT);
-    if (to_input)
+    if (i > r->net->first_trainable || r->to_input)
         rnn_run_pass(r, i, RNN_INPUT);
-    rnn_run_params(r, i, RNN_PARAMS, target, alpha, beta);
+}
+
+/* Multiply-adds of PARAMS that are worth a job of their own; stages with less wait for
+ * those below them. One thread gains nothing by it. */
+#define WORTH_A_JOB 3e7
+
+static bool
+is_worth_a_job(const rnn_run *r, int begin, int end)
+{
+    return r->lease.threads == 1 || rnn_params_work(r, begin, end) >= WORTH_A_JOB;
 }
 
 /* Slices of each stage's sums. */
@@ -156,6 +160,7 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
 {
     const rnn_net *net = r->net;
     int bottom = rnn_lowest_stage(r), i = net->n_stages;
+    int params = i;         /* PARAMS are still to come for stages i..params */
     bool end_input = false; /* stage i waited, and has its sums now */
     while (i > bottom || end_input) {
         rnn_chain c = {.begin = rnn_chain_begin(r, i),
@@ -163,18 +168,23 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
                        .end_input = end_input,
                        .backward = true};
         if (c.begin == i && !end_input) {
-            backward_columns(r, --i, target, alpha, beta);
-            continue;
+            backward_columns(r, --i);
         }
-        if (c.begin < r->backward_from || end_input)
-            rnn_run_chain(r, &c);
-        while (i > c.begin)
-            rnn_run_params(r, --i, RNN_PARAMS, target, alpha, beta);
-        end_input = c.begin < c.end && rnn_waits_for_batch(&net->stages[i])
-                    && (i > net->first_trainable || r->to_input);
-        if (end_input)
-            reduce(r, (reduce_job){.run = r, .only = i}, net->stages[i].layer.sums);
+        else {
+            if (c.begin < r->backward_from || end_input)
+                rnn_run_chain(r, &c);
+            i = c.begin;
+            end_input = c.begin < c.end && rnn_waits_for_batch(&net->stages[i])
+                        && (i > net->first_trainable || r->to_input);
+            if (end_input)
+                reduce(r, (reduce_job){.run = r, .only = i}, net->stages[i].layer.sums);
+        }
+        if (is_worth_a_job(r, i, params)) {
+            rnn_run_params(r, i, params, target, alpha, beta);
+            params = i;
+        }
     }
+    rnn_run_params(r, i, params, target, alpha, beta);
     reduce(r, (reduce_job){r, -1, target, alpha, beta}, net->partial_count);
     for (i = net->first_trainable; i < net->n_stages; i++)
         if (net->stages[i].layer.sums > 0 && !net->stages[i].is_frozen)

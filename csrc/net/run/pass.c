@@ -120,11 +120,11 @@ rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int sl
     rnn_profile_end(net, worker, i, pass, begin);
 }
 
-/* A pass that is cut by columns, or two of the same cut. */
+/* A pass that is cut by columns. */
 typedef struct {
     const rnn_run *run;
     int stage;
-    rnn_pass first, last;
+    rnn_pass pass;
     rnn_io io;
     bool lists_columns; /* by the way: the columns' lists of nonzeros */
 } column_job;
@@ -144,9 +144,7 @@ column_slice(void *context, int slice, int worker)
     const column_job *job = context;
     if (job->lists_columns)
         list_columns(job->run, slice, job->io.slices);
-    rnn_call_pass(job->run->net, job->stage, job->first, &job->io, slice, worker);
-    if (job->last != job->first)
-        rnn_call_pass(job->run->net, job->stage, job->last, &job->io, slice, worker);
+    rnn_call_pass(job->run->net, job->stage, job->pass, &job->io, slice, worker);
 }
 
 /* Where a pass may be cut into any number of slices: some more than threads, for when a
@@ -174,11 +172,8 @@ static void
 run_columns(rnn_run *r, column_job *job)
 {
     const rnn_layer *layer = &r->net->stages[job->stage].layer;
-    double work = layer->work[job->last];
-    if (job->first != job->last)
-        work += layer->work[job->first];
-    work *= job->io.rows;
-    int most = most_slices(layer, job->last, work);
+    double work = layer->work[job->pass] * job->io.rows;
+    int most = most_slices(layer, job->pass, work);
     job->io.slices = slices_wanted(r, layer, most);
     run_job(r, column_slice, job, job->io.slices, most, work);
 }
@@ -190,7 +185,7 @@ rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float
     if (stage->layer.slices[pass] == 0)
         return;
     int rows = pass == RNN_PREPARE ? 0 : r->rows;
-    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, rows, 0), false};
+    column_job job = {r, i, pass, rnn_stage_io(r, i, 0, rows, 0), false};
     job.io.target = target != NULL ? target + stage->param_offset : NULL;
     job.io.alpha = alpha;
     job.io.beta = beta;
@@ -202,7 +197,7 @@ void
 rnn_run_pass(rnn_run *r, int i, rnn_pass pass)
 {
     const rnn_layer *layer = &r->net->stages[i].layer;
-    column_job job = {r, i, pass, pass, rnn_stage_io(r, i, 0, r->rows, 0), false};
+    column_job job = {r, i, pass, rnn_stage_io(r, i, 0, r->rows, 0), false};
     job.lists_columns = i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training;
     if (layer->slices[pass] > 0)
         run_columns(r, &job);
@@ -215,19 +210,100 @@ list_columns_slice(void *context, int slice, int worker)
     list_columns(context, slice, RNN_NONZERO_RANGES);
 }
 
-void
-rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha, float beta)
+static bool
+has_params(const rnn_run *r, int i)
 {
     const rnn_stage *stage = &r->net->stages[i];
-    if (stage->layer.slices[RNN_PARAMS] <= 0 || i < r->net->first_trainable
-        || stage->is_frozen)
-        return;
-    if (i == 0 && r->is_sparse && stage->by_rows)
+    return stage->layer.slices[RNN_PARAMS] > 0 && i >= r->net->first_trainable
+           && !stage->is_frozen;
+}
+
+bool
+rnn_output_joins_params(const rnn_run *r, int i)
+{
+    const int *slices = r->net->stages[i].layer.slices;
+    bool to_input = i > r->net->first_trainable || r->to_input;
+    return !to_input && slices[RNN_PARAMS] > 0 && slices[RNN_OUTPUT] == slices[RNN_PARAMS];
+}
+
+static double
+params_work(const rnn_run *r, int i)
+{
+    const double *of = r->net->stages[i].layer.work;
+    if (!has_params(r, i))
+        return 0;
+    return (of[RNN_PARAMS] + (rnn_output_joins_params(r, i) ? of[RNN_OUTPUT] : 0))
+           * r->rows;
+}
+
+/* PARAMS of stages begin..end, and what they are for. */
+typedef struct {
+    const rnn_run *run;
+    int begin, end;
+    float *target;
+    float alpha, beta;
+} params_job;
+
+static int
+params_most(const rnn_run *r, int i)
+{
+    const rnn_layer *layer = &r->net->stages[i].layer;
+    return has_params(r, i) ? most_slices(layer, RNN_PARAMS, params_work(r, i)) : 0;
+}
+
+static int
+params_slices(const rnn_run *r, int i)
+{
+    return slices_wanted(r, &r->net->stages[i].layer, params_most(r, i));
+}
+
+/* The job's slices are those of its first stage, then those of the next. */
+static void
+params_slice(void *context, int slice, int worker)
+{
+    const params_job *job = context;
+    const rnn_run *r = job->run;
+    int i = job->begin, slices;
+    while (slice >= (slices = params_slices(r, i))) {
+        slice -= slices;
+        i++;
+    }
+    rnn_io io = rnn_stage_io(r, i, 0, r->rows, 0);
+    io.slices = slices;
+    io.target = job->target + r->net->stages[i].param_offset;
+    io.alpha = job->alpha;
+    io.beta = job->beta;
+    if (rnn_output_joins_params(r, i))
+        rnn_call_pass(r->net, i, RNN_OUTPUT, &io, slice, worker);
+    rnn_call_pass(r->net, i, RNN_PARAMS, &io, slice, worker);
+}
+
+double
+rnn_params_work(const rnn_run *r, int begin, int end)
+{
+    double work = 0;
+    for (int i = begin; i < end; i++)
+        work += params_work(r, i);
+    return work;
+}
+
+void
+rnn_run_params(rnn_run *r, int begin, int end, float *target, float alpha, float beta)
+{
+    if (begin == 0 && r->is_sparse && r->net->stages[0].by_rows && has_params(r, 0))
         rnn_run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,
                        ELEMENT_WORK * rnn_net_in_size(r->net) * r->rows);
-    column_job job = {r, i, first, RNN_PARAMS, rnn_stage_io(r, i, 0, r->rows, 0), false};
-    job.io.target = target + stage->param_offset;
-    job.io.alpha = alpha;
-    job.io.beta = beta;
-    run_columns(r, &job);
+    params_job job = {r, begin, begin, target, alpha, beta};
+    while (job.begin < end) {
+        int slices = 0, most = 0;
+        while (job.end < end && slices + params_slices(r, job.end) <= RNN_MAX_SLICES) {
+            slices += params_slices(r, job.end);
+            most += params_most(r, job.end++);
+        }
+        most = most < RNN_MAX_SLICES ? most : RNN_MAX_SLICES;
+        if (slices > 0)
+            run_job(r, params_slice, &job, slices, most,
+                    rnn_params_work(r, job.begin, job.end));
+        job.begin = job.end;
+    }
 }

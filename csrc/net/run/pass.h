@@ -39,8 +39,15 @@ void rnn_run_pass(rnn_run *r, int i, rnn_pass pass);
 /* A pass that comes once a batch, in slices if the layer has some. */
 void rnn_run_once(rnn_run *r, int i, rnn_pass pass, float *target, float alpha, float beta);
 
-/* PARAMS, if it is cut by columns; `first` is OUTPUT where that goes with it. */
-void rnn_run_params(rnn_run *r, int i, rnn_pass first, float *target, float alpha,
-                    float beta);
+/* PARAMS of stages begin..end where it is cut by columns, in one job: layers that are small
+ * one by one keep several threads busy together. */
+void rnn_run_params(rnn_run *r, int begin, int end, float *target, float alpha, float beta);
+
+/* Its multiply-adds. */
+double rnn_params_work(const rnn_run *r, int begin, int end);
+
+/* Whether OUTPUT of stage i is part of its PARAMS: both have the same slices, and nothing
+ * in between reads what OUTPUT writes. */
+bool rnn_output_joins_params(const rnn_run *r, int i);
 
 #endif
