@@ -20,14 +20,15 @@ def add_commands(commands: Any) -> None:
         commands,
         "export",
         export,
-        "Convert a model file to another format: ONNX, C, PyTorch's tensors, ...",
+        "Convert a model file to another format: ONNX, C, a page, PyTorch's tensors, ...",
         """export runs/cnn digit.onnx
         export runs/cnn digit.c --int8
+        export runs/cnn digit.html
         export runs/mlp mnist_model_best.bin""",
     )
     parser.add_argument("model", type=Path, help="any model that evaluate takes")
     parser.add_argument(
-        "target", type=Path, help="file, or folder for npy, to write: .onnx, .c, ..."
+        "target", type=Path, help="file, or folder for npy, to write: .onnx, .c, .html, ..."
     )
     parser.add_argument(
         "--format",

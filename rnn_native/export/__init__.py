@@ -1,4 +1,4 @@
-"""Ways out for a trained net, and back in: ONNX, C, PyTorch, scikit-learn.
+"""Ways out for a trained net, and back in: ONNX, C, a page, PyTorch, scikit-learn.
 
 The registry of what can be exported, too: public names and targets of the command `export`. The
 modules are imported when they are first used, so that the command line can list the targets.
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rnn_native.export.c_file import c_source, to_c
     from rnn_native.export.int8 import rounded_to_int8
     from rnn_native.export.onnx_file import onnx_model, to_onnx
+    from rnn_native.export.page_file import html_page, to_html
     from rnn_native.export.sklearn_arrays import Perceptron, from_sklearn, to_sklearn
     from rnn_native.export.torch_tensors import from_torch, load_torch, save_torch, to_torch
 
@@ -21,11 +22,13 @@ __all__ = [
     "c_source",
     "from_sklearn",
     "from_torch",
+    "html_page",
     "load_torch",
     "onnx_model",
     "rounded_to_int8",
     "save_torch",
     "to_c",
+    "to_html",
     "to_onnx",
     "to_sklearn",
     "to_torch",
@@ -36,11 +39,13 @@ _HOME = {
     "c_source": "rnn_native.export.c_file",
     "from_sklearn": "rnn_native.export.sklearn_arrays",
     "from_torch": "rnn_native.export.torch_tensors",
+    "html_page": "rnn_native.export.page_file",
     "load_torch": "rnn_native.export.torch_tensors",
     "onnx_model": "rnn_native.export.onnx_file",
     "rounded_to_int8": "rnn_native.export.int8",
     "save_torch": "rnn_native.export.torch_tensors",
     "to_c": "rnn_native.export.c_file",
+    "to_html": "rnn_native.export.page_file",
     "to_onnx": "rnn_native.export.onnx_file",
     "to_sklearn": "rnn_native.export.sklearn_arrays",
     "to_torch": "rnn_native.export.torch_tensors",
@@ -67,8 +72,31 @@ _UINT8_INPUT = Flag(
 )
 _INT8 = Flag(
     "--int8",
-    "a target in C",
-    {"action": "store_true", "help": "c: round weight matrices to int8"},
+    "a target in C or HTML",
+    {"action": "store_true", "help": "c, html: round weight matrices to int8"},
+)
+_TITLE = Flag(
+    "--title",
+    "an HTML target",
+    {"metavar": "TEXT", "help": "html: the page's title (default: what there is to do)"},
+)
+_CLASSES = Flag(
+    "--classes",
+    "an HTML target",
+    {
+        "type": lambda text: text.split(","),
+        "metavar": "NAME,...",
+        "help": "html: what the outputs are called (default: their numbers)",
+    },
+)
+_FEATURES = Flag(
+    "--features",
+    "an HTML target",
+    {
+        "type": lambda text: text.split(","),
+        "metavar": "NAME,...",
+        "help": "html: what the inputs of a net that takes a row of numbers are called",
+    },
 )
 
 _REFERENCE = "rnn_native.formats.legacy:write_legacy"
@@ -77,6 +105,12 @@ _TARGETS = (
     Target("torch", "rnn_native.export.torch_tensors:save_torch", flags=(_NAMES,)),
     Target("onnx", "rnn_native.export.onnx_file:to_onnx", ".onnx", (_UINT8_INPUT,)),
     Target("c", "rnn_native.export.c_file:to_c", ".c", (_INT8,)),
+    Target(
+        "html",
+        "rnn_native.export.page_file:to_html",
+        ".html",
+        (_INT8, _TITLE, _CLASSES, _FEATURES),
+    ),
     Target("reference", _REFERENCE, ".bin"),
     Target("reference64", _REFERENCE, fixed={"width": 8}),
     Target("npy", "rnn_native.formats.npy_folder:write_npy_folder", ""),

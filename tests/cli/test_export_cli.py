@@ -92,7 +92,7 @@ def test_pytorch_there_and_back(model, tmp_path, names, as_json):
     ("arguments", "code", "message"),
     [
         (("net.h5",), 2, "name a format with --format"),
-        (("net.onnx", "--int8"), 2, "--int8 needs a target in C"),
+        (("net.onnx", "--int8"), 2, "--int8 needs a target in C or HTML"),
         (("net.c", "--data", "synthetic"), 2, "--data needs --int8"),
         (("net.c", "--uint8-input"), 2, "--uint8-input needs an ONNX target"),
         (("net.c", "--names", "a,b"), 2, "--names needs --format torch or --architecture"),
@@ -145,7 +145,7 @@ def test_every_target_is_written_and_documented(tmp_path, name):
     target = tmp_path / "written"
     assert export(tmp_path / "model.safetensors", target, "--format", name) == 0
     assert target.is_dir() == (name == "npy")
-    if name not in ("c", "onnx", "torch"):
+    if name not in ("c", "html", "onnx", "torch"):
         x = np.random.default_rng(1).random((20, 784), np.float32)
         assert rn.load(target).predict(x).tolist() == net.predict(x).tolist()
     docs = Path(__file__).parents[2] / "docs"

@@ -118,7 +118,7 @@ def test_tests_that_pages_name_exist():
 
 
 # Pages that walk through the code: where the walk begins, and where it ends.
-SUFFIXES = (".py", ".pyi", ".c", ".h", ".json", ".md")
+SUFFIXES = (".py", ".pyi", ".c", ".h", ".json", ".md", ".js")
 WALKED = ("rnn_native", "csrc", "tests", "docs", "scripts")
 WALKS = {
     "ARCHITECTURE.md": ("## A batch", "## Bird's eye"),

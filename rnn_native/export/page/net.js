@@ -1,0 +1,58 @@
+"use strict";
+
+// Nets: opened from their description and the bytes of their arrays, and run.
+
+/** The bytes that a text in base64 stands for. */
+function bytesOf(base64) {
+  const text = atob(base64.trim()), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/**
+ * Open nets: put arrays in the places that stand for them in each layer.
+ *
+ * `described.nets` is a list of {layers, final}; `bytes` holds `described.floats` float32,
+ * little-endian, then int8.
+ */
+function openNets(described, bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset), after = 4 * described.floats;
+  const floats = Float32Array.from({ length: described.floats }, (_, i) =>
+    view.getFloat32(4 * i, true));
+  const opened = (value) => {
+    if (value === null || value.size === undefined) return value;
+    if (!value.scales) return floats.subarray(value.at, value.at + value.size);
+    const { at, size } = value.scales, perRow = value.size / size;
+    return Float32Array.from({ length: value.size }, (_, i) =>
+      view.getInt8(after + value.at + i) * floats[at + Math.floor(i / perRow)]);
+  };
+  return described.nets.map((net) => ({
+    final: net.final,
+    layers: net.layers.map((layer) => Object.fromEntries(
+      Object.entries(layer).map(([key, value]) => [key, opened(value)]))),
+  }));
+}
+
+/** Run one net: its last layer's outputs, and the state that layers left. */
+function forward(net, x) {
+  const state = { real: {}, forks: [], index: 0, attention: null };
+  let values = x;
+  net.layers.forEach((layer, index) => {
+    state.index = index;
+    const out = LAYERS[layer.type](layer, values, state);
+    if (layer.activation) activate(out, layer.activation, layer.alpha, layer.output.at(-1));
+    values = out;
+  });
+  return { outputs: values, attention: state.attention };
+}
+
+/** What `predict_proba` gives for one sample: of several nets the mean. */
+function predict(nets, x) {
+  const sums = new Float64Array(sizeOf(nets[0].layers.at(-1).output));
+  for (const net of nets) {
+    const outputs = forward(net, x).outputs.slice();
+    activate(outputs, net.final, 0, outputs.length);
+    outputs.forEach((value, i) => (sums[i] += value));
+  }
+  return Float32Array.from(sums, (sum) => sum / nets.length);
+}

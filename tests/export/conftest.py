@@ -1,0 +1,17 @@
+import pytest
+
+import browser as browsers
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Chromium, started once; skipped where it cannot be had."""
+    with browsers.started() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium):
+    """The same, without what the last test left."""
+    chromium.reset()
+    return chromium
