@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnn_native.base import outcome
 from rnn_native.cli import arguments
@@ -11,9 +11,17 @@ from rnn_native.cli import arguments
 if TYPE_CHECKING:
     from rnn_native.models.network import Network
     from rnn_native.recognizer.contact_sheet import Entry
-    from rnn_native.recognizer.reading import Reading
+    from rnn_native.recognizer.reading import PageReading, Reading
 
 DIGITS = 10
+LAYOUTS = ("digit", "digits", "number")
+
+
+class Read(NamedTuple):
+    """A picture as one digit, for the sheet, and all digits on it."""
+
+    entry: "Entry"
+    found: "PageReading"
 
 
 def add_commands(commands: Any) -> None:
@@ -25,6 +33,7 @@ def add_commands(commands: Any) -> None:
         "Tell which digits pictures show.",
         """predict photo.png
         predict scans/ --show sheet.png
+        predict page.jpg --layout number
         predict scans/ --model runs/cnn --json""",
     )
     parser.add_argument(
@@ -39,6 +48,13 @@ def add_commands(commands: Any) -> None:
         type=Path,
         metavar="MODEL",
         help="model file or a run's folder (default: the model that comes with the package)",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=LAYOUTS[0],
+        help="what a picture shows: one digit (several are told as a doubt), digits to read "
+        "one by one from left to right, line by line, or a number a line (digit)",
     )
     parser.add_argument(
         "--top",
@@ -65,24 +81,24 @@ def predict(args: argparse.Namespace) -> int:
         raise outcome.UsageError(f"predict: --show: expected a .png, got {args.show}")
     path = args.model or pretrained.PATH
     net = model_choice.open_model(model_choice.Choice(str(path), path))
-    entries, code = _read_all(args, net)
+    pictures, code = _read_all(args, net)
     if args.json:
-        outcome.say(json.dumps([_as_dict(entry, args.top) for entry in entries]))
+        as_dict = _as_dict if args.layout == LAYOUTS[0] else _as_page
+        outcome.say(json.dumps([as_dict(picture, args.top) for picture in pictures]))
     else:
-        _print_table(entries, args.top)
-    if args.show is not None and entries:
-        _write_sheet(args.show, entries)
+        _print_table(_rows(pictures, args.layout, args.top))
+    if args.show is not None and pictures:
+        _write_sheet(args.show, [picture.entry for picture in pictures])
     return code
 
 
-def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list["Entry"], int]:
+def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list[Read], int]:
     """Read every picture; one that cannot be is told, and the others go on."""
-    from rnn_native.recognizer.contact_sheet import Entry, thumbnail
+    from rnn_native.recognizer.contact_sheet import Entry, found_ink, thumbnail
     from rnn_native.recognizer.opening import pictures_in, read_picture
-    from rnn_native.recognizer.preprocessing import from_image
-    from rnn_native.recognizer.reading import recognise
+    from rnn_native.recognizer.reading import read_digits
 
-    entries, code = [], outcome.OK
+    pictures, code = [], outcome.OK
     for named in args.images:
         try:
             paths = pictures_in(named)
@@ -95,9 +111,11 @@ def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list["Entry"], 
             except (OSError, ValueError) as error:
                 code = outcome.report(outcome.one_line(error), outcome.FAILED)
                 continue
-            reading = recognise(net, from_image(picture), threads=args.threads)
-            entries.append(Entry(str(path), thumbnail(picture), reading))
-    return entries, code
+            found = read_digits(net, picture, threads=args.threads)
+            small, ink = thumbnail(picture), found_ink(found)
+            entry = Entry(str(path), small, found.as_one(), ink)
+            pictures.append(Read(entry, found.without_steps()))
+    return pictures, code
 
 
 def _likely(reading: "Reading", top: int) -> list[tuple[int, float]]:
@@ -108,21 +126,56 @@ def _likely(reading: "Reading", top: int) -> list[tuple[int, float]]:
     return [(int(digit), float(reading.probabilities[digit])) for digit in order]
 
 
-def _as_dict(entry: "Entry", top: int) -> dict[str, Any]:
+def _as_dict(picture: Read, top: int) -> dict[str, Any]:
+    """Return what a picture of one digit reads."""
+    return {"file": picture.entry.name, **_told(picture.entry.reading, top)}
+
+
+def _as_page(picture: Read, top: int) -> dict[str, Any]:
+    """Return what a picture of several digits reads."""
+    entry, found = picture
     return {
         "file": entry.name,
-        "digit": entry.reading.label,
-        "top": [{"digit": d, "probability": p} for d, p in _likely(entry.reading, top)],
-        "doubt": entry.reading.doubt,
+        "lines": found.lines,
+        "digits": [
+            {**_told(reading, top), "box": list(digit.box), "line": digit.line}
+            for digit, reading in zip(found.page.digits, found.readings, strict=True)
+        ],
+        "doubt": None if found.readings else entry.reading.doubt,
     }
 
 
-def _print_table(entries: list["Entry"], top: int) -> None:
-    width = max((len(entry.name) for entry in entries), default=0)
-    for entry in entries:
-        cells = [f"{d} {100 * p:5.1f} %" for d, p in _likely(entry.reading, top)]
-        doubt = [f"({entry.reading.doubt})"] if entry.reading.doubt else []
-        outcome.say(f"{entry.name:<{width}}  {'   '.join(cells + doubt)}")
+def _told(reading: "Reading", top: int) -> dict[str, Any]:
+    return {
+        "digit": reading.label,
+        "top": [{"digit": d, "probability": p} for d, p in _likely(reading, top)],
+        "doubt": reading.doubt,
+    }
+
+
+def _rows(pictures: list[Read], layout: str, top: int) -> list[tuple[str, str]]:
+    """Return the table's rows: a picture's name, and what was read."""
+    rows = []
+    for entry, found in pictures:
+        if layout == "digit" or not found.readings:
+            rows.append((entry.name, _in_words(entry.reading, top)))
+        elif layout == "number":
+            rows += [(entry.name, line) for line in found.lines]
+        else:
+            rows += [(entry.name, _in_words(read, top)) for read in found.readings]
+    return rows
+
+
+def _in_words(reading: "Reading", top: int) -> str:
+    cells = [f"{d} {100 * p:5.1f} %" for d, p in _likely(reading, top)]
+    doubt = [f"({reading.doubt})"] if reading.doubt else []
+    return "   ".join(cells + doubt)
+
+
+def _print_table(rows: list[tuple[str, str]]) -> None:
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        outcome.say(f"{name:<{width}}  {text}")
 
 
 def _write_sheet(path: Path, entries: list["Entry"]) -> None:

@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, regular_file_size, shown
+from rnn_native.recognizer.contrast import (
+    GREY,
+    best_projection,
+    is_white_ink,
+    projected,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,10 +44,14 @@ TILE_EXTENTS = (
 )  # tags of TIFF: a tile is unpacked whole, however little of it is seen
 # Pixels that are converted at a time.
 STRIP = 1 << 20
+# Colors are looked at with the longer side about so long.
+SAMPLE = 320
 
 
 def read_picture(path: AnyPath) -> Bytes:
-    """Read an image file as grey bytes; what is transparent is white.
+    """Read an image file as grey bytes that show the ink, whatever its color.
+
+    What is transparent is white, or black if all that is opaque is white.
 
     Returns
     -------
@@ -67,7 +77,7 @@ def read_picture(path: AnyPath) -> Bytes:
                 _check_extents(picture, size, path)
                 picture.load()
                 _check_extents(picture, size, path)
-                return _turned(_as_grey(picture), picture.getexif().get(ORIENTATION, 1))
+                return _turned(grey_of(picture), picture.getexif().get(ORIENTATION, 1))
     except UnidentifiedImageError:
         raise FormatError(f"{shown(path)}: not an image that can be read") from None
     except Image.DecompressionBombError:
@@ -93,11 +103,11 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _as_grey(picture: "Image") -> Bytes:
-    """Return a loaded picture's pixels as grey bytes, strip by strip."""
+def grey_of(picture: "Image") -> Bytes:
+    """Return a loaded picture's pixels as grey bytes that show the ink: see `read_picture`."""
     grey = np.empty((picture.height, picture.width), np.uint8)
     is_deep = picture.mode in ("F", "I") or picture.mode.startswith("I;")
-    convert = _depth_cut(picture) if is_deep else _strip_as_grey
+    convert = _depth_cut(picture) if is_deep else _color_cut(picture)
     for top, strip in _strips(picture):
         grey[top : top + strip.height] = convert(strip)
     return grey
@@ -129,13 +139,44 @@ def _depth_cut(picture: "Image") -> Callable[["Image"], Bytes]:
     return convert
 
 
-def _strip_as_grey(strip: "Image") -> Bytes:
+def _color_cut(picture: "Image") -> Callable[["Image"], Bytes]:
+    """Return how colors become grey: so that the ink shows, on white unless it is white."""
+    small = _sample(picture)
+    ground = "white"
+    if small.has_transparency_data:
+        rgba = np.asarray(small.convert("RGBA"))
+        ground = "black" if is_white_ink(rgba[..., :3], rgba[..., 3]) else "white"
+    if picture.mode in ("1", "L", "LA", "La"):
+        projection = GREY
+    else:
+        projection = best_projection(np.asarray(_opaque(small, ground)))
+
+    def convert(strip: "Image") -> Bytes:
+        rgb = _opaque(strip, ground)
+        if projection is GREY:
+            return np.asarray(rgb.convert("L"))
+        return projected(np.asarray(rgb), projection)
+
+    return convert
+
+
+def _sample(picture: "Image") -> "Image":
+    """Return every so many-th pixel of a picture, in its mode."""
     from PIL import Image
 
-    if strip.has_transparency_data:
-        rgba = strip.convert("RGBA")
-        strip = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.asarray(strip.convert("RGB").convert("L"))
+    step = max(1, max(picture.size) // SAMPLE)
+    size = (max(1, picture.width // step), max(1, picture.height // step))
+    return picture.resize(size, Image.Resampling.NEAREST) if step > 1 else picture
+
+
+def _opaque(picture: "Image", ground: str) -> "Image":
+    """Return a picture in red, green and blue, on a ground where it is transparent."""
+    from PIL import Image
+
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, ground), rgba)
+    return picture.convert("RGB")
 
 
 def _turned(grey: Bytes, orientation: object) -> Bytes:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.models.network import Network
-from rnn_native.recognizer.ink import marks
+from rnn_native.recognizer.mnist_form import SIDE
+from rnn_native.recognizer.morphology import marks
+from rnn_native.recognizer.page import Page, read_page
 
 Floats = NDArray[np.float32]
 
@@ -16,6 +18,7 @@ LEAST_PIXELS, MOST_PIXELS = 14, 285
 FULLEST = 0.8
 MOST_MARKS = 3
 LEAST_SURE = 0.75
+NOTHING = "nothing drawn"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,82 @@ class Reading:
     probabilities: Floats
     image: Floats
     doubt: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The digit, with a question mark if it is in doubt; that alone without a digit."""
+        if self.label is None:
+            return "?"
+        return f"{self.label}?" if self.doubt else f"{self.label}"
+
+
+@dataclass(frozen=True, eq=False)
+class PageReading:
+    """What was read on a picture that may have several digits.
+
+    Attributes
+    ----------
+    page : Page
+        Where they are, and how they were found.
+    readings : list of Reading
+        One for each of the page's digits.
+    """
+
+    page: Page
+    readings: list[Reading]
+
+    @property
+    def lines(self) -> list[str]:
+        """What each line of the page reads, digits in doubt with a question mark."""
+        count = 1 + max((digit.line for digit in self.page.digits), default=-1)
+        lines = [""] * count
+        for digit, reading in zip(self.page.digits, self.readings, strict=True):
+            lines[digit.line] += reading.text
+        return lines
+
+    def without_steps(self) -> "PageReading":
+        """Return it in little memory: what is kept of many pictures."""
+        return PageReading(self.page._replace(steps={}), self.readings)
+
+    def as_one(self) -> Reading:
+        """Return what was read if the picture is to show one digit: several are in doubt."""
+        if len(self.readings) == 1:
+            return self.readings[0]
+        nothing = np.zeros(10, np.float32)
+        if not self.readings:
+            return Reading(None, nothing, np.zeros((SIDE, SIDE), np.float32), NOTHING)
+        if any(reading.label is not None for reading in self.readings):
+            doubt = f"several digits: {' / '.join(self.lines)}"
+        else:
+            doubt = f"{len(self.readings)} marks, no digit"
+        return Reading(None, nothing, self.page.whole, doubt)
+
+
+def read_digits(
+    net: Network, picture: ArrayLike, *, threads: int | None = None
+) -> PageReading:
+    """Find the digits on a picture, and read each.
+
+    Parameters
+    ----------
+    net : Network
+        From 28 x 28 pixels to ten digits.
+    picture : array_like of shape (rows, columns), uint8, or float in [0, 1]
+    threads : int, optional
+
+    Returns
+    -------
+    PageReading
+
+    Raises
+    ------
+    ValueError
+        If the picture has another shape or type.
+    """
+    page = read_page(picture)
+    return PageReading(
+        page, [recognise(net, digit.image, threads=threads) for digit in page.digits]
+    )
 
 
 def recognise(net: Network, image: Floats, *, threads: int | None = None) -> Reading:
@@ -75,7 +154,7 @@ def _nonsense(image: Floats) -> str | None:
     mask = image > 0.25
     count = int(mask.sum())
     if count == 0:
-        return "nothing drawn"
+        return NOTHING
     rows, columns = np.nonzero(mask)
     height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
     if count < LEAST_PIXELS or max(height, width) < 8:
@@ -83,6 +162,6 @@ def _nonsense(image: Floats) -> str | None:
     is_full = min(height, width) > 8 and count > FULLEST * height * width
     if is_full or count > MOST_PIXELS:
         return "too much ink for a digit"
-    if int(marks(mask).max()) > MOST_MARKS:
+    if len(marks(mask).sizes) - 1 > MOST_MARKS:
         return "several separate marks"
     return None

@@ -9,8 +9,8 @@ from rnn_native.base.files import AnyPath
 from rnn_native.models.network import Network
 from rnn_native.recognizer import learning, model_choice, overlay
 from rnn_native.recognizer.drawing import Drawing
-from rnn_native.recognizer.preprocessing import from_image, from_strokes
-from rnn_native.recognizer.reading import Reading, recognise
+from rnn_native.recognizer.preprocessing import from_strokes
+from rnn_native.recognizer.reading import Reading, read_digits, recognise
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -68,10 +68,9 @@ class State:
     def seen(self) -> Seen:
         """Read what is on the canvas."""
         if self.picture is not None:
-            image = from_image(self.picture)
+            reading = read_digits(self.net, self.picture).as_one()
         else:
-            image = from_strokes(self.drawing.strokes)
-        reading = recognise(self.net, image)
+            reading = recognise(self.net, from_strokes(self.drawing.strokes))
         return Seen(reading, self._overlay_of(reading))
 
     def _overlay_of(self, reading: Reading) -> Floats | None:

@@ -14,6 +14,7 @@ from PIL import Image
 import rnn_native as rn
 from rnn_native import FormatError
 from rnn_native.cli import main
+from rnn_native.recognizer import contact_sheet as contact_sheet_module
 from rnn_native.recognizer.contact_sheet import Entry, contact_sheet, said
 from rnn_native.recognizer.opening import pictures_in, read_picture
 from rnn_native.recognizer.reading import Reading
@@ -246,3 +247,79 @@ def test_importing_the_package_imports_neither_pillow_nor_tk():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+# ---- several digits ----
+
+
+@pytest.fixture
+def number(digits):
+    """A picture of 3 and 7 side by side, above a 7."""
+    three, seven = (255 - np.asarray(Image.open(f"{digit}.png")) for digit in (3, 7))
+    first = np.concatenate([three, seven], axis=1)
+    second = np.concatenate([seven, np.zeros_like(seven)], axis=1)
+    Image.fromarray(255 - np.concatenate([first, second])).save("number.png")
+    return digits
+
+
+def test_several_digits_are_told_when_one_is_expected(number, capsys):
+    code, out, _ = run(capsys, "number.png", "--json")
+    assert code == 0
+    assert json.loads(out)[0] == {
+        "file": "number.png", "digit": None, "top": [], "doubt": "several digits: 37 / 7",
+    }  # fmt: skip
+
+
+def test_digits_are_read_one_by_one(number, capsys):
+    code, out, _ = run(capsys, "number.png", "--layout", "digits", "--top", "1")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["number.png", digit] for digit in "377"
+    ]
+
+
+def test_numbers_are_read_line_by_line(number, capsys):
+    code, out, _ = run(capsys, "number.png", "--layout", "number")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["number.png", "37"], ["number.png", "7"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["digits", "number"])
+def test_digits_as_json_have_boxes(number, capsys, layout):
+    code, out, _ = run(capsys, "number.png", "--json", "--layout", layout)
+    assert code == 0
+    [read] = json.loads(out)
+    assert (read["file"], read["lines"], read["doubt"]) == ("number.png", ["37", "7"], None)
+    assert [(d["digit"], d["line"], d["doubt"]) for d in read["digits"]] == [
+        (3, 0, None), (7, 0, None), (7, 1, None),
+    ]  # fmt: skip
+    for digit, (x, y) in zip(read["digits"], ((0, 0), (280, 0), (0, 280)), strict=True):
+        left, top, right, bottom = digit["box"]
+        assert x <= left < right <= x + 280
+        assert y <= top < bottom <= y + 280
+        assert [set(one) for one in digit["top"]] == [{"digit", "probability"}] * 3
+    assert json.loads(run(capsys, "3.png", "--json", "--layout", layout)[1])[0][
+        "lines"
+    ] == ["3"]
+
+
+def test_an_empty_page_of_digits(digits, capsys):
+    Image.new("L", (90, 90), 255).save("blank.png")
+    [read] = json.loads(run(capsys, "blank.png", "--json", "--layout", "digits")[1])
+    assert read == {
+        "file": "blank.png",
+        "lines": [],
+        "digits": [],
+        "doubt": "nothing drawn",
+    }
+    assert "(nothing drawn)" in run(capsys, "blank.png", "--layout", "number")[1]
+
+
+def test_the_sheet_shows_boxes_around_the_ink(number, capsys):
+    assert run(capsys, "number.png", "--show", "sheet.png")[0] == 0
+    sheet = np.asarray(Image.open("sheet.png"))
+    ink = sheet[8:120, 248:360]
+    assert (ink < 60).any()  # the digits
+    assert (ink == contact_sheet_module.OUTLINE).sum() > 100  # and a line around each

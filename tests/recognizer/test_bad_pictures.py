@@ -14,9 +14,9 @@ from environment import python_environment
 from memory import measured
 from rnn_native.base.errors import FormatError
 from rnn_native.cli import main
-from rnn_native.recognizer import opening, preprocessing
+from rnn_native.recognizer import opening, scaling
 from rnn_native.recognizer.opening import read_picture
-from rnn_native.recognizer.preprocessing import scaled
+from rnn_native.recognizer.scaling import scaled
 
 
 def chunk(kind, data):
@@ -201,8 +201,8 @@ def test_scaling_in_blocks_gives_means_over_areas(monkeypatch, rng, shape, longe
     image = rng.integers(0, 256, shape).astype(np.uint8)
     small = [max(1, round(n * longer / max(shape))) for n in shape]
     expected = shares(small[0], shape[0]) @ (image / 255) @ shares(small[1], shape[1]).T
-    for block in (1, 1000, preprocessing.BLOCK):
-        monkeypatch.setattr(preprocessing, "BLOCK", block)
+    for block in (1, 1000, scaling.BLOCK):
+        monkeypatch.setattr(scaling, "BLOCK", block)
         np.testing.assert_allclose(scaled(image, longer), expected, atol=1e-6)
 
 

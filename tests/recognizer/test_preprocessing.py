@@ -8,16 +8,11 @@ import pytest
 import rnn_native as rn
 from rnn_native import pretrained
 from rnn_native.datasets.synthetic import digit_strokes
-from rnn_native.recognizer import ink
-from rnn_native.recognizer.preprocessing import (
-    PEN,
-    centred,
-    cropped,
-    from_image,
-    from_strokes,
-    scaled,
-)
+from rnn_native.recognizer import ink, morphology
+from rnn_native.recognizer.mnist_form import centred, cropped
+from rnn_native.recognizer.preprocessing import PEN, from_image, from_strokes
 from rnn_native.recognizer.reading import recognise
+from rnn_native.recognizer.scaling import scaled
 from rnn_native.recognizer.strokes import Stroke, rasterise
 
 DIGITS = np.arange(10, dtype=np.uint8)
@@ -239,7 +234,7 @@ def test_marks_are_connected_pixels():
             if 0 <= y < 40 and 0 <= x < 50 and mask[y, x] and not wanted[y, x]:
                 wanted[y, x] = count
                 todo += [(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    got = ink.marks(mask)
+    got = morphology.marks(mask).numbers
     assert got.max() == count
     pairs = set(zip(got.ravel().tolist(), wanted.ravel().tolist(), strict=True))
     assert len(pairs) == count + 1

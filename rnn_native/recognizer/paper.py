@@ -1,0 +1,197 @@
+"""Paper and ink told apart, however the light falls on them.
+
+A clean picture has two even classes of pixels. In all others the paper's brightness is
+estimated around each pixel, and what counts is how much darker (or lighter) than it a pixel
+is: a shadow darkens paper and ink by the same factor.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.recognizer.ink import otsu
+from rnn_native.recognizer.morphology import (
+    closed,
+    opened,
+    shrunk,
+    smoothed,
+)
+from rnn_native.recognizer.scaling import scaled
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# Ink and paper that differ by less are one: noise, or an empty page.
+LEAST_CONTRAST = 0.15
+# In a clean picture nearly all of either class differs from its middle by less than this share
+# of the contrast.
+EVEN, UNEVEN_SHARE = 0.25, 0.02
+# The thickest pen, as a share of the longer side.
+THICKEST = 0.28
+# The first guess of the paper is made with the longer side so long, with a window of this
+# share of the shorter one: wider than any pen.
+COARSE, WINDOW = 160, 0.34
+# Windows of the paper's estimate: so many pens, and at least this share of the shorter side.
+PENS, LEAST_WINDOW = 3.0, 0.06
+# Ink is darker than the paper by so many deviations of it, and by this share at least.
+DEVIATIONS, LEAST_INK = 5.0, 0.08
+# What is lighter than this share of the darkest ink is none.
+FAINT = 0.4
+# Added to what is divided by, in [0, 1]: black has no relative brightness.
+FLOOR = 0.06
+
+
+class Ink(NamedTuple):
+    """How much ink there is on each pixel.
+
+    Attributes
+    ----------
+    shares : ndarray of shape (rows, columns), float32
+        0 for paper to 1 for ink.
+    mask : ndarray of the same shape, bool
+        Where ink is.
+    paper : ndarray of the same shape, float32
+        The brightness of the paper there.
+    """
+
+    shares: Floats
+    mask: Mask
+    paper: Floats
+
+
+def told_apart(grey: Floats) -> Ink:
+    """Tell ink from paper; dark on light or light on dark.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (rows, columns), float32, in [0, 1]
+    """
+    return even_ink(grey) or relative_ink(grey)
+
+
+def even_ink(grey: Floats) -> Ink | None:
+    """Tell ink from paper in a clean picture; None if it has not two even classes."""
+    light = _border(grey) > (float(grey.min()) + float(grey.max())) / 2
+    ink = 1 - grey if light else grey
+    mask = ink > otsu(ink)
+    if not mask.any() or mask.all():
+        return None
+    if shrunk(mask, round(THICKEST / 2 * max(grey.shape))).any():
+        return None  # paper on a dark table
+    paper, drawn = float(np.median(ink[~mask])), float(np.median(ink[mask]))
+    contrast = drawn - paper
+    # Edges are between the classes: they belong to neither.
+    if contrast < LEAST_CONTRAST or not (
+        _is_even(ink, shrunk(mask), drawn, contrast)
+        and _is_even(ink, shrunk(~mask), paper, contrast)
+    ):
+        return None
+    level = 1 - paper if light else paper
+    return Ink(_cut((ink - paper) / contrast), mask, np.full(grey.shape, level, np.float32))
+
+
+def relative_ink(grey: Floats) -> Ink:
+    """Tell ink from the paper around it."""
+    small = scaled(grey, min(COARSE, max(grey.shape)))
+    is_dark = _is_ink_dark(small)
+    window = _odd(WINDOW * min(small.shape))
+    if is_dark:
+        excess = darkness(small, closed(small, window))
+    else:
+        excess = lightness(small, opened(small, window))
+    pen = _pen(excess) * max(grey.shape) / max(small.shape)
+    shorter = min(grey.shape)
+    side = _odd(min(max(PENS * pen, LEAST_WINDOW * shorter), WINDOW * shorter))
+    calm = smoothed(grey, 1)
+    paper = closed(calm, side) if is_dark else opened(calm, side)
+    excess = (darkness if is_dark else lightness)(calm, paper)
+    return _above_noise(excess, paper)
+
+
+def darkness(grey: Floats, paper: Floats) -> Floats:
+    """Return by which share pixels are darker than the paper."""
+    result: Floats = (paper - grey) / (paper + np.float32(FLOOR))
+    return result
+
+
+def lightness(grey: Floats, paper: Floats) -> Floats:
+    """Return by which factor less 1 pixels are lighter than dark paper."""
+    result: Floats = (grey - paper) / (paper + np.float32(4 * FLOOR))
+    return result
+
+
+def _is_ink_dark(grey: Floats) -> bool:
+    """Tell whether what is thin is dark, rather than light.
+
+    What is between strokes may be narrower than the widest window, but seldom narrower than
+    the pen: what shows in several windows counts several times.
+    """
+    dark = light = 0.0
+    for share in (WINDOW / 8, WINDOW / 4, WINDOW / 2):
+        side = _odd(share * min(grey.shape))
+        dark += _energy(closed(grey, side) - grey)
+        light += _energy(grey - opened(grey, side))
+    return dark >= light
+
+
+def _above_noise(excess: Floats, paper: Floats) -> Ink:
+    """Return as ink what stands out of the noise of the paper."""
+    middle, deviation = _level(excess)
+    least = middle + max(DEVIATIONS * deviation, LEAST_INK)
+    found = excess > least
+    if not found.any():
+        return Ink(np.zeros_like(excess), found, paper)
+    top = float(np.percentile(excess[found], 90))
+    mask = excess > max(least, middle + FAINT * (top - middle))
+    full = float(np.median(excess[mask]))
+    return Ink(_cut((excess - middle) / (full - middle)), mask, paper)
+
+
+def _level(excess: Floats) -> tuple[float, float]:
+    """Return the paper's middle, and how far it deviates."""
+    sample = excess[::2, ::2]
+    middle = float(np.median(sample))
+    return middle, 1.4826 * float(np.median(np.abs(sample - middle)))
+
+
+def _energy(excess: Floats) -> float:
+    middle, deviation = _level(excess)
+    return float(np.square((excess - middle - 3 * deviation).clip(0)).sum(dtype=np.float64))
+
+
+def _pen(excess: Floats) -> float:
+    """Return about how thick the thickest lines are."""
+    middle, deviation = _level(excess)
+    found = excess - middle > max(
+        DEVIATIONS * deviation, LEAST_INK, 0.4 * (float(excess.max()) - middle)
+    )
+    width, left = 1, found
+    whole = int(found.sum())
+    # A line of width w is gone when (w - 1) / 2 pixels are taken from its sides.
+    while whole and int(left.sum()) > 0.05 * whole:
+        left = shrunk(left)
+        width += 2
+    return float(width)
+
+
+def _is_even(ink: Floats, inner: Mask, middle: float, contrast: float) -> bool:
+    values = ink[inner]
+    far = np.abs(values - middle) > EVEN * contrast
+    return bool(far.mean() <= UNEVEN_SHARE) if len(values) else True
+
+
+def _border(grey: Floats) -> float:
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return float(np.median(edge))
+
+
+def _cut(shares: Floats) -> Floats:
+    """Return shares in [0, 1]; paper is never quite even: a faint trace is none."""
+    cut: Floats = shares.clip(0, 1).astype(np.float32)
+    cut[cut < 0.1] = 0
+    return cut
+
+
+def _odd(size: float) -> int:
+    return max(3, 2 * round(size / 2) + 1)
