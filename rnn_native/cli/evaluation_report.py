@@ -1,6 +1,7 @@
 """`evaluate --report`: the page, and what is said in it of the model's file."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ def _facts(path: Path, model: "Network") -> list[tuple[str, str]]:
         if noted := described["facts"]:
             facts.append(("noted in the file", ", ".join(map(_noted, noted.items()))))
         facts.append(("sha256", described["sha256"]))
+    named = shlex.quote(str(path))
+    facts.append(("to try it", f"rnn-native export {named} page.html, opened in a browser"))
     return facts
 
 

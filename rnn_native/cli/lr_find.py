@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def add_commands(commands: Any) -> None:
         "--num-it", type=arguments.COUNT, default=100, metavar="N", help="batches (100)"
     )
     parser.add_argument(
+        "--trial-it",
+        type=arguments.number(int, 0, arguments.INT_MAX),
+        default=300,
+        metavar="N",
+        help="batches that each of some rates is tried for (300; 0: none)",
+    )
+    parser.add_argument(
         "--plot",
         type=Path,
         metavar="FILE",
@@ -83,6 +91,7 @@ def lr_find(args: argparse.Namespace) -> int:
         start_lr=args.start_lr,
         end_lr=args.end_lr,
         num_it=args.num_it,
+        trial_it=args.trial_it,
         batch_size=recipe.batch_size,
         class_weight=recipe.class_weight,
         label_smoothing=recipe.label_smoothing,
@@ -97,12 +106,17 @@ def lr_find(args: argparse.Namespace) -> int:
         figure: Any = search.plot().figure
         plots.save_figure(figure, args.plot)
     if args.json:
+        trials = [
+            [rate, loss if math.isfinite(loss) else None]
+            for rate, loss in search.trials.items()
+        ]
         report = {
             "model": args.model,
             "data": data.source,
             "suggestion": search.suggestion,
             "rates": search.rates.tolist(),
             "losses": search.losses.tolist(),
+            "trials": trials,
             "file": None if args.plot is None else str(args.plot),
         }
         outcome.say(json.dumps(report))

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
@@ -42,6 +43,7 @@ def to_html(
     title: str | None = None,
     classes: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
+    guard: tuple[Network, float] | None = None,
 ) -> None:
     """Write a network as one HTML page that runs it, atomically.
 
@@ -60,6 +62,9 @@ def to_html(
         of no and yes. By default their numbers.
     features : sequence of str, optional
         What the inputs of a net that takes a row of numbers are called.
+    guard : (Network, float), optional
+        For drawings: a net on the same images whose last output is the probability that one
+        shows no class at all, and where that begins: the page then says "not a digit".
 
     Raises
     ------
@@ -89,7 +94,9 @@ def to_html(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rn.export.to_html(rn.pretrained.load(), f"{folder}/digit.html")
     """
-    page = html_page(model, int8=int8, title=title, classes=classes, features=features)
+    page = html_page(
+        model, int8=int8, title=title, classes=classes, features=features, guard=guard
+    )
     atomic_write(path, page.encode())
 
 
@@ -100,6 +107,7 @@ def html_page(
     title: str | None = None,
     classes: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
+    guard: tuple[Network, float] | None = None,
 ) -> str:
     """Return what `to_html` writes."""
     # Of copies: a net's arrays belong together, even in training.
@@ -113,6 +121,7 @@ def html_page(
         "inputs": inputs,
         "outputs": outputs_of(nets[0], classes),
         "nets": listed,
+        "guard": _guard(guard, inputs, store),
         "floats": sum(values.size for values in store.floats),
     }
     known = {
@@ -123,6 +132,21 @@ def html_page(
         "weights": base64.b64encode(store.content()).decode(),
     }
     return _filled(inputs, known)
+
+
+def _guard(
+    guard: tuple[Network, float] | None, inputs: dict[str, Any], store: Store
+) -> dict[str, Any] | None:
+    """Return the net that tells what is no class, and its threshold, for JSON."""
+    if guard is None:
+        return None
+    net, threshold = guard
+    if inputs["kind"] != "drawing" or math.prod(net.input_shape) != inputs["size"]:
+        shape = " x ".join(map(str, net.input_shape))
+        raise ValueError(
+            f"guard: takes {shape}; expected a net of drawings, and for a page of them"
+        )
+    return {"nets": [described_net(copy(net), store)], "threshold": float(threshold)}
 
 
 def _filled(inputs: dict[str, Any], known: dict[str, str]) -> str:

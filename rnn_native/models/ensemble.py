@@ -1,5 +1,7 @@
 """Several nets that answer as one: the mean of their predictions."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import IO, Any, Literal, overload
 
@@ -196,7 +198,7 @@ class Ensemble:
         ensemble_file.save(self.nets, path, optimizer_state=optimizer_state)
 
     @classmethod
-    def load(cls, path: Source) -> "Ensemble":
+    def load(cls, path: Source) -> Ensemble:
         """Read what `save` wrote.
 
         Parameters

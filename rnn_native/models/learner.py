@@ -1,5 +1,7 @@
 """A net that learns step by step, with a loss of its own or of the caller's."""
 
+from __future__ import annotations
+
 from typing import Self
 
 import numpy as np

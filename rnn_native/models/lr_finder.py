@@ -1,9 +1,17 @@
-"""A search for the learning rate: train with rates that rise, and see where the loss falls."""
+"""A search for the learning rate: train with rates that rise, then try some for longer.
+
+The rising rates show where the loss begins to fall and where it blows up. How well a rate
+trains they do not show: each has one batch. So rates from there on are tried from the same
+weights, one after the other, each for some hundred batches.
+"""
+
+from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +37,18 @@ SMOOTHING = 0.98
 DIVERGED = 4.0
 """Smoothed losses beyond so many times the least one end the search."""
 
+STEP = 2.0
+"""Each rate that is tried is so many times the one before."""
+
+WORSE = 2
+"""So many rates in a row that are worse than the best one end the trials."""
+
+NEARLY = 0.1
+"""A loss is nearly the least one with so much of it more: the lower rate is the safer one."""
+
+LOWEST = 1e-3
+"""Where the loss never fell, trials begin with this share of the last rate."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateSearch:
@@ -39,18 +59,22 @@ class RateSearch:
     rates, losses : ndarray of shape (n,), float64
         The rate of each batch and the smoothed loss after it.
     suggestion : float or None
-        A rate within the longest valley, None when the loss never fell.
+        The lowest rate whose trial had a loss within 10 % of the least one; without trials a
+        rate within the longest valley. None when the loss never fell.
+    trials : dict of float to float
+        Mean loss over the last third of each trial, by its rate; infinite when it diverged.
     """
 
     rates: NDArray[np.float64]
     losses: NDArray[np.float64]
     suggestion: float | None
+    trials: dict[float, float] = field(default_factory=dict)
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the curve and the suggestion; see `rnn_native.plots.lr_curve`."""
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw curve, trials and suggestion; see `rnn_native.plots.lr_curve`."""
         import rnn_native.plots as plots
 
-        return plots.lr_curve(self.rates, self.losses, self.suggestion, ax)
+        return plots.lr_curve(self.rates, self.losses, self.suggestion, ax, self.trials)
 
     def __repr__(self) -> str:
         found = "no suggestion"
@@ -63,16 +87,17 @@ class RateSearch:
 
 
 def lr_find(
-    model: "Predictor",
+    model: Predictor,
     x: ArrayLike,
     y: ArrayLike,
     *,
     start_lr: float = 1e-7,
     end_lr: float = 10.0,
     num_it: int = 100,
+    trial_it: int = 300,
     stop_div: bool = True,
     batch_size: int = 64,
-    class_weight: "ClassWeights | None" = None,
+    class_weight: ClassWeights | None = None,
     label_smoothing: float = 0.0,
     clip_norm: float = 0.0,
     l2: float = 0.0,
@@ -81,7 +106,7 @@ def lr_find(
     seed: int = 1,
     threads: int | None = None,
 ) -> RateSearch:
-    """Train a few batches with a rising learning rate and suggest one; the model is unchanged.
+    """Train with rising learning rates, try some, and suggest one; the model is unchanged.
 
     Parameters
     ----------
@@ -94,6 +119,8 @@ def lr_find(
         Batch k of `num_it` has the rate start_lr * (end_lr / start_lr) ** (k / num_it).
     num_it : int of at least 1
         Batches, over as many epochs as it takes.
+    trial_it : int of at least 0
+        Batches of each trial; 0 tries none, and suggests by the rising rates alone.
     stop_div : bool
         Stop as soon as the smoothed loss is four times its least value so far. A loss that
         is not finite always ends the search, and is not among the results.
@@ -111,11 +138,15 @@ def lr_find(
 
     Notes
     -----
-    Smith 2017, section 3.3, with the smoothing and the rule for the suggestion of fastai
-    2.8: losses are averaged with weights that fall by 0.98 a batch. Without the first tenth
-    and the last five, the longest valley is sought, the longest sequence (not
-    necessarily of neighbours) in which each loss is less than the one before; if it ends at
-    e and has n, the suggestion is the rate at e - n + n // 3 + n // 6.
+    The rising rates are Smith's (2017, section 3.3), with the smoothing and the rule for a
+    valley of fastai 2.8: losses are averaged with weights that fall by 0.98 a batch. Without
+    the first tenth and the last five, the longest valley is sought, the longest sequence (not
+    necessarily of neighbors) in which each loss is less than the one before; if it ends at
+    e and has n, the valley's rate is that at e - n + n // 3 + n // 6.
+
+    Trials begin there and go up by factors of 2, up to `end_lr`, until two in a row are worse
+    than the best one. All begin with the same weights and take the same batches. For training
+    of few epochs the valley's rate is too low (benchmarks/learning_rates.py compares them).
 
     Examples
     --------
@@ -139,19 +170,38 @@ def lr_find(
         optimizer=model.optimizer,
     )
     data = Split(rows, model.as_targets(y, len(rows)))
+    length = check_count("trial_it", trial_it, 0)
+
+    def new_run() -> Run:
+        return Run(model, data, recipe, Xorshift(seed), threads=threads)
+
     with model.being_trained("lr_find"):
-        weights, moments = model.weights.copy(), model.moments.copy()
-        state = model.training_state
-        model.training_state = state.copy()
-        try:
-            run = Run(model, data, recipe, Xorshift(seed), threads=threads)
-            losses = _losses(run, rates, stop_div)
-        finally:
-            model.weights[:] = weights
-            model.moments[:] = moments
-            model.training_state = state
-    rates = rates[: len(losses)]
-    return RateSearch(rates, losses, _suggestion(rates, losses, num_it))
+        with _put_back(model):
+            losses = _losses(new_run(), rates, stop_div)
+        rates = rates[: len(losses)]
+        suggestion = _valley(rates, losses, num_it)
+        trials: dict[float, float] = {}
+        if length:
+            first = suggestion or LOWEST * float(rates[-1])
+            for rate in _upward(first, end_lr, trials):
+                with _put_back(model):
+                    trials[rate] = _trial(new_run(), rate, length)
+            suggestion = _lowest_of_the_best(trials, float(losses[0]))
+    return RateSearch(rates, losses, suggestion, trials)
+
+
+@contextmanager
+def _put_back(model: Predictor) -> Iterator[None]:
+    """Give a model its weights, moments and training state back at the end."""
+    weights, moments = model.weights.copy(), model.moments.copy()
+    state = model.training_state
+    model.training_state = state.copy()
+    try:
+        yield
+    finally:
+        model.weights[:] = weights
+        model.moments[:] = moments
+        model.training_state = state
 
 
 def _rising(start: float, end: float, count: int) -> NDArray[np.float64]:
@@ -165,8 +215,21 @@ def _rising(start: float, end: float, count: int) -> NDArray[np.float64]:
 
 def _losses(run: Run, rates: NDArray[np.float64], stop_div: bool) -> NDArray[np.float64]:
     """Train a batch with each rate until the loss grows too large; return smoothed losses."""
-    size, average, least = run.recipe.batch_size, 0.0, math.inf
+    average, least = 0.0, math.inf
     smoothed: list[float] = []
+    for loss in _batch_losses(run, rates):
+        average = SMOOTHING * average + (1 - SMOOTHING) * loss
+        # The average begins at 0; this takes out what is left of that.
+        smoothed.append(average / (1 - math.pow(SMOOTHING, len(smoothed) + 1)))
+        least = min(least, smoothed[-1])
+        if stop_div and smoothed[-1] > DIVERGED * least:
+            break
+    return np.array(smoothed)
+
+
+def _batch_losses(run: Run, rates: NDArray[np.float64]) -> Iterator[float]:
+    """Train a batch with each rate and yield its mean loss; end when it is not finite."""
+    size = run.recipe.batch_size
     for step, rate in enumerate(rates):
         batch = step % run.steps
         if batch == 0:
@@ -177,17 +240,46 @@ def _losses(run: Run, rates: NDArray[np.float64], stop_div: bool) -> NDArray[np.
         except TrainingDiverged:
             if step == 0:
                 raise  # that was not the rate
-            break
-        average = SMOOTHING * average + (1 - SMOOTHING) * loss / len(rows)
-        # The average begins at 0; this takes out what is left of that.
-        smoothed.append(average / (1 - math.pow(SMOOTHING, step + 1)))
-        least = min(least, smoothed[-1])
-        if stop_div and smoothed[-1] > DIVERGED * least:
-            break
-    return np.array(smoothed)
+            return
+        yield loss / len(rows)
 
 
-def _suggestion(
+# ---- trials ----
+
+
+def _upward(first: float, last: float, trials: Mapping[float, float]) -> Iterator[float]:
+    """Yield rates from `first` up, as long as `trials`, which gets their losses, get better."""
+    rate, worse, least = first, 0, math.inf
+    while rate <= max(first, last) and worse < WORSE:
+        yield rate
+        worse = 0 if trials[rate] < least else worse + 1
+        least = min(least, trials[rate])
+        rate *= STEP
+
+
+def _trial(run: Run, rate: float, length: int) -> float:
+    """Train batches with one rate; return the mean loss of the last third, or infinity."""
+    try:
+        losses = list(_batch_losses(run, np.full(length, rate)))
+    except TrainingDiverged:
+        return math.inf
+    if len(losses) < length:
+        return math.inf
+    return math.fsum(losses[2 * length // 3 :]) / (length - 2 * length // 3)
+
+
+def _lowest_of_the_best(trials: Mapping[float, float], start: float) -> float | None:
+    """Return the lowest rate whose loss is nearly the least; None if that is above `start`."""
+    least = min(trials.values())
+    if not least < start:
+        return None
+    return min(rate for rate, loss in trials.items() if loss <= least + NEARLY * abs(least))
+
+
+# ---- the valley ----
+
+
+def _valley(
     rates: NDArray[np.float64], losses: NDArray[np.float64], num_it: int
 ) -> float | None:
     """Return the rate that the longest valley suggests, None when there is no valley."""

@@ -1,5 +1,7 @@
 """Many nets at once: one thread trains each, which is faster than many threads one."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event
@@ -124,7 +126,7 @@ def _check(net: Network, call: Mapping[str, Any], name: str) -> None:
     raise KeyboardInterrupt
 
 
-def _wait(futures: Sequence["Future[History]"]) -> None:
+def _wait(futures: Sequence[Future[History]]) -> None:
     """Wait for all of them, or raise what the first that failed raised."""
     left = set(futures)
     while left:

@@ -1,5 +1,7 @@
 """The network that users hold: it answers, learns, saves and shows itself."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
@@ -85,25 +87,25 @@ class Network(Learner):
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         lr: float = 0.01,
-        schedule: "Schedule | Mapping[str, Any] | None" = None,
+        schedule: Schedule | Mapping[str, Any] | None = None,
         validation_split: float = 0.0,
         validation_data: Sequence[ArrayLike] | None = None,
         stratify: bool = False,
         shuffle: bool = True,
         sample_weight: ArrayLike | None = None,
-        class_weight: "ClassWeights | None" = None,
+        class_weight: ClassWeights | None = None,
         label_smoothing: float = 0.0,
         clip_norm: float = 0.0,
         l2: float = 0.0,
-        augment: "Augment | Mapping[str, Any] | None" = None,
+        augment: Augment | Mapping[str, Any] | None = None,
         mixup: float = 0.0,
         ema_decay: float = 0.0,
         metrics: MetricLike | Sequence[MetricLike] | None = None,
-        callbacks: "Sequence[Callback] | Callback | None" = (),
+        callbacks: Sequence[Callback] | Callback | None = (),
         seed: int | None = None,
         threads: int | None = None,
         verbose: int | str = "auto",
-    ) -> "History":
+    ) -> History:
         """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
 
         A further call continues where the last one ended: weights, moments and steps of the
@@ -275,7 +277,7 @@ class Network(Learner):
         div_final: float = 1e5,
         pct_start: float = 0.25,
         **options: Any,
-    ) -> "History":
+    ) -> History:
         """Train with one cycle of learning rates: up to `lr_max` and down again.
 
         Parameters
@@ -304,7 +306,7 @@ class Network(Learner):
         cycle = OneCycle(lr_max, epochs, div=div, div_final=div_final, pct_start=pct_start)
         return self.fit(x, y, epochs=epochs, schedule=cycle, **options)
 
-    def lr_find(self, x: ArrayLike, y: ArrayLike, **options: Any) -> "RateSearch":
+    def lr_find(self, x: ArrayLike, y: ArrayLike, **options: Any) -> RateSearch:
         """Search for a learning rate; see `rnn_native.lr_find`."""
         from rnn_native.models.lr_finder import lr_find
 

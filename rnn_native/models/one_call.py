@@ -40,6 +40,7 @@ from rnn_native.models.options import (
     recipe_of,
     with_config,
 )
+from rnn_native.models.signatures import lists_options
 from rnn_native.training.result import TrainingResult
 
 Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
@@ -48,6 +49,7 @@ Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
 IMAGE = (1, 28, 28)
 
 
+@lists_options({})
 def train(
     architecture: "Architecture | str | PathLike[str] | Mapping[str, Any] | Sequence[Layer]",
     data: "str | PathLike[str] | Arrays | None" = None,
@@ -66,12 +68,11 @@ def train(
     data : path, name of a data set, arrays or None
         As for `train_mlp`.
     config : path, mapping or TrainingConfig, optional
-        Training configuration. Its activation_function goes to the hidden layers that have
-        none of their own.
+        Training configuration; options go before it. Its activation_function goes to the
+        hidden layers that have none of their own.
     input_shape : sequence of int
         Of one sample; only for a sequence of layers, the JSON has its own.
-    **options
-        As for `train_mlp`; what is given here goes before `config`.
+    OPTIONS
 
     Returns
     -------

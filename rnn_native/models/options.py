@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from rnn_native.training.class_weights import ClassWeights
 
 
-# Options of a training call that are not part of what defines the run.
-NOT_IN_RECIPE = (
-    "metrics",
-    "config",
-    "threads",
-    "callbacks",
-    "out",
-    "resume",
-    "overwrite",
-    "verbose",
-)
+# Options of a training call that are not part of what defines the run, and their defaults.
+NOT_IN_RECIPE: dict[str, Any] = {
+    "metrics": None,
+    "config": None,
+    "threads": None,
+    "callbacks": (),
+    "out": None,
+    "resume": False,
+    "overwrite": False,
+    "verbose": "auto",
+}
 
 
 class TrainingOptions(TypedDict, total=False):

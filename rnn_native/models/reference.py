@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 from rnn_native.models.one_call import IMAGE, Arrays, outputs_of, planned, train_layers
 from rnn_native.models.options import ModelOptions, recipe_of, with_activation, with_config
+from rnn_native.models.signatures import lists_options
 from rnn_native.training.result import TrainingResult
 
 MLP_LAYERS: list[Layer] = [Dense(512, "relu"), Dense(10)]
@@ -54,6 +55,7 @@ def attention_layers(width: int = 64, ff: int = 128) -> list[Layer]:
     ]
 
 
+@lists_options(MLP_OPTIONS)
 def train_mlp(
     data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
 ) -> TrainingResult:
@@ -70,12 +72,7 @@ def train_mlp(
         has classes; ((x, y), (x_test, y_test)) as `datasets.load_mnist` returns them; None
         looks for MNIST, downloads it, and with neither files nor network says so and uses
         generated digits.
-    **options
-        epochs, batch_size, lr, seed, validation_split, stratify, patience, min_delta,
-        optimizer, clip_norm, label_smoothing, class_weight, schedule, shuffle,
-        steps_per_epoch, l2, augment, mixup, ema_decay: see `rnn_native.training.Recipe`;
-        config, threads, metrics, callbacks, out, resume, overwrite, verbose: see
-        `ModelOptions`.
+    OPTIONS
 
     Returns
     -------
@@ -100,19 +97,27 @@ def train_mlp(
     return train_layers("mlp", layers, (784,), data, given, defaults=MLP_OPTIONS)
 
 
+@lists_options(CNN_OPTIONS)
 def train_cnn(
     data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
 ) -> TrainingResult:
     """Train the reference system's MNIST CNN: conv 8x3x3, ReLU, max-pool 2x2, dense.
 
-    Batch 32, learning rate 0.01, 3 epochs, seed 1; arguments, result and errors are those
-    of `train_mlp`.
+    Batch 32, learning rate 0.01, 3 epochs, seed 1; result and errors are those of
+    `train_mlp`.
+
+    Parameters
+    ----------
+    data : path, name of a data set, arrays or None
+        As for `train_mlp`.
+    OPTIONS
     """
     given = with_config(options)
     layers = _with_classes(with_activation(CNN_LAYERS, given), data)
     return train_layers("cnn", layers, IMAGE, data, given, defaults=CNN_OPTIONS)
 
 
+@lists_options(ATTENTION_OPTIONS)
 def train_attention(
     data: "str | PathLike[str] | Arrays | None" = None,
     *,
@@ -133,8 +138,12 @@ def train_attention(
     width, ff : int
         Width of a token and of the layer between; 16 and 32 are the reference's small
         preset.
-    **options
-        As for `train_mlp`; so are result and errors.
+    OPTIONS
+
+    Returns
+    -------
+    TrainingResult
+        Errors are those of `train_mlp`, too.
     """
     given = with_config(options)
     layers = _with_classes(with_activation(attention_layers(width, ff), given), data)

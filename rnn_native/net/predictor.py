@@ -1,5 +1,7 @@
 """A net's answers: checks and conversions around the native net."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -252,7 +254,7 @@ class Predictor(CompiledNet):
         ]
         return ValueScores(loss / n, *measured)
 
-    def _frozen(self) -> "_core.Net":
+    def _frozen(self) -> _core.Net:
         """Return a native net with a copy of the weights, which training does not change."""
         net = self._native(self.loss)
         net.weights[:] = self.get_weights()
@@ -285,7 +287,7 @@ class Predictor(CompiledNet):
 
         return table_of(self._layer_rows(), trainable, fixed, notes)
 
-    def _layer_rows(self) -> "list[LayerRow]":
+    def _layer_rows(self) -> list[LayerRow]:
         from rnn_native.net.summary import layer_rows
 
         return layer_rows(self.placed, self.native.layers)

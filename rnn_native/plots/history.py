@@ -1,5 +1,6 @@
 """Training curves: of one run, of several, and of a search for the learning rate."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from rnn_native.base.checks import check_all
 from rnn_native.plots.curves import (
+    LARGEST,
     LINE,
     METRICS,
     check_metric,
@@ -108,6 +110,7 @@ def lr_curve(
     losses: ArrayLike,
     suggestion: float | None = None,
     ax: "Axes | None" = None,
+    trials: Mapping[float, float] | None = None,
 ) -> "Axes":
     """Draw losses over learning rates, as a search for the rate gives them.
 
@@ -118,6 +121,8 @@ def lr_curve(
     suggestion : float, optional
         A rate to mark.
     ax : matplotlib.axes.Axes, optional
+    trials : mapping of float to float, optional
+        Loss of each rate that was tried for longer; those that are not finite are left out.
 
     Returns
     -------
@@ -139,16 +144,22 @@ def lr_curve(
     if not finite.any():
         raise ValueError("losses: expected at least one finite loss, got none")
     ax = axes_or_new(ax)
-    ax.plot(x[finite], y[finite], color=COLOURS[0], linewidth=2)
+    ax.plot(x[finite], y[finite], color=COLOURS[0], linewidth=2, label="rising rates")
     ax.set_xscale("log")
+    tried = {r: loss for r, loss in (trials or {}).items() if abs(loss) < LARGEST}
+    if tried:
+        ax.plot(
+            list(tried), list(tried.values()), color=COLOURS[2], marker="D", linewidth=1,
+            label="tried for longer",
+        )  # fmt: skip
     if suggestion is not None:
         label = f"suggested: {suggestion:.3g}"
         ax.axvline(suggestion, color=COLOURS[1], linestyle="--", label=label)
-        ax.legend()
+        ax.legend(loc="lower left")
     # The end of a search blows up; without a limit the valley would be a flat line.
-    low, start = float(y[finite].min()), float(y[finite][0])
+    low, start = min([*y[finite], *tried.values()]), float(y[finite][0])
     room = 0.5 * max(start - low, 0.1 * abs(low), 1e-12)
-    if y[finite].max() > start + 2 * room:
+    if max([*y[finite], *tried.values()]) > start + 2 * room:
         ax.set_ylim(low - 0.2 * room, start + 2 * room)
     decorate(ax, "Learning rate search", "Loss", x_label="Learning rate")
     return ax

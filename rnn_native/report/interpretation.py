@@ -1,5 +1,7 @@
 """What a trained model gets right and wrong: one look at its answers to rows with known labels."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -131,8 +133,8 @@ class Interpretation:
     # ---- pictures ----
 
     def plot_confusion_matrix(
-        self, normalize: bool = False, ax: "Axes | None" = None
-    ) -> "Axes":
+        self, normalize: bool = False, ax: Axes | None = None
+    ) -> Axes:
         """Draw the confusion matrix; see `plots.confusion_matrix`."""
         import rnn_native.plots as plots
 
@@ -141,7 +143,7 @@ class Interpretation:
             normalize=normalize, ax=ax,
         )  # fmt: skip
 
-    def plot_top_losses(self, k: int = 9, ax: "Axes | None" = None) -> "Axes":
+    def plot_top_losses(self, k: int = 9, ax: Axes | None = None) -> Axes:
         """Draw the k rows with the greatest losses.
 
         Images with true label, predicted label, loss, and the probability of the predicted
@@ -155,7 +157,7 @@ class Interpretation:
             numbers=rows, names=self.class_names, ax=ax,
         )  # fmt: skip
 
-    def plot_calibration(self, bins: int = 15, ax: "Axes | None" = None) -> "Axes":
+    def plot_calibration(self, bins: int = 15, ax: Axes | None = None) -> Axes:
         """Draw the reliability diagram; see `plots.reliability_diagram`."""
         import rnn_native.plots as plots
 

@@ -42,7 +42,8 @@ class Recipe:
     min_delta : float
         How much lower a validation loss must be to count as an improvement.
     optimizer : dict
-        `type` (sgd, adam, adamw) and its settings; see `Network`.
+        `type` (sgd, adam, adamw) and its settings; see `Network`. Training functions accept
+        the type alone.
     clip_norm : float
         Greatest norm of the gradient of a batch, all parameters together and that of `l2`
         included, as in Keras; 0: no clipping. An optimizer's weight_decay is added later.

@@ -80,6 +80,20 @@ def test_int8_takes_a_quarter():
     assert whole - small > 0.7 * 4 / 3 * 4 * net.params.size
 
 
+def test_what_a_guard_shares_with_the_net_is_kept_once():
+    net = rn.pretrained.load()
+    plain = rn.export.html_page(net)
+    guarded = rn.export.html_page(net, guard=(net, 0.5))
+    assert len(guarded) - len(plain) < 5_000
+    told, _ = parts_of(guarded)
+    assert told["guard"]["threshold"] == 0.5
+    assert told["guard"]["nets"] == told["nets"]
+    with pytest.raises(ValueError, match="guard: takes 4; expected a net of drawings"):
+        rn.export.html_page(net, guard=(dense_net(), 0.5))
+    with pytest.raises(ValueError, match="guard: takes 1 x 28 x 28; expected"):
+        rn.export.html_page(dense_net(), guard=(net, 0.5))
+
+
 # ---- what it asks for ----
 
 PATCHES = [rn.PatchEmbed(2, 3)]

@@ -15,8 +15,8 @@ import twins
 from branch_twins import nested
 from cases import CASES, MODELS, arrays
 from rnn_native.export.functions import FUNCTIONS
+from rnn_native.recognizer import reading
 from rnn_native.recognizer.preprocessing import from_strokes
-from rnn_native.recognizer.reading import recognise
 from rnn_native.recognizer.strokes import Stroke
 from rounding import with_bounds
 
@@ -200,14 +200,31 @@ return arguments[0].map((image) => {
 """
 
 
-def test_drawings_are_read_and_doubted_as_in_python(browser, tmp_path, rng):
+def test_drawings_are_read_and_doubted_as_in_python(browser, tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(
+        reading, "_strange", lambda *_: None, raising=False
+    )  # needs a guard
     net = rn.pretrained.load()
     predictions(browser, tmp_path, [net], [np.zeros((1, 784))])
     images = [from_strokes(random_strokes(rng)) for _ in range(100)]
     images += [np.zeros((28, 28), "f"), np.ones((28, 28), "f")]
     images += [np.float32(rng.random((28, 28)) < share) for share in (0.01, 0.1, 0.6)]
     found = browser.run(READ, [image.ravel().tolist() for image in images])
-    readings = [recognise(net, image) for image in images]
-    expected = [[reading.label, reading.doubt or ""] for reading in readings]
+    readings = [reading.recognise(net, image) for image in images]
+    expected = [[one.label, one.doubt or ""] for one in readings]
     assert found == expected
     assert len({doubt[:5] for _, doubt in found}) > 5  # each reason is among them
+
+
+def test_a_guard_says_what_is_no_digit(browser, tmp_path, rng):
+    net = rn.pretrained.load()
+    guard = rn.Network([rn.Flatten(), rn.Dense(11)], (1, 28, 28), seed=3)
+    images = [from_strokes(random_strokes(rng)) for _ in range(40)]
+    scores = guard.predict_proba(np.float32(images)[:, None])[:, -1]
+    threshold = float(np.median(scores))
+    predictions(browser, tmp_path, [net], [np.zeros((1, 784))], guard=(guard, threshold))
+    found = browser.run(READ, [image.ravel().tolist() for image in images])
+    doubts = {doubt for _, doubt in np.array(found)[scores > threshold]}
+    assert "not a digit" in doubts
+    assert not doubts & {"", *(d for d in doubts if d.startswith("not sure"))}
+    assert all(d != "not a digit" for _, d in np.array(found)[scores <= threshold])

@@ -10,7 +10,7 @@ import rnn_native as rn
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.cli import main
 from rnn_native.datasets import idx
-from rnn_native.models.lr_finder import _longest_fall, _suggestion
+from rnn_native.models.lr_finder import _longest_fall, _lowest_of_the_best, _upward, _valley
 
 LAYERS = [rn.Dense(32, "relu"), rn.Dense(10)]
 
@@ -65,7 +65,7 @@ def test_the_net_is_left_as_it_was(digits, layers, shape, optimizer):
         one.fit(x, y, lr=0.01, verbose=0)
     weights, moments = net.weights.tobytes(), net.moments.tobytes()
     for end, stop in [(10, True), (1e5, False)]:
-        rn.lr_find(net, x, y, end_lr=end, stop_div=stop, num_it=40)
+        rn.lr_find(net, x, y, end_lr=end, stop_div=stop, num_it=40, trial_it=9)
         assert net.weights.tobytes() == weights
         assert net.moments.tobytes() == moments
     for one in (net, other):
@@ -76,7 +76,8 @@ def test_the_net_is_left_as_it_was(digits, layers, shape, optimizer):
 def test_same_bits_for_any_threads_and_another_curve_for_another_seed(digits):
     (x, y), _ = digits
     a, b, c = (
-        rn.lr_find(new_net(), x, y, threads=t, seed=s) for t, s in [(1, 1), (3, 1), (1, 2)]
+        rn.lr_find(new_net(), x, y, threads=t, seed=s, trial_it=20)
+        for t, s in [(1, 1), (3, 1), (1, 2)]
     )
     assert a.losses.tobytes() == b.losses.tobytes()
     assert a.suggestion == b.suggestion
@@ -110,6 +111,57 @@ def test_training_at_the_suggestion_works(digits):
         found = net.lr_find(x, y, batch_size=32)
         net.fit_one_cycle(x, y, 8, found.suggestion, batch_size=32, verbose=0)
         assert net.evaluate(*test)[1] > 0.6, (optimizer, found)
+
+
+# ---- trials ----
+
+
+def test_a_trial_is_training_with_one_rate(digits):
+    (x, y), _ = digits
+    found = new_net().lr_find(x, y, batch_size=64, trial_it=12)
+    rates = list(found.trials)
+    assert found.suggestion in rates
+    for rate in rates[:2]:
+        net, order, rng = new_net(), np.arange(len(y), dtype=np.int32), Xorshift(1)
+        rows, targets = net.as_rows(x), net.as_targets(y, len(y))
+        losses = []
+        for step in range(12):
+            if step % 10 == 0:
+                rng.shuffle(order)
+            batch = order[step % 10 * 64 : step % 10 * 64 + 64]
+            loss, _ = net.native.train(rows, targets, batch, 64, rate, seed=1, step=step)
+            losses.append(float(loss[0]) / 64)
+        assert found.trials[rate] == pytest.approx(np.mean(losses[8:]), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("losses", "count"),
+    [
+        ([5, 4, 3, 4, 5, 1], 5),  # two in a row are worse
+        ([5, 4, 6, 3, 2, 9, math.inf, 1], 7),
+        ([math.inf, math.inf, 1], 2),
+        ([5, 4, 3, 2, 1, 0.5, 0.4], 7),  # the last rate is 64 times the first
+    ],
+)
+def test_rates_go_up_until_two_are_worse(losses, count):
+    trials = {}
+    for rate, loss in zip(_upward(0.5, 32.0, trials), losses, strict=False):
+        trials.update({rate: loss})  # which the generator looks at before it goes on
+    assert list(trials) == [0.5 * 2**k for k in range(count)]
+
+
+def test_the_lowest_of_nearly_equal_rates_is_suggested():
+    assert _lowest_of_the_best({0.1: 3.0, 0.2: 2.1, 0.4: 2.0, 0.8: 2.3}, 4.0) == 0.2
+    assert _lowest_of_the_best({0.1: -1.5, 0.2: -2.0}, 4.0) == 0.2
+    assert _lowest_of_the_best({0.1: 4.0, 0.2: math.inf}, 4.0) is None
+    assert _lowest_of_the_best({0.1: math.inf}, 4.0) is None
+
+
+def test_without_trials_the_valley_is_suggested(digits):
+    (x, y), _ = digits
+    found = new_net().lr_find(x, y, trial_it=0)
+    assert found.trials == {}
+    assert found.suggestion == _valley(found.rates, found.losses, 100)
 
 
 # ---- the valley ----
@@ -148,13 +200,13 @@ def test_suggestion_by_hand():
     rates = np.arange(60.0)
     losses = np.concatenate([np.full(6 + 11, 5.0), np.linspace(5, 1, 30), np.full(13, 9.0)])
     assert _longest_fall(losses[6:-5].tolist()) == (40, 30)
-    assert _suggestion(rates, losses, 60) == 6 + (40 - 30 + 10 + 5)
+    assert _valley(rates, losses, 60) == 6 + (40 - 30 + 10 + 5)
 
 
-def test_no_valley_no_suggestion():
+def test_no_valley_no_valley():
     rates = np.arange(30.0)
-    assert _suggestion(rates, np.arange(30.0), 30) is None
-    assert _suggestion(rates[:4], np.arange(4.0)[::-1], 30) is None
+    assert _valley(rates, np.arange(30.0), 30) is None
+    assert _valley(rates[:4], np.arange(4.0)[::-1], 30) is None
     found = rn.lr_finder.RateSearch(rates[:0], rates[:0], None)
     assert repr(found) == "<RateSearch of 0 rates, none: no suggestion>"
 
@@ -162,7 +214,7 @@ def test_no_valley_no_suggestion():
 def test_a_fall_at_the_very_beginning():
     """The rule would point before the first rate."""
     rates = np.arange(1.0, 9.0)
-    assert _suggestion(rates, np.array([3, 2, 2, 2.0, 2, 2, 2, 2]), 9) == 1
+    assert _valley(rates, np.array([3, 2, 2, 2.0, 2, 2, 2, 2]), 9) == 1
 
 
 # ---- edges ----
@@ -173,6 +225,7 @@ def test_a_fall_at_the_very_beginning():
     [
         ({"num_it": 0}, "^num_it: expected an integer"),
         ({"num_it": 2.5}, "^num_it: expected an integer"),
+        ({"trial_it": -1}, "^trial_it: expected an integer"),
         ({"start_lr": 0}, "^start_lr: expected a value in"),
         ({"end_lr": math.inf}, "^end_lr: expected a value in"),
         ({"start_lr": 1, "end_lr": 0.1}, "^end_lr: expected a rate above start_lr, 1, got"),
@@ -202,7 +255,8 @@ def test_plot_and_repr(digits):
     ax = found.plot()
     assert ax.get_xscale() == "log"
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), found.rates)
-    assert ax.lines[1].get_xdata()[0] == found.suggestion
+    np.testing.assert_array_equal(ax.lines[1].get_xdata(), list(found.trials))
+    assert ax.lines[2].get_xdata()[0] == found.suggestion
     assert found.plot(ax) is ax
     assert repr(found).endswith(f"suggestion {found.suggestion:.3g}>")
 
@@ -223,7 +277,18 @@ def here(digits, tmp_path, monkeypatch):
 
 def test_command_prints_a_suggestion_and_draws(here, capsys, monkeypatch):
     monkeypatch.setattr("rnn_native.plots.figures.DPI", 40)
-    args = ["lr-find", "mlp", "--data", "data", "--num-it", "60", "--plot", "lr.png"]
+    args = [
+        "lr-find",
+        "mlp",
+        "--data",
+        "data",
+        "--num-it",
+        "60",
+        "--trial-it",
+        "20",
+        "--plot",
+        "lr.png",
+    ]
     assert main(args) == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == "Graph saved to: lr.png"
@@ -245,11 +310,23 @@ def test_command_searches_for_the_model_that_train_trains(here, digits, capsys):
         "small.json": ([rn.Dense(10)], (784,), 1, 64),
     }
     for name, (layers, shape, seed, batch_size) in cases.items():
-        args = ["lr-find", name, "--data", "data", "--num-it", "8", "--json"]
+        args = [
+            "lr-find",
+            name,
+            "--data",
+            "data",
+            "--num-it",
+            "8",
+            "--trial-it",
+            "4",
+            "--json",
+        ]
         assert main([*args, "--optimizer", "adam"]) == 0
         report = json.loads(capsys.readouterr().out)
         net = rn.Network(layers, shape, seed=seed, optimizer="adam")
-        found = net.lr_find(*digits[0], num_it=8, seed=seed, batch_size=batch_size)
+        found = net.lr_find(
+            *digits[0], num_it=8, trial_it=4, seed=seed, batch_size=batch_size
+        )
         assert report["losses"] == found.losses.tolist()
 
 
@@ -273,22 +350,37 @@ def test_command_takes_what_training_would(here, digits, capsys):
         seed=5,
         optimizer=training.pop("optimizer"),
     )
-    found = net.lr_find(*digits[0], num_it=8, **training)
+    found = net.lr_find(*digits[0], num_it=8, trial_it=4, **training)
     for name in training:
         less = {key: value for key, value in training.items() if key != name}
         assert (
-            net.lr_find(*digits[0], num_it=8, **less).losses.tolist()
+            net.lr_find(*digits[0], num_it=8, trial_it=4, **less).losses.tolist()
             != found.losses.tolist()
         )
     calls = {
         ("both.json",): found,
         ("plan.json", "--config", "config.json"): found,
         ("both.json", "--batch-size", "50"): net.lr_find(
-            *digits[0], num_it=8, **{**training, "batch_size": 50}
+            *digits[0], num_it=8, trial_it=4, **{**training, "batch_size": 50}
         ),
     }
     for args, expected in calls.items():
-        assert main(["lr-find", *args, "--data", "data", "--num-it", "8", "--json"]) == 0
+        assert (
+            main(
+                [
+                    "lr-find",
+                    *args,
+                    "--data",
+                    "data",
+                    "--num-it",
+                    "8",
+                    "--trial-it",
+                    "4",
+                    "--json",
+                ]
+            )
+            == 0
+        )
         report = json.loads(capsys.readouterr().out)
         assert report["losses"] == expected.losses.tolist(), args
 
@@ -304,7 +396,10 @@ def test_command_refuses_in_one_line(here, capsys):
         ("lr-find", "none.json"): (1, "none.json"),
         ("lr-find", "mlp", "--config", "none.json"): (1, "none.json"),
         ("lr-find", "mlp", "--data", "nowhere"): (1, "nowhere"),
-        ("lr-find", "mlp", "--data", "data", "--num-it", "3"): (1, "never fell"),
+        ("lr-find", "mlp", "--data", "data", "--num-it", "3", "--trial-it", "0"): (
+            1,
+            "never fell",
+        ),
     }
     for args, (code, words) in calls.items():
         assert main(list(args)) == code, args

@@ -270,6 +270,9 @@ def test_evaluate_writes_a_page(data, run_folder, tmp_path, capsys):
     facts = dict(cells(next(found["Model and data"].iter("table"))))
     described = rn.checkpoint.describe(run_folder / "best.safetensors")
     assert facts["sha256"] == described["sha256"]
+    assert facts["to try it"].startswith(
+        f"rnn-native export {run_folder}/best.safetensors "
+    )
     assert facts["rows"] == "200"
     assert str(data) in facts["data"]
     assert "784 -> 512 -> 10" in facts["layers"]

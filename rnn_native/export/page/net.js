@@ -13,24 +13,28 @@ function bytesOf(base64) {
  * Open nets: put arrays in the places that stand for them in each layer.
  *
  * `described.nets` is a list of {layers, final}; `bytes` holds `described.floats` float32,
- * little-endian, then int8.
+ * little-endian, then int8. The list that is returned has `guard`, {nets, threshold} or null.
  */
 function openNets(described, bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset), after = 4 * described.floats;
-  const floats = Float32Array.from({ length: described.floats }, (_, i) =>
-    view.getFloat32(4 * i, true));
+  // Little-endian, as every machine with a browser is.
+  const floats = new Float32Array(bytes.buffer, 0, described.floats);
+  const rounded = new Int8Array(bytes.buffer, 4 * described.floats);
   const opened = (value) => {
     if (value === null || value.size === undefined) return value;
     if (!value.scales) return floats.subarray(value.at, value.at + value.size);
     const { at, size } = value.scales, perRow = value.size / size;
-    return Float32Array.from({ length: value.size }, (_, i) =>
-      view.getInt8(after + value.at + i) * floats[at + Math.floor(i / perRow)]);
+    const rows = Float32Array.from(rounded.subarray(value.at, value.at + value.size));
+    return rows.map((whole, i) => whole * floats[at + Math.floor(i / perRow)]);
   };
-  return described.nets.map((net) => ({
+  const openedAll = (nets) => nets.map((net) => ({
     final: net.final,
     layers: net.layers.map((layer) => Object.fromEntries(
       Object.entries(layer).map(([key, value]) => [key, opened(value)]))),
   }));
+  const { nets, guard } = described;
+  return Object.assign(openedAll(nets), {
+    guard: guard && { nets: openedAll(guard.nets), threshold: guard.threshold },
+  });
 }
 
 /** Run one net: its last layer's outputs, and the state that layers left. */

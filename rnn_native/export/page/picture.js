@@ -16,8 +16,9 @@ function start(nets, { inputs, outputs }) {
     const image = asInput(pixels, inputs.shape, channels === 1 && byId("invert").checked);
     const prediction = predict(nets, image);
     announce(showPrediction(prediction, outputs));
-    const label = prediction.length > 1 ? ranked(prediction)[0] : 0;
-    view(image, label, outputs.names[label], true);
+    // One output is that of the last name: yes, not no.
+    const label = ranked(prediction)[0], isOne = prediction.length === 1;
+    view(image, label, isOne ? outputs.names.at(-1) : outputs.names[label], true);
   }
 
   async function open(file) {

@@ -8,14 +8,24 @@ const LEAST_PIXELS = 14, MOST_PIXELS = 285, FULLEST = 0.8, MOST_MARKS = 3, LEAST
 /** {label, probabilities, doubt}; label is null when there is nothing that could be one. */
 function readDrawing(nets, image, names, areDigits) {
   const nothing = { label: null, probabilities: new Float32Array(names.length) };
-  const nonsense = nonsenseOf(image, areDigits);
+  const nonsense = nonsenseOf(image, areDigits) || strangeness(nets.guard, image, areDigits);
   if (nonsense) return { ...nothing, doubt: nonsense };
   // A net that learned values instead of classes may leave [0, 1].
   const probabilities = predict(nets, image).map((p) => Math.min(1, Math.max(0, p)));
+  return { label: ranked(probabilities)[0], probabilities, doubt: doubtOf(probabilities, names) };
+}
+
+/** Why the likeliest class may be wrong, or nothing. */
+function doubtOf(probabilities, names) {
   const [first, second] = ranked(probabilities);
   const isSure = probabilities[first] >= LEAST_SURE || second === undefined;
-  const doubt = isSure ? "" : `not sure: ${names[first]} or ${names[second]}`;
-  return { label: first, probabilities, doubt };
+  return isSure ? "" : `not sure: ${names[first]} or ${names[second]}`;
+}
+
+/** That a picture is like nothing that the guard knows, if there is a guard. */
+function strangeness(guard, image, areDigits) {
+  if (!guard || predict(guard.nets, image).at(-1) <= guard.threshold) return "";
+  return areDigits ? "not a digit" : "not a character";
 }
 
 /** Places of values, the greatest first. */

@@ -72,9 +72,10 @@ function showClasses({ label, probabilities, doubt }, names) {
 /** Show what a net predicts, whatever that is. Returns the sentence. */
 function showPrediction(outputs, { kind, names }) {
   if (kind === "classes") {
-    const probabilities = outputs.length === 1 ? [1 - outputs[0], outputs[0]] : outputs;
-    const label = outputs.length === 1 ? Number(outputs[0] >= 0.5) : ranked(outputs)[0];
-    return showClasses({ label, probabilities: Float32Array.from(probabilities), doubt: "" }, names);
+    const [yes] = outputs, isOne = outputs.length === 1;
+    const probabilities = isOne ? Float32Array.of(1 - yes, yes) : outputs;
+    const label = isOne ? Number(yes >= 0.5) : ranked(outputs)[0];
+    return showClasses({ label, probabilities, doubt: doubtOf(probabilities, names) }, names);
   }
   const isYes = (i) => kind === "answers" && outputs[i] >= 0.5;
   showBars([...outputs.keys()].map((i) => ({

@@ -1,0 +1,89 @@
+"""Whether `lr_find` suggests a good rate: accuracy at its suggestion beside that of a grid.
+
+python benchmarks/learning_rates.py                     # some minutes
+python benchmarks/learning_rates.py --nets mlp cnn
+
+A row for each net and number of epochs: the best rate of the grid with its accuracy on MNIST's
+test images, the suggestion with its own, and that of fastai's rule (the valley). The exit code is
+1 if a suggestion is more than a point below the best.
+"""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+import rnn_native as rn
+from rnn_native.models import reference
+
+RECIPES = Path(__file__).parents[1] / "data" / "recipes"
+SGD = (0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.8)
+ADAM = (0.0003, 0.001, 0.003, 0.006, 0.01, 0.02)
+# Net, epochs (None: those of its recipe), rates.
+CASES = {
+    "mlp": (None, 3, 1),
+    "cnn": (None, 1),
+    "attention": (None, 3),
+    "fast-97": (None,),
+    "fast-98": (None,),
+    "attention-98": (2,),
+}
+TOLERANCE = 0.01
+
+
+def source_of(net):
+    return net if net in ("mlp", "cnn", "attention") else str(RECIPES / f"{net}.json")
+
+
+def accuracy(net, data, rate, epochs):
+    options = {"lr": rate, "verbose": 0}
+    if epochs is not None:
+        options["epochs"] = epochs
+    try:
+        if source_of(net) == net:
+            return getattr(rn, f"train_{net}")(data, **options).test_accuracy
+        return rn.train(source_of(net), data, **options).test_accuracy
+    except rn.TrainingDiverged:
+        return 0.0
+
+
+def suggestions(net, data):
+    """Return what `lr_find` suggests, and what the valley alone would."""
+    model, recipe = reference.untrained(source_of(net))
+    options = {
+        name: getattr(recipe, name)
+        for name in (
+            "batch_size", "class_weight", "label_smoothing", "clip_norm", "l2", "augment",
+            "mixup", "seed",
+        )
+    }  # fmt: skip
+    found = model.lr_find(*data[0], **options).suggestion
+    return found, model.lr_find(*data[0], trial_it=0, **options).suggestion
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--nets", nargs="+", choices=CASES, default=list(CASES))
+    names = parser.parse_args().nets
+    warnings.simplefilter("ignore")  # rates that learn nothing are part of a grid
+    data = rn.datasets.load_mnist()
+    is_good = True
+    print("| net | epochs | best of the grid | suggested | valley |\n|---|---|---|---|---|")
+    for net in names:
+        found, valley = suggestions(net, data)
+        for epochs in CASES[net]:
+            rates = SGD if source_of(net) == net else ADAM
+            grid = {rate: accuracy(net, data, rate, epochs) for rate in rates}
+            best = max(grid, key=grid.__getitem__)
+            own, old = (accuracy(net, data, rate, epochs) for rate in (found, valley))
+            is_good &= own >= grid[best] - TOLERANCE
+            shown = [
+                f"{100 * value:.2f} % at {rate:.2g}"
+                for rate, value in ((best, grid[best]), (found, own), (valley, old))
+            ]
+            print(f"| {net} | {epochs or 'own'} | {' | '.join(shown)} |", flush=True)
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
