@@ -42,6 +42,43 @@ v_sum(vf v)
     return v[0] + v[1];
 }
 
+typedef float v_quad __attribute__((vector_size(16)));
+typedef int32_t vi_quad __attribute__((vector_size(16)));
+
+/* v_sum of four vectors, to the same bits. */
+static inline v_quad
+v_sum_4(vf a, vf b, vf c, vf d)
+{
+#if VL == 16
+    vf ab = V_LOWER_HALVES(a, b) + V_UPPER_HALVES(a, b);
+    vf cd = V_LOWER_HALVES(c, d) + V_UPPER_HALVES(c, d);
+    vf all = __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24,
+                                     25, 26, 27)
+             + __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23,
+                                       28, 29, 30, 31);
+    all += __builtin_shufflevector(all, all, 2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15,
+                                   14, 15);
+    return __builtin_shufflevector(all, all, 0, 4, 8, 12)
+           + __builtin_shufflevector(all, all, 1, 5, 9, 13);
+#elif VL == 8
+    vf ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+            + __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    vf cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 8, 9, 10, 11)
+            + __builtin_shufflevector(c, d, 4, 5, 6, 7, 12, 13, 14, 15);
+    vf all = __builtin_shufflevector(ab, cd, 0, 1, 4, 5, 8, 9, 12, 13)
+             + __builtin_shufflevector(ab, cd, 2, 3, 6, 7, 10, 11, 14, 15);
+    return __builtin_shufflevector(all, all, 0, 2, 4, 6)
+           + __builtin_shufflevector(all, all, 1, 3, 5, 7);
+#else
+    vf ab = __builtin_shufflevector(a, b, 0, 1, 4, 5)
+            + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    vf cd = __builtin_shufflevector(c, d, 0, 1, 4, 5)
+            + __builtin_shufflevector(c, d, 2, 3, 6, 7);
+    return __builtin_shufflevector(ab, cd, 0, 2, 4, 6)
+           + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+#endif
+}
+
 static inline float
 v_greatest(vf v)
 {

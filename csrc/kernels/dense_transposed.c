@@ -2,15 +2,12 @@
 
 #include "../base/simd.h"
 
+#include <string.h>
+
 /* A tile of products: rows of inp with rows of the weight's transpose. Its accumulators, a
  * vector of each row of the weight and one of inp fill the registers. */
-#if VL == 16
-#define DOT_ROWS 4
-#define DOT_UNITS 5
-#else
-#define DOT_ROWS 2
-#define DOT_UNITS 5
-#endif
+#define DOT_ROWS (VL == 16 ? 4 : 2)
+#define DOT_UNITS 4
 
 typedef vf dot_sums[DOT_ROWS][DOT_UNITS];
 
@@ -28,6 +25,25 @@ add_products(dot_sums sum, const float *inp, const float *weight, int in, int ro
     }
 }
 
+static inline __attribute__((always_inline)) void
+dot_results(float *out, vf *sum, const float *bias, bool relu, int units)
+{
+    if (units < DOT_UNITS) {
+        for (int j = 0; j < units; j++) {
+            float z = v_sum(sum[j]) + (bias != NULL ? bias[j] : 0);
+            out[j] = relu && z < 0 ? 0 : z;
+        }
+        return;
+    }
+    v_quad of = {0}, z;
+    if (bias != NULL)
+        memcpy(&of, bias, sizeof of);
+    z = v_sum_4(sum[0], sum[1], sum[2], sum[3]) + of;
+    if (relu)
+        z = (v_quad)((vi_quad)z & ~(z < 0));
+    memcpy(out, &z, sizeof z);
+}
+
 /* Every sum is kept in VL parts, so that its order does not depend on the tile. */
 static inline __attribute__((always_inline)) void
 dot_tile(float *out, const float *inp, const float *weight, const float *bias, bool relu,
@@ -40,10 +56,7 @@ dot_tile(float *out, const float *inp, const float *weight, const float *bias, b
     if (i < in)
         add_products(sum, inp + i, weight + i, in, rows, units, in - i);
     for (int b = 0; b < rows; b++)
-        for (int j = 0; j < units; j++) {
-            float z = v_sum(sum[b][j]) + (bias != NULL ? bias[j] : 0);
-            out[(ptrdiff_t)b * out_size + j] = relu && z < 0 ? 0 : z;
-        }
+        dot_results(out + (ptrdiff_t)b * out_size, sum[b], bias, relu, units);
 }
 
 static inline __attribute__((always_inline)) void

@@ -98,14 +98,8 @@ backward_columns(rnn_run *r, int i)
 }
 
 /* Multiply-adds of PARAMS that are worth a job of their own; stages with less wait for
- * those below them. One thread gains nothing by it. */
+ * those below them. */
 #define WORTH_A_JOB 3e7
-
-static bool
-is_worth_a_job(const rnn_run *r, int begin, int end)
-{
-    return r->lease.threads == 1 || rnn_params_work(r, begin, end) >= WORTH_A_JOB;
-}
 
 /* Slices of each stage's sums. */
 #define REDUCE_SLICES RNN_MAX_COLUMN_SLICES
@@ -179,7 +173,7 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
             if (end_input)
                 reduce(r, (reduce_job){.run = r, .only = i}, net->stages[i].layer.sums);
         }
-        if (is_worth_a_job(r, i, params)) {
+        if (rnn_params_work(r, i, params) >= WORTH_A_JOB) {
             rnn_run_params(r, i, params, target, alpha, beta);
             params = i;
         }
