@@ -35,11 +35,12 @@ test: $(VENV)/.test
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
 
-# The suite once more with each lower CPU level forced; the best one is what `test` runs.
+# The suite once more with each lower CPU level forced; the best one is what `test` runs. What
+# runs on every level by itself is left out.
 LEVELS = $$($(BIN)/python -c "from rnn_native import _core as c; print(*c.build_config()['cpu_levels'][:-1])")
 levels: $(VENV)/.test
 	for level in $(LEVELS); do RNN_NATIVE_CPU=$$level $(BIN)/python -m pytest -q $(IN_PROCESSES) \
-	    || exit 1; done
+	    -m 'not slow and not parity and not every_level' || exit 1; done
 
 # Built for 64-bit ARM, the core's tests run in an emulator; ARM_ARGS instead of these tests.
 arm64: $(VENV)/.test

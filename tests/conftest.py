@@ -18,6 +18,13 @@ def no_interrupt_before():
     interrupts._last = None
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what runs on every level by itself, which a forced level need not run again."""
+    for item in items:
+        if "level" in getattr(item, "fixturenames", ()):
+            item.add_marker("every_level")
+
+
 @pytest.fixture(params=_core.build_config()["cpu_levels"])
 def level(request):
     """Run the test once with the kernels of each CPU level that this machine has."""
