@@ -3,6 +3,7 @@
     python benchmarks/shapes.py --write benchmarks/shapes.md         # all, two threads
     python benchmarks/shapes.py --nets lenet vgg --peers torch       # some nets, one peer
     python benchmarks/shapes.py --kinds narrow --tasks train --rounds 5
+    python benchmarks/shapes.py --resume build/shapes --write benchmarks/shapes.md   # in pieces
     python benchmarks/shapes.py --readme        # the summary that benchmarks/shapes.md has
 
 The nets are in shape_nets.py. As in compare.py, each peer has its own process, begins with the
@@ -12,6 +13,7 @@ that is.
 """
 
 import argparse
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +106,12 @@ def parse() -> argparse.Namespace:
     add("--rounds", type=int, default=3)
     add("--rows-scale", type=float, default=1.0, help="of the rows of an epoch")
     add("--write", type=Path, metavar="FILE", help="write the tables here")
+    add(
+        "--resume",
+        type=Path,
+        metavar="FOLDER",
+        help="keep what is measured here, and do not measure it again",
+    )
     add("--readme", action="store_true", help="print the summary of shapes.md, and end")
     return parser.parse_args()
 
@@ -111,6 +119,29 @@ def parse() -> argparse.Namespace:
 def chosen_nets(args: argparse.Namespace) -> list[str]:
     names = SHAPES if args.nets is None else args.nets
     return [name for name in names if args.kinds is None or SHAPES[name].kind in args.kinds]
+
+
+def measured(
+    name: str, task: str, machines: dict[int, Machine], args: argparse.Namespace
+) -> list[Measured]:
+    """Return a net's rounds of a task: those of an earlier run, if they were kept."""
+    kept = args.resume / f"{name}-{task}.pickle" if args.resume else None
+    if kept is not None and kept.exists():
+        return pickle.loads(kept.read_bytes())
+    if task == "train":
+        found = train(name, machines[args.threads], args)
+    else:
+        found = predict(name, machines, args)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(pickle.dumps(found))
+    return found
+
+
+def tasks_of(name: str, wanted: list[str]) -> list[str]:
+    workload = SHAPES[name]
+    has = {"train": workload.task == "train", "predict": bool(workload.sizes)}
+    return [task for task in TASKS if task in wanted and has[task]]
 
 
 def main() -> None:
@@ -123,10 +154,8 @@ def main() -> None:
     machines = {threads: Machine.measured(threads) for threads in {1, args.threads}}
     found: list[Measured] = []
     for name in names:
-        if "train" in args.tasks and SHAPES[name].task == "train":
-            found += train(name, machines[args.threads], args)
-        if "predict" in args.tasks and SHAPES[name].sizes:
-            found += predict(name, machines, args)
+        for task in tasks_of(name, args.tasks):
+            found += measured(name, task, machines, args)
         if args.write is not None:  # each time: a run is long, and may be cut short
             args.write.write_text(report(sys.argv[1:], list(machines.values()), found))
     print(report(sys.argv[1:], list(machines.values()), found))
