@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
@@ -64,7 +65,8 @@ def to_html(
         What the inputs of a net that takes a row of numbers are called.
     guard : (Network, float), optional
         For drawings: a net on the same images whose last output is the probability that one
-        shows no class at all, and where that begins: the page then says "not a digit".
+        shows no class at all, and where that begins: the page then says "not a digit". Its
+        matrices are rounded to int8.
 
     Raises
     ------
@@ -146,15 +148,16 @@ def _guard(
         raise ValueError(
             f"guard: takes {shape}; expected a net of drawings, and for a page of them"
         )
+    store.int8 = True  # the net itself is there already; a yes or no needs no more
     return {"nets": [described_net(copy(net), store)], "threshold": float(threshold)}
 
 
 def _filled(inputs: dict[str, Any], known: dict[str, str]) -> str:
     """Return the page of its parts."""
     kind = inputs["kind"]
-    style = _part("style.css")
+    style = _compact(_part("style.css"))
     files = ("layers.js", "net.js", *SCRIPTS[kind], "start.js")
-    script = "\n".join(_part(name) for name in files)
+    script = "".join(_compact(_part(name)) for name in files)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -179,6 +182,11 @@ def _filled(inputs: dict[str, Any], known: dict[str, str]) -> str:
 
 def _part(name: str) -> str:
     return (PARTS / name).read_text(encoding="utf-8")
+
+
+def _compact(text: str) -> str:
+    """Return JavaScript or CSS without lines of comments, empty ones, and indentation."""
+    return re.sub(r"^\s*(//.*|/\*(?s:.*?)\*/)?\n?[ ]*", "", text, flags=re.MULTILINE)
 
 
 def _hash(text: str) -> str:

@@ -17,8 +17,6 @@ from rnn_native.models.network import Network
 class Store:
     """Arrays of layers, one behind the other: first all float32, then all int8.
 
-    Equal arrays are kept once: a net that was made of another one shares most of its.
-
     Attributes
     ----------
     int8 : bool
@@ -30,11 +28,11 @@ class Store:
     int8: bool
     floats: list[NDArray[np.float32]] = field(default_factory=list)
     rounded: list[NDArray[np.int8]] = field(default_factory=list)
-    _places: dict[tuple[str, bytes], int] = field(default_factory=dict)
 
     def array(self, values: NDArray[np.float32]) -> dict[str, int]:
         """Keep an array; return where it begins among the floats, and its size."""
-        at = self._place(self.floats, values.astype(np.float32).ravel())
+        at = sum(kept.size for kept in self.floats)
+        self.floats.append(values.astype(np.float32).ravel())
         return {"at": at, "size": values.size}
 
     def matrix(self, rows: NDArray[np.float32]) -> dict[str, Any]:
@@ -45,16 +43,9 @@ class Store:
         if not self.int8:
             return self.array(rows)
         values, scales = quantised(rows)
-        at = self._place(self.rounded, values.ravel())
+        at = sum(kept.size for kept in self.rounded)
+        self.rounded.append(values.ravel())
         return {"at": at, "size": values.size, "scales": self.array(scales)}
-
-    def _place(self, kept: list[Any], values: NDArray[Any]) -> int:
-        """Keep values, unless they are there; return where they begin among their like."""
-        key = (str(values.dtype), values.tobytes())
-        if key not in self._places:
-            self._places[key] = sum(one.size for one in kept)
-            kept.append(values)
-        return self._places[key]
 
     def content(self) -> bytes:
         """Return all of it, little-endian."""
