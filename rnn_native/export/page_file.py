@@ -65,8 +65,9 @@ def to_html(
         What the inputs of a net that takes a row of numbers are called.
     guard : (Network, float), optional
         For drawings: a net on the same images whose last output is the probability that one
-        shows no class at all, and where that begins: the page then says "not a digit". Its
-        matrices are rounded to int8.
+        shows no class at all, and where that begins: the page then says "not a digit". If it
+        has the same classes before it, one that it finds likelier is a doubt. Its matrices are
+        rounded to int8.
 
     Raises
     ------

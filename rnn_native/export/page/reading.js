@@ -8,11 +8,17 @@ const LEAST_PIXELS = 14, MOST_PIXELS = 285, FULLEST = 0.8, MOST_MARKS = 3, LEAST
 /** {label, probabilities, doubt}; label is null when there is nothing that could be one. */
 function readDrawing(nets, image, names, areDigits) {
   const nothing = { label: null, probabilities: new Float32Array(names.length) };
-  const nonsense = nonsenseOf(image, areDigits) || strangeness(nets.guard, image, areDigits);
+  const nonsense = nonsenseOf(image, areDigits);
   if (nonsense) return { ...nothing, doubt: nonsense };
+  const judged = nets.guard && predict(nets.guard.nets, image);
+  if (judged && judged.at(-1) > nets.guard.threshold) {
+    return { ...nothing, doubt: areDigits ? "not a digit" : "not a character" };
+  }
   // A net that learned values instead of classes may leave [0, 1].
   const probabilities = predict(nets, image).map((p) => Math.min(1, Math.max(0, p)));
-  return { label: ranked(probabilities)[0], probabilities, doubt: doubtOf(probabilities, names) };
+  const label = ranked(probabilities)[0];
+  const doubt = doubtOf(probabilities, names) || (judged ? otherOf(judged, label, names) : "");
+  return { label, probabilities, doubt };
 }
 
 /** Why the likeliest class may be wrong, or nothing. */
@@ -22,10 +28,11 @@ function doubtOf(probabilities, names) {
   return isSure ? "" : `not sure: ${names[first]} or ${names[second]}`;
 }
 
-/** That a picture is like nothing that the guard knows, if there is a guard. */
-function strangeness(guard, image, areDigits) {
-  if (!guard || predict(guard.nets, image).at(-1) <= guard.threshold) return "";
-  return areDigits ? "not a digit" : "not a character";
+/** That the guard, which has an output for each class too, finds another one likeliest. */
+function otherOf(judged, label, names) {
+  const likeliest = ranked(judged.subarray(0, -1))[0];
+  const isOther = judged.length === names.length + 1 && likeliest !== label;
+  return isOther ? `not sure: ${names[label]} or ${names[likeliest]}` : "";
 }
 
 /** Places of values, the greatest first. */
