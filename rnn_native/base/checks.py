@@ -37,6 +37,19 @@ def check_mapping(name: str, value: object) -> Mapping[Any, Any]:
     return value
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return True or False, Python's or NumPy's, or raise TypeError."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {brief(value)}")
+    return bool(value)
+
+
+def check_verbose(value: Any) -> None:
+    """Raise ValueError unless a value says how training tells of itself."""
+    if np.ndim(value) > 0 or value not in ("auto", 0, 1, 2):
+        raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {brief(value)}")
+
+
 # ---- integers ----
 
 

@@ -19,11 +19,16 @@ def gunzipped(file: io.BufferedIOBase) -> io.BufferedIOBase:
 
 @contextmanager
 def gzip_faults(name: str) -> Iterator[None]:
-    """Turn what a damaged gzip stream raises into a FormatError about `name`."""
+    """Turn what a damaged gzip stream raises into a FormatError about `name`.
+
+    What the disk refuses stays an OSError.
+    """
     try:
         yield
     except (EOFError, zlib.error) as error:
         raise _damaged(name, error) from error
+    except io.UnsupportedOperation as error:  # what Python makes of a failed lseek
+        raise OSError(f"{name}: cannot be read: {error}") from error
     except OSError as error:
         # gzip.BadGzipFile, which has no number. Reading errors of the disk have.
         if error.errno is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_count
+from rnn_native.base.checks import check_count, check_verbose
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.callbacks import RunLog
 from rnn_native.models.network import Network
@@ -88,6 +88,7 @@ def train_xor(
         patience=None,
     )
     check_count("log_every", log_every, 1)
+    check_verbose(verbose)
     folder = out_folder(out, False, overwrite)
     model = Network(XOR_LAYERS, input_shape=(2,), loss="squared_error", seed=seed)
     history = _train_in_order(model, recipe, log_every)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_range
+from rnn_native.base.checks import check_flag, check_range
 from rnn_native.net.rows import Weights
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def split(
     check_range("validation_split", fraction, 0, 1)
     labels = classes_of(y)
     strata = [np.arange(len(x))]
-    if stratify:
+    if check_flag("stratify", stratify):
         if labels is None:
             raise ValueError("stratify: expected class labels, got values")
         strata = [np.flatnonzero(labels == label) for label in np.unique(labels)]

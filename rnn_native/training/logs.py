@@ -151,12 +151,13 @@ def _header(line: _Line) -> tuple[str, ...] | None:
     """Return the columns that a header names, or None if the line is not a header."""
     if all(_is_number(field) or not field for field in line.fields):
         return None
-    columns: list[str] = []
+    columns: dict[str, None] = {}  # in order
+    fields = frozenset(line.fields)
     # A log of this package may have columns of further metrics, whatever their names.
-    is_ours = {_NAMES.get(field.lower()) for field in line.fields} >= _OURS
+    is_ours = {_NAMES.get(field.lower()) for field in fields} >= _OURS
     for column, field in enumerate(line.fields, 1):
         known = _NAMES.get(field.lower())
-        is_told_elsewhere = known != field and known in (*line.fields, *columns)
+        is_told_elsewhere = known != field and (known in fields or known in columns)
         if is_ours and field and (known is None or is_told_elsewhere):
             known = field
         if known is None:
@@ -166,7 +167,7 @@ def _header(line: _Line) -> tuple[str, ...] | None:
             )
         if known in columns:
             raise FormatError(f"{line.where}: column {column}: a second {known}")
-        columns.append(known)
+        columns[known] = None
     for needed in ("epoch", "loss"):
         if needed not in columns:
             raise FormatError(f"{line.where}: the header names no column for {needed}")

@@ -4,7 +4,8 @@ import sys
 from contextlib import nullcontext
 from typing import Any, TextIO
 
-from rnn_native.base.text import brief, printable
+from rnn_native.base.checks import check_verbose
+from rnn_native.base.text import printable
 from rnn_native.training import live
 from rnn_native.training.callback import Callback, Logs, values_of
 
@@ -23,8 +24,7 @@ class ProgressLogger(Callback):
     """
 
     def __init__(self, verbose: int | str = "auto", stream: TextIO | None = None) -> None:
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {brief(verbose)}")
+        check_verbose(verbose)
         self.verbose = verbose
         self.stream = stream
         self._bar: Any = None

@@ -5,10 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
-from rnn_native.base.checks import check_count, check_range, check_seed
-from rnn_native.base.text import brief
+from rnn_native.base.checks import check_count, check_flag, check_range, check_seed
 from rnn_native.net.optimizers import as_settings
 from rnn_native.training import schedules
 from rnn_native.training.augmentation import Augment
@@ -113,10 +110,7 @@ class Recipe:
         ):
             self._normalise(name, check_range(name, getattr(self, name), low, high))
         for name in ("stratify", "shuffle"):
-            value = getattr(self, name)
-            if not isinstance(value, (bool, np.bool_)):
-                raise TypeError(f"{name}: expected True or False, got {brief(value)}")
-            self._normalise(name, bool(value))
+            self._normalise(name, check_flag(name, getattr(self, name)))
         self._normalise("seed", check_seed(self.seed))
         self._normalise("optimizer", as_settings(self.optimizer))
         self._normalise("class_weight", plain_class_weight(self.class_weight))

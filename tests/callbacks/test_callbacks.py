@@ -67,6 +67,19 @@ def test_unknown_verbosity():
         ProgressLogger(3)
 
 
+@pytest.mark.parametrize("given", [np.array([0, 1]), np.zeros(3), [1], None])
+@pytest.mark.parametrize("name", ["verbose", "stratify"])
+def test_switches_are_no_arrays(digits, name, given):
+    (x, y), _ = digits
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: expected .*, got "):
+        rn.train_mlp(((x, y), (x, y)), **{"epochs": 1, "verbose": 0, name: given})
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: expected .*, got "):
+        net = rn.Network([rn.Flatten(), rn.Dense(10)], x.shape[1:])
+        net.fit(x, y, **{"verbose": 0, name: given})
+    with pytest.raises((TypeError, ValueError), match="^verbose: expected .*, got "):
+        rn.train_xor(verbose=given)
+
+
 def test_stream(digits):
     (x, y), _ = digits
     stream = io.StringIO()

@@ -14,6 +14,7 @@ import pytest
 
 from rnn_native.base.errors import FormatError
 from rnn_native.datasets.idx import load_idx, read_idx, read_images, read_labels, write_idx
+from rnn_native.datasets.packed import gzip_faults
 
 MIB = 1 << 20
 
@@ -194,6 +195,12 @@ def test_damaged_gzip(tmp_path):
     for length in range(2, len(good)):
         path.write_bytes(good[:length])
         assert_refused(path)
+
+
+def test_a_file_that_cannot_be_sought_is_not_called_damaged():
+    """What Python makes of an lseek that fails has no number, as a damaged file's error."""
+    with pytest.raises(OSError, match="^a: cannot be read: no seek$"), gzip_faults("a"):
+        raise io.UnsupportedOperation("no seek")
 
 
 def test_random_damage_never_gives_other_data(tmp_path):

@@ -234,6 +234,14 @@ def test_logs_of_too_many_or_too_long_lines(read):
         read("0,0.5,1\n" + "1," * 140_000)
 
 
+def test_a_log_of_many_columns(read):
+    """Each is looked up at once: 16 MB of them would take hours otherwise."""
+    names = [f"m{i}" for i in range(30_000)]
+    header = HEADER.strip() + "," + ",".join(names) + "\n"
+    history = read(header + "0,0.5,1,0.4,0.9,0.1," + ",".join(["1"] * len(names)) + "\n")
+    assert len(history.rows[0].metrics) == len(names)
+
+
 def test_a_huge_file_is_not_even_opened(tmp_path):
     path = tmp_path / "log.txt"
     with path.open("wb") as file:
