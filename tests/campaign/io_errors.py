@@ -47,6 +47,7 @@ def _actions():
         "write legacy": (lambda: rn.legacy.write_legacy(legacy, "legacy"), None),
         "write npy": (lambda: rn.npy_folder.write_npy_folder(legacy, "npy"), None),
         "export C": (lambda: rn.export.to_c(net, "net.c"), None),
+        "export a page": (lambda: rn.export.to_html(net, "net.html"), None),
         "train": (lambda: attack.train_into("run", epochs=2, overwrite=True), "run"),
         "resume": (lambda: attack.train_into("run", epochs=3, resume=True), "run"),
         "read log": (lambda: rn.read_log("run/log.csv"), None),
