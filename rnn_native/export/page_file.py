@@ -167,7 +167,7 @@ def _filled(inputs: dict[str, Any], known: dict[str, str]) -> str:
     asked = {"drawing": "drawing.html", "picture": "picture.html", "numbers": form}[kind]
     shape = inputs["shape"]
     texts = {
-        "hint": f"{known['title']} here" if kind == "drawing" else "",
+        "hint": f"{_title(inputs)} here",
         "shape": " x ".join(map(str, shape)),
         "count": str(inputs["size"]),
     }

@@ -51,6 +51,8 @@ def test_equal_models_are_equal_pages(tmp_path):
     page = (tmp_path / "a.html").read_text()
     assert page == rn.export.html_page(net, title="Mine")
     assert "<title>Mine</title>" in page
+    digits = rn.export.html_page(dense_net((784,), 10), title="Mine")
+    assert "Draw a digit here" in digits
 
 
 def test_what_users_name_stays_text():
