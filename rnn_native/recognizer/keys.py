@@ -1,13 +1,14 @@
-"""Keys of the window: Tk's name for each, and the window's method that it calls."""
+"""Keys of the window: Tk's name for each, the command that it calls, and the table of F1."""
 
 import sys
 
-_CONTROL = "Command" if sys.platform == "darwin" else "Control"
+CONTROL = "Command" if sys.platform == "darwin" else "Control"
+SHOWN = "Cmd" if sys.platform == "darwin" else "Ctrl"
 
 KEYS = [
-    (f"<{_CONTROL}-z>", "undo"),
-    (f"<{_CONTROL}-y>", "redo"),
-    (f"<{_CONTROL}-Shift-Z>", "redo"),
+    (f"<{CONTROL}-z>", "undo"),
+    (f"<{CONTROL}-y>", "redo"),
+    (f"<{CONTROL}-Shift-Z>", "redo"),
     ("<Delete>", "clear"),
     ("<Escape>", "clear"),
     ("<Return>", "predict"),
@@ -16,24 +17,46 @@ KEYS = [
     ("<bracketleft>", "thinner_pen"),
     ("<bracketright>", "wider_pen"),
     ("<Key-o>", "next_overlay"),
-    (f"<{_CONTROL}-o>", "open"),
-    (f"<{_CONTROL}-s>", "save"),
+    (f"<{CONTROL}-o>", "open"),
+    (f"<{CONTROL}-s>", "save"),
+    (f"<{CONTROL}-v>", "paste"),
+    ("<Key-c>", "toggle_drawer"),
     ("<Key-l>", "learn"),
     ("<Key-u>", "unlearn"),
     ("<F1>", "help"),
-    (f"<{_CONTROL}-q>", "quit"),
+    (f"<{CONTROL}-q>", "quit"),
 ]
 
-HELP = f"""\
-Left button: draw; a click is a dot
-Right button, or Shift and left: rub out
-{_CONTROL}+Z, {_CONTROL}+Y: undo, redo
-Delete or Escape: clear
-Return or space: predict
-E: draw or rub out with the left button
-[ and ]: thinner, wider pen
-0 to 9: the right digit is this one
-L, U: learn from the corrections, undo that
-O: next overlay on what the net sees
-{_CONTROL}+O, {_CONTROL}+S: open an image, save the drawing
-{_CONTROL}+Q: quit"""
+# Columns of the table: groups of (key, what it does).
+TABLE: list[tuple[str, list[tuple[str, str]]]] = [
+    (
+        "Draw",
+        [
+            ("Left button", "draw; a click is a dot"),
+            ("Right button", "rub out; so does Shift with the left one"),
+            ("E", "rub out with the left button, or draw"),
+            ("[  and  ]", "thinner and wider pen"),
+            (f"{SHOWN}+Z, {SHOWN}+Y", "undo, redo"),
+            ("Delete, Esc", "clear"),
+        ],
+    ),
+    (
+        "Pictures",
+        [
+            (f"{SHOWN}+O", "open a picture or a saved drawing"),
+            (f"{SHOWN}+V", "paste a picture"),
+            (f"{SHOWN}+S", "save the drawing"),
+        ],
+    ),
+    (
+        "Read and correct",
+        [
+            ("Return, Space", "read again; it reads all the time"),
+            ("O", "next overlay on what the net sees"),
+            ("0 to 9", "the right digit is this one"),
+            ("C", "show or hide the corrections"),
+            ("L, U", "learn from the corrections, undo that"),
+        ],
+    ),
+    ("Window", [("F1", "this table"), (f"{SHOWN}+Q", "quit")]),
+]

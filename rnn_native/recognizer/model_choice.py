@@ -27,6 +27,7 @@ MORE_REFERENCE_FILES = (
 )
 RUNS = Path("runs")
 PIXELS, DIGITS = 784, 10
+MOST_OFFERED = 40  # each is opened to see what it reads
 
 
 class Choice(NamedTuple):
@@ -92,6 +93,30 @@ def open_model(choice: Choice) -> Network:
             f"from {size} numbers to {outputs}"
         )
     return net
+
+
+def short_name(path: Path) -> str:
+    """Return what a model is called in a list: its run, or its file with the folder."""
+    if path.name == BEST:
+        return f"run {path.parent.name}"
+    return f"{path.parent.name}/{path.name}"
+
+
+def of_path(path: str) -> Choice:
+    """Return the choice of a file that was opened before."""
+    return Choice(short_name(Path(path)), Path(path))
+
+
+def that_read_digits(choices: list[Choice]) -> list[Choice]:
+    """Return the models that can be opened and read digits, each once, in their order."""
+    found: dict[Path, Choice] = {}
+    for choice in choices[:MOST_OFFERED]:
+        place = choice.path.resolve()
+        if place not in found:
+            with contextlib.suppress(ValueError, OSError):
+                open_model(choice)
+                found[place] = choice
+    return list(found.values())
 
 
 def first_that_opens(choices: list[Choice]) -> tuple[Choice, Network]:

@@ -234,3 +234,16 @@ def pictures_in(path: AnyPath) -> list[Path]:
     if not found:
         raise FileNotFoundError(f"{shown(path)}: no image in this folder")
     return found
+
+
+def read_copied(picture: "Image") -> Bytes:
+    """Return a picture's pixels as `read_picture` does those of a file.
+
+    Raises
+    ------
+    FormatError
+        If it has more than 64 million pixels, or none.
+    """
+    if not 0 < picture.width * picture.height <= MOST_PIXELS:
+        raise FormatError(_too_large("the copied picture"))
+    return grey_of(picture)

@@ -65,12 +65,14 @@ def make_root() -> "tk.Tk":
     """
     try:
         import tkinter as tk
+
+        from rnn_native.recognizer import dropping
     except ImportError as error:
         raise outcome.UsageError(
             f"this Python has no Tk ({error}); on Debian: apt install python3-tk{INSTEAD}"
         ) from None
     try:
-        return tk.Tk(className="Rnn_native")
+        return dropping.new_root("Rnn_native")
     except tk.TclError as error:
         raise outcome.UsageError(f"no window can be opened: {error}{INSTEAD}") from None
 
@@ -113,11 +115,12 @@ def open_window(args: argparse.Namespace) -> int:
         return outcome.report(str(error), outcome.WRONG_CALL)
     except (OSError, ValueError) as error:
         return outcome.report(outcome.one_line(error), outcome.WRONG_CALL)
-    from rnn_native.recognizer import model_choice
+    from rnn_native.recognizer import settings
     from rnn_native.recognizer.window import Window
 
     def show() -> None:
-        Window(root, state, model_choice.around(), announce=args.announce)
+        remembered = settings.load(settings.usual_place())
+        Window(root, state, announce=args.announce, settings=remembered)
 
     return run(root, show)
 

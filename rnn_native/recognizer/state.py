@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from rnn_native.base.files import AnyPath
 from rnn_native.models.network import Network
 from rnn_native.recognizer import learning, model_choice, overlay
-from rnn_native.recognizer.drawing import Drawing
+from rnn_native.recognizer.drawing import SIDE, Drawing
 from rnn_native.recognizer.preprocessing import from_strokes
-from rnn_native.recognizer.reading import Reading, read_digits, recognise
+from rnn_native.recognizer.reading import PageReading, Reading, read_digits, recognise
+from rnn_native.recognizer.strokes import rasterise
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -19,10 +20,11 @@ OVERLAYS: tuple[overlay.Overlay, ...] = ("none", "saliency", "attention")
 
 
 class Seen(NamedTuple):
-    """What the net sees and says, and what lies over its picture."""
+    """What the net sees and says, what lies over its picture, several digits if there are."""
 
     reading: Reading
     overlay: Floats | None
+    page: PageReading | None = None
 
 
 class Lesson(NamedTuple):
@@ -67,11 +69,24 @@ class State:
 
     def seen(self) -> Seen:
         """Read what is on the canvas."""
-        if self.picture is not None:
-            reading = read_digits(self.net, self.picture).as_one()
+        page = self._page()
+        if page is not None:
+            reading = page.as_one()
         else:
             reading = recognise(self.net, from_strokes(self.drawing.strokes))
-        return Seen(reading, self._overlay_of(reading))
+        is_several = page is not None and len(page.readings) > 1
+        return Seen(reading, self._overlay_of(reading), page if is_several else None)
+
+    def _page(self) -> PageReading | None:
+        """Look for several digits: on a picture, and on a drawing once the pen is lifted."""
+        if self.picture is not None:
+            return read_digits(self.net, self.picture)
+        strokes = self.drawing.strokes
+        if self.drawing.is_drawing or len(strokes) < 2:
+            return None
+        ink = rasterise(strokes, (SIDE, SIDE))
+        page = read_digits(self.net, np.rint(255 * ink).astype(np.uint8))
+        return page if len(page.readings) > 1 else None
 
     def _overlay_of(self, reading: Reading) -> Floats | None:
         if self.overlay == "none" or reading.label is None:
