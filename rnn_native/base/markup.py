@@ -52,9 +52,10 @@ def history_html(epochs: Sequence[int], columns: Columns, best: int | None) -> s
     """
     if not epochs:
         return "<div><p>History of 0 epochs</p></div>"
+    marked = None if best is None else epochs[best]
     pictures = [
-        _loss_and_validation(columns, epochs, "Loss", "loss"),
-        _loss_and_validation(columns, epochs, "Accuracy", "accuracy"),
+        _loss_and_validation(columns, epochs, "Loss", "loss", marked),
+        _loss_and_validation(columns, epochs, "Accuracy", "accuracy", marked),
     ]
     return f"<div>{''.join(pictures)}{_epochs_table(columns, epochs, best)}</div>"
 
@@ -69,9 +70,21 @@ def network_html(title: str, rows: Sequence[tuple[str, str, int]]) -> str:
         Name, output shape and number of parameters of each layer.
     """
     head = ["layer", "output shape", "parameters"]
-    body = [[name, shape, f"{count:,}"] for name, shape, count in rows]
-    total = ["total", "", f"{sum(count for _, _, count in rows):,}"]
-    return f"<div><p><b>{escape(title)}</b></p>{table(head, [*body, total])}</div>"
+    most = max([count for _, _, count in rows], default=0) or 1
+    body = [
+        [escape(name), escape(shape), f"{count:,}{_bar_svg(count / most)}"]
+        for name, shape, count in rows
+    ]
+    total = ["total", "", f"{sum(count for _, _, count in rows):,}{_bar_svg(0)}"]
+    return f"<div><p><b>{escape(title)}</b></p>{_table(head, [*body, total])}</div>"
+
+
+def _bar_svg(share: float) -> str:
+    """Return a bar of a table's row, beside its number."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="104" height="10" aria-hidden="true">'
+        f'<rect x="4" width="{100 * share:.1f}" height="10" fill="{TRAINING}"/></svg>'
+    )
 
 
 def result_html(title: str, history: str, model: str) -> str:
@@ -99,7 +112,9 @@ def progress_html(share: float, text: str) -> str:
 # ---- pictures ----
 
 
-def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> str:
+def curves_svg(
+    title: str, epochs: Sequence[int], curves: Sequence[Curve], best: int | None = None
+) -> str:
     """Return an SVG picture of curves over epochs.
 
     Parameters
@@ -109,6 +124,8 @@ def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> st
         Ascending.
     curves : sequence of Curve
         With a value, or None, for each epoch. What is not finite is a gap.
+    best : int, optional
+        An epoch to mark.
     """
     finite = [v for curve in curves for v in curve.values if _is_drawable(v)]
     if not finite:
@@ -116,6 +133,8 @@ def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> st
     low, high = _widened(min(finite), max(finite))
     first, last = _widened(epochs[0], epochs[-1])
     parts = [_frame(title, (low, high), (epochs[0], epochs[-1]))]
+    if best is not None:
+        parts.append(_mark(_scale(best, first, last, LEFT, WIDTH - RIGHT)))
     ends = []
     for curve in curves:
         points = [
@@ -135,8 +154,16 @@ def curves_svg(title: str, epochs: Sequence[int], curves: Sequence[Curve]) -> st
     )
 
 
+def _mark(x: float) -> str:
+    """Return the line of the best epoch, with its name."""
+    return (
+        f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="currentColor" '
+        f'stroke-dasharray="2 3" stroke-opacity="0.7"/>{svg_text(x, TOP - 2, "best", "middle")}'
+    )
+
+
 def _loss_and_validation(
-    columns: Columns, epochs: Sequence[int], title: str, name: str
+    columns: Columns, epochs: Sequence[int], title: str, name: str, best: int | None
 ) -> str:
     nothing = [None] * len(epochs)
     training, validation = (columns.get(n, nothing) for n in (name, f"val_{name}"))
@@ -144,7 +171,7 @@ def _loss_and_validation(
         Curve("training", training, TRAINING),
         Curve("validation", validation, VALIDATION, dashed=True),
     ]
-    return curves_svg(title, epochs, curves)
+    return curves_svg(title, epochs, curves, best)
 
 
 def _frame(title: str, values: tuple[float, float], epochs: tuple[int, int]) -> str:
@@ -275,9 +302,14 @@ def _number(value: float | None, name: str) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table of texts."""
+    return _table(head, [[escape(cell) for cell in row] for row in rows])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose cells are HTML."""
     cells = "".join(f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in head)
     body = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}">{escape(c)}</td>' for c in row) + "</tr>"
+        "<tr>" + "".join(f'<td style="{_CELL}">{c}</td>' for c in row) + "</tr>"
         for row in rows
     )
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"

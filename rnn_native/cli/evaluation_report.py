@@ -32,8 +32,7 @@ def write_report(args: argparse.Namespace, model: "Network", data: "Dataset") ->
     seen = interpret(model, data.x_test, data.y_test, threads=args.threads)
     facts = [
         *_facts(args.model, model),
-        ("data", data.source),
-        ("rows", f"{len(data.y_test):,}"),
+        ("evaluated on", f"{data.source}: {len(data.y_test):,} test rows"),
     ]
     title = f"Evaluation of {args.model}"
     page = evaluation_page(
@@ -49,7 +48,8 @@ def _facts(path: Path, model: "Network") -> list[tuple[str, str]]:
     facts = [
         ("model", str(path)),
         ("layers", repr(model)[1:-1]),
-        ("trained on", model.loss),
+        ("loss", model.loss),
+        ("trained on", _training_data(path)),
     ]
     file = path / run_folder.BEST if path.is_dir() else path
     if file.is_file() and tensor_file.is_safetensors(file):
@@ -67,11 +67,42 @@ def _noted(fact: tuple[str, Any]) -> str:
     return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
 
 
-def _history_beside(path: Path) -> "History | None":
-    """Return the history of the run whose folder the model lies in, if it does."""
+def _folder_of(path: Path) -> Path | None:
+    """Return the folder of the run that a model is from, None when it is not known."""
     from rnn_native.training import run_folder
-    from rnn_native.training.logs import read_log
 
-    is_of_run = path.is_dir() or path.name in (run_folder.BEST, run_folder.LAST)
-    log = (path if path.is_dir() else path.parent) / run_folder.LOG
-    return read_log(log) if is_of_run and log.is_file() else None
+    if path.is_dir():
+        return path
+    return path.parent if path.name in (run_folder.BEST, run_folder.LAST) else None
+
+
+def _training_data(path: Path) -> str:
+    """Return what the run's configuration says of its data."""
+    from rnn_native.settings.json_file import read_json
+    from rnn_native.training import run_folder
+
+    folder = _folder_of(path)
+    config = None if folder is None else folder / run_folder.CONFIG
+    if config is None or not config.is_file():
+        return "not known: no config.json of a run beside the model"
+    said = read_json(config)
+    data = said.get("data") if isinstance(said, dict) else None
+    return str(data) if data else "not known: config.json does not say it"
+
+
+def _history_beside(path: Path) -> "History | None":
+    """Return the history of the run that the model is from, if it is beside it.
+
+    last.safetensors has accuracies of training, which the log has not.
+    """
+    from rnn_native.plots import open_runs
+    from rnn_native.training import run_folder
+
+    folder = _folder_of(path)
+    if folder is None:
+        return None
+    for file in (folder / run_folder.LAST, folder / run_folder.LOG):
+        if file.is_file():
+            (history,) = open_runs(file).values()
+            return history
+    return None

@@ -1,7 +1,8 @@
 """Attention: whole maps, what one token attends to, and that over its image.
 
 The two figures, `attention_figure` and `token_figure`, are those of the reference system:
-sizes, limits, colour maps and labels are its own.
+limits, colour maps and labels are its own. Panels are smaller, so that text can be read where
+a figure is embedded in a page.
 """
 
 import math
@@ -13,12 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.analysis.attention_text import as_map
-from rnn_native.plots.figures import axes_or_new, new_figure
+from rnn_native.plots.figures import COLOURS, axes_or_new, new_figure
 from rnn_native.plots.tiles import as_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 # What the reference system's colours reach to: 49 tokens attended to alike have 0.02.
 LIMIT = 0.15
@@ -40,7 +43,8 @@ def attention_map(
     title : str
         The number of tokens is added to it.
     limit : float, optional
-        Weight at the colours' upper end; the greatest weight when left out.
+        Weight at the colors' upper end, those above being vermilion; the greatest weight when
+        left out.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -54,9 +58,9 @@ def attention_map(
     """
     values = as_map(weights)
     queries, keys = values.shape
-    ax = axes_or_new(ax, 8, 7)
+    ax = axes_or_new(ax, 5.2, 4.6)
     image = ax.imshow(
-        values, cmap="viridis", interpolation="nearest", aspect="auto",
+        values, cmap=_viridis(), interpolation="nearest", aspect="auto",
         vmin=0, vmax=limit or float(values.max()) or 1.0,
     )  # fmt: skip
     ax.set_xlabel("Key Token (attended to)", fontsize=11)
@@ -65,9 +69,20 @@ def attention_map(
     ax.set_xticks(range(0, keys, 7))
     ax.set_yticks(range(0, queries, 7))
     ax.grid(alpha=0.3, linestyle="--", linewidth=0.5)
-    bar = ax.figure.colorbar(image, ax=ax)
-    bar.set_label("Attention Weight", rotation=270, labelpad=15)
+    above = int(np.sum(values > limit)) if limit else 0
+    bar = ax.figure.colorbar(image, ax=ax, extend="max" if above else "neither")
+    text = "Attention Weight"
+    if above:
+        text += f" ({above} above {limit:g}, up to {values.max():.2f})"
+    bar.set_label(text, rotation=270, labelpad=15)
     return ax
+
+
+def _viridis() -> "Colormap":
+    """Return viridis with another colour for what is beyond its upper end."""
+    from matplotlib import colormaps
+
+    return colormaps["viridis"].with_extremes(over=COLOURS[1])
 
 
 def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
@@ -90,7 +105,7 @@ def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
     chosen = _first(samples, MAX_SAMPLES)
     columns = min(3, len(chosen))
     rows = math.ceil(len(chosen) / columns)
-    figure = new_figure(8 * columns, 7 * rows)
+    figure = new_figure(5.2 * columns, 4.6 * rows)
     figure.set_layout_engine("constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, (number, weights) in zip(panels, chosen, strict=False):
@@ -164,7 +179,7 @@ def token_figure(samples: Mapping[int, ArrayLike], token: int = 0) -> "Figure":
         If one has no such token.
     """
     chosen = _first(samples, MAX_TOKEN_SAMPLES)
-    figure = new_figure(5 * len(chosen), 5)
+    figure = new_figure(3.6 * len(chosen), 3.6)
     figure.set_layout_engine("constrained")
     panels = figure.subplots(1, len(chosen), squeeze=False).ravel()
     for ax, (number, weights) in zip(panels, chosen, strict=True):
@@ -181,8 +196,9 @@ def attention_over_image(
     token: int | None = None,
     title: str = "",
     ax: "Axes | None" = None,
+    limit: float | None = None,
 ) -> "Axes":
-    """Draw an image, and over it which of its patches are attended to.
+    """Draw which patches of an image are attended to, and over them the image in light ink.
 
     Parameters
     ----------
@@ -194,6 +210,8 @@ def attention_over_image(
         The token that attends, marked by a star; the mean over all when left out.
     title : str
     ax : matplotlib.axes.Axes, optional
+    limit : float, optional
+        Weight at the colors' upper end; the greatest weight when left out.
 
     Returns
     -------
@@ -207,24 +225,49 @@ def attention_over_image(
     IndexError
         If there is no such token.
     """
+    ax = axes_or_new(ax, 5, 5)
+    over = _draw_over(ax, _attended(weights, token), image, token, title, limit)
+    ax.figure.colorbar(over, ax=ax, shrink=0.8, label="Attention Weight")
+    return ax
+
+
+def _attended(weights: ArrayLike, token: int | None) -> NDArray[np.float64]:
+    """Return how much each token is attended to, laid out as a square."""
     row = as_map(weights).mean(axis=0) if token is None else _row(weights, token)
     side = math.isqrt(len(row))
     if side * side != len(row):
         raise ValueError(
             f"attention_over_image: expected a square number of tokens, got {len(row)}"
         )
-    picture = as_pictures(np.asarray(image)[None], "image")[0]
+    grid: NDArray[np.float64] = row.reshape(side, side)
+    return grid
+
+
+def _draw_over(
+    ax: "Axes",
+    grid: NDArray[np.float64],
+    image: ArrayLike,
+    token: int | None,
+    title: str,
+    limit: float | None,
+) -> "AxesImage":
+    """Draw patches in the colours of the bar, and over them the image in light ink."""
+    picture = as_pictures(np.asarray(image)[None], "image")[0].astype(np.float64)
     height, width = picture.shape
-    grid = row.reshape(side, side)
-    # The more a patch is attended to, the less of the image's grey is left. Ink is dark: on
-    # black, colours that are nearly transparent would not be those of the colour bar.
-    opacity = 0.8 * grid / (grid.max() or 1.0)
+    side = len(grid)
     extent = (-0.5, side - 0.5, side - 0.5, -0.5)
-    ax = axes_or_new(ax, 5, 5)
-    ax.imshow(picture, cmap="gray_r", extent=extent, aspect=height / width)
+    ink = (picture - picture.min()) / (float(np.ptp(picture)) or 1.0)
+    ax.imshow(
+        picture,
+        cmap="gray_r",
+        alpha=0.4 * ink,
+        extent=extent,
+        aspect=height / width,
+        zorder=2,
+    )
     over = ax.imshow(
-        grid, cmap="Oranges", vmin=0, alpha=opacity, extent=extent,
-        interpolation="nearest", aspect=height / width,
+        grid, cmap="Oranges", vmin=0, vmax=limit or float(grid.max()) or 1.0, extent=extent,
+        interpolation="nearest", aspect=height / width, zorder=1,
     )  # fmt: skip
     if token is not None:
         _mark(ax, token, grid.shape)
@@ -232,8 +275,7 @@ def attention_over_image(
     ax.set_title(title or default, fontsize=12, fontweight="bold", parse_math=False)
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.figure.colorbar(over, ax=ax, shrink=0.8, label="Attention Weight")
-    return ax
+    return over
 
 
 def attention_over_images(
@@ -242,7 +284,7 @@ def attention_over_images(
     titles: Sequence[str] | None = None,
     token: int | None = None,
 ) -> "Figure":
-    """Draw several images, and over each which of its patches are attended to.
+    """Draw which patches of several images are attended to, all in one scale of colors.
 
     Parameters
     ----------
@@ -272,15 +314,20 @@ def attention_over_images(
             f"attention_over_images: expected as many maps as images and titles, got "
             f"{len(samples)}, {len(pictures)} and {len(names)}"
         )
+    grids = [_attended(weights, token) for weights in samples]
+    limit = max(float(grid.max()) for grid in grids)
     columns = min(3, len(samples))
     rows = math.ceil(len(samples) / columns)
-    figure = new_figure(4 * columns, 4 * rows)
+    figure = new_figure(3.4 * columns + 0.8, 3.6 * rows)
     figure.set_layout_engine("constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax, weights, picture, name in zip(panels, samples, pictures, names, strict=False):
-        attention_over_image(weights, picture, token, name, ax)
+    drawn = [
+        _draw_over(ax, grid, picture, token, name, limit)
+        for ax, grid, picture, name in zip(panels, grids, pictures, names, strict=False)
+    ]
     for ax in panels[len(samples) :]:
         ax.axis("off")
+    figure.colorbar(drawn[0], ax=panels.tolist(), shrink=0.8, label="Attention Weight")
     whom = "all tokens, mean" if token is None else f"token {token}"
     figure.suptitle(f"Attention over the image ({whom})", fontsize=14, fontweight="bold")
     return figure

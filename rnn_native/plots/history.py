@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from rnn_native.base.checks import check_all
 from rnn_native.plots.curves import (
     LARGEST,
-    LINE,
     METRICS,
     check_metric,
     decorate,
@@ -17,6 +16,9 @@ from rnn_native.plots.curves import (
     drawable,
     epoch_numbers,
     is_known,
+    line_style,
+    mark_best,
+    spread,
     values_of,
 )
 from rnn_native.plots.figures import COLOURS, axes_or_new
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def plot_history(run: Run, metric: str = "loss", ax: "Axes | None" = None) -> "Axes":
-    """Draw one run's training and validation curve.
+    """Draw one run's training and validation curve; a ring marks the best epoch.
 
     Parameters
     ----------
@@ -63,7 +65,11 @@ def plot_history(run: Run, metric: str = "loss", ax: "Axes | None" = None) -> "A
         raise ValueError(f"metric: this run's history has no {metric}")
     ax = axes_or_new(ax)
     for label, values, style in drawn:
-        ax.plot(epoch_numbers(history), values, label=label, **LINE, **style)
+        ax.plot(
+            epoch_numbers(history), values, label=label, **line_style(len(values)),
+            **style,
+        )  # fmt: skip
+    mark_best(ax, history, f"val_{metric}")
     decorate(ax, METRICS[metric].split(" (")[0], METRICS[metric])
     if len(drawn) > 1 or metric in ("loss", "accuracy"):
         ax.legend()
@@ -100,6 +106,7 @@ def compare_runs(runs: Runs, metric: str = "val_loss", ax: "Axes | None" = None)
         raise ValueError(f"metric: none of the runs has {metric}")
     ax = axes_or_new(ax)
     draw_runs(ax, histories, metric)
+    spread(ax, y=base != "accuracy")
     kind = "Validation " if base != metric else ""
     decorate(ax, f"{kind}{METRICS[base].split(' (')[0]}".capitalize(), METRICS[base])
     return ax

@@ -70,8 +70,8 @@ def reliability_diagram(
     ax.set_ylim(0, 1.05)
     title = f"Reliability, expected calibration error {100 * seen.error:.2f} %"
     decorate(ax, title, "Accuracy", x_label="Confidence")
-    # There the bars are, of which only the tops tell something.
-    ax.legend(loc="lower right")
+    # Below the axes: bars and whiskers may be anywhere in them.
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), fontsize=9)
     return ax
 
 

@@ -7,12 +7,14 @@ import numpy as np
 
 from rnn_native.base.text import printable
 from rnn_native.plots.curves import (
-    LINE,
     METRICS,
     decorate,
     draw_runs,
     epoch_numbers,
     is_known,
+    line_style,
+    mark_best,
+    spread,
     values_of,
 )
 from rnn_native.plots.figures import COLOURS, label, new_figure
@@ -39,9 +41,10 @@ _LOSS, _TIME, _CUMULATIVE = "#1f77b4", "#ff7f0e", "#2ca02c"
 def training_report(runs: Runs, title: str | None = None) -> "Figure":
     """Draw the four panels of one run, or of several: the reference system's figure.
 
-    One run: loss with its validation curves, time of each epoch, cumulative time, summary.
-    Several: losses, validation accuracy (or time of each epoch where none has it),
-    cumulative time, a table.
+    One run: loss with its validation curve, time of each epoch, cumulative time, and a summary
+    below the accuracies. Several: losses, validation accuracy (or time of each epoch where
+    none has it), cumulative time, a table; axes are logarithmic where runs of different kinds
+    would be squashed. The best epoch is marked.
 
     Parameters
     ----------
@@ -66,10 +69,10 @@ def training_report(runs: Runs, title: str | None = None) -> "Figure":
         title or "Training Performance",
         fontsize=14, fontweight="bold", parse_math=False,
     )  # fmt: skip
-    panels = figure.subplots(2, 2)
     if len(histories) == 1:
-        _report_one(panels, next(iter(histories.values())))
+        _report_one(figure, next(iter(histories.values())))
     else:
+        panels = figure.subplots(2, 2)
         _report_several(panels, histories)
     return figure
 
@@ -86,27 +89,43 @@ def console_summary(runs: Runs) -> str:
 # ---- panels ----
 
 
-def _report_one(panels: Any, history: History) -> None:
+def _report_one(figure: "Figure", history: History) -> None:
+    grid = figure.add_gridspec(2, 2)
+    loss, time = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    cumulative = figure.add_subplot(grid[1, 0])
     epochs = epoch_numbers(history)
-    _loss_panel(panels[0, 0], history)
-    _single(panels[0, 1], epochs, series(history, "time"), "s", _TIME)
-    decorate(panels[0, 1], "Time per Epoch", "Time (seconds)")
-    _single(panels[1, 0], epochs, cumulative_time(history), "D", _CUMULATIVE)
-    decorate(panels[1, 0], "Cumulative Training Time", "Cumulative Time (seconds)")
-    _summary_panel(panels[1, 1], summarise(history))
+    _loss_panel(loss, history)
+    _single(time, epochs, series(history, "time"), "s", _TIME)
+    decorate(time, "Time per Epoch", "Time (seconds)")
+    if time.lines:
+        # Or noise of a per cent would fill the panel.
+        time.set_ylim(0, 1.1 * np.nanmax(values_of(history, "time")) or 1)
+    _single(cumulative, epochs, cumulative_time(history), "D", _CUMULATIVE)
+    decorate(cumulative, "Cumulative Training Time", "Cumulative Time (seconds)")
+    summary = summarise(history)
+    if not is_known(values_of(history, "val_accuracy")):
+        _summary_panel(figure.add_subplot(grid[1, 1]), summary, 16)
+        return
+    halves = grid[1, 1].subgridspec(2, 1, height_ratios=[3, 2])
+    _summary_panel(figure.add_subplot(halves[1]), summary, 11)
+    _accuracy_panel(figure.add_subplot(halves[0]), history)
 
 
 def _report_several(panels: Any, histories: Mapping[str, History]) -> None:
     draw_runs(panels[0, 0], histories, "loss", "val_loss")
-    decorate(panels[0, 0], "Training Loss (validation: dashed, hollow)", "Loss")
+    spread(panels[0, 0], y=True)
+    decorate(panels[0, 0], "Training Loss (validation: dashed, hollow; best: ring)", "Loss")
     shown = [values_of(history, "val_accuracy") for history in histories.values()]
     if any(map(is_known, shown)):
         draw_runs(panels[0, 1], histories, "val_accuracy")
+        spread(panels[0, 1])
         decorate(panels[0, 1], "Validation Accuracy", METRICS["accuracy"])
     else:
         draw_runs(panels[0, 1], histories, "time")
+        spread(panels[0, 1], y=True)
         decorate(panels[0, 1], "Time per Epoch", METRICS["time"])
     draw_runs(panels[1, 0], histories, "cumulative_time")
+    spread(panels[1, 0], y=True)
     decorate(panels[1, 0], "Cumulative Training Time", "Cumulative Time (seconds)")
     _table_panel(panels[1, 1], {n: summarise(h) for n, h in histories.items()})
 
@@ -115,35 +134,42 @@ def _loss_panel(ax: "Axes", history: History) -> None:
     """Training loss as the reference draws it; what is known of validation beside it."""
     epochs = epoch_numbers(history)
     loss, val_loss = values_of(history, "loss"), values_of(history, "val_loss")
-    lines = ax.plot(epochs, loss, marker="o", color=_LOSS, label="training loss", **LINE)
+    lines = ax.plot(
+        epochs, loss, marker="o", color=_LOSS, label="training loss", **line_style(len(epochs)),
+    )  # fmt: skip
     if is_known(val_loss):
         lines += ax.plot(
             epochs, val_loss, marker="s", color=COLOURS[1], ls="--",
-            label="validation loss", **LINE,
+            label="validation loss", **line_style(len(epochs)),
         )  # fmt: skip
     decorate(ax, "Training Loss", "Loss")
-    top = ax
-    accuracy = values_of(history, "val_accuracy")
-    if is_known(accuracy):
-        top = ax.twinx()
-        lines += top.plot(
-            epochs, accuracy, marker="^", color=COLOURS[2], ls=":",
-            label="validation accuracy (right)", **LINE,
-        )  # fmt: skip
-        top.set_ylabel("Validation accuracy (%)", fontsize=11)
+    mark_best(ax, history, "val_loss")
     if len(lines) > 1:
-        # On the axes that are drawn last, or a curve would run over the legend.
-        top.legend(handles=lines, loc="center right")
+        ax.legend()
+
+
+def _accuracy_panel(ax: "Axes", history: History) -> None:
+    epochs = epoch_numbers(history)
+    curves: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("accuracy", "training", {"marker": "o", "color": COLOURS[0]}),
+        ("val_accuracy", "validation", {"marker": "s", "color": COLOURS[1], "ls": "--"}),
+    )
+    for name, text, style in curves:
+        if is_known(values := values_of(history, name)):
+            ax.plot(epochs, values, label=text, **line_style(len(values)), **style)
+    decorate(ax, "Accuracy", METRICS["accuracy"])
+    mark_best(ax, history, "val_accuracy")
+    ax.legend(loc="lower right")
 
 
 def _single(ax: "Axes", x: Any, y: Any, marker: str, colour: str) -> None:
     if is_known(y):
-        ax.plot(x, y, marker=marker, color=colour, **LINE)
+        ax.plot(x, y, marker=marker, color=colour, **line_style(len(x)))
     else:
         ax.text(0.5, 0.5, "not in this log", ha="center", transform=ax.transAxes)
 
 
-def _summary_panel(ax: "Axes", summary: Summary) -> None:
+def _summary_panel(ax: "Axes", summary: Summary, size: int) -> None:
     lines = facts(summary)
     # The longest value begins behind the longest name, and all values end in one column.
     names = max(len(name) for name, _ in lines) + 2
@@ -152,7 +178,7 @@ def _summary_panel(ax: "Axes", summary: Summary) -> None:
     text = "\n".join(["Training Summary", "\u2500" * 20, *body])
     ax.axis("off")
     ax.text(
-        0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=12,
+        0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=size,
         family="monospace", multialignment="left",
         bbox={"boxstyle": "round", "facecolor": "lightgray", "alpha": 0.5},
     )  # fmt: skip
@@ -163,7 +189,7 @@ def _table_panel(ax: "Axes", summaries: Mapping[str, Summary]) -> None:
     rows = [
         [
             label(name, 20),
-            f"{s.epochs}",
+            f"{s.epochs:,}",
             _cell(s.total_time, 2),
             _cell(s.final_loss, 4),
             _cell(s.best_val_loss, 4),
@@ -174,11 +200,11 @@ def _table_panel(ax: "Axes", summaries: Mapping[str, Summary]) -> None:
     ax.axis("off")
     ax.set_title("Training Summary", fontsize=12, fontweight="bold")
     table = ax.table(
-        rows, colLabels=head, loc="upper center", colWidths=[0.38, *[0.124] * 5]
+        rows, colLabels=head, loc="upper center", colWidths=[0.3, 0.17, *[0.14] * 4]
     )
     table.auto_set_font_size(False)
-    table.set_fontsize(9)
-    table.scale(1, 1.5)
+    table.set_fontsize(10)
+    table.scale(1, 1.9)
     for (_, column), cell in table.get_celld().items():
         cell.get_text().set_parse_math(False)
         cell.set_edgecolor("lightgray")

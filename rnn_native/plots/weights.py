@@ -51,7 +51,7 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
     pictures = [weight[:, unit].reshape(height, width) for unit in strongest]
     units = weight.shape[1]
     which = f"{len(pictures)} strongest of {units}" if len(pictures) < units else f"{units}"
-    return _draw(ax, pictures, f"Weights of the first layer: {which} units")
+    return _draw(ax, pictures, f"Weights of the first layer:\n{which} units")
 
 
 def conv_filters(
@@ -94,7 +94,7 @@ def conv_filters(
             f"layer: expected one of at most {MAX_TILES} filters, got {name} of "
             f"{outputs} x {inputs}"
         )
-    title = f"Filters of {name}: {outputs} x {inputs} of {height} x {width}"
+    title = f"Filters of {name}:\n{outputs} x {inputs} of {height} x {width}"
     return _draw(ax, list(weight.reshape(-1, height, width)), title)
 
 

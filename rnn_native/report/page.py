@@ -22,13 +22,14 @@ FEWEST_FOR_TEMPERATURE = 100
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
+body { font: 16px/1.5 sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-size: 0.9rem; padding-bottom: 0.3rem; }
 .facts th { text-align: left; padding: 2px 1.2rem 2px 0; vertical-align: top; }
 .facts td { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
+svg { width: 100%; max-width: 34rem; height: auto; }
 .worst { display: flex; flex-wrap: wrap; gap: 1rem; }
 figure { margin: 0; font-size: 0.85rem; }
 figure img { width: 84px; image-rendering: pixelated; margin-right: 4px; }

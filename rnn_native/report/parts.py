@@ -62,12 +62,16 @@ class Judged(Protocol):
     def report(self) -> Report:
         """Return precision, recall and F1 of the classes."""
 
+    def calibration(self) -> Reliability:
+        """Return how often rows were right by how sure the model was."""
+
 
 def overview(seen: Judged) -> str:
-    """Return what a notebook shows: accuracy and loss, the matrix, what is confused most."""
-    title = repr(seen)[1:-1]
+    """Return what a notebook shows: accuracy, the matrix, what is confused most, reliability."""
+    title, reliability = repr(seen)[1:-1], reliability_svg(seen.calibration())
     return (
-        f"<div><p><b>{escape(title)}</b></p>{confusion(seen)}{confused_pairs(seen)}</div>"
+        f"<div><p><b>{escape(title)}</b></p>{confusion(seen)}{confused_pairs(seen)}"
+        f"{reliability}</div>"
     )
 
 

@@ -101,6 +101,15 @@ def test_gaps_lone_points_and_values_that_are_all_the_same():
     assert "nan" not in ET.tostring(loss).decode()
 
 
+def test_the_best_epoch_is_marked_in_both_pictures():
+    root = parse(history_of([3, 2, 1, 1], [0.7, 0.5, 0.9, 0.9])._repr_html_())
+    third = (markup.WIDTH - markup.RIGHT - markup.LEFT) / 3
+    for svg in root.iter(f"{SVG}svg"):
+        (mark,) = [p for p in svg.iter(f"{SVG}path") if p.get("stroke-dasharray") == "2 3"]
+        assert mark.get("d").startswith(f"M{markup.LEFT + third:.1f} ")
+        assert "best" in texts(svg)
+
+
 def test_long_histories_are_thinned_but_keep_their_end():
     losses = np.linspace(5, 1, 12_345).tolist()
     html = history_of(losses)._repr_html_()
@@ -134,6 +143,8 @@ def test_a_network_is_a_table_of_its_layers():
         ["total", None, "26"],
     ]
     assert "Network 3 -> 4 -> 2" in "".join(root.itertext())
+    bars = [float(bar.get("width")) for bar in root.iter(f"{SVG}rect")]
+    assert bars == [100, 62.5, 0]
 
 
 def test_a_result_shows_history_and_model_and_escapes_what_it_is_told():

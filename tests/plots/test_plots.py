@@ -168,12 +168,19 @@ def test_without_matplotlib_one_line_says_what_to_do(history, monkeypatch):
 # ---- training ----
 
 
+def ring(ax):
+    """Where the best epoch is marked."""
+    (ring,) = ax.collections
+    return tuple(map(float, ring.get_offsets()[0]))
+
+
 def test_plot_history_draws_both_curves(history, ax):
     plots.plot_history(history, ax=ax)
     training, validation = ax.lines
     assert xy(training) == ([1, 2, 3], [2.0, 1.0, 0.5])
     assert xy(validation) == ([1, 2, 3], [1.5, 1.25, 1.75])
-    assert legend(ax) == ["training", "validation"]
+    assert legend(ax) == ["training", "validation", "best: epoch 2"]
+    assert ring(ax) == (2, 1.25)
     assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
     assert training.get_marker() != validation.get_marker()
     assert labels(ax) == ("Loss", "Epoch", "Loss")
@@ -222,15 +229,41 @@ def test_report_is_the_references_figure(history):
 
 def test_report_draws_validation_beside_training(history):
     figure = plots.training_report(history)
-    loss, right = figure.axes[0], figure.axes[4]
+    loss, accuracy = figure.axes[0], figure.axes[4]
     assert xy(loss.lines[1])[1] == [1.5, 1.25, 1.75]
-    assert xy(right.lines[0])[1] == [60, 80, 70]
-    assert right.get_ylabel() == "Validation accuracy (%)"
-    assert legend(right) == [
-        "training loss",
-        "validation loss",
-        "validation accuracy (right)",
-    ]
+    assert xy(accuracy.lines[-1])[1] == [60, 80, 70]
+    assert accuracy.get_ylabel() == "Accuracy (%)"
+    assert legend(loss) == ["training loss", "validation loss", "best: epoch 2"]
+    assert legend(accuracy) == ["training", "validation", "best: epoch 2"]
+    assert (ring(loss), ring(accuracy)) == ((2, 1.25), (2, 80))
+
+
+def test_report_uses_all_four_quarters(history, bare):
+    """With accuracies the summary is below them, else it is larger."""
+    summary, accuracy = plots.training_report(history).axes[3:]
+    boxes = [ax.get_position() for ax in (summary, accuracy)]
+    assert boxes[0].y1 <= boxes[1].y0
+    (alone,) = plots.training_report(bare).axes[3:]
+    assert alone.texts[0].get_fontsize() > summary.texts[0].get_fontsize()
+
+
+def test_time_of_an_epoch_begins_at_zero(history):
+    assert plots.training_report(history).axes[1].get_ylim() == (0, pytest.approx(3.3))
+
+
+def test_runs_of_different_kinds_are_not_squashed(history):
+    xor = History()
+    for epoch in range(999, 100_000, 1000):
+        xor.append(EpochRow(0.25 / epoch, 1.0, 1e-6, 0.01), epoch)
+    panels = plots.training_report({"mlp": history, "xor": xor}).axes
+    assert [panel.get_xscale() for panel in panels[:3]] == ["log", "linear", "log"]
+    assert panels[0].get_yscale() == "log"
+    markers = panels[0].lines[-1].get_markevery()
+    assert 20 <= 100 / markers <= 30
+    alike = plots.training_report({"a": history, "b": history}).axes
+    assert {panel.get_xscale() for panel in alike[:3]} == {"linear"}
+    assert {panel.get_yscale() for panel in alike[:3]} == {"linear"}
+    assert plots.compare_runs([history, xor], "loss").get_xscale() == "log"
 
 
 def test_summary_panel(history):
@@ -426,8 +459,15 @@ def test_lr_curve(ax):
     assert xy(curve) == ([1e-3, 1e-2], [2, 1])
     assert ax.get_xscale() == "log"
     assert mark.get_xdata() == [0.02, 0.02]
-    assert legend(ax) == ["suggested: 0.02"]
+    assert legend(ax) == ["rising rates", "suggested: 0.02"]
     assert labels(ax) == ("Learning rate search", "Learning rate", "Loss")
+
+
+def test_lr_curve_shows_what_was_tried_for_longer(ax):
+    trials = {0.01: 0.5, 0.02: 0.1, 0.04: math.inf}
+    plots.lr_curve([1e-3, 1e-2], [2, 1], 0.02, ax, trials)
+    assert xy(ax.lines[1]) == ([0.01, 0.02], [0.5, 0.1])
+    assert legend(ax) == ["rising rates", "tried for longer", "suggested: 0.02"]
 
 
 def test_lr_curve_shows_the_valley_when_the_end_blows_up():
@@ -533,7 +573,7 @@ def test_first_layer_weights_are_pictures_of_the_input(ax):
         limit = float(abs(weight).max())
         assert image.get_clim() == (-limit, limit)
         assert image.get_cmap().name == "RdBu_r"
-    assert ax.get_title() == "Weights of the first layer: 2 strongest of 6 units"
+    assert ax.get_title() == "Weights of the first layer:\n2 strongest of 6 units"
     before = ax.images[0].get_array().copy()
     weight[:] = 0  # training goes on
     np.testing.assert_array_equal(ax.images[0].get_array(), before)
@@ -555,7 +595,7 @@ def test_conv_filters_of_any_layer(ax):
     weight = net.parameters["layers.2.weight"]
     assert len(ax.images) == 16 * 8
     np.testing.assert_array_equal(ax.images[9].get_array(), weight[1, 1])
-    assert ax.get_title() == "Filters of layers.2: 16 x 8 of 3 x 3"
+    assert ax.get_title() == "Filters of layers.2:\n16 x 8 of 3 x 3"
     with pytest.raises(
         ValueError, match="one of the conv2d layers layers.0, layers.2, got 1"
     ):
@@ -586,14 +626,14 @@ def test_attention_map(maps, ax):
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "panels"),
-    [(1, (8, 7), 1), (2, (16, 7), 2), (3, (24, 7), 3), (4, (24, 14), 6), (7, (24, 14), 6)],
+    ("count", "panels"),
+    [(1, 1), (2, 2), (3, 3), (4, 6), (7, 6)],
 )
-def test_attention_figure_is_the_references(maps, count, size, panels):
+def test_attention_figure_is_the_references(maps, count, panels):
     # In no order: samples are drawn by their numbers.
     samples = {10 * i: maps[i] for i in reversed(range(count))}
     figure = plots.attention_figure(samples)
-    assert tuple(figure.get_size_inches()) == size
+    assert figure.get_size_inches().max() < 16, "text would be small in a page"
     assert figure.get_suptitle() == "MNIST Attention Model - Attention Weight Patterns"
     axes = figure.axes[:panels]
     used = [ax for ax in axes if ax.axison]
@@ -604,10 +644,23 @@ def test_attention_figure_is_the_references(maps, count, size, panels):
         assert ax.get_title() == f"Sample {10 * i}\nAttention Weights (49 tokens)"
 
 
+def test_weights_beyond_the_limit_are_marked():
+    weights = np.full((4, 4), 0.05)
+    weights[1, 2] = 0.85
+    ax = plots.attention_map(weights, limit=0.15)
+    over = ax.images[0].get_cmap()(2.0)
+    assert colors.same_color(over, "#D55E00")
+    assert ax.images[0].colorbar.extend == "max"
+    label = ax.images[0].colorbar.ax.get_ylabel()
+    assert label == "Attention Weight (1 above 0.15, up to 0.85)"
+    within = plots.attention_map(weights / 10, limit=0.15).images[0].colorbar
+    assert (within.extend, within.ax.get_ylabel()) == ("neither", "Attention Weight")
+
+
 @pytest.mark.parametrize(("count", "drawn"), [(1, 1), (3, 3), (6, 4)])
 def test_token_figure_is_the_references(maps, count, drawn):
     figure = plots.token_figure({i: maps[i] for i in range(count)}, token=9)
-    assert tuple(figure.get_size_inches()) == (5 * drawn, 5)
+    assert figure.get_size_inches().max() < 16, "text would be small in a page"
     assert figure.get_suptitle() == "Attention from Token 9 (spatial view)"
     for i, ax in enumerate(figure.axes[:drawn]):
         image, (star,) = ax.images[0], ax.lines
@@ -647,8 +700,9 @@ def test_attention_over_image_covers_the_patches_attended_to(maps, rng, ax):
     np.testing.assert_array_equal(picture.get_array(), image)
     np.testing.assert_array_equal(patches.get_array(), maps[0, 8].reshape(7, 7))
     assert picture.get_extent() == patches.get_extent()
-    opacity = patches.get_alpha()
-    assert np.argmax(opacity) == np.argmax(maps[0, 8])
+    assert patches.get_alpha() is None, "colors are those of the bar"
+    assert picture.get_alpha().max() == 0.4, "ink is light"
+    assert picture.get_zorder() > patches.get_zorder()
     assert xy(ax.lines[0]) == ([1], [1])
     whole = plots.attention_over_image(maps[0], image.reshape(1, 28, 28))
     np.testing.assert_allclose(
@@ -664,6 +718,9 @@ def test_attention_over_images(maps, rng):
     assert [ax.get_title() for ax in drawn] == list("abcd")
     np.testing.assert_array_equal(drawn[3].images[0].get_array(), images[3].reshape(28, 28))
     np.testing.assert_array_equal(drawn[3].images[1].get_array(), maps[3, 3].reshape(7, 7))
+    limits = {ax.images[1].get_clim() for ax in drawn}
+    assert limits == {(0, float(maps[:4, 3].max()))}
+    assert len(figure.axes) == 6 + 1, "one bar for all"
     with pytest.raises(ValueError, match="got 3, 4 and 3"):
         plots.attention_over_images(maps[:3], images)
 

@@ -273,8 +273,15 @@ def test_evaluate_writes_a_page(data, run_folder, tmp_path, capsys):
     assert facts["to try it"].startswith(
         f"rnn-native export {run_folder}/best.safetensors "
     )
-    assert facts["rows"] == "200"
-    assert str(data) in facts["data"]
+    assert facts["evaluated on"].endswith(": 200 test rows")
+    assert str(data) in facts["evaluated on"]
+    assert str(data) in facts["trained on"]
+    assert facts["loss"] == "softmax_cross_entropy"
+    head, best, _ = (
+        ["".join(cell.itertext()) for cell in row]
+        for row in list(found["Training"].iter("tr"))[-3:]
+    )
+    assert best[head.index("accuracy")].endswith(" %"), "that of training"
     assert "784 -> 512 -> 10" in facts["layers"]
     assert accuracy.removeprefix("Test Accuracy: ")[:-1] in said(found["Result"])
     assert "best: epoch 2" in said(found["Training"])
@@ -293,6 +300,7 @@ def test_evaluate_of_a_folder_and_of_a_model_by_itself(data, run_folder, tmp_pat
     rn.load(run_folder).save(alone)
     assert call(capsys, "evaluate", alone, *args)[0] == 0
     assert "no log of the training" in target.read_text()
+    assert "not known: no config.json" in target.read_text()
     assert "report" not in json.loads(
         call(capsys, "evaluate", alone, "--json", *args[:2])[1]
     )
@@ -317,6 +325,7 @@ def test_evaluate_refuses_a_bad_target_before_it_reads_anything(tmp_path, capsys
 def test_a_broken_log_is_named_and_an_older_page_stays(data, run_folder, tmp_path, capsys):
     target = tmp_path / "report.html"
     target.write_text("before")
+    (run_folder / "last.safetensors").unlink()
     (run_folder / "log.csv").write_text("nonsense\n")
     args = ("evaluate", run_folder, "--data", data, "--report", target)
     assert_one_line(call(capsys, *args), 1, "log.csv:1")
