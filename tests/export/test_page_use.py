@@ -11,6 +11,7 @@ from rnn_native.recognizer import overlay
 
 SEVEN = [[(80, 60), (200, 60), (170, 110), (140, 170), (125, 240)]]
 ONE = [[(140, 40), (140, 240)]]
+VALUES = "return [...document.querySelectorAll('.value')].map((v) => v.textContent)"
 FOUR = [[(110, 40), (80, 150), (210, 150)], [(170, 90), (165, 250)]]
 
 
@@ -78,6 +79,18 @@ def test_strokes_of_a_pointer_are_read(opened, kind):
         assert opened.text("#bars .best .name") == digit
         opened.element("#clear").click()
         assert opened.text("#sentence") == "nothing drawn"
+
+
+def test_several_digits_are_read_one_by_one(opened):
+    parts = [[(60, 70), (60, 210)], [(140, 80), (230, 80), (205, 140), (180, 220)]]
+    draw(opened, parts)
+    assert opened.text("#answer") == "17"
+    assert opened.text("#sentence") == "2 characters: 17"
+    assert set(opened.run(VALUES)) == {""}
+    opened.element("#undo").click()
+    assert opened.text("#answer") == "1"
+    draw(opened, [[(200, 140)]])  # a dot is no second digit
+    assert not opened.text("#sentence").startswith("2 characters")
 
 
 def test_what_is_read_is_told_to_screen_readers(opened):
@@ -194,9 +207,7 @@ def test_a_table_has_a_field_for_each_feature(browser, tmp_path):
         field.send_keys(value)
     expected = net.predict_proba(np.array([[1.5, -2, 0.1]], "f"))[0]
     assert browser.text("#answer") == names["classes"][expected.argmax()]
-    shares = browser.run(
-        "return [...document.querySelectorAll('.value')].map((v) => v.textContent)"
-    )
+    shares = browser.run(VALUES)
     assert shares == [f"{100 * p:.1f} %" for p in expected]
     fields[1].send_keys(Keys.CONTROL, "a")
     fields[1].send_keys(Keys.BACKSPACE)
@@ -238,9 +249,7 @@ def test_a_picture_is_opened_scaled_and_read(browser, tmp_path, rng, channels):
     wait_for(browser, "byId('bars').children.length === 4")
     expected = net.predict_proba(small.transpose(2, 0, 1)[None])[0]
     assert browser.text("#answer") == classes[expected.argmax()]
-    shares = browser.run(
-        "return [...document.querySelectorAll('.value')].map((v) => v.textContent)"
-    )
+    shares = browser.run(VALUES)
     assert shares == [f"{100 * p:.1f} %" for p in expected]
     (tmp_path / "other.png").write_text("no picture")
     browser.element("#file").send_keys(str(tmp_path / "other.png"))

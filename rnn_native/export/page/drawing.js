@@ -81,10 +81,13 @@ function start(nets, { inputs, outputs }) {
     byId("hint").hidden = drawing.strokes.length > 0;
     byId("undo").disabled = drawing.before.length === 0;
     byId("clear").disabled = drawing.strokes.length === 0;
-    const image = fromStrokes(drawing.strokes);
-    const reading = readDrawing(nets, image, outputs.names, inputs.digits);
-    const sentence = showClasses(reading, outputs.names);
-    view(image, reading.label, outputs.names[reading.label], isFinished);
+    const image = fromStrokes(drawing.strokes), { names } = outputs;
+    const read = (one) => readDrawing(nets, one, names, inputs.digits);
+    const parts = isFinished ? inColumns(drawing.strokes).map(fromStrokes).map(read) : [];
+    const areSeveral = parts.length > 1 && parts.every((part) => part.label !== null);
+    const reading = areSeveral ? severalOf(parts, names) : read(image);
+    const sentence = showClasses(reading, names);
+    view(image, reading.label, names[reading.label], isFinished);
     if (isFinished) announce(sentence);
   }
 

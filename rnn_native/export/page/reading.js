@@ -21,6 +21,13 @@ function readDrawing(nets, image, names, areDigits) {
   return { label, probabilities, doubt };
 }
 
+/** One reading of several: no label, but the answer of all, in doubt where one of them is. */
+function severalOf(parts, names) {
+  const answer = parts.map(({ label, doubt }) => names[label] + (doubt ? "?" : "")).join("");
+  const doubt = `${parts.length} characters: ${answer}`;
+  return { label: null, probabilities: new Float32Array(names.length), doubt, answer };
+}
+
 /** Why the likeliest class may be wrong, or nothing. */
 function doubtOf(probabilities, names) {
   const [first, second] = ranked(probabilities);

@@ -55,7 +55,7 @@ function showAnswer(answer, sentence) {
 }
 
 /** Show classes: the reading of `readDrawing`. Returns the sentence. */
-function showClasses({ label, probabilities, doubt }, names) {
+function showClasses({ label, probabilities, doubt, answer = "–" }, names) {
   const bar = (i) => ({
     name: names[i],
     share: probabilities[i],
@@ -64,7 +64,7 @@ function showClasses({ label, probabilities, doubt }, names) {
   const all = [...probabilities.keys()], order = ranked(probabilities);
   const shown = all.length > MOST_BARS ? order.slice(0, MOST_BARS) : all;
   showBars(shown.map(bar), label === null ? -1 : shown.indexOf(label));
-  if (label === null) return showAnswer("–", doubt);
+  if (label === null) return showAnswer(answer, doubt);
   const share = perCent(probabilities[label]);
   return showAnswer(names[label], doubt ? `${doubt} (${share})` : `${names[label]}, ${share} sure`);
 }

@@ -103,3 +103,20 @@ function centered(image) {
   });
   return moved;
 }
+
+/** Strokes parted where a column is free of ink, from left to right: several digits. */
+function inColumns(strokes) {
+  const spans = strokes.map((stroke) => {
+    const across = stroke.points.map((point) => point[0]);
+    return { stroke, left: Math.min(...across), right: Math.max(...across) };
+  });
+  const groups = [];
+  let end = -Infinity;
+  for (const { stroke, left, right } of spans.sort((a, b) => a.left - b.left)) {
+    // Lines are as wide as the pen; what nearly touches belongs together.
+    if (left - end > 1.5 * stroke.width) groups.push([]);
+    groups.at(-1).push(stroke);
+    end = Math.max(end, right);
+  }
+  return groups;
+}
