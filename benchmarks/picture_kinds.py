@@ -2,9 +2,10 @@
 
 python benchmarks/picture_kinds.py [--count 150] [--kinds NAME ...] [--sheet FILE.png]
 
-The kinds are made of MNIST's test images (RNN_NATIVE_DATA, or the usual places) by
-tests/support/pictures.py. Letters are drawn in fonts that the shipped model has not seen.
-Where scikit-image is installed, or --pictures names a folder, its pictures are read, too.
+The kinds are made by tests/support/pictures.py of those of MNIST's test images that the model
+reads right as they are (RNN_NATIVE_DATA, or the usual places). Letters are drawn in fonts that
+training has not seen. Where scikit-image is installed, or --pictures names a folder, its
+pictures are read, too.
 """
 
 import argparse
@@ -128,7 +129,8 @@ def main():
     net = rn.load(args.model) if args.model else rn.pretrained.load()
     _, (images, labels) = rn.datasets.load_mnist()
     failed = []
-    digit_kinds(net, images, labels, args.kinds, args.count, failed)
+    right = net.predict(images) == labels
+    digit_kinds(net, images[right], labels[right], args.kinds, args.count, failed)
     if not args.only_digits:
         other_kinds(net, images, pictures_folder(args.pictures), args.count, failed)
         mnist_refused(net, images, labels)

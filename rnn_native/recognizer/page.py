@@ -47,11 +47,15 @@ class Digit(NamedTuple):
         In pixels of the picture; right and bottom lie beyond it.
     line : int
         From 0, from top to bottom.
+    is_cut : bool
+        Whether it reaches the border of a photo: there may be more of it. A clean picture may
+        be cropped to the digit.
     """
 
     image: Floats
     box: Box
     line: int
+    is_cut: bool = False
 
     def moved(self, right: int, down: int) -> "Digit":
         """Return the digit with its box elsewhere."""
@@ -139,7 +143,12 @@ def _read(array: NDArray[Any]) -> Page:
     lines = grouped(found)
     zoom = longer / max(grey.shape)
     digits = [
-        Digit(_image(ink, found, group), _box(group, zoom), number)
+        Digit(
+            _image(ink, found, group),
+            _box(group, zoom),
+            number,
+            not ink.is_even and _reaches(group, grey.shape),
+        )
         for number, line in enumerate(lines)
         for group in line
     ]
@@ -157,6 +166,11 @@ def _image(ink: Ink, found: Marks, group: Group) -> Floats:
     own = np.isin(found.numbers[area], group.numbers)
     # Beyond the marks the ink fades out.
     return as_mnist(np.where(grown(own), ink.shares[area], np.float32(0)))
+
+
+def _reaches(group: Group, shape: tuple[int, ...]) -> bool:
+    """Tell whether a group reaches the border of a picture."""
+    return min(group.top, group.left, shape[0] - group.bottom, shape[1] - group.right) == 0
 
 
 def _box(group: Group, zoom: float) -> Box:

@@ -53,11 +53,14 @@ class Ink(NamedTuple):
         Where ink is.
     paper : ndarray of the same shape, float32
         The brightness of the paper there.
+    is_even : bool
+        Whether the picture is clean: it has two even classes of pixels.
     """
 
     shares: Floats
     mask: Mask
     paper: Floats
+    is_even: bool
 
 
 def told_apart(grey: Floats) -> Ink:
@@ -88,7 +91,8 @@ def even_ink(grey: Floats) -> Ink | None:
     ):
         return None
     level = 1 - paper if light else paper
-    return Ink(_cut((ink - paper) / contrast), mask, np.full(grey.shape, level, np.float32))
+    around = np.full(grey.shape, level, np.float32)
+    return Ink(_cut((ink - paper) / contrast), mask, around, True)
 
 
 def relative_ink(grey: Floats) -> Ink:
@@ -141,11 +145,11 @@ def _above_noise(excess: Floats, paper: Floats) -> Ink:
     least = middle + max(DEVIATIONS * deviation, LEAST_INK)
     found = excess > least
     if not found.any():
-        return Ink(np.zeros_like(excess), found, paper)
+        return Ink(np.zeros_like(excess), found, paper, False)
     top = float(np.percentile(excess[found], 90))
     mask = excess > max(least, middle + FAINT * (top - middle))
     full = float(np.median(excess[mask]))
-    return Ink(_cut((excess - middle) / (full - middle)), mask, paper)
+    return Ink(_cut((excess - middle) / (full - middle)), mask, paper, False)
 
 
 def _level(excess: Floats) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from PIL import Image
 import nonsense
 import pictures
 import rnn_native as rn
-from rnn_native.recognizer import contrast, page, paper, surroundings
+from rnn_native.recognizer import contrast, open_set, page, paper, surroundings
 from rnn_native.recognizer.grouping import grouped
 from rnn_native.recognizer.morphology import closed, greatest, marks, smoothed
 from rnn_native.recognizer.opening import grey_of, read_picture
@@ -110,6 +110,47 @@ def test_boxes_are_those_of_the_whole_picture(net, images):
         assert left <= digit.box[0] < digit.box[2] <= left + 100
         assert 900 <= digit.box[1] < digit.box[3] <= 1000
     assert found.page.area[0] > 0
+
+
+# ---- what is no digit ----
+
+
+def test_what_is_no_digit_is_refused(net):
+    rng = np.random.default_rng(0)
+    made = [
+        *(nonsense.letter(rng) for _ in range(12)),
+        *(nonsense.drawn_letter(rng) for _ in range(8)),
+        *(nonsense.noise(rng) for _ in range(4)),
+        *(nonsense.smudge(rng) for _ in range(4)),
+    ]
+    sure = [read_digits(net, grey_of(picture)).as_one().doubt is None for picture in made]
+    assert sum(sure) <= 2
+
+
+def test_the_threshold_refuses_few_digits(mnist):
+    images = mnist[1][0][:2000]
+    known = open_set.shipped()
+    scores = known.net.predict_proba(images)[:, -1]
+    assert np.mean(scores > known.threshold) < 0.01
+    assert known.score(images[0] / np.float32(255)) == pytest.approx(scores[0], abs=1e-5)
+
+
+def test_an_open_set_file_without_a_threshold_is_named(tmp_path, monkeypatch):
+    rn.Network([rn.Dense(11)], (784,)).save(tmp_path / "a.safetensors")
+    monkeypatch.setattr(open_set, "PATH", tmp_path / "a.safetensors")
+    with pytest.raises(rn.FormatError, match=r"open_set_threshold: expected a number"):
+        open_set.shipped.__wrapped__()
+
+
+def test_what_the_border_of_a_photo_cuts_is_in_doubt(net, images):
+    rng = np.random.default_rng(0)
+    photo = grey_of(pictures.hard_shadow(images[8], rng))
+    box = page.read_page(photo).digits[0].box
+    whole, cut = photo[: box[3] + 20], photo[: box[3] - 8]
+    assert read_digits(net, whole).as_one().doubt is None
+    assert read_digits(net, cut).as_one().doubt is not None
+    clean = grey_of(pictures.touches_border(images[8], rng))
+    assert read_digits(net, clean).as_one().doubt is None
 
 
 # ---- steps ----

@@ -79,18 +79,14 @@ def two_digits(one: Bytes, other: Bytes, rng: Rng) -> Image.Image:
 def other_pictures(folder: Path) -> Iterator[Image.Image]:
     """Yield the pictures of a folder, and quarters of them: scikit-image's, for example."""
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".png", ".jpg", ".gif", ".tif"):
-            with Image.open(path) as picture:
-                picture.load()
-                yield picture.convert("RGB")
-                w, h = picture.width // 2, picture.height // 2
-                for box in (
-                    (0, 0, w, h),
-                    (w, 0, 2 * w, h),
-                    (0, h, w, 2 * h),
-                    (w, h, 2 * w, 2 * h),
-                ):
-                    yield picture.crop(box).convert("RGB")
+        if path.suffix not in (".png", ".jpg", ".gif"):
+            continue
+        with Image.open(path) as picture:
+            whole = picture.convert("RGB")
+        yield whole
+        w, h = whole.width // 2, whole.height // 2
+        for x, y in ((0, 0), (w, 0), (0, h), (w, h)):
+            yield whole.crop((x, y, x + w, y + h))
     faces = folder / "lfw_subset.npy"
     if faces.exists():
         for face in np.load(faces):

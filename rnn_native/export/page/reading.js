@@ -3,7 +3,7 @@
 // What a net makes of a drawing, and whether that is worth saying: as
 // rnn_native.recognizer.reading does it.
 
-const LEAST_PIXELS = 14, MOST_PIXELS = 285, FULLEST = 0.8, MOST_MARKS = 3, LEAST_SURE = 0.75;
+const LEAST_PIXELS = 14, MOST_PIXELS = 285, FULLEST = 0.8, MOST_MARKS = 3, LEAST_SURE = 0.65;
 
 /** {label, probabilities, doubt}; label is null when there is nothing that could be one. */
 function readDrawing(nets, image, names, areDigits) {
