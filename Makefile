@@ -88,7 +88,9 @@ docs: $(VENV)/.docs
 	RNN_NATIVE_SITE=$(abspath build/docs) $(BIN)/python -m pytest -q tests/repository/test_site.py
 
 # A second build beside the usual one, tested from its own folder so that child processes
-# import it too. The interpreter's own leaks are not ours to check, hence no leak detection.
+# import it too: the folders of tests that do most in C. The interpreter's own leaks are not ours
+# to check, hence no leak detection.
+IN_C = base core export formats models net sklearn training
 sanitize: SANITIZED = $(abspath build/sanitize/lib)
 sanitize: $(VENV)/.lint
 	$(BIN)/pip install --quiet $(BUILD_REQUIREMENTS)
@@ -98,7 +100,7 @@ sanitize: $(VENV)/.lint
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
 	    UBSAN_OPTIONS=print_stacktrace=1 \
-	    $(abspath $(BIN))/pytest -q $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
+	    $(abspath $(BIN))/pytest -q $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(IN_C:%=$(CURDIR)/tests/%)
 
 # Lines of Python, lines and branches of C that the suite reaches, from a build of its own. All
 # CPU levels count together: a line is covered when one of them ran it. Inner loops count to
@@ -112,7 +114,7 @@ coverage: $(VENV)/.coverage
 	    --build-base $(COVERED) --build-lib $(COVERED)/lib
 	cd $(COVERED)/lib && PYTHONPATH=$(COVERED)/lib \
 	    $(abspath $(BIN))/coverage run --rcfile $(CURDIR)/pyproject.toml -m pytest -q \
-	    $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
+	    $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(IN_C:%=$(CURDIR)/tests/%)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort cover --show-missing >$(COVERED)/python.txt
 	$(BIN)/gcovr --root . --filter csrc/ --gcov-suspicious-hits-threshold 0 \
