@@ -15,7 +15,7 @@ from rnn_native.recognizer.theme import Theme
 PEN_WIDTH = 20
 NOTICEABLE = 1.1  # a canvas that grows by less stays as it is
 SHIFT = 0x0001  # in an event's state
-HINT = "Draw a digit here,\nor open, paste or drop a picture"
+HINT = "Draw a digit here,\nor open or paste a picture"
 HINT_COLOR = "#9aa1ab"
 
 

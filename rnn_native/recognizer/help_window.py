@@ -31,7 +31,10 @@ class HelpWindow:
         window.title(TITLE)
         window.transient(self._root)
         window.resizable(False, False)
-        window.configure(background=self._theme.colors.ground)
+        c = self._theme.colors
+        window.configure(
+            background=c.ground, highlightthickness=1, highlightbackground=c.line
+        )
         frame = ttk.Frame(window, padding=self._theme.px(12))
         frame.pack(fill="both", expand=True)
         self._fill(frame)

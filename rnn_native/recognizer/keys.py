@@ -24,6 +24,7 @@ KEYS = [
     ("<Key-l>", "learn"),
     ("<Key-u>", "unlearn"),
     ("<F1>", "help"),
+    ("<F10>", "show_menu"),
     (f"<{CONTROL}-q>", "quit"),
 ]
 
@@ -58,5 +59,5 @@ TABLE: list[tuple[str, list[tuple[str, str]]]] = [
             ("L, U", "learn from the corrections, undo that"),
         ],
     ),
-    ("Window", [("F1", "this table"), (f"{SHOWN}+Q", "quit")]),
+    ("Window", [("F1", "this table"), ("F10", "the menu"), (f"{SHOWN}+Q", "quit")]),
 ]

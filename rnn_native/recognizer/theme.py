@@ -209,5 +209,5 @@ class Theme:
             font=self.text,
             relief="flat",
             borderwidth=1,
-            activeborderwidth=0,
+            activeborderwidth=self.px(2),
         )
