@@ -4,7 +4,7 @@ from os import PathLike
 from pathlib import Path
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import Source
+from rnn_native.base.files import Source, shown
 from rnn_native.formats import legacy, npy_folder
 from rnn_native.models import network
 from rnn_native.models.network import Network
@@ -50,9 +50,29 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
         try:
             model = legacy.load_legacy(place)
         except FormatError as error:
+            if told := _FOREIGN.get(place.suffix.lower()):
+                raise FormatError(f"{shown(place)}: {told}") from None
             raise FormatError(f"{error}; nor is it a safetensors file") from None
         return _with_optimizer(model, optimizer)
     return network.load(place, optimizer)
+
+
+_TORCH = (
+    "a file of PyTorch's: save its state dict by safetensors.torch.save_file, and name the "
+    "net: `rnn-native export FILE OUT --architecture NET`, or rn.export.load_torch"
+)
+_KERAS = (
+    "a file of Keras': build the same net here, and give it the weights by net.set_weights "
+    "(docs/migrating.md)"
+)
+_FOREIGN = {
+    ".onnx": "an ONNX file, which can be written but not read; load the model it was made of",
+    ".pt": _TORCH,
+    ".pth": _TORCH,
+    ".h5": _KERAS,
+    ".keras": _KERAS,
+}
+"""What to do with files of others, by their endings."""
 
 
 def _with_optimizer(model: Network, optimizer: Optimizer | None) -> Network:

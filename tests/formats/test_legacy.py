@@ -369,3 +369,22 @@ def test_a_file_with_holes_is_not_read(tmp_path):
     os.truncate(path, layout.size)
     with pytest.raises(FormatError, match="expected at most 1073741824 bytes, got 12583"):
         read_legacy(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("x.onnx", "not read"),
+        ("x.pt", "state dict"),
+        ("x.PTH", "load_torch"),
+        ("x.h5", "set_weights"),
+        ("x.keras", "set_weights"),
+        ("x.bin", "nor is it a safetensors file"),
+    ],
+)
+def test_files_of_others_are_told_by_their_names(tmp_path, name, advice):
+    path = tmp_path / name
+    path.write_bytes(b"PK\3\4 whatever")
+    with pytest.raises(FormatError, match=advice) as found:
+        rn.load(path)
+    assert "\n" not in str(found.value)
