@@ -41,6 +41,7 @@ DOUBTFUL = [
     [(128, 66), (112, 74), (92, 104), (104, 134), (140, 138), (168, 110), (170, 70)],
     [(170, 70), (172, 130), (162, 220)],
 ]
+LETTER = [[(60, 200), (140, 60), (220, 200)], [(90, 150), (190, 150)]]
 FORTY_TWO = [
     [(70, 80), (50, 150), (110, 150)],
     [(98, 90), (96, 150), (92, 210)],
@@ -67,6 +68,7 @@ SCENES = [
     Scene("empty", []),
     Scene("sure", FIVE, calls=("next_overlay",)),
     Scene("doubt", DOUBTFUL),
+    Scene("no-digit", LETTER),
     Scene("several", FORTY_TWO),
     Scene("600x400", SEVEN, (600, 400)),
     Scene("600x400-doubt", DOUBTFUL, (600, 400), calls=("toggle_drawer",)),

@@ -21,16 +21,17 @@ class Answer(NamedTuple):
 def answer(reading: Reading, page: PageReading | None = None) -> Answer:
     """Return how a reading is told; `page` is there if several digits were found.
 
-    A digit that is in doubt has a question mark; what is none has only the reason.
+    A digit that is in doubt has a question mark; what is none has that and the reason.
     """
     if page is not None:
         return _of_several(page)
     if reading.label is None:
-        is_empty = reading.doubt == EMPTY
-        return Answer("", "" if is_empty else _sentence(reading.doubt), "")
+        if reading.doubt == EMPTY:
+            return Answer("", "", "")
+        return Answer("?", reading.doubt or "", "")
     p = float(reading.probabilities[reading.label])
     if reading.doubt:
-        return Answer(f"{reading.label}?", _sentence(reading.doubt), f"{100 * p:.1f} %")
+        return Answer(f"{reading.label}?", reading.doubt, f"{100 * p:.1f} %")
     words = next(words for least, words in SURE if p >= least)
     return Answer(str(reading.label), words, f"{100 * p:.1f} %")
 
@@ -47,7 +48,3 @@ def _of_several(page: PageReading) -> Answer:
     words = f"{len(page.readings)} digits" if found else "marks, no digits"
     share = f"least {100 * least:.1f} %" if found else ""
     return Answer(" / ".join(page.lines), words, share)
-
-
-def _sentence(text: str | None) -> str:
-    return text or ""

@@ -27,7 +27,7 @@ def reading(label, p=0.0, doubt=None):
         (reading(3, 0.8), ("3", "likely", "80.0 %")),
         (reading(3, 0.6, "not sure: 3 or 5"), ("3?", "not sure: 3 or 5", "60.0 %")),
         (reading(None, doubt="nothing drawn"), ("", "", "")),
-        (reading(None, doubt="only a dot"), ("", "only a dot", "")),
+        (reading(None, doubt="only a dot"), ("?", "only a dot", "")),
     ],
 )
 def test_how_sure_it_is_in_words(found, told):
