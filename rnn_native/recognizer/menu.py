@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnn_native.recognizer import model_choice
 from rnn_native.recognizer.keys import SHOWN
-from rnn_native.recognizer.theme import NAMES
+from rnn_native.recognizer.settings import NAMES
 
 if TYPE_CHECKING:
     from rnn_native.recognizer.window import Window

@@ -9,10 +9,12 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from rnn_native.base.files import atomic_write, regular_file_size
-from rnn_native.recognizer.theme import NAMES, Name
 
+Name = Literal["light", "dark"]
+NAMES: tuple[Name, ...] = ("light", "dark")
 VARIABLE = "RNN_NATIVE_CONFIG"
 FILE = "window.json"
 MOST_BYTES, MOST_RECENT = 100_000, 8

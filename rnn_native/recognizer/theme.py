@@ -3,12 +3,11 @@
 import tkinter as tk
 from tkinter import ttk
 from tkinter.font import Font
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from rnn_native.recognizer import pictures
+from rnn_native.recognizer.settings import Name
 
-Name = Literal["light", "dark"]
-NAMES: tuple[Name, ...] = ("light", "dark")
 # The window's size in which lengths are told; at another one they are scaled.
 WIDTH, HEIGHT = 620, 400
 SMALLEST, LARGEST = 0.9, 6.0

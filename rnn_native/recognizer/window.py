@@ -15,9 +15,9 @@ from rnn_native.recognizer.help_window import HelpWindow
 from rnn_native.recognizer.keys import KEYS, SHOWN
 from rnn_native.recognizer.menu import Menu
 from rnn_native.recognizer.panels import Answer, Bars, NetView
-from rnn_native.recognizer.settings import Settings
+from rnn_native.recognizer.settings import Name, Settings
 from rnn_native.recognizer.state import Seen, State
-from rnn_native.recognizer.theme import Name, Theme
+from rnn_native.recognizer.theme import Theme
 from rnn_native.recognizer.toolbar import OPEN_MODEL, Tool, Toolbar
 
 TITLE = "MNIST Digit Recognizer"
