@@ -1,5 +1,6 @@
 """What the window shows and its buttons do, without the window."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from rnn_native.recognizer import learning, model_choice, overlay
 from rnn_native.recognizer.drawing import SIDE, Drawing
 from rnn_native.recognizer.preprocessing import from_strokes
 from rnn_native.recognizer.reading import PageReading, Reading, read_digits, recognise
-from rnn_native.recognizer.strokes import rasterise
+from rnn_native.recognizer.strokes import Stroke, rasterise
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -82,7 +83,7 @@ class State:
         if self.picture is not None:
             return read_digits(self.net, self.picture)
         strokes = self.drawing.strokes
-        if self.drawing.is_drawing or len(strokes) < 2:
+        if self.drawing.is_drawing or not _are_apart(strokes):
             return None
         ink = rasterise(strokes, (SIDE, SIDE))
         page = read_digits(self.net, np.rint(255 * ink).astype(np.uint8))
@@ -146,3 +147,30 @@ class State:
         """Read with the net of before the last learning."""
         if self._unlearned:
             self.net = self._unlearned.pop()
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def _are_apart(strokes: Sequence[Stroke]) -> bool:
+    """Whether the boxes around the strokes fall into groups that do not touch.
+
+    Looking for several digits takes much longer than reading one.
+    """
+    left = [_box_of(stroke) for stroke in strokes]
+    reached = left[:1]
+    for box in reached:  # grows meanwhile
+        touching = [other for other in left if _touch(box, other)]
+        left = [other for other in left if not _touch(box, other)]
+        reached += touching
+    return bool(left)
+
+
+def _box_of(stroke: Stroke) -> Box:
+    half = stroke.width / 2
+    (x0, y0), (x1, y1) = stroke.points.min(axis=0), stroke.points.max(axis=0)
+    return float(x0) - half, float(y0) - half, float(x1) + half, float(y1) + half
+
+
+def _touch(a: Box, b: Box) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]

@@ -236,6 +236,31 @@ def test_a_line_is_a_one(state):
     assert state.seen().reading.label == 1
 
 
+def draw(state, *strokes):
+    for (x, y), *rest in strokes:
+        state.drawing.begin(x, y, 20)
+        for x1, y1 in rest:
+            state.drawing.extend(x1, y1)
+        state.drawing.end()
+
+
+def test_several_digits_are_looked_for_only_where_strokes_are_apart(state, monkeypatch):
+    """A four of two strokes is one digit; looking for more would take long."""
+    from rnn_native.recognizer import state as module
+
+    four = [(110, 60), (90, 150), (190, 150)], [(160, 80), (150, 230)]
+    look = module.read_digits
+    monkeypatch.setattr(module, "read_digits", None)
+    draw(state, *four)
+    assert state.seen().reading.label == 4
+    monkeypatch.setattr(module, "read_digits", look)
+    state.drawing.clear()
+    draw(state, [(50, 70), (50, 210)], [(150, 80), (240, 80), (215, 140), (190, 220)])
+    seen = state.seen()
+    assert seen.reading.label is None
+    assert seen.page.lines == ["17"]
+
+
 def test_an_opened_picture_is_read_instead_of_the_drawing(state):
     draw_line(state)
     digits, labels = rn.datasets.synthetic_digits(30, seed=2)
