@@ -8,21 +8,27 @@ the line and column of an error.
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.base.checks import check_integer
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, atomic_write, errors_named, shown, size_within
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from rnn_native.datasets.csv_layout import (
+    CLASSES,
+    MOST_CLASSES,
+    Layout,
+    empty_line,
+    fields_of,
+    read_layout,
+    shortened,
+)
+from rnn_native.datasets.csv_text import opened, separator_of, without_first_column
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
-CLASSES = 10
 MAX_LINE = 1 << 20
 MAX_BYTES = 1 << 31  # 28 times those of Kaggle's train.csv
 _PIECE = 1 << 18  # fits the second-level cache with all that is computed from it
@@ -30,44 +36,31 @@ _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _COMMA, _ZERO, _NINE = b"\n,09"
 _SHORT = {str(value): value for value in range(256)}
 _WHOLE = re.compile(r"([+-]?)([0-9]+)(?:\.0*)?")
-_LETTER = re.compile(r"[^\W\d]")
-_NAME = re.compile(r"pixel([0-9]{1,7})|([0-9]{1,4})x([0-9]{1,4})")
-
-
-class _Layout(NamedTuple):
-    """Which columns a file has."""
-
-    columns: int
-    label: int | None
-    pixels: "slice | NDArray[np.intp]"
-    is_guess: bool = False  # whether the place of the label is taken for granted
-
-    @property
-    def most(self) -> Bytes:
-        """The greatest value that is right in each column."""
-        values = np.full(self.columns, 255, np.uint8)
-        if self.label is not None:
-            values[self.label] = CLASSES - 1
-        return values
 
 
 def load_csv(
-    path: AnyPath, *, side: int = 28, label: str | None = None
+    path: AnyPath, *, side: int = 28, label: str | None = None, classes: int | None = None
 ) -> tuple[Bytes, Bytes | None]:
     """Read images, and labels if there are any, from a CSV file.
 
     Parameters
     ----------
     path : str or path-like
-        The file, UTF-8 with or without a byte order mark; lines end in LF, CRLF or CR. With
-        a header the columns may stand in any order: ``label`` and ``pixel0`` to
-        ``pixel783``, or ``1x1`` to ``28x28`` (row, column). Without one the label is the
-        first of 785 columns, and 784 columns have no label.
+        The file, plain or packed with gzip; UTF-8, or UTF-16 with a byte order mark; lines end
+        in LF, CRLF or CR. Separators are commas, or semicolons or tabs where the first line
+        has no comma. With a header the columns may stand in any order: ``label`` (or
+        ``class``, ``target``, ...) and ``pixel0`` to ``pixel783``, ``pixel1`` to
+        ``pixel784``, or ``1x1`` to ``28x28`` (row, column); a first column that numbers the
+        rows is left out. Without a header the label is the first of 785 columns, and 784
+        columns have no label.
     side : int, default 28
         Rows and columns of an image.
     label : {"first", "last"}, optional
         Where the label stands in a file without a header. When left out it is the first
         column, and a file whose columns speak against that is refused.
+    classes : int in [2, 256], optional
+        Labels must be below it. When left out they may be up to 255 with a header, or where
+        `label` says their place, and up to 9 elsewhere.
 
     Returns
     -------
@@ -83,28 +76,37 @@ def load_csv(
         If it has more than 2 GiB, is broken (the message names line and column, from 1), or
         has no header and a last column that looks more like labels than the first does.
     ValueError
-        If `label` is something else.
+        If `label` or `classes` is something else.
 
     Notes
     -----
-    Values are whole numbers, 0 to 255 (labels 0 to 9). Quotes and spaces around them, a
+    Values are whole numbers, 0 to 255. Quotes and spaces around them, a
     sign and a fraction of zeros ("1.0") are understood. Only the end may have empty lines.
     """
     if label not in (None, "first", "last"):
         raise ValueError(f"label: expected 'first', 'last' or None, got {label!r}")
+    if classes is not None:
+        check_integer("classes", classes, 2, MOST_CLASSES)
     name = _plain(path)
     size_within(path, MAX_BYTES, name)
-    layout: _Layout | None = None
+    layout: Layout | None = None
     images: list[Bytes] = []
     labels: list[Bytes] = []
-    with errors_named(path), Path(path).open("rb") as file:
+    separator = b","
+    with errors_named(path), opened(path, name) as file:
         for line, block in _without_final_blanks(_blocks(file, name), name):
             if layout is None:
-                layout, is_header = _read_layout(block, side, name, label)
+                separator = separator_of(block)
+            if separator != b",":
+                block = block.replace(separator, b",")
+            if layout is None:
+                layout, is_header = read_layout(block, side, name, label, classes)
                 if is_header:
                     line, block = line + 1, block[block.index(b"\n") + 1 :]
             if not block:
                 continue
+            if layout.is_indexed:
+                block = without_first_column(block)
             table = _parse_fast(block, layout)
             if table is None:
                 table = _parse_exact(block, layout, line, name)
@@ -182,11 +184,14 @@ def _plain(path: AnyPath) -> str:
 
 def _blocks(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
     """Yield blocks of whole lines, ends made LF, with the number of the first line."""
-    line, rest = 1, file.read(_PIECE).removeprefix(_BOM)
+    line, rest, size = 1, file.read(_PIECE).removeprefix(_BOM), 0
     more = True
     while more:
         piece = file.read(_PIECE)
         more = bool(piece)
+        size += len(piece)
+        if size > MAX_BYTES:
+            raise FormatError(f"{name}: expected at most {MAX_BYTES} bytes when unpacked")
         text = rest + piece if more else rest
         # The line feed of a CR at the very end may be in the next piece.
         held = b"\r" if more and text.endswith(b"\r") else b""
@@ -215,96 +220,17 @@ def _without_final_blanks(
     for line, block in blocks:
         body = block.rstrip(b"\n")
         if body and blank is not None:
-            raise _empty_line(name, blank)
+            raise empty_line(name, blank)
         if body:
             yield line, body + b"\n"
         if blank is None and len(block) - len(body) > bool(body):
             blank = line + body.count(b"\n") + bool(body)
 
 
-def _empty_line(name: str, line: int) -> FormatError:
-    return FormatError(f"{name}:{line}: empty line")
-
-
-# ---- columns ----
-
-
-def _read_layout(
-    block: bytes, side: int, name: str, label: str | None
-) -> tuple[_Layout, bool]:
-    """Return the layout that the first line shows, and whether that line is a header."""
-    first = block[: block.index(b"\n")]
-    if not first:
-        raise _empty_line(name, 1)
-    fields = _fields(first, 1, name)
-    pixels = side * side
-    if any(_LETTER.search(field) for field in fields):
-        return _layout_of_names(fields, side, name), True
-    if fields == [str(number) for number in range(len(fields))]:
-        raise FormatError(
-            f"{name}:1: the line numbers the columns; expected names, label and pixel0 to "
-            f"pixel{pixels - 1}, or no header"
-        )
-    if len(fields) == pixels + 1 and label == "last":
-        return _Layout(pixels + 1, pixels, slice(None, pixels)), False
-    if len(fields) == pixels + 1:
-        return _Layout(pixels + 1, 0, slice(1, None), label is None), False
-    if len(fields) == pixels:
-        return _Layout(pixels, None, slice(None)), False
-    raise FormatError(
-        f"{name}:1: expected {pixels + 1} columns (label and pixels) or {pixels} (pixels), "
-        f"got {len(fields)}"
-    )
-
-
-def _layout_of_names(fields: "Sequence[str]", side: int, name: str) -> _Layout:
-    where: dict[int, int] = {}
-    for column, field in enumerate(fields):
-        number = _column_number(field, side)
-        if number is None:
-            raise FormatError(
-                f"{name}:1: column {column + 1}: {_shortened(field)} is not a column; "
-                f"expected label and pixel0 to pixel{side * side - 1}"
-            )
-        if number in where:
-            raise FormatError(
-                f"{name}:1: column {column + 1}: {_shortened(field)} again, it already is "
-                f"column {where[number] + 1}"
-            )
-        where[number] = column
-    label = where.pop(-1, None)
-    if len(where) < side * side:
-        missing = next(i for i in range(side * side) if i not in where)
-        raise FormatError(
-            f"{name}:1: the header has {len(where)} pixel columns, expected {side * side}; "
-            f"pixel{missing} is missing"
-        )
-    order = np.array([where[i] for i in range(side * side)], np.intp)
-    in_order = bool((np.diff(order) == 1).all())
-    pixels = slice(int(order[0]), int(order[-1]) + 1) if in_order else order
-    return _Layout(len(fields), label, pixels)
-
-
-def _column_number(field: str, side: int) -> int | None:
-    """Return the number of the pixel that a column's name means, -1 for the label."""
-    text = field.strip().lower()
-    if text == "label":
-        return -1
-    match = _NAME.fullmatch(text)
-    if match is None:
-        return None
-    if match[1] is not None:
-        number = int(match[1])
-        return number if number < side * side else None
-    row, column = int(match[2]), int(match[3])
-    within = 1 <= row <= side and 1 <= column <= side
-    return (row - 1) * side + column - 1 if within else None
-
-
 # ---- values ----
 
 
-def _parse_fast(block: bytes, layout: _Layout) -> Bytes | None:
+def _parse_fast(block: bytes, layout: Layout) -> Bytes | None:
     """Return the rows of a block as a table, or None if there is anything special in it."""
     text = np.frombuffer(block, np.uint8)
     if text.max() > _NINE:
@@ -331,7 +257,7 @@ def _parse_fast(block: bytes, layout: _Layout) -> Bytes | None:
     return table.astype(np.uint8)
 
 
-def _parse_exact(block: bytes, layout: _Layout, first: int, name: str) -> Bytes:
+def _parse_exact(block: bytes, layout: Layout, first: int, name: str) -> Bytes:
     """Return the rows of a block as a table, or say what is wrong and where."""
     rows = [
         _parse_row(raw, layout, line, name)
@@ -340,10 +266,10 @@ def _parse_exact(block: bytes, layout: _Layout, first: int, name: str) -> Bytes:
     return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, layout.columns)
 
 
-def _parse_row(raw: bytes, layout: _Layout, line: int, name: str) -> bytes:
+def _parse_row(raw: bytes, layout: Layout, line: int, name: str) -> bytes:
     if not raw:
-        raise _empty_line(name, line)
-    fields = _fields(raw, line, name)
+        raise empty_line(name, line)
+    fields = fields_of(raw, line, name)
     if len(fields) != layout.columns:
         raise FormatError(
             f"{name}:{line}: expected {layout.columns} columns, got {len(fields)}"
@@ -355,11 +281,11 @@ def _parse_row(raw: bytes, layout: _Layout, line: int, name: str) -> bytes:
             _parse_value(field, f"{name}:{line}: column {column}")
             for column, field in enumerate(fields, 1)
         ]
-    if layout.label is not None and values[layout.label] >= CLASSES:
+    if layout.label is not None and values[layout.label] >= layout.classes:
         hint = "; without a header the label is expected first" if layout.is_guess else ""
         raise FormatError(
             f"{name}:{line}: column {layout.label + 1}: label "
-            f"{_shortened(fields[layout.label])} is outside 0..{CLASSES - 1}{hint}"
+            f"{shortened(fields[layout.label])} is outside 0..{layout.classes - 1}{hint}"
         )
     return bytes(values)
 
@@ -367,29 +293,10 @@ def _parse_row(raw: bytes, layout: _Layout, line: int, name: str) -> bytes:
 def _parse_value(field: str, where: str) -> int:
     match = _WHOLE.fullmatch(field.strip(" \t"))
     if match is None:
-        raise FormatError(f"{where}: {_shortened(field)} is not a whole number")
+        raise FormatError(f"{where}: {shortened(field)} is not a whole number")
     digits = match[2].lstrip("0")
     # Python refuses to convert thousands of digits.
     value = int(digits or "0") if len(digits) <= 3 else 256
     if value > 255 or (match[1] == "-" and value):
-        raise FormatError(f"{where}: {_shortened(field)} is outside 0..255")
+        raise FormatError(f"{where}: {shortened(field)} is outside 0..255")
     return value
-
-
-def _fields(raw: bytes, line: int, name: str) -> list[str]:
-    """Split one line; quotes do not reach over line ends here."""
-    import csv
-
-    try:
-        return next(csv.reader([raw.decode("utf-8")], strict=True), [""])
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            f"{name}:{line}: not UTF-8: byte 0x{raw[error.start]:02x} at position "
-            f"{error.start + 1} of the line"
-        ) from None
-    except csv.Error as error:
-        raise FormatError(f"{name}:{line}: not CSV: {error}") from None
-
-
-def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 24 else text[:21] + "...")

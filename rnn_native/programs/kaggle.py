@@ -14,7 +14,8 @@ from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import RunLog
-from rnn_native.datasets.csv_digits import CLASSES, load_csv, write_submission
+from rnn_native.datasets.csv_digits import load_csv, write_submission
+from rnn_native.datasets.csv_layout import CLASSES
 from rnn_native.formats import npy_folder
 from rnn_native.formats.loading import load
 from rnn_native.models import pretrained
@@ -292,7 +293,7 @@ def _read_training_rows(plan: _Plan, label: str | None) -> "tuple[Bytes, Bytes]"
     """Return images and labels of train.csv; none when they are not needed."""
     if plan.train_csv is None:
         return np.empty((0, 28, 28), np.uint8), np.empty(0, np.uint8)
-    images, labels = load_csv(plan.train_csv, label=label)
+    images, labels = load_csv(plan.train_csv, label=label, classes=CLASSES)
     if labels is None:
         raise FormatError(
             f"{shown(plan.train_csv)}: no label column; training and evaluation need one"

@@ -1,6 +1,7 @@
 """Kaggle's CSV: every spelling of the same rows is the same, all else is refused by place."""
 
 import csv
+import gzip
 import io
 import os
 import random
@@ -59,6 +60,17 @@ def assert_refused(path, words, **options):
         HEADER + ROWS.replace(b",22,", b",022,"),
         HEADER + ROWS.replace(b",1,", b",0000001,").replace(b"\n0", b"\n-0"),
         b"pixel3,pixel1,label,pixel0,pixel2\n255,1,7,0,22\n0,99,0,9,100\n",
+        # As people have them.
+        b"class,pixel1,pixel2,pixel3,pixel4\n" + ROWS,
+        b"pixel_1,pixel_2,pixel_3,pixel_4,Target\n0,1,22,255,7\n9,99,100,0,0\n",
+        (HEADER + ROWS).replace(b",", b";"),
+        ROWS.replace(b",", b"\t"),
+        gzip.compress(HEADER + ROWS, mtime=0),
+        gzip.compress(ROWS.replace(b",", b";"), mtime=0),
+        (HEADER + ROWS).decode().encode("utf-16"),
+        b"\xfe\xff" + (HEADER + ROWS).decode().encode("utf-16-be"),
+        b",label,pixel0,pixel1,pixel2,pixel3\n0,7,0,1,22,255\n70000,0,9,99,100,0\n",
+        b"ImageId,label,pixel0,pixel1,pixel2,pixel3\na,7,0,1,22,255\nb,0,9,99,100,0\n",
     ],
 )  # fmt: skip
 def test_spellings_of_the_same_rows(put, content):
@@ -94,7 +106,15 @@ def test_a_missing_label_column_is_no_labels(put, content):
         (HEADER + ROWS + b"1,2,3,4,999999999999\n", "'999999999999' is outside 0..255"),
         (HEADER + ROWS + b"1,2,3,4," + b"9" * 9000, "999...' is outside 0..255"),
         (HEADER + ROWS + b"1,-1,3,4,5\n", ":4: column 2: '-1' is outside 0..255"),
-        (HEADER + ROWS + b"10,2,3,4,5\n", ":4: column 1: label '10' is outside 0..9"),
+        (HEADER + ROWS + b"256,2,3,4,5\n", ":4: column 1: '256' is outside 0..255"),
+        (ROWS + b"10,2,3,4,5\n", ":3: column 1: label '10' is outside 0..9"),
+        (gzip.compress(HEADER + ROWS, mtime=0)[:-9], "damaged gzip file"),
+        (b"class,pixel1,pixel2,pixel3,pixel4\n1,2,3,4\n", ":2: expected 5 columns, got 4"),
+        (b"class,pixel1,pixel2,pixel4\n1,2,3,4\n", "3 pixel columns, expected 4; pixel3"),
+        (
+            b"id,label,pixel0,pixel1,pixel2,pixel2\n",
+            ":1: column 6: 'pixel2' again, it already",
+        ),
         (HEADER + b"1,2,3,4\n", ":2: expected 5 columns, got 4"),
         (HEADER + b"1,2,3,4,5,6\n", ":2: expected 5 columns, got 6"),
         (HEADER + b"1,2,3,4,5,\n", ":2: expected 5 columns, got 6"),
@@ -115,7 +135,7 @@ def test_a_missing_label_column_is_no_labels(put, content):
         (HEADER + "1,\u0663,3,4,5\n".encode(), "column 2: '\u0663' is not a whole number"),
         (HEADER + b"1;2;3;4;5\n", ":2: expected 5 columns, got 1"),
         (HEADER + b"1,\xff,3,4,5\n", ":2: not UTF-8: byte 0xff at position 3"),
-        ((HEADER + ROWS).decode().encode("utf-16"), ":1: not UTF-8"),
+        ((HEADER + ROWS).decode().encode("utf-16-le"), ":1: "),
         (HEADER + b'1,"2,3,4,5\n1,2,3,4,5\n', ":2: not CSV"),
         (HEADER + b'1,"2"2,3,4,5\n', ":2: not CSV"),
         (HEADER + b'1,2"2,3,4,5\n', ":2: column 2: '2\"2' is not a whole number"),
@@ -411,6 +431,25 @@ def test_a_header_says_where_the_label_is(put):
     assert (
         load_csv(put(b"0,1,22,255,7\n0,99,100,0,1\n"), side=2, label="first")[1].sum() == 0
     )
+
+
+def test_classes_follow_the_data(put):
+    """Sign-MNIST has 24 letters and a header, EMNIST 47 classes."""
+    signs = HEADER + b"24,0,1,22,255\n" + ROWS
+    assert load_csv(put(signs), side=2)[1].tolist() == [24, 7, 0]
+    assert_refused(put(signs), "label '24' is outside 0..9", side=2, classes=10)
+    bare = b"46,0,1,22,0\n" + ROWS
+    assert load_csv(put(bare), side=2, classes=47)[1].tolist() == [46, 7, 0]
+    assert_refused(put(bare), "label '46' is outside 0..9", side=2)
+    assert load_csv(put(bare), side=2, label="first")[1].tolist() == [46, 7, 0]
+    with pytest.raises(ValueError, match="^classes: expected an integer in"):
+        load_csv(put(bare), side=2, classes=1)
+
+
+def test_a_packed_file_is_bounded(put, monkeypatch):
+    monkeypatch.setattr(csv_digits, "MAX_BYTES", 1 << 20)
+    bomb = gzip.compress(HEADER + ROWS * (1 << 17))
+    assert_refused(put(bomb), "at most 1048576 bytes when unpacked", side=2)
 
 
 def test_a_file_with_holes_is_not_read(tmp_path):
