@@ -43,7 +43,7 @@ STEP = 2.0
 WORSE = 2
 """So many rates in a row that are worse than the best one end the trials."""
 
-NEARLY = 0.1
+NEARLY = 0.03
 """A loss is nearly the least one with so much of it more: the lower rate is the safer one."""
 
 LOWEST = 1e-3
@@ -59,7 +59,7 @@ class RateSearch:
     rates, losses : ndarray of shape (n,), float64
         The rate of each batch and the smoothed loss after it.
     suggestion : float or None
-        The lowest rate whose trial had a loss within 10 % of the least one; without trials a
+        The lowest rate whose trial had a loss within 3 % of the least one; without trials a
         rate within the longest valley. None when the loss never fell.
     trials : dict of float to float
         Mean loss over the last third of each trial, by its rate; infinite when it diverged.

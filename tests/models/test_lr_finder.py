@@ -151,7 +151,7 @@ def test_rates_go_up_until_two_are_worse(losses, count):
 
 
 def test_the_lowest_of_nearly_equal_rates_is_suggested():
-    assert _lowest_of_the_best({0.1: 3.0, 0.2: 2.1, 0.4: 2.0, 0.8: 2.3}, 4.0) == 0.2
+    assert _lowest_of_the_best({0.1: 3.0, 0.2: 2.05, 0.4: 2.0, 0.8: 2.3}, 4.0) == 0.2
     assert _lowest_of_the_best({0.1: -1.5, 0.2: -2.0}, 4.0) == 0.2
     assert _lowest_of_the_best({0.1: 4.0, 0.2: math.inf}, 4.0) is None
     assert _lowest_of_the_best({0.1: math.inf}, 4.0) is None
