@@ -58,9 +58,11 @@ SIZE ?= default
 campaign: $(VENV)/.test
 	$(BIN)/python tests/campaign/run.py --size $(SIZE) $(PART)
 
-# N mutants of the C code, and those that no test sees; NOT names files that are left out.
+# N mutants of the C code, and those that no test sees; FILES names files (all), NOT those that
+# are left out.
 mutants: $(VENV)/.test
-	$(BIN)/python tests/campaign/mutants.py $(N) $(SEED) --leave-out $(NOT)
+	$(BIN)/python tests/campaign/mutants.py $(N) $(SEED) $(if $(FILES),--files $(FILES)) \
+	    --leave-out $(NOT)
 
 parity: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[parity]'
@@ -146,11 +148,10 @@ wheel-check: wheel
 	    "$$(ls dist/*.whl)[onnx,sklearn,tensorboard]"
 	cd build/wheel-check && bin/python $(CURDIR)/scripts/import_every_module.py $(CURDIR)
 
-# cppcheck over the C code (Debian package cppcheck); csrc/cppcheck.txt has what is no fault, and why.
-analyze:
-	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --std=c11 --language=c \
-	    --platform=unix64 -D__x86_64__ -DRNN_LEVEL=v2 --suppressions-list=csrc/cppcheck.txt \
-	    csrc/base csrc/net csrc/kernels
+# gcc's analyzer, clang-tidy and cppcheck over the C code; csrc/analyzers.txt and csrc/cppcheck.txt
+# have what is no fault, and why.
+analyze: $(VENV)/.installed
+	PATH=$(abspath $(BIN)):$$PATH scripts/analyze.sh
 
 # The README's two commands in a Debian 12 with nothing but the packages that it names.
 fresh-machine:
