@@ -23,7 +23,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "input", nargs="?", type=Path, default=Path("input"), metavar="DIR",
-        help="folder with train.csv and test.csv (default: input)",
+        help="folder with train.csv and test.csv, or their zip archives (default: input)",
     )  # fmt: skip
     parser.add_argument(
         "--hidden",
@@ -75,7 +75,8 @@ def kaggle(args: argparse.Namespace) -> int:
     """`kaggle [DIR]`."""
     process.wait_for_imports()
     shows_demo = args.skip_training and args.test_rate == 0 and not args.json
-    if shows_demo and not (args.input / "test.csv").is_file():
+    names = ("test.csv", "test.zip", "test.csv.zip")
+    if shows_demo and not any((args.input / name).is_file() for name in names):
         return _demo(args)
     code = _run(args)
     if shows_demo and code == outcome.OK:

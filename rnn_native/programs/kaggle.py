@@ -16,6 +16,7 @@ from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import RunLog
 from rnn_native.datasets.csv_digits import load_csv, write_submission
 from rnn_native.datasets.csv_layout import CLASSES
+from rnn_native.datasets.zipped import unpacked
 from rnn_native.formats import npy_folder
 from rnn_native.formats.loading import load
 from rnn_native.models import pretrained
@@ -189,7 +190,7 @@ def run(
     model = given if given is not None else _new_model(hidden, rng)
     images, labels = _read_training_rows(plan, label)
     parts = _split(len(labels), plan, seed)
-    unlabelled = None if plan.test_csv is None else load_csv(plan.test_csv, label=label)[0]
+    unlabelled = None if plan.test_csv is None else _load(plan.test_csv, label)[0]
     folder = _prepare_output(model, output, plan, overwrite)
     history = None
     if plan.trains:
@@ -243,17 +244,29 @@ def _locate(files: Files, needs_rows: bool) -> tuple[Path | None, Path | None]:
             raise FileNotFoundError(
                 f"{shown(files)}: expected a folder with {TRAIN} and {TEST}, got none"
             )
-        train, test = folder / TRAIN, folder / TEST
+        train, test = _there(folder / TRAIN), _there(folder / TEST)
         test = test if test.exists() else None
     if not needs_rows:
         return None, test
     if train is None:
         raise ValueError(f"files: {TRAIN} is needed to train or evaluate, got None")
     if not train.exists():
-        archive = train.with_suffix(".zip")
-        hint = f"; unpack {shown(archive)} first" if archive.exists() else ""
-        raise FileNotFoundError(f"{shown(train)}: no such file{hint}")
+        raise FileNotFoundError(f"{shown(train)}: no such file")
     return train, test
+
+
+def _there(path: Path) -> Path:
+    """Return a file's path, or that of the zip archive that stands in its place."""
+    archives = (path.with_suffix(".zip"), path.with_name(f"{path.name}.zip"))
+    found = [p for p in archives if p.exists() and not path.exists()]
+    return found[0] if found else path
+
+
+def _load(
+    path: Path, label: str | None, classes: int | None = None
+) -> "tuple[Bytes, Bytes | None]":
+    with unpacked(path) as file:
+        return load_csv(file, label=label, classes=classes)
 
 
 def _given_model(
@@ -293,7 +306,7 @@ def _read_training_rows(plan: _Plan, label: str | None) -> "tuple[Bytes, Bytes]"
     """Return images and labels of train.csv; none when they are not needed."""
     if plan.train_csv is None:
         return np.empty((0, 28, 28), np.uint8), np.empty(0, np.uint8)
-    images, labels = load_csv(plan.train_csv, label=label, classes=CLASSES)
+    images, labels = _load(plan.train_csv, label, CLASSES)
     if labels is None:
         raise FormatError(
             f"{shown(plan.train_csv)}: no label column; training and evaluation need one"

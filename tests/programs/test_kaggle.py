@@ -232,12 +232,36 @@ def test_missing_files(tmp_path, source):
         kaggle.run(tmp_path / "none", output=tmp_path)
     with zipfile.ZipFile(tmp_path / "train.zip", "w"):
         pass
-    with pytest.raises(FileNotFoundError, match=r"unpack '.*train\.zip' first"):
+    with pytest.raises(FormatError, match=r"train\.zip': expected one \.csv in it, got 0"):
         kaggle.run(tmp_path, output=tmp_path)
     with pytest.raises(ValueError, match="train.csv is needed"):
         kaggle.run((None, source / "test.csv"), output=tmp_path)
     with pytest.raises(FileNotFoundError):
         kaggle.run((source / "train.csv", tmp_path / "none.csv"), output=tmp_path)
+
+
+def test_kaggles_archives_are_read_as_they_are(source, tmp_path):
+    zipped = tmp_path / "zipped"
+    zipped.mkdir()
+    for name, archive in (("train.csv", "train.zip"), ("test.csv", "test.csv.zip")):
+        with zipfile.ZipFile(zipped / archive, "w", zipfile.ZIP_DEFLATED) as file:
+            file.write(source / name, name)
+    options = {"hidden": (4,), "iterations": 1, "verbose": 0}
+    plain = kaggle.run(source, output=tmp_path / "a", **options)
+    packed = kaggle.run(zipped, output=tmp_path / "b", **options)
+    assert packed.model.weights.tobytes() == plain.model.weights.tobytes()
+    assert packed.submission.read_bytes() == plain.submission.read_bytes()
+    assert sorted(p.name for p in zipped.iterdir()) == ["test.csv.zip", "train.zip"]
+    good = (zipped / "train.zip").read_bytes()
+    for content in (b"no archive", good[: len(good) // 2], b""):
+        (zipped / "train.zip").write_bytes(content)
+        with pytest.raises(FormatError, match=r"train\.zip"):
+            kaggle.run(zipped, output=tmp_path / "c", **options)
+    with zipfile.ZipFile(zipped / "train.zip", "w") as file:
+        file.writestr("../train.csv", "label,pixel0\n1,2\n")
+    with pytest.raises(FormatError, match=r"^[^ ]*zipped/train\.zip"):
+        kaggle.run(zipped, output=tmp_path / "c", **options)
+    assert not (tmp_path / "train.csv").exists()
 
 
 @pytest.mark.parametrize("name", ["train.csv", "test.csv"])
