@@ -1,9 +1,10 @@
 """Mutants of the C code: one operator changed each, looked for by the fast native tests.
 
-    python tests/campaign/mutants.py N [SEED] [--leave-out PATTERN ...]
+    python tests/campaign/mutants.py N [SEED] [--files PATTERN ...] [--leave-out PATTERN ...]
 
 A mutant is built for the best CPU level of this machine alone, in build/mutants, and killed if it
-does not compile to a module that passes. Survivors are printed. Those that change nothing but work
+does not compile to a module that passes. The tests that name its file's subject come first, and
+the first that fails ends it. Survivors are printed. Those that change nothing but work
 or memory, or nothing at all, are listed with the reason in equivalent_mutants.txt, whose lines
 have a file, the changed line and the reason, and are told apart.
 """
@@ -30,11 +31,35 @@ BUILD = ROOT / "build" / "mutants"
 EQUIVALENT = HERE / "equivalent_mutants.txt"
 # Those that ask most of the C code in least time, the quickest first.
 NATIVE = (
-    "net layers losses optimizers arguments skipped masking compressed batchnorm products"
+    "net plan layers losses optimizers arguments skipped masking compressed batchnorm "
+    "products zeros row_slices arenas tables held_memory sharing team"
 )
-TESTS = [f"tests/core/test_{name}.py" for name in f"{NATIVE} zeros row_slices".split()]
+TESTS = [f"tests/core/test_{name}.py" for name in NATIVE.split()]
+TESTS += ["tests/net/test_kernels.py", "tests/base/test_rng.py"]
 TESTS += ["tests/training/test_augmentation.py", "tests/core/test_random_nets.py"]
-SLOWEST = 400  # seconds of the tests of a mutant
+# Files of C, and words in the names of the tests that are likeliest to notice a change there.
+LIKELIEST = (
+    ("csrc/python/*", "arguments tables sharing"),
+    ("csrc/net/fused/*", "plan net"),
+    ("csrc/net/branches.c", "layers plan"),
+    ("csrc/net/layer.c", "row_slices"),
+    ("csrc/net/memory.c", "arenas held_memory"),
+    ("csrc/net/run/inputs.c", "augmentation compressed"),
+    ("csrc/net/run/exchange.c", "sharing"),
+    ("csrc/net/run/update.c", "optimizers"),
+    ("csrc/net/level/optimizers.c", "optimizers"),
+    ("csrc/kernels/optimizers.c", "optimizers"),
+    ("csrc/kernels/gemm*", "products net"),
+    ("csrc/kernels/nonzeros.c", "compressed skipped zeros"),
+    ("csrc/kernels/augment.c", "augmentation"),
+    ("*batchnorm*", "batchnorm"),
+    ("*attention*", "layers masking"),
+    ("*tokens*", "layers masking"),
+    ("csrc/base/rng.c", "rng"),
+    ("csrc/base/team.c", "team"),
+    ("csrc/base/zeros.c", "zeros skipped"),
+)
+SLOWEST = 4  # times what the tests take without a mutant: it hangs
 
 SWAPS = {
     "==": ["!="],
@@ -84,12 +109,29 @@ class Mutant:
         return f"{self.path}:{number}: {self.line()}  ({self.operator} was there)"
 
 
-def all_mutants(left_out):
-    """Every mutant of every C file but those that match a pattern."""
+def matches(name, patterns):
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def tests_for(path):
+    """All tests, the likeliest to notice a change of a file first."""
+    words = [
+        word
+        for pattern, names in LIKELIEST
+        if matches(path, [pattern])
+        for word in names.split()
+    ]
+    return sorted(
+        TESTS, key=lambda test: not any(f"test_{word}.py" in test for word in words)
+    )
+
+
+def all_mutants(files, left_out):
+    """Every mutant of every C file that matches a pattern, and none of those left out."""
     found = []
     for path in sorted((ROOT / "csrc").rglob("*.c")):
         name = path.relative_to(ROOT).as_posix()
-        if any(fnmatch.fnmatch(name, pattern) for pattern in left_out):
+        if matches(name, left_out) or not matches(name, files):
             continue
         text = path.read_text()
         blank = NOT_CODE.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), text)
@@ -101,6 +143,8 @@ def all_mutants(left_out):
 
 class Builder:
     """The module of one level, of which a mutant recompiles one file."""
+
+    slowest = 1800  # seconds of the tests
 
     def __init__(self):
         from rnn_native import _core
@@ -132,11 +176,14 @@ class Builder:
         of_level = {"kernels", "net/layers", "net/fused", "net/level"}
         return self.tree / "csrc/net/level/level.c" if folder in of_level else source
 
+    def object_of(self, unit):
+        return BUILD / (unit.relative_to(self.tree).as_posix().replace("/", "_") + ".o")
+
     def compile(self, unit):
-        name = unit.relative_to(self.tree).as_posix().replace("/", "_") + ".o"
-        of_level = name == "csrc_net_level_level.c.o"
+        of_level = unit.name == "level.c"
         more = self.flags["level"] if of_level else ["-ffp-contract=off"]
-        command = ["cc", *self.flags["all"], *more, "-c", unit, "-o", BUILD / name]
+        target = self.object_of(unit)
+        command = ["cc", *self.flags["all"], *more, "-c", unit, "-o", target]
         return subprocess.run(command, capture_output=True, timeout=600).returncode == 0
 
     def link(self):
@@ -154,19 +201,20 @@ class Builder:
             return None  # the table of levels
         place.write_text(mutant.text())
         unit = self.unit_of(place)
+        compiled = self.object_of(unit).read_bytes()
         try:
             if not self.compile(unit) or not self.link():
                 return None
-            return self.tests_pass()
+            return self.tests_pass(tests_for(mutant.path))
         finally:
             place.write_text(kept)
-            self.compile(unit)
+            self.object_of(unit).write_bytes(compiled)
 
-    def tests_pass(self):
+    def tests_pass(self, tests):
         paths = [str(self.tree), *sys.path[1:]]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-        command += shlex.split(os.environ.get("MUTANTS_PYTEST", "-n 2")) + TESTS
+        command += shlex.split(os.environ.get("MUTANTS_PYTEST", "-n 2")) + tests
         process = subprocess.Popen(
             command,
             cwd=self.tree,
@@ -176,7 +224,7 @@ class Builder:
             start_new_session=True,
         )
         try:
-            return process.wait(timeout=SLOWEST) == 0
+            return process.wait(timeout=self.slowest) == 0
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             process.wait()
@@ -217,17 +265,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("count", type=int)
     parser.add_argument("seed", type=int, nargs="?", default=1)
+    parser.add_argument("--files", nargs="*", default=["*"], metavar="PATTERN")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATTERN")
     given = parser.parse_args()
-    mutants = all_mutants(given.leave_out)
+    mutants = all_mutants(given.files, given.leave_out)
     print(f"{given.count} of {len(mutants)} mutants from seed {given.seed}", flush=True)
     random.Random(given.seed).shuffle(mutants)
     builder = Builder()
     begin = time.monotonic()
-    if not builder.tests_pass():
+    if not builder.tests_pass(TESTS):
         print("the tests fail without a mutant")
         return 1
-    print(f"the tests take {time.monotonic() - begin:.0f} s", flush=True)
+    seconds = time.monotonic() - begin
+    builder.slowest = SLOWEST * seconds
+    print(f"the tests take {seconds:.0f} s", flush=True)
     reasons, ends = known(), {"killed": 0, "survived": 0, "equivalent": 0}
     for mutant in mutants:
         if sum(ends.values()) == given.count:
