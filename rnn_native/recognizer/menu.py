@@ -3,16 +3,41 @@
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rnn_native.recognizer import model_choice
+from rnn_native.recognizer.files import Files
 from rnn_native.recognizer.keys import SHOWN
-from rnn_native.recognizer.settings import NAMES
-
-if TYPE_CHECKING:
-    from rnn_native.recognizer.window import Window
+from rnn_native.recognizer.settings import NAMES, Name, Settings
+from rnn_native.recognizer.state import State
+from rnn_native.recognizer.theme import Theme
 
 KINDS = ("none", "saliency", "attention")
+
+
+class Commanded(Protocol):
+    """What the menu wants of the window: its parts, and methods for its entries."""
+
+    root: tk.Tk
+    state: State
+    settings: Settings
+    theme: Theme
+    files: Files
+
+    def toggle_drawer(self) -> None:
+        """Show or hide the corrections."""
+
+    def use_overlay(self, kind: str) -> None:
+        """Lay saliency, attention or nothing over the drawing."""
+
+    def use_theme(self, name: Name) -> None:
+        """Show the window in another theme."""
+
+    def help(self) -> None:
+        """Show the keys."""
+
+    def quit(self) -> None:
+        """Close the window."""
 
 
 class Menu:
@@ -20,11 +45,11 @@ class Menu:
 
     Parameters
     ----------
-    window : Window
+    window : Commanded
         Whose methods its entries call.
     """
 
-    def __init__(self, window: "Window") -> None:
+    def __init__(self, window: Commanded) -> None:
         self._window = window
         self._theme_name = tk.StringVar(window.root, window.theme.name)
         self._overlay = tk.StringVar(window.root, "none")

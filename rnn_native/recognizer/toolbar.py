@@ -128,7 +128,7 @@ class Toolbar:
         self._slider.configure(length=px(SLIDER))
         self._slider.pack_configure(padx=px(GAP))
         self.model_box.pack_configure(padx=(px(GAP), 0))
-        popdown = self.frame.tk.eval(f"ttk::combobox::PopdownWindow {self.model_box}")
+        popdown = self.frame.tk.call("ttk::combobox::PopdownWindow", self.model_box)
         c = self._theme.colors
         self.frame.tk.call(
             f"{popdown}.f.l", "configure", "-font", self._theme.text, "-background",
