@@ -124,10 +124,14 @@ def chosen_nets(args: argparse.Namespace) -> list[str]:
 def measured(
     name: str, task: str, machines: dict[int, Machine], args: argparse.Namespace
 ) -> list[Measured]:
-    """Return a net's rounds of a task: those of an earlier run, if they were kept."""
+    """Return a net's rounds of a task: those of an earlier run, if they were kept.
+
+    Their roofs follow from the machine as this run finds it.
+    """
     kept = args.resume / f"{name}-{task}.pickle" if args.resume else None
     if kept is not None and kept.exists():
-        return pickle.loads(kept.read_bytes())
+        found = pickle.loads(kept.read_bytes())
+        return [one._replace(machine=machines[one.section.threads]) for one in found]
     if task == "train":
         found = train(name, machines[args.threads], args)
     else:
