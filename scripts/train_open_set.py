@@ -17,7 +17,7 @@ import numpy as np
 import rnn_native as rn
 from distortions import distorted
 from rnn_native import checkpoint
-from rnn_native.recognizer import open_set
+from rnn_native.models import open_set
 
 LAYERS = [
     rn.Conv2D(8, 3, padding=1, activation="relu"),

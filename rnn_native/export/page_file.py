@@ -17,6 +17,7 @@ from rnn_native.base.version import __version__
 from rnn_native.export.page_inputs import inputs_of, outputs_of
 from rnn_native.export.page_layers import Store, described_net
 from rnn_native.export.steps import nets_of, place_named
+from rnn_native.models import open_set
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
 
@@ -65,9 +66,8 @@ def to_html(
         What the inputs of a net that takes a row of numbers are called.
     guard : (Network, float), optional
         For drawings: a net on the same images whose last output is the probability that one
-        shows no class at all, and where that begins: the page then says "not a digit". If it
-        has the same classes before it, one that it finds likelier is a doubt. Its matrices are
-        rounded to int8.
+        shows no class at all, and where that begins: the page then says "not a digit". Its
+        matrices are rounded to int8. By default, for digits, the one of the recognizer.
 
     Raises
     ------
@@ -141,6 +141,8 @@ def _guard(
     guard: tuple[Network, float] | None, inputs: dict[str, Any], store: Store
 ) -> dict[str, Any] | None:
     """Return the net that tells what is no class, and its threshold, for JSON."""
+    if guard is None and inputs.get("digits"):
+        guard = open_set.shipped()
     if guard is None:
         return None
     net, threshold = guard

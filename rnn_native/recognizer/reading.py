@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.models import open_set
 from rnn_native.models.network import Network
-from rnn_native.recognizer import open_set
 from rnn_native.recognizer.mnist_form import SIDE
 from rnn_native.recognizer.morphology import marks
 from rnn_native.recognizer.page import Digit, Page, read_page

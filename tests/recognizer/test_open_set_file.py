@@ -3,7 +3,7 @@
 import pytest
 
 from rnn_native import checkpoint
-from rnn_native.recognizer import open_set
+from rnn_native.models import open_set
 
 
 def test_it_is_small_and_says_how_much_it_refuses():

@@ -7,7 +7,8 @@ from PIL import Image
 import nonsense
 import pictures
 import rnn_native as rn
-from rnn_native.recognizer import contrast, open_set, page, paper, surroundings
+from rnn_native.models import open_set
+from rnn_native.recognizer import contrast, page, paper, surroundings
 from rnn_native.recognizer.grouping import grouped
 from rnn_native.recognizer.morphology import closed, greatest, marks, smoothed
 from rnn_native.recognizer.opening import grey_of, read_picture

@@ -10,15 +10,12 @@ function readDrawing(nets, image, names, areDigits) {
   const nothing = { label: null, probabilities: new Float32Array(names.length) };
   const nonsense = nonsenseOf(image, areDigits);
   if (nonsense) return { ...nothing, doubt: nonsense };
-  const judged = nets.guard && predict(nets.guard.nets, image);
-  if (judged && judged.at(-1) > nets.guard.threshold) {
+  if (nets.guard && predict(nets.guard.nets, image).at(-1) > nets.guard.threshold) {
     return { ...nothing, doubt: areDigits ? "not a digit" : "not a character" };
   }
   // A net that learned values instead of classes may leave [0, 1].
   const probabilities = predict(nets, image).map((p) => Math.min(1, Math.max(0, p)));
-  const label = ranked(probabilities)[0];
-  const doubt = doubtOf(probabilities, names) || (judged ? otherOf(judged, label, names) : "");
-  return { label, probabilities, doubt };
+  return { label: ranked(probabilities)[0], probabilities, doubt: doubtOf(probabilities, names) };
 }
 
 /** One reading of several: no label, but the answer of all, in doubt where one of them is. */
@@ -33,13 +30,6 @@ function doubtOf(probabilities, names) {
   const [first, second] = ranked(probabilities);
   const isSure = probabilities[first] >= LEAST_SURE || second === undefined;
   return isSure ? "" : `not sure: ${names[first]} or ${names[second]}`;
-}
-
-/** That the guard, which has an output for each class too, finds another one likeliest. */
-function otherOf(judged, label, names) {
-  const likeliest = ranked(judged.subarray(0, -1))[0];
-  const isOther = judged.length === names.length + 1 && likeliest !== label;
-  return isOther ? `not sure: ${names[label]} or ${names[likeliest]}` : "";
 }
 
 /** Places of values, the greatest first. */
