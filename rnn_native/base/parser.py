@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         """Print usage, the message and where there is help, and exit with 2."""
         usage = self.format_usage()
         head = painted(f"{self.prog}: error:", "bad", sys.stderr)
-        text = f"{usage}{head} {printable(message)}\n`{self.prog} --help` tells more\n"
+        text = f"{usage}{head} {printable(message)} (see `{self.prog} --help`)\n"
         self.exit(2, text)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -36,7 +36,7 @@ def test_a_typo_is_answered_with_a_guess(args, guess, capsys):
     assert said.startswith(
         "usage: rnn-native" if args[0] == "traim" else f"usage: rnn-native {args[0]} "
     )
-    assert said.count("\n") == 3
+    assert said.count("\n") == 2
 
 
 def test_what_is_near_nothing_is_answered_with_what_there_is(capsys):
