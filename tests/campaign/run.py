@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "support")]
+PACKAGE = os.environ.get("CAMPAIGN_PACKAGE", str(HERE.parents[1]))
+sys.path[:0] = [PACKAGE, str(HERE), str(HERE.parent / "support")]
 
 import attack  # noqa: E402
 import table  # noqa: E402
