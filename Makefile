@@ -116,7 +116,7 @@ coverage: $(VENV)/.coverage
 	    --build-base $(COVERED) --build-lib $(COVERED)/lib
 	cd $(COVERED)/lib && PYTHONPATH=$(COVERED)/lib \
 	    $(abspath $(BIN))/coverage run --rcfile $(CURDIR)/pyproject.toml -m pytest -q \
-	    $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(IN_C:%=$(CURDIR)/tests/%)
+	    $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort cover --show-missing >$(COVERED)/python.txt
 	$(BIN)/gcovr --root . --filter csrc/ --gcov-suspicious-hits-threshold 0 \
