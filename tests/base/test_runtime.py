@@ -12,7 +12,7 @@ import pytest
 import rnn_native as rn
 import rnn_native._core as _core
 from cases import SOFTMAX, dense
-from environment import python_environment
+from environment import SANITIZED, python_environment
 from rnn_native.base import runtime
 
 CONFIG = "import rnn_native as rn, json; print(json.dumps(rn.show_config('dicts')))"
@@ -310,7 +310,7 @@ interpreters.run_string(second, source)
 
 
 WHERE_ADDRESSES_ARE_FEW = pytest.mark.skipif(
-    sys.platform != "linux" or "asan" in os.environ.get("LD_PRELOAD", ""),
+    sys.platform != "linux" or SANITIZED,
     reason="reads /proc, and a sanitizer takes terabytes of addresses",
 )
 LITTLE_ROOM = """

@@ -26,8 +26,7 @@ from cases import (
     maxpool2d,
     native,
 )
-from environment import python_environment
-from memory import SANITIZED
+from environment import SANITIZED, python_environment
 from rnn_native import Callback
 
 ROWS, BATCH = 96, 16
@@ -515,7 +514,7 @@ def test_a_search_for_a_rate_is_a_training_for_other_threads():
 
 
 @pytest.mark.skipif(
-    "libasan" in os.environ.get("LD_PRELOAD", ""),
+    SANITIZED,
     reason="a child of fork may find the sanitizer's allocator locked",
 )
 def test_a_child_of_fork_in_a_callback_can_go_on():

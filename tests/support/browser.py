@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from environment import program_environment
+from environment import SANITIZED, program_environment
+from needs import require
 
 OPTIONS = [
     "--headless=new",
@@ -23,18 +24,15 @@ def _require():
 
     Once is enough: what pages do depends on no level and no sanitizer.
     """
-    if "RNN_NATIVE_CPU" in os.environ or "libasan" in os.environ.get("LD_PRELOAD", ""):
+    if "RNN_NATIVE_CPU" in os.environ or SANITIZED:
         pytest.skip("pages are tested at the best level, without sanitizers")
-    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
-        missing.append("selenium")
-    if missing:
-        reason = f"needs {', '.join(missing)} (Debian: chromium, chromium-driver)"
-        if os.environ.get("RNN_NATIVE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(
+        "chromium",
+        "chromedriver",
+        module="selenium",
+        packages="chromium, chromium-driver",
+        promise="RNN_NATIVE_BROWSER",
+    )
 
 
 class Browser:

@@ -2,26 +2,20 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 
-import pytest
-
+import needs
 from environment import program_environment
 
 
 def require(*programs):
     """Skip where a program is missing, or Tk; CI has them all, and fails instead."""
-    missing = [program for program in programs if shutil.which(program) is None]
-    try:
-        import tkinter  # noqa: F401
-    except ImportError:
-        missing.append("tkinter")
-    if missing:
-        reason = f"needs {', '.join(missing)} (Debian: xvfb, xdotool, python3-tk)"
-        if os.environ.get("RNN_NATIVE_DISPLAY") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needs.require(
+        *programs,
+        module="tkinter",
+        packages="xvfb, xdotool, python3-tk",
+        promise="RNN_NATIVE_DISPLAY",
+    )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ imports the core, and into no other program."""
 import os
 import sys
 
+SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
+
 
 def python_environment(**changes):
     """Return what a Python child needs to import what this process imports."""

@@ -1,13 +1,13 @@
 """The greatest memory of a test's child process, which imports this module too."""
 
-import os
 from pathlib import Path
 
 import pytest
 
+from environment import SANITIZED
+
 # Not ru_maxrss, into which Linux counts the memory of the process that forked.
 STATUS = Path("/proc/self/status")
-SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 
 measured = pytest.mark.skipif(
     SANITIZED or not STATUS.exists(),
