@@ -78,7 +78,10 @@ _INT8 = Flag(
 _TITLE = Flag(
     "--title",
     "an HTML target",
-    {"metavar": "TEXT", "help": "html: the page's title (default: what there is to do)"},
+    {
+        "metavar": "TEXT",
+        "help": "html: the page's title (default: what the user can do there)",
+    },
 )
 _CLASSES = Flag(
     "--classes",

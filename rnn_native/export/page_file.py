@@ -58,7 +58,7 @@ def to_html(
     int8 : bool
         Whether weight matrices are rounded to int8, as for `to_c`: a quarter of the size.
     title : str, optional
-        By default what there is to do: "Draw a digit".
+        By default what the user can do there, as "Draw a digit".
     classes : sequence of str, optional
         What the outputs are called, one name for each; of one yes or no also the two names
         of no and yes. By default their numbers.
@@ -140,7 +140,7 @@ def html_page(
 def _guard(
     guard: tuple[Network, float] | None, inputs: dict[str, Any], store: Store
 ) -> dict[str, Any] | None:
-    """Return the net that tells what is no class, and its threshold, for JSON."""
+    """Return the net that recognizes what belongs to no class, and its threshold, for JSON."""
     if guard is None and inputs.get("digits"):
         guard = open_set.shipped()
     if guard is None:

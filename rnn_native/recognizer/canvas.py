@@ -147,7 +147,7 @@ class Canvas:
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw all strokes, or the opened picture, anew."""
+        """Redraw all strokes, or the opened picture."""
         if self._picture is not None:
             self.show_picture(self._picture)
             return

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def new_root(name: str) -> tk.Tk:
-    """Return Tk's main window, one that files can be dropped on if that is to be had.
+    """Return Tk's main window, which accepts dropped files where tkinterdnd2 is installed.
 
     Raises
     ------

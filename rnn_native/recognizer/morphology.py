@@ -15,7 +15,7 @@ Values = NDArray[Any]
 
 
 def greatest(image: Values, rows: int, columns: int) -> Values:
-    """Return the greatest value in a window around each pixel; edges go on outside.
+    """Return the greatest value in a window around each pixel; edges are repeated outside.
 
     Parameters
     ----------

@@ -102,7 +102,7 @@ def _ink(grid: NDArray[np.bool_], points: Points, radius: float) -> None:
 
 
 def _pieces(points: Points, longest: float) -> tuple[Points, Points]:
-    """Cut a polyline into straight pieces: where they start, and how they go on."""
+    """Cut a polyline into straight pieces: start and direction of each."""
     if len(points) == 1:
         return points, np.zeros((1, 2))
     steps = np.diff(points, axis=0)

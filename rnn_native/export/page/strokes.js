@@ -42,7 +42,7 @@ function rasterized(lines, width) {
   return image;
 }
 
-/** A polyline as straight pieces {x, y, dx, dy}: where they start, and how they go on. */
+/** A polyline as straight pieces {x, y, dx, dy}: start and direction. */
 function pieces(points) {
   if (points.length === 1) return [{ x: points[0][0], y: points[0][1], dx: 0, dy: 0 }];
   const longest = Math.max(4, (PEN / 2) * SAMPLES);
