@@ -7,6 +7,7 @@ BIN = $(VENV)/bin
 RUN_ARGS ?=
 # A process for each core; a file's tests stay in one, which has their fixtures.
 IN_PROCESSES ?= --numprocesses=auto --dist=loadfile
+IN_ANY_PROCESS ?= --numprocesses=auto --dist=worksteal
 
 # Real MNIST, where the checkout has it at hand; tests that need it are skipped elsewhere.
 NEARBY_MNIST = $(abspath ../shared/data/mnist)
@@ -33,14 +34,15 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest $(IN_PROCESSES)
 
 slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(IN_ANY_PROCESS)
 
-# The suite once more with each lower CPU level forced; the best one is what `test` runs. What
-# runs on every level by itself is left out.
+# The tests of nets and training once more with each lower CPU level forced; the best one is
+# what `test` runs. What runs on every level by itself is left out.
+OF_NETS = core models net training
 LEVELS = $$($(BIN)/python -c "from rnn_native import _core as c; print(*c.build_config()['cpu_levels'][:-1])")
 levels: $(VENV)/.test
 	for level in $(LEVELS); do RNN_NATIVE_CPU=$$level $(BIN)/python -m pytest -q $(IN_PROCESSES) \
-	    -m 'not slow and not parity and not every_level' || exit 1; done
+	    -m 'not slow and not parity and not every_level' $(OF_NETS:%=tests/%) || exit 1; done
 
 # Built for 64-bit ARM, the core's tests run in an emulator; ARM_ARGS instead of these tests.
 arm64: $(VENV)/.test
@@ -66,7 +68,7 @@ mutants: $(VENV)/.test
 
 parity: $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[parity]'
-	RNN_NATIVE_PARITY=1 $(BIN)/python -m pytest -m parity
+	RNN_NATIVE_PARITY=1 $(BIN)/python -m pytest -m parity $(IN_ANY_PROCESS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -90,9 +92,9 @@ docs: $(VENV)/.docs
 	RNN_NATIVE_SITE=$(abspath build/docs) $(BIN)/python -m pytest -q tests/repository/test_site.py
 
 # A second build beside the usual one, tested from its own folder so that child processes
-# import it too: the folders of tests that do most in C. The interpreter's own leaks are not ours
-# to check, hence no leak detection.
-IN_C = base core export formats models net sklearn training
+# import it too: the tests that reach most of the C code; others reach it through the same
+# calls. The interpreter's own leaks are not ours to check, hence no leak detection.
+IN_C = base/test_rng.py core formats net training
 sanitize: SANITIZED = $(abspath build/sanitize/lib)
 sanitize: $(VENV)/.lint
 	$(BIN)/pip install --quiet $(BUILD_REQUIREMENTS)
