@@ -14,7 +14,7 @@ import attack
 import net_check
 import random_nets
 
-COUNTS = (60, 3_000, 20_000)
+COUNTS = (60, 3_000, 10_000)
 NETS_OF_A_SEED = 10
 STEPS, FIRST = 5, 2
 
