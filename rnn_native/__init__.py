@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     )
     from rnn_native.report.interpretation import Interpretation, interpret
     from rnn_native.settings.config import load_config
+    from rnn_native.sweeps.sweep import sweep
     from rnn_native.training import schedules
     from rnn_native.training.augmentation import Augment
     from rnn_native.training.history import History
@@ -150,6 +151,7 @@ _HOME = {
     "register_threadpoolctl": "base.runtime",
     "set_num_threads": "base.runtime",
     "show_config": "base.runtime",
+    "sweep": "sweeps.sweep",
     "train_attention": "models",
     "train_cnn": "models",
     "train_mlp": "models",
@@ -192,6 +194,7 @@ _MODULES = {
     "saliency": "analysis.saliency",
     "schedules": "training.schedules",
     "sklearn": "sklearn",
+    "sweeps": "sweeps",
     "synthetic": "datasets.synthetic",
     "training": "training",
 }
@@ -260,6 +263,7 @@ __all__ = [
     "schedules",
     "set_num_threads",
     "show_config",
+    "sweep",
     "train",
     "train_attention",
     "train_cnn",

@@ -24,6 +24,7 @@ from rnn_native.cli import (
     plot,
     predict,
     recognizer,
+    sweep,
     training,
 )
 
@@ -74,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="COMMAND", required=True, prog="rnn-native", parser_class=CommandParser
     )
     for module in (
-        training, configuration, lr_find, predict, recognizer, kaggle, export, model_files,
+        training, sweep, configuration, lr_find, predict, recognizer, kaggle, export, model_files,
         plot, attention, machine,
     ):  # fmt: skip
         module.add_commands(commands)
@@ -83,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 GROUPS = {
-    "learn": ("train", "config", "lr-find", "plot", "kaggle"),
+    "learn": ("train", "sweep", "config", "lr-find", "plot", "kaggle"),
     "use a model": ("predict", "recognizer", "evaluate", "attention", "export", "info"),
     "this machine": ("doctor", "bench"),
 }

@@ -143,7 +143,7 @@ def train_layers(
     recipe = recipe_of(options, defaults or {}, classes=outputs_of(specs))
     resume, threads = options.get("resume", False), options.get("threads")
     folder = out_folder(options.get("out"), resume, options.get("overwrite", False))
-    dataset = _as_dataset(data)
+    dataset = as_dataset(data)
 
     rng = Xorshift(recipe.seed)
     model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)
@@ -180,7 +180,8 @@ def outputs_of(specs: Sequence[Mapping[str, Any]]) -> int:
     return int(units[-1]) if units else 10
 
 
-def _as_dataset(data: "str | PathLike[str] | Arrays | None") -> opening.Dataset:
+def as_dataset(data: "str | PathLike[str] | Arrays | None") -> opening.Dataset:
+    """Return the data that a training call was given, opened where they are named."""
     if isinstance(data, opening.Dataset):
         return data
     if data is None or isinstance(data, (str, os.PathLike)):

@@ -117,6 +117,7 @@ FLOORS = (
     "models",
     "report",
     "formats",
+    "sweeps",
     "sklearn",
     "export",
     "recognizer",

@@ -1,0 +1,57 @@
+"""The folder of a sweep: whose it is."""
+
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rnn_native.base.files import atomic_write
+from rnn_native.training import run_folder
+
+MANIFEST = "sweep.json"
+FORMAT_VERSION = 1
+
+
+class TemporaryFolder:
+    """A folder that is removed with this object."""
+
+    def __init__(self) -> None:
+        self.name = tempfile.mkdtemp(prefix="rnn_native-sweep-")
+        weakref.finalize(self, shutil.rmtree, self.name, ignore_errors=True)
+
+
+def claim(folder: Path, content: Mapping[str, str], *, overwrite: bool) -> None:
+    """Make the folder this sweep's, or see that it is.
+
+    Raises
+    ------
+    FileExistsError
+        If another sweep, or a run, is there.
+    """
+    manifest = folder / MANIFEST
+    if overwrite and manifest.is_file():
+        shutil.rmtree(folder / "runs", ignore_errors=True)
+        manifest.unlink()
+    if not manifest.is_file():
+        run_folder.require_free(folder)
+        run_folder.prepare(folder)
+        content = {"format_version": str(FORMAT_VERSION), **content}
+        atomic_write(manifest, json.dumps(content, indent=2).encode() + b"\n")
+        return
+    found: Any = None
+    with suppress(ValueError):
+        found = json.loads(manifest.read_bytes())
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"{manifest}: expected a sweep's JSON; set overwrite to begin anew"
+        )
+    for name, value in content.items():
+        if found.get(name) != value:
+            what = "other data" if name == "data" else "another base"
+            raise FileExistsError(
+                f"{folder}: holds a sweep of {what}; use another out, or overwrite"
+            )
