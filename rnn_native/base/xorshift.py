@@ -38,3 +38,18 @@ class Xorshift:
     def shuffle(self, order: NDArray[np.int32]) -> None:
         """Shuffle an int32 vector in place (Fisher and Yates, last element first)."""
         self.state = _core.rng_shuffle(self.state, order)
+
+    def draw_seed(self) -> int:
+        """Return a seed for another generator, whose output is not like this one's."""
+        x = self.state
+        x ^= (x << 13) & _MASK
+        x ^= x >> 7
+        x ^= (x << 17) & _MASK
+        self.state = x
+        # The finalizer of SplitMix64: without it the other would repeat this one, shifted.
+        z = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+        return z ^ (z >> 31)
+
+
+_MASK = 2**64 - 1

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_native.base.errors import FormatError as FormatError
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
+from rnn_native.datasets.loader import Loader
 from rnn_native.datasets.mnist import find_mnist, load_mnist
 from rnn_native.datasets.named import load_dataset
 from rnn_native.datasets.opening import Dataset, load_mnist_or_synthetic, open_dataset
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataNotFoundError",
     "Dataset",
+    "Loader",
     "find_mnist",
     "load_dataset",
     "load_idx",

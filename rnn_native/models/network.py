@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from rnn_native.base.files import Source
-from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.learner import Learner
-from rnn_native.net import scores
 from rnn_native.net.initial_weights import sinusoidal_positions as sinusoidal_positions
 from rnn_native.net.optimizers import Optimizer
-from rnn_native.net.row_weights import as_weights
-from rnn_native.net.rows import validation_parts
 from rnn_native.net.scores import MetricLike
 
 if TYPE_CHECKING:
+    from rnn_native.datasets.loader import Loader
     from rnn_native.models.lr_finder import RateSearch
     from rnn_native.training.augmentation import Augment
     from rnn_native.training.callback import Callback
@@ -79,8 +76,8 @@ class Network(Learner):
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | Iterable[Any] | Loader,
+        y: ArrayLike | None = None,
         *,
         batch_size: int = 64,
         epochs: int = 1,
@@ -89,7 +86,7 @@ class Network(Learner):
         lr: float = 0.01,
         schedule: Schedule | Mapping[str, Any] | None = None,
         validation_split: float = 0.0,
-        validation_data: Sequence[ArrayLike] | None = None,
+        validation_data: Sequence[ArrayLike] | Iterable[Any] | Loader | None = None,
         stratify: bool = False,
         shuffle: bool = True,
         sample_weight: ArrayLike | None = None,
@@ -117,7 +114,9 @@ class Network(Learner):
         Parameters
         ----------
         x, y : array_like
-            As for `evaluate`.
+            As for `evaluate`. Or `x` alone: an iterable of batches (x, y) or (x, y, weights),
+            such as a list or a PyTorch DataLoader, or a `rn.datasets.Loader`;
+            see docs/streaming.md.
         batch_size, epochs : int of at least 1
             A batch larger than the data is all of it; the last one may be smaller.
         initial_epoch : int of at least 0
@@ -132,9 +131,9 @@ class Network(Learner):
             Rates of epochs and steps, in place of `lr`: see `rnn_native.schedules`.
         validation_split : float in [0, 1)
             Fraction of the rows, taken from the end, that is held out.
-        validation_data : tuple of (x, y) or (x, y, weights), optional
+        validation_data : tuple of (x, y) or (x, y, weights), or batches, optional
             Validation rows of your own, instead of a split, and weights of them: what is
-            measured on these rows is then weighted.
+            measured on these rows is then weighted. Batches as for `x`, but no generator.
         stratify : bool
             Hold out the last rows of each class in proportion instead of the last rows.
         shuffle : bool
@@ -184,53 +183,36 @@ class Network(Learner):
             If Ctrl-C ended another call less than 3 seconds ago.
         """
         # What only predicts needs none of these.
-        from rnn_native.training.holding_out import Split, split
+        from rnn_native.models.fitting import run_of
         from rnn_native.training.loop import fit
-        from rnn_native.training.recipe import Recipe
-        from rnn_native.training.run import Run
 
-        chosen = scores.as_metrics(metrics, self.loss)
-        rows = self.as_rows(x, learns=True)
-        targets = self.as_targets(y, len(rows))
-        weights = as_weights(sample_weight, len(rows))
-        held = validation_parts(validation_data)
-        if held is not None:
-            held_x = self.as_rows(held[0], "validation_data[0]", beside=rows)
-            held_y = self.as_targets(held[1], len(held_x), "validation_data[1]")
-            held_weights = as_weights(held[2], len(held_x), "validation_data[2]")
-            data = Split(rows, targets, held_x, held_y, weights, held_weights)
-        else:
-            data = split(rows, targets, validation_split, stratify, weights)
-        recipe = Recipe(
-            epochs=epochs,
-            batch_size=batch_size,
-            lr=lr,
-            schedule=schedule,
-            seed=self.training_state.seed if seed is None else seed,
-            validation_split=validation_split,
-            stratify=stratify,
-            shuffle=shuffle,
-            steps_per_epoch=steps_per_epoch,
-            patience=None,
-            optimizer=self.optimizer,
-            clip_norm=clip_norm,
-            label_smoothing=label_smoothing,
-            l2=l2,
-            augment=augment,
-            mixup=mixup,
-            ema_decay=ema_decay,
-            class_weight=class_weight,
-        )
-        rng = None if seed is None else Xorshift(seed)
+        recipe = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "lr": lr,
+            "schedule": schedule,
+            "validation_split": validation_split,
+            "stratify": stratify,
+            "shuffle": shuffle,
+            "steps_per_epoch": steps_per_epoch,
+            "clip_norm": clip_norm,
+            "label_smoothing": label_smoothing,
+            "l2": l2,
+            "augment": augment,
+            "mixup": mixup,
+            "ema_decay": ema_decay,
+            "class_weight": class_weight,
+        }
         # A call that is refused must not draw from the shuffles of the one under way.
         with self.being_trained("fit"):
-            run = Run(
+            run = run_of(
                 self,
-                data,
+                (x, y, sample_weight),
+                validation_data,
                 recipe,
-                rng,
+                seed=seed,
                 threads=threads,
-                metrics=chosen,
+                metrics=metrics,
                 initial_epoch=initial_epoch,
             )
             return fit(run, callbacks, verbose=verbose)

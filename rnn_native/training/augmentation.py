@@ -175,3 +175,8 @@ class Augment:
                 f"augment: expected images, got rows of shape {shape}; give image_shape"
             )
         return (1, *shape) if len(shape) == 2 else shape
+
+
+def spec_of(augment: object, input_shape: Sequence[int]) -> dict[str, Any] | None:
+    """Return a recipe's distortions as the core takes them; None without."""
+    return augment.spec(input_shape) if isinstance(augment, Augment) else None

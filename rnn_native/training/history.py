@@ -63,6 +63,11 @@ class EpochRow:
         row = self.as_dict().items()
         return {name: float(value) for name, value in row if value is not None}
 
+    def held(self) -> dict[str, float]:
+        """Return the values of the rows held out, without the "val_"."""
+        found = self.values().items()
+        return {n.removeprefix("val_"): v for n, v in found if n.startswith("val_")}
+
 
 COLUMNS = tuple(f.name for f in fields(EpochRow) if f.name != "metrics")
 """Columns that every history may have."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.checks import check_flag, check_range
+from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.rows import Weights
 
 if TYPE_CHECKING:
@@ -97,6 +98,16 @@ def split(
             "the weight 0; shuffle the rows, use stratify=True, or give validation_data"
         )
     return parts._replace(weights=weights[train], val_weights=weights[held])
+
+
+def digest_of(data: Split) -> str:
+    """Return a digest of the rows and targets to train on."""
+    import hashlib
+
+    x, digest = data.x, hashlib.sha256()
+    for part in (*(x.parts() if isinstance(x, CompressedRows) else [x]), data.y):
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
 
 
 def classes_of(y: "Targets") -> NDArray[Any] | None:

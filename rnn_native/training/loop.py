@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from typing import Any
 
 from rnn_native.base.errors import TrainingDiverged
-from rnn_native.net.rows import input_dtype_of
 from rnn_native.training import divergence, interrupts
 from rnn_native.training.callback import (
     Callback,
@@ -69,6 +68,7 @@ def fit(
     """
     begun, is_ended = ExitStack(), False
     begun.enter_context(run.model.being_trained("fit"))
+    begun.callback(run.end)
     run.model.stop_training = False
     run.has_foreign_logs = False
     try:
@@ -78,8 +78,7 @@ def fit(
             check_hooks(callback)
         params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
         run.prepare_again()
-        if run.model.input_dtype is None:
-            run.model.input_dtype = input_dtype_of(run.data.x)
+        run.note_input()
         for callback in run.callbacks:
             callback.run, callback.model, callback.params = run, run.model, params
             begun.callback(_end, callback, run)

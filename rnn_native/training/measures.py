@@ -1,7 +1,9 @@
 """What is measured after an epoch, and the columns that it goes to."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import AnyRows, Targets, Weights
@@ -11,6 +13,21 @@ from rnn_native.training.holding_out import Split
 
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
+
+
+def evaluated(
+    native: Any,
+    x: AnyRows | None,
+    y: Targets | None,
+    weights: Weights = None,
+    *,
+    threads: int = 1,
+) -> tuple[float, float, float]:
+    """Return loss and hits, summed over rows, and what divides them: rows, or weights."""
+    assert x is not None and y is not None
+    loss, hits = native.evaluate(x, y, threads=threads, weights=weights)
+    count = len(x) if weights is None else float(weights.sum(dtype=np.float64))
+    return float(loss), float(hits), count
 
 
 class Measures:

@@ -14,20 +14,20 @@ from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net import scores
-from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
+from rnn_native.net.rows import input_dtype_of
 from rnn_native.net.scores import Metric
-from rnn_native.training.augmentation import Augment
+from rnn_native.training.augmentation import spec_of
 from rnn_native.training.callback import Callback, call
 from rnn_native.training.history import EpochRow, History
-from rnn_native.training.measures import Measures
+from rnn_native.training.measures import Measures, evaluated
 from rnn_native.training.messages import told
 from rnn_native.training.schedules import Rates, Schedule
 
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
 
-from rnn_native.training.holding_out import Split, classes_of
+from rnn_native.training.holding_out import Split, classes_of, digest_of
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run_checks import (
     check_adapted,
@@ -89,6 +89,7 @@ class Run:
 
     validation_hint = "set validation_split"
     loss_scale = 1.0
+    measuring = Measures
 
     def __init__(
         self,
@@ -106,18 +107,19 @@ class Run:
         self.recipe = recipe
         self.threads = resolve_threads(threads)
         self.history = History(first_epoch=initial_epoch)
-        self.measures = Measures(model.loss, scores.fitting(model.loss), metrics)
+        self.measures = self.measuring(model.loss, scores.fitting(model.loss), metrics)
         self.tells_classes = LOSSES[model.loss].tells_classes
         # Whether a callback that was begun may put columns of its own into the logs.
         self.has_foreign_logs = False
         self.row_weights = row_weights(data, recipe.class_weight, model.output_shape[0])
         self.best_weights: NDArray[np.float32] | None = None
-        self._augment = self._augmentation()
+        self._augment = spec_of(recipe.augment, model.input_shape)
         self.keeps_last = False
         self.callbacks: Sequence[Callback] = ()
         self.stop_reason: str | None = None
         self.stop_detail = ""
         self.last_penalty = 0.0
+        self.batch_size = recipe.batch_size
         self.is_begun = False
         self._data_digest: str | None = None
         self._rate: float | None = None
@@ -172,23 +174,16 @@ class Run:
     def data_digest(self) -> str:
         """Return a digest of the rows and targets to train on; computed once."""
         if self._data_digest is None:
-            import hashlib
-
-            x = self.data.x
-            digest = hashlib.sha256()
-            for part in (
-                *(x.parts() if isinstance(x, CompressedRows) else [x]),
-                self.data.y,
-            ):
-                digest.update(np.ascontiguousarray(part).data)
-            self._data_digest = digest.hexdigest()
+            self._data_digest = digest_of(self.data)
         return self._data_digest
 
-    def _augmentation(self) -> dict[str, Any] | None:
-        augment = self.recipe.augment
-        if not isinstance(augment, Augment):
-            return None
-        return augment.spec(self.model.input_shape)
+    def note_input(self) -> None:
+        """Let a net that was never fitted know what it is fitted on."""
+        if self.model.input_dtype is None:
+            self.model.input_dtype = input_dtype_of(self.data.x)
+
+    def end(self) -> None:
+        """Give back what only a run under way needs."""
 
     @contextmanager
     def _averaging(self) -> Iterator[dict[str, Any]]:
@@ -198,11 +193,8 @@ class Run:
             yield {}
             return
         try:
-            yield {
-                "average": live,
-                "average_decay": self.recipe.ema_decay,
-                "average_is_outside": True,
-            }
+            decay = self.recipe.ema_decay
+            yield {"average": live, "average_decay": decay, "average_is_outside": True}
         finally:
             self.state.note_average(self.model.params)
 
@@ -273,7 +265,6 @@ class Run:
 
         With callbacks it goes batch by batch, and their hooks of batches are called.
         """
-        data = self.data
         rates = self._rates()
         start = time.perf_counter()
         with self._averaging() as average:
@@ -286,25 +277,25 @@ class Run:
             learning_rate=float(np.ravel(rates)[0]),
             metrics=self.measure(),
         )
-        if data.val_x is None or data.val_y is None:
+        if self.data.val_x is None:
             return row
-        weights = data.val_weights
         for callback in self.callbacks:
             call(callback.on_test_begin, {})
-        val_loss, val_hits = self.model.native.evaluate(
-            data.val_x, data.val_y, threads=self.threads, weights=weights
+        val_loss, val_accuracy = self._evaluate()
+        row = replace(
+            row,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy if self.tells_classes else None,
         )
-        n = len(data.val_x) if weights is None else float(weights.sum(dtype=np.float64))
-        val_accuracy = val_hits / n if self.tells_classes else None
-        row = replace(row, val_loss=val_loss / n, val_accuracy=val_accuracy)
-        values = {
-            name.removeprefix("val_"): value
-            for name, value in row.as_dict().items()
-            if name.startswith("val_") and value is not None
-        }
         for callback in self.callbacks:
-            call(callback.on_test_end, dict(values))
+            call(callback.on_test_end, row.held())
         return row
+
+    def _evaluate(self) -> tuple[float, float]:
+        """Return mean loss and share of hits of the rows held out."""
+        held = self.data.val_x, self.data.val_y, self.data.val_weights
+        loss, hits, count = evaluated(self.model.native, *held, threads=self.threads)
+        return loss / count, hits / count
 
     def train_rows(
         self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
@@ -325,7 +316,7 @@ class Run:
                 self.data.x,
                 self.data.y,
                 order,
-                recipe.batch_size,
+                self.batch_size,
                 rates,
                 threads=self.threads,
                 epoch=epoch + 1,
@@ -349,11 +340,20 @@ class Run:
         finally:
             # Whatever ended it: the moments have moved.
             state.advance(int(done[0]))
-            trained = min(int(done[0]) * recipe.batch_size, len(order))
+            trained = min(int(done[0]) * self.batch_size, len(order))
             state.take(trained, len(self.order))
             self.is_begun |= bool(done[0])
         self.last_penalty = float(penalties[0])
         return float(loss[0]), int(hits[0])
+
+    def _parts(self, batch_by_batch: bool) -> Iterator[NDArray[np.int32]]:
+        """Yield the row numbers that each native call of an epoch trains, in turn."""
+        batch = 0
+        while batch < self.steps:
+            wanted = (1 if batch_by_batch else self.steps - batch) * self.batch_size
+            rows = self.state.next_rows(self.order, wanted, self.recipe.shuffle)
+            yield rows
+            batch += -(-len(rows) // self.batch_size)
 
     def _train_batches(
         self, rates: Rates, callbacks: Sequence[Callback], average: Mapping[str, Any]
@@ -363,11 +363,9 @@ class Run:
         It is one native call, and another after each pass over all rows that ends within the
         epoch; with callbacks one for each batch.
         """
-        loss, hits, seen, batch, size = 0.0, 0, 0, 0, self.recipe.batch_size
-        while batch < self.steps:
-            wanted = 1 if callbacks else self.steps - batch
-            rows = self.state.next_rows(self.order, wanted * size, self.recipe.shuffle)
-            count = -(-len(rows) // size)
+        loss, hits, seen, batch = 0.0, 0, 0, 0
+        for rows in self._parts(batch_by_batch=bool(callbacks)):
+            count = -(-len(rows) // self.batch_size)
             for callback in callbacks:
                 callback.on_train_batch_begin(batch, {})
             # A hook may have set another rate.
