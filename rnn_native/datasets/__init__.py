@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from rnn_native.base.errors import FormatError as FormatError
+from rnn_native.datasets.file_loader import FileLoader, from_files
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
 from rnn_native.datasets.loader import Loader
 from rnn_native.datasets.mnist import find_mnist, load_mnist
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DataNotFoundError",
     "Dataset",
+    "FileLoader",
     "Loader",
     "find_mnist",
+    "from_files",
     "load_dataset",
     "load_idx",
     "load_mnist",

@@ -79,6 +79,13 @@ class TensorFile:
         """Read all tensors, as arrays of their own."""
         return {name: self._tensor(name, entry) for name, entry in self._entries.items()}
 
+    def places(self) -> "dict[str, tuple[int, tuple[int, ...], np.dtype[Any]]]":
+        """Return first byte in the file, shape and type of each tensor, by name."""
+        return {
+            name: (self._begin + entry.begin, entry.shape, entry.dtype)
+            for name, entry in self._entries.items()
+        }
+
     def _tensor(self, name: str, entry: _Entry) -> NDArray[Any]:
         array = np.empty(entry.shape, entry.dtype)
         rest = memoryview(array.reshape(-1).view(np.uint8).data)
