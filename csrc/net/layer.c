@@ -39,6 +39,12 @@ rnn_attr_count(const rnn_attr *attr)
     return count;
 }
 
+double
+rnn_layer_row_floats(const rnn_layer *layer)
+{
+    return (double)layer->out_size + (double)layer->cache;
+}
+
 bool
 rnn_layer_add_param(rnn_layer *layer, rnn_param param)
 {

@@ -222,6 +222,9 @@ struct rnn_layer {
     rnn_shape maps;          /* what attention_maps shows of a row; rank 0: nothing */
 };
 
+/* The floats that a pass forward keeps of a row. */
+double rnn_layer_row_floats(const rnn_layer *layer);
+
 /* Appends a parameter; false when its size does not fit. */
 bool rnn_layer_add_param(rnn_layer *layer, rnn_param param);
 

@@ -50,7 +50,9 @@ release_array(PyArrayObject *array)
 /* Sets the exception for a status other than RNN_OK; `text` says more, or is NULL. */
 void raise_status(rnn_status status, const char *text);
 
-/* ---- spec.c ---- */
+/* Text of a stranger for a message, a new reference: its repr if it holds what no terminal
+ * should get. NULL with the exception. */
+PyObject *printable(PyObject *text_b);
 
 /* Names for messages, "a, b, c"; the last are left out where there is no room. */
 typedef struct {
@@ -58,6 +60,8 @@ typedef struct {
 } name_list;
 
 void add_name(name_list *list, const char *name);
+
+/* ---- spec.c ---- */
 
 typedef struct {
     rnn_layer *layers; /* from PyMem_Malloc */
@@ -89,6 +93,7 @@ const rnn_loss_type *take_loss(const char *name);
 
 /* The module's function. */
 PyObject *layer_shapes(PyObject *module, PyObject *args, PyObject *kwds);
+PyObject *layer_memory(PyObject *module, PyObject *args, PyObject *kwds);
 PyObject *layer_params(PyObject *module, PyObject *args, PyObject *kwds);
 
 /* ---- tables.c ---- */

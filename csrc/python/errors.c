@@ -1,5 +1,6 @@
 #include "core.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The text may hold a path in any encoding, and may be cut inside a character. */
@@ -36,4 +37,26 @@ raise_status(rnn_status status, const char *text)
                 PyErr_SetNone(PyExc_KeyboardInterrupt);
             break;
     }
+}
+
+PyObject *
+printable(PyObject *text_b)
+{
+    if (PyUnicode_Check(text_b)) {
+        PyObject *is_printable = PyObject_CallMethod(text_b, "isprintable", NULL);
+        if (is_printable == NULL)
+            return NULL;
+        Py_DECREF(is_printable);
+        if (is_printable == Py_True)
+            return Py_NewRef(text_b);
+    }
+    return PyObject_Repr(text_b);
+}
+
+void
+add_name(name_list *list, const char *name)
+{
+    size_t used = strlen(list->text);
+    snprintf(list->text + used, sizeof list->text - used, "%s%s", used > 0 ? ", " : "",
+             name);
 }

@@ -211,8 +211,11 @@ take_peak_kind(const char *text, rnn_peak_kind *kind)
             *kind = (rnn_peak_kind)i;
             return 0;
         }
-    PyErr_Format(PyExc_ValueError, "measure_peak: kind: expected fma or sgemm, got '%s'",
-                 text);
+    PyObject *got = PyUnicode_FromString(text);
+    if (got != NULL)
+        PyErr_Format(PyExc_ValueError,
+                     "measure_peak: kind: expected fma or sgemm, got %.60R", got);
+    Py_XDECREF(got);
     return -1;
 }
 
@@ -295,6 +298,12 @@ PyDoc_STRVAR(layer_shapes_doc,
              "Return the shape that each layer gives, or raise what Net would raise for\n"
              "these layers; messages call a layer by its 'path', layers[i] without one.");
 
+PyDoc_STRVAR(
+    layer_memory_doc,
+    "layer_memory($module, layers, input_shape, loss='none')\n--\n\n"
+    "Return the float32 numbers that a prediction of one row keeps for each layer,\n"
+    "without memory for them.");
+
 PyDoc_STRVAR(layer_params_doc,
              "layer_params($module, layers, input_shape, loss='none')\n--\n\n"
              "Return a list of (name, shape) of the parameters and states of each layer,\n"
@@ -305,6 +314,8 @@ static PyMethodDef module_methods[] = {
     {"all_within", all_within, METH_VARARGS, all_within_doc},
     {"layer_shapes", (PyCFunction)(void (*)(void))layer_shapes,
      METH_VARARGS | METH_KEYWORDS, layer_shapes_doc},
+    {"layer_memory", (PyCFunction)(void (*)(void))layer_memory,
+     METH_VARARGS | METH_KEYWORDS, layer_memory_doc},
     {"layer_params", (PyCFunction)(void (*)(void))layer_params,
      METH_VARARGS | METH_KEYWORDS, layer_params_doc},
     {"load_blas", load_blas, METH_O, load_blas_doc},

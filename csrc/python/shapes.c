@@ -46,7 +46,7 @@ take_input_shape(PyObject *sequence, rnn_shape *shape)
     if (shape->rank == 0 || rnn_shape_size(shape) <= 0) {
         PyErr_Format(PyExc_ValueError,
                      "input_shape: expected 1 to %d extents of at least 1 with a product "
-                     "below 2^31, got %R",
+                     "below 2^31, got %.200R",
                      RNN_MAX_RANK, sequence);
         return -1;
     }
@@ -62,7 +62,11 @@ take_loss(const char *name)
     name_list names = {""};
     for (loss = rnn_level_current()->losses; loss->name != NULL; loss++)
         add_name(&names, loss->name);
-    PyErr_Format(PyExc_ValueError, "loss: expected one of %s, got '%s'", names.text, name);
+    PyObject *got = PyUnicode_FromString(name);
+    if (got != NULL)
+        PyErr_Format(PyExc_ValueError, "loss: expected one of %s, got %.60R", names.text,
+                     got);
+    Py_XDECREF(got);
     return NULL;
 }
 
@@ -134,6 +138,20 @@ layer_shapes(PyObject *module, PyObject *args, PyObject *kwds)
 {
     (void)module;
     return layers_told(args, kwds, "OO|s:layer_shapes", output_shape);
+}
+
+/* The floats that a prediction of one row keeps for a layer. */
+static PyObject *
+row_memory(const rnn_layer *layer)
+{
+    return PyLong_FromDouble(rnn_layer_row_floats(layer) + (double)layer->scratch);
+}
+
+PyObject *
+layer_memory(PyObject *module, PyObject *args, PyObject *kwds)
+{
+    (void)module;
+    return layers_told(args, kwds, "OO|s:layer_memory", row_memory);
 }
 
 PyObject *

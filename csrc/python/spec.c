@@ -30,17 +30,9 @@ text_of(PyObject *value_b)
 static int
 raise_at(place at, PyObject *exception, const char *expected, PyObject *got_b)
 {
-    PyErr_Format(exception, "%s.%s: expected %s, got %R", at.where, at.key, expected,
+    PyErr_Format(exception, "%s.%s: expected %s, got %.200R", at.where, at.key, expected,
                  got_b);
     return -1;
-}
-
-void
-add_name(name_list *list, const char *name)
-{
-    size_t used = strlen(list->text);
-    snprintf(list->text + used, sizeof list->text - used, "%s%s", used > 0 ? ", " : "",
-             name);
 }
 
 static int
@@ -242,8 +234,12 @@ raise_unknown_key(const rnn_attr *attrs, const char *type, const char *where,
     for (const rnn_attr *attr = attrs; attr->name != NULL; attr++)
         if (rnn_attr_is_key(attr))
             add_name(&names, attr->name);
-    PyErr_Format(PyExc_ValueError, "%s.%S: unknown key; %s has %s", where, key_b, type,
-                 names.text[0] != '\0' ? names.text : "none");
+    const char *known = names.text[0] != '\0' ? names.text : "none";
+    PyObject *key = printable(key_b);
+    if (key != NULL)
+        PyErr_Format(PyExc_ValueError, "%s.%.60U: unknown key; %s has %s", where, key, type,
+                     known);
+    Py_XDECREF(key);
     return -1;
 }
 
@@ -279,7 +275,7 @@ static const char *
 take_type_name(PyObject *spec_b, const char *where)
 {
     if (!PyDict_Check(spec_b)) {
-        PyErr_Format(PyExc_TypeError, "%s: expected a dict, got %R", where, spec_b);
+        PyErr_Format(PyExc_TypeError, "%s: expected a dict, got %.200R", where, spec_b);
         return NULL;
     }
     PyObject *name_b = PyDict_GetItemString(spec_b, "type");
@@ -288,22 +284,22 @@ take_type_name(PyObject *spec_b, const char *where)
         return NULL;
     }
     const char *text_b = text_of(name_b);
-    if (text_b == NULL) {
-        PyErr_Format(PyExc_ValueError, "%s.type: expected a name, got %R", where, name_b);
-    }
+    if (text_b == NULL)
+        PyErr_Format(PyExc_ValueError, "%s.type: expected a name, got %.60R", where,
+                     name_b);
     return text_b;
 }
 
 static int
-raise_layers(const char *where, const char *got)
+raise_layers(const char *where, PyObject *got_b)
 {
     const rnn_layer_type *const *type = rnn_level_current()->layers;
     name_list names = {""};
     for (int i = 0; type[i] != NULL; i++)
         if (type[i]->mark == RNN_NO_MARK)
             add_name(&names, type[i]->name);
-    PyErr_Format(PyExc_ValueError, "%s.type: unknown layer type '%s'; known are %s", where,
-                 got, names.text);
+    PyErr_Format(PyExc_ValueError, "%s.type: unknown layer type %.60R; known are %s", where,
+                 got_b, names.text);
     return -1;
 }
 
@@ -329,19 +325,19 @@ take_layer(PyObject *spec_b, int index, rnn_layer *layer)
         return -1;
     layer->type = rnn_level_find_layer(rnn_level_current(), name_b);
     if (layer->type == NULL)
-        return raise_layers(where, name_b);
+        return raise_layers(where, PyDict_GetItemString(spec_b, "type"));
     return take_attrs(spec_b, layer->type->attrs, name_b, where, layer->attr);
 }
 
 static int
-raise_optimizers(const char *got)
+raise_optimizers(PyObject *got_b)
 {
     const rnn_optimizer_type *type = rnn_level_current()->optimizers;
     name_list names = {""};
     for (int i = 0; type[i].name != NULL; i++)
         add_name(&names, type[i].name);
-    PyErr_Format(PyExc_ValueError, "optimizer.type: expected one of %s, got '%s'",
-                 names.text, got);
+    PyErr_Format(PyExc_ValueError, "optimizer.type: expected one of %s, got %.60R",
+                 names.text, got_b);
     return -1;
 }
 
@@ -353,7 +349,7 @@ take_optimizer(PyObject *spec_b, rnn_optimizer *optimizer)
         return -1;
     optimizer->type = rnn_level_find_optimizer(rnn_level_current(), name_b);
     if (optimizer->type == NULL)
-        return raise_optimizers(name_b);
+        return raise_optimizers(PyDict_GetItemString(spec_b, "type"));
     return take_attrs(spec_b, optimizer->type->attrs, name_b, "optimizer", optimizer->attr);
 }
 
@@ -386,7 +382,7 @@ take_augmentation_spec(PyObject *spec, int inputs, rnn_augmentation *augmentatio
 {
     double value[sizeof augmentation_attrs / sizeof *augmentation_attrs];
     if (!PyDict_Check(spec)) {
-        PyErr_Format(PyExc_TypeError, "augment: expected a dict, got %R", spec);
+        PyErr_Format(PyExc_TypeError, "augment: expected a dict, got %.200R", spec);
         return -1;
     }
     PyObject *own = own_dict(spec);

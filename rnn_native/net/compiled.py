@@ -215,6 +215,15 @@ class CompiledNet(Weights):
             for name, extents in own
         }
 
+    @staticmethod
+    def row_memory_as_saved(architecture: Mapping[str, Any]) -> int:
+        """Return the float32 numbers that what `as_saved` makes would keep of a row."""
+        loss = losses.resolve(architecture["loss"])
+        specs = losses.without_last_activation(architecture["layers"], loss)
+        shape = check_extents("input_shape", architecture["input_shape"], SHAPE_EXPECTED)
+        layers = [one.spec for one in flatten(specs, shape)]
+        return math.prod(shape) + sum(_core.layer_memory(layers, shape, loss))
+
     def with_layers(
         self,
         specs: Sequence[Mapping[str, Any]],

@@ -38,6 +38,9 @@ FORMAT_VERSION = 1
 FIRST_VERSION = "0.1.0"  # wrote files that do not name it
 NORMALISATION = {"uint8": "x / 255", "float32": "x"}
 
+MAX_ROW_MEMORY = 60_000_000
+"""The float32 numbers that a file's net may keep of one row in a prediction: 240 MB."""
+
 READERS = {
     "model": "a single net; use rn.load",
     "ensemble": "an ensemble of nets; use rn.Ensemble.load",
@@ -116,6 +119,7 @@ def model_of(
     # Before there is a net: a small file may claim layers of gigabytes.
     for key, shape in shapes.items():
         _require_shape(key, shape, tensors.get(key), name)
+    _require_small_rows(kind, metadata["architecture"], name)
     with faults_named(name, "architecture"):
         model = kind.as_saved(metadata["architecture"])
         model.take_input_dtype(metadata, str(name))
@@ -129,6 +133,20 @@ def model_of(
         with faults_named(name, "training"):
             saved_training.restore(model, tensors, metadata["training"])
     return model
+
+
+def _require_small_rows(
+    kind: type[Predictor], architecture: Mapping[str, Any], name: "str | PathLike[str]"
+) -> None:
+    """Refuse layers whose outputs for one row are gigabytes, however small the file is."""
+    with faults_named(name, "architecture"):
+        numbers = kind.row_memory_as_saved(architecture)
+    if numbers > MAX_ROW_MEMORY:
+        raise FormatError(
+            f"{name}: architecture: a prediction of one row keeps {numbers} numbers, expected "
+            f"at most {MAX_ROW_MEMORY}; if the file is trusted, make the net with its layers "
+            "and use net.load_weights"
+        )
 
 
 def _warn_of_last_activation(

@@ -3,15 +3,27 @@
 
 #include "../memory.h"
 
-/* Rows that evaluate and predict take at a time. */
+/* Rows that evaluate and predict take at a time: fewer where a row is large, so that memory
+ * for a block is at most 128 MB, or what one row needs. */
 #define EVALUATE_ROWS 128
+#define BLOCK_FLOATS ((double)(1 << 25))
+
+static int
+most_rows(const rnn_net *net)
+{
+    double each = rnn_net_in_size(net);
+    for (int i = 0; i < net->n_stages; i++)
+        each += rnn_layer_row_floats(&net->stages[i].layer);
+    double rows = BLOCK_FLOATS / each;
+    return rows >= EVALUATE_ROWS ? EVALUATE_ROWS : rows < 1 ? 1 : (int)rows;
+}
 
 /* Rows of the block that begins with row `begin`. */
 static int
-block_rows(const rnn_data *data, int begin)
+block_rows(const rnn_data *data, int begin, int most)
 {
     int left = data->n - begin;
-    return left < EVALUATE_ROWS ? left : EVALUATE_ROWS;
+    return left < most ? left : most;
 }
 
 /* What is done with rows begin.. of the data: forward and more. */
@@ -23,15 +35,16 @@ for_each_block(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop, b
                void *context)
 {
     rnn_run r;
+    int most = most_rows(net);
     rnn_batch all = {data, NULL, 0, data->n, 0};
-    rnn_status status = rnn_net_reserve(net, block_rows(data, 0));
+    rnn_status status = rnn_net_reserve(net, block_rows(data, 0, most));
     if (status == RNN_OK)
         status = rnn_run_begin(&r, net, threads, stop, data->n, &all);
     if (status != RNN_OK)
         return status;
     rnn_run_prepare(&r);
     for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
-        rows = block_rows(data, begin);
+        rows = block_rows(data, begin, most);
         rnn_batch block = {data, NULL, begin, rows, 0};
         fn(&r, &block, context);
         if (rnn_run_stop_wanted(&r, rows))
