@@ -486,3 +486,24 @@ def test_indices_are_copied_before_they_are_checked(net):
 
 
 EPOCHS = {"epochs": 5_000}
+
+
+FOREIGN = "a\x1b[31m" + "b" * 5000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: _core.Net([{"type": FOREIGN}], (3,), SOFTMAX),
+        lambda: _core.Net([{**dense(3), FOREIGN: 1}], (3,), SOFTMAX),
+        lambda: _core.Net([dense(FOREIGN)], (3,), SOFTMAX),
+        lambda: _core.Net([dense(3)], (3,), FOREIGN),
+        lambda: _core.check_optimizer({"type": FOREIGN}),
+        lambda: _core.measure_peak(FOREIGN, 1),
+    ],
+)
+def test_foreign_text_is_escaped_and_cut(call):
+    with pytest.raises((ValueError, TypeError), match=r"a\\x1b\[31mb") as raised:
+        call()
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 800
