@@ -23,7 +23,8 @@ def load_mnist(
     ----------
     path : str or path-like, optional
         A folder with the four IDX files (each plain or ending in ``.gz``) or with
-        ``mnist.npz``, or an ``.npz`` file. The default is to look at the folder
+        ``mnist.npz``, or an ``.npz`` file with Keras' or MedMNIST's names of arrays. The
+        default is to look at the folder
         that the environment variable ``RNN_NATIVE_DATA`` names and nowhere else, or
         if it is not set at ``./data``, ``~/.keras/datasets/mnist.npz`` and a cache.
     download : bool, default True

@@ -79,7 +79,7 @@ def load_dataset(
 def load_from(place: Path, record: Published) -> tuple[Split, Split]:
     """Load a data set from the folder or npz file where it was found."""
     if place.suffix == ".npz" and not place.is_dir():
-        from rnn_native.datasets.keras_npz import load_npz
+        from rnn_native.datasets.npz import load_npz
 
         return load_npz(place, record)
     x_train, y_train, x_test, y_test = (
@@ -93,7 +93,7 @@ def load_from(place: Path, record: Published) -> tuple[Split, Split]:
 
 def _load_pair(images_path: Path, labels_path: Path, record: Published) -> Split:
     labels = _read_labels(labels_path, record)
-    images = idx.read_images(images_path)
+    images = _read_images(images_path, record)
     idx.require_pair(images, labels, images_path, labels_path)
     idx.check_images(images, record.shape, shown(images_path))
     if record.transposed:
@@ -101,8 +101,20 @@ def _load_pair(images_path: Path, labels_path: Path, record: Published) -> Split
     return images, labels
 
 
+def _read_images(path: Path, record: Published) -> Bytes:
+    if path.suffix != ".npz":
+        return idx.read_images(path)
+    from rnn_native.datasets.npz import read_images
+
+    return read_images(path, record)
+
+
 def _read_labels(path: Path, record: Published) -> Bytes:
     """Read labels and number their classes from 0."""
+    if path.suffix == ".npz":
+        from rnn_native.datasets.npz import read_labels
+
+        return read_labels(path, record)
     labels: NDArray[np.integer[Any]]
     if record.label_rows:
         rows = idx.read_label_rows(path)

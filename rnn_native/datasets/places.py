@@ -141,7 +141,8 @@ def _missing_in(folder: Path, record: Published) -> list[str]:
 def part_in(folder: Path, file: File) -> Path | None:
     """Return the path of a data set's file in `folder`, under one of its usual names."""
     dotted = file.name.replace("-idx", ".idx")
-    for name in (file.name, dotted, f"{file.name}.gz", f"{dotted}.gz"):
+    names = [file.name, dotted, f"{file.name}.gz", f"{dotted}.gz"]
+    for name in names + [file.npz] * bool(file.npz):
         # The archive on Kaggle unpacks to folders, each with one file of its name.
         for path in (folder / name, folder / name / name):
             if is_file(path):

@@ -23,12 +23,15 @@ class File(NamedTuple):
         Of the content.
     gz_sha256 : str
         Of the .gz of the mirrors, where only that is published; it is then kept packed.
+    npz : str
+        Name of the npz file with the same content as its only array, where there is one.
     """
 
     name: str
     size: int = 0
     sha256: str = ""
     gz_sha256: str = ""
+    npz: str = ""
 
 
 class Published(NamedTuple):
@@ -158,21 +161,25 @@ _RECORDS = (
                 "train-images-idx3-ubyte",
                 47_040_016,
                 gz_sha256="51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                npz="kmnist-train-imgs.npz",
             ),
             File(
                 "train-labels-idx1-ubyte",
                 60_008,
                 gz_sha256="e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+                npz="kmnist-train-labels.npz",
             ),
             File(
                 "t10k-images-idx3-ubyte",
                 7_840_016,
                 gz_sha256="edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                npz="kmnist-test-imgs.npz",
             ),
             File(
                 "t10k-labels-idx1-ubyte",
                 10_008,
                 gz_sha256="20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+                npz="kmnist-test-labels.npz",
             ),
         ),
         folders=("KMNIST/raw", "kmnist"),

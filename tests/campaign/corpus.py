@@ -193,7 +193,7 @@ def _npz():
 
 
 def _read_npz(path):
-    from rnn_native.datasets.keras_npz import load_npz
+    from rnn_native.datasets.npz import load_npz
 
     load_npz(path, DATASETS["mnist"])
 

@@ -267,9 +267,14 @@ def npz(path, **changes):
     [
         ({"x_train": np.array([Canary()], object)}, "object"),
         ({"x_train": ARRAYS[0].astype(np.float32)}, "float32"),
-        ({"y_test": ARRAYS[3].astype(np.int64)}, "int64"),
+        ({"x_train": ARRAYS[0] / -255.0}, "float64 from -1 to"),
+        ({"x_train": ARRAYS[0] / np.nan}, "float64 from nan to nan"),
+        ({"y_test": ARRAYS[3].astype(float)}, "expected integers"),
+        ({"y_test": ARRAYS[3].astype(np.int64) + 256}, "expected 0 to 9"),
+        ({"y_test": np.full(10, -1)}, "expected 0 to 9, got -1"),
+        ({"x_train": ARRAYS[0].reshape(20, 4, 196)}, "shape (20, 4, 196)"),
         ({"y_test": np.zeros(10, [("a", "u1")])}, "'a'"),
-        ({"x_train": ARRAYS[0].reshape(20, 784)}, "rank 3"),
+        ({"x_train": ARRAYS[0].reshape(20 * 784)}, "rank 3"),
         ({"y_train": np.uint8(3)}, "rank 1"),
     ],
 )
@@ -277,6 +282,31 @@ def test_npz_with_other_arrays(tmp_path, changes, word):
     with pytest.raises(FormatError) as caught:
         load_mnist(npz(tmp_path / "mnist.npz", **changes))
     assert_one_line(caught, tmp_path, word)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"y_train": ARRAYS[1].astype(np.int64), "y_test": ARRAYS[3].reshape(-1, 1)},
+        {"x_train": ARRAYS[0].reshape(20, 784), "x_test": ARRAYS[2][..., None]},
+        {"x_train": ARRAYS[0][:, None], "x_test": (ARRAYS[2] / 255).astype(np.float32)},
+    ],
+)
+def test_npz_as_people_write_them(tmp_path, changes):
+    (x, y), (x_test, y_test) = load_mnist(npz(tmp_path / "mnist.npz", **changes))
+    for found, expected in zip((x, y, x_test, y_test), ARRAYS, strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.uint8
+
+
+def test_npz_of_medmnist(tmp_path):
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    arrays = dict(zip(names, ARRAYS, strict=True))
+    arrays |= {name: arrays[name].reshape(-1, 1) for name in names if "labels" in name}
+    np.savez(tmp_path / "own.npz", **arrays, val_images=ARRAYS[2], val_labels=ARRAYS[3])
+    (x, y), _ = load_mnist(tmp_path / "own.npz")
+    np.testing.assert_array_equal(x, ARRAYS[0])
+    np.testing.assert_array_equal(y, ARRAYS[1])
 
 
 def test_npz_that_is_none(tmp_path):

@@ -77,6 +77,25 @@ def assert_one_line(caught, *words):
         assert str(word) in message
 
 
+def test_kmnist_in_four_npz_files(no_places):
+    """As its publisher offers it, the labels of any integer type."""
+    folder = no_places.data / "kmnist"
+    folder.mkdir(parents=True)
+    x, y = images("kmnist", 100), np.arange(100) % 10
+    for part in ("train", "test"):
+        np.savez_compressed(folder / f"kmnist-{part}-imgs.npz", x)
+        np.savez_compressed(folder / f"kmnist-{part}-labels.npz", y)
+    assert_loaded(load_dataset("kmnist"), (x, y))
+    np.savez(folder / "kmnist-test-labels.npz", y + 5)
+    with pytest.raises(FormatError) as caught:
+        load_dataset("kmnist")
+    assert_one_line(caught, "kmnist-test-labels.npz", "expected 0 to 9, got 10")
+    np.savez(folder / "kmnist-test-labels.npz", labels=y)
+    with pytest.raises(FormatError) as caught:
+        load_dataset("kmnist")
+    assert_one_line(caught, "kmnist-test-labels.npz", "arr_0")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_found_where_torchvision_keeps_it(name, no_places):
     """Upright, and labels from 0 to the number of classes less 1."""
