@@ -9,14 +9,13 @@ from typing import IO, TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from rnn_native.base.files import Source
-from rnn_native.models.learner import Learner
+from rnn_native.models.rate_methods import RateMethods
 from rnn_native.net.initial_weights import sinusoidal_positions as sinusoidal_positions
 from rnn_native.net.optimizers import Optimizer
 from rnn_native.net.scores import MetricLike
 
 if TYPE_CHECKING:
     from rnn_native.datasets.loader import Loader
-    from rnn_native.models.lr_finder import RateSearch
     from rnn_native.training.augmentation import Augment
     from rnn_native.training.callback import Callback
     from rnn_native.training.class_weights import ClassWeights
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from rnn_native.training.schedules import Schedule
 
 
-class Network(Learner):
+class Network(RateMethods):
     """A feed-forward net over a list of layers.
 
     Parameters
@@ -247,52 +246,6 @@ class Network(Learner):
         from rnn_native.net.adapting import adapt
 
         adapt(self, x)
-
-    def fit_one_cycle(
-        self,
-        x: ArrayLike,
-        y: ArrayLike,
-        epochs: int,
-        lr_max: float,
-        *,
-        div: float = 25.0,
-        div_final: float = 1e5,
-        pct_start: float = 0.25,
-        **options: Any,
-    ) -> History:
-        """Train with one cycle of learning rates: up to `lr_max` and down again.
-
-        Parameters
-        ----------
-        x, y : array_like
-            As for `fit`.
-        epochs : int
-            Length of the cycle.
-        lr_max : float
-            Greatest rate; `lr_find` suggests one.
-        div, div_final, pct_start : float
-            See `rnn_native.schedules.OneCycle`; the defaults are fastai's.
-        **options
-            As for `fit`, but for epochs, lr and schedule.
-
-        Returns
-        -------
-        History
-
-        Notes
-        -----
-        fastai also lets the momentum go down and up; here it stays as it is.
-        """
-        from rnn_native.training.schedules import OneCycle
-
-        cycle = OneCycle(lr_max, epochs, div=div, div_final=div_final, pct_start=pct_start)
-        return self.fit(x, y, epochs=epochs, schedule=cycle, **options)
-
-    def lr_find(self, x: ArrayLike, y: ArrayLike, **options: Any) -> RateSearch:
-        """Search for a learning rate; see `rnn_native.lr_find`."""
-        from rnn_native.models.lr_finder import lr_find
-
-        return lr_find(self, x, y, **options)
 
     def save(
         self, path: str | PathLike[str] | IO[bytes], *, optimizer_state: bool = False

@@ -275,20 +275,15 @@ def here(digits, tmp_path, monkeypatch):
     return tmp_path
 
 
+def search(model, num_it=8, trial_it=4):
+    """The arguments of a short search on the data of `here`."""
+    counts = ["--num-it", f"{num_it}", "--trial-it", f"{trial_it}"]
+    return ["lr-find", model, "--data", "data", *counts]
+
+
 def test_command_prints_a_suggestion_and_draws(here, capsys, monkeypatch):
     monkeypatch.setattr("rnn_native.plots.figures.DPI", 40)
-    args = [
-        "lr-find",
-        "mlp",
-        "--data",
-        "data",
-        "--num-it",
-        "60",
-        "--trial-it",
-        "20",
-        "--plot",
-        "lr.png",
-    ]
+    args = [*search("mlp", 60, 20), "--plot", "lr.png"]
     assert main(args) == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == "Graph saved to: lr.png"
@@ -310,18 +305,7 @@ def test_command_searches_for_the_model_that_train_trains(here, digits, capsys):
         "small.json": ([rn.Dense(10)], (784,), 1, 64),
     }
     for name, (layers, shape, seed, batch_size) in cases.items():
-        args = [
-            "lr-find",
-            name,
-            "--data",
-            "data",
-            "--num-it",
-            "8",
-            "--trial-it",
-            "4",
-            "--json",
-        ]
-        assert main([*args, "--optimizer", "adam"]) == 0
+        assert main([*search(name), "--json", "--optimizer", "adam"]) == 0
         report = json.loads(capsys.readouterr().out)
         net = rn.Network(layers, shape, seed=seed, optimizer="adam")
         found = net.lr_find(
@@ -364,25 +348,10 @@ def test_command_takes_what_training_would(here, digits, capsys):
             *digits[0], num_it=8, trial_it=4, **{**training, "batch_size": 50}
         ),
     }
-    for args, expected in calls.items():
-        assert (
-            main(
-                [
-                    "lr-find",
-                    *args,
-                    "--data",
-                    "data",
-                    "--num-it",
-                    "8",
-                    "--trial-it",
-                    "4",
-                    "--json",
-                ]
-            )
-            == 0
-        )
+    for (model, *options), expected in calls.items():
+        assert main([*search(model), *options, "--json"]) == 0
         report = json.loads(capsys.readouterr().out)
-        assert report["losses"] == expected.losses.tolist(), args
+        assert report["losses"] == expected.losses.tolist(), (model, options)
 
 
 def test_command_refuses_in_one_line(here, capsys):

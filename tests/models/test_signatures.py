@@ -52,3 +52,45 @@ def test_the_signature_of_fit_is_short():
     text = str(inspect.signature(rn.Network.fit))
     assert "class_weight: 'ClassWeights | None' = None" in text
     assert len(text) < 1500
+
+
+@pytest.mark.parametrize(
+    ("method", "function", "without"),
+    [
+        (rn.Network.fit_one_cycle, rn.Network.fit, {"lr", "schedule"}),
+        (rn.Network.lr_find, rn.lr_find, {"model"}),
+    ],
+)
+def test_methods_have_the_options_of_what_they_call(method, function, without):
+    own, theirs = (inspect.signature(f).parameters for f in (method, function))
+    assert own.keys() >= theirs.keys() - without
+    assert not own.keys() & without
+    for name, parameter in theirs.items():
+        if name in own and name not in ("y", "epochs"):
+            assert own[name].default == parameter.default, name
+    kinds = {parameter.kind for parameter in own.values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+@pytest.mark.parametrize(
+    ("method", "called"),
+    [("fit_one_cycle", "fit"), ("lr_find", "rnn_native.models.lr_finder.lr_find")],
+)
+def test_methods_hand_on_every_option(method, called, monkeypatch):
+    got = {}
+
+    def record(*args, **options):
+        got.update(options)
+
+    net = rn.Network([rn.Dense(2)], (3,))
+    target = (rn.Network, called) if "." not in called else (called,)
+    monkeypatch.setattr(*target, record)
+    parameters = inspect.signature(getattr(rn.Network, method)).parameters.values()
+    given = {p.name: object() for p in parameters if p.kind is p.KEYWORD_ONLY}
+    of_the_cycle = {"div": 25.0, "div_final": 1e5, "pct_start": 0.25}
+    if method == "fit_one_cycle":
+        getattr(net, method)(1, 2, 3, 0.1, **{**given, **of_the_cycle})
+    else:
+        getattr(net, method)(1, 2, **given)
+    for name in given.keys() - of_the_cycle.keys():
+        assert got[name] is given[name], name
