@@ -109,11 +109,15 @@ def measure(path, rows, rounds):
         if few < rows
         else loader
     )
-    inside, outside = [], []
+    inside, outside, spent = [], [], np.zeros(2)
     for _ in range(2 * rounds + 1):
+        begin = time.process_time()
         inside.append(rate(held, labels[:few], rows=few))
+        spent[0] += time.process_time() - begin
         read_through(path)
+        begin = time.process_time()
         outside.append(rate(part, rows=part.shape[0]))
+        spent[1] += time.process_time() - begin
     middle = statistics.median
     print(f"file {rows * ROW / GB:.2f} GB, private memory {peak.bytes / 1e6:.0f} MB")
     print(f"in memory, 0.5 GB: {middle(inside):,.0f} rows/s")
@@ -121,6 +125,7 @@ def measure(path, rows, rounds):
     print(
         f"the same rows from the file, cached: {middle(outside):,.0f} rows/s, {share:.0%}"
     )
+    print(f"processor time, from the file / in memory: {spent[1] / spent[0]:.2f}")
     print(f"the whole file, cached: {middle(cached):,.0f} rows/s")
     if cold:
         share = middle(cold) * ROW / middle(disk)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_native.base.errors import FormatError as FormatError
 from rnn_native.datasets.file_loader import FileLoader, from_files
+from rnn_native.datasets.folder_loader import from_folder
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
 from rnn_native.datasets.loader import Loader
 from rnn_native.datasets.mnist import find_mnist, load_mnist
@@ -22,6 +23,7 @@ __all__ = [
     "Loader",
     "find_mnist",
     "from_files",
+    "from_folder",
     "load_dataset",
     "load_idx",
     "load_mnist",

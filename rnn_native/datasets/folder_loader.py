@@ -1,0 +1,190 @@
+"""Folders of pictures by class as a loader: decoded once, by worker processes."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_native.base.checks import check_count
+from rnn_native.base.errors import FormatError
+from rnn_native.base.text import printable
+from rnn_native.base.xorshift import Xorshift
+from rnn_native.datasets.decoding import decode
+from rnn_native.datasets.file_loader import BLOCK_BYTES, FileLoader
+from rnn_native.datasets.shards import AnyPath, Rows, open_shard
+
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".pgm",
+    ".ppm",
+)
+
+
+def from_folder(
+    folder: AnyPath,
+    *,
+    size: tuple[int, int],
+    color: bool = False,
+    batch_size: int = 64,
+    workers: int | None = None,
+    cache: AnyPath | None = None,
+) -> FileLoader:
+    """Return a loader of the pictures in a folder with a folder for each class.
+
+    Parameters
+    ----------
+    folder : path
+        Of ``CLASS/NAME.png`` and the like. Classes are numbered in the order of their names;
+        other files, and names that begin with a dot, are left out.
+    size : tuple of (height, width)
+        To which pictures are brought, whatever their proportions.
+    color : bool
+        False makes them gray, of shape (height, width); True (3, height, width).
+    batch_size : int of at least 1
+    workers : int of at least 0, optional
+        Processes that decode; 0: this one. None: one for each processor. The bytes do
+        not depend on it.
+    cache : path, optional
+        Folder for the decoded pictures, in one file. None: rnn_native's folder among the
+        user's caches. A further call reads them from there, unless names, sizes or times of
+        the pictures have changed.
+
+    Returns
+    -------
+    FileLoader
+        Of uint8 rows, mixed once, so that `split` holds out some of each class;
+        `classes` has the names.
+
+    Raises
+    ------
+    FileNotFoundError, OSError
+        If there is no such folder, or the cache cannot be written.
+    ValueError
+        If the folder has no pictures, or a class has none.
+    FormatError
+        If a picture cannot be decoded; the message names the first one and counts the others.
+    """
+    root = Path(folder)
+    height, width = (check_count("size", extent, 1) for extent in size)
+    shape = (3, height, width) if color else (height, width)
+    batch = check_count("batch_size", batch_size, 1)
+    count = (os.cpu_count() or 1) if workers is None else check_count("workers", workers)
+    classes, names, labels = _pictures_of(root)
+    order = np.arange(len(names), dtype=np.int32)
+    Xorshift(1).shuffle(order)
+    names = [names[i] for i in order.tolist()]
+    path = _cache_of(root, names, shape, cache)
+    if not path.exists():
+        _decode_all(root, names, shape, path, count)
+    rows = Rows([open_shard(str(path), "x")])
+    options = batch, range(len(names)), BLOCK_BYTES, classes
+    return FileLoader(rows, labels[order], *options)
+
+
+def _pictures_of(root: Path) -> tuple[list[str], list[str], Any]:
+    """Return names of classes, and the pictures' paths below the folder with their labels."""
+    classes = sorted(
+        entry.name
+        for entry in root.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
+    names: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        found = sorted(
+            entry.name
+            for entry in (root / name).iterdir()
+            if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
+        )
+        if not found:
+            raise ValueError(printable(f"{root / name}: expected pictures, got none"))
+        names += [f"{name}/{one}" for one in found]
+        labels += [label] * len(found)
+    if not classes:
+        raise ValueError(
+            printable(f"{root}: expected a folder for each class with pictures, got none")
+        )
+    return classes, names, np.array(labels, np.int32)
+
+
+def _cache_of(
+    root: Path, names: list[str], shape: tuple[int, ...], cache: AnyPath | None
+) -> Path:
+    """Return the file for decoded pictures: its name changes with the pictures."""
+    listing = hashlib.sha256(json.dumps([str(root.resolve()), shape]).encode())
+    for name in names:
+        status = (root / name).stat()
+        listing.update(json.dumps([name, status.st_size, status.st_mtime_ns]).encode())
+    if cache is None:
+        import pooch
+
+        cache = Path(pooch.os_cache("rnn_native")) / "pictures"
+    place = Path(cache)
+    place.mkdir(parents=True, exist_ok=True)
+    return place / f"{root.resolve().name}-{listing.hexdigest()[:20]}.npy"
+
+
+def _decode_all(
+    root: Path, names: Sequence[str], shape: tuple[int, ...], path: Path, workers: int
+) -> None:
+    """Write all pictures to one npy file, which appears when it is whole."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    full = (len(names), *shape)
+    try:
+        rows = np.lib.format.open_memmap(partial, "w+", np.uint8, full)
+        begin = rows.offset
+        rows.flush()
+        del rows
+        job = {"root": str(root), "shape": shape, "out": str(partial), "begin": begin}
+        count = max(1, min(workers, len(names)))
+        jobs = [
+            {**job, "pictures": [[i, names[i]] for i in range(k, len(names), count)]}
+            for k in range(count)
+        ]
+        if workers == 0:
+            faults = decode(jobs[0])
+        else:
+            with ThreadPoolExecutor(count) as pool:
+                faults = [fault for found in pool.map(_in_process, jobs) for fault in found]
+        if faults:
+            _, text = min(faults)
+            more = f"; so are {len(faults) - 1} others" if len(faults) > 1 else ""
+            raise FormatError(printable(f"{text}{more}"))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _in_process(job: dict[str, Any]) -> list[Any]:
+    """Decode in a process of its own; return what is broken."""
+    places = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(
+        [sys.executable, "-m", "rnn_native.datasets.decoding"],
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        env={**os.environ, "PYTHONPATH": places, "PYTHONIOENCODING": "utf-8"},
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise OSError(
+            printable(f"workers: a process that decodes pictures ended with: {last}; use 0")
+        )
+    found: list[Any] = json.loads(done.stdout)
+    return found
