@@ -3,10 +3,8 @@
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +156,8 @@ def _decode_all(
         if workers == 0:
             faults = decode(jobs[0])
         else:
+            from concurrent.futures import ThreadPoolExecutor  # slow to import
+
             with ThreadPoolExecutor(count) as pool:
                 faults = [fault for found in pool.map(_in_process, jobs) for fault in found]
         if faults:
@@ -171,6 +171,8 @@ def _decode_all(
 
 def _in_process(job: dict[str, Any]) -> list[Any]:
     """Decode in a process of its own; return what is broken."""
+    import subprocess  # slow to import
+
     places = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(
         [sys.executable, "-m", "rnn_native.datasets.decoding"],
