@@ -134,6 +134,22 @@ class Net:
         penalties: NDArray[np.float64] | None = None,
         averaged: int = -1,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+    # value, the penalty in it, iterations, evaluations, what ended it
+    def minimize(
+        self,
+        x: _Rows,
+        y: NDArray[np.int32] | NDArray[np.float32],
+        tolerance: float,
+        iterations: int,
+        evaluations: int,
+        *,
+        threads: int = 1,
+        weights: NDArray[np.float32] | None = None,
+        smoothing: float = 0.0,
+        l2: float = 0.0,
+        followed: float = 1.0,
+        values: NDArray[np.float64] | None = None,
+    ) -> tuple[float, float, int, int, str]: ...
     def set_optimizer(self, optimizer: dict[str, Any], /) -> None: ...
     def evaluate(
         self,

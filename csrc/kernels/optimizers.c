@@ -62,29 +62,36 @@ typedef float v_half __attribute__((vector_size(2 * VL)));
 typedef double v_double __attribute__((vector_size(4 * VL)));
 
 /* Sums side by side, which would wait for each other's additions. */
-#define SQUARE_SUMS 4
+#define DOT_SUMS 4
 
-/* In float64: squares of float32 need not fit into float32. */
+/* In float64: products of float32 need not fit into float32. */
 static double
-sum_of_squares(const float *x, int n)
+dot(const float *x, const float *y, int n)
 {
-    v_double sum[SQUARE_SUMS] = {{0}};
+    v_double sum[DOT_SUMS] = {{0}};
     const int width = VL / 2;
     double total = 0;
     int i = 0;
-    for (; i + SQUARE_SUMS * width <= n; i += SQUARE_SUMS * width)
-        for (int s = 0; s < SQUARE_SUMS; s++) {
-            v_half part;
-            memcpy(&part, x + i + s * width, sizeof part);
-            v_double v = __builtin_convertvector(part, v_double);
-            sum[s] += v * v;
+    for (; i + DOT_SUMS * width <= n; i += DOT_SUMS * width)
+        for (int s = 0; s < DOT_SUMS; s++) {
+            v_half a, b;
+            memcpy(&a, x + i + s * width, sizeof a);
+            memcpy(&b, y + i + s * width, sizeof b);
+            sum[s] +=
+                __builtin_convertvector(a, v_double) * __builtin_convertvector(b, v_double);
         }
-    for (int s = 0; s < SQUARE_SUMS; s++)
+    for (int s = 0; s < DOT_SUMS; s++)
         for (int lane = 0; lane < width; lane++)
             total += sum[s][lane];
     for (; i < n; i++)
-        total += (double)x[i] * x[i];
+        total += (double)x[i] * y[i];
     return total;
+}
+
+static double
+sum_of_squares(const float *x, int n)
+{
+    return dot(x, x, n);
 }
 
 static void

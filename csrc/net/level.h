@@ -76,6 +76,7 @@ typedef struct {
     void (*reduce)(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
     bool (*all_finite)(const float *x, size_t n);
+    double (*dot)(const float *x, const float *y, int n);
     double (*sum_of_squares)(const float *x, int n);
     void (*add_scaled)(float *sum, const float *x, int n, float factor);
     void (*move_average)(float *average, const float *p, int n, float step);

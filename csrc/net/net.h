@@ -194,6 +194,38 @@ rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int thr
 rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe,
                              int threads, rnn_score *score);
 
+/* When a minimization ends, beside a gradient of zeros. */
+typedef struct {
+    double tolerance; /* of the greatest entry of the gradient */
+    int64_t iterations, evaluations;
+    double followed; /* the share of the loss whose gradient the core gives */
+} rnn_limits;
+
+typedef enum {
+    RNN_FLAT,        /* no entry of the gradient is above the tolerance */
+    RNN_NO_DECREASE, /* the loss has stopped to fall, in float32 */
+    RNN_ITERATIONS,  /* as many as the limit */
+    RNN_EVALUATIONS, /* more than the limit */
+} rnn_minimum_end;
+
+typedef struct {
+    double value;   /* what was minimized: the followed loss and the penalty */
+    double penalty; /* the part of it that is l2's */
+    int64_t iterations, evaluations;
+    rnn_minimum_end end;
+} rnn_minimum;
+
+/* Minimizes the mean loss of all rows, as one batch, by L-BFGS: minimum->value is sum_rows
+ * (followed loss) / divisor + l2 / 2 sum w^2 / divisor, the divisor being the sum of the
+ * weights with weighted_mean, else the rows. Of the recipe l2, weighted_mean, smoothing,
+ * seed and step are used. values[i], i < n_values, is the value after iteration i. Layers
+ * of rate 0 stay as they are. RNN_ENONFINITE: at the parameters to begin with. Whatever the
+ * status, the parameters are those of the last whole iteration. */
+rnn_status rnn_net_minimize(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe,
+                            const rnn_limits *limits, int threads, rnn_stop stop,
+                            rnn_exchange *exchange, double *values, int64_t n_values,
+                            rnn_minimum *minimum);
+
 /* One step in training mode without a loss: data->targets is the gradient with respect to
  * the outputs, float (n, out). out (n, out), dinp (n, in); rnn_net_grads = the parameters'
  * gradient, summed over rows. Of the recipe only seed and step are used. */

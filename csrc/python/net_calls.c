@@ -337,6 +337,8 @@ done:
 PyMethodDef net_methods[] = {
     {"train", (PyCFunction)(void (*)(void))net_train, METH_VARARGS | METH_KEYWORDS,
      train_doc},
+    {"minimize", (PyCFunction)(void (*)(void))net_minimize, METH_VARARGS | METH_KEYWORDS,
+     minimize_doc},
     {"evaluate", (PyCFunction)(void (*)(void))net_evaluate, METH_VARARGS | METH_KEYWORDS,
      evaluate_doc},
     {"predict", (PyCFunction)(void (*)(void))net_predict, METH_VARARGS | METH_KEYWORDS,

@@ -62,6 +62,11 @@ rnn_data data_of(const rows_argument *x, PyArrayObject *y, PyArrayObject *weight
 extern const char train_doc[];
 PyObject *net_train(PyObject *op, PyObject *args, PyObject *kwds);
 
+/* ---- minimize_call.c ---- */
+
+extern const char minimize_doc[];
+PyObject *net_minimize(PyObject *op, PyObject *args, PyObject *kwds);
+
 /* ---- predict_call.c ---- */
 
 extern const char predict_doc[], predict_plain_doc[];

@@ -23,6 +23,7 @@ from rnn_native.net.layers import Layer
 from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
+from rnn_native.sklearn.full_batch import FullBatch
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
 from rnn_native.sklearn.records import Records
 from rnn_native.sklearn.validation_rows import Validation
@@ -32,11 +33,6 @@ from rnn_native.training.class_weights import times
 from rnn_native.training.history import EpochRow, History
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.schedules import Schedule
-
-NO_LBFGS = (
-    "solver='lbfgs' is not available: rnn_native trains by batches. Use solver='adam' or "
-    "solver='sgd', or scikit-learn's own estimator."
-)
 
 # Numbers that scikit-learn takes without bound and the core does not; these still go.
 RANGES = {"alpha": (0.0, 9e5), "learning_rate_init": (1e-30, 9e5), "epsilon": (1e-20, 1.0)}
@@ -50,7 +46,7 @@ class Design(NamedTuple):
     loss: str
 
 
-class BaseNetworkEstimator(CallbackSupportMixin, Records, BaseEstimator):  # type: ignore[misc]
+class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators: the course of `fit`, and what follows from a network.
 
     Subclasses say what the network is and how it starts, what targets are, and what a score
@@ -167,6 +163,10 @@ class BaseNetworkEstimator(CallbackSupportMixin, Records, BaseEstimator):  # typ
             self._prepare_network(rows, random_state, is_new)
 
         train = Part(rows, targets, times(weights, class_weights))
+        if self.solver == "lbfgs":
+            smoothing = self._recipe_options().get("label_smoothing", 0.0)
+            self._minimize(train, self._loss_scale, smoothing)
+            return
         held = None
         if validation is not None:
             held = self._read_validation(validation)
@@ -191,7 +191,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, Records, BaseEstimator):  # typ
     def _check_parameters(self, incremental: bool, has_validation: bool) -> None:
         """Refuse what scikit-learn's rules for parameters let pass."""
         if self.solver == "lbfgs":
-            raise ValueError(NO_LBFGS)
+            self._check_full_batch(has_validation)
         for name, (least, greatest) in RANGES.items():
             given = getattr(self, name)
             if not least <= given <= greatest:

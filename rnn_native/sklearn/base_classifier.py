@@ -25,6 +25,7 @@ from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part
+from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.validation_rows import given_validation
 from rnn_native.training.class_weights import named_weights
@@ -260,6 +261,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         self._fit(X, y, sample_weight, validation)
         return self
 
+    @by_batches
     @fitting
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None

@@ -13,6 +13,7 @@ from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part, as_float32
+from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.validation_rows import given_validation
 from rnn_native.training.history import EpochRow
@@ -144,6 +145,7 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         self._fit(X, y, sample_weight, validation)
         return self
 
+    @by_batches
     @fitting
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None

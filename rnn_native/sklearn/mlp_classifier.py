@@ -19,7 +19,8 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
     activation : str, default="relu"
         Of the hidden units: identity, logistic, tanh, relu, or leaky_relu (slope 0.01), elu,
         gelu (tanh form), silu.
-    solver : {"adam", "sgd"}, default="adam"
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        "lbfgs" has one batch of all rows; it needs no learning rate, and suits small tables.
     alpha : float, default=0.0001
         L2 penalty of the weights, divided by the batch's rows.
     batch_size : int or "auto", default="auto"
@@ -30,14 +31,15 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
     learning_rate_init : float, default=0.001
     power_t : float, default=0.5
     max_iter : int, default=200
-        Epochs at most.
+        Epochs, or iterations of lbfgs, at most.
     shuffle : bool, default=True
         Whether each epoch takes the rows in an order of its own.
     random_state : int, RandomState or None, default=None
         Of first weights, held out rows, orders and masks. The first three are those that
         scikit-learn draws.
     tol : float, default=1e-4
-        What is less is no improvement.
+        What is less is no improvement; for lbfgs the greatest entry of a gradient that ends
+        training.
     verbose : bool, default=False
     warm_start : bool, default=False
         Whether `fit` begins with the weights that there are.
@@ -53,7 +55,7 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
         Training stops, or the adaptive rate falls, after more epochs than that without an
         improvement.
     max_fun : int, default=15000
-        Not used: it is for lbfgs.
+        Evaluations of the loss by lbfgs, at most but for those of the last iteration.
     dropout : float or sequence of float in [0, 1), default=0.0
         Probability that a hidden unit's output is left out in training, one for each hidden
         layer or the same for all.

@@ -16,6 +16,7 @@ class Records:
     early_stopping: bool
     history_: History
     n_iter_: int
+    best_loss_: float | None
 
     # Of the class, for estimators that 0.1.0 pickled.
     _epochs_before_fit = 0

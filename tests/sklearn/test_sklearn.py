@@ -661,10 +661,6 @@ def test_an_estimator_shows_itself():
     ("options", "message"),
     [
         (
-            {"solver": "lbfgs"},
-            "'lbfgs' is not available.* Use solver='adam' or solver='sgd'",
-        ),
-        (
             {"activation": "softplus"},
             "'activation' parameter of MLPClassifier must be a str",
         ),

@@ -160,6 +160,7 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .weigh_rows = weigh_rows,
     .reduce = reduce,
     .all_finite = rnn_all_finite,
+    .dot = dot,
     .sum_of_squares = sum_of_squares,
     .add_scaled = add_scaled,
     .move_average = move_average,
