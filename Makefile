@@ -20,7 +20,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine analyze bench clean
+.PHONY: help run test slow test-dask levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine analyze bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -35,6 +35,11 @@ test: $(VENV)/.test
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow $(IN_ANY_PROCESS)
+
+# Sweeps and scikit-learn's searches on loky and a cluster of Dask, and Optuna.
+test-dask: $(VENV)/.test-dask
+	$(BIN)/python -m pytest -q -m dask tests/sweeps
+	$(BIN)/python -m pytest -q tests/callbacks/test_pruning.py tests/programs/test_examples.py -k "pruning or optuna"
 
 # The tests of nets and training once more with each lower CPU level forced; the best one is
 # what `test` runs. What runs on every level by itself is left out.
@@ -189,6 +194,10 @@ $(VENV)/.installed: $(VENV)/bin/pip $(SOURCES)
 
 $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/.test-dask: $(VENV)/.test
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test-dask]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.installed

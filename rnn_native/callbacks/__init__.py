@@ -8,6 +8,7 @@ from rnn_native.callbacks.early_stopping import EarlyStopping
 from rnn_native.callbacks.lambda_callback import LambdaCallback
 from rnn_native.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from rnn_native.callbacks.model_checkpoint import ModelCheckpoint
+from rnn_native.callbacks.pruning import PruningCallback
 from rnn_native.callbacks.run_files import CSV_HEADER, RunCheckpoint, RunLog
 from rnn_native.callbacks.tensorboard import TensorBoard
 from rnn_native.callbacks.terminate_on_nan import TerminateOnNaN
@@ -24,6 +25,7 @@ __all__ = [
     "Logs",
     "ModelCheckpoint",
     "ProgressLogger",
+    "PruningCallback",
     "ReduceLROnPlateau",
     "RunCheckpoint",
     "RunLog",

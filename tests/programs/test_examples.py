@@ -39,6 +39,9 @@ SMALL = {
         "policy.onnx",
         "gymnasium",
     ),
+    "optuna_search": Small(
+        ["--trials", "3", "--epochs", "2", "--digits", "300"], "best", needs="optuna"
+    ),
     "signals": Small(
         ["--signals", "600", "--epochs", "1", "--export", "net.c"], "accuracy", "net.c"
     ),
