@@ -38,9 +38,9 @@ STEPS = (
     "ink",
     "marks",
     "surroundings",
+    "boxes",
     "lines",
     "frames",
-    "boxes",
     "underlines",
 )
 CELL, GAP, HEAD = 112, 6, 20

@@ -24,9 +24,9 @@ CLOSER, MARGIN = 0.4, 0.6
 
 STEPS: tuple[tuple[str, Callable[[Mask], Mask]], ...] = (
     ("surroundings", surroundings.without_surroundings),
+    ("boxes", surroundings.without_boxes),
     ("lines", surroundings.without_lines),
     ("frames", surroundings.without_frames),
-    ("boxes", surroundings.without_boxes),
     ("underlines", surroundings.without_underlines),
 )
 """What takes away what is no digit, in this order."""

@@ -24,11 +24,13 @@ Mask = NDArray[np.bool_]
 
 # Ink and paper that differ by less are one: noise, or an empty page.
 LEAST_CONTRAST = 0.15
-# In a clean picture nearly all of either class differs from its middle by less than this share
-# of the contrast.
-EVEN, UNEVEN_SHARE = 0.25, 0.02
-# The thickest pen, as a share of the longer side.
-THICKEST = 0.28
+# In a clean picture nearly all of the paper differs from its middle by less than this share of
+# the contrast; of the ink more may be faint.
+EVEN, UNEVEN_PAPER, UNEVEN_INK = 0.25, 0.02, 0.04
+# Paper whose brightness differs by less is equally bright.
+SAME_PAPER = 0.05
+# The thickest pen, as a share of the longer side, and that of a digit that is cropped closely.
+THICKEST, THICKEST_CROPPED = 0.28, 0.4
 # The first guess of the paper is made with the longer side so long, with a window of this
 # share of the shorter one: wider than any pen.
 COARSE, WINDOW = 160, 0.34
@@ -54,7 +56,7 @@ class Ink(NamedTuple):
     paper : ndarray of the same shape, float32
         The brightness of the paper there.
     is_even : bool
-        Whether the picture is clean: it has two even classes of pixels.
+        Whether the paper is equally bright everywhere.
     """
 
     shares: Floats
@@ -80,14 +82,14 @@ def even_ink(grey: Floats) -> Ink | None:
     mask = ink > otsu(ink)
     if not mask.any() or mask.all():
         return None
-    if shrunk(mask, round(THICKEST / 2 * max(grey.shape))).any():
+    if _is_thick(mask):
         return None  # paper on a dark table
     paper, drawn = float(np.median(ink[~mask])), float(np.median(ink[mask]))
     contrast = drawn - paper
     # Edges are between the classes: they belong to neither.
     if contrast < LEAST_CONTRAST or not (
-        _is_even(ink, shrunk(mask), drawn, contrast)
-        and _is_even(ink, shrunk(~mask), paper, contrast)
+        _is_even(ink[shrunk(mask)], drawn, contrast, UNEVEN_INK)
+        and _is_even(ink[shrunk(~mask)], paper, contrast, UNEVEN_PAPER)
     ):
         return None
     level = 1 - paper if light else paper
@@ -142,14 +144,15 @@ def _is_ink_dark(grey: Floats) -> bool:
 def _above_noise(excess: Floats, paper: Floats) -> Ink:
     """Return as ink what stands out of the noise of the paper."""
     middle, deviation = _level(excess)
+    is_even = float(np.ptp(paper)) < SAME_PAPER
     least = middle + max(DEVIATIONS * deviation, LEAST_INK)
     found = excess > least
     if not found.any():
-        return Ink(np.zeros_like(excess), found, paper, False)
+        return Ink(np.zeros_like(excess), found, paper, is_even)
     top = float(np.percentile(excess[found], 90))
     mask = excess > max(least, middle + FAINT * (top - middle))
     full = float(np.median(excess[mask]))
-    return Ink(_cut((excess - middle) / (full - middle)), mask, paper, False)
+    return Ink(_cut((excess - middle) / (full - middle)), mask, paper, is_even)
 
 
 def _level(excess: Floats) -> tuple[float, float]:
@@ -179,10 +182,17 @@ def _pen(excess: Floats) -> float:
     return float(width)
 
 
-def _is_even(ink: Floats, inner: Mask, middle: float, contrast: float) -> bool:
-    values = ink[inner]
+def _is_thick(mask: Mask) -> bool:
+    """Tell whether something in a mask is thicker than any pen."""
+    touches = mask[[0, -1]].any() or mask[:, [0, -1]].any()
+    pen = (THICKEST_CROPPED if touches else THICKEST) * max(mask.shape)
+    return bool(shrunk(np.pad(mask, 1), round(pen / 2)).any())
+
+
+def _is_even(values: Floats, middle: float, contrast: float, share: float) -> bool:
+    """Tell whether no more than a share of values is far from the middle."""
     far = np.abs(values - middle) > EVEN * contrast
-    return bool(far.mean() <= UNEVEN_SHARE) if len(values) else True
+    return not len(values) or bool(far.mean() <= share)
 
 
 def _border(grey: Floats) -> float:

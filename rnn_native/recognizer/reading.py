@@ -61,10 +61,13 @@ class PageReading:
         Where they are, and how they were found.
     readings : list of Reading
         One for each of the page's digits.
+    whole : Reading, optional
+        What all marks read as one digit, where they may be its parts.
     """
 
     page: Page
     readings: list[Reading]
+    whole: Reading | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -77,12 +80,14 @@ class PageReading:
 
     def without_steps(self) -> "PageReading":
         """Return it in little memory: what is kept of many pictures."""
-        return PageReading(self.page._replace(steps={}), self.readings)
+        return replace(self, page=self.page._replace(steps={}))
 
     def as_one(self) -> Reading:
         """Return what was read if the picture is to show one digit: several are in doubt."""
         if len(self.readings) == 1:
             return self.readings[0]
+        if self.whole is not None and self.whole.doubt is None:
+            return self.whole
         nothing = np.zeros(10, np.float32)
         if not self.readings:
             return Reading(None, nothing, np.zeros((SIDE, SIDE), np.float32), NOTHING)
@@ -115,7 +120,11 @@ def read_digits(
         If the picture has another shape or type.
     """
     page = read_page(picture)
-    return PageReading(page, [_read(net, digit, threads) for digit in page.digits])
+    readings = [_read(net, digit, threads) for digit in page.digits]
+    # Two digits are two sure ones; parts of one that is broken are less.
+    if len(readings) < 2 or all(reading.doubt is None for reading in readings):
+        return PageReading(page, readings)
+    return PageReading(page, readings, recognise(net, page.whole, threads=threads))
 
 
 def _read(net: Network, digit: Digit, threads: int | None) -> Reading:

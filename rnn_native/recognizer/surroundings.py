@@ -23,6 +23,8 @@ TILTS = np.linspace(-0.06, 0.06, 25)
 WITHIN_FRAME = 0.2
 # A side of a box lies within this share of its height or width, tilt included.
 BOX_SIDE = 0.06
+# A box with a digit in it has less ink than this share of it.
+MOSTLY_EMPTY = 0.5
 # Underlines are so many times as long as they are thick.
 UNDERLINE = 5.0
 
@@ -98,17 +100,20 @@ def _without_rows(mask: Mask) -> Mask:
     if len(y) == 0 or len(y) > 0.6 * mask.size:
         return mask
     reach = int(np.ceil(TILTS[-1] * columns)) + 1
-    best, lines, tilt = 0, None, 0.0
+    best, of_best, tilt = 0, None, 0.0
     for slope in TILTS:
         at = (y - np.rint(slope * (x - columns / 2))).astype(np.intp) + reach
         counts = np.bincount(at, minlength=rows + 2 * reach + 1)
         strength = int(np.square(counts[counts > LINE_SHARE * columns]).sum())
         if strength > best:
-            best, lines, tilt = strength, counts > LINE_SHARE * columns / 2, slope
-    if lines is None:
+            best, of_best, tilt = strength, counts, slope
+    if of_best is None:
         return mask
-    # A band of lines, with the rows beside it; wide ones are no lines.
-    lines = _thin_bands(lines, max(3, round(LINE_THICKNESS * max(mask.shape))))
+    # A band of lines, with the rows beside it; wide ones are no lines. Where a digit's stroke
+    # lies along a line, only the rows that the line fills are a thin band.
+    most = max(3, round(LINE_THICKNESS * max(mask.shape)))
+    half, full = (of_best > share * columns for share in (LINE_SHARE / 2, LINE_SHARE))
+    lines = _thin_bands(half, most) | _thin_bands(full, most)
     thickness = _median_band(lines)
     lines[1:] |= lines[:-1].copy()
     lines[:-1] |= lines[1:].copy()
@@ -154,7 +159,7 @@ def _is_box(mark: Mask) -> bool:
         mark[:rows].any(axis=0), mark[-rows:].any(axis=0),
         mark[:, :columns].any(axis=1), mark[:, -columns:].any(axis=1),
     )  # fmt: skip
-    return mark.mean() < 0.3 and min(float(side.mean()) for side in sides) > 0.9
+    return mark.mean() < MOSTLY_EMPTY and min(float(side.mean()) for side in sides) > 0.9
 
 
 def _frame(found: Marks, shape: tuple[int, ...]) -> int | None:
