@@ -186,7 +186,7 @@ typedef struct {
  * target of the slice's own; these partial sums are added up by a binary tree over slices.
  */
 #define RNN_BY_ROWS (-1)
-#define RNN_CHUNK_ROWS 8 /* at most so many rows at a time */
+#define RNN_CHUNK_ROWS 8 /* at most so many rows at a time, which scratch is for */
 
 struct rnn_layer {
     const rnn_layer_type *type;

@@ -232,6 +232,21 @@ def test_row_alone_equals_row_in_batch(level):
         assert net.predict(x[begin:end].copy()).tobytes() == together[begin:end].tobytes()
 
 
+@pytest.mark.parametrize(
+    "layers", [[], [dense(24, "tanh"), {"type": "layernorm"}]], ids=["one", "norm"]
+)
+def test_blocks_of_many_rows_have_the_bits_of_few_for_any_threads(layers, level):
+    """Rows go through small nets up to 1,024 at a time, 64 at a time through the layers."""
+    case = Case("small", [*layers, dense(3)], 20, SOFTMAX, 2500)
+    x, _, params = arrays(case)
+    net, x = native(case, params), x.astype(np.float32)
+    together = net.predict(x)
+    for threads in (2, 3, 8):
+        assert net.predict(x, threads=threads).tobytes() == together.tobytes()
+    for begin, end in [(0, 7), (63, 200), (1020, 1030), (2499, 2500)]:
+        assert net.predict(x[begin:end]).tobytes() == together[begin:end].tobytes()
+
+
 def test_bytes_train_to_the_bits_of_their_quotients(level):
     case = Case("mlp", [dense(40, "relu"), dense(10)], 100, SOFTMAX, 256)
     _, y, params = arrays(case)

@@ -28,6 +28,17 @@ needs_gathering(const rnn_run *r, const rnn_batch *batch)
            || data->x_is_bytes || data->x == NULL;
 }
 
+/* Sums over rows follow the slices. Without sums there are as many as suit the threads:
+ * each meets all weights. */
+#define SLICES_A_THREAD 4
+
+static int
+row_slices(const rnn_run *r, int rows)
+{
+    int most = r->net->most_row_slices, enough = SLICES_A_THREAD * r->lease.threads;
+    return rnn_row_slices(rows, r->only_forward && enough < most ? enough : most);
+}
+
 static rnn_score
 sum_scores(const rnn_run *r)
 {
@@ -48,7 +59,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     rnn_net *net = r->net;
     bool gather = needs_gathering(r, batch), score = purpose != RNN_FOR_OUTPUTS;
     r->rows = batch->rows;
-    r->row_slices = rnn_row_slices(batch->rows, net->most_row_slices);
+    r->row_slices = row_slices(r, batch->rows);
     r->has_weights = batch->data->weights != NULL;
     r->inp = gather ? net->inp
                     : (const float *)batch->data->x

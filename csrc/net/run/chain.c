@@ -114,10 +114,34 @@ chain_slice(void *context, int slice, int worker)
     const rnn_chain *c = context;
     int first = rnn_row_begin(c->run->rows, c->run->row_slices, slice);
     int last = rnn_row_begin(c->run->rows, c->run->row_slices, slice + 1);
-    for (int begin = first; begin < last; begin += RNN_CHUNK_ROWS) {
-        int end = begin + RNN_CHUNK_ROWS < last ? begin + RNN_CHUNK_ROWS : last;
+    for (int begin = first; begin < last; begin += c->chunk) {
+        int end = begin + c->chunk < last ? begin + c->chunk : last;
         chain_rows(c, (row_chunk){begin, end, slice, worker, begin == first});
     }
+}
+
+/* Each chunk reads all weights. Without a backward, and where no stage has scratch, it has
+ * more rows, as far as a stage's inputs and outputs fit into the second-level cache. */
+#define FORWARD_ROWS 64
+#define FORWARD_FLOATS (128u << 10)
+
+static int
+chunk_rows(const rnn_chain *c)
+{
+    size_t most = 1;
+    if (!c->run->only_forward)
+        return RNN_CHUNK_ROWS;
+    for (int i = c->begin; i < c->end; i++) {
+        const rnn_layer *layer = &c->run->net->stages[i].layer;
+        size_t floats = (size_t)layer->in_size + (size_t)layer->out_size + layer->cache;
+        if (layer->scratch > 0)
+            return RNN_CHUNK_ROWS;
+        most = floats > most ? floats : most;
+    }
+    int rows = FORWARD_ROWS;
+    while (rows > RNN_CHUNK_ROWS && (size_t)rows * most > FORWARD_FLOATS)
+        rows /= 2;
+    return rows;
 }
 
 static double
@@ -145,6 +169,7 @@ void
 rnn_run_chain(rnn_run *r, rnn_chain *c)
 {
     c->run = r;
+    c->chunk = chunk_rows(c);
     rnn_run_slices(r, chain_slice, c, r->row_slices, chain_work(c));
 }
 

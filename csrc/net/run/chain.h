@@ -16,6 +16,7 @@ typedef struct {
     bool end_input; /* stage `end` waited for its sums: backward begins with its INPUT */
     bool backward;
     float *predictions; /* NULL: not wanted */
+    int chunk;          /* rows at a time */
 } rnn_chain;
 
 void rnn_run_chain(rnn_run *r, rnn_chain *c);

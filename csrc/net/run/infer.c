@@ -3,9 +3,12 @@
 
 #include "../memory.h"
 
-/* Rows that evaluate and predict take at a time: fewer where a row is large, so that memory
- * for a block is at most 128 MB, or what one row needs. */
-#define EVALUATE_ROWS 128
+/* Rows that evaluate and predict take at a time: FEW_ROWS; more where what the net keeps of
+ * them stays in the second-level cache; fewer where a row is large, so that a block has at
+ * most 128 MB, or what one row needs. */
+#define FEW_ROWS 128
+#define MANY_ROWS 1024
+#define CACHED_FLOATS ((double)(1 << 18))
 #define BLOCK_FLOATS ((double)(1 << 25))
 
 static int
@@ -14,8 +17,12 @@ most_rows(const rnn_net *net)
     double each = rnn_net_in_size(net);
     for (int i = 0; i < net->n_stages; i++)
         each += rnn_layer_row_floats(&net->stages[i].layer);
-    double rows = BLOCK_FLOATS / each;
-    return rows >= EVALUATE_ROWS ? EVALUATE_ROWS : rows < 1 ? 1 : (int)rows;
+    int rows = FEW_ROWS;
+    while (rows < MANY_ROWS && 2 * rows * each <= CACHED_FLOATS)
+        rows *= 2;
+    while (rows > 1 && rows * each > BLOCK_FLOATS)
+        rows /= 2;
+    return rows;
 }
 
 /* Rows of the block that begins with row `begin`. */
@@ -42,6 +49,7 @@ for_each_block(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop, b
         status = rnn_run_begin(&r, net, threads, stop, data->n, &all);
     if (status != RNN_OK)
         return status;
+    r.only_forward = true;
     rnn_run_prepare(&r);
     for (int begin = 0, rows; begin < data->n && status == RNN_OK; begin += rows) {
         rows = block_rows(data, begin, most);

@@ -16,6 +16,7 @@ typedef struct rnn_run {
     double work_since_clock;
     bool training;
     bool moves_state;
+    bool only_forward; /* no backward follows: nothing is summed over rows */
     bool to_input;     /* backward goes down to the input */
     bool is_sparse;    /* the first stage takes lists of nonzeros */
     bool is_packed;    /* parameters are current in the working copies */
