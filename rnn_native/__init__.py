@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         SelfAttention,
         Softmax,
     )
+    from rnn_native.net.recurrent_layers import GRU, LSTM, SimpleRNN
     from rnn_native.report.interpretation import Interpretation, interpret
     from rnn_native.settings.config import load_config
     from rnn_native.sweeps.sweep import sweep
@@ -113,8 +114,10 @@ _HOME = {
     "GlobalMaxPool1D": "net.layers",
     "GlobalMaxPool2D": "net.layers",
     "FormatError": "base.errors",
+    "GRU": "net.recurrent_layers",
     "History": "training.history",
     "Interpretation": "report.interpretation",
+    "LSTM": "net.recurrent_layers",
     "LambdaCallback": "callbacks",
     "LayerNorm": "net.layers",
     "LearningRateScheduler": "callbacks",
@@ -135,6 +138,7 @@ _HOME = {
     "Reshape": "net.layers",
     "Residual": "net.block_layers",
     "SelfAttention": "net.token_layers",
+    "SimpleRNN": "net.recurrent_layers",
     "Softmax": "net.layers",
     "TensorBoard": "callbacks",
     "TerminateOnNaN": "callbacks",
@@ -202,6 +206,8 @@ _MODULES = {
 }
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activation",
     "Augment",
     "AvgPool1D",
@@ -246,6 +252,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "SelfAttention",
+    "SimpleRNN",
     "Softmax",
     "TensorBoard",
     "TerminateOnNaN",

@@ -64,6 +64,9 @@ LAYER_KEYS = {
     "out_proj": "A projection after the heads.",
     "residual": "Adds the input.",
     "causal": "A token sees itself and those before it.",
+    "return_sequences": "Outputs of all steps; else of the last one.",
+    "reverse": "Steps are taken from the last to the first.",
+    "truncate": "Gradients go back so many steps, from a multiple of it; 0: through all.",
     "value": "Tokens all of whose values are this one are padding.",
 }
 POOL_KEYS = {

@@ -167,4 +167,46 @@ static void attention_backward(float *q, float *k, float *v, const float *dconte
                                const attention_kept *kept, float *scratch,
                                const attention_sequence *s);
 
+/* ---- recurrent.c: the gates of PyTorch's RNN, GRU (Cho et al. 2014, with the reset gate
+ * after the product) and LSTM (Hochreiter and Schmidhuber 1997) ----
+ *
+ * Gates stand side by side: r, z, n of a GRU, i, f, g, o of an LSTM. */
+
+/* One step of one row. product (gates,H) is that of the state, with its bias. */
+typedef struct {
+    int H;
+    float *gates; /* (kept,H) */
+    const float *product, *before, *cell_before;
+    float *after, *cell_after, *dstate, *dcell;
+} recurrent_step;
+
+typedef struct {
+    int gates; /* columns of the weights are gates * H */
+    int kept;  /* forward keeps kept * H of a step */
+    bool has_cell;
+    void (*forward)(const recurrent_step *s);
+    void (*backward)(const recurrent_step *s);
+} recurrent_cell;
+
+/* Some rows: gates (rows,T,kept*H), which hold the inputs' products in their first columns;
+ * states and cells (rows,T,H) are those before each step; product (rows,gates*H), dstate
+ * and dcell (rows,H) are written and forgotten; real (rows,T) may be NULL. */
+typedef struct {
+    const recurrent_cell *cell;
+    int rows, T, H;
+    bool sequences, reverse; /* outputs of all steps, else of the last; last step first */
+    const float *real;
+    float *gates, *states, *cells, *product, *dstate, *dcell;
+} recurrent_sequence;
+
+/* out (rows,T,H) or (rows,H); weight (H,gates*H), bias (gates*H) of the state */
+static void recurrent_forward(float *out, const float *weight, const float *bias,
+                              const recurrent_sequence *q);
+/* gates become the gradients of what they were made of, given the weight's transpose; no
+ * gradient goes back into another run of `truncate` steps, if that is not 0. */
+static void recurrent_backward(const float *dout, const float *transposed, int truncate,
+                               const recurrent_sequence *q);
+static void recurrent_backward_params(float *weight_target, float *bias_target,
+                                      const recurrent_sequence *q, float alpha, float beta);
+
 #endif

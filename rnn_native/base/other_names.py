@@ -30,6 +30,7 @@ _HERE = {
     "Add": "Residual([...])",
     "Concatenate": "Concat([...], [...])",
     "Average": "Ensemble(nets)",
+    "RNN": "SimpleRNN(units)",
     "Unflatten": "Reshape(shape)",
     "Conv1d": "Conv1D(filters, size)",
     "Conv2d": "Conv2D(filters, size)",
@@ -61,6 +62,8 @@ _OPTIONS_HERE = {
     "negative_slope": "alpha",
     "mask_value": "value",
     "dim": "axis",
+    "hidden_size": "units",
+    "go_backwards": "reverse",
 }
 
 

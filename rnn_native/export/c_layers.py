@@ -153,6 +153,22 @@ def _masking(program: Program, step: Step) -> None:
     program.move("masking", step.outputs, real, value, tokens, width)
 
 
+def _recurrent(program: Program, step: Step) -> None:
+    (steps, width), units = step.input_shape, step.layer.units
+    columns = len(step.arrays["input_bias"])
+    program.room("c", steps * columns)
+    matrix = program.matrix(step, "input_")
+    program.call("dense", "c", program.at, *matrix, steps, width, columns)
+    weight = program.given(step, "hidden_weight", step.arrays["hidden_weight"].T)
+    state = program.room("state", 2 * units + columns)
+    out = program.other(step.outputs)
+    options = (int(step.layer.return_sequences), int(step.layer.reverse))
+    arrays = (weight, program.array(step, "hidden_bias"), state, _real(step))
+    sizes = (steps, units, columns // units)
+    program.call("recurrent", out, "c", *arrays, *sizes, *options)
+    program.at = out
+
+
 def _mean_pool(program: Program, step: Step) -> None:
     if step.masked_by < 0:
         _by_shape(program, step)
@@ -232,6 +248,7 @@ LAYERS: dict[str, Writer] = {
     "position": _position,
     "self_attention": _self_attention,
     "masking": _masking,
+    **dict.fromkeys(("simple_rnn", "gru", "lstm"), _recurrent),
     "mean_pool": _mean_pool,
     "fork": _fork,
     "branch": _branch,

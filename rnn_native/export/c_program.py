@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.export.c_functions import FUNCTIONS, with_int8_weights
+from rnn_native.export.c_recurrent import RECURRENT
 from rnn_native.export.functions import FUNCTIONS as OF_EACH
 from rnn_native.export.int8 import quantised
 from rnn_native.export.steps import Step, by_output
@@ -155,7 +156,8 @@ class Program:
 def functions_of(programs: Sequence[Program]) -> list[str]:
     """Return the text of the functions that programs, all of them int8 or none, call."""
     used = {name for program in programs for name in program.used}
-    found = {name: text for name, text in FUNCTIONS.items() if name in used}
+    known = {**FUNCTIONS, "recurrent": RECURRENT}
+    found = {name: text for name, text in known.items() if name in used}
     if programs[0].int8:
         return [with_int8_weights(name, text) for name, text in found.items()]
     return list(found.values())

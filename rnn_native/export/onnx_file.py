@@ -13,6 +13,7 @@ import numpy as np
 from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.functions import FUNCTIONS
 from rnn_native.export.onnx_graph import BOOL, FLOAT, INT64, UINT8, Graph, Port
+from rnn_native.export.onnx_recurrent import RECURRENT, recurrent
 from rnn_native.export.steps import (
     FINAL_FUNCTIONS,
     Step,
@@ -352,6 +353,7 @@ LAYERS: dict[str, Writer] = {
     "position": _position,
     "self_attention": _self_attention,
     "masking": _masking,
+    **dict.fromkeys(RECURRENT, recurrent),
     "mean_pool": _mean_pool,
     "fork": _fork,
     "branch": _branch,

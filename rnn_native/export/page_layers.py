@@ -163,6 +163,17 @@ def _masking(step: Step, store: Store) -> dict[str, Any]:
     return {"value": float(np.float32(step.layer.value))}
 
 
+def _recurrent(step: Step, store: Store) -> dict[str, Any]:
+    return {
+        **_linear(step, store, "input_"),
+        **_linear(step, store, "hidden_"),
+        "units": step.layer.units,
+        "sequences": step.layer.return_sequences,
+        "reverse": step.layer.reverse,
+        "maskedBy": step.masked_by,
+    }
+
+
 def _mean_pool(step: Step, store: Store) -> dict[str, Any]:
     return {"maskedBy": step.masked_by}
 
@@ -199,6 +210,9 @@ LAYERS: dict[str, Describe] = {
     "position": _position,
     "self_attention": _self_attention,
     "masking": _masking,
+    "simple_rnn": _recurrent,
+    "gru": _recurrent,
+    "lstm": _recurrent,
     "mean_pool": _mean_pool,
     "fork": _nothing,
     "branch": _nothing,

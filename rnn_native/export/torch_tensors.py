@@ -354,6 +354,17 @@ def _self_attention(step: Step) -> Parts:
     return {**parts, **{f"out_proj.{name}": [array] for name, array in out.items()}}
 
 
+def _recurrent(step: Step) -> Parts:
+    """As nn.RNN, nn.GRU and nn.LSTM of one layer, whose gates are in the same order."""
+    arrays = step.arrays
+    return {
+        "weight_ih_l0": [arrays["input_weight"].T],
+        "weight_hh_l0": [arrays["hidden_weight"].T],
+        "bias_ih_l0": [arrays["input_bias"]],
+        "bias_hh_l0": [arrays["hidden_bias"]],
+    }
+
+
 LAYERS: dict[str, Callable[[Step], Parts]] = {
     "dense": _linear,
     "conv1d": _as_they_are,
@@ -366,5 +377,8 @@ LAYERS: dict[str, Callable[[Step], Parts]] = {
     "patch_embed1d": _patch_embed1d,
     "position": _as_they_are,
     "self_attention": _self_attention,
+    "simple_rnn": _recurrent,
+    "gru": _recurrent,
+    "lstm": _recurrent,
 }
 """Layers that have parameters."""

@@ -118,6 +118,7 @@ SIZES: dict[str, dict[str, int | tuple[int, int]]] = {
     "conv2d": {"filters": 0, "kernel_size": (2, 3)},
     "patch_embed": {"units": 1},
     "patch_embed1d": {"units": 1},
+    "simple_rnn": {"units": 1},
 }
 
 

@@ -11,6 +11,9 @@ from rnn_native.net.layer import AnyLayer as AnyLayer
 from rnn_native.net.layer import Layer as Layer
 from rnn_native.net.layer import as_spec as as_spec
 from rnn_native.net.layer import as_specs as as_specs
+from rnn_native.net.recurrent_layers import GRU as GRU
+from rnn_native.net.recurrent_layers import LSTM as LSTM
+from rnn_native.net.recurrent_layers import SimpleRNN as SimpleRNN
 from rnn_native.net.token_layers import Masking as Masking
 from rnn_native.net.token_layers import MeanPool as MeanPool
 from rnn_native.net.token_layers import PatchEmbed as PatchEmbed
@@ -232,6 +235,7 @@ BY_TYPE: dict[str, type[Layer]] = {
         ),
         *(LayerNorm, RMSNorm, Normalization, Dropout, PatchEmbed, PatchEmbed1D),
         *(Position, SelfAttention, Masking, MeanPool),
+        *(SimpleRNN, GRU, LSTM),
     )
 }
 """The classes of all types but blocks."""

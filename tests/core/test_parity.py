@@ -182,6 +182,31 @@ def attention_layer(spec, p, x, real):
     return out + x if spec.get("residual") else out
 
 
+CELLS = {
+    "simple_rnn": torch.rnn_tanh_cell,
+    "gru": torch.gru_cell,
+    "lstm": torch.lstm_cell,
+}
+
+
+def recurrent_layer(spec, p, x, real):
+    names = ("input_weight", "hidden_weight", "input_bias", "hidden_bias")
+    weights = [p[name].T if name.endswith("weight") else p[name] for name in names]
+    h = c = x.new_zeros(len(x), spec["units"])
+    outs = [h] * x.shape[1]
+    steps = [*range(x.shape[1])][:: -1 if spec.get("reverse") else 1]
+    for i, t in enumerate(steps):
+        if spec.get("truncate") and i % spec["truncate"] == 0:
+            h, c = h.detach(), c.detach()
+        keep = 1.0 if real is None else real[:, t, None]
+        is_lstm = spec["type"] == "lstm"
+        made = CELLS[spec["type"]](x[:, t], (h, c) if is_lstm else h, *weights)
+        after = made if is_lstm else (made, c)
+        h, c = (a * keep + b * (1 - keep) for a, b in zip(after, (h, c), strict=True))
+        outs[t] = h
+    return torch.stack(outs, 1) if spec.get("return_sequences") else h
+
+
 def mean_pool_layer(spec, p, x, real):
     if real is None:
         return x.mean(1)
@@ -213,6 +238,7 @@ LAYERS = {
     "self_attention": attention_layer,
     "masking": lambda spec, p, x, mask: x * twins.real_tokens(spec, x, None)[..., None],
     "mean_pool": mean_pool_layer,
+    **dict.fromkeys(CELLS, recurrent_layer),
 }
 
 
@@ -249,7 +275,7 @@ class TorchNet:
                 x = branches.forward(spec, x)
                 x = joined(spec, x) if spec["type"] in JOINS else x
                 continue
-            takes_tokens = spec["type"] in ("self_attention", "mean_pool")
+            takes_tokens = spec["type"] in ("self_attention", "mean_pool", *CELLS)
             mask = torch.as_tensor(cache.get("mask", 1.0), dtype=self.dtype)
             below = x
             x = LAYERS[spec["type"]](spec, p, below, real if takes_tokens else mask)

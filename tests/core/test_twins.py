@@ -44,7 +44,12 @@ def probe(array, rng, most=24):
 
 
 # Where inputs are blank outputs tie under a pool: every probe there crosses a kink.
-SMOOTH = [case for case in CASES if not case.blank]
+# Truncated gradients are not those of the function.
+SMOOTH = [
+    case
+    for case in CASES
+    if not case.blank and not any(layer.get("truncate") for layer in case.layers)
+]
 
 
 @pytest.mark.parametrize("case", SMOOTH, ids=str)

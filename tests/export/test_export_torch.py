@@ -208,7 +208,8 @@ def has_module(spec):
     padding = spec.get("padding", 0)
     axes = 1 if spec["type"].endswith("1d") else 2
     is_even = padding != "same" and np.size(padding) in (1, axes)
-    return spec["type"] != "masking" and is_even
+    recurrent = spec["type"] in ("simple_rnn", "gru", "lstm") and spec.get("reverse")
+    return spec["type"] != "masking" and is_even and not recurrent
 
 
 SEQUENTIAL = [
@@ -247,6 +248,15 @@ def attention_module(nn, own, spec, width):
     made = own["SelfAttention"](width, spec.get("heads", 1), *options)
     if not spec.get("out_proj"):
         nn.init.eye_(made.out_proj.weight)
+    return made
+
+
+RECURRENT = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+
+
+def recurrent_module(own, spec, width):
+    made = own[RECURRENT[spec["type"]]](width, spec["units"])
+    made.sequences = spec.get("return_sequences", False)
     return made
 
 
@@ -295,6 +305,7 @@ def layer_modules(nn, own, step):
         "position": lambda: own["Position"](*shape),
         "self_attention": lambda: attention_module(nn, own, spec, width),
         "mean_pool": lambda: own["MeanPool"](),
+        **{name: lambda: recurrent_module(own, spec, width) for name in RECURRENT},
     }[kind]()
     function = spec.get("activation", "linear")
     return [made] if function == "linear" else [made, activation_module(spec)]

@@ -74,6 +74,9 @@ position = _maker("position", "init")
 self_attention = _maker("self_attention", "heads")
 masking = _maker("masking", "value")
 mean_pool = _maker("mean_pool")
+simple_rnn = _maker("simple_rnn", "units")
+gru = _maker("gru", "units")
+lstm = _maker("lstm", "units")
 
 SOFTMAX, SQUARES = "softmax_cross_entropy", "squared_error"
 SIGMOID, POISSON = "sigmoid_cross_entropy", "poisson"
@@ -856,6 +859,35 @@ TOKENS += [
     Case("a mask ends in a row", [masking(), flatten(), dense(3)], (4, 3), SOFTMAX, 4),
 ]
 
+ALL, BACK = {"return_sequences": True}, {"reverse": True}
+
+RECURRENT = [
+    *(
+        case
+        for one in (simple_rnn, gru, lstm)
+        for case in (
+            Case(f"{one(1)['type']} last step", [one(7), dense(3)], (5, 4), SOFTMAX, 11),
+            Case(
+                f"{one(1)['type']} all steps, both ways",
+                [concat([one(19, **ALL)], [one(3, **ALL, **BACK)], axis=1), mean_pool()],
+                (6, 3),
+                SQUARES,
+                4,
+            ),
+            Case(
+                f"masked {one(1)['type']}",
+                [masking(), one(5, **ALL), one(4, **BACK), dense(2)],
+                (7, 3),
+                SQUARES,
+                9,
+            ),
+        )
+    ),
+    Case("one step of one unit", [lstm(1)], (1, 1), SQUARES, 1),
+    Case("truncated", [gru(6, truncate=2, **ALL), lstm(5, truncate=3)], (8, 3), SQUARES, 5),
+    Case("many steps", [dense(4, "tanh"), gru(33, **ALL), lstm(20)], (40, 2), SQUARES, 17),
+]
+
 MODELS = [
     Case(
         "cnn",
@@ -1132,12 +1164,19 @@ LAYERS = (
     + DROPOUT
     + TOKENS
     + MODELS
+    + RECURRENT
 )
 LAYERS += BLANKS
 LAYERS += BLOCKS
 CASES = DENSE + LAYERS
 # Those without blocks.
 PLAIN = [case for case in CASES if not {*MARKS} & {la["type"] for la in case.layers}]
+
+
+def has_padded_states(case):
+    """Whether a recurrent layer is above a masking layer."""
+    types = {layer["type"] for layer in case.layers}
+    return "masking" in types and bool(types & {"simple_rnn", "gru", "lstm"})
 
 
 def layer_arrays(case):

@@ -30,8 +30,10 @@ from cases import (
     global_avgpool2d,
     global_maxpool1d,
     global_maxpool2d,
+    gru,
     layer_arrays,
     layernorm,
+    lstm,
     masking,
     maxpool1d,
     maxpool2d,
@@ -44,6 +46,7 @@ from cases import (
     reshape,
     rmsnorm,
     self_attention,
+    simple_rnn,
     softmax,
 )
 from loss_twins import LOSSES
@@ -222,6 +225,13 @@ def _attention(d, width):
     )
 
 
+def _recurrent(d):
+    options = {name: True for name in ("return_sequences", "reverse") if d.one(True, False)}
+    if d.seldom():
+        options["truncate"] = d.whole(1, 4)
+    return d.one(gru, lstm, simple_rnn)(d.one(3, 1, 2, 5, 17), **options)
+
+
 def _reshape(d, shape):
     """Two of the extents put together, or one cut into two."""
     shape = list(shape)
@@ -264,7 +274,9 @@ def _next_layer(d, shape):
     if len(shape) == 2:
         if d.seldom():
             return _along_a_signal(d, shape)
-        kind = d.one("dense", "attention", "position", "attention", "patches")
+        kind = d.one("dense", "attention", "position", "recurrent", "patches")
+        if kind == "recurrent":
+            return _recurrent(d)
         if kind == "dense":
             return _activated(d, dense(d.whole(1, 12)), "linear", "relu")
         if kind == "position":
@@ -504,9 +516,11 @@ def _masked(d):
     layers, at = [masking(d.one(0.0, 0.25))], shape
     for _ in range(d.whole(0, 4)):
         if len(at) == 2:
-            kind = d.one("attention", "dense", "attention", "any")
+            kind = d.one("attention", "dense", "recurrent", "any")
             if kind == "attention":
                 layers.append(_attention(d, at[1]))
+            elif kind == "recurrent":
+                layers.append(_recurrent(d))
             elif kind == "dense":
                 layers.append(_activated(d, dense(d.whole(1, 8)), "linear", "tanh"))
             else:

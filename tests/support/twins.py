@@ -715,6 +715,7 @@ def self_attention_backward(spec, params, cache, dout):
 KEEPS_TOKENS = {
     *("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout"),
     *("normalization", "position", "self_attention"),
+    *("simple_rnn", "gru", "lstm"),
 }
 
 
@@ -751,6 +752,124 @@ def mean_pool_backward(spec, params, cache, dout):
     if share is None:
         return np.broadcast_to(dout[:, None] / shape[1], shape), {}
     return dout[:, None] * share[..., None], {}
+
+
+# ---- recurrent layers: the gates of PyTorch's RNN, GRU and LSTM ----
+
+
+def _sigmoid(z):
+    return ACTIVATIONS["sigmoid"][0](z, 0.0)
+
+
+def _tanh(z):
+    return ACTIVATIONS["tanh"][0](z, 0.0)
+
+
+def _side_by_side(parts):
+    return np.concatenate(parts, axis=1)
+
+
+def simple_rnn_step(x, product, h, c):
+    after = _tanh(x + product)
+    return after, c, (after,)
+
+
+def simple_rnn_step_back(kept, product, h, c, dh, dc):
+    (after,) = kept
+    d = dh * (1 - after * after)
+    return d, d, 0 * dh, dc
+
+
+def gru_step(x, product, h, c):
+    H = h.shape[1]
+    r, z = (_sigmoid(x[:, g] + product[:, g]) for g in (slice(H), slice(H, 2 * H)))
+    n = _tanh(x[:, 2 * H :] + r * product[:, 2 * H :])
+    return n + z * (h - n), c, (r, z, n)
+
+
+def gru_step_back(kept, product, h, c, dh, dc):
+    r, z, n = kept
+    dn = dh * (1 - z) * (1 - n * n)
+    dr = dn * product[:, 2 * h.shape[1] :] * r * (1 - r)
+    dz = dh * (h - n) * z * (1 - z)
+    return _side_by_side([dr, dz, dn]), _side_by_side([dr, dz, dn * r]), dh * z, dc
+
+
+def lstm_step(x, product, h, c):
+    H = h.shape[1]
+    i, f, g, o = (
+        (_tanh if k == 2 else _sigmoid)((x + product)[:, k * H : (k + 1) * H])
+        for k in range(4)
+    )
+    after = f * c + i * g
+    size = _tanh(after)
+    return o * size, after, (i, f, g, o, size)
+
+
+def lstm_step_back(kept, product, h, c, dh, dc):
+    i, f, g, o, size = kept
+    dc = dc + dh * o * (1 - size * size)
+    parts = [dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)]
+    d = _side_by_side([*parts, dh * size * o * (1 - o)])
+    return d, d, 0 * dh, dc * f
+
+
+RECURRENT = {
+    "simple_rnn": (1, simple_rnn_step, simple_rnn_step_back),
+    "gru": (3, gru_step, gru_step_back),
+    "lstm": (4, lstm_step, lstm_step_back),
+}
+
+
+def recurrent_arrays(spec, shape):
+    H, columns = spec["units"], RECURRENT[spec["type"]][0] * spec["units"]
+    params = {
+        **{"input_weight": (shape[1], columns), "hidden_weight": (H, columns)},
+        **{"input_bias": (columns,), "hidden_bias": (columns,)},
+    }
+    return ((shape[0], H) if spec.get("return_sequences") else (H,)), params, {}
+
+
+def recurrent_forward(spec, params, x, mode=INFERENCE):
+    steps = [*range(x.shape[1])][:: -1 if spec.get("reverse") else 1]
+    real = np.ones(x.shape[:2]) if mode.real is None else mode.real
+    h = c = x[:, 0, :1] * np.zeros((1, spec["units"]))
+    taken, outs = [], {}
+    for t in steps:
+        z = x[:, t] @ params["input_weight"] + params["input_bias"]
+        product = h @ params["hidden_weight"] + params["hidden_bias"]
+        keep = real[:, t, None]
+        h_after, c_after, kept = RECURRENT[spec["type"]][1](z, product, h, c)
+        taken.append((t, keep, kept, product, h, c))
+        h, c = h_after * keep + h * (1 - keep), c_after * keep + c * (1 - keep)
+        outs[t] = h
+    cache = {"x": x, "taken": taken}
+    if not spec.get("return_sequences"):
+        return h, cache
+    return np.stack([outs[t] for t in sorted(outs)], axis=1), cache
+
+
+def recurrent_backward(spec, params, cache, dout):
+    x, taken = cache["x"], cache["taken"]
+    every, sequences = spec.get("truncate", 0), spec.get("return_sequences")
+    grads = {name: 0 * np.zeros(p.shape) for name, p in params.items()}
+    dx, dh, dc = {}, 0 * taken[0][4], 0 * taken[0][4]
+    for i, (t, keep, kept, product, h, c) in reversed([*enumerate(taken)]):
+        if sequences or i == len(taken) - 1:
+            dh = dh + (dout[:, t] if sequences else dout)
+        back = RECURRENT[spec["type"]][2]
+        dz, dproduct, dh_direct, dc_before = back(kept, product, h, c, dh, dc)
+        dz, dproduct = dz * keep, dproduct * keep
+        grads["input_weight"] = grads["input_weight"] + x[:, t].T @ dz
+        grads["hidden_weight"] = grads["hidden_weight"] + h.T @ dproduct
+        grads["input_bias"] = grads["input_bias"] + dz.sum(axis=0)
+        grads["hidden_bias"] = grads["hidden_bias"] + dproduct.sum(axis=0)
+        dx[t] = dz @ params["input_weight"].T
+        dh = dh_direct * keep + dh * (1 - keep) + dproduct @ params["hidden_weight"].T
+        dc = dc_before * keep + dc * (1 - keep)
+        if every and i % every == 0:
+            dh, dc = 0 * dh, 0 * dc
+    return np.stack([dx[t] for t in sorted(dx)], axis=1), grads
 
 
 WINDOWS = {
@@ -791,6 +910,7 @@ LAYERS = {
     ),
     "masking": (masking_forward, masking_backward, same_arrays),
     "mean_pool": (mean_pool_forward, mean_pool_backward, mean_pool_arrays),
+    **dict.fromkeys(RECURRENT, (recurrent_forward, recurrent_backward, recurrent_arrays)),
 }
 
 

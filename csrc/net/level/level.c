@@ -29,6 +29,7 @@
 #include "../../kernels/pixel_lists.c"
 #include "../../kernels/poisson.c"
 #include "../../kernels/pooled.c"
+#include "../../kernels/recurrent.c"
 #include "../../kernels/reduce.c"
 #include "../../kernels/rmsnorm.c"
 #include "../../kernels/sigmoid_2_4_1.c"
@@ -68,6 +69,7 @@
 #include "../layers/normalization.c"
 #include "../layers/norms.c"
 #include "../layers/rearrange.c"
+#include "../layers/recurrent.c"
 #include "../layers/rmsnorm.c"
 #include "../layers/self_attention.c"
 #include "../layers/tokens.c"
@@ -109,6 +111,9 @@ static const rnn_layer_type *const layer_types[] = {
     &self_attention_layer,
     &masking_layer,
     &mean_pool_layer,
+    &simple_rnn_layer,
+    &gru_layer,
+    &lstm_layer,
     &fork_layer,
     &branch_layer,
     &add_layer,

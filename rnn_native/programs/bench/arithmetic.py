@@ -65,6 +65,13 @@ def layer_products(net: Network) -> list[Products]:
             above = tokens * width * width if spec.get("out_proj") else 0
             inputs = 2 * scores + (products if has_below else above)
             counted.append(Products(products + scores, products, inputs))
+        elif layer["type"] in ("simple_rnn", "gru", "lstm"):
+            shape = net.native.layers[i - 1]["shape"] if i else net.input_shape
+            columns = int(np.prod(layer["params"][-1]["shape"]))
+            products = shape[0] * size
+            hidden = shape[0] * columns * spec["units"]
+            inputs = products if has_below else hidden
+            counted.append(Products(products, products, inputs))
         else:
             counted.append(Products())
     return counted

@@ -1,0 +1,97 @@
+"""Layers that keep a state along the steps of a sequence, of shape (steps, values)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rnn_native.net.layer import Layer
+
+_UNSAID = {"return_sequences": False, "reverse": False, "truncate": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleRNN(Layer):
+    """h = tanh(x W + b + h' U + c), h' the state before the step, zero at first.
+
+    Parameters
+    ----------
+    units : int
+        Numbers in the state.
+    return_sequences : bool
+        Whether outputs are the states after all steps, (steps, units), or that after the last
+        one, (units,).
+    reverse : bool
+        Whether the steps are taken from the last to the first. Outputs stay in the order of
+        the steps.
+    truncate : int
+        Gradients go back to the last step whose number, counted from 0 in the order in which
+        steps are taken, is a multiple of this one; 0: to the first step.
+
+    Notes
+    -----
+    W is (values, units), U (units, units), b and c (units,), all of them uniform in
+    +-1 / sqrt(units), as in PyTorch. Above a `Masking` layer padding leaves the state as it
+    is, so that outputs at padding repeat those before it.
+    """
+
+    type: ClassVar[str] = "simple_rnn"
+    unsaid: ClassVar[Mapping[str, object]] = _UNSAID
+    units: int
+    return_sequences: bool = False
+    reverse: bool = False
+    truncate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GRU(Layer):
+    """Gated recurrent unit (Cho et al. 2014), as in PyTorch: h = (1 - z) n + z h'.
+
+    Parameters
+    ----------
+    units : int
+    return_sequences : bool
+    reverse : bool
+    truncate : int
+        As for `SimpleRNN`.
+
+    Notes
+    -----
+    r and z are sigmoid(x W + b + h' U + c), n is tanh(x W + b + r (h' U + c)), each with
+    columns of its own. W is (values, 3 units), U (units, 3 units), b and c (3 units,), the
+    columns of r, z and n side by side; first values as for `SimpleRNN`.
+    """
+
+    type: ClassVar[str] = "gru"
+    unsaid: ClassVar[Mapping[str, object]] = _UNSAID
+    units: int
+    return_sequences: bool = False
+    reverse: bool = False
+    truncate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LSTM(Layer):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997), as in PyTorch.
+
+    Parameters
+    ----------
+    units : int
+    return_sequences : bool
+    reverse : bool
+    truncate : int
+        As for `SimpleRNN`.
+
+    Notes
+    -----
+    c = f c' + i g and h = o tanh(c), c' being c before the step, zero at first. i, f and o are
+    sigmoid(x W + b + h' U + d), g is tanh of that, each with columns of its own. W is
+    (values, 4 units), U (units, 4 units), b and d (4 units,), the columns of i, f, g and o
+    side by side; first values as for `SimpleRNN`.
+    """
+
+    type: ClassVar[str] = "lstm"
+    unsaid: ClassVar[Mapping[str, object]] = _UNSAID
+    units: int
+    return_sequences: bool = False
+    reverse: bool = False
+    truncate: int = 0
