@@ -31,6 +31,7 @@ class _Layer(TypedDict):
     shape: tuple[int, ...]
     params: list[_Param]
     has_maps: bool
+    carried: int  # numbers of a row's state that one call may leave to the next
     masked_by: int  # the layer that marks padding here; -1: none
     window: _Window | None  # of what slides one over its input
 
@@ -167,6 +168,10 @@ class Net:
     def predict_plain(
         self, x: object, low: float, high: float, /
     ) -> NDArray[np.float32] | None: ...
+    # (n, outputs); carried (n * what layers carry,) is overridden
+    def advance(
+        self, x: _Rows, carried: NDArray[np.float32], *, threads: int = 1
+    ) -> NDArray[np.float32]: ...
     # loss, gradient (parameters,)
     def gradients(
         self,

@@ -197,6 +197,7 @@ typedef struct {
     bool sequences, reverse; /* outputs of all steps, else of the last; last step first */
     const float *real;
     float *gates, *states, *cells, *product, *dstate, *dcell;
+    float *carried; /* (rows,H), or (rows,2H) with cells: before, and then after; or NULL */
 } recurrent_sequence;
 
 /* out (rows,T,H) or (rows,H); weight (H,gates*H), bias (gates*H) of the state */

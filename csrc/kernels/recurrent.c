@@ -185,24 +185,57 @@ forward_row(const recurrent_sequence *q, float *out, int b, int i)
         memcpy(to, s.after, bytes);
 }
 
+/* Row b's state among those that go from call to call; its cell is behind it. */
+static float *
+carried_state(const recurrent_sequence *q, int b)
+{
+    return q->carried + (ptrdiff_t)b * q->H * (q->cell->has_cell ? 2 : 1);
+}
+
+/* Row b's state before the first step, zero unless a call before has left one. */
+static void
+take_state(const recurrent_sequence *q, int b)
+{
+    ptrdiff_t at = ((ptrdiff_t)b * q->T + step_at(q, 0)) * q->H;
+    size_t bytes = (size_t)q->H * sizeof(float);
+    bool has_cell = q->cell->has_cell;
+    if (q->carried == NULL) {
+        memset(q->states + at, 0, bytes);
+        if (has_cell)
+            memset(q->cells + at, 0, bytes);
+        return;
+    }
+    memcpy(q->states + at, carried_state(q, b), bytes);
+    if (has_cell)
+        memcpy(q->cells + at, carried_state(q, b) + q->H, bytes);
+}
+
+/* The state after the last step, to where the next call finds it. */
+static void
+leave_state(const recurrent_sequence *q, int b)
+{
+    ptrdiff_t at = (ptrdiff_t)b * q->H;
+    size_t bytes = (size_t)q->H * sizeof(float);
+    memcpy(carried_state(q, b), q->dstate + at, bytes);
+    if (q->cell->has_cell)
+        memcpy(carried_state(q, b) + q->H, q->dcell + at, bytes);
+}
+
 static void
 recurrent_forward(float *out, const float *weight, const float *bias,
                   const recurrent_sequence *q)
 {
-    int H = q->H, columns = q->cell->gates * H, first = step_at(q, 0);
-    size_t bytes = (size_t)H * sizeof(float);
-    for (int b = 0; b < q->rows; b++) {
-        recurrent_step s = recurrent_step_of(q, b, first);
-        memset(q->states + (s.before - q->states), 0, bytes);
-        if (q->cell->has_cell)
-            memset(q->cells + (s.cell_before - q->cells), 0, bytes);
-    }
+    int H = q->H, columns = q->cell->gates * H;
+    for (int b = 0; b < q->rows; b++)
+        take_state(q, b);
     for (int i = 0; i < q->T; i++) {
         gemm_bias(q->product, columns, q->states + (ptrdiff_t)step_at(q, i) * H, q->T * H,
                   weight, columns, bias, false, true, q->rows, columns, H);
         for (int b = 0; b < q->rows; b++)
             forward_row(q, out, b, i);
     }
+    for (int b = 0; b < q->rows && q->carried != NULL; b++)
+        leave_state(q, b);
 }
 
 static void

@@ -138,6 +138,9 @@ typedef struct {
     float *out;
     float *cache;   /* rows * layer->cache floats that forward keeps for backward */
     float *maps;    /* where to write what attention_maps shows; NULL: not asked for */
+    float *carried; /* rows * layer->carried floats, the state before the first step, which
+                       that after the last one replaces; NULL: it is zero before the first
+                     */
     float *scratch; /* layer->scratch floats, of passes by rows one's own */
     float *shared;  /* layer->shared floats for all rows and slices */
     float
@@ -219,7 +222,8 @@ struct rnn_layer {
                                 any_slices 1: as many as suit the threads */
     double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay;
                                 PREPARE's are a batch's */
-    rnn_shape maps;          /* what attention_maps shows of a row; rank 0: nothing */
+    size_t carried; /* floats of a row's state that one call may leave to the next */
+    rnn_shape maps; /* what attention_maps shows of a row; rank 0: nothing */
 };
 
 /* The floats that a pass forward keeps of a row. */

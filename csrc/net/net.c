@@ -113,6 +113,15 @@ rnn_net_work(const rnn_net *net)
     return work;
 }
 
+size_t
+rnn_net_carried(const rnn_net *net)
+{
+    size_t carried = 0;
+    for (int i = 0; i < net->n_layers; i++)
+        carried += net->layers[i].carried;
+    return carried;
+}
+
 bool
 rnn_net_is_finite(const rnn_net *net)
 {

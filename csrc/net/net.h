@@ -189,6 +189,14 @@ rnn_status rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn
 rnn_status rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int threads,
                            rnn_stop stop, float *predictions);
 
+/* Floats of a row's states that one call may leave to the next. */
+size_t rnn_net_carried(const rnn_net *net);
+
+/* As predict, from the states in `carried` on, layer by layer (n, layer->carried), where
+ * those after the last step are left. It cannot be stopped midway. */
+rnn_status rnn_net_advance(rnn_net *net, const rnn_data *data, int threads, float *carried,
+                           float *predictions);
+
 /* rnn_net_grads = gradient of the mean loss over all rows, taken as one batch, in training
  * mode; of the recipe only seed, step and smoothing are used. */
 rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe,

@@ -345,6 +345,8 @@ PyMethodDef net_methods[] = {
      predict_doc},
     {"predict_plain", (PyCFunction)(void (*)(void))net_predict_plain, METH_FASTCALL,
      predict_plain_doc},
+    {"advance", (PyCFunction)(void (*)(void))net_advance, METH_VARARGS | METH_KEYWORDS,
+     advance_doc},
     {"gradients", (PyCFunction)(void (*)(void))net_gradients, METH_VARARGS | METH_KEYWORDS,
      gradients_doc},
     {"backprop", (PyCFunction)(void (*)(void))net_backprop, METH_VARARGS | METH_KEYWORDS,

@@ -91,10 +91,10 @@ layer_as_dict(const rnn_net *net, int index)
         Py_XDECREF(window);
         return NULL;
     }
-    return Py_BuildValue("{s:s, s:N, s:N, s:O, s:i, s:N}", "type", layer->type->name,
-                         "shape", shape, "params", params, "has_maps",
-                         layer->maps.rank > 0 ? Py_True : Py_False, "masked_by",
-                         layer->masked_by, "window", window);
+    return Py_BuildValue(
+        "{s:s, s:N, s:N, s:O, s:n, s:i, s:N}", "type", layer->type->name, "shape", shape,
+        "params", params, "has_maps", layer->maps.rank > 0 ? Py_True : Py_False, "carried",
+        (Py_ssize_t)layer->carried, "masked_by", layer->masked_by, "window", window);
 }
 
 static PyObject *
@@ -254,7 +254,8 @@ static PyGetSetDef net_getset[] = {
      NULL},
     {"layers", net_layers, NULL,
      PyDoc_STR(
-         "A dict for each layer: type, output shape, whether it has maps, and params\n"
+         "A dict for each layer: type, output shape, whether it has maps, how many\n"
+         "numbers of a row it carries from call to call, and params\n"
          "with name, shape, offset in weights, init with its fans or limit, and\n"
          "whether they are state; window, a dict of kernel, stride, dilation (each rows,\n"
          "columns), padding (top, bottom, left, right), groups and counts_padding, or\n"

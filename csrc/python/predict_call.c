@@ -1,18 +1,19 @@
-/* Net.predict, and Net.predict_plain for calls so short that looking at arguments counts.
- */
+/* Net.predict, Net.predict_plain for calls so short that looking at arguments counts, and
+ * Net.advance, which leaves a state to the next call. */
 #include "net_object.h"
 
 #include "../base/within.h"
 
-/* The outputs of rows that were taken; NULL with the exception. */
+/* The outputs of rows that were taken; `carried` may be NULL. NULL with the exception. */
 static PyObject *
-predictions_of(PyObject *op, const rows_argument *x, bool raw, int threads)
+predictions_of(PyObject *op, const rows_argument *x, bool raw, int threads, float *carried)
 {
     reading reader;
     native_work work;
     npy_intp shape[2] = {x->n, rnn_net_out_size(NET(op))};
     PyObject *out = PyArray_SimpleNew(2, shape, NPY_FLOAT32);
-    if (out == NULL || begin_reading(SHARING(op), "predict", &reader) < 0) {
+    const char *function = carried != NULL ? "advance" : "predict";
+    if (out == NULL || begin_reading(SHARING(op), function, &reader) < 0) {
         Py_XDECREF(out);
         return NULL;
     }
@@ -20,7 +21,9 @@ predictions_of(PyObject *op, const rows_argument *x, bool raw, int threads)
     float *predictions = PyArray_DATA((PyArrayObject *)out);
     begin_work(&work, reader.net, data.n);
     rnn_status status =
-        rnn_net_predict(reader.net, &data, raw, threads, stop_of(&work), predictions);
+        carried != NULL
+            ? rnn_net_advance(reader.net, &data, threads, carried, predictions)
+            : rnn_net_predict(reader.net, &data, raw, threads, stop_of(&work), predictions);
     end_work(&work);
     end_reading(SHARING(op), &reader);
     if (status == RNN_OK)
@@ -46,7 +49,7 @@ net_predict(PyObject *op, PyObject *args, PyObject *kwds)
     if (PyArg_ParseTupleAndKeywords(args, kwds, "O|$ip:predict", names, &x_b, &threads,
                                     &raw)
         && check_threads("predict", threads) == 0 && take_x(op, "predict", x_b, &x) == 0)
-        result = predictions_of(op, &x, raw, threads);
+        result = predictions_of(op, &x, raw, threads, NULL);
     release_rows(&x);
     return result;
 }
@@ -101,5 +104,37 @@ net_predict_plain(PyObject *op, PyObject *const *args, Py_ssize_t count)
         || !is_plain(array, NET(op), (float)low, (float)high))
         Py_RETURN_NONE;
     rows_argument x = {.x = array, .n = PyArray_DIM(array, 0)};
-    return predictions_of(op, &x, false, 1);
+    return predictions_of(op, &x, false, 1, NULL);
+}
+
+const char advance_doc[] =
+    "advance($self, /, x, carried, *, threads=1)\n--\n\n"
+    "Return what predict returns, from the states in `carried` on, where those after the\n"
+    "last step are left: float32, for each layer in turn its `carried` numbers of each\n"
+    "row. One call at a time for each array.";
+
+PyObject *
+net_advance(PyObject *op, PyObject *args, PyObject *kwds)
+{
+    static char *names[] = {"x", "carried", "threads", NULL};
+    PyObject *x_b, *carried_b, *result = NULL;
+    PyArrayObject *carried = NULL;
+    rows_argument x = {0};
+    int threads = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$i:advance", names, &x_b, &carried_b,
+                                     &threads)
+        || check_threads("advance", threads) < 0 || take_x(op, "advance", x_b, &x) < 0)
+        goto done;
+    npy_intp each = (npy_intp)rnn_net_carried(NET(op));
+    if (each == 0) {
+        PyErr_SetString(PyExc_ValueError, "advance: no layer of this net has a state");
+        goto done;
+    }
+    array_rule rule = {"advance", "carried", NPY_FLOAT32, -1, 1, {x.n * each}, 1};
+    if ((carried = take_array(carried_b, &rule)) != NULL)
+        result = predictions_of(op, &x, false, threads, PyArray_DATA(carried));
+done:
+    release_array(carried);
+    release_rows(&x);
+    return result;
 }

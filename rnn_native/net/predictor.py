@@ -29,6 +29,7 @@ from rnn_native.net.rows import (
 from rnn_native.net.scores import ClassScores, ValueScores
 
 if TYPE_CHECKING:
+    from rnn_native.net.stream import Stream
     from rnn_native.net.summary import LayerRow
 
 
@@ -159,6 +160,44 @@ class Predictor(CompiledNet):
         if self._answers_are_outputs:
             return outputs
         return losses.answers_of(outputs, self.loss)
+
+    def stream(self, *, threads: int | None = None) -> Stream:
+        """Return a stream, which predicts one step of a sequence at a time.
+
+        For nets of recurrent layers, and of layers that look at each step alone: Dense,
+        Activation, Softmax, LayerNorm, RMSNorm, Dropout, Normalization of features, and any
+        layers above the last output. A last Flatten gives the outputs of each step.
+
+        Parameters
+        ----------
+        threads : int in [1, 64], optional
+
+        Returns
+        -------
+        rnn_native.net.stream.Stream
+            With `step`, `reset` and `state`. It has the weights of this moment.
+
+        Raises
+        ------
+        ValueError
+            If a layer needs the whole sequence: attention, pooling, convolution, Masking,
+            Position, or a recurrent layer in reverse.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rnn_native as rn
+        >>> net = rn.Network([rn.GRU(8), rn.Dense(2)], input_shape=(5, 3))
+        >>> x = np.random.default_rng(0).normal(size=(5, 3))
+        >>> stream = net.stream()
+        >>> for row in x:
+        ...     outputs = stream.step(row)
+        >>> bool(np.allclose(outputs, net.predict_proba(x[None])[0], atol=1e-6))
+        True
+        """
+        from rnn_native.net.stream import Stream
+
+        return Stream(self, threads)
 
     @overload
     def evaluate(

@@ -97,6 +97,7 @@ def _call(core, rng):
     size = net.weights.size
     outputs = np.ones((ROWS, OUTPUTS), np.float32)
     common = {"threads": rng.choice([1, 2, 3])}
+    states = core.Net([{"type": "gru", "units": 4}], SHAPE[1:], "none")
     calls = {
         "train": (net.train, [x, y, order, 5, 0.01], {**common, "l2": 0.1, "mixup": 0.5}),
         "evaluate": (
@@ -110,6 +111,7 @@ def _call(core, rng):
         "forward": (net.forward, [x], common),
         "maps": (net.maps, [x, 0], common),
         "predict_plain": (net.predict_plain, [x, 0.0, 1.0], {}),
+        "advance": (states.advance, [x, np.zeros(ROWS * 4, np.float32)], common),
         "set_weights": (net.set_weights, [np.zeros(size, np.float32)], {}),
         "set_rates": (net.set_rates, [np.ones(len(net.layers))], {}),
         "set_optimizer": (net.set_optimizer, [{"type": "adam", "beta_1": 0.5}], {}),

@@ -99,6 +99,7 @@ recurrent_setup(rnn_layer *layer, rnn_error *error, const recurrent_cell *cell)
     layer->cache = lay_out_recurrent_cache(layer, cell, 1, &(recurrent_sequence){0}, NULL);
     layer->scratch = lay_out_recurrent_scratch(layer, cell, &(recurrent_sequence){0}, NULL);
     layer->shared = lay_out_recurrent_shared(layer, cell, &(recurrent_shared){0}, NULL);
+    layer->carried = (size_t)H * (cell->has_cell ? 2 : 1);
     layer->keeps_dout = true;
     layer->slices[RNN_PREPARE] = 1;
     layer->slices[RNN_FORWARD] = layer->slices[RNN_OUTPUT] = RNN_BY_ROWS;
@@ -119,7 +120,8 @@ recurrent_sequence_of(const rnn_layer *layer, const rnn_io *io, const recurrent_
                             .H = recurrent_units(layer),
                             .sequences = layer->attr[RECURRENT_SEQUENCES] != 0,
                             .reverse = layer->attr[RECURRENT_REVERSE] != 0,
-                            .real = io->real};
+                            .real = io->real,
+                            .carried = io->carried};
     lay_out_recurrent_cache(layer, cell, io->rows, &q, io->cache);
     lay_out_recurrent_scratch(layer, cell, &q, io->scratch);
     return q;

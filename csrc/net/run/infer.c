@@ -83,6 +83,7 @@ rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
 typedef struct {
     float *predictions;
     bool raw;
+    float *carried; /* or NULL */
 } predict_job;
 
 static void
@@ -91,6 +92,9 @@ predict_block(rnn_run *r, const rnn_batch *block, void *context)
     const predict_job *job = context;
     size_t at = (size_t)block->begin * (size_t)rnn_net_out_size(r->net);
     r->raw = job->raw;
+    r->carried = job->carried;
+    r->carried_rows = block->data->n;
+    r->first_carried = block->begin;
     rnn_run_forward(r, block, RNN_FOR_OUTPUTS, job->predictions + at);
 }
 
@@ -98,8 +102,16 @@ rnn_status
 rnn_net_predict(rnn_net *net, const rnn_data *data, bool raw, int threads, rnn_stop stop,
                 float *predictions)
 {
-    predict_job job = {predictions, raw};
+    predict_job job = {predictions, raw, NULL};
     return for_each_block(net, data, threads, stop, predict_block, &job);
+}
+
+rnn_status
+rnn_net_advance(rnn_net *net, const rnn_data *data, int threads, float *carried,
+                float *predictions)
+{
+    predict_job job = {predictions, false, carried};
+    return for_each_block(net, data, threads, (rnn_stop){0}, predict_block, &job);
 }
 
 typedef struct {

@@ -72,6 +72,20 @@ maps_of_rows(const rnn_run *r, int i, size_t row)
     return r->maps + row * (size_t)rnn_shape_size(&r->net->stages[i].layer.maps);
 }
 
+/* The states of rows from `row` on that go from call to call. */
+static float *
+carried_of_rows(const rnn_run *r, int i, size_t row)
+{
+    const rnn_stage *stages = r->net->stages;
+    if (r->carried == NULL || stages[i].layer.carried == 0)
+        return NULL;
+    size_t before = 0;
+    for (int below = 0; below < i; below++)
+        before += stages[below].layer.carried;
+    return r->carried + before * (size_t)r->carried_rows
+           + ((size_t)r->first_carried + row) * stages[i].layer.carried;
+}
+
 rnn_io
 rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
 {
@@ -94,6 +108,7 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
                     .out = stage->out + row * (size_t)layer->out_size,
                     .cache = stage->cache + row * layer->cache,
                     .maps = maps_of_rows(r, i, row),
+                    .carried = carried_of_rows(r, i, row),
                     .scratch = stage->scratch + (size_t)worker * layer->scratch,
                     .shared = stage->shared,
                     .packed = rnn_run_packed(r, i),

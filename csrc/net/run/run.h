@@ -37,6 +37,9 @@ typedef struct rnn_run {
     const float *inp;
     float *maps; /* what stage `maps_of` shows of the rows; NULL: not asked for */
     int maps_of;
+    float *carried; /* of `carried_rows` rows, stage by stage, the batch's from
+                       `first_carried` on; or NULL */
+    int carried_rows, first_carried;
     int backward_from; /* stages from here on have had their OUTPUT and INPUT */
 } rnn_run;
 

@@ -1,0 +1,202 @@
+"""A net that goes through a sequence one step at a time, and keeps its state in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import rnn_native._core as _core
+from rnn_native.base.runtime import resolve_threads
+from rnn_native.net.blocks import JOINS, Placed
+from rnn_native.net.compressed import CompressedRows
+from rnn_native.net.rows import as_array, as_finite_float32, as_rows, sparse_refusal
+
+if TYPE_CHECKING:
+    from rnn_native.net.compiled import CompiledNet
+
+PARTS = {"simple_rnn": ("hidden",), "gru": ("hidden",), "lstm": ("hidden", "cell")}
+"""What the state of each recurrent layer consists of."""
+
+BY_STEP = ("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout")
+"""Layers that make each step's outputs of that step's inputs alone."""
+
+
+class Stream:
+    """A recurrent net's predictions one step at a time; `Network.stream` makes it.
+
+    The weights are those that the net had when the stream was made. The first step after
+    `reset` decides how many streams go side by side. Threads may share a stream: steps
+    follow each other.
+    """
+
+    def __init__(self, net: CompiledNet, threads: int | None = None) -> None:
+        check_streams(net)
+        features = net.input_shape[1]
+        self._features = features
+        self._input_dtype = net.input_dtype
+        self._threads = resolve_threads(threads)
+        self._lock = threading.Lock()
+        # The same layers over sequences of one step.
+        specs = [one.spec for one in net.placed]
+        self._native = _core.Net(specs, (1, features), net.loss)
+        self._native.weights[:] = net.get_weights()
+        self._native.sparse_below = net.native.sparse_below
+        self._layers = [
+            (one.name, PARTS[one.spec["type"]], layer["carried"])
+            for one, layer in zip(net.placed, self._native.layers, strict=True)
+            if layer["carried"]
+        ]
+        self._size = sum(carried for _, _, carried in self._layers)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: the state is zero, and the next step may be of any number of streams."""
+        self._is_begun = False
+        self._carried = np.zeros(self._size, np.float32)
+
+    def step(self, x: ArrayLike) -> NDArray[np.float32]:
+        """Return the outputs after one more step.
+
+        Parameters
+        ----------
+        x : array_like of shape (features,), or (n, features) for n streams side by side
+            What `predict_proba` accepts, of one step.
+
+        Returns
+        -------
+        ndarray of shape (outputs,), or (n, outputs), float32
+            What `predict_proba` gives for the sequence up to this step; of a net that ends
+            in `Flatten` its part for this step.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If x does not fit; the state is then as it was.
+        """
+        array = x if isinstance(x, np.ndarray) else as_array(x, "x")
+        shape = array.shape
+        if len(shape) not in (1, 2) or shape[-1] != self._features or 0 in shape:
+            raise ValueError(
+                f"x: expected shape ({self._features},), or (n, {self._features}) for n "
+                f"streams, got {shape}; a step is one row of a sequence"
+            )
+        rows = as_rows(
+            array[None] if len(shape) == 1 else array,
+            (self._features,),
+            self._input_dtype,
+        )
+        if isinstance(rows, CompressedRows):
+            raise sparse_refusal("x")
+        with self._lock:
+            self._begin(len(rows))
+            outputs = self._native.advance(rows, self._carried, threads=self._threads)
+        return outputs[0] if len(shape) == 1 else outputs
+
+    def _begin(self, n: int) -> None:
+        """Make room for the states of n streams, or see that there are so many."""
+        if n == self._streams and self._is_begun:
+            return
+        if self._is_begun:
+            raise ValueError(
+                f"x: expected {self._streams} streams, as in the steps before, got {n}; "
+                "call reset() to begin anew"
+            )
+        self._carried = np.zeros(n * self._size, np.float32)
+        self._is_begun = True
+
+    @property
+    def _streams(self) -> int:
+        return len(self._carried) // self._size
+
+    @property
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """The state after the last step: (n, units) arrays, by layer.
+
+        The names are those of the layers, with "hidden", and "cell" for an LSTM's c:
+        "layers.0.hidden". Reading gives copies. What is set, a mapping with the same names,
+        decides how many streams there are; ValueError if it does not fit.
+        """
+        with self._lock:
+            return {name: view.copy() for name, view in self._views(self._carried).items()}
+
+    @state.setter
+    def state(self, state: Mapping[str, ArrayLike]) -> None:
+        names = list(self._views(self._carried))
+        if not isinstance(state, Mapping) or set(state) != set(names):
+            got = ", ".join(map(str, state)) if isinstance(state, Mapping) else repr(state)
+            raise ValueError(f"state: expected {', '.join(names)}, got {got or 'nothing'}")
+        arrays = {
+            name: as_finite_float32(as_array(state[name], f"state[{name!r}]"), name)
+            for name in names
+        }
+        first = arrays[names[0]]
+        n = max(len(first), 1) if first.ndim else 1
+        carried = np.zeros(n * self._size, np.float32)
+        for name, view in self._views(carried).items():
+            if arrays[name].shape != view.shape:
+                raise ValueError(
+                    f"state[{name!r}]: expected shape {view.shape}, got {arrays[name].shape}"
+                )
+            view[:] = arrays[name]
+        with self._lock:
+            self._carried, self._is_begun = carried, True
+
+    def _views(self, carried: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return the parts of states as they lie one behind the other in the core's array."""
+        views = {}
+        n, begin = len(carried) // self._size, 0
+        for name, parts, size in self._layers:
+            own = carried[begin : begin + n * size].reshape(n, len(parts), -1)
+            begin += n * size
+            views.update({f"{name}.{part}": own[:, i] for i, part in enumerate(parts)})
+        return views
+
+
+def check_streams(net: CompiledNet) -> None:
+    """Refuse a net whose outputs after a step need more than this step and the state."""
+    if len(net.input_shape) != 2:
+        raise ValueError(
+            "stream: expected a net over sequences, of input_shape (steps, features), got "
+            f"{net.input_shape}"
+        )
+    has_steps = True  # whether what comes next sees the sequence, or what was made of it
+    around: list[bool] = []  # of the blocks around it
+    is_recurrent = False
+    for i, one in enumerate(net.placed):
+        kind = one.spec["type"]
+        if kind == "fork":
+            around.append(has_steps)
+        elif kind == "branch":
+            has_steps = around[-1]
+        elif kind in PARTS:
+            if not has_steps or one.spec.get("reverse"):
+                raise _refusal(one, "in reverse" if has_steps else "above the last output")
+            has_steps = bool(one.spec.get("return_sequences"))
+            is_recurrent = True
+        elif kind == "flatten" and i == len(net.placed) - 1:
+            if has_steps and net.loss == "softmax_cross_entropy":
+                raise _refusal(one, "under softmax_cross_entropy")
+        elif has_steps and not _goes_by_step(one):
+            raise _refusal(one)
+        if kind in JOINS:
+            around.pop()
+    if not is_recurrent:
+        raise ValueError(
+            "stream: expected a net with a recurrent layer (GRU, LSTM, SimpleRNN), got none"
+        )
+
+
+def _goes_by_step(one: Placed) -> bool:
+    kind, axis = one.spec["type"], one.spec.get("axis")
+    return kind in BY_STEP or (kind in (*JOINS, "normalization") and axis in (None, -1, 1))
+
+
+def _refusal(one: Placed, how: str = "") -> ValueError:
+    what = f"{one.spec['type']} {how}".rstrip()
+    return ValueError(
+        f"{one.path}: stream: {what} needs the whole sequence; use predict on sequences"
+    )
