@@ -78,7 +78,7 @@ if TYPE_CHECKING:
         SelfAttention,
         Softmax,
     )
-    from rnn_native.net.recurrent_layers import GRU, LSTM, SimpleRNN
+    from rnn_native.net.recurrent_layers import GRU, LSTM, Bidirectional, SimpleRNN
     from rnn_native.report.interpretation import Interpretation, interpret
     from rnn_native.settings.config import load_config
     from rnn_native.sweeps.sweep import sweep
@@ -97,6 +97,7 @@ _HOME = {
     "AvgPool1D": "net.window_layers",
     "AvgPool2D": "net.window_layers",
     "BatchNorm": "net.layers",
+    "Bidirectional": "net.recurrent_layers",
     "Block": "net.block_layers",
     "CSVLogger": "callbacks",
     "Callback": "callbacks",
@@ -213,6 +214,7 @@ __all__ = [
     "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
+    "Bidirectional",
     "Block",
     "CSVLogger",
     "Callback",

@@ -13,6 +13,7 @@ from rnn_native.net.layer import as_spec as as_spec
 from rnn_native.net.layer import as_specs as as_specs
 from rnn_native.net.recurrent_layers import GRU as GRU
 from rnn_native.net.recurrent_layers import LSTM as LSTM
+from rnn_native.net.recurrent_layers import Bidirectional as Bidirectional
 from rnn_native.net.recurrent_layers import SimpleRNN as SimpleRNN
 from rnn_native.net.token_layers import Masking as Masking
 from rnn_native.net.token_layers import MeanPool as MeanPool

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from rnn_native.net.layer import Layer
+from rnn_native.base.text import brief
+from rnn_native.net.block_layers import Concat
+from rnn_native.net.layer import Layer, as_spec
 
 _UNSAID = {"return_sequences": False, "reverse": False, "truncate": 0}
 
@@ -95,3 +97,51 @@ class LSTM(Layer):
     return_sequences: bool = False
     reverse: bool = False
     truncate: int = 0
+
+
+_RECURRENT = (SimpleRNN.type, GRU.type, LSTM.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Bidirectional(Layer):
+    """A recurrent layer beside another like it that is in reverse, as in Keras.
+
+    It is ``Concat([layer], [layer in reverse])``, and files hold it as that. Outputs are
+    (2 units,), or (steps, 2 units) with `return_sequences`: those of the layer first, then
+    those in reverse, as of PyTorch's ``bidirectional=True``.
+
+    Parameters
+    ----------
+    layer : SimpleRNN, GRU or LSTM, or its spec
+        Not in reverse.
+    name : str, optional
+        As for `Block`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.Bidirectional(rn.GRU(8)), rn.Dense(2)]
+    >>> net = rn.Network(layers, input_shape=(5, 3))
+    >>> net.architecture()["layers"][0]["branches"]
+    [[{'type': 'gru', 'units': 8}], [{'type': 'gru', 'units': 8, 'reverse': True}]]
+    """
+
+    type: ClassVar[str] = "concat"
+    layer: Layer | Mapping[str, object]
+    name: str | None = None
+
+    def spec(self) -> dict[str, Any]:
+        """Return the `Concat` as a dict."""
+        is_layer = isinstance(self.layer, (Layer, Mapping))
+        spec = as_spec(self.layer, "Bidirectional: layer") if is_layer else {}
+        if spec.get("type") not in _RECURRENT:
+            raise ValueError(
+                "Bidirectional: layer: expected GRU(...), LSTM(...) or SimpleRNN(...), got "
+                f"{brief(self.layer)}"
+            )
+        if spec.get("reverse"):
+            raise ValueError(
+                "Bidirectional: layer: expected a layer that is not in reverse, got "
+                "reverse=True; both directions are made of it"
+            )
+        return Concat([spec], [{**spec, "reverse": True}], name=self.name).spec()
