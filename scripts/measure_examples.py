@@ -1,4 +1,4 @@
-"""Run examples that train once and print an accuracy; fill in their rows of examples/README.md.
+"""Run examples that train once and print a result; fill in their rows of examples/README.md.
 
 python scripts/measure_examples.py [NAME...] [--write]
 """
@@ -11,7 +11,17 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "examples"
-NAMES = ("signals", "resnet", "transformer")
+NAMES = ("signals", "forecaster", "resnet", "transformer")
+
+FORECASTS = r"error of the next value: ([\d.]+); of the last value as forecast: ([\d.]+)"
+
+
+def result_in(printed: str) -> str:
+    """Return the result, as the table has it."""
+    if found := re.search(FORECASTS, printed):
+        return f"an error of {found[1]}; {found[2]} by taking the last value"
+    (accuracy,) = re.findall(r"test accuracy: ([\d.]+)", printed)
+    return f"{100 * float(accuracy):.1f} % right"
 
 
 def measure(name: str) -> tuple[str, str]:
@@ -24,8 +34,7 @@ def measure(name: str) -> tuple[str, str]:
         check=True,
     )
     seconds = time.perf_counter() - start
-    (accuracy,) = re.findall(r"test accuracy: ([\d.]+)", done.stdout)
-    return f"{seconds:.0f}", f"{100 * float(accuracy):.1f} % right"
+    return f"{seconds:.0f}", result_in(done.stdout)
 
 
 def main() -> None:

@@ -45,6 +45,11 @@ SMALL = {
     "signals": Small(
         ["--signals", "600", "--epochs", "1", "--export", "net.c"], "accuracy", "net.c"
     ),
+    "forecaster": Small(
+        ["--values", "1500", "--epochs", "1", "--export", "net.c"],
+        "error of the next value",
+        "net.c",
+    ),
     "resnet": Small(
         ["--epochs", "1", "--digits", "600", "--export", "net.onnx"],
         "test accuracy",
