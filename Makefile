@@ -20,7 +20,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow test-dask levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine analyze bench clean
+.PHONY: help run test slow test-dask test-mpi levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine analyze bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -41,13 +41,19 @@ test-dask: $(VENV)/.test-dask
 	$(BIN)/python -m pytest -q -m dask tests/sweeps
 	$(BIN)/python -m pytest -q tests/callbacks/test_pruning.py tests/programs/test_examples.py -k "pruning or optuna"
 
+# Real processes, 4 on however many cores. Where mpi4py or MPICH cannot be had it is skipped.
+test-mpi: $(VENV)/.test
+	@if $(BIN)/pip install --quiet 'mpi4py>=4' 'mpich>=4.3'; then \
+	    RNN_NATIVE_MPI=1 PATH=$(abspath $(BIN)):$$PATH $(BIN)/python -m pytest -m mpi tests/training/test_mpi.py; \
+	else echo "test-mpi: skipped: mpi4py and mpich cannot be installed here"; fi
+
 # The tests of nets and training once more with each lower CPU level forced; the best one is
 # what `test` runs. What runs on every level by itself is left out.
 OF_NETS = core models net training
 LEVELS = $$($(BIN)/python -c "from rnn_native import _core as c; print(*c.build_config()['cpu_levels'][:-1])")
 levels: $(VENV)/.test
 	for level in $(LEVELS); do RNN_NATIVE_CPU=$$level $(BIN)/python -m pytest -q $(IN_PROCESSES) \
-	    -m 'not slow and not parity and not every_level' $(OF_NETS:%=tests/%) || exit 1; done
+	    -m 'not slow and not parity and not mpi and not every_level' $(OF_NETS:%=tests/%) || exit 1; done
 
 # Built for 64-bit ARM, the core's tests run in an emulator; ARM_ARGS instead of these tests.
 arm64: $(VENV)/.test

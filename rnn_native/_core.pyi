@@ -134,6 +134,7 @@ class Net:
         weighted_mean: bool = False,
         penalties: NDArray[np.float64] | None = None,
         averaged: int = -1,
+        ranks: Any = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     # value, the penalty in it, iterations, evaluations, what ended it
     def minimize(

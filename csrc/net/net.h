@@ -127,6 +127,21 @@ typedef struct {
 
 typedef struct rnn_exchange rnn_exchange; /* exchange.h */
 
+/* The processes that train one net together: `size`, a power of two, of which this is
+ * `rank`. They have the same net, data and recipe. `swap` gives bytes to a partner and gets
+ * as many as the partner gives; false ends the call. */
+#define RNN_MAX_RANKS 64
+
+typedef struct {
+    int rank, size;
+    bool (*swap)(void *context, int partner, const void *out, size_t out_bytes, void *in,
+                 size_t in_bytes);
+    void *context;
+    const uint8_t *stop; /* not 0: this one wants all to end after a batch */
+    char *room;          /* malloc's; NULL at first, the caller frees it */
+    size_t room_bytes;
+} rnn_ranks;
+
 /* Asked now and then in the middle of a call; true ends it with RNN_EINTERRUPTED after a
  * whole number of batches. */
 typedef struct {
@@ -158,6 +173,7 @@ typedef struct {
     double average_decay;
     bool
         average_is_outside; /* they change places for the call: the net holds the average */
+    rnn_ranks *ranks;       /* or NULL: this process alone */
     uint64_t seed;          /* of masks */
     int64_t step;     /* steps since the seed was set, before this call: masks continue */
     int64_t updates;  /* of the optimizer before this call: bias corrections continue */

@@ -57,6 +57,19 @@ int check_smoothing(const char *function, double smoothing);
 /* y and weights may be NULL. */
 rnn_data data_of(const rows_argument *x, PyArrayObject *y, PyArrayObject *weights);
 
+/* ---- ranks_argument.c ---- */
+
+/* The processes that train together, as an object with rank, size, stop and swap. */
+typedef struct {
+    rnn_ranks ranks; /* size 0: None was given */
+    PyObject *swap;
+    PyArrayObject *stop;
+    native_work *work; /* of the call under way */
+} ranks_argument;
+
+int take_ranks(PyObject *object, ranks_argument *argument);
+void release_ranks(ranks_argument *argument);
+
 /* ---- train_call.c ---- */
 
 extern const char train_doc[];

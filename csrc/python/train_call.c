@@ -57,7 +57,8 @@ const char train_doc[] = PyDoc_STR(
     "train($self, /, x, y, order, batch_size, lr, *, threads=1, weights=None,\n"
     "      smoothing=0.0, clip_norm=0.0, l2=0.0, seed=0, step=0, updates=-1, done=None,\n"
     "      epochs=1, epoch=1, mixup=0.0, augment=None, average=None, average_decay=0.0,\n"
-    "      average_is_outside=False, weighted_mean=False, penalties=None, averaged=-1)\n"
+    "      average_is_outside=False, weighted_mean=False, penalties=None, averaged=-1,\n"
+    "      ranks=None)\n"
     "--\n\n"
     "Train on the rows x[order], in that order, `epochs` times.\n\n"
     "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
@@ -73,7 +74,11 @@ const char train_doc[] = PyDoc_STR(
     "l2's. `seed` is that of masks; `step` counts the steps before this call, `updates`\n"
     "those of the optimizer, `averaged` those of the average: -1 is `step`. `done`\n"
     "(int64, writable, one entry) receives the number of batches done, whatever ends the\n"
-    "call. `epoch` is the number of the first epoch in messages. A loss that is not finite "
+    "call. `epoch` is the number of the first epoch in messages. `ranks` has the "
+    "processes\n"
+    "that train together: rank, size, stop (a byte that is not 0 when this one wants to "
+    "end)\n"
+    "and swap(partner, give, take), which exchanges bytes. A loss that is not finite "
     "raises\n"
     "FloatingPointError before that batch changes the parameters; so does a parameter,\n"
     "before the first epoch and after each.");
@@ -141,6 +146,7 @@ typedef struct {
     PyArrayObject *y, *order, *weights, *rates, *average, *penalties, *done;
     rnn_augmentation augmentation;
     rnn_recipe recipe;
+    ranks_argument ranks;
     double lr;
     int threads, first_epoch;
 } train_arguments;
@@ -156,6 +162,7 @@ release_arguments(train_arguments *a)
     release_array(a->average);
     release_array(a->penalties);
     release_array(a->done);
+    release_ranks(&a->ranks);
 }
 
 static int
@@ -257,9 +264,11 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
                             "weighted_mean",
                             "penalties",
                             "averaged",
+                            "ranks",
                             NULL};
     PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
     PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL, *done_b = NULL;
+    PyObject *ranks_b = NULL;
     rnn_recipe *s = &a->recipe;
     double smoothing = 0;
     int weighted_mean = 0, outside = 0;
@@ -267,11 +276,11 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
     long long step = 0, updates = -1, averaged = -1;
     s->epochs = a->threads = a->first_epoch = 1;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "OOOiO|$iOdddKLLOiidOOdppOL:train", names, &x_b, &y_b, &order_b,
+            args, kwds, "OOOiO|$iOdddKLLOiidOOdppOLO:train", names, &x_b, &y_b, &order_b,
             &s->batch_size, &lr_b, &a->threads, &weights_b, &smoothing, &s->clip_norm,
             &s->l2, &seed, &step, &updates, &done_b, &s->epochs, &a->first_epoch, &s->mixup,
             &augment_b, &average_b, &s->average_decay, &outside, &weighted_mean,
-            &penalties_b, &averaged))
+            &penalties_b, &averaged, &ranks_b))
         return -1;
     s->smoothing = (float)smoothing;
     s->weighted_mean = weighted_mean;
@@ -287,8 +296,9 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
         || take_weights("train", weights_b, a->x.n, &a->weights) < 0
         || take_average(op, average_b, a) < 0 || take_penalties(penalties_b, a) < 0
         || take_done(done_b, a) < 0 || take_augmentation(op, augment_b, a) < 0
-        || check_made(a) < 0)
+        || check_made(a) < 0 || take_ranks(ranks_b, &a->ranks) < 0)
         return -1;
+    s->ranks = a->ranks.ranks.size > 0 ? &a->ranks.ranks : NULL;
     s->order = PyArray_DATA(a->order);
     s->n_order = (int)PyArray_DIM(a->order, 0);
     int64_t steps = rnn_recipe_steps(s) * s->epochs;
@@ -316,6 +326,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     rnn_data data = data_of(&a.x, a.y, a.weights);
     native_work work = {PyEval_SaveThread()};
+    a.ranks.work = &work;
     rnn_status status = rnn_net_train(NET(op), &data, &a.recipe, a.threads, stop_of(&work),
                                       &SHARING(op)->exchange, scores, &epoch, &batch);
     end_work(&work);

@@ -19,6 +19,10 @@ class TrainingDiverged(FloatingPointError):
     """The loss became NaN or infinite. The message names epoch and batch."""
 
 
+class RankError(RuntimeError):
+    """Processes that train one net together are not alike, or one does not answer."""
+
+
 def reason_of(error: Exception) -> str:
     """Return the message of `error` fit for a line, as a file or server had its say."""
     words = " ".join(str(error).split()) or type(error).__name__

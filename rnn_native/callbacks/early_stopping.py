@@ -54,6 +54,8 @@ class EarlyStopping(Callback):
     recipe.
     """
 
+    on_every_rank = True
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -26,6 +26,8 @@ class LearningRateScheduler(Callback):
     change the rate with every batch. A run that has one takes no callback of this kind.
     """
 
+    on_every_rank = True
+
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
             raise TypeError(f"schedule: expected a function, got {brief(schedule)}")
@@ -76,6 +78,8 @@ class ReduceLROnPlateau(Callback):
     continues as an uninterrupted one; each call of `fit` begins anew. NaN is no improvement.
     `schedules.Plateau` is the same idea as a schedule, in PyTorch's way of counting.
     """
+
+    on_every_rank = True
 
     def __init__(
         self,

@@ -15,6 +15,8 @@ class TerminateOnNaN(Callback):
         True raises all the same, as without this callback.
     """
 
+    on_every_rank = True
+
     def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
 

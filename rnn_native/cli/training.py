@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_native.base import outcome, process
-from rnn_native.cli import arguments, evaluation_report
-from rnn_native.cli.out_folder import out_folder
+from rnn_native.cli import arguments, evaluation_report, mpi
 
 
 def add_commands(commands: Any) -> None:
@@ -58,6 +57,12 @@ def _add_train(commands: Any) -> None:
         "to this folder, and print its lines",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument(
+        "--mpi",
+        action="store_true",
+        help="train one model on all processes of mpiexec, such as mpiexec -n 4 rnn-native "
+        "train cnn --mpi (needs the extra mpi)",
+    )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -131,13 +136,21 @@ def _add_evaluate(commands: Any) -> None:
 def train(args: argparse.Namespace) -> int:
     """`train mlp|xor`."""
     process.wait_for_imports()
+    if args.mpi:
+        return mpi.run(args, _train)
+    mpi.refuse_without_flag()
+    return _train(args)
+
+
+def _train(args: argparse.Namespace, comm: Any = None) -> int:
     from rnn_native.training import run_folder
 
     options = arguments.given(args, "epochs", "lr", "seed")
     options["verbose"] = 0 if args.quiet or args.json else "auto"
+    options["comm"] = comm
     start = _train_xor if args.model == "xor" else _train_model
     default = Path("runs", Path(args.model).stem)
-    with out_folder(args.out, default, resume=args.resume, overwrite=args.overwrite) as out:
+    with mpi.out_folder(comm, args.out, default, args.resume, args.overwrite) as out:
         result = start(args, out, {**options, "overwrite": args.overwrite})
     interrupted = result.history.stop_reason == "interrupted"
     report = {
@@ -212,6 +225,7 @@ def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> 
     from rnn_native.models.xor import train_xor
 
     refuse_for_xor(args)
+    del options["comm"]
     if args.resume:
         raise outcome.UsageError("train xor: takes no --resume; it is one native call")
     if not args.reference_files or options["verbose"] == 0:
@@ -237,6 +251,11 @@ def refuse_for_xor(args: argparse.Namespace) -> None:
         "config",
         "optimizer",
     ]
+    if getattr(args, "mpi", False):
+        raise outcome.UsageError(
+            "train xor: takes no --mpi: each of its updates is made from one row, which "
+            "cannot be shared out"
+        )
     for name in useless:
         if getattr(args, name) is not None:
             flag = "--" + name.replace("_", "-")

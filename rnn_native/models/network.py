@@ -101,6 +101,8 @@ class Network(RateMethods):
         seed: int | None = None,
         threads: int | None = None,
         verbose: int | str = "auto",
+        comm: Any = None,
+        every: int = 1,
     ) -> History:
         """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
 
@@ -163,6 +165,12 @@ class Network(RateMethods):
         verbose : {"auto", 0, 1, 2}
             0 silent, 1 a bar, 2 a line an epoch; "auto" is 1 on a terminal or in a
             notebook, else 2.
+        comm : communicator, optional
+            mpi4py's `MPI.COMM_WORLD`, or one like it: each of its processes makes this call
+            with the same arguments and has a part of each batch; see docs/scale.md.
+        every : int of at least 1
+            With `comm`: updates that a process makes by itself between two averages of the
+            weights; 1 gives the bits of one process.
 
         Returns
         -------
@@ -178,13 +186,17 @@ class Network(RateMethods):
             If the loss or a weight is not finite.
         RuntimeError
             If another thread trains the net.
+        RankError
+            If processes of `comm` are not alike, or one does not answer in time.
         KeyboardInterrupt
             If Ctrl-C ended another call less than 3 seconds ago.
         """
         # What only predicts needs none of these.
         from rnn_native.models.fitting import run_of
         from rnn_native.training.loop import fit
+        from rnn_native.training.ranks import ranks_of, threads_of
 
+        ranks = ranks_of(comm, every)
         recipe = {
             "epochs": epochs,
             "batch_size": batch_size,
@@ -210,11 +222,11 @@ class Network(RateMethods):
                 validation_data,
                 recipe,
                 seed=seed,
-                threads=threads,
+                threads=threads_of(threads, ranks),
                 metrics=metrics,
                 initial_epoch=initial_epoch,
             )
-            return fit(run, callbacks, verbose=verbose)
+            return fit(run, callbacks, verbose=verbose, ranks=ranks)
 
     def adapt(self, x: ArrayLike) -> None:
         """Find mean and variance of all Normalization layers in data, as Keras' `adapt`.

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -23,6 +24,7 @@ from rnn_native.training import run_folder
 from rnn_native.training.callback import as_list
 from rnn_native.training.holding_out import split
 from rnn_native.training.loop import fit
+from rnn_native.training.ranks import Ranks, ranks_of, threads_of
 from rnn_native.training.run import Run
 from rnn_native.training.run_file import restore_run
 
@@ -141,8 +143,10 @@ def train_layers(
     """
     specs = as_specs(layers)
     recipe = recipe_of(options, defaults or {}, classes=outputs_of(specs))
+    ranks = ranks_of(options.get("comm"), options.get("every", 1))
     resume, threads = options.get("resume", False), options.get("threads")
-    folder = out_folder(options.get("out"), resume, options.get("overwrite", False))
+    threads = threads_of(threads, ranks)
+    folder = _folder_of(options, ranks)
     dataset = as_dataset(data)
 
     rng = Xorshift(recipe.seed)
@@ -158,20 +162,28 @@ def train_layers(
     if folder is not None and resume:
         restore_run(run, folder / run_folder.LAST)
     callbacks = [*as_list(options.get("callbacks")), *_early_stopping(run)]
-    if folder is not None:
+    if folder is not None and (ranks is None or ranks.rank == 0):
         # The checkpoint first: a log never tells of an epoch that cannot be resumed from.
         callbacks += [
             RunConfig(folder, kind, dataset.source, resumes=resume),
             RunCheckpoint(folder),
             RunLog(folder / run_folder.LOG),
         ]
-    history = fit(run, callbacks, verbose=options.get("verbose", "auto"))
+    history = fit(run, callbacks, verbose=options.get("verbose", "auto"), ranks=ranks)
     tested = model.scores_of(x_test, y_test, threads=threads)
     found = tested._asdict()
     accuracy = found.get("accuracy", math.nan)
     return TrainingResult(
         model, history, found["loss"], accuracy, folder, dataset.source, found
     )
+
+
+def _folder_of(options: Mapping[str, Any], ranks: Ranks | None) -> "Path | None":
+    """Return the run's folder; rank 0 alone makes it, and others resume from it."""
+    out, resume = options.get("out"), options.get("resume", False)
+    if ranks is None or ranks.rank == 0:
+        return out_folder(out, resume, options.get("overwrite", False))
+    return None if out is None else Path(out)
 
 
 def outputs_of(specs: Sequence[Mapping[str, Any]]) -> int:

@@ -33,6 +33,8 @@ NOT_IN_RECIPE: dict[str, Any] = {
     "resume": False,
     "overwrite": False,
     "verbose": "auto",
+    "comm": None,
+    "every": 1,
 }
 
 
@@ -58,6 +60,9 @@ class TrainingOptions(TypedDict, total=False):
         Replace the run in `out`: its files are removed before the first epoch.
     verbose : {"auto", 0, 1, 2}
         0 silent, 1 a bar, 2 a line an epoch; "auto" chooses.
+    comm, every
+        As for `Network.fit`. Rank 0 alone writes to `out`; to resume, all read it, and there
+        may be another number of ranks.
     """
 
     epochs: int
@@ -86,6 +91,8 @@ class TrainingOptions(TypedDict, total=False):
     resume: bool
     overwrite: bool
     verbose: int | str
+    comm: Any
+    every: int
 
 
 class ModelOptions(TrainingOptions, total=False):

@@ -31,6 +31,7 @@ from rnn_native.training import loop
 from rnn_native.training.callback import as_list
 from rnn_native.training.class_weights import times
 from rnn_native.training.history import EpochRow, History
+from rnn_native.training.ranks import Ranks, ranks_of
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.schedules import Schedule
 
@@ -150,7 +151,9 @@ class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimat
         validation: Validation | None = None,
         *,
         incremental: bool = False,
+        comm: Any = None,
     ) -> None:
+        ranks = ranks_of(comm)
         self._check_parameters(incremental, validation is not None)
         is_new = not (hasattr(self, "network_") and (self.warm_start or incremental))
         rows, labels = self._read_rows(x, y=y, reset=is_new, **self._target_options)
@@ -179,7 +182,9 @@ class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimat
             self._check_held(held)
         run = self._make_run(train, held, random_state, incremental)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self._train(run, x, y, metadata)
+        if self.n_threads is None and ranks is not None:
+            run.threads = ranks.threads()
+        self._train(run, x, y, metadata, ranks)
         if run.stop_reason is None and not incremental:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and "
@@ -322,7 +327,14 @@ class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimat
             )
         return min(int(self.batch_size), n)
 
-    def _train(self, run: EstimatorRun, x: Any, y: Any, metadata: dict[str, Any]) -> None:
+    def _train(
+        self,
+        run: EstimatorRun,
+        x: Any,
+        y: Any,
+        metadata: dict[str, Any],
+        ranks: Ranks | None,
+    ) -> None:
         """Run, and keep what a later call goes on from."""
         self.n_iter_, begun = 0, len(run.history)
         users = as_list(self.callbacks)
@@ -331,7 +343,7 @@ class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimat
             epochs = run.recipe.epochs - len(run.history)
             bridges = [CallbackBridge(self, x, y, metadata, epochs)]
         try:
-            loop.fit(run, [Progress(self), *bridges, *users], verbose=0)
+            loop.fit(run, [Progress(self), *bridges, *users], verbose=0, ranks=ranks)
             run.check_kept()
         except TrainingDiverged as error:
             if run.best_weights is None or run.keeps_last:

@@ -232,6 +232,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         y_val: Any = None,
         sample_weight_val: Any = None,
         validation_data: Any = None,
+        comm: Any = None,
     ) -> "BaseNetworkClassifier":
         """Train on rows and their classes.
 
@@ -252,13 +253,15 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
             Their weights in the loss and the score.
         validation_data : tuple of (X, y), optional
             Deprecated: `X_val` and `y_val`.
+        comm : communicator, optional
+            Processes that train together; see `rnn_native.Network.fit`.
 
         Returns
         -------
         self
         """
         validation = given_validation(X_val, y_val, sample_weight_val, validation_data)
-        self._fit(X, y, sample_weight, validation)
+        self._fit(X, y, sample_weight, validation, comm=comm)
         return self
 
     @by_batches

@@ -148,6 +148,9 @@ class Progress(Callback):
     estimator : BaseNetworkEstimator
     """
 
+    on_every_rank = True
+    run: Run
+
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
 
@@ -244,5 +247,5 @@ class Progress(Callback):
         self.run.learning_rate = rate
 
     def _say(self, line: str) -> None:
-        if self._estimator.verbose:
+        if self._estimator.verbose and self.run.is_first_rank:
             print(line)

@@ -64,6 +64,10 @@ class Callback:
     handles_divergence : bool
         True lets a loss that is not finite end the run instead of raising
         `TrainingDiverged`.
+    on_every_rank : bool
+        Of a run on several ranks (docs/scale.md): False calls the hooks on rank 0 alone, and
+        what it decides holds for all. True is for a callback that writes nothing and decides
+        by the history.
 
     Notes
     -----
@@ -77,6 +81,7 @@ class Callback:
     model: Any
     params: dict[str, Any]
     handles_divergence = False
+    on_every_rank = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch; a resumed run has a history here."""

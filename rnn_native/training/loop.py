@@ -18,6 +18,7 @@ from rnn_native.training.callback import (
 )
 from rnn_native.training.history import History
 from rnn_native.training.progress import ProgressLogger
+from rnn_native.training.ranks import Ranks, begin, share_decisions
 from rnn_native.training.run import Run
 
 
@@ -26,6 +27,7 @@ def fit(
     callbacks: Sequence[Callback] | Callback | None = (),
     *,
     verbose: int | str = "auto",
+    ranks: Ranks | None = None,
 ) -> History:
     """Train until `run.recipe.epochs` epochs are done or a callback stops the run.
 
@@ -41,6 +43,8 @@ def fit(
         Called in order.
     verbose : {"auto", 0, 1, 2}
         See `ProgressLogger`.
+    ranks : Ranks, optional
+        The processes that train together; each calls `fit`.
 
     Returns
     -------
@@ -74,6 +78,12 @@ def fit(
     try:
         # Progress comes last: what it tells has then been saved.
         run.callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
+        if ranks is not None:
+            begin(run, ranks)
+            begun.enter_context(ranks.signals())
+            run.callbacks = [
+                c for c in run.callbacks if run.is_first_rank or c.on_every_rank
+            ]
         for callback in run.callbacks:
             check_hooks(callback)
         params = {"epochs": run.recipe.epochs, "steps": run.steps, "verbose": verbose}
@@ -84,6 +94,7 @@ def fit(
             begun.callback(_end, callback, run)
             call(callback.on_train_begin, {})
             run.has_foreign_logs |= may_log(callback)
+        share_decisions(run)
         while not _is_stopped(run) and run.history.next_epoch < run.recipe.epochs:
             _epoch(run, run.callbacks)
         is_ended = True
@@ -101,8 +112,9 @@ def fit(
         run.history.stop_reason = run.stop_reason or "epochs"
         run.restore_best()
         begun.close()
-    divergence.warn_of_failure(run, stacklevel=3)
-    if run.stop_reason == "interrupted":
+    if run.is_first_rank:
+        divergence.warn_of_failure(run, stacklevel=3)
+    if run.stop_reason == "interrupted" and run.is_first_rank:
         warnings.warn(
             "training interrupted by user; best weights kept. Ctrl-C again within "
             f"{interrupts.SECONDS:g} seconds raises KeyboardInterrupt, to end a loop",
@@ -130,6 +142,8 @@ def _epoch(run: Run, callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         callback.on_epoch_end(epoch, logs)
         _note_foreign_logs(run, logs)
+    _is_stopped(run)
+    share_decisions(run)
 
 
 def _note_foreign_logs(run: Run, logs: dict[str, Any]) -> None:

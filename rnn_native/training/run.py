@@ -17,15 +17,18 @@ from rnn_native.net import scores
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import input_dtype_of
 from rnn_native.net.scores import Metric
+from rnn_native.training import local_steps
 from rnn_native.training.augmentation import spec_of
 from rnn_native.training.callback import Callback, call
 from rnn_native.training.history import EpochRow, History
 from rnn_native.training.measures import Measures, evaluated
 from rnn_native.training.messages import told
+from rnn_native.training.native_options import native_options
 from rnn_native.training.schedules import Rates, Schedule
 
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
+    from rnn_native.training.ranks import Ranks
 
 from rnn_native.training.holding_out import Split, classes_of, digest_of
 from rnn_native.training.recipe import Recipe
@@ -77,6 +80,10 @@ class Run:
         Whether the run ends with its last weights instead of the best ones.
     callbacks : sequence of Callback
         Of the `fit` under way.
+    ranks : Ranks or None
+        The processes that train together, of which this is one.
+    augment : dict or None
+        Distortions, as the core is given them.
     is_begun : bool
         Whether a batch was trained, or the run was restored from a checkpoint.
     last_penalty : float
@@ -113,7 +120,7 @@ class Run:
         self.has_foreign_logs = False
         self.row_weights = row_weights(data, recipe.class_weight, model.output_shape[0])
         self.best_weights: NDArray[np.float32] | None = None
-        self._augment = spec_of(recipe.augment, model.input_shape)
+        self.augment = spec_of(recipe.augment, model.input_shape)
         self.keeps_last = False
         self.callbacks: Sequence[Callback] = ()
         self.stop_reason: str | None = None
@@ -123,6 +130,7 @@ class Run:
         self.is_begun = False
         self._data_digest: str | None = None
         self._rate: float | None = None
+        self.ranks: Ranks | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
         check_initial_epoch(initial_epoch, recipe)
@@ -170,6 +178,11 @@ class Run:
     @first_step.setter
     def first_step(self, step: int) -> None:
         self.state.count_from(step + len(self.history) * self.steps)
+
+    @property
+    def is_first_rank(self) -> bool:
+        """Whether this process is the one that logs, saves and prints."""
+        return self.ranks is None or self.ranks.rank == 0
 
     def data_digest(self) -> str:
         """Return a digest of the rows and targets to train on; computed once."""
@@ -309,7 +322,7 @@ class Run:
         float, int
             Loss and hits, summed over the rows.
         """
-        recipe, epoch, state = self.recipe, self.history.next_epoch, self.state
+        recipe, state = self.recipe, self.state
         done, penalties = np.zeros(1, np.int64), np.zeros(1)
         try:
             loss, hits = self.model.native.train(
@@ -318,20 +331,10 @@ class Run:
                 order,
                 self.batch_size,
                 rates,
-                threads=self.threads,
-                epoch=epoch + 1,
-                weights=self.row_weights,
-                smoothing=recipe.label_smoothing,
-                clip_norm=recipe.clip_norm,
-                l2=recipe.l2,
-                mixup=recipe.mixup,
-                augment=self._augment,
-                seed=state.seed,
-                step=state.seed_steps,
-                updates=state.steps,
-                averaged=state.average_steps,
                 done=done,
                 penalties=penalties,
+                ranks=self.ranks,
+                **native_options(self),
                 **average,
             )
         except FloatingPointError as error:
@@ -372,7 +375,11 @@ class Run:
             rate: Rates = self.learning_rate if callbacks else rates
             if isinstance(rates, np.ndarray):
                 rate = rates[batch : batch + count]
-            more = self.train_rows(rows, rate, batch, **average)
+            more = (
+                self.train_rows(rows, rate, batch, **average)
+                if self.ranks is None or self.ranks.every == 1
+                else local_steps.train(self, self.ranks, rows, rate)
+            )
             # In float64 and in order, as the native sum of an epoch.
             loss, hits = loss + more[0], hits + more[1]
             seen, batch = seen + len(rows), batch + count

@@ -343,6 +343,7 @@ window_blocks_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *poo
     fused->out = dense->out;
     fused->out_size = dense->out_size;
     fused->sums = conv->param_count;
+    fused->finishes_rows = true;
     append_params(fused, dense);
     blocks_sizes z = blocks_sizes_of(fused);
     fused->cache = lay_out_blocks_cache(&z, &(blocks_cache){0}, NULL);

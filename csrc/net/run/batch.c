@@ -1,5 +1,6 @@
 #include "chain.h"
 #include "pass.h"
+#include "ranks.h"
 
 #include <string.h>
 
@@ -53,6 +54,28 @@ sum_scores(const rnn_run *r)
     return score;
 }
 
+/* The rows of all ranks: some PARAMS wants them. */
+static void
+make_all_inputs(rnn_run *r, const rnn_batch *batch)
+{
+    rnn_chain c = {.gather = batch};
+    r->own_slice = 0;
+    r->own_slices = r->row_slices;
+    r->own_rows = r->rows;
+    rnn_run_chain(r, &c);
+    rnn_ranks_share(r);
+}
+
+static void
+merge_statistics(rnn_run *r, int i)
+{
+    const rnn_stage *stage = &r->net->stages[i];
+    rnn_piece piece = {stage->statistics, stage->layer.statistics * sizeof(float),
+                       RNN_OF_SLICES};
+    rnn_ranks_gather(r, &piece, 1);
+    rnn_run_once(r, i, RNN_MERGE, NULL, 0.0f, 0.0f);
+}
+
 rnn_score
 rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *predictions)
 {
@@ -60,6 +83,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     bool gather = needs_gathering(r, batch), score = purpose != RNN_FOR_OUTPUTS;
     r->rows = batch->rows;
     r->row_slices = row_slices(r, batch->rows);
+    rnn_ranks_share(r);
     r->has_weights = batch->data->weights != NULL;
     r->inp = gather ? net->inp
                     : (const float *)batch->data->x
@@ -67,6 +91,10 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     r->backward_from = net->n_stages;
     if (score)
         gather_targets(net, batch);
+    if (gather && rnn_ranks_need_all_inputs(r)) {
+        make_all_inputs(r, batch);
+        gather = false;
+    }
     bool is_ready = false;
     for (int i = 0;;) {
         rnn_chain c = {.begin = i,
@@ -89,11 +117,13 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
         }
         is_ready = c.statistics;
         if (is_ready)
-            rnn_run_once(r, c.end, RNN_MERGE, NULL, 0.0f, 0.0f);
+            merge_statistics(r, c.end);
         else
             rnn_run_pass(r, c.end, RNN_FORWARD);
         i = is_ready ? c.end : c.end + 1;
     }
+    if (score)
+        rnn_ranks_gather_scores(r);
     return score ? sum_scores(r) : (rnn_score){0};
 }
 
@@ -122,6 +152,13 @@ typedef struct {
     float alpha, beta;
 } reduce_job;
 
+/* What this process' first slice of rows has added up. */
+static float *
+own_partials(const rnn_run *r)
+{
+    return r->net->partials + (size_t)r->own_slice * r->net->partial_count;
+}
+
 /* What the slices of rows have added up for a stage, to the target, or to where FINISH
  * finds it. */
 static void
@@ -133,9 +170,21 @@ reduce_stage(const reduce_job *job, const rnn_stage *stage, int slice)
     int count = (int)rnn_stage_sums(stage);
     int begin = rnn_slice_begin(count, REDUCE_SLICES, slice);
     int end = rnn_slice_begin(count, REDUCE_SLICES, slice + 1);
-    net->level->reduce(to + begin, net->partials + stage->partial_offset + begin,
-                       net->partial_count, job->run->row_slices, end - begin,
+    const rnn_run *r = job->run;
+    bool has_ranks = r->ranks != NULL; /* then one sum is in place of the slices' */
+    const float *partials =
+        own_partials(r) - (has_ranks ? 0 : (size_t)r->own_slice * net->partial_count);
+    net->level->reduce(to + begin, partials + stage->partial_offset + begin,
+                       net->partial_count, has_ranks ? 1 : r->row_slices, end - begin,
                        finishes ? 1.0f : job->alpha, finishes ? 0.0f : job->beta);
+}
+
+/* Whether a stage has its sums before PARAMS of others, as INPUT waits for them. */
+static bool
+has_early_sums(const rnn_run *r, int i)
+{
+    return rnn_waits_for_batch(&r->net->stages[i])
+           && (i > r->net->first_trainable || r->to_input);
 }
 
 static void
@@ -148,16 +197,60 @@ reduce_slice(void *context, int slice, int worker)
         reduce_stage(job, &net->stages[job->only], slice);
     for (int i = net->first_trainable; job->only < 0 && i < net->n_stages; i++)
         if (net->stages[i].layer.slices[RNN_PARAMS] == RNN_BY_ROWS
-            && !net->stages[i].is_frozen)
+            && !net->stages[i].is_frozen && !has_early_sums(job->run, i))
             reduce_stage(job, &net->stages[i], slice);
     rnn_profile_end(net, worker, net->n_stages, RNN_WORK_REDUCE, clock);
+}
+
+/* Some of what the process' slices have added up, in place of its first one's. */
+typedef struct {
+    const rnn_run *run;
+    size_t offset, count;
+} own_job;
+
+static void
+add_own_slices(void *context, int slice, int worker)
+{
+    (void)worker;
+    const own_job *job = context;
+    size_t stride = job->run->net->partial_count;
+    size_t begin = job->offset + job->count * (size_t)slice / REDUCE_SLICES;
+    size_t end = job->offset + job->count * (size_t)(slice + 1) / REDUCE_SLICES;
+    int slices = job->run->own_slices;
+    for (int step = 1; step < slices; step *= 2)
+        for (int s = 0; s < slices; s += 2 * step) {
+            float *left = own_partials(job->run) + (size_t)s * stride;
+            const float *right = left + (size_t)step * stride;
+            for (size_t i = begin; i < end; i++)
+                left[i] += right[i];
+        }
+}
+
+/* The tree over slices, as far as it is within this process, and then over ranks. */
+static void
+add_ranks(rnn_run *r, int only)
+{
+    const rnn_net *net = r->net;
+    own_job job = {r, 0, net->partial_count};
+    if (r->ranks == NULL)
+        return;
+    if (only >= 0)
+        job = (own_job){r, net->stages[only].partial_offset,
+                        rnn_stage_sums(&net->stages[only])};
+    rnn_run_slices(r, add_own_slices, &job, REDUCE_SLICES,
+                   (double)job.count * r->own_slices);
+    rnn_ranks_sum(r, own_partials(r) + job.offset, job.count);
 }
 
 static void
 reduce(rnn_run *r, reduce_job job, size_t sums)
 {
-    if (sums > 0)
-        rnn_run_slices(r, reduce_slice, &job, REDUCE_SLICES, (double)sums * r->row_slices);
+    if (sums == 0)
+        return;
+    add_ranks(r, job.only);
+    if (r->status == RNN_OK)
+        rnn_run_slices(r, reduce_slice, &job, REDUCE_SLICES,
+                       (double)sums * (r->ranks != NULL ? 1 : r->row_slices));
 }
 
 void
@@ -179,8 +272,7 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
             if (c.begin < r->backward_from || end_input)
                 rnn_run_chain(r, &c);
             i = c.begin;
-            end_input = c.begin < c.end && rnn_waits_for_batch(&net->stages[i])
-                        && (i > net->first_trainable || r->to_input);
+            end_input = c.begin < c.end && has_early_sums(r, i);
             if (end_input)
                 reduce(r, (reduce_job){.run = r, .only = i}, net->stages[i].layer.sums);
         }
@@ -191,7 +283,8 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
     }
     rnn_run_params(r, i, params, target, alpha, beta);
     reduce(r, (reduce_job){r, -1, target, alpha, beta}, net->partial_count);
-    for (i = net->first_trainable; i < net->n_stages; i++)
+    rnn_ranks_gather_for_finish(r);
+    for (i = net->first_trainable; r->status == RNN_OK && i < net->n_stages; i++)
         if (net->stages[i].layer.sums > 0 && !net->stages[i].is_frozen)
             rnn_run_once(r, i, RNN_FINISH, target, alpha, beta);
 }

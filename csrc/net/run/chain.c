@@ -109,9 +109,10 @@ chain_rows(const rnn_chain *c, row_chunk k)
 }
 
 static void
-chain_slice(void *context, int slice, int worker)
+chain_slice(void *context, int own, int worker)
 {
     const rnn_chain *c = context;
+    int slice = c->run->own_slice + own;
     int first = rnn_row_begin(c->run->rows, c->run->row_slices, slice);
     int last = rnn_row_begin(c->run->rows, c->run->row_slices, slice + 1);
     for (int begin = first; begin < last; begin += c->chunk) {
@@ -162,7 +163,7 @@ chain_work(const rnn_chain *c)
         work += net->stages[c->end].layer.work[RNN_STATISTICS];
     if (c->end_input)
         work += net->stages[c->end].layer.work[RNN_INPUT];
-    return work * c->run->rows;
+    return work * c->run->own_rows;
 }
 
 void
@@ -170,7 +171,7 @@ rnn_run_chain(rnn_run *r, rnn_chain *c)
 {
     c->run = r;
     c->chunk = chunk_rows(c);
-    rnn_run_slices(r, chain_slice, c, r->row_slices, chain_work(c));
+    rnn_run_slices(r, chain_slice, c, r->own_slices, chain_work(c));
 }
 
 int

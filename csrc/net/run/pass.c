@@ -1,5 +1,7 @@
 #include "pass.h"
 
+#include "ranks.h"
+
 #include "../../base/clock.h"
 #include "../../base/rng.h"
 
@@ -154,6 +156,13 @@ list_columns(const rnn_run *r, int slice, int slices)
 }
 
 static void
+list_columns_slice(void *context, int slice, int worker)
+{
+    (void)worker;
+    list_columns(context, slice, RNN_NONZERO_RANGES);
+}
+
+static void
 column_slice(void *context, int slice, int worker)
 {
     const column_job *job = context;
@@ -212,21 +221,21 @@ void
 rnn_run_pass(rnn_run *r, int i, rnn_pass pass)
 {
     const rnn_layer *layer = &r->net->stages[i].layer;
-    column_job job = {r, i, pass, rnn_stage_io(r, i, 0, r->rows, 0), false};
-    job.lists_columns = i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training;
-    if (layer->slices[pass] > 0)
+    column_job job = {r, i, pass, rnn_stage_io(r, i, r->own_row, r->own_rows, 0), false};
+    job.io.to_input |= r->ranks != NULL; /* slopes are rows' own matter */
+    job.lists_columns = i == 0 && pass == RNN_FORWARD && r->is_sparse && r->training
+                        && (r->ranks == NULL || rnn_has_params(r, 0));
+    if (job.lists_columns && r->own_rows < r->rows) {
+        rnn_run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,
+                       ELEMENT_WORK * rnn_net_in_size(r->net) * r->rows);
+        job.lists_columns = false;
+    }
+    if (layer->slices[pass] > 0 && r->own_rows > 0)
         run_columns(r, &job);
 }
 
-static void
-list_columns_slice(void *context, int slice, int worker)
-{
-    (void)worker;
-    list_columns(context, slice, RNN_NONZERO_RANGES);
-}
-
-static bool
-has_params(const rnn_run *r, int i)
+bool
+rnn_has_params(const rnn_run *r, int i)
 {
     const rnn_stage *stage = &r->net->stages[i];
     return stage->layer.slices[RNN_PARAMS] > 0 && i >= r->net->first_trainable
@@ -238,14 +247,15 @@ rnn_output_joins_params(const rnn_run *r, int i)
 {
     const int *slices = r->net->stages[i].layer.slices;
     bool to_input = i > r->net->first_trainable || r->to_input;
-    return !to_input && slices[RNN_PARAMS] > 0 && slices[RNN_OUTPUT] == slices[RNN_PARAMS];
+    return !to_input && r->ranks == NULL && slices[RNN_PARAMS] > 0
+           && slices[RNN_OUTPUT] == slices[RNN_PARAMS];
 }
 
 static double
 params_work(const rnn_run *r, int i)
 {
     const double *of = r->net->stages[i].layer.work;
-    if (!has_params(r, i))
+    if (!rnn_has_params(r, i))
         return 0;
     return (of[RNN_PARAMS] + (rnn_output_joins_params(r, i) ? of[RNN_OUTPUT] : 0))
            * r->rows;
@@ -263,7 +273,7 @@ static int
 params_most(const rnn_run *r, int i)
 {
     const rnn_layer *layer = &r->net->stages[i].layer;
-    return has_params(r, i) ? most_slices(layer, RNN_PARAMS, params_work(r, i)) : 0;
+    return rnn_has_params(r, i) ? most_slices(layer, RNN_PARAMS, params_work(r, i)) : 0;
 }
 
 static int
@@ -284,6 +294,7 @@ params_slice(void *context, int slice, int worker)
         i++;
     }
     rnn_io io = rnn_stage_io(r, i, 0, r->rows, 0);
+    io.to_input |= r->ranks != NULL;
     io.slices = slices;
     io.target = job->target + r->net->stages[i].param_offset;
     io.alpha = job->alpha;
@@ -305,7 +316,10 @@ rnn_params_work(const rnn_run *r, int begin, int end)
 void
 rnn_run_params(rnn_run *r, int begin, int end, float *target, float alpha, float beta)
 {
-    if (begin == 0 && r->is_sparse && r->net->stages[0].by_rows && has_params(r, 0))
+    rnn_ranks_gather_factors(r, begin, end);
+    if (r->status != RNN_OK)
+        return;
+    if (begin == 0 && r->is_sparse && r->net->stages[0].by_rows && rnn_has_params(r, 0))
         rnn_run_slices(r, list_columns_slice, r, RNN_NONZERO_RANGES,
                        ELEMENT_WORK * rnn_net_in_size(r->net) * r->rows);
     params_job job = {r, begin, begin, target, alpha, beta};

@@ -46,6 +46,9 @@ void rnn_run_params(rnn_run *r, int begin, int end, float *target, float alpha, 
 /* Its multiply-adds. */
 double rnn_params_work(const rnn_run *r, int begin, int end);
 
+/* Whether stage i learns, and its PARAMS is cut by columns. */
+bool rnn_has_params(const rnn_run *r, int i);
+
 /* Whether OUTPUT of stage i is part of its PARAMS: both have the same slices, and nothing
  * in between reads what OUTPUT writes. */
 bool rnn_output_joins_params(const rnn_run *r, int i);

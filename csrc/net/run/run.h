@@ -28,12 +28,17 @@ typedef struct rnn_run {
     double share;           /* of a row in its mix with the next one; 1: not mixed */
     rnn_exchange *exchange; /* of a call that trains */
     int64_t asked;          /* when the stop hook was asked last, in nanoseconds */
+    rnn_ranks *ranks;       /* of a call that trains in several processes; or NULL */
+    bool ranks_stop;        /* one of them wants to end: all know */
+    rnn_status status; /* not RNN_OK: a swap failed, and what it was for is not right */
 
     /* Of the batch under way: */
     int rows;
     int row_slices;
-    double divisor;   /* of what is summed over rows, for the mean */
-    bool has_weights; /* in net->weights */
+    int own_slice, own_slices; /* those of this process, */
+    int own_row, own_rows;     /* and their rows */
+    double divisor;            /* of what is summed over rows, for the mean */
+    bool has_weights;          /* in net->weights */
     const float *inp;
     float *maps; /* what stage `maps_of` shows of the rows; NULL: not asked for */
     int maps_of;

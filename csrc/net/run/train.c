@@ -64,6 +64,8 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_recipe *recipe, int64_
         r->share = rnn_draw_share(recipe->mixup, r->key);
     rnn_run_prepare(r);
     rnn_score batch_score = rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
+    if (r->status != RNN_OK)
+        return r->status;
     if (!isfinite(batch_score.loss))
         return RNN_ENONFINITE;
     double lr = lr_of(recipe, step);
@@ -73,8 +75,11 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_recipe *recipe, int64_
     }
     else {
         rnn_run_backward(r, net->grads, 1.0f / (float)r->divisor, 0.0f);
-        batch_score.penalty = rnn_run_update(r, recipe, lr, step + 1);
+        if (r->status == RNN_OK)
+            batch_score.penalty = rnn_run_update(r, recipe, lr, step + 1);
     }
+    if (r->status != RNN_OK)
+        return r->status;
     double rows_in_mean = r->rows / r->divisor;
     score->loss += (batch_score.loss + batch_score.penalty) * rows_in_mean;
     score->hits += batch_score.hits;
@@ -96,7 +101,7 @@ train_epoch(rnn_run *r, const rnn_data *data, const rnn_recipe *recipe, int64_t 
         ++*batch;
         /* A reader that has its copy now wants a core, too. */
         rnn_team_rest(&r->lease, rnn_exchange_serve(r->exchange));
-        if (rnn_run_stop_wanted(r, 3.0 * rows))
+        if (r->ranks_stop || (rnn_run_stop_wanted(r, 3.0 * rows) && r->ranks == NULL))
             return RNN_EINTERRUPTED;
     }
     return RNN_OK;
@@ -108,9 +113,10 @@ find_fused_epoch(const rnn_net *net, const rnn_data *data, const rnn_recipe *rec
 {
     const rnn_fused_epoch *fused = net->level->fused_epochs;
     for (; fused->run != NULL; fused++)
-        if (data->x != NULL && !data->x_is_bytes && net->param_count <= RNN_MAX_FUSED_PARAMS
-            && net->rates == NULL && data->weights == NULL && recipe->n_lr == 0
-            && recipe->smoothing == 0 && is_folded(net, recipe) && !makes_inputs(recipe)
+        if (recipe->ranks == NULL && data->x != NULL && !data->x_is_bytes
+            && net->param_count <= RNN_MAX_FUSED_PARAMS && net->rates == NULL
+            && data->weights == NULL && recipe->n_lr == 0 && recipe->smoothing == 0
+            && is_folded(net, recipe) && !makes_inputs(recipe)
             && fused->matches(net->layers, net->n_layers, net->loss, recipe->batch_size))
             return fused;
     return NULL;
@@ -177,6 +183,7 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe, int 
     else if (fused == NULL && is_folded(net, recipe))
         status = rnn_run_pack(&r);
     r.exchange = exchange;
+    r.ranks = recipe->ranks;
     exchange->run = &r;
     exchange->average = recipe->average;
     r.training = r.moves_state = true;

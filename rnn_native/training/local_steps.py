@@ -1,0 +1,81 @@
+"""Local SGD: each rank makes some updates by itself, then weights are averaged."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.errors import TrainingDiverged
+from rnn_native.training.native_options import native_options
+from rnn_native.training.schedules import Rates
+
+if TYPE_CHECKING:
+    from rnn_native.training.ranks import Ranks
+    from rnn_native.training.run import Run
+
+
+def train(
+    run: "Run", ranks: "Ranks", order: NDArray[np.int32], rates: Rates
+) -> tuple[float, int]:
+    """Train on rows of the epoch; each rank has its part of every batch.
+
+    Weights, running statistics and the optimizer's moments are averaged over ranks after
+    `ranks.every` updates, and after the last ones.
+
+    Returns
+    -------
+    float, int
+        Loss and hits, summed over the rows of all ranks.
+
+    Raises
+    ------
+    TrainingDiverged
+        On all ranks, if one of them has diverged.
+    KeyboardInterrupt
+        On all ranks, after an average, if one of them was asked to end.
+    """
+    size, block = run.recipe.batch_size, run.recipe.batch_size * ranks.every
+    loss, hits = 0.0, 0
+    for begin in range(0, len(order), block):
+        rows = order[begin : begin + block]
+        first, steps = begin // size, -(-len(rows) // size)
+        rate = rates[first : first + steps] if isinstance(rates, np.ndarray) else rates
+        more, more_hits, failure = _train_own(run, ranks, rows, rate)
+        reports = ranks.notes([more, more_hits, failure[:300], int(ranks.stop[0])])
+        if failures := [report[2] for report in reports if report[2]]:
+            raise TrainingDiverged(failures[0])
+        for values in (run.model.weights, run.model.moments):
+            ranks.average(values)
+        loss, hits = loss + sum(r[0] for r in reports), hits + sum(r[1] for r in reports)
+        run.state.advance(steps)
+        run.state.take(len(rows), len(run.order))
+        run.is_begun = True
+        if any(report[3] for report in reports):
+            raise KeyboardInterrupt
+    return loss, hits
+
+
+def _train_own(
+    run: "Run", ranks: "Ranks", rows: NDArray[np.int32], rates: Rates
+) -> tuple[float, int, str]:
+    """Train on this rank's part of each batch; return loss, hits, and what went wrong."""
+    size, parts = run.recipe.batch_size, []
+    for begin in range(0, len(rows), size):
+        batch = rows[begin : begin + size]
+        first, end = (len(batch) * k // ranks.size for k in (ranks.rank, ranks.rank + 1))
+        parts.append(batch[first:end])
+    if not len(parts[-1]) and isinstance(rates, np.ndarray):
+        rates = rates[:-1]
+    own = np.concatenate(parts)
+    if not len(own):
+        return 0.0, 0, ""
+    options = native_options(run)
+    # Ranks have other masks: else they would drop and distort alike.
+    options["seed"] = (options["seed"] + ranks.rank) % 2**64
+    try:
+        loss, hits = run.model.native.train(
+            run.data.x, run.data.y, own, size // ranks.size, rates, **options
+        )
+    except FloatingPointError as error:
+        return 0.0, 0, str(error)
+    return float(loss[0]), int(hits[0]), ""

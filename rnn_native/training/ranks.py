@@ -1,0 +1,291 @@
+"""The processes that train one net together, through a communicator of MPI."""
+
+import json
+import os
+import signal
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.checks import check_count
+from rnn_native.base.errors import RankError
+from rnn_native.base.runtime import available_cpus, config
+from rnn_native.base.version import __version__
+
+if TYPE_CHECKING:
+    from rnn_native.training.run import Run
+
+MOST_RANKS = 64
+SECONDS = 60.0
+"""How long a rank waits for another one, unless RNN_NATIVE_MPI_SECONDS says otherwise."""
+
+LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
+"""Where MPICH and Open MPI tell how many ranks this machine has."""
+
+NOTE_BYTES = 512
+
+
+class Ranks:
+    """Where a process stands among those that train one net together.
+
+    Parameters
+    ----------
+    comm : communicator
+        As mpi4py's: `rank` or `Get_rank()`, `size` or `Get_size()`, and `Isend` and `Irecv`,
+        which can be given up after a while, or else `Sendrecv`.
+    every : int of at least 1
+        Updates between two exchanges; above 1 each rank trains by itself in between, and
+        then the weights are averaged.
+
+    Attributes
+    ----------
+    rank, size : int
+    stop : ndarray of shape (1,), uint8
+        Not 0: this process wants all of them to end after the batch under way.
+    seconds : float
+        Spent in exchanges, waiting included.
+    bytes : int
+        Given to other ranks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `comm` is no communicator, or its size is no power of two.
+    """
+
+    def __init__(self, comm: Any, every: int = 1) -> None:
+        self._comm, self.every = comm, every
+        self.rank, self.size = _number(comm, "rank"), _number(comm, "size")
+        if not hasattr(comm, "Sendrecv"):
+            raise TypeError(
+                f"comm: expected a communicator such as mpi4py's MPI.COMM_WORLD, got "
+                f"{type(comm).__name__} without Sendrecv"
+            )
+        if self.size > MOST_RANKS or self.size & (self.size - 1):
+            raise ValueError(
+                f"comm: expected 1, 2, 4, ... {MOST_RANKS} ranks, got {self.size}: sums go "
+                "pair by pair; start another number of processes"
+            )
+        self.stop = np.zeros(1, np.uint8)
+        self.limit = float(os.environ.get("RNN_NATIVE_MPI_SECONDS", SECONDS))
+        self.seconds, self.bytes = 0.0, 0
+
+    def threads(self) -> int:
+        """Return how many threads this rank has when its machine's ranks share the cores."""
+        told = [os.environ[name] for name in LOCAL_SIZES if name in os.environ]
+        here = int(told[0]) if told and told[0].isdigit() else self.size
+        return max(1, available_cpus() // max(here, 1))
+
+    def swap(self, partner: int, give: memoryview, take: memoryview) -> None:
+        """Give bytes to a partner, and take as many as there is room for.
+
+        Raises
+        ------
+        RankError
+            If the partner does not answer in time.
+        """
+        begun = time.perf_counter()
+        if hasattr(self._comm, "Isend") and hasattr(self._comm, "Irecv"):
+            requests = []
+            if take.nbytes:
+                requests.append(self._comm.Irecv(take, source=partner))
+            if give.nbytes:
+                requests.append(self._comm.Isend(give, dest=partner))
+            self._wait(requests, partner)
+        else:
+            self._comm.Sendrecv(give, partner, recvbuf=take, source=partner)
+        self.seconds += time.perf_counter() - begun
+        self.bytes += give.nbytes
+
+    def _wait(self, requests: list[Any], partner: int) -> None:
+        """Ask until all is done: a call that only waits could not be ended."""
+        end, turn = time.monotonic() + self.limit, 0
+        while not all(request.Test() for request in requests):
+            turn += 1
+            if turn % 64 == 0:
+                # Others may need this core for what is waited for.
+                time.sleep(0 if turn < 512 else 1e-4)
+                if time.monotonic() > end:
+                    raise RankError(
+                        f"ranks: rank {self.rank} has waited {self.limit:g} s for rank "
+                        f"{partner}, which may have ended; see its messages, and resume "
+                        "from the last checkpoint"
+                    )
+
+    def gather(self, own: bytes) -> list[bytes]:
+        """Return what each rank gives, all of the same length, in the order of ranks."""
+        each = len(own)
+        room = bytearray(each * self.size)
+        room[self.rank * each : (self.rank + 1) * each] = own
+        view, step = memoryview(room), 1
+        while step < self.size:
+            partner = self.rank ^ step
+            mine, theirs = self.rank & ~(step - 1), partner & ~(step - 1)
+            take = bytearray(step * each)
+            self.swap(partner, view[mine * each : (mine + step) * each], memoryview(take))
+            view[theirs * each : (theirs + step) * each] = take
+            step *= 2
+        return [bytes(room[k * each : (k + 1) * each]) for k in range(self.size)]
+
+    def notes(self, note: Any) -> list[Any]:
+        """Return what each rank notes, short JSON."""
+        text = json.dumps(note).encode()
+        if len(text) > NOTE_BYTES:
+            raise ValueError(f"note: expected at most {NOTE_BYTES} bytes, got {len(text)}")
+        return [json.loads(one) for one in self.gather(text.ljust(NOTE_BYTES))]
+
+    def average(self, values: NDArray[np.float32]) -> None:
+        """Replace values by their mean over ranks, added pair by pair, in place."""
+        other, step = np.empty_like(values), 1
+        while step < self.size:
+            partner = self.rank ^ step
+            self.swap(partner, _bytes_of(values), _bytes_of(other))
+            values += other
+            step *= 2
+        values *= np.float32(1 / self.size)
+
+    def require_alike(self, facts: Mapping[str, Any]) -> None:
+        """Refuse ranks that would not compute the same.
+
+        Raises
+        ------
+        RankError
+            With the first fact that differs, and the ranks.
+        """
+        digests = {name: zlib.crc32(repr(fact).encode()) for name, fact in facts.items()}
+        for k, other in enumerate(found := self.notes(list(digests.values()))):
+            for name, a, b in zip(digests, found[0], other, strict=True):
+                if a != b:
+                    raise RankError(
+                        f"ranks: rank {k} has another {name} than rank 0; give all ranks the "
+                        "same arguments, data, package and kind of processor "
+                        "(RNN_NATIVE_CPU)"
+                    )
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Let the first Ctrl-C or SIGTERM ask all ranks to end after the same batch."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            before = earlier[signal.Signals(number)]
+            if self.stop[0] and callable(before):
+                before(number, frame)
+            self.stop[0] = 1
+
+        kinds = [signal.SIGINT, signal.SIGTERM]
+        earlier = {kind: signal.getsignal(kind) for kind in kinds}
+        taken = [kind for kind in kinds if callable(earlier[kind])]
+        try:
+            for kind in taken:
+                signal.signal(kind, ask)
+            yield
+        finally:
+            for kind in taken:
+                signal.signal(kind, earlier[kind])
+
+
+def _number(comm: Any, name: str) -> int:
+    method = getattr(comm, f"Get_{name}", None)
+    value = method() if method is not None else getattr(comm, name, None)
+    if not isinstance(value, int):
+        raise TypeError(
+            "comm: expected a communicator such as mpi4py's MPI.COMM_WORLD, got "
+            f"{type(comm).__name__} without {name}"
+        )
+    return value
+
+
+def _bytes_of(values: NDArray[np.float32]) -> memoryview:
+    return values.data.cast("B")
+
+
+def begin(run: "Run", ranks: Ranks) -> None:
+    """Give a run its ranks, once all of them are known to be alike.
+
+    Raises
+    ------
+    ValueError
+        If a batch has fewer rows than there are ranks, or local steps cannot be shared.
+    RankError
+        If a rank has other data, weights or settings.
+    """
+    batch = min(run.recipe.batch_size, len(run.order))
+    if batch < ranks.size:
+        raise ValueError(
+            f"batch_size: expected at least {ranks.size}, a row for each rank, got {batch}; "
+            "start fewer ranks or use a larger batch_size"
+        )
+    if ranks.every > 1 and run.recipe.batch_size % ranks.size:
+        raise ValueError(
+            f"batch_size: expected a multiple of {ranks.size}, the ranks, with every="
+            f"{ranks.every}, got {run.recipe.batch_size}"
+        )
+    if ranks.every > 1 and run.recipe.ema_decay:
+        raise ValueError(f"ema_decay: expected 0 with every={ranks.every}; leave one out")
+    ranks.require_alike(
+        {
+            "version of rnn_native": __version__,
+            "CPU level": config()["cpu_level"],
+            "seed or recipe": run.recipe.as_dict(),
+            "every": ranks.every,
+            "architecture": run.model.architecture(),
+            "data": (run.data_digest(), _crc(run.row_weights), _crc(run.data.val_y)),
+            "weights": _crc(run.model.weights),
+            "state of training": (run.state.steps, run.state.seed_steps, _crc(run.order)),
+        }
+    )
+    run.ranks = ranks
+
+
+def _crc(values: NDArray[Any] | None) -> int:
+    return 0 if values is None else zlib.crc32(np.ascontiguousarray(values).data)
+
+
+def share_decisions(run: "Run") -> None:
+    """After an epoch: rank 0's callbacks decide for all; weights must be the same.
+
+    Raises
+    ------
+    RankError
+        If a rank's weights are others.
+    """
+    if run.ranks is None:
+        return
+    rate = None if run.recipe.schedule is not None else run.learning_rate
+    reason = None if run.stop_reason is None else run.stop_reason[:200]
+    notes = run.ranks.notes([_crc(run.model.weights), reason, rate, run.stop_detail[:100]])
+    for k, note in enumerate(notes):
+        if note[0] != notes[0][0]:
+            raise RankError(
+                f"ranks: rank {k} has other weights than rank 0 after epoch "
+                f"{run.history.next_epoch}; callbacks that run on rank 0 alone must not "
+                "change weights, or rates within an epoch"
+            )
+    _, run.stop_reason, rate, run.stop_detail = notes[0]
+    if rate is not None and rate != run.learning_rate:
+        run.learning_rate = rate
+
+
+def ranks_of(comm: Any, every: object = 1) -> Ranks | None:
+    """Return the ranks of a communicator; None without one."""
+    count = check_count("every", every, least=1)
+    if comm is not None:
+        return Ranks(comm, count)
+    if count > 1:
+        raise ValueError(f"every: expected 1 without comm, got {count}")
+    return None
+
+
+def threads_of(threads: int | None, ranks: Ranks | None) -> int | None:
+    """Return the number of threads that was asked for, or a share of the machine's."""
+    return ranks.threads() if threads is None and ranks is not None else threads
