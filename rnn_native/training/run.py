@@ -375,11 +375,10 @@ class Run:
             rate: Rates = self.learning_rate if callbacks else rates
             if isinstance(rates, np.ndarray):
                 rate = rates[batch : batch + count]
-            more = (
-                self.train_rows(rows, rate, batch, **average)
-                if self.ranks is None or self.ranks.every == 1
-                else local_steps.train(self, self.ranks, rows, rate)
-            )
+            if self.ranks is None or self.ranks.every == 1:
+                more = self.train_rows(rows, rate, batch, **average)
+            else:
+                more = local_steps.train(self, self.ranks, rows, rate)
             # In float64 and in order, as the native sum of an epoch.
             loss, hits = loss + more[0], hits + more[1]
             seen, batch = seen + len(rows), batch + count
