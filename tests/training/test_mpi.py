@@ -23,7 +23,14 @@ def _mpi():
 
 
 def _start(ranks, *words, **more):
-    command = [shutil.which("mpiexec"), "-n", str(ranks), sys.executable, "-m", "rnn_native"]
+    command = [
+        shutil.which("mpiexec"),
+        "-n",
+        str(ranks),
+        sys.executable,
+        "-m",
+        "rnn_native",
+    ]
     env = {**os.environ, "RNN_NATIVE_NUM_THREADS": "1", "RNN_NATIVE_MPI_SECONDS": "30"}
     return subprocess.Popen(
         [*command, "train", *words],
@@ -107,7 +114,9 @@ def test_ctrl_c_saves_and_another_number_of_ranks_resumes(tmp_path):
     rows = len((out / "log.csv").read_text().splitlines()) - 1
     code, _, errors = _train(2, out, "cnn", "--resume", "--epochs", str(rows + 1))
     assert (code, errors) == (0, ""), errors
-    alone = _train(1, tmp_path / "alone", "cnn", "--epochs", str(rows + 1), "--patience", "0")
+    alone = _train(
+        1, tmp_path / "alone", "cnn", "--epochs", str(rows + 1), "--patience", "0"
+    )
     assert alone[0] == 0
     assert _weights(out) == _weights(tmp_path / "alone")
 
@@ -118,7 +127,12 @@ def test_ctrl_c_saves_and_another_number_of_ranks_resumes(tmp_path):
         (2, ("xor", "--mpi"), 2, "train xor: takes no --mpi"),
         (2, ("mlp", "--data", "synthetic"), 2, "add --mpi to train one model"),
         (3, ("mlp", "--data", "synthetic", "--mpi"), 1, "expected 1, 2, 4, ... 64 ranks"),
-        (4, ("mlp", "--data", "synthetic", "--mpi", "--batch-size", "2"), 1, "a row for each"),
+        (
+            4,
+            ("mlp", "--data", "synthetic", "--mpi", "--batch-size", "2"),
+            1,
+            "a row for each",
+        ),
     ],
 )
 def test_wrong_calls(ranks, words, code, message, tmp_path):
@@ -129,7 +143,9 @@ def test_wrong_calls(ranks, words, code, message, tmp_path):
 
 
 def test_divergence_is_one_line(tmp_path):
-    process = _start(2, "mlp", "--data", "synthetic", "--mpi", "--lr", "999999", cwd=tmp_path)
+    process = _start(
+        2, "mlp", "--data", "synthetic", "--mpi", "--lr", "999999", cwd=tmp_path
+    )
     _, errors = process.communicate(timeout=SECONDS)
     lines = [line for line in errors.splitlines() if line.startswith("rnn-native:")]
     assert process.returncode == 1
