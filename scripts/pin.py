@@ -15,7 +15,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / ".ci" / "requirements.txt"
-EXTRAS = ("docs", "lint", "onnx", "sklearn", "tensorboard", "test", "test-dask", "wheel")
+EXTRAS = (
+    "docs",
+    "lint",
+    "mpi",
+    "onnx",
+    "sklearn",
+    "tensorboard",
+    "test",
+    "test-dask",
+    "wheel",
+)
 HEAD = """\
 # Written by scripts/pin.py: what CI installs on Linux, x86-64, with Python 3.11.
 """

@@ -1,7 +1,8 @@
 """Where a net's training stands: what the next call of `fit` continues from."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -110,6 +111,23 @@ class TrainingState:
             self.live_params = None
         elif self.live_params is None or _digest(params) != self._average_digest:
             self.live_params, self.average_steps = params.copy(), 0
+
+    @contextmanager
+    def averaging(
+        self, params: NDArray[np.float32], decay: float
+    ) -> Iterator[dict[str, Any]]:
+        """Give native calls the live parameters; between them `params` holds the average."""
+        if self.live_params is None:
+            yield {}
+            return
+        try:
+            yield {
+                "average": self.live_params,
+                "average_decay": decay,
+                "average_is_outside": True,
+            }
+        finally:
+            self.note_average(params)
 
     def note_average(self, average: NDArray[np.float32]) -> None:
         """Remember which parameters `live_params` belongs to."""

@@ -154,6 +154,10 @@ class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimat
         comm: Any = None,
     ) -> None:
         ranks = ranks_of(comm)
+        if ranks is not None and self.solver == "lbfgs":
+            raise ValueError(
+                "comm: solver='lbfgs' runs in one process; use 'adam' or 'sgd'"
+            )
         self._check_parameters(incremental, validation is not None)
         is_new = not (hasattr(self, "network_") and (self.warm_start or incremental))
         rows, labels = self._read_rows(x, y=y, reset=is_new, **self._target_options)

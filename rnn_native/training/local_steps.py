@@ -1,22 +1,16 @@
 """Local SGD: each rank makes some updates by itself, then weights are averaged."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.training.native_options import native_options
+from rnn_native.training.ranks import Ranks
+from rnn_native.training.run import Run
 from rnn_native.training.schedules import Rates
 
-if TYPE_CHECKING:
-    from rnn_native.training.ranks import Ranks
-    from rnn_native.training.run import Run
 
-
-def train(
-    run: "Run", ranks: "Ranks", order: NDArray[np.int32], rates: Rates
-) -> tuple[float, int]:
+def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, int]:
     """Train on rows of the epoch; each rank has its part of every batch.
 
     Weights, running statistics and the optimizer's moments are averaged over ranks after
@@ -34,6 +28,8 @@ def train(
     KeyboardInterrupt
         On all ranks, after an average, if one of them was asked to end.
     """
+    ranks = run.ranks
+    assert ranks is not None
     size, block = run.recipe.batch_size, run.recipe.batch_size * ranks.every
     loss, hits = 0.0, 0
     for begin in range(0, len(order), block):
@@ -56,7 +52,7 @@ def train(
 
 
 def _train_own(
-    run: "Run", ranks: "Ranks", rows: NDArray[np.int32], rates: Rates
+    run: Run, ranks: Ranks, rows: NDArray[np.int32], rates: Rates
 ) -> tuple[float, int, str]:
     """Train on this rank's part of each batch; return loss, hits, and what went wrong."""
     size, parts = run.recipe.batch_size, []
@@ -69,12 +65,21 @@ def _train_own(
     own = np.concatenate(parts)
     if not len(own):
         return 0.0, 0, ""
-    options = native_options(run)
+    options = native_options(run.recipe, run.state)
     # Ranks have other masks: else they would drop and distort alike.
     options["seed"] = (options["seed"] + ranks.rank) % 2**64
     try:
         loss, hits = run.model.native.train(
-            run.data.x, run.data.y, own, size // ranks.size, rates, **options
+            run.data.x,
+            run.data.y,
+            own,
+            size // ranks.size,
+            rates,
+            threads=run.threads,
+            epoch=run.history.next_epoch + 1,
+            weights=run.row_weights,
+            augment=run.augment,
+            **options,
         )
     except FloatingPointError as error:
         return 0.0, 0, str(error)

@@ -18,8 +18,9 @@ from rnn_native.training.callback import (
 )
 from rnn_native.training.history import History
 from rnn_native.training.progress import ProgressLogger
-from rnn_native.training.ranks import Ranks, begin, share_decisions
+from rnn_native.training.ranks import Ranks
 from rnn_native.training.run import Run
+from rnn_native.training.together import begin, share_decisions
 
 
 def fit(

@@ -1,23 +1,18 @@
 """What the native calls of a run are given."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rnn_native.training.run import Run
+from rnn_native.net.training_state import TrainingState
+from rnn_native.training.recipe import Recipe
 
 
-def native_options(run: "Run") -> dict[str, Any]:
-    """Return what calls that train are given beside rows, rates and what they report to."""
-    recipe, state = run.recipe, run.state
+def native_options(recipe: Recipe, state: TrainingState) -> dict[str, Any]:
+    """Return what a call that trains is given by the recipe and by where training stands."""
     return {
-        "threads": run.threads,
-        "epoch": run.history.next_epoch + 1,
-        "weights": run.row_weights,
         "smoothing": recipe.label_smoothing,
         "clip_norm": recipe.clip_norm,
         "l2": recipe.l2,
         "mixup": recipe.mixup,
-        "augment": run.augment,
         "seed": state.seed,
         "step": state.seed_steps,
         "updates": state.steps,

@@ -9,18 +9,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.checks import check_count
 from rnn_native.base.errors import RankError
-from rnn_native.base.runtime import available_cpus, config
-from rnn_native.base.version import __version__
-
-if TYPE_CHECKING:
-    from rnn_native.training.run import Run
+from rnn_native.base.runtime import available_cpus
 
 MOST_RANKS = 64
 SECONDS = 60.0
@@ -207,73 +203,6 @@ def _number(comm: Any, name: str) -> int:
 
 def _bytes_of(values: NDArray[np.float32]) -> memoryview:
     return values.data.cast("B")
-
-
-def begin(run: "Run", ranks: Ranks) -> None:
-    """Give a run its ranks, once all of them are known to be alike.
-
-    Raises
-    ------
-    ValueError
-        If a batch has fewer rows than there are ranks, or local steps cannot be shared.
-    RankError
-        If a rank has other data, weights or settings.
-    """
-    batch = min(run.recipe.batch_size, len(run.order))
-    if batch < ranks.size:
-        raise ValueError(
-            f"batch_size: expected at least {ranks.size}, a row for each rank, got {batch}; "
-            "start fewer ranks or use a larger batch_size"
-        )
-    if ranks.every > 1 and run.recipe.batch_size % ranks.size:
-        raise ValueError(
-            f"batch_size: expected a multiple of {ranks.size}, the ranks, with every="
-            f"{ranks.every}, got {run.recipe.batch_size}"
-        )
-    if ranks.every > 1 and run.recipe.ema_decay:
-        raise ValueError(f"ema_decay: expected 0 with every={ranks.every}; leave one out")
-    ranks.require_alike(
-        {
-            "version of rnn_native": __version__,
-            "CPU level": config()["cpu_level"],
-            "seed or recipe": run.recipe.as_dict(),
-            "every": ranks.every,
-            "architecture": run.model.architecture(),
-            "data": (run.data_digest(), _crc(run.row_weights), _crc(run.data.val_y)),
-            "weights": _crc(run.model.weights),
-            "state of training": (run.state.steps, run.state.seed_steps, _crc(run.order)),
-        }
-    )
-    run.ranks = ranks
-
-
-def _crc(values: NDArray[Any] | None) -> int:
-    return 0 if values is None else zlib.crc32(np.ascontiguousarray(values).data)
-
-
-def share_decisions(run: "Run") -> None:
-    """After an epoch: rank 0's callbacks decide for all; weights must be the same.
-
-    Raises
-    ------
-    RankError
-        If a rank's weights are others.
-    """
-    if run.ranks is None:
-        return
-    rate = None if run.recipe.schedule is not None else run.learning_rate
-    reason = None if run.stop_reason is None else run.stop_reason[:200]
-    notes = run.ranks.notes([_crc(run.model.weights), reason, rate, run.stop_detail[:100]])
-    for k, note in enumerate(notes):
-        if note[0] != notes[0][0]:
-            raise RankError(
-                f"ranks: rank {k} has other weights than rank 0 after epoch "
-                f"{run.history.next_epoch}; callbacks that run on rank 0 alone must not "
-                "change weights, or rates within an epoch"
-            )
-    _, run.stop_reason, rate, run.stop_detail = notes[0]
-    if rate is not None and rate != run.learning_rate:
-        run.learning_rate = rate
 
 
 def ranks_of(comm: Any, every: object = 1) -> Ranks | None:

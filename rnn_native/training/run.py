@@ -1,8 +1,7 @@
 """A training run under way: what one call of `fit` adds to a net."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from rnn_native.net import scores
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import input_dtype_of
 from rnn_native.net.scores import Metric
-from rnn_native.training import local_steps
 from rnn_native.training.augmentation import spec_of
 from rnn_native.training.callback import Callback, call
 from rnn_native.training.history import EpochRow, History
@@ -82,6 +80,8 @@ class Run:
         Of the `fit` under way.
     ranks : Ranks or None
         The processes that train together, of which this is one.
+    train_locally : callable or None
+        With local steps: what trains rows instead of `train_rows`, given the run.
     augment : dict or None
         Distortions, as the core is given them.
     is_begun : bool
@@ -131,6 +131,7 @@ class Run:
         self._data_digest: str | None = None
         self._rate: float | None = None
         self.ranks: Ranks | None = None
+        self.train_locally: Callable[..., tuple[float, int]] | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
         check_initial_epoch(initial_epoch, recipe)
@@ -197,19 +198,6 @@ class Run:
 
     def end(self) -> None:
         """Give back what only a run under way needs."""
-
-    @contextmanager
-    def _averaging(self) -> Iterator[dict[str, Any]]:
-        """Train the live parameters; outside native calls the model holds their average."""
-        live = self.state.live_params
-        if live is None:
-            yield {}
-            return
-        try:
-            decay = self.recipe.ema_decay
-            yield {"average": live, "average_decay": decay, "average_is_outside": True}
-        finally:
-            self.state.note_average(self.model.params)
 
     def undo(self) -> None:
         """Let the model be what it was before this run, which has trained nothing."""
@@ -280,7 +268,8 @@ class Run:
         """
         rates = self._rates()
         start = time.perf_counter()
-        with self._averaging() as average:
+        params, decay = self.model.params, self.recipe.ema_decay
+        with self.state.averaging(params, decay) as average:
             loss, hits, seen = self._train_batches(rates, callbacks, average)
         seconds = time.perf_counter() - start
         row = EpochRow(
@@ -315,14 +304,14 @@ class Run:
     ) -> tuple[float, int]:
         """Train on rows of the epoch, of which `batch` batches have been trained before.
 
-        `average` is what `_averaging` gives.
+        `average` is what `TrainingState.averaging` gives.
 
         Returns
         -------
         float, int
             Loss and hits, summed over the rows.
         """
-        recipe, state = self.recipe, self.state
+        state = self.state
         done, penalties = np.zeros(1, np.int64), np.zeros(1)
         try:
             loss, hits = self.model.native.train(
@@ -334,7 +323,11 @@ class Run:
                 done=done,
                 penalties=penalties,
                 ranks=self.ranks,
-                **native_options(self),
+                threads=self.threads,
+                epoch=self.history.next_epoch + 1,
+                weights=self.row_weights,
+                augment=self.augment,
+                **native_options(self.recipe, state),
                 **average,
             )
         except FloatingPointError as error:
@@ -375,10 +368,10 @@ class Run:
             rate: Rates = self.learning_rate if callbacks else rates
             if isinstance(rates, np.ndarray):
                 rate = rates[batch : batch + count]
-            if self.ranks is None or self.ranks.every == 1:
+            if self.train_locally is None:
                 more = self.train_rows(rows, rate, batch, **average)
             else:
-                more = local_steps.train(self, self.ranks, rows, rate)
+                more = self.train_locally(self, rows, rate)
             # In float64 and in order, as the native sum of an epoch.
             loss, hits = loss + more[0], hits + more[1]
             seen, batch = seen + len(rows), batch + count

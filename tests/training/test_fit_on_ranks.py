@@ -168,6 +168,25 @@ def test_a_batch_smaller_than_the_ranks_is_refused(digits):
     fake_ranks.run(4, train)
 
 
+def test_batches_are_refused(digits):
+    net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    batches = [(digits[0].reshape(-1, 784), digits[1])]
+
+    def train(comm):
+        return net.fit(batches, comm=comm, verbose=0)
+
+    with pytest.raises(ValueError, match="comm: expected arrays x and y, got batches"):
+        fake_ranks.run(1, train)
+
+
+def test_lbfgs_is_refused(digits):
+    x = digits[0].reshape(len(digits[0]), -1) / 255
+    with pytest.raises(ValueError, match="comm: solver='lbfgs' runs in one process"):
+        fake_ranks.run(
+            1, lambda comm: MLPClassifier(solver="lbfgs").fit(x, digits[1], comm=comm)
+        )
+
+
 class _Silent:
     """A partner that never answers."""
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ def _mpi():
     needs.require("mpiexec", module="mpi4py", packages="mpich", promise="RNN_NATIVE_MPI")
 
 
-def _start(ranks, *words, **more):
+@contextmanager
+def _started(ranks, *words, **more):
+    """Start `rnn-native train` under mpiexec; nothing is left of it in the end."""
     command = [
         shutil.which("mpiexec"),
         "-n",
@@ -32,17 +35,21 @@ def _start(ranks, *words, **more):
         "rnn_native",
     ]
     env = {**os.environ, "RNN_NATIVE_NUM_THREADS": "1", "RNN_NATIVE_MPI_SECONDS": "30"}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*command, "train", *words],
         env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
-    )  # fmt: skip
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def _train(ranks, out, *words):
-    options = ("--data", "synthetic", "--mpi", "--out", str(out), *words)
-    process = _start(ranks, *options)
-    told = process.communicate(timeout=SECONDS)
-    return process.returncode, *told
+def _train(ranks, *words, **more):
+    """Return exit code, output and errors."""
+    with _started(ranks, *words, **more) as process:
+        told = process.communicate(timeout=SECONDS)
+        return process.returncode, *told
 
 
 def _weights(out):
@@ -50,104 +57,107 @@ def _weights(out):
 
 
 @pytest.mark.parametrize("model", ["cnn", "mlp"])
+@pytest.mark.usefixtures("data")
 def test_ranks_leave_the_same_bits(model, tmp_path):
     found = set()
     for ranks in (1, 2, 4):
-        out = tmp_path / str(ranks)
-        code, text, errors = _train(ranks, out, model, "--epochs", "1", "--quiet")
+        words = (model, "--data", "data", "--mpi", "--epochs", "2", "--out", str(ranks))
+        code, text, errors = _train(ranks, *words, "--quiet", cwd=tmp_path)
         assert (code, errors) == (0, ""), errors
         assert text.count("Test Accuracy") == 1
-        found.add(_weights(out))
+        found.add(_weights(tmp_path / str(ranks)))
     assert len(found) == 1
 
 
-def _wait_for(path, process):
-    end = time.monotonic() + SECONDS
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.05)
+@contextmanager
+def _under_way(data, out):
+    """Give four ranks that train for long, once an epoch is done."""
+    words = ("cnn", "--data", str(data), "--epochs", "100000", "--patience", "0")
+    with _started(4, *words, "--mpi", "--quiet", "--out", str(out)) as process:
+        end = time.monotonic() + SECONDS
+        while not (out / "last.safetensors").exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        try:
+            yield process
+        finally:
+            for rank in _ranks_of(out):
+                os.kill(rank, signal.SIGKILL)
 
 
-def _begun(tmp_path, model="cnn"):
-    out = tmp_path / "run"
-    words = (model, "--data", "synthetic", "--epochs", "500", "--patience", "0")
-    process = _start(4, *words, "--mpi", "--out", str(out), start_new_session=True)
-    _wait_for(out / "best.safetensors", process)
-    return process, out
-
-
-def _ranks_of(process):
-    """Return the ids of the processes that train."""
+def _ranks_of(out):
+    """Return the ids of the processes that train into a folder."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if int(status[3]) == process.pid and b"rnn_native" in words and b"-n" not in words:
+        if str(out).encode() in words and b"-n" not in words:
             found.append(int(folder.name))
     return found
 
 
+def _wait_for_no_ranks(out):
+    end = time.monotonic() + SECONDS
+    while _ranks_of(out) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _ranks_of(out)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_killed_rank_ends_all(tmp_path):
-    process, out = _begun(tmp_path)
-    try:
-        victims = _ranks_of(process)
-        assert victims
+def test_a_killed_rank_ends_all(data, tmp_path):
+    out = tmp_path / "run"
+    with _under_way(data, out) as process:
+        victims = _ranks_of(out)
+        assert len(victims) == 4
         os.kill(max(victims), signal.SIGKILL)
-        process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert process.returncode != 0
-    assert not _ranks_of(process)
+        process.communicate(timeout=SECONDS)
+        assert process.returncode != 0
+        _wait_for_no_ranks(out)
     assert _weights(out)
 
 
-def test_ctrl_c_saves_and_another_number_of_ranks_resumes(tmp_path):
-    process, out = _begun(tmp_path)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode != 0
-    rows = len((out / "log.csv").read_text().splitlines()) - 1
-    code, _, errors = _train(2, out, "cnn", "--resume", "--epochs", str(rows + 1))
-    assert (code, errors) == (0, ""), errors
-    alone = _train(
-        1, tmp_path / "alone", "cnn", "--epochs", str(rows + 1), "--patience", "0"
-    )
-    assert alone[0] == 0
-    assert _weights(out) == _weights(tmp_path / "alone")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ctrl_c_saves_and_another_number_of_ranks_resumes(data, tmp_path):
+    out, alone = tmp_path / "run", tmp_path / "alone"
+    with _under_way(data, out) as process:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=SECONDS)
+        assert process.returncode != 0
+        _wait_for_no_ranks(out)
+    done = len((out / "log.csv").read_text().splitlines()) - 1
+    options = ("--epochs", str(done + 1), "--patience", "0", "--mpi", "--quiet")
+    words = ("cnn", "--data", str(data), *options, "--out")
+    code, _, errors = _train(2, *words, str(out), "--resume")
+    assert code == 0, errors
+    code, _, errors = _train(1, *words, str(alone))
+    assert code == 0, errors
+    assert _weights(out) == _weights(alone)
 
 
 @pytest.mark.parametrize(
     ("ranks", "words", "code", "message"),
     [
         (2, ("xor", "--mpi"), 2, "train xor: takes no --mpi"),
-        (2, ("mlp", "--data", "synthetic"), 2, "add --mpi to train one model"),
-        (3, ("mlp", "--data", "synthetic", "--mpi"), 1, "expected 1, 2, 4, ... 64 ranks"),
-        (
-            4,
-            ("mlp", "--data", "synthetic", "--mpi", "--batch-size", "2"),
-            1,
-            "a row for each",
-        ),
+        (2, ("mlp",), 2, "add --mpi to train one model"),
+        (3, ("mlp", "--data", "data", "--mpi"), 1, "expected 1, 2, 4, ... 64 ranks"),
+        (4, ("mlp", "--data", "data", "--mpi", "--batch-size", "2"), 1, "a row for each"),
     ],
 )
+@pytest.mark.usefixtures("data")
 def test_wrong_calls(ranks, words, code, message, tmp_path):
-    process = _start(ranks, *words, cwd=tmp_path)
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == code
+    found, _, errors = _train(ranks, *words, cwd=tmp_path)
+    assert found == code
     assert message in errors
 
 
+@pytest.mark.usefixtures("data")
 def test_divergence_is_one_line(tmp_path):
-    process = _start(
-        2, "mlp", "--data", "synthetic", "--mpi", "--lr", "999999", cwd=tmp_path
-    )
-    _, errors = process.communicate(timeout=SECONDS)
+    words = ("attention", "--data", "data", "--mpi", "--lr", "999999")
+    code, _, errors = _train(2, *words, cwd=tmp_path)
     lines = [line for line in errors.splitlines() if line.startswith("rnn-native:")]
-    assert process.returncode == 1
+    assert code == 1
     assert len(lines) == 1
     assert "not finite" in lines[0]

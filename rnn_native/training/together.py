@@ -1,0 +1,90 @@
+"""A run on several ranks: what they must have in common before it, and agree on in it."""
+
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.errors import RankError
+from rnn_native.base.runtime import config
+from rnn_native.base.version import __version__
+from rnn_native.training import local_steps
+from rnn_native.training.ranks import Ranks
+from rnn_native.training.run import Run
+from rnn_native.training.streaming import StreamRun
+
+
+def begin(run: Run, ranks: Ranks) -> None:
+    """Give a run its ranks, once all of them are known to be alike.
+
+    Raises
+    ------
+    ValueError
+        If a batch has fewer rows than there are ranks, local steps cannot be shared, or the
+        run is on batches.
+    RankError
+        If a rank has other data, weights or settings.
+    """
+    if isinstance(run, StreamRun):
+        raise ValueError(
+            "comm: expected arrays x and y, got batches: which ranks are to share is not "
+            "known before they come; pass x and y, or leave comm out"
+        )
+    batch = min(run.recipe.batch_size, len(run.order))
+    if batch < ranks.size:
+        raise ValueError(
+            f"batch_size: expected at least {ranks.size}, a row for each rank, got {batch}; "
+            "start fewer ranks or use a larger batch_size"
+        )
+    if ranks.every > 1 and run.recipe.batch_size % ranks.size:
+        raise ValueError(
+            f"batch_size: expected a multiple of {ranks.size}, the ranks, with every="
+            f"{ranks.every}, got {run.recipe.batch_size}"
+        )
+    if ranks.every > 1 and run.recipe.ema_decay:
+        raise ValueError(f"ema_decay: expected 0 with every={ranks.every}; leave one out")
+    ranks.require_alike(
+        {
+            "version of rnn_native": __version__,
+            "CPU level": config()["cpu_level"],
+            "seed or recipe": run.recipe.as_dict(),
+            "every": ranks.every,
+            "architecture": run.model.architecture(),
+            "data": (run.data_digest(), _crc(run.row_weights), _crc(run.data.val_y)),
+            "weights": _crc(run.model.weights),
+            "state of training": (run.state.steps, run.state.seed_steps, _crc(run.order)),
+        }
+    )
+    run.ranks = ranks
+    if ranks.every > 1:
+        run.train_locally = local_steps.train
+
+
+def _crc(values: NDArray[Any] | None) -> int:
+    return 0 if values is None else zlib.crc32(np.ascontiguousarray(values).data)
+
+
+def share_decisions(run: Run) -> None:
+    """After an epoch: rank 0's callbacks decide for all; weights must be the same.
+
+    Raises
+    ------
+    RankError
+        If a rank's weights are others.
+    """
+    if run.ranks is None:
+        return
+    rate = None if run.recipe.schedule is not None else run.learning_rate
+    reason = None if run.stop_reason is None else run.stop_reason[:200]
+    notes = run.ranks.notes([_crc(run.model.weights), reason, rate, run.stop_detail[:100]])
+    for k, note in enumerate(notes):
+        if note[0] != notes[0][0]:
+            raise RankError(
+                f"ranks: rank {k} has other weights than rank 0 after epoch "
+                f"{run.history.next_epoch}; callbacks that run on rank 0 alone must not "
+                "change weights, or rates within an epoch"
+            )
+    _, run.stop_reason, rate, run.stop_detail = notes[0]
+    if rate is not None and rate != run.learning_rate:
+        run.learning_rate = rate
