@@ -24,6 +24,7 @@ NETS = {
     "wide mlp": ([rn.Dense(512, "relu"), rn.Dense(10)], (784,)),
     "cnn": (reference.CNN_LAYERS, IMAGE),
     "attention": (reference.attention_layers(16, 32), IMAGE),
+    "recurrent": ([rn.GRU(16, return_sequences=True), rn.LSTM(12), rn.Dense(10)], (28, 28)),
     "batchnorm": (
         [
             rn.Conv2D(4, 3, activation="relu"),
