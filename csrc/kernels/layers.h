@@ -121,6 +121,18 @@ static void add(float *out, const float *a, const float *b, int n);
 static void mean_over_tokens(float *out, const float *inp, int T, int D);
 static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
 
+/* ---- embedding.c ----
+ *
+ * out (T,D): the rows of table (N,D) that inp (T) names: rounded, from 0 to N - 1; what is
+ * beyond is the row next to it, NaN row 0. N is at most 2^23. */
+static void embedding_forward(float *out, const float *inp, const float *table, int T,
+                              int N, int D);
+/* Columns begin..end - 1 of target (N,D) = beta * target + alpha * the sum of dout (T,D)
+ * over the tokens of each row, in their order. */
+static void embedding_backward_table(float *target, const float *dout, const float *inp,
+                                     int T, int N, int D, int begin, int end, float alpha,
+                                     float beta);
+
 /* real (T): 1, or 0 for a token whose D values all are `value`   out: inp, 0 for these */
 static void mask_tokens(float *out, float *real, const float *inp, float value, int T,
                         int D);

@@ -203,6 +203,7 @@ struct rnn_layer {
     rnn_sides sides;   /* of a fork or a join */
     rnn_layout layout; /* of its input, and of what it gives if that is an image */
     bool is_first;     /* its inputs are the data, at most under another shape */
+    bool reads_data;   /* the same, also in a branch */
     int mask; /* the layer that tells padding from real tokens in what this one gives, and
                  in its input if it leaves padding out; -1: none */
     int masked_by;

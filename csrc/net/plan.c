@@ -40,6 +40,16 @@ find_mask(rnn_layer *layer, int index, const rnn_layer *below)
     layer->mask = layer->type->makes_mask ? index : keeps ? mask : -1;
 }
 
+/* Whether a layer's inputs are the data, at most under another shape. */
+static bool
+reads_data(const rnn_layer *layers, int i)
+{
+    for (i = layers[i].below; i >= 0; i = layers[i].below)
+        if (!layers[i].is_identity && !rnn_gives_input(&layers[i]))
+            return false;
+    return true;
+}
+
 rnn_status
 rnn_layers_set_up(rnn_layer *layers, int n_layers, rnn_shape input,
                   const rnn_loss_type *loss, rnn_error *error)
@@ -51,6 +61,7 @@ rnn_layers_set_up(rnn_layer *layers, int n_layers, rnn_shape input,
         bool repeats = layers[i].type->mark == RNN_BRANCH;
         layers[i].in = below < 0 ? input : repeats ? layers[below].in : layers[below].out;
         layers[i].is_first = is_first;
+        layers[i].reads_data = reads_data(layers, i);
         find_mask(&layers[i], i, below >= 0 ? &layers[below] : NULL);
         rnn_branches_shapes(&layers[i], layers);
         status = set_up_layer(&layers[i], error);

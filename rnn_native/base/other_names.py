@@ -63,6 +63,8 @@ _OPTIONS_HERE = {
     "mask_value": "value",
     "dim": "axis",
     "hidden_size": "units",
+    "input_dim": "num_embeddings",
+    "output_dim": "embedding_dim",
     "go_backwards": "reverse",
 }
 
@@ -74,7 +76,8 @@ def hint_of(name: str) -> str:
 
 def option_hint_of(name: str, known: Container[str]) -> str:
     """Return what a layer with these options calls another library's option, or nothing."""
-    if name in ("input_shape", "input_dim"):
-        return "; it is an option of rn.Network: input_shape=(784,)"
     here = _OPTIONS_HERE.get(name)
-    return f"; use {here}" if here in known else ""
+    if here in known:
+        return f"; use {here}"
+    is_of_net = name in ("input_shape", "input_dim")
+    return "; it is an option of rn.Network: input_shape=(784,)" if is_of_net else ""

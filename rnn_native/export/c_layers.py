@@ -112,6 +112,11 @@ def _patch_embed1d(program: Program, step: Step) -> None:
     program.move("patch_embed", step.outputs, *program.matrix(step), *sizes)
 
 
+def _embedding(program: Program, step: Step) -> None:
+    sizes = (step.input_shape[0], *step.arrays["weight"].shape)
+    program.move("embedding", step.outputs, program.array(step, "weight"), *sizes)
+
+
 def _position(program: Program, step: Step) -> None:
     table = program.array(step, "table")
     program.change("add", step.outputs, table, step.outputs)
@@ -243,6 +248,7 @@ LAYERS: dict[str, Writer] = {
     "layernorm": _row_norm,
     "rmsnorm": _row_norm,
     "dropout": _nothing,
+    "embedding": _embedding,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,
     "position": _position,

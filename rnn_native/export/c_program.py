@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.export.c_embedding import EMBEDDING
 from rnn_native.export.c_functions import FUNCTIONS, with_int8_weights
 from rnn_native.export.c_recurrent import RECURRENT
 from rnn_native.export.functions import FUNCTIONS as OF_EACH
@@ -156,7 +157,7 @@ class Program:
 def functions_of(programs: Sequence[Program]) -> list[str]:
     """Return the text of the functions that programs, all of them int8 or none, call."""
     used = {name for program in programs for name in program.used}
-    known = {**FUNCTIONS, "recurrent": RECURRENT}
+    known = {**FUNCTIONS, "embedding": EMBEDDING, "recurrent": RECURRENT}
     found = {name: text for name, text in known.items() if name in used}
     if programs[0].int8:
         return [with_int8_weights(name, text) for name, text in found.items()]

@@ -236,6 +236,16 @@ def _patch_embed1d(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Transpose", columns, perm=[0, 2, 1])
 
 
+def _embedding(graph: Graph, step: Step, x: str) -> str:
+    table, last = (
+        graph.array(step, "weight"),
+        graph.number(float(step.layer.num_embeddings - 1)),
+    )
+    within = graph.node("Min", graph.node("Max", x, graph.number(0.0)), last)
+    nearest = graph.node("Add", within, graph.number(0.5))
+    return graph.node("Gather", table, graph.node("Cast", nearest, to=INT64))
+
+
 def _position(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Add", x, graph.array(step, "table"))
 
@@ -348,6 +358,7 @@ LAYERS: dict[str, Writer] = {
     "rmsnorm": _rmsnorm,
     "normalization": _normalization,
     "dropout": _same,
+    "embedding": _embedding,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,
     "position": _position,

@@ -29,12 +29,13 @@ TITLES = {
 }
 DIGITS_TITLE = "Draw a digit"
 VIEWED = ("views.js", "viewer.js")
+LAYER_FILES = ("layers.js", "recurrent.js", "embedding.js")
 SCRIPTS = {
     "drawing": ("strokes.js", "reading.js", *VIEWED, "result.js", "drawing.js"),
     "picture": ("reading.js", *VIEWED, "result.js", "picture.js"),
     "numbers": ("reading.js", "result.js", "form.js"),
 }
-"""By the kind of input; layers.js, recurrent.js and net.js come first, start.js last."""
+"""By the kind of input; `LAYER_FILES` and net.js come first, start.js last."""
 
 
 def to_html(
@@ -159,7 +160,7 @@ def _filled(inputs: dict[str, Any], known: dict[str, str]) -> str:
     """Return the page of its parts."""
     kind = inputs["kind"]
     style = _compact(_part("style.css"))
-    files = ("layers.js", "recurrent.js", "net.js", *SCRIPTS[kind], "start.js")
+    files = (*LAYER_FILES, "net.js", *SCRIPTS[kind], "start.js")
     script = "".join(_compact(_part(name)) for name in files)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "

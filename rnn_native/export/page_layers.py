@@ -141,6 +141,11 @@ def _patch_embed1d(step: Step, store: Store) -> dict[str, Any]:
     return {**_linear(step, store), **patch}
 
 
+def _embedding(step: Step, store: Store) -> dict[str, Any]:
+    weight = step.arrays["weight"]
+    return {"weight": store.array(weight), "rows": len(weight)}
+
+
 def _position(step: Step, store: Store) -> dict[str, Any]:
     return {"table": store.array(step.arrays["table"])}
 
@@ -205,6 +210,7 @@ LAYERS: dict[str, Describe] = {
     "rmsnorm": _norm,
     "normalization": _normalization,
     "dropout": _nothing,
+    "embedding": _embedding,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,
     "position": _position,

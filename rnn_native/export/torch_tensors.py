@@ -375,6 +375,7 @@ LAYERS: dict[str, Callable[[Step], Parts]] = {
     "normalization": _as_they_are,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,
+    "embedding": _as_they_are,
     "position": _as_they_are,
     "self_attention": _self_attention,
     "simple_rnn": _recurrent,

@@ -177,9 +177,9 @@ class Ensemble:
 
     def _rows(self, x: ArrayLike) -> Iterable[tuple[Network, AnyRows]]:
         """Yield each net with the samples as it accepts them, converted once a kind."""
-        rows: dict[str | None, AnyRows] = {}
+        rows: dict[tuple[str | None, int], AnyRows] = {}
         for net in self.nets:
-            kind = net.input_dtype
+            kind = (net.input_dtype, net.table_rows)
             if kind not in rows:
                 rows[kind] = net.as_rows(x)
             yield net, rows[kind]

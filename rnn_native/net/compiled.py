@@ -13,6 +13,7 @@ from rnn_native.base.checks import check_extents, check_mapping
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net import losses
 from rnn_native.net.blocks import flatten, last_of_each
+from rnn_native.net.indices import table_rows_of
 from rnn_native.net.input_dtype import check_input_dtype
 from rnn_native.net.layers import AnyLayer, as_specs
 from rnn_native.net.optimizers import Optimizer, Settings, as_settings
@@ -67,11 +68,12 @@ class CompiledNet(Weights):
         self.loss = loss
         self.stop_training = False
         self._own_activation = own_activation
+        self.placed = flatten(self.specs, self.input_shape)
+        self.table_rows = table_rows_of(one.spec for one in self.placed)
         self._know_input(None)
         self.training_state = TrainingState()
         self._sharing = Sharing()
         self._optimizer = as_settings(optimizer)
-        self.placed = flatten(self.specs, self.input_shape)
         self.native = self._native(loss, self._optimizer)
         # Asked for in each call, and slow to ask of the core.
         made = self.native.layers
@@ -162,12 +164,13 @@ class CompiledNet(Weights):
         """Set what the net was fitted on, and what the next use warns of first.
 
         `_plain_low` and `_plain_high` bound the floats that predictions take without a
-        further look; while there is something to warn of they take none.
+        further look; while there is something to warn of, and of indices, they take none.
         """
         self._input_dtype = input_dtype
         self._unknown_input = warning
+        is_plain = warning is None and not self.table_rows
         self._plain_low, self._plain_high = (
-            float_range_of(input_dtype) if warning is None else (math.inf, -math.inf)
+            float_range_of(input_dtype) if is_plain else (math.inf, -math.inf)
         )
 
     @classmethod

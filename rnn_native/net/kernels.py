@@ -116,6 +116,7 @@ SIZES: dict[str, dict[str, int | tuple[int, int]]] = {
     "dense": {"units": 1},
     "conv1d": {"filters": 0, "kernel_size": 2},
     "conv2d": {"filters": 0, "kernel_size": (2, 3)},
+    "embedding": {"num_embeddings": 0, "embedding_dim": 1},
     "patch_embed": {"units": 1},
     "patch_embed1d": {"units": 1},
     "simple_rnn": {"units": 1},

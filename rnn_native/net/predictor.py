@@ -59,7 +59,14 @@ class Predictor(CompiledNet):
         kind = self.input_dtype
         if kind is None and beside is not None:
             kind = input_dtype_of(beside)
-        return as_rows(x, self.input_shape, kind, name=name, learns=learns)
+        return as_rows(
+            x,
+            self.input_shape,
+            kind,
+            name=name,
+            learns=learns,
+            table_rows=self.table_rows,
+        )
 
     def as_dense_rows(self, x: ArrayLike, name: str = "x", **options: Any) -> Rows:
         """Return samples as `as_rows` does; refuse sparse matrices."""

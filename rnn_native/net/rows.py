@@ -11,6 +11,7 @@ import rnn_native._core as _core
 from rnn_native.base.checks import check_all, check_labels
 from rnn_native.base.text import brief
 from rnn_native.net.compressed import CompressedRows, compress, is_sparse
+from rnn_native.net.indices import as_indices
 from rnn_native.net.losses import FLOAT32_MAX, LOSSES
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
@@ -23,8 +24,6 @@ LABEL_HINT = (
     "; use classes, y = np.unique(y, return_inverse=True), or the classifiers of "
     "rnn_native.sklearn, which accept any labels"
 )
-
-# What a net is fitted on: uint8 (always divided by 255), or numbers as they are.
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -39,6 +38,7 @@ def as_rows(
     *,
     name: str = "x",
     learns: bool = False,
+    table_rows: int = 0,
 ) -> AnyRows:
     """Return samples as the core takes them.
 
@@ -57,6 +57,8 @@ def as_rows(
         Whether the net is about to be fitted on these samples. Integers other than uint8 are
         numbers then; a net of which nothing is known refuses them otherwise, because they may
         be pixels that lack the division.
+    table_rows : int
+        Not 0: samples are indices below it, of any dtype; see `indices.as_indices`.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def as_rows(
     """
     size = math.prod(input_shape)
     low, high = float_range_of(input_dtype)
-    if _is_plain_within(x, size, (low, high)):
+    if not table_rows and _is_plain_within(x, size, (low, high)):
         return x
     array: Any = x
     if type(x) is not np.ndarray or x.dtype == object:
@@ -83,6 +85,9 @@ def as_rows(
         expected = ", ".join(map(str, input_shape))
         hint = "; add an axis for a single sample: x[None]" if count == size else ""
         raise ValueError(f"{name}: expected shape (n, {expected}), got {array.shape}{hint}")
+    if table_rows:
+        dense = array if isinstance(array, np.ndarray) else array.toarray()
+        return as_indices(dense, table_rows, name).reshape(-1, size)
     if not isinstance(array, np.ndarray):
         compressed = compress(array, name)
         check_kind(compressed, input_dtype, name, learns=learns)

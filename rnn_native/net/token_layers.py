@@ -25,6 +25,29 @@ class PatchEmbed(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding(Layer):
+    """A vector for each index: of input i, row i of a table that is learned.
+
+    Parameters
+    ----------
+    num_embeddings : int
+        Rows of the table. At most 2**23.
+    embedding_dim : int
+        Width of a token.
+
+    Notes
+    -----
+    The inputs, of shape (tokens,), are whole numbers from 0 to num_embeddings - 1 of any dtype;
+    a net refuses others. So the layer is the first, or the first in a branch of the inputs.
+    First values are uniform in +-0.05, as in Keras; PyTorch's are normal(0, 1).
+    """
+
+    type: ClassVar[str] = "embedding"
+    num_embeddings: int
+    embedding_dim: int
+
+
+@dataclass(frozen=True, slots=True)
 class Position(Layer):
     """A table added to the tokens.
 

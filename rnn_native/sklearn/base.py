@@ -19,6 +19,7 @@ from rnn_native.base.runtime import MAX_THREADS, resolve_threads
 from rnn_native.callbacks import Callback
 from rnn_native.models.network import Network
 from rnn_native.net.adapting import adapt_new
+from rnn_native.net.indices import check_index_rows
 from rnn_native.net.layers import Layer
 from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights
@@ -227,6 +228,7 @@ class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimat
     ) -> None:
         """Make the network, with first weights or with those that it has."""
         network = self._make_network(rows.shape[1])
+        check_index_rows(rows, network.table_rows, "X")
         # A warm start keeps to what the first fit decided, as all calls of a net do.
         known = None if is_new else self.network_.input_dtype
         network.input_dtype = known or input_dtype_of(rows)

@@ -11,6 +11,7 @@ from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.network import Network
 from rnn_native.net import losses
 from rnn_native.net.block_specs import sequence
+from rnn_native.net.indices import check_index_rows
 from rnn_native.net.layers import Dense, as_specs
 from rnn_native.net.rows import check_kind, takes_shape
 from rnn_native.settings.architecture import load_architecture, parse_architecture
@@ -125,4 +126,5 @@ class LayerList(BaseNetworkEstimator):
         if not reset:
             rows = found[0] if isinstance(found, tuple) else found
             check_kind(rows, self.network_.input_dtype, "X", dtype=dtype_of(x))
+            check_index_rows(rows, self.network_.table_rows, "X")
         return found

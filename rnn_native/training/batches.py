@@ -157,7 +157,14 @@ class Batches:
             )
         block = found if isinstance(found, Block) else Block(*found)
         model = self._model
-        x = as_rows(block.x, model.input_shape, self.kind, name=f"x{of}", learns=True)
+        x = as_rows(
+            block.x,
+            model.input_shape,
+            self.kind,
+            name=f"x{of}",
+            learns=True,
+            table_rows=model.table_rows,
+        )
         y = as_targets(block.y, len(x), model.loss, model.output_shape[0], f"y{of}")
         weights = as_weights(block.weights, len(x), f"weights{of}")
         if self._class_weight is not None:

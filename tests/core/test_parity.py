@@ -207,6 +207,11 @@ def recurrent_layer(spec, p, x, real):
     return torch.stack(outs, 1) if spec.get("return_sequences") else h
 
 
+def embedding_layer(spec, p, x, mask):
+    nearest = torch.floor(x.detach() + 0.5).clamp(0, spec["num_embeddings"] - 1)
+    return F.embedding(nearest.long(), p["weight"])
+
+
 def mean_pool_layer(spec, p, x, real):
     if real is None:
         return x.mean(1)
@@ -234,6 +239,7 @@ LAYERS = {
     ),
     "dropout": lambda spec, p, x, mask: x * mask,
     "patch_embed": patch_layer,
+    "embedding": embedding_layer,
     "position": lambda spec, p, x, mask: x + p["table"],
     "self_attention": attention_layer,
     "masking": lambda spec, p, x, mask: x * twins.real_tokens(spec, x, None)[..., None],

@@ -302,6 +302,9 @@ def layer_modules(nn, own, step):
         "patch_embed1d": lambda: own["PatchEmbed1D"](
             channels, spec["patch_size"], spec["units"]
         ),
+        "embedding": lambda: own["Embedding"](
+            spec["num_embeddings"], spec["embedding_dim"]
+        ),
         "position": lambda: own["Position"](*shape),
         "self_attention": lambda: attention_module(nn, own, spec, width),
         "mean_pool": lambda: own["MeanPool"](),

@@ -70,6 +70,7 @@ normalization = _maker("normalization")
 dropout = _maker("dropout", "rate")
 patch_embed = _maker("patch_embed", "patch_size", "units")
 patch_embed1d = _maker("patch_embed1d", "patch_size", "units")
+embedding = _maker("embedding", "num_embeddings", "embedding_dim")
 position = _maker("position", "init")
 self_attention = _maker("self_attention", "heads")
 masking = _maker("masking", "value")
@@ -888,6 +889,28 @@ RECURRENT = [
     Case("many steps", [dense(4, "tanh"), gru(33, **ALL), lstm(20)], (40, 2), SQUARES, 17),
 ]
 
+EMBEDDINGS = [
+    Case("embedding", [embedding(7, 5), flatten(), dense(3)], (4,), SOFTMAX, 9),
+    Case("embedding first and last", [embedding(3, 2), mean_pool()], (6,), SQUARES, 5),
+    Case("embedding of one row", [embedding(1, 1), flatten()], (1,), SQUARES, 2),
+    Case("wide embedding", [embedding(20, 150), mean_pool()], (3,), SQUARES, 30),
+    Case("embedding under a gru", [embedding(40, 6), gru(5), dense(3)], (7,), SOFTMAX, 12),
+    Case(
+        "embeddings in branches",
+        [concat([embedding(5, 3), mean_pool()], [embedding(9, 4), mean_pool()], [])],
+        (3,),
+        SQUARES,
+        8,
+    ),
+    Case(
+        "embedding of reshaped indices",
+        [reshape((6,)), embedding(5, 3), mean_pool(), dense(2)],
+        (2, 3),
+        SQUARES,
+        8,
+    ),
+]
+
 MODELS = [
     Case(
         "cnn",
@@ -1165,6 +1188,7 @@ LAYERS = (
     + TOKENS
     + MODELS
     + RECURRENT
+    + EMBEDDINGS
 )
 LAYERS += BLANKS
 LAYERS += BLOCKS
@@ -1216,6 +1240,12 @@ def pad_tokens(x, layers, rng):
         x[is_padding] = layers[0].get("value", 0.0)
 
 
+def index_rows(layers):
+    """How many indices all embedding layers have a row for; 0 where there are none."""
+    rows = (la["num_embeddings"] for la in layers if la["type"] == "embedding")
+    return min(rows, default=0)
+
+
 def arrays(case, seed=0):
     """Inputs away from zero, or mostly blank, targets and parameters of a case: float64."""
     rng = np.random.default_rng([seed, len(case.name), case.inputs, case.rows])
@@ -1224,6 +1254,8 @@ def arrays(case, seed=0):
     if case.blank:
         x *= _spots(rng, sample)
     pad_tokens(x, case.layers, rng)
+    if index_rows(case.layers):
+        x = rng.integers(0, index_rows(case.layers), sample).astype(float)
     shapes = layer_arrays(case)
     outputs = shapes[-1][0][0]
     y = LOSSES[case.loss].targets(rng, case.rows, outputs)

@@ -25,12 +25,14 @@ from cases import (
     conv2d,
     dense,
     dropout,
+    embedding,
     flatten,
     global_avgpool1d,
     global_avgpool2d,
     global_maxpool1d,
     global_maxpool2d,
     gru,
+    index_rows,
     layer_arrays,
     layernorm,
     lstm,
@@ -529,6 +531,20 @@ def _masked(d):
     return layers + ([mean_pool()] if len(at) == 2 and d.often() else []), shape
 
 
+def _embedded(d):
+    """Indices, the vectors for them, and what is made of these; perhaps a branch."""
+    shape = (d.whole(1, 9),)
+    layers = [embedding(d.one(5, 1, 2, 30), d.one(4, 1, 7, 16, 130))]
+    at = _extent(shape, layers)
+    for _ in range(d.whole(0, 3)):
+        layers.append(_next_layer(d, at))
+        at = _extent(at, layers[-1:])
+    if d.seldom():
+        other = [embedding(d.whole(1, 12), d.whole(1, 5)), flatten()]
+        layers = concat([*layers, flatten()], other)
+    return flat(layers), shape
+
+
 def _tiny(d):
     """Dense layers that fit a vector, and some that just do not."""
     widths = d.one(4, 1, 2, 7, 8, 9, 16, 17)
@@ -552,6 +568,7 @@ def _wide(d):
 SHAPES = (
     *(_free, _window_blocks, _one_channel, _patch_attention, _free),
     *(_signals, _free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled, _masked),
+    _embedded,
     *(_blocks, _added_attention, _blocks),
 )
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)
@@ -713,6 +730,9 @@ def _inputs(net, rng):
     elif net.inputs == "few":
         x *= rng.random(shape) < 0.05
     pad_tokens(x, net.layers, rng)
+    # Elsewhere numbers that are no indices: the core is safe with any.
+    if index_rows(net.layers) and not net.as_bytes and rng.random() < 0.8:
+        return rng.integers(0, index_rows(net.layers), shape).astype(np.float32)
     if net.as_bytes:
         return np.abs(255 * x).astype(np.uint8)
     return x.astype(np.float32)

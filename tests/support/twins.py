@@ -613,6 +613,23 @@ def patch_embed1d_backward(spec, params, cache, dout):
     return dx, grads
 
 
+def embedding_arrays(spec, shape):
+    width = spec["embedding_dim"]
+    return (*shape, width), {"weight": (spec["num_embeddings"], width)}, {}
+
+
+def embedding_forward(spec, params, x, mode=INFERENCE):
+    bounds = np.array([-np.inf, *np.arange(1, spec["num_embeddings"]) - 0.5, np.inf])
+    above = (x[..., None] >= bounds) * 1.0
+    one_hot = above[..., :-1] - above[..., 1:]
+    return one_hot @ params["weight"], {"x": x, "one_hot": one_hot}
+
+
+def embedding_backward(spec, params, cache, dout):
+    tall = cache["one_hot"].reshape(-1, spec["num_embeddings"])
+    return 0 * cache["x"], {"weight": tall.T @ dout.reshape(-1, spec["embedding_dim"])}
+
+
 def position_arrays(spec, shape):
     table = {"table": shape}
     return (shape, table, {}) if spec.get("trainable", True) else (shape, {}, table)
@@ -902,6 +919,7 @@ LAYERS = {
     "dropout": (dropout_forward, dropout_backward, same_arrays),
     "patch_embed": (patch_embed_forward, patch_embed_backward, patch_embed_arrays),
     "patch_embed1d": (patch_embed1d_forward, patch_embed1d_backward, patch_embed1d_arrays),
+    "embedding": (embedding_forward, embedding_backward, embedding_arrays),
     "position": (position_forward, position_backward, position_arrays),
     "self_attention": (
         self_attention_forward,

@@ -13,6 +13,7 @@
 #include "../../kernels/dense.c"
 #include "../../kernels/dense_transposed.c"
 #include "../../kernels/dropout.c"
+#include "../../kernels/embedding.c"
 #include "../../kernels/gather.c"
 #include "../../kernels/gemm.c"
 #include "../../kernels/global_pool.c"
@@ -63,6 +64,7 @@
 #include "../fused/conv_pixels_pool.c"
 #include "../layers/dense.c"
 #include "../layers/dropout.c"
+#include "../layers/embedding.c"
 #include "../layers/flatten.c"
 #include "../layers/reshape.c"
 #include "../layers/global_pool.c"
@@ -105,6 +107,7 @@ static const rnn_layer_type *const layer_types[] = {
     &rmsnorm_layer,
     &normalization_layer,
     &dropout_layer,
+    &embedding_layer,
     &patch_embed_layer,
     &patch_embed1d_layer,
     &position_layer,

@@ -1,0 +1,120 @@
+"""Nets that begin with Embedding: what they take, and what is refused, with its place."""
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native.sklearn import NetworkClassifier
+
+LAYERS = [rn.Embedding(6, 4), rn.Flatten(), rn.Dense(3)]
+X = np.array([[0, 1, 5], [2, 2, 3], [4, 0, 1], [5, 5, 5]])
+Y = np.array([0, 1, 2, 1])
+
+
+@pytest.fixture
+def net():
+    return rn.Network(LAYERS, (3,))
+
+
+def changed(value, dtype=float):
+    x = X.astype(dtype)
+    x[2, 1] = value
+    return x
+
+
+def test_any_dtype_has_the_same_bits(net):
+    expected = net.predict_proba(X.astype(np.float32)).tobytes()
+    for x in (X, X.astype(np.uint8), X.astype(np.float64), X.tolist(), X.astype(object)):
+        assert net.predict_proba(x).tobytes() == expected
+    other = rn.Network(LAYERS, (3,))
+    net.fit(X.astype(np.uint8), Y, epochs=2, verbose=0)
+    other.fit(X, Y, epochs=2, verbose=0)
+    assert net.get_weights().tobytes() == other.get_weights().tobytes()
+    assert net.input_dtype == "float"
+
+
+REFUSED = [
+    (changed(6), "6.0"),
+    (changed(-1), "-1.0"),
+    (changed(1.5), "1.5"),
+    (changed(np.nan), "nan"),
+    (changed(np.inf), "inf"),
+    (changed(1.5, np.float32), "1.5"),
+    (changed(6, np.int64), "6"),
+    (changed(200, np.uint8), "200"),
+]
+
+
+@pytest.mark.parametrize(("x", "got"), REFUSED, ids=[got for _, got in REFUSED])
+def test_what_is_no_index_is_refused_with_its_place(net, x, got):
+    where = (
+        rf"expected indices for embedding, whole numbers in 0..5, got {got} at \[2, 1\]$"
+    )
+    with pytest.raises(ValueError, match=f"^x: {where}"):
+        net.predict(x)
+    with pytest.raises(ValueError, match=f"^x: {where}"):
+        net.fit(x, Y, verbose=0)
+    with pytest.raises(ValueError, match=f"^x of batch 2: {where}"):
+        net.fit([(X, Y), (x, Y)], verbose=0)
+    with pytest.raises(ValueError, match=rf"^validation_data\[0\]: {where}"):
+        net.fit(X, Y, validation_data=(x, Y), verbose=0)
+
+
+def test_words_are_refused(net):
+    with pytest.raises(TypeError, match=r"^x: expected indices for embedding.*, got <U1$"):
+        net.predict(np.full((2, 3), "a"))
+
+
+def test_the_smallest_table_of_all_branches_counts():
+    branches = [[rn.Embedding(n, 2), rn.Flatten()] for n in (9, 4)]
+    net = rn.Network([rn.Concat(*branches), rn.Dense(2)], (3,))
+    with pytest.raises(ValueError, match=r"whole numbers in 0..3, got 5 at \[0, 2\]$"):
+        net.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "message"),
+    [
+        (
+            [rn.Dense(3), LAYERS[0]],
+            4,
+            r"^layers\[1\]: embedding takes indices, which are the",
+        ),
+        ([rn.Dropout(0.5), LAYERS[0]], 4, r"^layers\[1\]: embedding takes indices"),
+        (
+            LAYERS,
+            (4, 2),
+            r"^layers\[0\]: embedding takes n indices, got an input of 4 x 2$",
+        ),
+    ],
+)
+def test_a_net_that_cannot_be_is_refused(layers, shape, message):
+    with pytest.raises(ValueError, match=message):
+        rn.Network(layers, (shape,) if isinstance(shape, int) else shape)
+
+
+def test_the_gradient_adds_rows_of_the_table():
+    net = rn.Network([rn.Embedding(3, 2), rn.MeanPool()], (2,), "squared_error")
+    before = net.get_weights().reshape(3, 2)
+    x = np.array([[1, 1]], np.float32)
+    net.fit(x, before[1:2] + 1, epochs=1, batch_size=1, lr=0.5, verbose=0)
+    after = net.get_weights().reshape(3, 2)
+    np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
+    np.testing.assert_allclose(after[1], before[1] + 0.5, rtol=1e-6)
+
+
+def test_first_values_lie_in_a_twentieth():
+    weights = rn.Network([rn.Embedding(500, 8), rn.MeanPool()], (2,)).get_weights()
+    assert 0.049 < np.abs(weights).max() <= 0.05
+
+
+def test_estimators_refuse_what_is_no_index():
+    model = NetworkClassifier(LAYERS[:2], max_iter=1)
+    with pytest.raises(ValueError, match=r"^X: expected indices.*, got 1.5 at \[2, 1\]$"):
+        model.fit(changed(1.5), Y)
+    with pytest.raises(TypeError, match=r"got uint8; use X\.astype\(int\)$"):
+        model.fit(X.astype(np.uint8), Y)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        model.fit(X, Y)
+    with pytest.raises(ValueError, match=r"^X: expected indices.*, got 6.0 at \[2, 1\]$"):
+        model.predict(changed(6))
