@@ -2,11 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rnn_native.base import lazy
 from rnn_native.base.errors import FormatError as FormatError
-from rnn_native.datasets.file_loader import FileLoader, from_files
-from rnn_native.datasets.folder_loader import from_folder
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
-from rnn_native.datasets.loader import Loader
 from rnn_native.datasets.mnist import find_mnist, load_mnist
 from rnn_native.datasets.named import load_dataset
 from rnn_native.datasets.opening import Dataset, load_mnist_or_synthetic, open_dataset
@@ -14,6 +12,9 @@ from rnn_native.datasets.places import DataNotFoundError
 from rnn_native.datasets.published import mnist_hashes_match
 
 if TYPE_CHECKING:
+    from rnn_native.datasets.file_loader import FileLoader, from_files
+    from rnn_native.datasets.folder_loader import from_folder
+    from rnn_native.datasets.loader import Loader
     from rnn_native.datasets.synthetic import synthetic_digits
 
 __all__ = [
@@ -36,10 +37,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # The generator's tables take time to import, and most users have MNIST.
-    if name == "synthetic_digits":
-        from rnn_native.datasets.synthetic import synthetic_digits
+# They take time to import, and most users have MNIST, in memory.
+_LAZY = {
+    "FileLoader": "rnn_native.datasets.file_loader",
+    "Loader": "rnn_native.datasets.loader",
+    "from_files": "rnn_native.datasets.file_loader",
+    "from_folder": "rnn_native.datasets.folder_loader",
+    "synthetic_digits": "rnn_native.datasets.synthetic",
+}
 
-        return synthetic_digits
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    return lazy.named(__name__, _LAZY, name)
