@@ -21,6 +21,8 @@ LINE_SHARE, LINE_THICKNESS = 0.62, 0.03
 TILTS = np.linspace(-0.06, 0.06, 25)
 # In a frame something is at least so high, as a share of it, or of the picture.
 WITHIN_FRAME = 0.2
+# A line along a stroke of a digit crosses this share of the page: more than any stroke.
+WHOLE_LINE = 0.8
 # A side of a box lies within this share of its height or width, tilt included.
 BOX_SIDE = 0.06
 # A box with a digit in it has less ink than this share of it.
@@ -112,7 +114,7 @@ def _without_rows(mask: Mask) -> Mask:
     # A band of lines, with the rows beside it; wide ones are no lines. Where a digit's stroke
     # lies along a line, only the rows that the line fills are a thin band.
     most = max(3, round(LINE_THICKNESS * max(mask.shape)))
-    half, full = (of_best > share * columns for share in (LINE_SHARE / 2, LINE_SHARE))
+    half, full = (of_best > share * columns for share in (LINE_SHARE / 2, WHOLE_LINE))
     lines = _thin_bands(half, most) | _thin_bands(full, most)
     thickness = _median_band(lines)
     lines[1:] |= lines[:-1].copy()
