@@ -12,6 +12,8 @@ from cases import CASES, arrays, native_arrays
 def test_the_gradients_of_nets_are_right(case):
     if case.rows < 2:
         pytest.skip("batchnorm wants two rows")
+    if any(spec.get("truncate") for spec in case.specs):
+        pytest.skip("a truncated gradient is not that of the loss")
     x, y, params = arrays(case)
     x32, y32 = native_arrays(case, x, y)
     net = rn.Network.as_saved(

@@ -138,9 +138,9 @@ def test_inputs_may_be_read_only_and_stay_as_they_are(net, rng):
         ([3], TypeError, r"layers\[0\]: expected a dict, got 3"),
         ([{}], ValueError, r"^layers\[0\].type: missing$"),
         (
-            [{"type": "lstm"}],
+            [{"type": "conv4d"}],
             ValueError,
-            r"layers\[0\].type: unknown layer type 'lstm'; known are dense, ",
+            r"layers\[0\].type: unknown layer type 'conv4d'; known are dense, ",
         ),
         ([{"type": "\ud800"}], ValueError, r"layers\[0\].type: expected a name"),
         ([dense(3), {"type": "dense"}], ValueError, r"layers\[1\].units: missing; dense"),
