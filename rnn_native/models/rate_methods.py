@@ -58,6 +58,8 @@ class RateMethods(Learner):
         seed: int | None = None,
         threads: int | None = None,
         verbose: int | str = "auto",
+        comm: Any = None,
+        every: int = 1,
     ) -> History:
         """Train with one cycle of learning rates: up to `lr_max` and down again.
 
@@ -77,7 +79,7 @@ class RateMethods(Learner):
             As for `fit`.
         label_smoothing, clip_norm, l2, augment, mixup, ema_decay, metrics
             As for `fit`.
-        callbacks, seed, threads, verbose
+        callbacks, seed, threads, verbose, comm, every
             As for `fit`.
 
         Returns
@@ -121,6 +123,8 @@ class RateMethods(Learner):
             seed=seed,
             threads=threads,
             verbose=verbose,
+            comm=comm,
+            every=every,
         )
         return history
 
