@@ -116,7 +116,7 @@ class Network(RateMethods):
         ----------
         x, y : array_like
             As for `evaluate`. Or `x` alone: an iterable of batches (x, y) or (x, y, weights),
-            such as a list or a PyTorch DataLoader, or a `rn.datasets.Loader`;
+            such as a list or a PyTorch DataLoader, or a ``rn.datasets.Loader``;
             see docs/streaming.md.
         batch_size, epochs : int of at least 1
             A batch larger than the data is all of it; the last one may be smaller.
@@ -166,7 +166,7 @@ class Network(RateMethods):
             0 silent, 1 a bar, 2 a line an epoch; "auto" is 1 on a terminal or in a
             notebook, else 2.
         comm : communicator, optional
-            mpi4py's `MPI.COMM_WORLD`, or one like it: each of its processes makes this call
+            mpi4py's ``MPI.COMM_WORLD``, or one like it: each of its processes makes this call
             with the same arguments and has a part of each batch; see docs/scale.md.
         every : int of at least 1
             With `comm`: updates that a process makes by itself between two averages of the

@@ -162,7 +162,7 @@ class SweepResult:
         return [row for row in self.rows if row.status == FAILED]
 
     def table(self) -> list[dict[str, Any]]:
-        """Return the rows as dicts with the same names; `pandas.DataFrame` takes them."""
+        """Return the rows as dicts with the same names; ``pandas.DataFrame`` accepts them."""
         rows = [row.as_dict(self.monitor) for row in self.rows]
         tail = ("seconds", "run", "error")
         names = dict.fromkeys(n for row in rows for n in row if n not in tail)

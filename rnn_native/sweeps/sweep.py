@@ -82,7 +82,7 @@ def sweep(
         What samples are drawn with.
     executor : concurrent.futures.Executor, optional
         A ThreadPoolExecutor, ProcessPoolExecutor, loky's, MPIPoolExecutor,
-        `client.get_executor()` of Dask, or any with their interface. It is not shut down.
+        ``client.get_executor()`` of Dask, or any with their interface. It is not shut down.
         None: threads of this process.
     jobs : int, optional
         Runs under way at a time; what the executor says, or as many as there are threads.

@@ -64,7 +64,7 @@ class EpochRow:
         return {name: float(value) for name, value in row if value is not None}
 
     def held(self) -> dict[str, float]:
-        """Return the values of the rows held out, without the "val_"."""
+        """Return the values of the rows held out, their names without ``val_``."""
         found = self.values().items()
         return {n.removeprefix("val_"): v for n, v in found if n.startswith("val_")}
 

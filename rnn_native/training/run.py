@@ -304,7 +304,7 @@ class Run:
     ) -> tuple[float, int]:
         """Train on rows of the epoch, of which `batch` batches have been trained before.
 
-        `average` is what `TrainingState.averaging` gives.
+        `average` is what ``TrainingState.averaging`` returns.
 
         Returns
         -------
