@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -14,6 +15,9 @@ from rnn_native.cli import out_folder as folders
 
 LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK")
 """What MPICH, Intel MPI, Open MPI and Slurm set in processes that they start."""
+
+PASSED_ON = 0.3
+"""Seconds in which a launcher passes on what was printed: when it ends all, it drops the rest."""
 
 
 def refuse_without_flag() -> None:
@@ -69,6 +73,7 @@ def _end_all(comm: Any, error: BaseException) -> None:
     with redirect_stderr(sys.__stderr__):
         outcome.complain(where + (str(error) if is_usage else outcome.one_line(error)))
         sys.stderr.flush()
+    time.sleep(PASSED_ON)
     comm.Abort(code)
     os._exit(code)  # Abort may come back before the launcher has ended this process
 
