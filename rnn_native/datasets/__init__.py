@@ -1,8 +1,8 @@
 """MNIST and its kin, digits drawn at random and files of digits; imports `base`."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from rnn_native.base import lazy
 from rnn_native.base.errors import FormatError as FormatError
 from rnn_native.datasets.idx import load_idx, read_idx, write_idx
 from rnn_native.datasets.mnist import find_mnist, load_mnist
@@ -48,4 +48,6 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    return lazy.named(__name__, _LAZY, name)
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
