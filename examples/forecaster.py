@@ -4,7 +4,7 @@
 
 Two waves whose paces wander are the signal, with noise. A GRU reads windows of it and learns
 the next value after each step. Then it follows new data as they come in, `net.stream()`, and
-goes on from its own forecasts, each of which is the input of the next step.
+continues from its own forecasts, each of which is the input of the next step.
 """
 
 import argparse

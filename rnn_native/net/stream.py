@@ -54,7 +54,7 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: the state is zero, and the next step may be of any number of streams."""
+        """Set the state to zero; the next step may have any number of streams."""
         self._is_begun = False
         self._carried = np.zeros(self._size, np.float32)
 
@@ -103,7 +103,7 @@ class Stream:
         if self._is_begun:
             raise ValueError(
                 f"x: expected {self._streams} streams, as in the steps before, got {n}; "
-                "call reset() to begin anew"
+                "call reset() to begin again"
             )
         self._carried = np.zeros(n * self._size, np.float32)
         self._is_begun = True

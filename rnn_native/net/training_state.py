@@ -56,7 +56,7 @@ class TrainingState:
     _average_digest: bytes = b""
 
     def restart(self, seed: int, rng: Xorshift) -> None:
-        """Begin shuffles and masks anew; what belongs to the optimizer stays."""
+        """Restart shuffles and masks; what belongs to the optimizer stays."""
         self.seed, self.seed_steps = seed, 0
         self.rng, self.order, self.taken = rng, None, 0
 

@@ -47,7 +47,7 @@ def claim(folder: Path, content: Mapping[str, str], *, overwrite: bool) -> None:
         found = json.loads(manifest.read_bytes())
     if not isinstance(found, dict):
         raise ValueError(
-            f"{manifest}: expected a sweep's JSON; set overwrite to begin anew"
+            f"{manifest}: expected a sweep's JSON; set overwrite to replace it"
         )
     for name, value in content.items():
         if found.get(name) != value:

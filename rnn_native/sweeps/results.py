@@ -86,7 +86,7 @@ class SweepResult:
     rows : list of Row
         In the order of the grid.
     monitor : str
-        The column that tells which run is best.
+        The column by which the best run is chosen.
     out : Path
         Folder of the files. One that `sweep` was not given is removed with this object.
     """

@@ -2,7 +2,7 @@
  *
  * Rank k of R has slices k S / R .. (k + 1) S / R of the batch's S; both are powers of two,
  * so these are a subtree of the tree that sums slices, or empty. In round i ranks that
- * differ in bit i swap what their groups of 2^i ranks have: sums go on in the same tree,
+ * differ in bit i swap what their groups of 2^i ranks have: sums continue the same tree,
  * and rows come together. Every rank ends with the same bits. */
 #ifndef RNN_RANKS_H
 #define RNN_RANKS_H
