@@ -1,6 +1,5 @@
 """MNIST and its kin, digits drawn at random and files of digits; imports `base`."""
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from rnn_native.base.errors import FormatError as FormatError
@@ -37,17 +36,22 @@ __all__ = [
 ]
 
 
-# They take time to import, and most users have MNIST, in memory.
-_LAZY = {
-    "FileLoader": "rnn_native.datasets.file_loader",
-    "Loader": "rnn_native.datasets.loader",
-    "from_files": "rnn_native.datasets.file_loader",
-    "from_folder": "rnn_native.datasets.folder_loader",
-    "synthetic_digits": "rnn_native.datasets.synthetic",
-}
-
-
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    # They take time to import, and most users have MNIST, in memory.
+    if name in ("FileLoader", "from_files"):
+        from rnn_native.datasets import file_loader
+
+        return getattr(file_loader, name)
+    if name == "from_folder":
+        from rnn_native.datasets.folder_loader import from_folder
+
+        return from_folder
+    if name == "Loader":
+        from rnn_native.datasets.loader import Loader
+
+        return Loader
+    if name == "synthetic_digits":
+        from rnn_native.datasets.synthetic import synthetic_digits
+
+        return synthetic_digits
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
