@@ -13,7 +13,8 @@
 
 /* target (n) = beta * target + alpha * (sum of the partials s = 0..count-1), which are
  * `stride` floats apart; count is a power of two, at most 128. They are added by a binary
- * tree: the sum of the lower half plus that of the upper half, each in the same way. */
+ * tree: the sum of the lower half plus that of the upper half, each in the same way.
+ * target may be the first partial. */
 static void reduce(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
 

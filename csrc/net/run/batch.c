@@ -171,11 +171,9 @@ reduce_stage(const reduce_job *job, const rnn_stage *stage, int slice)
     int begin = rnn_slice_begin(count, REDUCE_SLICES, slice);
     int end = rnn_slice_begin(count, REDUCE_SLICES, slice + 1);
     const rnn_run *r = job->run;
-    bool has_ranks = r->ranks != NULL; /* then one sum is in place of the slices' */
-    const float *partials =
-        own_partials(r) - (has_ranks ? 0 : (size_t)r->own_slice * net->partial_count);
-    net->level->reduce(to + begin, partials + stage->partial_offset + begin,
-                       net->partial_count, has_ranks ? 1 : r->row_slices, end - begin,
+    int slices = r->ranks != NULL ? 1 : r->row_slices; /* ranks: their sum */
+    net->level->reduce(to + begin, own_partials(r) + stage->partial_offset + begin,
+                       net->partial_count, slices, end - begin,
                        finishes ? 1.0f : job->alpha, finishes ? 0.0f : job->beta);
 }
 
@@ -213,17 +211,12 @@ add_own_slices(void *context, int slice, int worker)
 {
     (void)worker;
     const own_job *job = context;
-    size_t stride = job->run->net->partial_count;
-    size_t begin = job->offset + job->count * (size_t)slice / REDUCE_SLICES;
-    size_t end = job->offset + job->count * (size_t)(slice + 1) / REDUCE_SLICES;
-    int slices = job->run->own_slices;
-    for (int step = 1; step < slices; step *= 2)
-        for (int s = 0; s < slices; s += 2 * step) {
-            float *left = own_partials(job->run) + (size_t)s * stride;
-            const float *right = left + (size_t)step * stride;
-            for (size_t i = begin; i < end; i++)
-                left[i] += right[i];
-        }
+    const rnn_net *net = job->run->net;
+    size_t begin = job->count * (size_t)slice / REDUCE_SLICES;
+    size_t end = job->count * (size_t)(slice + 1) / REDUCE_SLICES;
+    float *first = own_partials(job->run) + job->offset + begin;
+    net->level->reduce(first, first, net->partial_count, job->run->own_slices,
+                       (int)(end - begin), 1.0f, 0.0f);
 }
 
 /* The tree over slices, as far as it is within this process, and then over ranks. */
@@ -237,8 +230,9 @@ add_ranks(rnn_run *r, int only)
     if (only >= 0)
         job = (own_job){r, net->stages[only].partial_offset,
                         rnn_stage_sums(&net->stages[only])};
-    rnn_run_slices(r, add_own_slices, &job, REDUCE_SLICES,
-                   (double)job.count * r->own_slices);
+    if (r->own_slices > 1)
+        rnn_run_slices(r, add_own_slices, &job, REDUCE_SLICES,
+                       (double)job.count * r->own_slices);
     rnn_ranks_sum(r, own_partials(r) + job.offset, job.count);
 }
 
