@@ -15,10 +15,12 @@ import sysconfig
 from pathlib import Path
 
 if sys.platform == "win32":
-    raise SystemExit("rnn_native: Windows is not supported (docs/limitations.md); use WSL")
+    raise SystemExit(
+        "rnn_native: Windows is not supported (docs/explanation/limitations.md); use WSL"
+    )
 if sysconfig.get_config_var("Py_GIL_DISABLED"):
     raise SystemExit(
-        "rnn_native: free-threaded Python is not supported (docs/limitations.md); "
+        "rnn_native: free-threaded Python is not supported (docs/explanation/limitations.md); "
         "use the usual build of Python"
     )
 

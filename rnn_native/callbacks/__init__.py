@@ -1,6 +1,6 @@
 """What happens at the borders of epochs and batches: stopping, saving, logging, rates.
 
-The names, hooks and defaults are those of Keras; docs/callbacks.md tells where we differ.
+The names, hooks and defaults are those of Keras; docs/how-to/callbacks.md tells where we differ.
 """
 
 from rnn_native.callbacks.csv_logger import CSVLogger

@@ -26,7 +26,7 @@ def load_dataset(
     Parameters
     ----------
     name : str
-        "mnist", "fashion", "emnist-letters", ...: docs/api/data.md has all of them.
+        "mnist", "fashion", "emnist-letters", ...: docs/reference/api/data.md has all of them.
     path : str or path-like, optional
         A folder with the four IDX files (each plain or ending in ``.gz``), or one above
         torchvision's, such as ``FashionMNIST/raw``; for MNIST a ``mnist.npz``, too. The

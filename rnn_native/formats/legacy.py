@@ -3,7 +3,7 @@
 They have neither magic nor version: a few little-endian 32-bit sizes (none in an attention
 file), then the parameters as float32, or float64 in the oldest MLP files. So sizes must
 agree with the length of the file to the byte, and every value must be finite. Layouts with
-offsets are in docs/formats.md.
+offsets are in docs/reference/formats.md.
 """
 
 import math

@@ -40,7 +40,7 @@ class Network(RateMethods):
         rates. The names of Keras, PyTorch and scikit-learn are accepted ("mse", "mae",
         "binary_crossentropy", "log_loss", ...). The
         functions that three of them have (softmax, sigmoid, exponential) may be written as
-        the net's last activation, and are applied once; docs/layers.md has the rules.
+        the net's last activation, and are applied once; docs/reference/layers.md has the rules.
     seed : int in [0, 2**64)
         Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
@@ -110,14 +110,14 @@ class Network(RateMethods):
         optimizer, shuffles, masks, distortions, mixing and the moving average. Six calls
         with ``epochs=1`` give the bits of one with ``epochs=6``, as long as the rate is
         constant and nothing stops, restores or schedules over epochs: callbacks, schedules
-        and the best epoch are those of one call. See docs/training.md.
+        and the best epoch are those of one call. See docs/how-to/training.md.
 
         Parameters
         ----------
         x, y : array_like
             As for `evaluate`. Or `x` alone: an iterable of batches (x, y) or (x, y, weights),
             such as a list or a PyTorch DataLoader, or a ``rn.datasets.Loader``;
-            see docs/streaming.md.
+            see docs/how-to/streaming.md.
         batch_size, epochs : int of at least 1
             A batch larger than the data is all of it; the last one may be smaller.
         initial_epoch : int of at least 0
@@ -156,7 +156,7 @@ class Network(RateMethods):
             return a number; (name, function). y_pred is what `predict_proba` gives, for one
             output its only column; with (name, function, "predict") what `predict` gives.
         callbacks : sequence of Callback
-            See docs/callbacks.md.
+            See docs/how-to/callbacks.md.
         seed : int in [0, 2**64), optional
             Begins shuffles and masks (dropout, augment, mixup) anew with this seed; the
             optimizer's moments and steps continue all the same. None continues them; a new
@@ -167,7 +167,7 @@ class Network(RateMethods):
             notebook, else 2.
         comm : communicator, optional
             mpi4py's ``MPI.COMM_WORLD``, or one like it: each of its processes makes this call
-            with the same arguments and has a part of each batch; see docs/scale.md.
+            with the same arguments and has a part of each batch; see docs/explanation/scale.md.
         every : int of at least 1
             With `comm`: updates that a process makes by itself between two averages of the
             weights; 1 gives the bits of one process.

@@ -65,7 +65,7 @@ def train(
     Parameters
     ----------
     architecture : sequence of Layer, mapping, path or Architecture
-        Layers; or the JSON that docs/configuration.md describes, ours or the reference
+        Layers; or the JSON that docs/reference/configuration.md describes, ours or the reference
         system's, as a file or parsed; or a recipe, which has a configuration too.
     data : path, name of a data set, arrays or None
         As for `train_mlp`.

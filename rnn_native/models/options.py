@@ -101,8 +101,8 @@ class ModelOptions(TrainingOptions, total=False):
     Attributes
     ----------
     config : path, mapping or TrainingConfig, optional
-        Training configuration, as a file or parsed (docs/configuration.md). What is given as
-        an argument goes before it.
+        Training configuration, as a file or parsed (docs/reference/configuration.md). Arguments
+        override it.
     """
 
     config: "TrainingConfig | str | PathLike[str] | Mapping[str, Any] | None"

@@ -39,8 +39,8 @@ class Dense(Layer):
     units : int
         Outputs.
     activation : str
-        f: the name of a function in docs/layers.md, such as relu, tanh or gelu. A net's last
-        layer may also have softmax, and under the loss poisson exponential.
+        f: the name of a function in docs/reference/layers.md, such as relu, tanh or gelu. The
+        last layer may also have softmax, and under the loss poisson exponential.
     alpha : float, optional
         Slope of leaky_relu (default 0.01) or scale of elu (default 1.0).
 

@@ -79,7 +79,7 @@ def load_architecture(path: AnyPath) -> Architecture:
     Parameters
     ----------
     path : str or path-like
-        JSON in our form or the reference system's; docs/configuration.md describes both.
+        JSON in our form or the reference system's; docs/reference/configuration.md describes both.
 
     Returns
     -------

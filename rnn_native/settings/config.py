@@ -199,7 +199,7 @@ def load_config(path: AnyPath) -> TrainingConfig:
     Parameters
     ----------
     path : str or path-like
-        JSON with the keys that docs/configuration.md lists; the reference system's files
+        JSON with the keys that docs/reference/configuration.md lists; the reference system's files
         are taken as they are.
 
     Returns

@@ -53,7 +53,7 @@ def load_recipe(path: AnyPath) -> TrainingRecipe:
     Parameters
     ----------
     path : str or path-like
-        JSON with "architecture" and "training", as docs/configuration.md describes them,
+        JSON with "architecture" and "training", as docs/reference/configuration.md describes them,
         and perhaps a "description".
 
     Raises

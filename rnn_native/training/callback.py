@@ -65,9 +65,9 @@ class Callback:
         True lets a loss that is not finite end the run instead of raising
         `TrainingDiverged`.
     on_every_rank : bool
-        Of a run on several ranks (docs/scale.md): False calls the hooks on rank 0 alone, and
-        what it decides holds for all. True is for a callback that writes nothing and decides
-        by the history.
+        In a run on several ranks (docs/explanation/scale.md), False calls the hooks on rank 0
+        alone, and its decisions hold for all. True is for a callback that writes nothing and
+        decides by the history.
 
     Notes
     -----

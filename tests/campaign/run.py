@@ -4,7 +4,7 @@
 
 Each part is a module beside this one; without a name all run, one after the other, each in a
 process of its own. What they found is kept in build/campaign until they run again, and with
---write the table of all goes to docs/reliability.md.
+--write the table of all goes to docs/explanation/reliability.md.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main(arguments=None):
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--size", choices=SIZES, default="default")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help=f"write {table.PAGE.name}")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if unknown := [part for part in given.parts if part not in PARTS]:

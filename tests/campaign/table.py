@@ -1,10 +1,10 @@
-"""The table of what the parts found: printed, kept and written to docs/reliability.md."""
+"""The table of findings by part: printed, kept, and written to reliability.md in docs/."""
 
 import json
 
 import attack
 
-PAGE = attack.ROOT / "docs" / "reliability.md"
+PAGE = attack.ROOT / "docs" / "explanation" / "reliability.md"
 
 HEAD = """\
 # Reliability

@@ -149,7 +149,7 @@ def test_every_target_is_written_and_documented(tmp_path, name):
         x = np.random.default_rng(1).random((20, 784), np.float32)
         assert rn.load(target).predict(x).tolist() == net.predict(x).tolist()
     docs = Path(__file__).parents[2] / "docs"
-    pages = (docs / "export.md").read_text() + (docs / "formats.md").read_text()
+    pages = "".join(page.read_text() for page in docs.glob("**/*.md"))
     suffix = rn.export.TARGETS[name].suffix
     assert f"--format {name}" in pages or (suffix and f"MODEL net{suffix}" in pages)
 

@@ -204,7 +204,7 @@ def test_outputs_that_no_int_counts_are_refused():
 
 # ---- the page ----
 
-PAGE = (Path(__file__).parents[2] / "docs" / "layers.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "layers.md").read_text()
 
 
 def shown(default):

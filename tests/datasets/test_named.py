@@ -279,7 +279,9 @@ def test_a_name_goes_before_a_folder(tmp_path, no_places, monkeypatch):
 
 
 def test_the_documentation_has_a_row_for_each():
-    page = (Path(__file__).parents[2] / "docs" / "api" / "data.md").read_text()
+    page = (
+        Path(__file__).parents[2] / "docs" / "reference" / "api" / "data.md"
+    ).read_text()
     rows = re.findall(r"^\| `(.+?)` \| [^|]+ \| (\d+) ", page, re.MULTILINE)
     assert {name: int(classes) for name, classes in rows} == classes_by_name()
 

@@ -15,7 +15,7 @@ from environment import python_environment
 from rnn_native.cli import build_parser
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
 TEXT = "\n".join(page.read_text() for page in PAGES)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "rnn_native").with_suffix("").parts)
@@ -44,7 +44,7 @@ def test_links_lead_somewhere(page):
 
 def test_the_tour_is_kept_without_outputs():
     """`make docs` runs it; outputs in git would change with every run."""
-    tour = json.loads((ROOT / "docs" / "tour.ipynb").read_text())
+    tour = json.loads((ROOT / "docs" / "tutorials" / "tour.ipynb").read_text())
     for cell in tour["cells"]:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
@@ -52,7 +52,7 @@ def test_the_tour_is_kept_without_outputs():
 
 @pytest.mark.slow
 def test_the_tour_leaves_no_files(tmp_path):
-    tour = json.loads((ROOT / "docs" / "tour.ipynb").read_text())
+    tour = json.loads((ROOT / "docs" / "tutorials" / "tour.ipynb").read_text())
     cells = ["".join(c["source"]) for c in tour["cells"] if c["cell_type"] == "code"]
     run = [sys.executable, "-c", "\n".join(cells)]
     subprocess.run(run, cwd=tmp_path, env=python_environment(), check=True)
@@ -67,14 +67,14 @@ def test_every_page_and_public_module_is_on_the_site():
         if p.suffix in (".md", ".ipynb")
     }
     assert {*toctree, "index"} == pages
-    reference = "".join(p.read_text() for p in ROOT.glob("docs/api/*.md"))
+    reference = "".join(p.read_text() for p in ROOT.glob("docs/reference/api/*.md"))
     modules, homes = vars(rnn_native)["_MODULES"], vars(rnn_native)["_HOME"]
     for name in {*modules.values(), *homes.values()} - {"base.runtime", "base.version"}:
         assert f"automodule:: rnn_native.{name}\n" in reference, name
 
 
 def test_page_of_names_lists_what_is_public():
-    page = (ROOT / "docs/api/names.md").read_text()
+    page = (ROOT / "docs/reference/api/names.md").read_text()
     modules = vars(rnn_native)["_MODULES"]
     names = re.findall(r"^   (\w+)$", page, flags=re.M)
     assert names == sorted(set(rnn_native.__all__) - modules.keys())
@@ -83,7 +83,7 @@ def test_page_of_names_lists_what_is_public():
 
 
 def test_every_row_of_the_comparison_has_an_answer_and_what_shows_it():
-    page = (ROOT / "docs/comparison.md").read_text()
+    page = (ROOT / "docs/explanation/comparison.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line[:2] == "| "]
     assert len(rows) > 45
     for row in rows[1:]:
@@ -122,7 +122,7 @@ SUFFIXES = (".py", ".pyi", ".c", ".h", ".json", ".md", ".js")
 WALKED = ("rnn_native", "csrc", "tests", "docs", "scripts")
 WALKS = {
     "ARCHITECTURE.md": ("## A batch", "## Bird's eye"),
-    "docs/one-layer.md": ("# One layer", None),
+    "docs/explanation/one-layer.md": ("# One layer", None),
     "CONTRIBUTING.md": ("## Adding a layer", "## Commits"),
 }
 
@@ -143,6 +143,20 @@ def test_names_and_files_on_the_walks_exist(page):
             assert any(f"/{name}/" in f"{p.as_posix()}/" for p in files), name
         else:
             assert set(re.findall(r"\w+", name)) <= words, name
+
+
+def test_pages_that_code_and_pages_name_exist():
+    folders = ("rnn_native", "csrc", "tests", "scripts", "benchmarks", "examples")
+    files = [
+        p for top in folders for p in ROOT.glob(f"{top}/**/*.*") if p.suffix in SUFFIXES
+    ]
+    named = {
+        page
+        for file in [*files, *PAGES, ROOT / "setup.py"]
+        for page in re.findall(r"\bdocs/[\w/-]+\.(?:md|ipynb|png)", file.read_text())
+    }
+    assert len(named) >= 20
+    assert not [page for page in named if not (ROOT / page).exists()]
 
 
 def test_make_targets_that_pages_name_exist():

@@ -34,7 +34,7 @@ from rnn_native.settings.reference_form import REFERENCE_KEYS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "data" / "architectures").glob("*.json"))
-PAGE = (ROOT / "docs" / "configuration.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "configuration.md").read_text()
 SCHEMA = json.loads(
     (Path(rnn_native.__file__).parent / "schema" / "architecture.schema.json").read_text()
 )

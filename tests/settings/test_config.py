@@ -29,7 +29,7 @@ from rnn_native.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "data" / "configs").glob("*.json"))
-PAGE = (ROOT / "docs" / "configuration.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "configuration.md").read_text()
 SCHEMA = json.loads(
     (Path(rnn_native.__file__).parent / "schema" / "config.schema.json").read_text()
 )

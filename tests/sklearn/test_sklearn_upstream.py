@@ -10,8 +10,8 @@ import pytest
 
 sklearn = pytest.importorskip("sklearn")
 
-DOCS = Path(__file__).parents[2] / "docs" / "sklearn.md"
-VERSION = "1.9.1"  # the one that docs/sklearn.md names
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "sklearn.md"
+VERSION = "1.9.1"  # the one that docs/how-to/sklearn.md names
 
 
 def documented():
