@@ -31,7 +31,7 @@ BUILD = ROOT / "build" / "mutants"
 EQUIVALENT = HERE / "equivalent_mutants.txt"
 # Those that ask most of the C code in least time, the quickest first.
 NATIVE = (
-    "net plan layers losses optimizers arguments skipped masking compressed batchnorm "
+    "net plan layers losses optimizers minimize arguments skipped masking compressed batchnorm "
     "products zeros row_slices arenas tables held_memory sharing team"
 )
 TESTS = [f"tests/core/test_{name}.py" for name in NATIVE.split()]
@@ -47,6 +47,7 @@ LIKELIEST = (
     ("csrc/net/run/inputs.c", "augmentation compressed"),
     ("csrc/net/run/exchange.c", "sharing"),
     ("csrc/net/run/update.c", "optimizers"),
+    ("csrc/net/run/l*.c", "minimize"),
     ("csrc/net/level/optimizers.c", "optimizers"),
     ("csrc/kernels/optimizers.c", "optimizers"),
     ("csrc/kernels/gemm*", "products net"),
