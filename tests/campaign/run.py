@@ -4,7 +4,7 @@
 
 Each part is a module beside this one; without a name all run, one after the other, each in a
 process of its own. What they found is kept in build/campaign until they run again, and with
---write the table of all goes to docs/explanation/reliability.md.
+--write goes to their lines of docs/explanation/reliability.md.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main(arguments=None):
         for fault in record["faults"]:
             print(f"{record['part']}: {fault}")
     if given.write:
-        table.write()
+        table.write(records)
     return 1 if any(record["fault_count"] for record in records) else 0
 
 

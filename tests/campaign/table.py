@@ -48,25 +48,40 @@ def markdown(records):
     return "\n".join(lines) + "\n"
 
 
-def write():
-    """Write the page from what is kept of each part's last run."""
+def write(records):
+    """Write the page anew: the lines of these parts, and of all others those that it has."""
     from run import PARTS
 
-    paths = [attack.BUILD / f"{part}.json" for part in PARTS]
-    records = [json.loads(path.read_text()) for path in paths if path.exists()]
-    runs = ["| part | size | seed | seconds | date | commit |", "|---|---|---|---|---|---|"]
-    runs += [
-        f"| {r['part']} | {r['size']} | {r['seed']} | {_number(r['seconds'])} | {r['date']} | "
-        f"`{r['commit']}` |"
-        for r in records
-    ]
-    text = HEAD + markdown(records) + "\n## The runs\n\n" + "\n".join(runs) + "\n"
-    if found := [(r["part"], fault) for r in records for fault in r["faults"]]:
-        text += "\n## Faults\n\n"
-        text += "".join(
-            f"- {part}: `{fault.replace('`', chr(39))}`\n" for part, fault in found
+    found, runs, faults = _lines_of_page()
+    for r in records:
+        part = r["part"]
+        found[part] = markdown([r]).splitlines()[-1]
+        runs[part] = (
+            f"| {part} | {r['size']} | {r['seed']} | {_number(r['seconds'])} | {r['date']} | "
+            f"`{r['commit']}` |"
         )
-    PAGE.write_text(text)
+        faults[part] = [f"- {part}: `{f.replace('`', chr(39))}`" for f in r["faults"]]
+    parts = [part for part in PARTS if part in found]
+    lines = markdown([]).splitlines() + [found[part] for part in parts]
+    lines += ["", "## The runs", "", "| part | size | seed | seconds | date | commit |"]
+    lines += ["|---|---|---|---|---|---|"] + [runs[part] for part in parts]
+    if of_all := [line for part in parts for line in faults.get(part, [])]:
+        lines += ["", "## Faults", "", *of_all]
+    PAGE.write_text(HEAD + "\n".join(lines) + "\n")
+
+
+def _lines_of_page():
+    """By part: its line of either table, and those that tell its faults."""
+    found, runs, faults = {}, {}, {}
+    text = PAGE.read_text() if PAGE.exists() else ""
+    first, _, second = text.partition("\n## The runs\n")
+    for table, lines in ((found, first), (runs, second)):
+        rows = [line for line in lines.splitlines() if line.startswith("| ")]
+        table.update((line.split(" | ")[0][2:], line) for line in rows)
+    for line in second.splitlines():
+        if line.startswith("- "):
+            faults.setdefault(line[2:].partition(":")[0], []).append(line)
+    return found, runs, faults
 
 
 def _ends(record):
