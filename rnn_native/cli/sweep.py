@@ -199,9 +199,13 @@ def _made(name: str, jobs: int | None) -> Any:
 
     count = jobs or get_num_threads()
     if name == "mpi":
-        return _imported("mpi4py.futures", "mpi4py").MPIPoolExecutor()
+        with _needed("mpi4py"):
+            from mpi4py.futures import MPIPoolExecutor
+        return MPIPoolExecutor()
     if name == "loky":
-        return _imported("loky", "loky").ProcessPoolExecutor(count)
+        with _needed("loky"):
+            from loky import ProcessPoolExecutor as LokyExecutor
+        return LokyExecutor(count)
     from concurrent.futures import ProcessPoolExecutor
 
     return ProcessPoolExecutor(count)
@@ -211,9 +215,11 @@ def _made(name: str, jobs: int | None) -> Any:
 def _dask(address: str | None) -> Iterator[Any]:
     if address is None:
         raise outcome.UsageError("sweep: --executor dask: needs --scheduler ADDRESS")
-    distributed = _imported("distributed", "dask[distributed]")
+    with _needed("dask[distributed]"):
+        import distributed
+    dask: Any = distributed
     try:
-        client = distributed.Client(address, timeout=10)
+        client = dask.Client(address, timeout=10)
     except (OSError, ValueError) as error:
         reason = outcome.one_line(error)
         raise outcome.UsageError(
@@ -223,13 +229,13 @@ def _dask(address: str | None) -> Iterator[Any]:
         yield client.get_executor()
 
 
-def _imported(module: str, package: str) -> Any:
-    import sys
-
+@contextmanager
+def _needed(package: str) -> Iterator[None]:
+    """Around an import: say what is not installed, or cannot be used."""
     try:
-        __import__(module)
-    except ImportError:
+        yield
+    except (ImportError, RuntimeError) as error:
         raise outcome.UsageError(
-            f"sweep: --executor: {module} is not installed; try `pip install {package}`"
+            f"sweep: --executor: needs {package}; try `pip install {package}` "
+            f"({outcome.one_line(error)})"
         ) from None
-    return sys.modules[module]

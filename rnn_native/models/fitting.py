@@ -11,10 +11,12 @@ from rnn_native.training.batches import HOW, Batches, are_batches
 from rnn_native.training.holding_out import Split, split
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
+from rnn_native.training.shards import run_on
 from rnn_native.training.streaming import StreamRun
 
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
+    from rnn_native.training.ranks import Ranks
 
 
 def run_of(
@@ -25,6 +27,7 @@ def run_of(
     *,
     seed: int | None,
     metrics: Any,
+    ranks: "Ranks | None" = None,
     **options: Any,
 ) -> Run:
     """Return a run that is ready to begin.
@@ -40,6 +43,8 @@ def run_of(
     seed : int, optional
         Begins shuffles and masks anew.
     metrics : as for `Network.fit`
+    ranks : Ranks, optional
+        The processes that train together.
     **options
         Of `Run`.
 
@@ -79,7 +84,7 @@ def run_of(
         parts = split(rows, targets, fraction, stratify, weights)
     recipe = Recipe(**settings, **own)
     rng = None if seed is None else Xorshift(seed)
-    return Run(net, parts, recipe, rng, **options)
+    return run_on(ranks)(net, parts, recipe, rng, **options)
 
 
 def _held_of(

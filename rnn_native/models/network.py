@@ -103,6 +103,7 @@ class Network(RateMethods):
         verbose: int | str = "auto",
         comm: Any = None,
         every: int = 1,
+        shards: bool = False,
     ) -> History:
         """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
 
@@ -171,6 +172,9 @@ class Network(RateMethods):
         every : int of at least 1
             With `comm`: updates that a process makes by itself between two averages of the
             weights; 1 gives the bits of one process.
+        shards : bool
+            With `comm`: whether each process gives rows of its own, as many as the others,
+            instead of all rows. They average weights after `every` updates.
 
         Returns
         -------
@@ -196,7 +200,7 @@ class Network(RateMethods):
         from rnn_native.training.loop import fit
         from rnn_native.training.ranks import ranks_of, threads_of
 
-        ranks = ranks_of(comm, every)
+        ranks = ranks_of(comm, every, shards)
         recipe = {
             "epochs": epochs,
             "batch_size": batch_size,
@@ -225,6 +229,7 @@ class Network(RateMethods):
                 threads=threads_of(threads, ranks),
                 metrics=metrics,
                 initial_epoch=initial_epoch,
+                ranks=ranks,
             )
             return fit(run, callbacks, verbose=verbose, ranks=ranks)
 

@@ -27,6 +27,7 @@ from rnn_native.training.loop import fit
 from rnn_native.training.ranks import Ranks, ranks_of, threads_of
 from rnn_native.training.run import Run
 from rnn_native.training.run_file import restore_run
+from rnn_native.training.shards import run_on
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -143,7 +144,8 @@ def train_layers(
     """
     specs = as_specs(layers)
     recipe = recipe_of(options, defaults or {}, classes=outputs_of(specs))
-    ranks = ranks_of(options.get("comm"), options.get("every", 1))
+    together = (options.get("comm"), options.get("every", 1), options.get("shards", False))
+    ranks = ranks_of(*together)
     resume, threads = options.get("resume", False), options.get("threads")
     threads = threads_of(threads, ranks)
     folder = _folder_of(options, ranks)
@@ -158,7 +160,7 @@ def train_layers(
     parts = split(x, y, recipe.validation_split, recipe.stratify)
     adapt_new(model, parts.x)
     metrics = scores.as_metrics(options.get("metrics"), model.loss)
-    run = Run(model, parts, recipe, rng, threads=threads, metrics=metrics)
+    run = run_on(ranks)(model, parts, recipe, rng, threads=threads, metrics=metrics)
     if folder is not None and resume:
         restore_run(run, folder / run_folder.LAST)
     callbacks = [*as_list(options.get("callbacks")), *_early_stopping(run)]

@@ -35,6 +35,7 @@ NOT_IN_RECIPE: dict[str, Any] = {
     "verbose": "auto",
     "comm": None,
     "every": 1,
+    "shards": False,
 }
 
 
@@ -60,7 +61,7 @@ class TrainingOptions(TypedDict, total=False):
         Replace the run in `out`: its files are removed before the first epoch.
     verbose : {"auto", 0, 1, 2}
         0 silent, 1 a bar, 2 a line an epoch; "auto" chooses.
-    comm, every : communicator and int, optional
+    comm, every, shards : communicator, int and bool, optional
         As for `Network.fit`. Rank 0 alone writes to `out`; to resume, all read it, and there
         may be another number of ranks.
     """
@@ -93,6 +94,7 @@ class TrainingOptions(TypedDict, total=False):
     verbose: int | str
     comm: Any
     every: int
+    shards: bool
 
 
 class ModelOptions(TrainingOptions, total=False):

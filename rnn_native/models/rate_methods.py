@@ -60,6 +60,7 @@ class RateMethods(Learner):
         verbose: int | str = "auto",
         comm: Any = None,
         every: int = 1,
+        shards: bool = False,
     ) -> History:
         """Train with one cycle of learning rates: up to `lr_max` and down again.
 
@@ -79,7 +80,7 @@ class RateMethods(Learner):
             As for `fit`.
         label_smoothing, clip_norm, l2, augment, mixup, ema_decay, metrics
             As for `fit`.
-        callbacks, seed, threads, verbose, comm, every
+        callbacks, seed, threads, verbose, comm, every, shards
             As for `fit`.
 
         Returns
@@ -125,6 +126,7 @@ class RateMethods(Learner):
             verbose=verbose,
             comm=comm,
             every=every,
+            shards=shards,
         )
         return history
 

@@ -73,6 +73,7 @@ class Row:
             **{f"test_{name}": value for name, value in record.get("test", {}).items()},
             "seconds": record.get("seconds"),
             "run": self.id,
+            "warning": record.get("warning"),
             "error": self.error,
         }
 
@@ -164,7 +165,7 @@ class SweepResult:
     def table(self) -> list[dict[str, Any]]:
         """Return the rows as dicts with the same names; ``pandas.DataFrame`` accepts them."""
         rows = [row.as_dict(self.monitor) for row in self.rows]
-        tail = ("seconds", "run", "error")
+        tail = ("seconds", "run", "warning", "error")
         names = dict.fromkeys(n for row in rows for n in row if n not in tail)
         return [{name: row.get(name) for name in (*names, *tail)} for row in rows]
 

@@ -22,6 +22,7 @@ from rnn_native.sweeps.shared_data import read_data
 from rnn_native.training import run_folder
 from rnn_native.training.callback import Callback, Logs
 from rnn_native.training.result import TrainingResult
+from rnn_native.training.run import Run
 
 RECORD = "result.json"
 """What a run's folder has once the run is over, or has reached a rung."""
@@ -73,12 +74,17 @@ class Task:
 
 
 class _StopAt(Callback):
-    """Stops a run at a rung, or when the sweep is over."""
+    """Stops a run at a rung, or when the sweep is over; keeps what is wrong with it."""
+
+    run: Run
 
     def __init__(self, until: int | None, stop: Path) -> None:
         self._until, self._stop = until, stop
+        self.faults: list[str] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        # A line of each run that learns nothing would hide the sweep's own.
+        self.run.faults = self.faults
         self._look()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -128,11 +134,11 @@ def _trained(task: Task, folder: Path, before: Record | None) -> Record:
     start = time.perf_counter()
     spent = 0.0 if before is None else float(before.get("seconds", 0))
     try:
-        result = _call(task, folder)
+        result, faults = _call(task, folder)
     except TrainingDiverged as error:
         record: Record = {"status": FAILED, "error": reason_of(error), "history": {}}
     else:
-        record = _record_of(result)
+        record = {**_record_of(result), "warning": faults[0] if faults else None}
         if record["status"] == INTERRUPTED:
             return {"id": task.id, **record}
     seconds = round(spent + time.perf_counter() - start, 4)
@@ -141,22 +147,25 @@ def _trained(task: Task, folder: Path, before: Record | None) -> Record:
     return record
 
 
-def _call(task: Task, folder: Path) -> TrainingResult:
+def _call(task: Task, folder: Path) -> tuple[TrainingResult, list[str]]:
+    """Train; return what came of it, and what is wrong with it."""
     plan = parse_architecture(task.architecture)
     data: Any = task.data if isinstance(task.data, Dataset) else read_data(*task.data)
     more = [] if task.callbacks is None else list(task.callbacks())
+    last = _StopAt(task.until, Path(task.signs, "stop"))
     options = {
         **task.recipe,
         "threads": task.threads,
         "metrics": task.metrics,
         "out": folder,
         "resume": (folder / run_folder.LAST).is_file(),
-        "callbacks": [*more, _StopAt(task.until, Path(task.signs, "stop"))],
+        "callbacks": [*more, last],
         "verbose": 0,
     }
-    return train_layers(
+    result = train_layers(
         task.kind, plan.layers, plan.input_shape, data, options, loss=plan.loss
     )
+    return result, last.faults
 
 
 def _record_of(result: TrainingResult) -> Record:
@@ -252,10 +261,14 @@ def watch_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is None or _watched == os.getpid():
         return
-    _watched = os.getpid()
+    _watched, started_by = os.getpid(), os.getppid()
 
     def watch() -> None:
-        parent.join()
+        try:
+            parent.join()
+        except ValueError:  # loky's workers cannot wait for it
+            while os.getppid() == started_by:
+                time.sleep(BEAT)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="rnn_native parent").start()

@@ -110,8 +110,10 @@ def warn_of_failure(run: "Run", *, stacklevel: int = 2) -> None:
         fault = _measured_fault(run, labels, when)
     if fault is None and is_old and not run.tells_classes and run.row_weights is None:
         fault = _fault_of_values(run, row.metrics, when)
-    if fault is not None:
+    if fault is not None and run.faults is None:
         warnings.warn(fault, stacklevel=stacklevel + 1)
+    elif fault is not None and run.faults is not None:
+        run.faults.append(fault)
 
 
 def _least_untrained(run: "Run") -> float:

@@ -10,16 +10,16 @@ from rnn_native.training.run import Run
 from rnn_native.training.schedules import Rates
 
 
-def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, int]:
-    """Train on rows of the epoch; each rank has its part of every batch.
+def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, float]:
+    """Train on rows of the epoch; each rank has its part of every batch, or its shard.
 
     Weights, running statistics and the optimizer's moments are averaged over ranks after
     `ranks.every` updates, and after the last ones.
 
     Returns
     -------
-    float, int
-        Loss and hits, summed over the rows of all ranks.
+    float, float
+        Loss and hits, summed over the rows of all ranks; of shards their mean.
 
     Raises
     ------
@@ -30,14 +30,14 @@ def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, int]
     """
     ranks = run.ranks
     assert ranks is not None
-    size, block = run.recipe.batch_size, run.recipe.batch_size * ranks.every
-    loss, hits = 0.0, 0
+    size = run.batch_size
+    block, loss, hits = size * ranks.every, 0.0, 0
     for begin in range(0, len(order), block):
         rows = order[begin : begin + block]
         first, steps = begin // size, -(-len(rows) // size)
         rate = rates[first : first + steps] if isinstance(rates, np.ndarray) else rates
         more, more_hits, failure = _train_own(run, ranks, rows, rate)
-        reports = ranks.notes([more, more_hits, failure[:300], int(ranks.stop[0])])
+        reports = ranks.notes([more, more_hits, failure, int(ranks.stop[0])])
         if failures := [report[2] for report in reports if report[2]]:
             raise TrainingDiverged(failures[0])
         for values in (run.model.weights, run.model.moments):
@@ -48,21 +48,20 @@ def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, int]
         run.is_begun = True
         if any(report[3] for report in reports):
             raise KeyboardInterrupt
-    return loss, hits
+    shards = ranks.size if ranks.shards else 1
+    return loss / shards, hits / shards
 
 
 def _train_own(
     run: Run, ranks: Ranks, rows: NDArray[np.int32], rates: Rates
 ) -> tuple[float, int, str]:
     """Train on this rank's part of each batch; return loss, hits, and what went wrong."""
-    size, parts = run.recipe.batch_size, []
-    for begin in range(0, len(rows), size):
-        batch = rows[begin : begin + size]
-        first, end = (len(batch) * k // ranks.size for k in (ranks.rank, ranks.rank + 1))
-        parts.append(batch[first:end])
-    if not len(parts[-1]) and isinstance(rates, np.ndarray):
-        rates = rates[:-1]
-    own = np.concatenate(parts)
+    size, own = run.batch_size, rows
+    if not ranks.shards:
+        parts = _parts(rows, size, ranks)
+        if not len(parts[-1]) and isinstance(rates, np.ndarray):
+            rates = rates[:-1]
+        size, own = size // ranks.size, np.concatenate(parts)
     if not len(own):
         return 0.0, 0, ""
     options = native_options(run.recipe, run.state)
@@ -73,7 +72,7 @@ def _train_own(
             run.data.x,
             run.data.y,
             own,
-            size // ranks.size,
+            size,
             rates,
             threads=run.threads,
             epoch=run.history.next_epoch + 1,
@@ -84,3 +83,13 @@ def _train_own(
     except FloatingPointError as error:
         return 0.0, 0, str(error)
     return float(loss[0]), int(hits[0]), ""
+
+
+def _parts(rows: NDArray[np.int32], size: int, ranks: Ranks) -> list[NDArray[np.int32]]:
+    """Return this rank's rows of each batch."""
+    parts = []
+    for begin in range(0, len(rows), size):
+        batch = rows[begin : begin + size]
+        first, end = (len(batch) * k // ranks.size for k in (ranks.rank, ranks.rank + 1))
+        parts.append(batch[first:end])
+    return parts

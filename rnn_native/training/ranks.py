@@ -1,22 +1,24 @@
 """The processes that train one net together, through a communicator of MPI."""
 
 import json
+import math
 import os
 import signal
 import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_count
+from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.errors import RankError
 from rnn_native.base.runtime import available_cpus
+from rnn_native.base.text import brief
 
 MOST_RANKS = 64
 SECONDS = 60.0
@@ -24,8 +26,6 @@ SECONDS = 60.0
 
 LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
 """Where MPICH and Open MPI tell how many ranks this machine has."""
-
-NOTE_BYTES = 512
 
 
 class Ranks:
@@ -39,6 +39,8 @@ class Ranks:
     every : int of at least 1
         Updates between two exchanges; above 1 each rank trains by itself in between, and
         then the weights are averaged.
+    shards : bool
+        Whether each rank has rows of its own, instead of all rows.
 
     Attributes
     ----------
@@ -53,11 +55,12 @@ class Ranks:
     Raises
     ------
     TypeError, ValueError
-        If `comm` is no communicator, or its size is no power of two.
+        If `comm` is no communicator, its size is no power of two, or RNN_NATIVE_MPI_SECONDS
+        is no number of seconds.
     """
 
-    def __init__(self, comm: Any, every: int = 1) -> None:
-        self._comm, self.every = comm, every
+    def __init__(self, comm: Any, every: int = 1, shards: bool = False) -> None:
+        self._comm, self.every, self.shards = comm, every, shards
         self.rank, self.size = _number(comm, "rank"), _number(comm, "size")
         if not hasattr(comm, "Sendrecv"):
             raise TypeError(
@@ -70,8 +73,13 @@ class Ranks:
                 "pair by pair; start another number of processes"
             )
         self.stop = np.zeros(1, np.uint8)
-        self.limit = float(os.environ.get("RNN_NATIVE_MPI_SECONDS", SECONDS))
+        self.limit = _seconds()
         self.seconds, self.bytes = 0.0, 0
+
+    @property
+    def trains_locally(self) -> bool:
+        """Whether ranks make updates by themselves, and average weights."""
+        return self.every > 1 or self.shards
 
     def threads(self) -> int:
         """Return how many threads this rank has when its machine's ranks share the cores."""
@@ -131,11 +139,10 @@ class Ranks:
         return [bytes(room[k * each : (k + 1) * each]) for k in range(self.size)]
 
     def notes(self, note: Any) -> list[Any]:
-        """Return what each rank notes, short JSON."""
+        """Return what each rank notes, as JSON; it may be of any length."""
         text = json.dumps(note).encode()
-        if len(text) > NOTE_BYTES:
-            raise ValueError(f"note: expected at most {NOTE_BYTES} bytes, got {len(text)}")
-        return [json.loads(one) for one in self.gather(text.ljust(NOTE_BYTES))]
+        lengths = [int.from_bytes(one) for one in self.gather(len(text).to_bytes(8))]
+        return [json.loads(one) for one in self.gather(text.ljust(max(lengths)))]
 
     def average(self, values: NDArray[np.float32]) -> None:
         """Replace values by their mean over ranks, added pair by pair, in place."""
@@ -160,7 +167,7 @@ class Ranks:
             for name, a, b in zip(digests, found[0], other, strict=True):
                 if a != b:
                     raise RankError(
-                        f"ranks: rank {k} has another {name} than rank 0; give all ranks the "
+                        f"ranks: rank {k} differs from rank 0 in its {name}; give all ranks the "
                         "same arguments, data, package and kind of processor "
                         "(RNN_NATIVE_CPU)"
                     )
@@ -201,17 +208,34 @@ def _number(comm: Any, name: str) -> int:
     return value
 
 
+def _seconds() -> float:
+    """Return how long to wait for another rank."""
+    told = os.environ.get("RNN_NATIVE_MPI_SECONDS")
+    if told is None:
+        return SECONDS
+    with suppress(ValueError):
+        if 0 < float(told) < math.inf:
+            return float(told)
+    raise ValueError(
+        f"RNN_NATIVE_MPI_SECONDS: expected a number of seconds above 0, got {brief(told)}; "
+        f"correct it or leave it out ({SECONDS:g})"
+    )
+
+
 def _bytes_of(values: NDArray[np.float32]) -> memoryview:
     return values.data.cast("B")
 
 
-def ranks_of(comm: Any, every: object = 1) -> Ranks | None:
+def ranks_of(comm: Any, every: object = 1, shards: object = False) -> Ranks | None:
     """Return the ranks of a communicator; None without one."""
     count = check_count("every", every, least=1)
+    is_sharded = check_flag("shards", shards)
     if comm is not None:
-        return Ranks(comm, count)
+        return Ranks(comm, count, is_sharded)
     if count > 1:
         raise ValueError(f"every: expected 1 without comm, got {count}")
+    if is_sharded:
+        raise ValueError("shards: expected False without comm, got True")
     return None
 
 

@@ -90,6 +90,8 @@ class Run:
         What l2 added to the summed loss of the last native call.
     loss_scale : float
         What the core's loss is multiplied by in the history.
+    faults : list of str or None
+        What `fit` found to be wrong in the end; None: it warns.
     validation_hint : str
         What to do for validation, for messages.
     """
@@ -131,7 +133,8 @@ class Run:
         self._data_digest: str | None = None
         self._rate: float | None = None
         self.ranks: Ranks | None = None
-        self.train_locally: Callable[..., tuple[float, int]] | None = None
+        self.faults: list[str] | None = None
+        self.train_locally: Callable[..., tuple[float, float]] | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
         check_initial_epoch(initial_epoch, recipe)
@@ -353,13 +356,13 @@ class Run:
 
     def _train_batches(
         self, rates: Rates, callbacks: Sequence[Callback], average: Mapping[str, Any]
-    ) -> tuple[float, int, int]:
+    ) -> tuple[float, float, int]:
         """Train the epoch's batches; return loss and hits, summed, and the number of rows.
 
         It is one native call, and another after each pass over all rows that ends within the
         epoch; with callbacks one for each batch.
         """
-        loss, hits, seen, batch = 0.0, 0, 0, 0
+        loss, hits, seen, batch = 0.0, 0.0, 0, 0
         for rows in self._parts(batch_by_batch=bool(callbacks)):
             count = -(-len(rows) // self.batch_size)
             for callback in callbacks:
@@ -368,10 +371,10 @@ class Run:
             rate: Rates = self.learning_rate if callbacks else rates
             if isinstance(rates, np.ndarray):
                 rate = rates[batch : batch + count]
-            if self.train_locally is None:
-                more = self.train_rows(rows, rate, batch, **average)
-            else:
+            if self.train_locally is not None:
                 more = self.train_locally(self, rows, rate)
+            else:
+                more = self.train_rows(rows, rate, batch, **average)
             # In float64 and in order, as the native sum of an epoch.
             loss, hits = loss + more[0], hits + more[1]
             seen, batch = seen + len(rows), batch + count

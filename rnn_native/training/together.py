@@ -1,7 +1,7 @@
 """A run on several ranks: what they must have in common before it, and agree on in it."""
 
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 from rnn_native.base.errors import RankError
 from rnn_native.base.runtime import config
 from rnn_native.base.version import __version__
+from rnn_native.net.compressed import CompressedRows
 from rnn_native.training import local_steps
+from rnn_native.training.callback import wants_batches
 from rnn_native.training.ranks import Ranks
 from rnn_native.training.run import Run
 from rnn_native.training.streaming import StreamRun
+
+if TYPE_CHECKING:
+    from rnn_native.net.rows import AnyRows
 
 
 def begin(run: Run, ranks: Ranks) -> None:
@@ -31,34 +36,57 @@ def begin(run: Run, ranks: Ranks) -> None:
             "comm: expected arrays x and y, got batches: which ranks are to share is not "
             "known before they come; pass x and y, or leave comm out"
         )
-    batch = min(run.recipe.batch_size, len(run.order))
+    shards = ranks.size if ranks.shards else 1
+    batch = min(run.recipe.batch_size, len(run.order) * shards)
     if batch < ranks.size:
         raise ValueError(
             f"batch_size: expected at least {ranks.size}, a row for each rank, got {batch}; "
             "start fewer ranks or use a larger batch_size"
         )
-    if ranks.every > 1 and run.recipe.batch_size % ranks.size:
-        raise ValueError(
-            f"batch_size: expected a multiple of {ranks.size}, the ranks, with every="
-            f"{ranks.every}, got {run.recipe.batch_size}"
-        )
-    if ranks.every > 1 and run.recipe.ema_decay:
-        raise ValueError(f"ema_decay: expected 0 with every={ranks.every}; leave one out")
-    ranks.require_alike(
-        {
-            "version of rnn_native": __version__,
-            "CPU level": config()["cpu_level"],
-            "seed or recipe": run.recipe.as_dict(),
-            "every": ranks.every,
-            "architecture": run.model.architecture(),
-            "data": (run.data_digest(), _crc(run.row_weights), _crc(run.data.val_y)),
-            "weights": _crc(run.model.weights),
-            "state of training": (run.state.steps, run.state.seed_steps, _crc(run.order)),
-        }
-    )
+    facts = {
+        "version of rnn_native": __version__,
+        "CPU level": config()["cpu_level"],
+        "seed or recipe": run.recipe.as_dict(),
+        "every or shards": (ranks.every, ranks.shards),
+        "architecture": run.model.architecture(),
+        "data": run.data_digest(),
+        "weights": _crc(run.model.weights),
+        "state of training": (run.state.steps, run.state.seed_steps, _crc(run.order)),
+    }
+    if not ranks.shards:
+        facts["weights of rows"] = (_crc(run.row_weights), _crc(run.data.val_weights))
+        facts["validation rows"] = (_crc_of_rows(run.data.val_x), _crc(run.data.val_y))
+    ranks.require_alike(facts)
+    _check_local_steps(run, ranks)
     run.ranks = ranks
-    if ranks.every > 1:
+    if ranks.trains_locally:
         run.train_locally = local_steps.train
+
+
+def _check_local_steps(run: Run, ranks: Ranks) -> None:
+    """Refuse what ranks that train by themselves could not do alike."""
+    if not ranks.trains_locally:
+        return
+    how = "shards" if ranks.shards else f"every={ranks.every}"
+    if run.recipe.batch_size % ranks.size:
+        raise ValueError(
+            f"batch_size: expected a multiple of {ranks.size}, the ranks, with {how}, got "
+            f"{run.recipe.batch_size}"
+        )
+    if run.recipe.ema_decay:
+        raise ValueError(f"ema_decay: expected 0 with {how}; leave one out")
+    wanting = [type(c).__name__ for c in run.callbacks if wants_batches(c)]
+    if any(ranks.notes(bool(wanting))):
+        raise ValueError(
+            f"callbacks: expected none that is called in batches with {how}, got "
+            f"{', '.join(wanting) or 'one on another rank'}; use hooks of epochs"
+        )
+
+
+def _crc_of_rows(rows: "AnyRows | None") -> list[int]:
+    """Return checksums of the arrays that hold the rows."""
+    parts = rows.parts() if isinstance(rows, CompressedRows) else [rows]
+    return [_crc(part) for part in parts]
 
 
 def _crc(values: NDArray[Any] | None) -> int:
@@ -76,8 +104,8 @@ def share_decisions(run: Run) -> None:
     if run.ranks is None:
         return
     rate = None if run.recipe.schedule is not None else run.learning_rate
-    reason = None if run.stop_reason is None else run.stop_reason[:200]
-    notes = run.ranks.notes([_crc(run.model.weights), reason, rate, run.stop_detail[:100]])
+    own = [_crc(run.model.weights), run.stop_reason, rate, run.stop_detail]
+    notes = run.ranks.notes(own)
     for k, note in enumerate(notes):
         if note[0] != notes[0][0]:
             raise RankError(

@@ -1,6 +1,9 @@
 """Sweeps and searches on loky and on a real cluster of Dask; run with -m dask."""
 
 import os
+import subprocess
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -121,6 +124,60 @@ def test_a_dead_worker_of_loky_is_one_line(tmp_path):
     pool.shutdown(kill_workers=True)
     result = rn.sweep(net, GRID, DATA, **options)
     assert [row.status for row in result.rows] == ["done"] * 4
+
+
+PARENT = """
+import os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from loky import ProcessPoolExecutor as loky
+import numpy as np
+import rnn_native as rn
+
+class Tells(rn.Callback):
+    def on_epoch_begin(self, epoch, logs):
+        open(os.path.join(sys.argv[2], str(os.getpid())), "w").close()
+        time.sleep(0.1)
+
+def callbacks():
+    return [Tells()]
+
+if __name__ == "__main__":
+    x = np.zeros((8, 4), np.float32)
+    data = (x, np.arange(8) % 2), (x, np.arange(8) % 2)
+    pool = loky(2) if sys.argv[1] == "loky" else ProcessPoolExecutor(2)
+    rn.sweep([rn.Dense(2)], {"lr": [0.1, 0.2]}, data, epochs=10**6, executor=pool,
+             patience=None, validation_split=0, callbacks=callbacks, verbose=0)
+"""
+
+
+@pytest.mark.parametrize("kind", ["loky", "processes"])
+def test_no_worker_outlives_a_killed_sweep(kind, tmp_path):
+    marks, program = tmp_path / "marks", tmp_path / "parent.py"
+    marks.mkdir()
+    program.write_text(PARENT)
+    command = [sys.executable, program, kind, marks]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert wait_until(lambda: len(list(marks.iterdir())) == 2)
+        workers = [int(mark.name) for mark in marks.iterdir()]
+        process.kill()
+        assert wait_until(lambda: not any(is_alive(worker) for worker in workers))
+        assert "Traceback" not in process.communicate()[1]
+
+
+def wait_until(holds, seconds=30):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
+    return holds()
+
+
+def is_alive(process):
+    """Whether a process is there, and no zombie."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_cluster_without_workers_is_not_waited_for(tmp_path):

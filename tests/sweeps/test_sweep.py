@@ -208,6 +208,15 @@ def test_a_failed_run_is_a_row_with_its_error(tmp_path):
         _ = all_fail.best_params
 
 
+def test_a_run_that_learns_nothing_has_a_warning_in_its_row():
+    """No warning is raised, as each would be an error here."""
+    rows = [{"units": 3, "lr": 1e-9, "seed": 9}, {"units": 3, "lr": 0.3}]
+    result = rn.sweep(net, rows, DATA, **{**OPTIONS, "epochs": 40})
+    nothing, learned = result.table()
+    assert nothing["warning"].startswith("training has learned nothing")
+    assert learned["warning"] is None
+
+
 def test_halving_trains_the_best_as_if_alone(tmp_path):
     grid = {"units": [3, 4, 5, 6], "lr": [0.001, 0.3]}
     options = {**OPTIONS, "epochs": 9}

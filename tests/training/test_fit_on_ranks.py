@@ -1,5 +1,7 @@
 """`fit` with a communicator: bits, who writes, and what is refused."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ import rnn_native as rn
 from rnn_native.base.errors import RankError, TrainingDiverged
 from rnn_native.models import reference
 from rnn_native.sklearn import MLPClassifier
+from rnn_native.training import together
 from rnn_native.training.ranks import Ranks
 
 
@@ -136,27 +139,165 @@ def test_divergence_is_told_by_all(digits):
     assert all(fake_ranks.run(2, train))
 
 
+def _others(kind, digits):
+    """Return options, and rows, with which a rank is unlike the others."""
+    x, y = digits
+    return {
+        "seed or recipe": {"lr": 0.5},
+        "every or shards": {"every": 2},
+        "data": {"rows": (x[::-1], y)},
+        "weights of rows": {"sample_weight": np.linspace(0, 1, len(x))},
+        "weights": {"net_seed": 5},
+    }[kind]
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"seed": 2}, "rank 1 has another seed or recipe than rank 0"),
-        ({"every": 2}, "rank 1 has another every than rank 0"),
-        ({"lr": 0.5}, "another seed or recipe"),
-    ],
+    "kind",
+    ["seed or recipe", "every or shards", "data", "weights of rows", "weights"],
 )
-def test_ranks_that_differ_are_refused(change, message, digits):
+def test_ranks_that_differ_are_refused(kind, digits):
     def train(comm):
-        with pytest.raises(RankError, match=message):
-            _trained("mlp", digits, comm, **(change if comm.rank else {}))
+        given = dict(_others(kind, digits) if comm.rank else {})
+        rows, seed = given.pop("rows", digits), given.pop("net_seed", 1)
+        net = rn.Network([rn.Dense(10)], input_shape=(784,), seed=seed)
+        with pytest.raises(RankError, match=f"rank 1 differs from rank 0 in its {kind};"):
+            net.fit(*rows, batch_size=64, verbose=0, comm=comm, **given)
 
     fake_ranks.run(2, train)
 
 
-def test_other_data_is_refused(digits):
+def test_other_validation_rows_are_refused(digits):
+    x, y = digits
+
     def train(comm):
-        x = digits[0] if comm.rank == 0 else digits[0][::-1]
-        with pytest.raises(RankError, match="another data"):
-            _trained("mlp", (x, digits[1]), comm)
+        held = x[: 50 + comm.rank], y[: 50 + comm.rank]
+        net = rn.Network([rn.Dense(10)], input_shape=(784,))
+        with pytest.raises(RankError, match="in its validation rows"):
+            net.fit(x, y, validation_data=held, verbose=0, comm=comm)
+
+    fake_ranks.run(2, train)
+
+
+class _OfThread:
+    """Has another text in each thread, and so on each rank."""
+
+    def __repr__(self):
+        return str(threading.get_ident())
+
+
+@pytest.mark.parametrize("kind", ["version of rnn_native", "CPU level"])
+def test_other_programs_and_processors_are_refused(kind, digits, monkeypatch):
+    if kind == "CPU level":
+        monkeypatch.setattr(together, "config", lambda: {"cpu_level": _OfThread()})
+    else:
+        monkeypatch.setattr(together, "__version__", _OfThread())
+
+    def train(comm):
+        with pytest.raises(RankError, match=f"rank 1 differs from rank 0 in its {kind}"):
+            _trained("mlp", digits, comm)
+
+    fake_ranks.run(2, train)
+
+
+def test_notes_of_any_length_and_script(digits):
+    def note(comm):
+        return Ranks(comm).notes("\u00e4\u6f22" * 400 * comm.rank + "\udcff")
+
+    found = fake_ranks.run(4, note)
+    assert all(one == found[0] for one in found)
+    assert [len(one) for one in found[0]] == [1, 801, 1601, 2401]
+
+
+# ---- shards ----
+
+SHARDED = {"shuffle": False, "batch_size": 32, "epochs": 2, "verbose": 0, "threads": 1}
+
+
+def _on_shards(digits, size, **options):
+    """Return weights and history of ranks, of which rank k has every size-th row from k on."""
+    x, y = digits
+    n = len(x) // size * size
+
+    def train(comm):
+        own = slice(comm.rank, n, size)
+        net = rn.Network([rn.Dense(16, "relu"), rn.Dense(10)], input_shape=(784,))
+        given = {**SHARDED, "comm": comm, "shards": True, **options}
+        history = net.fit(x[own], y[own], validation_split=0.2, **given)
+        return net.get_weights().tobytes(), history.history
+
+    return fake_ranks.run(size, train)
+
+
+def test_shards_train_as_all_rows_together(digits):
+    """Rows taken in turn make the batches of one process; averages its updates."""
+    x, y = digits[0][:128], digits[1][:128]
+    net = rn.Network([rn.Dense(16, "relu"), rn.Dense(10)], input_shape=(784,))
+    held = x[104:], y[104:]
+    alone = net.fit(x[:104], y[:104], validation_data=held, **SHARDED).history
+    (weights, found), *others = _on_shards((x, y), 4)
+    assert all(one == weights for one, _ in others)
+    close = {"rtol": 1e-4, "atol": 1e-6}
+    got = np.frombuffer(weights, np.float32)
+    np.testing.assert_allclose(got, net.get_weights(), **close)
+    for name in ("loss", "val_loss", "accuracy", "val_accuracy"):
+        np.testing.assert_allclose(found[name], alone[name], **close)
+
+
+def test_shards_repeat_with_all_options(digits):
+    options = {"shuffle": True, "mixup": 0.3, "every": 2, "metrics": ["f1"]}
+    first = _on_shards(digits, 2, **options)
+    assert [one[0] for one in _on_shards(digits, 2, **options)] == [first[0][0]] * 2
+    assert first[0][1]["val_f1"] == first[1][1]["val_f1"]
+
+
+def test_a_run_on_shards_resumes(tmp_path):
+    x, y = rn.datasets.synthetic_digits(200, seed=3)
+    given = {"verbose": 0, "threads": 1, "batch_size": 32, "shards": True}
+
+    def train(comm, epochs, **more):
+        own = x[comm.rank :: 2], y[comm.rank :: 2]
+        result = rn.train_mlp((own, own), epochs=epochs, comm=comm, **given, **more)
+        return result.model.get_weights().tobytes()
+
+    whole = fake_ranks.run(2, lambda comm: train(comm, 3))
+    out = {"out": tmp_path / "run"}
+    fake_ranks.run(2, lambda comm: train(comm, 1, **out))
+    found = fake_ranks.run(2, lambda comm: train(comm, 3, resume=True, **out))
+    assert found == whole
+
+
+class _InBatches(rn.Callback):
+    def on_train_batch_end(self, batch, logs):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"batch_size": 33},
+            "batch_size: expected a multiple of 2, the ranks, with shards",
+        ),
+        ({"ema_decay": 0.9}, "ema_decay: expected 0 with shards"),
+        (
+            {"callbacks": [_InBatches()]},
+            "none that is called in batches with shards, got _In",
+        ),
+    ],
+)
+def test_what_shards_cannot_have_is_refused(options, message, digits):
+    with pytest.raises(ValueError, match=message):
+        _on_shards(digits, 2, **options)
+
+
+def test_shards_of_other_sizes_are_refused(digits):
+    def train(comm):
+        x, y = (part[: 100 + comm.rank] for part in digits)
+        net = rn.Network([rn.Dense(10)], input_shape=(784,))
+        with pytest.raises(
+            ValueError, match="rows to train on .* 100 on rank 0 and 101 on"
+        ):
+            net.fit(x, y, comm=comm, shards=True, verbose=0)
 
     fake_ranks.run(2, train)
 
@@ -209,6 +350,15 @@ def test_a_silent_rank_ends_the_wait(digits, monkeypatch):
         _trained("mlp", digits, _Silent())
 
 
+@pytest.mark.parametrize("told", ["", "soon", "0", "-1", "inf", "nan"])
+def test_a_wrong_time_limit_is_refused(told, monkeypatch):
+    monkeypatch.setenv("RNN_NATIVE_MPI_SECONDS", told)
+    with pytest.raises(
+        ValueError, match="RNN_NATIVE_MPI_SECONDS: expected a number of sec"
+    ):
+        Ranks(_Silent())
+
+
 def test_no_communicator_is_refused(digits):
     class Three(_Silent):
         size = 3
@@ -219,3 +369,7 @@ def test_no_communicator_is_refused(digits):
         _trained("mlp", digits, 4)
     with pytest.raises(ValueError, match="every: expected 1 without comm, got 8"):
         _trained("mlp", digits, every=8)
+    with pytest.raises(ValueError, match="shards: expected False without comm, got True"):
+        _trained("mlp", digits, shards=True)
+    with pytest.raises(TypeError, match="shards: expected True or False, got 'yes'"):
+        _trained("mlp", digits, shards="yes")
