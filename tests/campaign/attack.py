@@ -162,10 +162,9 @@ def peak_of_this_process():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def compiled(name, source, *flags):
+def compiled(name, source, *flags, compiler="cc"):
     """A program or library of C source, compiled when it is older than its source."""
-    compiler = shutil.which("cc")
-    if compiler is None:
+    if shutil.which(compiler) is None:
         raise RuntimeError("no C compiler here")
     BUILD.mkdir(parents=True, exist_ok=True)
     target = BUILD / name

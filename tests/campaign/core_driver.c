@@ -4,8 +4,10 @@
  *     core_driver threads SEED COUNT BLAS    some trained and read at the same time
  *
  * Built with sanitizers by core_specs.py and races.py; prints how many were refused and how
- * many ran. Attributes are what the binding lets through: numbers in their ranges, names as
- * numbers, NaN where a key was left out and the layer decides. */
+ * many ran. Built as a target of libFuzzer (RNN_GUIDED) by core_guided.py, the first
+ * choices are its bytes, and one net of RUNS_OF is run. Attributes are what the binding
+ * lets through: numbers in their ranges, names as numbers, NaN where a key was left out and
+ * the layer decides. */
 #include "../../csrc/base/blas.h"
 #include "../../csrc/net/net.h"
 #include "../../csrc/net/run/exchange.h"
@@ -17,14 +19,23 @@
 #include <string.h>
 
 enum { MOST_LAYERS = 7, ROWS = 21, MOST_SIZE = 1 << 20, MOST_WORK = 2000000 };
+enum { RUNS_OF = 64 };
 
 typedef struct {
     uint64_t state;
+    const uint8_t *bytes; /* of the fuzzer: choices, two bytes each, then dice again */
+    size_t left;
 } dice;
 
 static uint64_t
 next(dice *d)
 {
+    if (d->left >= 2) {
+        uint64_t chosen = d->bytes[0] | (uint64_t)d->bytes[1] << 8;
+        d->bytes += 2;
+        d->left -= 2;
+        return chosen;
+    }
     d->state ^= d->state << 13;
     d->state ^= d->state >> 7;
     d->state ^= d->state << 17;
@@ -205,6 +216,21 @@ draw_recipe(dice *d, const rows *r, const double *lr)
                         .seed = next(d)};
 }
 
+/* A step whose loss is the caller's, and rows that continue where others ended. */
+static void
+use_steps(dice *d, rnn_net *net, rows *r, const rnn_recipe *recipe, int threads)
+{
+    float *states = calloc(ROWS * rnn_net_carried(net) + 1, sizeof *states);
+    rnn_tape *tape = rnn_tape_new(net);
+    if (rnn_net_carried(net) > 0)
+        rnn_net_advance(net, &r->data, threads, states, r->out);
+    if (rnn_tape_forward(tape, net, &r->data, recipe, threads, r->out) == RNN_OK
+        && rnn_tape_backward(tape, r->out, below(d, 2), threads, r->dinp) == RNN_OK)
+        rnn_net_apply(net, rnn_tape_grads(tape), recipe, threads);
+    rnn_tape_free(tape);
+    free(states);
+}
+
 /* Trains and asks a net in every way there is. */
 static void
 use(dice *d, rnn_net *net)
@@ -214,6 +240,9 @@ use(dice *d, rnn_net *net)
     rnn_recipe recipe = draw_recipe(d, &r, &lr);
     rnn_stop never = {NULL, NULL};
     rnn_score score = {0};
+    rnn_limits limits = {
+        .tolerance = 1e-5, .iterations = 3, .evaluations = 9, .followed = 1};
+    rnn_minimum minimum;
     rnn_exchange exchange;
     int epoch = 0, batch = 0, threads = 1 + below(d, 3);
     rnn_exchange_init(&exchange);
@@ -224,10 +253,13 @@ use(dice *d, rnn_net *net)
         rnn_exchange_open(&exchange, net);
         rnn_net_train(net, &r.data, &recipe, threads, never, &exchange, &score, &epoch,
                       &batch);
+        rnn_net_minimize(net, &r.data, &recipe, &limits, threads, never, &exchange, NULL, 0,
+                         &minimum);
         rnn_exchange_close(&exchange);
         rnn_net_evaluate(net, &r.data, threads, never, &score);
         rnn_net_gradients(net, &r.data, &recipe, threads, &score);
     }
+    use_steps(d, net, &r, &recipe, threads);
     r.data.targets = r.values;
     rnn_net_backprop(net, &r.data, &recipe, threads, r.out, r.dinp);
     rnn_exchange_destroy(&exchange);
@@ -369,6 +401,35 @@ run_threads(uint64_t seed, long count)
     printf("0 %ld\n", 2 * count);
 }
 
+#ifdef RNN_GUIDED
+/* Whether what these bytes describe is run, too: that takes a thousand times as long. */
+static bool
+is_run(const uint8_t *bytes, size_t size)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 16777619U;
+    return (hash >> 16) % RUNS_OF == 0;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    static bool is_loaded;
+    dice d = {.state = 88172645463325252ULL, .bytes = bytes, .left = size};
+    rnn_error error = {""};
+    rnn_net *net;
+    if (!is_loaded && rnn_blas_load(getenv("RNN_GUIDED_BLAS"), &error) != RNN_OK) {
+        fprintf(stderr, "core_driver: %s\n", error.text);
+        exit(2);
+    }
+    is_loaded = true;
+    if ((net = draw_net(&d)) != NULL && is_run(bytes, size))
+        use(&d, net);
+    rnn_net_free(net);
+    return 0;
+}
+#else
 int
 main(int argc, char **argv)
 {
@@ -381,3 +442,4 @@ main(int argc, char **argv)
     (strcmp(argv[1], "specs") == 0 ? run_specs : run_threads)(seed, atol(argv[3]));
     return 0;
 }
+#endif

@@ -13,7 +13,7 @@ LEVELS = {
 }
 
 
-def built(name, sanitizers):
+def built(name, sanitizers, *more, compiler="cc"):
     """The program; recompiled when a source is newer."""
     from rnn_native.base import runtime
 
@@ -25,7 +25,7 @@ def built(name, sanitizers):
         return target
     flags = ["-fno-omit-frame-pointer", f"-fsanitize={sanitizers}", *LEVELS.get(level, [])]
     flags += ["-fno-sanitize-recover=undefined"] if "undefined" in sanitizers else []
-    flags += [f"-DRNN_LEVEL={level}", f"-I{CSRC / 'net'}", "-lm", "-ldl"]
+    flags += [f"-DRNN_LEVEL={level}", f"-I{CSRC / 'net'}", "-lm", "-ldl", *more]
     sources = [
         path
         for folder in ("base", "net", "net/run")
@@ -37,7 +37,7 @@ def built(name, sanitizers):
         CSRC / "net/level/level.c",
         attack.HERE / "core_driver.c",
     ]
-    return attack.compiled(name, sources, *flags)
+    return attack.compiled(name, sources, *flags, compiler=compiler)
 
 
 def _one_level(level):

@@ -36,7 +36,8 @@ PARTS = (
     "signals",
     "forks",
 )
-PARTS += ("races", "leaks", "memory", "bombs", "core_specs", "core_calls", "bits", "peers")
+PARTS += ("races", "leaks", "memory", "bombs", "core_specs", "core_guided", "core_calls")
+PARTS += ("bits", "peers")
 SIZES = ("short", "default", "full")
 LONGEST = {"short": 600, "default": 1800, "full": 6 * 3600}  # seconds of a part
 
