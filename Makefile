@@ -9,6 +9,9 @@ RUN_ARGS ?=
 IN_PROCESSES ?= --numprocesses=auto --dist=loadfile
 IN_ANY_PROCESS ?= --numprocesses=auto --dist=worksteal
 
+# Compiled modules are kept, wherever make is called from: the suite starts Python many times.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Real MNIST, where the checkout has it at hand; tests that need it are skipped elsewhere.
 NEARBY_MNIST = $(abspath ../shared/data/mnist)
 ifneq ($(wildcard $(NEARBY_MNIST)),)
