@@ -1,6 +1,7 @@
 """Documents say what the code does: examples run, links and commands exist."""
 
 import doctest
+import functools
 import importlib
 import json
 import re
@@ -98,8 +99,9 @@ def test_commands_in_pages_parse():
         r"^(?:python -m rnn_native|rnn-native) (.*?)(?:\s+#.*)?$", TEXT, flags=re.M
     )
     assert len(commands) >= 25
+    parser = build_parser()
     for command in commands:
-        build_parser().parse_args(command.split())
+        parser.parse_args(command.split())
 
 
 def test_programs_and_recipes_that_pages_name_exist():
@@ -127,20 +129,27 @@ WALKS = {
 }
 
 
+@functools.cache
+def walked():
+    """Files that walks may name, and the words in those of them that are code."""
+    files = [p for top in WALKED for p in ROOT.glob(f"{top}/**/*.*")]
+    files = [p for p in files if p.suffix in SUFFIXES and p.name != "test_docs.py"]
+    sources = [p.read_text() for p in files if p.suffix != ".md"]
+    places = [f"/{p.as_posix()}/" for p in files]
+    return places, set(re.findall(r"\w+", "\n".join(sources)))
+
+
 @pytest.mark.parametrize("page", WALKS)
 def test_names_and_files_on_the_walks_exist(page):
     begin, end = WALKS[page]
     text = (ROOT / page).read_text()
     text = text[text.index(begin) : text.index(end) if end else None]
-    files = [p for top in WALKED for p in ROOT.glob(f"{top}/**/*.*")]
-    files = [p for p in files if p.suffix in SUFFIXES and p.name != "test_docs.py"]
-    sources = [p.read_text() for p in files if p.suffix != ".md"]
-    words = set(re.findall(r"\w+", "\n".join(sources)))
+    places, words = walked()
     quoted = set(re.findall(r"`([\w./\[\]]+)`", text))
     assert len(quoted) >= 30
     for name in quoted:
         if re.search(r"/|\.(pyi?|c|h|md|json)$", name):
-            assert any(f"/{name}/" in f"{p.as_posix()}/" for p in files), name
+            assert any(f"/{name}/" in place for place in places), name
         else:
             assert set(re.findall(r"\w+", name)) <= words, name
 
