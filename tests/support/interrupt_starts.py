@@ -83,7 +83,7 @@ def end_of(folder, name, number, after):
     process = start(folder, name)
     time.sleep(after)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     if (process.returncode, errors) == ENDS[number]:
         return name, number, "clean"
     if process.returncode == -signal.SIGTERM and not errors:
