@@ -101,22 +101,23 @@ gemm_block(const gemm_operands *p, const gemm_rule *rule)
         ANY(row_strip, rest, n, rule);
 }
 
-/* The block of K from k on, and its rule. */
+/* The block of K from k on, of `each` terms at most, and its rule. */
 static gemm_operands
-block_of(const gemm_operands *whole, int k)
+block_of(const gemm_operands *whole, int k, int each)
 {
     gemm_operands p = *whole;
-    p.K = smaller_of(BLOCK_K, whole->K - k);
+    p.K = smaller_of(each, whole->K - k);
     p.A += (ptrdiff_t)k * whole->stride_k;
     p.B += whole->is_transposed ? k : (ptrdiff_t)k * whole->ldb;
     return p;
 }
 
 static gemm_rule
-rule_of(const gemm_operands *whole, const gemm_rule *first, const gemm_rule *later, int k)
+rule_of(const gemm_operands *whole, const gemm_rule *first, const gemm_rule *later, int k,
+        int each)
 {
     gemm_rule rule = k == 0 ? *first : *later;
-    rule.relu = first->relu && k + BLOCK_K >= whole->K;
+    rule.relu = first->relu && k + each >= whole->K;
     return rule;
 }
 
@@ -145,8 +146,8 @@ gemm_blocks(const gemm_operands *whole, gemm_rule first, gemm_rule later)
         return;
     }
     for (int k = 0; k < whole->K; k += BLOCK_K) {
-        gemm_operands p = block_of(whole, k);
-        gemm_rule rule = rule_of(whole, &first, &later, k);
+        gemm_operands p = block_of(whole, k, BLOCK_K);
+        gemm_rule rule = rule_of(whole, &first, &later, k, BLOCK_K);
         gemm_block(&p, &rule);
     }
 }

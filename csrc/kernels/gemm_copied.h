@@ -16,11 +16,15 @@
  * the next block of K adds to them. */
 #define BLOCK_M 2048
 
+/* Terms of a block where sums continue from block to block, to the same bits for any
+ * number: C is read and written half as often. */
+#define LONG_BLOCK_K (2 * BLOCK_K)
+
 /* Rows, strips and panels are apart by an odd number of lines: at a power of two they would
  * push each other out of the cache. */
-#define ROW_STRIDE (BLOCK_K + 16)
-#define STRIP_STRIDE (BLOCK_K * TILE_ROWS + 16)
-#define PANEL_STRIDE (BLOCK_K * PANEL_WIDTH + 16)
+#define ROW_STRIDE (LONG_BLOCK_K + 16)
+#define STRIP_STRIDE (LONG_BLOCK_K * TILE_ROWS + 16)
+#define PANEL_STRIDE (LONG_BLOCK_K * PANEL_WIDTH + 16)
 
 /* A's piece as rows, or where its columns are consecutive as strips of a tile's rows, each
  * with the k-th elements of its rows side by side. */
@@ -162,20 +166,21 @@ gemm_copied(const gemm_operands *whole, const gemm_rule *first, const gemm_rule 
 {
     gemm_copies c;
     int N = whole->N / PANEL_WIDTH * PANEL_WIDTH;
+    int each = later->continues ? LONG_BLOCK_K : BLOCK_K;
     for (int n = 0, n_end; n < N; n = n_end) {
         n_end = smaller_of(n + BLOCK_N, N);
         for (int m = 0, m_end; m < whole->M; m = m_end) {
             m_end = smaller_of(m + BLOCK_M, whole->M);
-            for (int k = 0; k < whole->K; k += BLOCK_K) {
-                gemm_rule rule = rule_of(whole, first, later, k);
+            for (int k = 0; k < whole->K; k += each) {
+                gemm_rule rule = rule_of(whole, first, later, k, each);
                 rule.fetches = true;
-                multiply_block(block_of(whole, k), &c, m, m_end, n, n_end, &rule);
+                multiply_block(block_of(whole, k, each), &c, m, m_end, n, n_end, &rule);
             }
         }
     }
     for (int k = 0; N < whole->N && k < whole->K; k += BLOCK_K) {
-        gemm_rule rule = rule_of(whole, first, later, k);
-        multiply_last_columns(block_of(whole, k), &c, N, &rule);
+        gemm_rule rule = rule_of(whole, first, later, k, BLOCK_K);
+        multiply_last_columns(block_of(whole, k, BLOCK_K), &c, N, &rule);
     }
 }
 

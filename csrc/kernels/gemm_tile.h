@@ -150,13 +150,14 @@ sum_strip(const gemm_operands *p, tile_factors f, ptrdiff_t step, int m, int n, 
           int vectors, const gemm_rule *rule)
 {
     int left = p->N - n - (vectors - 1) * VL, last = left < VL ? left : VL;
+    int ahead = rule->continues ? rows : 0;
     for (; m + rows <= p->M; m += rows) {
         tile_sums sum;
         begin_sums(sum, p, rule, m, n, rows, vectors, last);
         if (rule->fetches)
             for (int i = 0; i < rows; i++)
                 for (int v = 0; v < vectors; v++)
-                    __builtin_prefetch(p->C + (ptrdiff_t)(m + i) * p->ldc + n + v * VL, 1);
+                    __builtin_prefetch(p->C + (ptrdiff_t)(m + ahead + i) * p->ldc + n + v * VL, 1);
         for (int k = 0; k < p->K; k++)
             add_terms(sum, &f, k, rows, vectors);
         end_sums(sum, p, rule, m, n, rows, vectors, last);

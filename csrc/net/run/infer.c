@@ -4,21 +4,26 @@
 #include "../memory.h"
 
 /* Rows that evaluate and predict take at a time: FEW_ROWS; more where what the net keeps of
- * them stays in the second-level cache; fewer where a row is large, so that a block has at
- * most 128 MB, or what one row needs. */
+ * them stays in the second-level cache, or where a stage is cut by columns, as each block
+ * copies its weights; fewer where a row is large, so that a block has at most 128 MB, or
+ * what one row needs. */
 #define FEW_ROWS 128
 #define MANY_ROWS 1024
 #define CACHED_FLOATS ((double)(1 << 18))
+#define COLUMNS_FLOATS ((double)(1 << 23))
 #define BLOCK_FLOATS ((double)(1 << 25))
 
 static int
 most_rows(const rnn_net *net)
 {
-    double each = rnn_net_in_size(net);
-    for (int i = 0; i < net->n_stages; i++)
+    double each = rnn_net_in_size(net), many = CACHED_FLOATS;
+    for (int i = 0; i < net->n_stages; i++) {
         each += rnn_layer_row_floats(&net->stages[i].layer);
+        if (!net->stages[i].by_rows)
+            many = COLUMNS_FLOATS;
+    }
     int rows = FEW_ROWS;
-    while (rows < MANY_ROWS && 2 * rows * each <= CACHED_FLOATS)
+    while (rows < MANY_ROWS && 2 * rows * each <= many)
         rows *= 2;
     while (rows > 1 && rows * each > BLOCK_FLOATS)
         rows /= 2;
