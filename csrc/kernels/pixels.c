@@ -131,21 +131,28 @@ crop_pixels(float *inp, const float *padded, const pixel_sizes *z, const rnn_win
 
 /* ---- weights in the order in which tiles meet them ---- */
 
-/* Where tap (k,l) of channel c is among a filter's taps. */
-static inline int
-tap_of(int k, int l, int c, const rnn_window *s)
-{
-    return (k * s->KW + l) * (s->C / s->groups) + c;
-}
-
+/* A filter's taps stand channel by channel in the weight, here pixel by pixel: tap t of the
+ * weight, channel t / area, is row (t % area) C + t / area. */
 static void
 pixel_pack(float *packed, const float *weight, const pixel_sizes *z, const rnn_window *s)
 {
     int C = s->C / s->groups, area = s->KH * s->KW;
-    memset(packed, 0, (size_t)z->taps * (size_t)z->wide * sizeof(float));
-    for (int c = 0; c < C; c++)
-        transpose(packed + (ptrdiff_t)c * z->wide, C * z->wide,
-                  weight + (ptrdiff_t)c * area, C * area, z->filters, area);
+    for (int t = 0, lanes; t < z->taps; t += lanes) {
+        lanes = lanes_of(z->taps - t, 0);
+        for (int f = 0; f < z->filters; f += VL) {
+            vf rows[VL];
+            for (int i = 0; i < VL; i++)
+                rows[i] =
+                    f + i < z->filters
+                        ? v_load_lanes(weight + (ptrdiff_t)(f + i) * z->taps + t, lanes)
+                        : (vf){0};
+            v_interleave(rows, VL);
+            for (int i = 0; i < lanes; i++) {
+                int row = (t + i) % area * C + (t + i) / area;
+                v_store(packed + (ptrdiff_t)row * z->wide + f, rows[i]);
+            }
+        }
+    }
 }
 
 static pixel_order
@@ -168,10 +175,13 @@ pixel_filters_first(const pixel_sizes *z)
         .filter = (ptrdiff_t)z->runs * z->run_wide, .run = z->run_wide, .tap = 1};
 }
 
+/* Tap (k,l) of channel c. */
 static inline ptrdiff_t
-place_of_tap(int f, int tap, const pixel_order *order, const pixel_sizes *z)
+place_of_tap(int f, int k, int l, int c, const pixel_order *order, const rnn_window *s)
 {
-    return f * order->filter + tap / z->run * order->run + tap % z->run * order->tap;
+    bool runs = pixel_taps_are_runs(s);
+    int run = runs ? k : k * s->KW + l, in_run = runs ? l * s->C + c : c;
+    return f * order->filter + run * order->run + in_run * order->tap;
 }
 
 static void
@@ -184,7 +194,7 @@ pixel_lay_out(float *to, const float *weight, pixel_order order, const pixel_siz
         for (int c = 0; c < C; c++)
             for (int k = 0; k < s->KH; k++)
                 for (int l = 0; l < s->KW; l++)
-                    to[place_of_tap(f, tap_of(k, l, c, s), &order, z)] = *weight++;
+                    to[place_of_tap(f, k, l, c, &order, s)] = *weight++;
 }
 
 static void
@@ -196,8 +206,7 @@ pixel_add_sums(float *target, const float *sums, pixel_order order, const pixel_
         for (int c = 0; c < C; c++)
             for (int k = 0; k < s->KH; k++)
                 for (int l = 0; l < s->KW; l++)
-                    accumulate(target++,
-                               sums[place_of_tap(f, tap_of(k, l, c, s), &order, z)], alpha,
+                    accumulate(target++, sums[place_of_tap(f, k, l, c, &order, s)], alpha,
                                beta);
 }
 
