@@ -55,6 +55,14 @@ typedef struct {
     const rnn_optimizer_type *optimizers;   /* ends with a NULL name */
     const rnn_fused_epoch *fused_epochs;    /* ends with NULL functions */
     const rnn_fusion *fusions; /* ends with NULL; the first that matches is taken */
+    /* Fills in a layer that in inference does what `layer` and some of the n above it do,
+     * and returns how many of these; 0: none. Its parameters, laid out as the layer's, are
+     * those of the layer with the first above folded in. */
+    int (*folds_above)(rnn_layer *folded, const rnn_layer *layer,
+                       const rnn_layer *const *above, int n);
+    void (*fold)(float *to, const rnn_layer *layer, const float *params,
+                 const rnn_layer *above, const float *above_params,
+                 const float *above_state);
     /* Makes the layer that gives images of a shape in the other layout, `layout`. */
     void (*rearranging_layer)(rnn_layer *layer, rnn_shape shape, rnn_layout layout);
     void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,

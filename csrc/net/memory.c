@@ -141,6 +141,7 @@ lay_out_workspace(rnn_net *net, int rows, char *base, size_t *total)
         BLOCK(stage->shared, layer->shared, 1, float);
         BLOCK(stage->sums, layer->sums, 1, float);
         BLOCK(stage->statistics, layer->statistics, slices, float);
+        BLOCK(stage->folded_params, stage->folds > 0 ? layer->param_count : 0, 1, float);
     }
     BLOCK(net->targets, n, net->loss->targets == RNN_LABELS ? 1 : out, int32_t);
     BLOCK(net->weights, n, 1, float);

@@ -293,6 +293,27 @@ share_gradients(rnn_net *net, int sum)
             net->stages[branches[k]].dout_of = sum;
 }
 
+/* Most stages above that one may do the work of in inference. */
+#define MOST_FOLDED 2
+
+/* Stages that in inference do the work of some above, which read one another and nothing
+ * else. */
+static void
+fold_stages(rnn_net *net, int i)
+{
+    rnn_stage *stage = &net->stages[i];
+    const rnn_layer *above[MOST_FOLDED];
+    int n = 0;
+    while (n < MOST_FOLDED && i + n + 1 < net->n_stages
+           && net->stages[i + n + 1].source == i + n) {
+        above[n] = &net->stages[i + n + 1].layer;
+        n++;
+    }
+    stage->folds = net->level->folds_above(&stage->folded, &stage->layer, above, n);
+    for (int k = 1; k <= stage->folds; k++)
+        net->stages[i + k].is_folded = true;
+}
+
 void
 rnn_plan_stages(rnn_net *net)
 {
@@ -308,8 +329,10 @@ rnn_plan_stages(rnn_net *net)
     }
     arrange_as(net, net->n_stages - 1, net->layers[net->n_layers - 1].out, RNN_PLANES,
                net->n_layers - 1);
-    for (int i = 0; i < net->n_stages; i++)
+    for (int i = 0; i < net->n_stages; i++) {
         share_gradients(net, i);
+        fold_stages(net, i);
+    }
     net->most_row_slices = most_row_slices(net);
     rnn_plan_rates(net);
 }

@@ -28,6 +28,10 @@ typedef struct {
     float *sums;
     float *statistics; /* of all slices of rows */
     float *packed;     /* its working copy of parameters, in net->packed; or NULL */
+    int folds;         /* stages above that it does the work of in inference, as `folded` */
+    bool is_folded;    /* a stage below does so */
+    rnn_layer folded;
+    float *folded_params; /* laid out as the layer's */
 } rnn_stage;
 
 struct rnn_net {

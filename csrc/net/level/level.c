@@ -82,6 +82,7 @@
 #include "../fused/tied_attention.c"
 #include "../fused/window_blocks.c"
 
+#include "../fused/folded.c"
 #include "../fused/fuse.c"
 #include "optimizers.c"
 
@@ -155,6 +156,8 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .optimizers = optimizer_types,
     .fused_epochs = fused_epochs,
     .fusions = fusions,
+    .folds_above = folds_above,
+    .fold = fold_batchnorm,
     .rearranging_layer = rearranging_layer,
     .gather_f32 = gather_f32,
     .gather_u8 = gather_u8,

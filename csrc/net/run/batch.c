@@ -120,7 +120,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
             merge_statistics(r, c.end);
         else
             rnn_run_pass(r, c.end, RNN_FORWARD);
-        i = is_ready ? c.end : c.end + 1;
+        i = is_ready ? c.end : c.end + 1 + rnn_folds(r, c.end);
     }
     if (score)
         rnn_ranks_gather_scores(r);

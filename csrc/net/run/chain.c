@@ -62,21 +62,20 @@ backward_stage(const rnn_chain *c, int i, row_chunk k)
         net->partials + (size_t)k.slice * net->partial_count + stage->partial_offset;
     io.alpha = 1.0f;
     io.beta = k.is_first ? 0.0f : 1.0f;
-    rnn_call_pass(net, i, RNN_OUTPUT, &io, k.slice, k.worker);
+    rnn_call_pass(c->run, i, RNN_OUTPUT, &io, k.slice, k.worker);
     if (io.to_input && !waits)
-        rnn_call_pass(net, i, RNN_INPUT, &io, k.slice, k.worker);
+        rnn_call_pass(c->run, i, RNN_INPUT, &io, k.slice, k.worker);
     if (stage->layer.slices[RNN_PARAMS] == RNN_BY_ROWS && (waits || !stage->is_frozen))
-        rnn_call_pass(net, i, RNN_PARAMS, &io, k.slice, k.worker);
+        rnn_call_pass(c->run, i, RNN_PARAMS, &io, k.slice, k.worker);
 }
 
 static void
 backward_rows(const rnn_chain *c, row_chunk k)
 {
-    const rnn_net *net = c->run->net;
     int bottom = rnn_lowest_stage(c->run);
     if (c->end_input) {
         rnn_io io = chunk_io(c, c->end, k);
-        rnn_call_pass(net, c->end, RNN_INPUT, &io, k.slice, k.worker);
+        rnn_call_pass(c->run, c->end, RNN_INPUT, &io, k.slice, k.worker);
     }
     for (int i = c->end - 1; i >= c->begin && i >= bottom; i--)
         backward_stage(c, i, k);
@@ -92,11 +91,11 @@ chain_rows(const rnn_chain *c, row_chunk k)
     rnn_profile_end(net, k.worker, net->n_stages, RNN_WORK_GATHER, clock);
     for (int i = c->begin; c->forward && i < c->end; i++) {
         rnn_io io = chunk_io(c, i, k);
-        rnn_call_pass(net, i, RNN_FORWARD, &io, k.slice, k.worker);
+        rnn_call_pass(c->run, i, RNN_FORWARD, &io, k.slice, k.worker);
     }
     if (c->statistics) {
         rnn_io io = chunk_io(c, c->end, k);
-        rnn_call_pass(net, c->end, RNN_STATISTICS, &io, k.slice, k.worker);
+        rnn_call_pass(c->run, c->end, RNN_STATISTICS, &io, k.slice, k.worker);
     }
     clock = rnn_profile_begin(net);
     if (c->score)
@@ -122,7 +121,8 @@ chain_slice(void *context, int own, int worker)
 }
 
 /* Each chunk reads all weights. Without a backward, and where no stage has scratch, it has
- * more rows, as far as a stage's inputs and outputs fit into the second-level cache. */
+ * more rows; and so many that a stage's inputs and outputs fit into the second-level cache.
+ */
 #define FORWARD_ROWS 64
 #define FORWARD_FLOATS (128u << 10)
 
@@ -130,17 +130,17 @@ static int
 chunk_rows(const rnn_chain *c)
 {
     size_t most = 1;
+    int rows = FORWARD_ROWS;
     if (!c->run->only_forward)
         return RNN_CHUNK_ROWS;
     for (int i = c->begin; i < c->end; i++) {
         const rnn_layer *layer = &c->run->net->stages[i].layer;
         size_t floats = (size_t)layer->in_size + (size_t)layer->out_size + layer->cache;
         if (layer->scratch > 0)
-            return RNN_CHUNK_ROWS;
+            rows = RNN_CHUNK_ROWS;
         most = floats > most ? floats : most;
     }
-    int rows = FORWARD_ROWS;
-    while (rows > RNN_CHUNK_ROWS && (size_t)rows * most > FORWARD_FLOATS)
+    while (rows > 1 && (size_t)rows * most > FORWARD_FLOATS)
         rows /= 2;
     return rows;
 }
@@ -156,6 +156,8 @@ chain_work(const rnn_chain *c)
         work += ELEMENT_WORK * rnn_net_out_size(net);
     for (int i = c->begin; i < c->end; i++) {
         const double *of = net->stages[i].layer.work;
+        if (c->run->only_forward && net->stages[i].is_folded)
+            continue;
         work += c->forward ? of[RNN_FORWARD] : 0;
         work += c->backward ? of[RNN_OUTPUT] + of[RNN_INPUT] + of[RNN_PARAMS] : 0;
     }

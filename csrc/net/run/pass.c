@@ -88,6 +88,12 @@ carried_of_rows(const rnn_run *r, int i, size_t row)
            + ((size_t)r->first_carried + row) * stages[i].layer.carried;
 }
 
+int
+rnn_folds(const rnn_run *r, int i)
+{
+    return r->only_forward ? r->net->stages[i].folds : 0;
+}
+
 rnn_io
 rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
 {
@@ -96,45 +102,48 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
     const rnn_layer *layer = &stage->layer;
     const float *inp = stage->source >= 0 ? net->stages[stage->source].out : r->inp;
     float *dinp = stage->below >= 0 ? net->stages[stage->below].dout : net->dinp;
+    int folds = rnn_folds(r, i);
     size_t row = (size_t)begin;
-    return (rnn_io){.rows = rows,
-                    .first_row = begin,
-                    .training = r->training,
-                    .moves_state = r->moves_state,
-                    .to_input = i > net->first_trainable || r->to_input,
-                    .key = rnn_mask_key(r->key, (uint64_t)stage->first),
-                    .inp = inp + row * (size_t)layer->in_size,
-                    .nonzeros = i == 0 && r->is_sparse ? &net->nonzeros : NULL,
-                    .sides = stage->sides,
-                    .real = real_tokens(net, stage, row),
-                    .out = stage->out + row * (size_t)layer->out_size,
-                    .cache = stage->cache + row * layer->cache,
-                    .maps = maps_of_rows(r, i, row),
-                    .carried = carried_of_rows(r, i, row),
-                    .scratch = stage->scratch + (size_t)worker * layer->scratch,
-                    .shared = stage->shared,
-                    .packed = rnn_run_packed(r, i),
-                    .dout = stage->dout + row * (size_t)layer->out_size,
-                    .dinp = dinp + row * (size_t)layer->in_size,
-                    .params = net->params + stage->param_offset,
-                    .state = net->params + stage->state_offset,
-                    .sums = stage->sums,
-                    .statistics = stage->statistics,
-                    .row_slices = r->row_slices,
-                    .batch_rows = r->rows,
-                    .slices = 1};
+    return (rnn_io){
+        .rows = rows,
+        .first_row = begin,
+        .training = r->training,
+        .moves_state = r->moves_state,
+        .to_input = i > net->first_trainable || r->to_input,
+        .key = rnn_mask_key(r->key, (uint64_t)stage->first),
+        .inp = inp + row * (size_t)layer->in_size,
+        .nonzeros = i == 0 && r->is_sparse ? &net->nonzeros : NULL,
+        .sides = stage->sides,
+        .real = real_tokens(net, stage, row),
+        .out = stage[folds].out + row * (size_t)layer->out_size,
+        .cache = stage->cache + row * layer->cache,
+        .maps = maps_of_rows(r, i, row),
+        .carried = carried_of_rows(r, i, row),
+        .scratch = stage->scratch + (size_t)worker * layer->scratch,
+        .shared = stage->shared,
+        .packed = rnn_run_packed(r, i),
+        .dout = stage->dout + row * (size_t)layer->out_size,
+        .dinp = dinp + row * (size_t)layer->in_size,
+        .params = folds > 0 ? stage->folded_params : net->params + stage->param_offset,
+        .state = net->params + stage->state_offset,
+        .sums = stage->sums,
+        .statistics = stage->statistics,
+        .row_slices = r->row_slices,
+        .batch_rows = r->rows,
+        .slices = 1};
 }
 
 void
-rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice,
+rnn_call_pass(const rnn_run *r, int i, rnn_pass pass, const rnn_io *io, int slice,
               int worker)
 {
-    const rnn_layer *layer = &net->stages[i].layer;
-    if (layer->slices[pass] == 0)
+    const rnn_stage *stage = &r->net->stages[i];
+    const rnn_layer *layer = rnn_folds(r, i) > 0 ? &stage->folded : &stage->layer;
+    if (layer->slices[pass] == 0 || (r->only_forward && stage->is_folded))
         return;
-    int64_t begin = rnn_profile_begin(net);
+    int64_t begin = rnn_profile_begin(r->net);
     layer->type->pass[pass](layer, io, slice);
-    rnn_profile_end(net, worker, i, pass, begin);
+    rnn_profile_end(r->net, worker, i, pass, begin);
 }
 
 /* A pass that is cut by columns. */
@@ -168,7 +177,7 @@ column_slice(void *context, int slice, int worker)
     const column_job *job = context;
     if (job->lists_columns)
         list_columns(job->run, slice, job->io.slices);
-    rnn_call_pass(job->run->net, job->stage, job->pass, &job->io, slice, worker);
+    rnn_call_pass(job->run, job->stage, job->pass, &job->io, slice, worker);
 }
 
 /* Where a pass may be cut into any number of slices: some more than threads, for when a
@@ -300,8 +309,8 @@ params_slice(void *context, int slice, int worker)
     io.alpha = job->alpha;
     io.beta = job->beta;
     if (rnn_output_joins_params(r, i))
-        rnn_call_pass(r->net, i, RNN_OUTPUT, &io, slice, worker);
-    rnn_call_pass(r->net, i, RNN_PARAMS, &io, slice, worker);
+        rnn_call_pass(r, i, RNN_OUTPUT, &io, slice, worker);
+    rnn_call_pass(r, i, RNN_PARAMS, &io, slice, worker);
 }
 
 double

@@ -29,9 +29,12 @@ float *rnn_run_packed(const rnn_run *r, int i);
 /* What a pass sees of rows begin.. of the batch; the gradient's part is the caller's. */
 rnn_io rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker);
 
-/* Calls the pass, if the layer has it. */
-void rnn_call_pass(const rnn_net *net, int i, rnn_pass pass, const rnn_io *io, int slice,
+/* Calls the pass, if the layer has it, and the stage is not part of one below. */
+void rnn_call_pass(const rnn_run *r, int i, rnn_pass pass, const rnn_io *io, int slice,
                    int worker);
+
+/* How many stages above are part of stage i: their outputs are what it gives. */
+int rnn_folds(const rnn_run *r, int i);
 
 /* A pass that is cut by columns, over all rows. */
 void rnn_run_pass(rnn_run *r, int i, rnn_pass pass);

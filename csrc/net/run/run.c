@@ -139,9 +139,24 @@ rnn_run_stop_wanted(rnn_run *r, double rows)
     return r->stop.wanted(r->stop.context);
 }
 
+/* The parameters of stage i with those of the one above. */
+static void
+fold(const rnn_run *r, int i)
+{
+    const rnn_net *net = r->net;
+    const rnn_stage *stage = &net->stages[i], *above = stage + 1;
+    if (rnn_folds(r, i) > 0)
+        net->level->fold(stage->folded_params, &stage->layer,
+                         net->params + stage->param_offset, &above->layer,
+                         net->params + above->param_offset,
+                         net->params + above->state_offset);
+}
+
 void
 rnn_run_prepare(rnn_run *r)
 {
-    for (int i = 0; i < r->net->n_stages; i++)
+    for (int i = 0; i < r->net->n_stages; i++) {
+        fold(r, i);
         rnn_run_once(r, i, RNN_PREPARE, NULL, 0.0f, 0.0f);
+    }
 }
