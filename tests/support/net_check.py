@@ -422,10 +422,17 @@ def check_one_call(core_of, twin, x, order, rates, one_by_one, call):
 # ---- bits ----
 
 
+MANY = 64 * THREADS + 1  # more rows than threads have under way
+
+
 def check_bits(core, twin, x):
     together = core.predict(x)
     compare_bits("predict(x, threads=3)", "outputs", core.predict(x, threads=3), together)
     rows = len(x)
+    times = -(-MANY // rows)
+    repeated = core.predict(np.concatenate([x] * times), threads=THREADS)
+    expected = np.concatenate([together] * times)
+    compare_bits(f"predict(x repeated {times} times)", "outputs", repeated, expected)
     for begin, end in {(0, 1), (rows // 2, rows // 2 + 1), (rows // 3, rows)}:
         alone = core.predict(x[begin:end].copy())
         call = f"predict(x[{begin}:{end}])"

@@ -40,6 +40,27 @@ typedef struct {
     bool is_first; /* of the slice's */
 } row_chunk;
 
+/* Has what stages of the chain give to each other, and keep, in the worker's rows. */
+static void
+reuse_rows(const rnn_chain *c, int i, row_chunk k, rnn_io *io)
+{
+    const rnn_stage *stage = &c->run->net->stages[i];
+    const rnn_layer *layer = &stage->layer;
+    int row = k.worker * c->chunk;
+    ptrdiff_t moved = (ptrdiff_t)row - k.begin;
+    if (i + rnn_folds(c->run, i) + 1 < c->end) {
+        io->out += moved * layer->out_size;
+        io->cache += moved * (ptrdiff_t)layer->cache;
+    }
+    if (i == c->begin)
+        return;
+    io->inp += moved * layer->in_size;
+    if (layer->sides.n > 0)
+        io->first_row = row;
+    if (io->real != NULL)
+        io->real += moved * (ptrdiff_t)c->run->net->stages[stage->mask].layer.cache;
+}
+
 static rnn_io
 chunk_io(const rnn_chain *c, int i, row_chunk k)
 {
@@ -47,6 +68,8 @@ chunk_io(const rnn_chain *c, int i, row_chunk k)
     rnn_io io = rnn_stage_io(c->run, i, k.begin, k.end - k.begin, k.worker);
     io.statistics += (size_t)k.slice * net->stages[i].layer.statistics;
     io.begins = k.is_first;
+    if (c->reuses)
+        reuse_rows(c, i, k, &io);
     return io;
 }
 
@@ -145,6 +168,46 @@ chunk_rows(const rnn_chain *c)
     return rows;
 }
 
+/* Whether a stage reads something of stages first..last, beside what it continues from. */
+static bool
+reads_any(const rnn_net *net, const rnn_stage *stage, int first, int last)
+{
+    bool reads = stage->source >= first && stage->source <= last;
+    reads |= stage->mask >= first && stage->mask <= last;
+    for (int k = 0; k < stage->layer.sides.n; k++) {
+        int side = rnn_stage_giving(net, stage->layer.sides.layer[k]);
+        reads |= side >= first && side <= last;
+    }
+    return reads;
+}
+
+/* Whether only the chain's own stages read what is between them, and they nothing else. */
+static bool
+is_closed(const rnn_chain *c)
+{
+    const rnn_net *net = c->run->net;
+    if (rnn_gives_input(&net->stages[c->begin].layer))
+        return false;
+    for (int i = c->begin + 1; i < c->end; i++)
+        if (net->stages[i].source < c->begin
+            || reads_any(net, &net->stages[i], 0, c->begin - 1))
+            return false;
+    for (int i = c->end; i < net->n_stages; i++)
+        if (reads_any(net, &net->stages[i], c->begin, c->end - 2))
+            return false;
+    return true;
+}
+
+/* Without a backward nothing between the stages is read again: where all rows of the batch
+ * are more than the workers have under way, these few stay in the cache. */
+static bool
+can_reuse(const rnn_chain *c)
+{
+    const rnn_run *r = c->run;
+    return r->only_forward && c->end - c->begin > 1 && r->rows > r->lease.threads * c->chunk
+           && is_closed(c);
+}
+
 static double
 chain_work(const rnn_chain *c)
 {
@@ -173,6 +236,7 @@ rnn_run_chain(rnn_run *r, rnn_chain *c)
 {
     c->run = r;
     c->chunk = chunk_rows(c);
+    c->reuses = can_reuse(c);
     rnn_run_slices(r, chain_slice, c, r->own_slices, chain_work(c));
 }
 
