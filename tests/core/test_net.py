@@ -23,19 +23,68 @@ from cases import (
 from loss_twins import LOSSES
 
 
+def once(of_case):
+    """A function of a case that is called once for each: twins know no CPU levels."""
+    known = {}
+
+    def remembered(case):
+        if id(case) not in known:
+            known[id(case)] = of_case(case)
+        return known[id(case)]
+
+    return remembered
+
+
+@once
+def twin_outputs(case):
+    x, _, params = arrays(case)
+    out, _ = twins.forward(case.layers, params, x)
+    return LOSSES[case.loss].predictions(out)
+
+
+@once
+def twin_gradients(case):
+    x, y, params = arrays(case)
+    return twins.gradients(case.layers, params, x, y, case.loss)
+
+
+@once
+def twin_backprop(case):
+    """The gradient of the outputs, outputs, and gradients of inputs and parameters."""
+    x, _, params = arrays(case)
+    mode = twins.training_mode(0, 0)
+    out, caches = twins.forward(case.layers, params, x, mode)
+    dout = np.random.default_rng(5).normal(size=out.shape)
+    dinp, grads = twins.backward(case.layers, params, caches, dout)
+    return dout, (out, dinp.reshape(len(x), -1), twins.flatten(grads))
+
+
+@once
+def twin_training(case):
+    """Three epochs: the order of rows, losses, parameters."""
+    x, y, params = arrays(case)
+    order = np.random.default_rng(3).permutation(case.rows).astype(np.int32)
+    steps = -(-case.rows // 4)
+    losses = [
+        twins.sgd_epoch(
+            case.layers, params, x, y, order, 4, 0.05, case.loss, step=epoch * steps
+        )
+        for epoch in range(3)
+    ]
+    return order, losses, twins.flatten(params)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_outputs_match_twin(case, level):
     x, y, params = arrays(case)
     x32, _ = native_arrays(case, x, y)
-    out, _ = twins.forward(case.layers, params, x)
-    expected = LOSSES[case.loss].predictions(out)
-    assert relative(native(case, params).predict(x32), expected) < 2e-6
+    assert relative(native(case, params).predict(x32), twin_outputs(case)) < 2e-6
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_gradients_match_twin(case, level):
     x, y, params = arrays(case)
-    row_loss, grads = twins.gradients(case.layers, params, x, y, case.loss)
+    row_loss, grads = twin_gradients(case)
     loss, flat = native(case, params).gradients(*native_arrays(case, x, y))
     assert loss == pytest.approx(row_loss.sum(), rel=1e-5, abs=1e-6)
     expected = twins.flatten(grads)
@@ -51,17 +100,10 @@ def test_gradients_match_twin(case, level):
 def test_backprop_matches_twin(case, level):
     """Down to the inputs, which training never asks for."""
     x, y, params = arrays(case)
-    mode = twins.training_mode(0, 0)
-    out, caches = twins.forward(case.layers, params, x, mode)
-    dout = np.random.default_rng(5).normal(size=out.shape)
-    dinp, grads = twins.backward(case.layers, params, caches, dout)
     x32, _ = native_arrays(case, x, y)
-    got, got_dinp, got_grads = native(case, params).backprop(x32, np.float32(dout))
-    for mine, expected in (
-        (got, out),
-        (got_dinp, dinp.reshape(len(x), -1)),
-        (got_grads, twins.flatten(grads)),
-    ):
+    dout, wanted = twin_backprop(case)
+    found = native(case, params).backprop(x32, np.float32(dout))
+    for mine, expected in zip(found, wanted, strict=True):
         assert np.linalg.norm(mine - expected) < 3e-6 * np.linalg.norm(expected) + 1e-6
 
 
@@ -102,19 +144,11 @@ def test_earlier_batches_leave_no_trace(case, level):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_training_matches_twin(case, level):
     x, y, params = arrays(case)
-    order = np.random.default_rng(3).permutation(case.rows).astype(np.int32)
+    order, expected, trained = twin_training(case)
     net = native(case, params)
-    x32, y32 = native_arrays(case, x, y)
-    losses, _ = net.train(x32, y32, order, 4, 0.05, epochs=3)
-    steps = -(-case.rows // 4)
-    expected = [
-        twins.sgd_epoch(
-            case.layers, params, x, y, order, 4, 0.05, case.loss, step=epoch * steps
-        )
-        for epoch in range(3)
-    ]
+    losses, _ = net.train(*native_arrays(case, x, y), order, 4, 0.05, epochs=3)
     np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
-    assert relative(net.params, twins.flatten(params)) < 1e-5
+    assert relative(net.params, trained) < 1e-5
 
 
 def test_ten_epoch_losses_match_replay_on_digits(digits, level):
