@@ -336,6 +336,38 @@ def test_fused_xor_epoch_matches_plain_passes(level):
     assert relative(fused.params, plain.params) < 1e-4
 
 
+S = "sigmoid"
+BESIDE_XOR = [
+    Case("itself", [dense(4, S), dense(1, S)], (2,), SQUARES, 9),
+    Case("a layer more", [dense(4, S), dense(1, S), dense(1)], (2,), SQUARES, 9),
+    Case("a layer less", [dense(4, S)], (2,), SQUARES, 9),
+    Case("an input more", [dense(4, S), dense(1, S)], (3,), SQUARES, 9),
+    Case("a unit more", [dense(5, S), dense(1, S)], (2,), SQUARES, 9),
+    Case("an output more", [dense(4, S), dense(2, S)], (2,), SQUARES, 9),
+    Case("another function", [dense(4, "tanh"), dense(1, S)], (2,), SQUARES, 9),
+    Case("another output", [dense(4, S), dense(1)], (2,), SQUARES, 9),
+    Case("another loss", [dense(4, S), dense(1, S)], (2,), "absolute_error", 9),
+]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("case", BESIDE_XOR, ids=str)
+def test_nets_beside_the_xor_net_match_the_twin(case, batch_size, level):
+    """The kernel for that net and batches of one row must be used for nothing else."""
+    x, y, params = arrays(case)
+    order = np.arange(case.rows, dtype=np.int32)[::-1].copy()
+    net = native(case, params)
+    losses, _ = net.train(*native_arrays(case, x, y), order, batch_size, 0.3, epochs=2)
+    steps = -(-case.rows // batch_size)
+    args = (order, batch_size, 0.3, case.loss)
+    expected = [
+        twins.sgd_epoch(case.layers, params, x, y, *args, step=epoch * steps)
+        for epoch in range(2)
+    ]
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert relative(net.params, twins.flatten(params)) < 1e-5
+
+
 @pytest.mark.parametrize("name", sorted(twins.ACTIVATIONS))
 def test_activations_over_their_range(name, level):
     """Values to float32 precision from deep in one tail to deep in the other."""

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 import rnn_native._core as _core
-from branch_twins import flat, residual
+from branch_twins import concat, flat, residual
 from cases import (
-    SOFTMAX,
     activation,
+    avgpool2d,
+    conv1d,
     conv2d,
     dense,
     flatten,
     layernorm,
+    masking,
+    maxpool1d,
     maxpool2d,
     mean_pool,
     patch_embed,
@@ -25,10 +28,10 @@ RELU = {"activation": "relu"}
 
 def stages_of(layers, shape):
     """Names of the stages, in order, as the profile calls them."""
-    net = _core.Net(flat(layers), shape, SOFTMAX)
+    net = _core.Net(flat(layers), shape, "none")
     net.profile = True
-    x = np.zeros((3, int(np.prod(shape))), np.float32)
-    net.train(x, np.zeros(3, np.int32), np.arange(3, dtype=np.int32), 3, 0.1)
+    outputs = int(np.prod(net.layers[-1]["shape"]))
+    net.backprop(np.zeros((3, int(np.prod(shape))), "f4"), np.ones((3, outputs), "f4"))
     stages = dict.fromkeys(stage for stage, _, _ in net.profile)
     return [stage for stage in stages if stage != "net"]
 
@@ -50,6 +53,11 @@ CASES = {
         (1, 12, 12),
         ["conv2d+maxpool2d+dense"],
     ),
+    "a pool that has a mask": (
+        [masking(), dense(4), mean_pool()],
+        (5, 6),
+        ["masking", "dense", "mean_pool"],
+    ),
     "window by window, without the layer above": (
         [conv2d(1, 3, **RELU), maxpool2d(), flatten(), dense(40)],
         (1, 12, 12),
@@ -59,6 +67,26 @@ CASES = {
         [conv2d(16, 3, **RELU), maxpool2d(), flatten(), dense(3)],
         (3, 12, 12),
         ["rearrange", "conv+maxpool in pixels", "dense"],
+    ),
+    "a convolution and its pool alone": (
+        [conv2d(1, 3, **RELU), maxpool2d()],
+        (1, 12, 12),
+        ["conv2d+maxpool2d"],
+    ),
+    "pixels and a pool alone": (
+        [conv2d(16, 3, **RELU), maxpool2d()],
+        (3, 12, 12),
+        ["rearrange", "conv+maxpool in pixels"],
+    ),
+    "one dimension": (
+        [conv1d(16, 3, **RELU), maxpool1d()],
+        (3, 12),
+        ["rearrange", "conv+maxpool in pixels"],
+    ),
+    "another pool": (
+        [conv2d(16, 3, **RELU), avgpool2d()],
+        (3, 12, 12),
+        ["rearrange", "conv in pixels", "avgpool2d"],
     ),
     "pixels": (
         [conv2d(16, 3), layernorm(), flatten(), dense(3)],
@@ -70,6 +98,26 @@ CASES = {
         (1, 8, 8),
         ["patch_embed+self_attention", "mean_pool"],
     ),
+    "patches and attention alone": (
+        [*PATCHES, self_attention(2)],
+        (1, 8, 8),
+        ["patch_embed+self_attention"],
+    ),
+    "attention with one head and a dense layer above": (
+        [*PATCHES, self_attention(1), dense(3, "relu")],
+        (1, 8, 8),
+        ["patch_embed+self_attention+dense"],
+    ),
+    "one head and a linear layer": (
+        [*PATCHES, self_attention(1), dense(3)],
+        (1, 8, 8),
+        ["patch_embed+self_attention", "dense"],
+    ),
+    "patches of another function": (
+        [*PATCHES[:2], activation("tanh"), self_attention(2)],
+        (1, 8, 8),
+        ["patch_embed", "position", "activation", "self_attention"],
+    ),
     "attention that is causal": (
         [*PATCHES, self_attention(2, causal=True), mean_pool()],
         (1, 8, 8),
@@ -79,6 +127,22 @@ CASES = {
         [*residual(self_attention(2)), mean_pool()],
         (4, 8),
         ["self_attention", "mean_pool"],
+    ),
+    "a block alone": (residual(self_attention(2)), (4, 8), ["self_attention"]),
+    "attention in a block that adds its input by itself": (
+        residual(self_attention(2, residual=True)),
+        (4, 8),
+        ["fork", "self_attention", "branch", "add"],
+    ),
+    "attention and another layer in a block": (
+        residual(self_attention(2), dense(8)),
+        (4, 8),
+        ["fork", "self_attention", "dense", "branch", "add"],
+    ),
+    "attention beside its input": (
+        concat([self_attention(2)], []),
+        (4, 8),
+        ["fork", "self_attention", "branch", "concat"],
     ),
 }
 
