@@ -107,8 +107,10 @@ docs: $(VENV)/.docs
 
 # A second build beside the usual one, tested from its own folder so that child processes
 # import it too: the tests that reach most of the C code; others reach it through the same
-# calls. The interpreter's own leaks are not ours to check, hence no leak detection.
+# calls, and so do AGAIN, for the nets of test_nan_leaves_no_trace. The interpreter's own leaks
+# are not ours to check, hence no leak detection.
 IN_C = base/test_rng.py core formats net training
+AGAIN = gradients_match_twin or backprop_matches_twin or training_matches_twin or earlier_batches
 sanitize: SANITIZED = $(abspath build/sanitize/lib)
 sanitize: $(VENV)/.lint
 	$(BIN)/pip install --quiet $(BUILD_REQUIREMENTS)
@@ -118,7 +120,8 @@ sanitize: $(VENV)/.lint
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
 	    UBSAN_OPTIONS=print_stacktrace=1 \
-	    $(abspath $(BIN))/pytest -q $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(IN_C:%=$(CURDIR)/tests/%)
+	    $(abspath $(BIN))/pytest -q $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml \
+	    -k "not ($(AGAIN))" $(IN_C:%=$(CURDIR)/tests/%)
 
 # Lines of Python, lines and branches of C that the suite reaches, from a build of its own. All
 # CPU levels count together: a line is covered when one of them ran it. Inner loops count to
