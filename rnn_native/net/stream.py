@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ import rnn_native._core as _core
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.net.blocks import JOINS, Placed
 from rnn_native.net.compressed import CompressedRows
+from rnn_native.net.indices import as_indices
 from rnn_native.net.rows import as_array, as_finite_float32, as_rows, sparse_refusal
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ PARTS = {"simple_rnn": ("hidden",), "gru": ("hidden",), "lstm": ("hidden", "cell
 
 BY_STEP = ("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout")
 """Layers that make each step's outputs of that step's inputs alone."""
+
+_INDICES, _STEPS, _MADE = "indices", "steps", "made"
 
 
 class Stream:
@@ -35,14 +38,12 @@ class Stream:
 
     def __init__(self, net: CompiledNet, threads: int | None = None) -> None:
         check_streams(net)
-        features = net.input_shape[1]
-        self._features = features
+        self._shape = net.input_shape[1:]  # of a step: () where it is an index
+        self._table_rows = net.table_rows
         self._input_dtype = net.input_dtype
         self._threads = resolve_threads(threads)
         self._lock = threading.Lock()
-        # The same layers over sequences of one step.
-        specs = [one.spec for one in net.placed]
-        self._native = _core.Net(specs, (1, features), net.loss)
+        self._native = net_of_one_step(net)
         self._native.weights[:] = net.get_weights()
         self._native.sparse_below = net.native.sparse_below
         self._layers = [
@@ -64,7 +65,8 @@ class Stream:
         Parameters
         ----------
         x : array_like of shape (features,), or (n, features) for n streams side by side
-            What `predict_proba` accepts, of one step.
+            What `predict_proba` accepts, of one step. Of a net that begins with `Embedding`
+            a step is an index, or (n,) of them for n streams.
 
         Returns
         -------
@@ -78,23 +80,36 @@ class Stream:
             If x does not fit; the state is then as it was.
         """
         array = x if isinstance(x, np.ndarray) else as_array(x, "x")
-        shape = array.shape
-        if len(shape) not in (1, 2) or shape[-1] != self._features or 0 in shape:
-            raise ValueError(
-                f"x: expected shape ({self._features},), or (n, {self._features}) for n "
-                f"streams, got {shape}; a step is one row of a sequence"
-            )
-        rows = as_rows(
-            array[None] if len(shape) == 1 else array,
-            (self._features,),
-            self._input_dtype,
-        )
-        if isinstance(rows, CompressedRows):
-            raise sparse_refusal("x")
+        is_one = array.ndim == len(self._shape)
+        self._check_shape(array.shape)
+        rows = self._rows(array[None] if is_one else array)
         with self._lock:
             self._begin(len(rows))
             outputs = self._native.advance(rows, self._carried, threads=self._threads)
-        return outputs[0] if len(shape) == 1 else outputs
+        return outputs[0] if is_one else outputs
+
+    def _check_shape(self, given: tuple[int, ...]) -> None:
+        """Refuse what is neither a step nor a step for each of several streams."""
+        rank = len(self._shape)
+        fits = len(given) in (rank, rank + 1) and given[len(given) - rank :] == self._shape
+        if fits and 0 not in given:
+            return
+        if rank:
+            n = self._shape[0]
+            expected = f"shape ({n},), or (n, {n})"
+            what = "; a step is one row of a sequence"
+        else:
+            expected, what = "an index, or (n,) of them", ""
+        raise ValueError(f"x: expected {expected} for n streams, got {given}{what}")
+
+    def _rows(self, steps: NDArray[Any]) -> NDArray[np.float32] | NDArray[np.uint8]:
+        """Return steps of n streams as the core takes them, a row for each."""
+        if self._table_rows:
+            return as_indices(steps, self._table_rows, "x").reshape(len(steps), -1)
+        rows = as_rows(steps, self._shape, self._input_dtype)
+        if isinstance(rows, CompressedRows):
+            raise sparse_refusal("x")
+        return rows
 
     def _begin(self, n: int) -> None:
         """Make room for the states of n streams, or see that there are so many."""
@@ -158,29 +173,35 @@ class Stream:
 
 def check_streams(net: CompiledNet) -> None:
     """Refuse a net whose outputs after a step need more than this step and the state."""
-    if len(net.input_shape) != 2:
+    takes_indices = bool(net.table_rows)
+    if len(net.input_shape) != (1 if takes_indices else 2):
         raise ValueError(
             "stream: expected a net over sequences, of input_shape (steps, features), got "
             f"{net.input_shape}"
         )
-    has_steps = True  # whether what comes next sees the sequence, or what was made of it
-    around: list[bool] = []  # of the blocks around it
+    # What the next layer sees: the sequence, its indices, or what was made of it.
+    at = _INDICES if takes_indices else _STEPS
+    around: list[str] = []  # of the blocks around it
     is_recurrent = False
     for i, one in enumerate(net.placed):
         kind = one.spec["type"]
         if kind == "fork":
-            around.append(has_steps)
+            around.append(at)
         elif kind == "branch":
-            has_steps = around[-1]
+            at = around[-1]
         elif kind in PARTS:
-            if not has_steps or one.spec.get("reverse"):
-                raise _refusal(one, "in reverse" if has_steps else "above the last output")
-            has_steps = bool(one.spec.get("return_sequences"))
+            if at != _STEPS or one.spec.get("reverse"):
+                raise _refusal(
+                    one, "in reverse" if at == _STEPS else "above the last output"
+                )
+            at = _STEPS if one.spec.get("return_sequences") else _MADE
             is_recurrent = True
+        elif kind == "embedding":
+            at = _STEPS
         elif kind == "flatten" and i == len(net.placed) - 1:
-            if has_steps and net.loss == "softmax_cross_entropy":
+            if at == _STEPS and net.loss == "softmax_cross_entropy":
                 raise _refusal(one, "under softmax_cross_entropy")
-        elif has_steps and not _goes_by_step(one):
+        elif at == _INDICES or (at == _STEPS and not _goes_by_step(one)):
             raise _refusal(one)
         if kind in JOINS:
             around.pop()
@@ -188,6 +209,12 @@ def check_streams(net: CompiledNet) -> None:
         raise ValueError(
             "stream: expected a net with a recurrent layer (GRU, LSTM, SimpleRNN), got none"
         )
+
+
+def net_of_one_step(net: CompiledNet) -> _core.Net:
+    """Return a native net of the same layers over sequences of one step, without weights."""
+    specs = [one.spec for one in net.placed]
+    return _core.Net(specs, (1, *net.input_shape[1:]), net.loss)
 
 
 def _goes_by_step(one: Placed) -> bool:

@@ -32,6 +32,21 @@ NETS = {
     ],
 }
 
+WITH_INDICES = {
+    "first": [rn.Embedding(6, 4), rn.GRU(5), rn.Dense(4)],
+    "each step": [rn.Embedding(6, 3), rn.Dense(4, "tanh"), rn.LSTM(5), rn.Dense(4)],
+    "branches": [
+        rn.Concat([rn.Embedding(6, 4)], [rn.Embedding(6, 2), rn.Dense(3, "relu")]),
+        rn.LSTM(5, return_sequences=True),
+        rn.SimpleRNN(4),
+        rn.Dense(4),
+    ],
+    "ends": [
+        rn.Concat([rn.Embedding(6, 4), rn.GRU(3)], [rn.Embedding(6, 2), rn.LSTM(3)]),
+        rn.Dense(4),
+    ],
+}
+
 
 def net_of(layers, loss="softmax_cross_entropy", seed=3):
     net = rn.Network(layers, (T, FEATURES), loss, seed=seed)
@@ -56,6 +71,55 @@ def test_the_last_step_gives_what_the_whole_sequence_gives(name, n):
         outputs = stream.step(x[:, t])
     assert outputs.dtype == np.float32
     np.testing.assert_allclose(outputs, net.predict_proba(x), **TOLERANCE)
+
+
+@pytest.mark.parametrize("n", [1, 33])
+@pytest.mark.parametrize("name", WITH_INDICES)
+def test_a_step_of_a_net_of_indices_is_an_index(name, n):
+    net = rn.Network(WITH_INDICES[name], (T,), seed=3)
+    rng = np.random.default_rng(3)
+    net.weights[:] = rng.normal(0, 0.4, net.weights.size)
+    x = rng.integers(0, 6, (n, T))
+    stream, alone = net.stream(), net.stream()
+    for t in range(T):
+        outputs = stream.step(x[:, t])
+        one = alone.step(x[0, t])
+    np.testing.assert_allclose(outputs, net.predict_proba(x), **TOLERANCE)
+    np.testing.assert_array_equal(one, outputs[0])
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (6, r"x: expected indices for embedding, whole numbers in 0..5, got 6 at \[0\]"),
+        ([-1], r"0..5, got -1 at \[0\]"),
+        (0.5, r"whole numbers in 0..5, got 0.5 at \[0\]"),
+        ([[1]], r"x: expected an index, or \(n,\) of them for n streams, got \(1, 1\)$"),
+        ([], r"for n streams, got \(0,\)"),
+        ([1, 2], "x: expected 1 streams, as in the steps before, got 2"),
+    ],
+)
+def test_wrong_indices_are_refused_and_leave_the_state(x, message):
+    net = rn.Network(WITH_INDICES["first"], (T,), seed=3)
+    stream, other = net.stream(), net.stream()
+    stream.step(2)
+    with pytest.raises(ValueError, match=message):
+        stream.step(x)
+    other.step(2)
+    np.testing.assert_array_equal(stream.step(3), other.step(3))
+
+
+def test_branches_of_indices_must_each_look_at_one_step():
+    among = [rn.Embedding(6, 4), rn.GRU(3)]
+    for other, message in (
+        (
+            [rn.Embedding(6, 2), rn.Flatten()],
+            r"concat\[1\]\[1\]: stream: flatten needs the",
+        ),
+        ([rn.Dense(3)], r"layers\[0\].concat\[1\]\[0\]: stream: dense needs the whole"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rn.Network([rn.Concat(among, other), rn.Dense(4)], (T,)).stream()
 
 
 def test_many_streams_have_states_of_their_own():
