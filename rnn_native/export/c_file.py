@@ -12,6 +12,7 @@ from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.base.text import brief
 from rnn_native.export.c_layers import add_layer
 from rnn_native.export.c_program import Program, described, functions_of
+from rnn_native.export.c_stream import COMMENT, MAX_STACK, StreamProgram, stream_of
 from rnn_native.export.steps import (
     FINAL_FUNCTIONS,
     has_many_labels,
@@ -22,8 +23,6 @@ from rnn_native.export.steps import (
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
 from rnn_native.net.losses import LOSSES
-
-MAX_STACK = 1 << 18  # bytes; larger arrays become static
 
 
 def to_c(
@@ -67,6 +66,13 @@ def to_c(
       gives (of values the greatest output, or whether the one output is >= 0.5); with
       several yes or no it is ``void NAME_classify(const float *x, int *labels)``.
 
+    Of a net that `Network.stream` accepts it also has, for one step of a sequence at a time,
+
+    - ``NAME_state``, a struct: what a stream keeps from step to step;
+    - ``void NAME_stream_init(NAME_state *state)``, which sets it to zero;
+    - ``void NAME_step(NAME_state *state, const float *x, float *probabilities)``, which gives
+      what `Stream.step` gives after one more step.
+
     Nothing is allocated. The arrays between layers are on the stack, so that threads may
     call at the same time; beyond 256 KiB they are static, and the file says so.
     """
@@ -90,11 +96,22 @@ def c_source(model: Network | Ensemble, name: str, *, int8: bool = False) -> str
         for net, prefix in zip(nets, prefixes, strict=True)
         for step in steps_of(net)
     )
-    known = {**_known(nets, programs, name), "layers": layers}
+    stream = stream_of(nets[0], int8) if isinstance(model, Network) else None
+    known = {**_known(nets, programs, name), **_streaming(stream, name), "layers": layers}
     top, bottom = (Template(text).substitute(known) for text in (_TOP, _BOTTOM))
     constants = [text for program in programs for text in program.constants]
     predict = _predict(programs, name, isinstance(model, Ensemble))
-    return "\n".join([top, *functions_of(programs), *constants, *predict, bottom])
+    steps = [] if stream is None else stream.definitions(name)
+    used = programs if stream is None else [*programs, stream.program]
+    return "\n".join([top, *functions_of(used), *constants, *predict, *steps, bottom])
+
+
+def _streaming(stream: StreamProgram | None, name: str) -> dict[str, str]:
+    """Return what the head of the file says of steps, nothing where there are none."""
+    if stream is None:
+        return {"stream": "", "stream_declarations": ""}
+    comment = Template(COMMENT).substitute(name=name, NAME=name.upper())
+    return {"stream": comment, "stream_declarations": stream.declarations(name)}
 
 
 def _program(net: Network, int8: bool, prefix: str) -> Program:
@@ -122,10 +139,8 @@ def _predict(programs: Sequence[Program], name: str, is_ensemble: bool) -> list[
 
 def _forward(kind: str, function: str, program: Program, name: str) -> str:
     """Return the definition of a function that goes through a net's layers."""
-    sizes = ", ".join(f"{key}[{n}]" for key, n in sorted(program.sizes.items()))
-    arrays = f"    {name.upper()}_STORAGE float {sizes};\n" if sizes else ""
-    head = f"\n{kind}\n{function}(const float *x, float *probabilities)\n{{\n"
-    return f"{head}{arrays}{chr(10).join(program.calls)}\n}}"
+    head = f"{kind}\n{function}(const float *x, float *probabilities)"
+    return program.function(head, f"{name.upper()}_STORAGE ")
 
 
 def _identifier(stem: str) -> str:
@@ -141,7 +156,7 @@ def _known(
     from rnn_native.base.version import __version__
 
     model = nets[0]
-    size = max(4 * sum(program.sizes.values()) for program in programs)
+    size = max(program.bytes for program in programs)
     outputs, many = model.output_shape[0], has_many_labels(model)
     label = _SEVERAL_YES if many else _ONE_YES if outputs == 1 else _GREATEST
     what = (
@@ -184,7 +199,7 @@ _TOP = """\
  *     $kind ${name}_classify(const float *x$labels);
  *
  * Input: $inputs floats ($input_shape), the last index changes fastest. $scaling
- * Output: $outputs $meaning.
+ * Output: $outputs $meaning.$stream
  *$layers
  *
  * $parameters parameters; weights are $weights.
@@ -202,7 +217,7 @@ _TOP = """\
 
 void ${name}_predict(const float *x, float *probabilities);
 $kind ${name}_classify(const float *x$labels);
-
+$stream_declarations
 /* The numbers between layers take $bytes bytes. They are on the stack if this is empty; if it
  * is "static" they are not, and only one call at a time may run. */
 #ifndef ${NAME}_STORAGE

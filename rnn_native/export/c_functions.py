@@ -384,17 +384,3 @@ FUNCTIONS = {
     "mean_pool": MEAN_POOL,
     "masked_mean_pool": MASKED_MEAN_POOL,
 }
-
-
-def with_int8_weights(name: str, function: str) -> str:
-    """Return a function that takes its matrix as int8 with a scale for each row.
-
-    One that has no matrix is returned as it is.
-    """
-    if "bias[u] + sum" not in function:
-        return function
-    indent = " " * len(f"{name}(")
-    return function.replace(
-        f"const float *weight, const float *bias,\n{indent}",
-        f"const signed char *weight, const float *scale,\n{indent}const float *bias, ",
-    ).replace("bias[u] + sum", "bias[u] + scale[u] * sum")

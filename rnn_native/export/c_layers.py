@@ -164,11 +164,11 @@ def _recurrent(program: Program, step: Step) -> None:
     program.room("c", steps * columns)
     matrix = program.matrix(step, "input_")
     program.call("dense", "c", program.at, *matrix, steps, width, columns)
-    weight = program.given(step, "hidden_weight", step.arrays["hidden_weight"].T)
+    of_state = program.matrix(step, "hidden_")
     state = program.room("state", 2 * units + columns)
     out = program.other(step.outputs)
     options = (int(step.layer.return_sequences), int(step.layer.reverse))
-    arrays = (weight, program.array(step, "hidden_bias"), state, _real(step))
+    arrays = (*of_state, state, _real(step))
     sizes = (steps, units, columns // units)
     program.call("recurrent", out, "c", *arrays, *sizes, *options)
     program.at = out

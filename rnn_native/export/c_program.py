@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.export.c_embedding import EMBEDDING
-from rnn_native.export.c_functions import FUNCTIONS, with_int8_weights
-from rnn_native.export.c_recurrent import RECURRENT
+from rnn_native.export.c_functions import FUNCTIONS
+from rnn_native.export.c_recurrent import RECURRENT, RECURRENT_STEP
 from rnn_native.export.functions import FUNCTIONS as OF_EACH
 from rnn_native.export.int8 import quantised
 from rnn_native.export.steps import Step, by_output
@@ -20,6 +20,13 @@ ELEMENTWISE = {name: f.c_name for name, f in OF_EACH.items() if f.c_text}
 """C functions of each element, by their names in specs and `FINAL_FUNCTIONS`."""
 
 WIDTH = 92
+
+CALLED_BY = {
+    "attention": "softmax",
+    "masked_attention": "softmax",
+    "recurrent": "recurrent_step",
+}
+"""What some functions call."""
 
 
 @dataclass(slots=True)
@@ -80,8 +87,8 @@ class Program:
     def call(self, function: str, *arguments: object) -> None:
         """Add a call."""
         self.used.add(function)
-        if function in ("attention", "masked_attention"):
-            self.used.add("softmax")
+        if function in CALLED_BY:
+            self.used.add(CALLED_BY[function])
         start = f"    {function}("
         self.calls.append(
             textwrap.fill(
@@ -146,22 +153,59 @@ class Program:
 
     def given(self, step: Step, name: str, values: NDArray[Any]) -> str:
         """Add values that belong to a layer; return their name."""
-        made = f"{self.prefix}layer{_number_of(step).replace('.', '_')}_{name}"
+        made = self.name_of(step, name)
         kind = "signed char" if values.dtype == np.int8 else "float"
         shape = " x ".join(map(str, values.shape))
         head = f"/* {shape} */\nstatic const {kind} {made}[{values.size}] = {{"
         self.constants.append("\n".join([head, *_lines(values.ravel()), "};"]))
         return made
 
+    def name_of(self, step: Step, name: str) -> str:
+        """Return the C name of something of a layer."""
+        return f"{self.prefix}layer{_number_of(step).replace('.', '_')}_{name}"
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the arrays between layers take."""
+        return 4 * sum(self.sizes.values())
+
+    def function(self, head: str, storage: str) -> str:
+        """Return the definition of a function of these calls, `head` up to its brace."""
+        sizes = ", ".join(f"{key}[{n}]" for key, n in sorted(self.sizes.items()))
+        arrays = f"    {storage}float {sizes};\n" if sizes else ""
+        return f"\n{head}\n{{\n{arrays}{chr(10).join(self.calls)}\n}}"
+
 
 def functions_of(programs: Sequence[Program]) -> list[str]:
     """Return the text of the functions that programs, all of them int8 or none, call."""
     used = {name for program in programs for name in program.used}
-    known = {**FUNCTIONS, "embedding": EMBEDDING, "recurrent": RECURRENT}
+    known = {
+        **FUNCTIONS,
+        "embedding": EMBEDDING,
+        "recurrent_step": RECURRENT_STEP,
+        "recurrent": RECURRENT,
+    }
     found = {name: text for name, text in known.items() if name in used}
     if programs[0].int8:
-        return [with_int8_weights(name, text) for name, text in found.items()]
+        return [_with_int8_weights(name, text) for name, text in found.items()]
     return list(found.values())
+
+
+def _with_int8_weights(name: str, function: str) -> str:
+    """Return a function that takes its matrix as int8 with a scale for each row.
+
+    One that has no matrix is returned as it is.
+    """
+    if "bias[u] + sum" not in function and " dense(" not in function:
+        return function
+    indent = " " * len(f"{name}(")
+    taken = function.replace(
+        f"const float *weight, const float *bias,\n{indent}",
+        f"const signed char *weight, const float *scale,\n{indent}const float *bias, ",
+    )
+    return taken.replace("bias[u] + sum", "bias[u] + scale[u] * sum").replace(
+        " weight, bias, ", " weight, scale, bias, "
+    )
 
 
 def number(value: float) -> str:

@@ -1,47 +1,57 @@
-"""The C function of recurrent layers."""
+"""The C functions of recurrent layers."""
+
+RECURRENT_STEP = """\
+/* h, a state of `units` numbers, and c, the cell of an LSTM, become those of the next step; x
+ * has the products of the step's inputs, `product` those of h. 1 gate: tanh; 3: r, z, n of a
+ * GRU; 4: i, f, g, o of an LSTM, as in PyTorch. */
+static void
+recurrent_step(float *h, float *c, const float *x, const float *product, int units, int gates)
+{
+    for (int u = 0; u < units; u++) {
+        const float *z = x + u, *p = product + u;
+        if (gates == 1)
+            h[u] = tanhf(z[0] + p[0]);
+        else if (gates == 3) {
+            float r = 1 / (1 + expf(-(z[0] + p[0])));
+            float keep = 1 / (1 + expf(-(z[units] + p[units])));
+            float n = tanhf(z[2 * units] + r * p[2 * units]);
+            h[u] = n + keep * (h[u] - n);
+        }
+        else {
+            float add = 1 / (1 + expf(-(z[0] + p[0])));
+            float keep = 1 / (1 + expf(-(z[units] + p[units])));
+            float o = 1 / (1 + expf(-(z[3 * units] + p[3 * units])));
+            c[u] = keep * c[u] + add * tanhf(z[2 * units] + p[2 * units]);
+            h[u] = o * tanhf(c[u]);
+        }
+    }
+}
+"""
 
 RECURRENT = """\
-/* A state of `units` numbers, zero at first, goes through the steps of a sequence; x has the
- * inputs' products of all steps. 1 gate: tanh; 3: r, z, n of a GRU; 4: i, f, g, o of an LSTM,
- * as in PyTorch. Steps with real[t] = 0 change nothing, if real is not 0. out has the states
- * after all steps if `sequences`, else after the last. `state` has room for the state, an
- * LSTM's cell and the products of a step. */
+/* A state, zero at first, goes through the steps of a sequence; x has the inputs' products of
+ * all of them. Steps with real[t] = 0 change nothing, if real is not 0. out has the states
+ * after all steps if `sequences`, else after the last. `state` has room for the state, the
+ * cell and the products of a step. */
 static void
-recurrent(float *out, const float *x, const float *weight, const float *bias, float *state,
-          const float *real, int steps, int units, int gates, int sequences, int reverse)
+recurrent(float *out, const float *x, const float *weight, const float *bias,
+          float *state, const float *real, int steps, int units, int gates, int sequences,
+          int reverse)
 {
     float *h = state, *c = state + units, *product = c + units;
     for (int u = 0; u < 2 * units; u++)
         state[u] = 0;
     for (int i = 0; i < steps; i++) {
-        int t = reverse ? steps - 1 - i : i, is_real = !real || real[t] != 0;
-        for (int g = 0; g < gates * units && is_real; g++) {
-            product[g] = bias[g];
-            for (int u = 0; u < units; u++)
-                product[g] += weight[g * units + u] * h[u];
+        int t = reverse ? steps - 1 - i : i;
+        if (!real || real[t] != 0) {
+            dense(product, h, weight, bias, 1, units, gates * units);
+            recurrent_step(h, c, x + t * gates * units, product, units, gates);
         }
-        for (int u = 0; u < units; u++) {
-            const float *z = x + t * gates * units + u, *p = product + u;
-            if (is_real && gates == 1)
-                h[u] = tanhf(z[0] + p[0]);
-            else if (is_real && gates == 3) {
-                float r = 1 / (1 + expf(-(z[0] + p[0])));
-                float keep = 1 / (1 + expf(-(z[units] + p[units])));
-                float n = tanhf(z[2 * units] + r * p[2 * units]);
-                h[u] = n + keep * (h[u] - n);
-            }
-            else if (is_real) {
-                float add = 1 / (1 + expf(-(z[0] + p[0])));
-                float keep = 1 / (1 + expf(-(z[units] + p[units])));
-                float o = 1 / (1 + expf(-(z[3 * units] + p[3 * units])));
-                c[u] = keep * c[u] + add * tanhf(z[2 * units] + p[2 * units]);
-                h[u] = o * tanhf(c[u]);
-            }
+        for (int u = 0; u < units; u++)
             if (sequences)
                 out[t * units + u] = h[u];
             else if (i + 1 == steps)
                 out[u] = h[u];
-        }
     }
 }
 """

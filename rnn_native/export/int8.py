@@ -44,7 +44,8 @@ def rounded_to_int8(model: Network) -> Network:
     Returns
     -------
     Network
-        The same layers; every weight matrix went to int8 and back.
+        The same layers; every weight matrix went to int8 and back. Tables of embedding
+        layers, which multiply nothing, are as they were.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def rounded_to_int8(model: Network) -> Network:
     result = copy(model)
     for step in steps_of(result):
         for name, array in step.arrays.items():
-            if is_matrix(name, array):
+            if is_matrix(name, array) and step.type != "embedding":
                 rows = by_output(array)
                 values, scales = quantised(rows)
                 rows[:] = values * scales.reshape(-1, *[1] * (rows.ndim - 1))
