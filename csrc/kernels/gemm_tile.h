@@ -157,7 +157,8 @@ sum_strip(const gemm_operands *p, tile_factors f, ptrdiff_t step, int m, int n, 
         if (rule->fetches)
             for (int i = 0; i < rows; i++)
                 for (int v = 0; v < vectors; v++)
-                    __builtin_prefetch(p->C + (ptrdiff_t)(m + ahead + i) * p->ldc + n + v * VL, 1);
+                    __builtin_prefetch(
+                        p->C + (ptrdiff_t)(m + ahead + i) * p->ldc + n + v * VL, 1);
         for (int k = 0; k < p->K; k++)
             add_terms(sum, &f, k, rows, vectors);
         end_sums(sum, p, rule, m, n, rows, vectors, last);

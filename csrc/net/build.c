@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where products of nonzeros and dense ones take the same time: see docs/explanation/performance.md. */
+/* Where products of nonzeros and dense ones take the same time: see
+ * docs/explanation/performance.md. */
 #define SPARSE_BELOW 0.5
 
 rnn_status
