@@ -84,6 +84,7 @@ typedef struct {
     void (*reduce)(float *target, const float *partials, size_t stride, int count, int n,
                    float alpha, float beta);
     bool (*all_finite)(const float *x, size_t n);
+    bool (*all_within)(const float *x, size_t n, float low, float high);
     double (*dot)(const float *x, const float *y, int n);
     double (*sum_of_squares)(const float *x, int n);
     void (*add_scaled)(float *sum, const float *x, int n, float factor);

@@ -4,7 +4,6 @@
 #include "../base/blas.h"
 #include "../base/cpu.h"
 #include "../base/rng.h"
-#include "../base/within.h"
 #include "../net/level.h"
 #include "../net/net.h"
 #include "../net/peak.h"
@@ -174,7 +173,7 @@ all_within(PyObject *module, PyObject *args)
     const float *x = PyArray_DATA(array);
     size_t n = (size_t)PyArray_DIM(array, 0) * (size_t)PyArray_DIM(array, 1);
     PyThreadState *saved = n < SHORT_LOOK ? NULL : PyEval_SaveThread();
-    bool within = rnn_all_within(x, n, low, high);
+    bool within = rnn_level_current()->all_within(x, n, low, high);
     if (saved != NULL)
         PyEval_RestoreThread(saved);
     result = PyBool_FromLong(within);

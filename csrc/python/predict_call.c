@@ -2,8 +2,6 @@
  * Net.advance, which leaves a state to the next call. */
 #include "net_object.h"
 
-#include "../base/within.h"
-
 /* The outputs of rows that were taken; `carried` may be NULL. NULL with the exception. */
 static PyObject *
 predictions_of(PyObject *op, const rows_argument *x, bool raw, int threads, float *carried)
@@ -78,7 +76,8 @@ is_plain(PyArrayObject *array, const rnn_net *net, float low, float high)
         return false;
     npy_intp n = PyArray_DIM(array, 0);
     return n > 0 && is_short_work(net, (double)n)
-           && rnn_all_within(PyArray_DATA(array), (size_t)PyArray_SIZE(array), low, high);
+           && rnn_level_current()->all_within(PyArray_DATA(array),
+                                              (size_t)PyArray_SIZE(array), low, high);
 }
 
 const char predict_plain_doc[] =

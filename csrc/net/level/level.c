@@ -2,6 +2,7 @@
  * flags and RNN_LEVEL = its name. Everything but the table at the end is static, so the
  * copies cannot meet at link time. */
 #include "../../base/finite.h"
+#include "../../base/within.h"
 #include "../level.h"
 
 #include "../../kernels/absolute_error.c"
@@ -171,6 +172,7 @@ const rnn_level JOIN(rnn_level_, RNN_LEVEL) = {
     .weigh_rows = weigh_rows,
     .reduce = reduce,
     .all_finite = rnn_all_finite,
+    .all_within = rnn_all_within,
     .dot = dot,
     .sum_of_squares = sum_of_squares,
     .add_scaled = add_scaled,
