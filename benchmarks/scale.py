@@ -1,4 +1,4 @@
-"""How far training scales: ranks, networks, local steps, cores; the tables of docs/explanation/scale.md.
+"""How training scales: ranks, networks, local steps, cores; tables of docs/explanation/scale.md.
 
     python benchmarks/scale.py [--write]             # all parts, about five minutes
     python benchmarks/scale.py steps speed [--write] # these now, the others as last measured
