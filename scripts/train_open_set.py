@@ -9,14 +9,12 @@ where the eleventh probability is beyond a threshold, which REFUSED of the digit
 and which the file keeps. Prints how many of the test images are.
 """
 
-import sys
-
 import not_digits
 import numpy as np
+import shipped_nets
 
 import rnn_native as rn
 from distortions import distorted
-from rnn_native import checkpoint
 from rnn_native.models import open_set
 
 LAYERS = [
@@ -40,46 +38,34 @@ REFUSED = 0.0035
 
 def training_images(x, y, rng):
     """Return images and labels, 0 to 10: digits, copies, generated and printed ones, others."""
-    copies = [x, *(distorted(x, rng) for _ in range(COPIES))]
-    generated, generated_labels = rn.datasets.synthetic_digits(GENERATED, seed=100)
+    digits, digit_labels = shipped_nets.with_copies(x, y, COPIES, GENERATED, rng)
     printed, printed_labels = not_digits.printed_digits(PRINTED, rng)
     others = not_digits.not_digits(NOT_DIGITS, x, y, rng)
-    others = [others, distorted(others, rng), distorted(others, rng)]
-    images = [*copies, generated, printed, distorted(printed, rng), *others]
-    labels = [*[y] * len(copies), generated_labels, printed_labels, printed_labels]
-    labels.append(np.full(3 * NOT_DIGITS, 10, np.uint8))
+    others = np.concatenate([others, distorted(others, rng), distorted(others, rng)])
+    images = [digits, printed, distorted(printed, rng), others]
+    labels = [
+        digit_labels,
+        printed_labels,
+        printed_labels,
+        np.full(len(others), 10, np.uint8),
+    ]
     return np.concatenate(images), np.concatenate(labels)
 
 
 def main():
     """Train, set the threshold, print what is refused, and write the file."""
-    (x, y), (x_test, y_test) = rn.datasets.load_mnist()
-    train, held = slice(0, 54_000), slice(54_000, None)
+    mnist = rn.datasets.load_mnist()
+    (x, y), (x_test, _) = mnist
     rng = np.random.default_rng(1)
+    train, held = shipped_nets.TRAIN, shipped_nets.HELD
     images, labels = training_images(x[train], y[train], rng)
-    # The rows to validate on come last, as `validation_split` takes them.
-    images, labels = np.concatenate([images, x[held]]), np.concatenate([labels, y[held]])
-    print(f"{len(images)} images", flush=True)
-    options = {
-        "epochs": EPOCHS,
-        "optimizer": "adam",
-        "schedule": rn.schedules.OneCycle(0.004, EPOCHS),
-        "validation_split": 6_000 / len(images) + 1e-8,
-        "patience": None,
-    }
-    data = ((images, labels), (x_test, y_test))
-    result = rn.models.train_layers("open_set", LAYERS, (1, 28, 28), data, options)
+    result = shipped_nets.trained("open_set", LAYERS, images, labels, mnist, EPOCHS)
     net = result.model
     threshold = float(np.quantile(net.predict_proba(x[held])[:, -1], 1 - REFUSED))
     refused = float((net.predict_proba(x_test)[:, -1] > threshold).mean())
     print(f"test images: {100 * result.test_accuracy:.2f} %, refused {100 * refused:.2f} %")
-    facts = {
-        "test_accuracy": result.test_accuracy,
-        "test_refused": refused,
-        open_set.THRESHOLD: threshold,
-    }
-    checkpoint.save(net, sys.argv[1] if len(sys.argv) > 1 else open_set.PATH, facts)
-    print(result)
+    facts = {"test_refused": refused, open_set.THRESHOLD: threshold}
+    shipped_nets.write(result, open_set.PATH, facts)
 
 
 if __name__ == "__main__":
