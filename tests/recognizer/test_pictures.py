@@ -1,5 +1,7 @@
 """Pictures as people photograph and scan them: read right, or told to be in doubt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +14,7 @@ from rnn_native.recognizer import contrast, page, paper, surroundings
 from rnn_native.recognizer.grouping import grouped
 from rnn_native.recognizer.morphology import closed, greatest, marks, smoothed
 from rnn_native.recognizer.opening import grey_of, read_picture
-from rnn_native.recognizer.reading import read_digits
+from rnn_native.recognizer.reading import PageReading, read_digits
 
 DIGITS = (2, 5)
 
@@ -77,6 +79,22 @@ def test_two_digits_are_never_one(net, images):
         reading = read_digits(net, picture).as_one()
         assert reading.label is None
         assert reading.doubt is not None
+
+
+@pytest.mark.parametrize("digit", [0, 2, 4])
+def test_a_broken_digit_is_read_as_one(net, images, digit):
+    """Parts that are no digits by themselves are one; two sure digits are not."""
+    page = pictures.drawn(images[digit], 280)
+    columns = np.flatnonzero((page > 0.5).any(axis=0))
+    middle = (columns[0] + columns[-1]) // 2
+    page[:, middle - 6 : middle + 6] = 0
+    found = read_digits(net, np.rint(255 * (1 - page)).astype(np.uint8))
+    assert len(found.readings) == 2
+    assert any(reading.doubt is not None for reading in found.readings)
+    assert (found.as_one().label, found.as_one().doubt) == (digit, None)
+    sure = [replace(reading, label=1, doubt=None) for reading in found.readings]
+    told = PageReading(found.page, sure).as_one()
+    assert (told.label, told.doubt) == (None, "several digits: 11")
 
 
 def sheet_of(images, rows):
