@@ -9,6 +9,7 @@ from typing import TextIO
 
 from rnn_native.base import nearby, process
 from rnn_native.base.color import painted
+from rnn_native.base.notebook import in_notebook
 from rnn_native.base.text import printable, printable_lines
 
 OK, FAILED, WRONG_CALL = 0, 1, 2
@@ -34,9 +35,13 @@ def say_text(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print one line to standard error, fit for a terminal."""
-    name = painted("rnn-native:", "bad", sys.stderr)
-    print(f"{name} {printable(text)}", file=sys.stderr)
+    """Print one line to standard error, fit for a terminal.
+
+    In a notebook to standard output: it shows all of standard error as an alarm.
+    """
+    stream = sys.stdout if in_notebook() else sys.stderr
+    name = painted("rnn-native:", "bad", stream)
+    print(f"{name} {printable(text)}", file=stream)
 
 
 def report(message: str, code: int) -> int:

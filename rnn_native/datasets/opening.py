@@ -19,6 +19,10 @@ SYNTHETIC = "synthetic"
 SYNTHETIC_TRAIN = 20_000
 SYNTHETIC_TEST = 4_000
 SYNTHETIC_CLASSES = 10
+NO_MNIST = (
+    "MNIST not found: generated digits take its place. To use MNIST, put its files into "
+    "./data (rn.datasets.load_mnist() says more)."
+)
 
 
 class Dataset(NamedTuple):
@@ -69,8 +73,8 @@ def load_mnist_or_synthetic(
     """
     try:
         return _open(published.DATASETS["mnist"], path, download, progress)
-    except DataNotFoundError as error:
-        outcome.complain(f"{error}. Using generated digits now.")
+    except DataNotFoundError:
+        outcome.complain(NO_MNIST)
         return _generate()
 
 

@@ -4,7 +4,6 @@ Plain HTML by IPython's display, so that no widgets need to be installed, and no
 standard error, which notebooks show in red.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,12 +13,6 @@ from rnn_native.training.history import History
 
 # Seconds between two drawings: a net of one millisecond an epoch draws no faster.
 PAUSE = 0.2
-
-
-def in_notebook() -> bool:
-    """Tell whether this is a notebook: IPython with a kernel, which shows HTML."""
-    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    return get_shell is not None and getattr(get_shell(), "kernel", None) is not None
 
 
 class LiveTraining:

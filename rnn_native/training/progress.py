@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any, TextIO
 
 from rnn_native.base.checks import check_verbose
+from rnn_native.base.notebook import in_notebook
 from rnn_native.base.text import printable
 from rnn_native.training import live
 from rnn_native.training.callback import Callback, Logs, values_of
@@ -35,7 +36,7 @@ class ProgressLogger(Callback):
         if self.verbose not in (1, "auto"):
             return
         done, total = self.run.history.next_epoch, self.run.recipe.epochs
-        if live.in_notebook():
+        if in_notebook():
             self._live = live.LiveTraining(done, total)
         elif self.verbose == 1 or sys.stderr.isatty():
             from tqdm import tqdm

@@ -694,6 +694,19 @@ def test_fallback_says_so_in_one_line(generator, capsys):
     assert captured.err.count("\n") == 1
     assert "MNIST not found" in captured.err
     assert "generated digits" in captured.err
+    assert len(captured.err) < 150
+
+
+def test_a_notebook_shows_no_alarm_for_it(generator, capsys, monkeypatch):
+    """Notebooks show standard error on red."""
+    shell = types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(
+        sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell)
+    )
+    load_mnist_or_synthetic(download=False)
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith("rnn-native: MNIST not found")
 
 
 def test_no_fallback_for_a_broken_file(places, generator):
