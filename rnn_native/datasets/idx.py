@@ -1,8 +1,8 @@
 """IDX, the file format of MNIST: reading with every check, and writing.
 
-A file is two zero bytes, a type code (8: uint8; 12: int32, read only as rows of
-labels), the rank, the sizes as big-endian 32-bit numbers, and then the elements in C
-order. It may be packed with gzip.
+A file is two zero bytes, a type code, the rank, the sizes as big-endian 32-bit numbers, and
+then the elements, big-endian, in C order. It may be packed with gzip. uint8 is what MNIST's
+files have; all six types are read.
 """
 
 import io
@@ -33,25 +33,13 @@ MAX_UNPACKED = 1 << 30
 _DEFLATE_MOST = 1032  # bytes that one byte of a gzip file can stand for
 _PIECE = 1 << 20
 _UINT8 = 0x08
-_INT32 = 0x0C
-_TYPE_NAMES = {
-    _UINT8: "uint8",
-    0x09: "int8",
-    0x0B: "int16",
-    _INT32: "int32",
-    0x0D: "float32",
-    0x0E: "float64",
-}
-# What files hold, by type code and rank.
-_KINDS = {
-    (_UINT8, 1): "labels, magic 0x00000801",
-    (_UINT8, 3): "images, magic 0x00000803",
-    (_INT32, 2): "rows of labels, magic 0x00000c02",
-}
+_TYPES = {_UINT8: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+# What files of a rank hold.
+_KINDS = {1: "labels, rank 1", 2: "rows of labels, rank 2", 3: "images, rank 3"}
 
 
-def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> Bytes:
-    """Read an IDX file of unsigned bytes.
+def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> NDArray[Any]:
+    """Read an IDX file.
 
     Nothing is allocated before the header agrees with the size of the file, and of
     a gzip file no more is unpacked than its header announces.
@@ -65,16 +53,17 @@ def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> Bytes:
 
     Returns
     -------
-    ndarray of rank 1 to 4, uint8
-        The content, with the shape that the header gives.
+    ndarray of rank 1 to 4
+        The content, with the shape and the type that the header gives: uint8, int8, int16,
+        int32, float32 or float64.
 
     Raises
     ------
     OSError
         If there is no such file, or it is not a regular one, or reading fails.
     FormatError
-        If the file is not IDX, not of type uint8, not of rank 1 to 4, shorter or
-        longer than its header announces, damaged, or larger than `max_bytes`.
+        If the file is not IDX, not of rank 1 to 4, shorter or longer than its header
+        says, damaged, or larger than `max_bytes`.
     """
     return _read(path, None, max_bytes)
 
@@ -95,9 +84,10 @@ def read_images(path: AnyPath) -> Bytes:
     Raises
     ------
     OSError, FormatError
-        As `read_idx`, and if the rank is not 3 (magic 0x00000803).
+        As `read_idx`, and if the rank is not 3 or a value is no whole number from 0 to
+        255.
     """
-    return _read(path, 3, MAX_UNPACKED)
+    return _as_bytes(_read(path, 3, MAX_UNPACKED), shown(path))
 
 
 def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
@@ -118,10 +108,10 @@ def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
     Raises
     ------
     OSError, FormatError
-        As `read_idx`, and if the rank is not 1 (magic 0x00000801) or a label is
-        not smaller than `classes`.
+        As `read_idx`, and if the rank is not 1, or a label is no whole number from 0 up
+        and smaller than `classes`.
     """
-    labels = _read(path, 1, MAX_UNPACKED)
+    labels = _as_bytes(_read(path, 1, MAX_UNPACKED), shown(path))
     check_labels(labels, classes, shown(path))
     return labels
 
@@ -142,9 +132,12 @@ def read_label_rows(path: AnyPath) -> NDArray[np.int32]:
     Raises
     ------
     OSError, FormatError
-        As `read_idx`, and if the file is not one of int32 of rank 2 (magic 0x00000c02).
+        As `read_idx`, and if the file is not one of int32 of rank 2.
     """
-    return _read(path, 2, MAX_UNPACKED, _INT32).view(">i4")[..., 0].astype(np.int32)
+    rows = _read(path, 2, MAX_UNPACKED)
+    if rows.dtype != np.int32:
+        raise FormatError(f"{shown(path)}: IDX file of {rows.dtype}, expected int32")
+    return rows
 
 
 def load_idx(
@@ -162,9 +155,7 @@ def load_idx(
     Returns
     -------
     images : ndarray of shape (n, rows, columns), uint8
-        The images.
     labels : ndarray of shape (n,), uint8
-        Their labels.
 
     Raises
     ------
@@ -265,33 +256,52 @@ def check_labels(
         )
 
 
-def _read(path: AnyPath, rank: int | None, max_bytes: int, code: int = _UINT8) -> Bytes:
-    """Read the elements of a file; those of several bytes get an axis for these."""
+def _as_bytes(array: NDArray[Any], name: str) -> Bytes:
+    """Return whole numbers from 0 to 255 as uint8."""
+    if array.dtype == np.uint8:
+        return array
+    bad = np.argwhere(~((array >= 0) & (array <= 255) & (array == np.floor(array))))
+    if len(bad):
+        at = tuple(bad[0].tolist())
+        raise FormatError(
+            f"{name}: IDX file of {array.dtype}: expected whole numbers from 0 to 255, got "
+            f"{array[at]} at {at}; read others with read_idx"
+        )
+    return array.astype(np.uint8)
+
+
+def _read(path: AnyPath, rank: int | None, max_bytes: int) -> NDArray[Any]:
     name = shown(path)
     size = regular_file_size(path)
     with errors_named(path), gzip_faults(name), Path(path).open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         file = gunzipped(raw) if packed else raw
-        shape = _read_shape(file, rank, code, name)
+        kind, shape = _read_header(file, rank, name)
         if packed:
             _check_announced(shape, size, max_bytes, name)
         else:
             _check_size(shape, size - file.tell(), max_bytes, name)
-        return _read_elements(file, shape, name)
+        content = _read_elements(file, shape, name)
+    if kind.itemsize == 1:
+        return content.view(kind)
+    return content.view(kind)[..., 0].astype(kind.newbyteorder("="))
 
 
-def _read_shape(
-    file: io.BufferedIOBase, rank: int | None, code: int, name: str
-) -> tuple[int, ...]:
-    """Read the header and return the sizes; any rank of 1 to 4 if `rank` is None."""
+def _read_header(
+    file: io.BufferedIOBase, rank: int | None, name: str
+) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Return type and sizes; any rank of 1 to 4 if `rank` is None.
+
+    Elements of several bytes have a last axis for these.
+    """
     magic = file.read(4)
     if len(magic) < 4:
         raise FormatError(
             f"{name}: not an IDX file: it ends after {len(magic)} bytes, expected a "
             "header of 8 at least"
         )
-    _check_magic(magic, rank, code, name)
+    _check_magic(magic, rank, name)
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise FormatError(
@@ -299,28 +309,26 @@ def _read_shape(
             f"expected a header of {4 + 4 * magic[3]}; get the file again"
         )
     shape = struct.unpack(f">{magic[3]}I", sizes)
-    return shape if code == _UINT8 else (*shape, 4)
+    kind = np.dtype(_TYPES[magic[2]])
+    return kind, shape if kind.itemsize == 1 else (*shape, kind.itemsize)
 
 
-def _check_magic(magic: bytes, rank: int | None, code: int, name: str) -> None:
+def _check_magic(magic: bytes, rank: int | None, name: str) -> None:
     found = f"0x{magic.hex()}"
-    if magic[:2] != b"\0\0" or magic[2] not in _TYPE_NAMES:
+    if magic[:2] != b"\0\0" or magic[2] not in _TYPES:
         raise FormatError(
             f"{name}: not an IDX file: it begins with {found}, expected 0x000008 and "
             "the rank"
-        )
-    if magic[2] != code:
-        raise FormatError(
-            f"{name}: IDX file of {_TYPE_NAMES[magic[2]]} (magic {found}): only "
-            f"{_TYPE_NAMES[code]} (type code 0x{code:02x}) is read"
         )
     if not 1 <= magic[3] <= 4:
         raise FormatError(
             f"{name}: IDX file of rank {magic[3]} (magic {found}), expected 1 to 4"
         )
     if rank is not None and magic[3] != rank:
-        kind = _KINDS.get((code, magic[3]), f"magic {found}")
-        raise FormatError(f"{name}: IDX file of {kind}; expected {_KINDS[code, rank]}")
+        kind = _KINDS.get(magic[3], f"rank {magic[3]}")
+        raise FormatError(
+            f"{name}: IDX file of {kind} (magic {found}); expected {_KINDS[rank]}"
+        )
 
 
 def _check_announced(shape: tuple[int, ...], size: int, max_bytes: int, name: str) -> None:
@@ -387,6 +395,5 @@ def _too_long(name: str, shape: tuple[int, ...], surplus: str) -> FormatError:
 
 def _product(shape: tuple[int, ...]) -> str:
     """Return "60000 x 28 x 28 = 47040000", or "60000" for a single axis."""
-    if len(shape) == 1:
-        return str(shape[0])
-    return f"{' x '.join(map(str, shape))} = {math.prod(shape)}"
+    sizes = " x ".join(map(str, shape))
+    return sizes if len(shape) == 1 else f"{sizes} = {math.prod(shape)}"

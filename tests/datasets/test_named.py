@@ -190,8 +190,12 @@ def test_labels_that_are_no_class(tmp_path, name, first, message):
         (rows_of_labels(np.arange(5)) + b"x", "too long"),
         (bytes([0, 0, 12, 2, 0, 0, 0, 5, 0, 0, 0, 0]), "expected labels in each row"),
         (bytes([0, 0, 12, 2, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]), "more than"),
-        (bytes([0, 0, 12, 1, 0, 0, 0, 0]), "IDX file of magic .* expected rows of labels"),
-        (bytes([0, 0, 8, 1, 0, 0, 0, 5]) + bytes(5), "IDX file of uint8 .* only int32"),
+        (bytes([0, 0, 12, 1, 0, 0, 0, 0]), "IDX file of labels, rank 1 .* expected rows"),
+        (bytes([0, 0, 8, 2, 0, 0, 0, 5, 0, 0, 0, 1]) + bytes(5), "uint8, expected int32"),
+        (
+            bytes([0, 0, 8, 1, 0, 0, 0, 5]) + bytes(5),
+            "IDX file of labels, rank 1 .* expected rows",
+        ),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
