@@ -1,10 +1,11 @@
 """Whether `lr_find` suggests a good rate: accuracy at its suggestion beside that of a grid.
 
 python benchmarks/learning_rates.py                     # some minutes
-python benchmarks/learning_rates.py --nets mlp cnn
+python benchmarks/learning_rates.py --nets mlp cnn --rows 20000 --write
 
 A row for each net and number of epochs: the best rate of the grid with its accuracy on MNIST's
-test images, the suggestion with its own, and that of fastai's rule (the valley). The exit code is
+test images, the suggestion with its own, and that of fastai's rule (the valley). --rows learns
+from the first images alone; --write puts the rows into docs/how-to/callbacks.md. The exit code is
 1 if a suggestion is more than a point below the best.
 """
 
@@ -14,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import rnn_native as rn
+from doc_tables import write_rows
 from rnn_native.models import reference
 
 RECIPES = Path(__file__).parents[1] / "data" / "recipes"
@@ -29,6 +31,7 @@ CASES = {
     "attention-98": (2,),
 }
 TOLERANCE = 0.01
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "callbacks.md"
 
 
 def source_of(net):
@@ -64,12 +67,15 @@ def suggestions(net, data):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--nets", nargs="+", choices=CASES, default=list(CASES))
-    names = parser.parse_args().nets
+    parser.add_argument("--rows", type=int, default=60_000, help="training images (all)")
+    parser.add_argument("--write", action="store_true", help="write the table of the docs")
+    args = parser.parse_args()
     warnings.simplefilter("ignore")  # rates that learn nothing are part of a grid
-    data = rn.datasets.load_mnist()
+    (x, y), test = rn.datasets.load_mnist()
+    data = (x[: args.rows], y[: args.rows]), test
     is_good = True
-    print("| net | epochs | best of the grid | suggested | valley |\n|---|---|---|---|---|")
-    for net in names:
+    print("| net | images | best of the grid | suggested | valley |\n|---|---|---|---|---|")
+    for net in args.nets:
         found, valley = suggestions(net, data)
         for epochs in CASES[net]:
             rates = SGD if source_of(net) == net else ADAM
@@ -81,7 +87,11 @@ def main():
                 f"{100 * value:.2f} % at {rate:.2g}"
                 for rate, value in ((best, grid[best]), (found, own), (valley, old))
             ]
-            print(f"| {net} | {epochs or 'own'} | {' | '.join(shown)} |", flush=True)
+            case = f"{net}, {epochs or 'its own'} epochs".replace("1 epochs", "1 epoch")
+            cells = [case, f"{args.rows:,}", *shown]
+            print(f"| {' | '.join(cells)} |", flush=True)
+            if args.write:
+                write_rows(PAGE, "learning_rates.py", [cells])
     return 0 if is_good else 1
 
 

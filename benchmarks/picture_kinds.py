@@ -1,11 +1,12 @@
 """How well pictures of digits are read, kind by kind, and how often what is none is refused.
 
-python benchmarks/picture_kinds.py [--count 150] [--kinds NAME ...] [--sheet FILE.png]
+python benchmarks/picture_kinds.py [--count 150] [--kinds NAME ...] [--sheet FILE.png] [--write]
 
 The kinds are made by tests/support/pictures.py of those of MNIST's test images that the model
 reads right as they are (RNN_NATIVE_DATA, or the usual places). Letters are drawn in fonts that
 training has not seen. Where scikit-image is installed, or --pictures names a folder, its
-pictures are read, too.
+pictures are read, too. --write puts the rows that were measured into the tables of
+docs/how-to/recognizer.md.
 """
 
 import argparse
@@ -21,19 +22,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "suppo
 import nonsense
 import pictures
 import rnn_native as rn
+from doc_tables import write_rows
 from rnn_native.recognizer.contact_sheet import Entry, contact_sheet, found_ink, thumbnail
 from rnn_native.recognizer.opening import grey_of
 from rnn_native.recognizer.preprocessing import from_image
 from rnn_native.recognizer.reading import read_digits, recognise
 
 SHOWN = 60  # pictures of a sheet
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "recognizer.md"
 
 
 def digit_kinds(net, images, labels, chosen, count, failed):
-    """Print right, in doubt and wrong of each kind."""
+    """Print right, in doubt and wrong of each kind; return rows of a table."""
     print(
         f"{'kind':24} {'right':>6} {'doubt':>6} {'wrong':>6} {'ms':>5}   of {count}, in %"
     )
+    made = {}
     for name in chosen:
         rng = np.random.default_rng(5)
         rows = np.random.default_rng(77).permutation(len(images))[:count]
@@ -53,10 +57,30 @@ def digit_kinds(net, images, labels, chosen, count, failed):
         shares = [100 * n / count for n in (right, count - right - wrong, wrong)]
         cells = " ".join(f"{share:6.1f}" for share in shares)
         print(f"{name:24} {cells} {np.median(times):5.0f}", flush=True)
+        made[name.replace("_", " ")] = [count, *(f"{share:.1f} %" for share in shares)]
+    return made
 
 
 def other_kinds(net, images, folder, count, failed):
-    """Print how many of what is not one digit were read as one without doubt."""
+    """Print how many of what is not one digit were read as one without doubt; return rows."""
+    kinds = not_one_digit(images, folder, count)
+    print(f"\n{'not one digit':40} {'sure':>6}   %")
+    made, sure, total = {}, 0, 0
+    for name, shown in kinds.items():
+        read = 0
+        for picture in map(grey_of, shown):
+            found = read_digits(net, picture, threads=1)
+            if found.as_one().doubt is None:
+                read += 1
+                failed.append(entry(name, picture, found))
+        made[name] = told(name, read, len(shown))
+        sure, total = sure + read, total + len(shown)
+    made["all"] = told("all", sure, total)
+    return made
+
+
+def not_one_digit(images, folder, count):
+    """Return pictures of what is not one digit, by kind."""
     rng = np.random.default_rng(6)
     fonts = nonsense.fonts()
     kinds = {
@@ -72,22 +96,17 @@ def other_kinds(net, images, folder, count, failed):
     kinds["two digits"] = [nonsense.two_digits(images[i], images[j], rng) for i, j in pairs]
     if folder is not None:
         kinds["scikit-image's pictures"] = list(nonsense.other_pictures(folder))
-    print(f"\n{'not one digit':40} {'sure':>6}   %")
-    sure = total = 0
-    for name, made in kinds.items():
-        read = 0
-        for picture in map(grey_of, made):
-            found = read_digits(net, picture, threads=1)
-            if found.as_one().doubt is None:
-                read += 1
-                failed.append(entry(name, picture, found))
-        print(f"{name:40} {100 * read / len(made):6.1f}   of {len(made)}", flush=True)
-        sure, total = sure + read, total + len(made)
-    print(f"{'all':40} {100 * sure / total:6.1f}   of {total}")
+    return kinds
+
+
+def told(name, sure, count):
+    """Print a share of pictures; return it as cells of a table."""
+    print(f"{name:40} {100 * sure / count:6.1f}   of {count}", flush=True)
+    return [count, f"{100 * sure / count:.1f} %"]
 
 
 def mnist_refused(net, images, labels):
-    """Print how many of MNIST's test images are refused or in doubt."""
+    """Print how many of MNIST's test images are refused or in doubt; return rows."""
     read = [recognise(net, from_image(image), threads=1) for image in images]
     refused = sum(reading.label is None for reading in read)
     doubted = sum(reading.doubt is not None for reading in read)
@@ -95,6 +114,7 @@ def mnist_refused(net, images, labels):
     print(
         f"\nMNIST's test images: {len(read)}, right {right}, refused {refused}, in doubt {doubted}"
     )
+    return {"MNIST's test images": [len(read), right, refused, doubted]}
 
 
 def entry(name, picture, found):
@@ -117,7 +137,7 @@ def main():
         "--count", type=int, default=150, help="pictures of each kind (150)"
     )
     parser.add_argument(
-        "--kinds", nargs="+", choices=pictures.KINDS, default=list(pictures.KINDS)
+        "--kinds", nargs="*", choices=pictures.KINDS, default=list(pictures.KINDS)
     )
     parser.add_argument("--model", type=Path, help="model file (the one that is shipped)")
     parser.add_argument("--pictures", type=Path, help="folder of pictures without digits")
@@ -125,15 +145,22 @@ def main():
         "--only-digits", action="store_true", help="leave out what is no digit"
     )
     parser.add_argument("--sheet", type=Path, help="write some of what was read wrong")
+    parser.add_argument("--write", action="store_true", help="write the tables of the docs")
     args = parser.parse_args()
     net = rn.load(args.model) if args.model else rn.pretrained.load()
     _, (images, labels) = rn.datasets.load_mnist()
     failed = []
     right = net.predict(images) == labels
-    digit_kinds(net, images[right], labels[right], args.kinds, args.count, failed)
+    digits = images[right], labels[right]
+    tables = {"digits": digit_kinds(net, *digits, args.kinds, args.count, failed)}
     if not args.only_digits:
-        other_kinds(net, images, pictures_folder(args.pictures), args.count, failed)
-        mnist_refused(net, images, labels)
+        folder = pictures_folder(args.pictures)
+        tables["others"] = other_kinds(net, images, folder, args.count, failed)
+        tables["mnist"] = mnist_refused(net, images, labels)
+    if args.write:
+        for name, rows in tables.items():
+            cells = [[key, *cells] for key, cells in rows.items()]
+            write_rows(PAGE, f"picture_kinds.py: {name}", cells)
     if args.sheet and failed:
         args.sheet.write_bytes(contact_sheet(failed[:: max(1, len(failed) // SHOWN)]))
 
