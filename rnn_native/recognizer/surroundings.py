@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnn_native.recognizer.morphology import Marks, marks
 
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 # A mark along so much of the shorter side's border is no digit; nor one as flat as this.
 ALONG_BORDER, FLAT = 0.25, 0.03
@@ -98,31 +99,56 @@ def without_underlines(mask: Mask) -> Mask:
 def _without_rows(mask: Mask) -> Mask:
     """Take away lines that are nearly horizontal."""
     y, x = np.nonzero(mask)
-    rows, columns = mask.shape
+    columns = mask.shape[1]
     if len(y) == 0 or len(y) > 0.6 * mask.size:
         return mask
-    reach = int(np.ceil(TILTS[-1] * columns)) + 1
-    best, of_best, tilt = 0, None, 0.0
-    for slope in TILTS:
-        at = (y - np.rint(slope * (x - columns / 2))).astype(np.intp) + reach
-        counts = np.bincount(at, minlength=rows + 2 * reach + 1)
-        strength = int(np.square(counts[counts > LINE_SHARE * columns]).sum())
-        if strength > best:
-            best, of_best, tilt = strength, counts, slope
-    if of_best is None:
+    tilt = _tilt_of_lines(y, x, columns)
+    if tilt is None:
         return mask
+    at, counts = _along(y, x, columns, tilt)
     # A band of lines, with the rows beside it; wide ones are no lines. Where a digit's stroke
     # lies along a line, only the rows that the line fills are a thin band.
     most = max(3, round(LINE_THICKNESS * max(mask.shape)))
-    half, full = (of_best > share * columns for share in (LINE_SHARE / 2, WHOLE_LINE))
-    lines = _thin_bands(half, most) | _thin_bands(full, most)
+    half, full = counts > LINE_SHARE / 2 * columns, _filled(at, x, columns)
+    lines = _thin_bands(half, most) | _thin_bands(full > WHOLE_LINE * columns, most)
     thickness = _median_band(lines)
     lines[1:] |= lines[:-1].copy()
     lines[:-1] |= lines[1:].copy()
-    at = (y - np.rint(tilt * (x - columns / 2))).astype(np.intp) + reach
     on_line = np.zeros_like(mask)
     on_line[y, x] = lines[at]
     return mask & ~(on_line & (_heights(mask) <= 2 * thickness + 2))
+
+
+def _tilt_of_lines(y: Indices, x: Indices, columns: int) -> float | None:
+    """Return the tilt at which lines fill their rows best; None if nothing is a line."""
+
+    def strength(tilt: float) -> int:
+        counts = _along(y, x, columns, tilt)[1]
+        return int(np.square(counts[counts > LINE_SHARE * columns]).sum())
+
+    best = max(TILTS, key=strength)
+    return float(best) if strength(best) else None
+
+
+def _along(y: Indices, x: Indices, columns: int, tilt: float) -> tuple[Indices, Indices]:
+    """Return on which tilted row each pixel lies, from 1 up, and the pixels of each row."""
+    at = (y - np.rint(tilt * (x - columns / 2))).astype(np.intp)
+    at -= at.min() - 1
+    return at, np.bincount(at, minlength=int(at.max()) + 2)
+
+
+def _filled(at: Indices, x: Indices, columns: int) -> Indices:
+    """Return in how many columns a tilted row or one beside it has ink.
+
+    A line that is a pixel wide steps from row to row.
+    """
+    has_ink = np.zeros((int(at.max()) + 2, columns), bool)
+    has_ink[at, x] = True
+    near = has_ink.copy()
+    near[1:] |= has_ink[:-1]
+    near[:-1] |= has_ink[1:]
+    filled: Indices = near.sum(axis=1)
+    return filled
 
 
 def _thin_bands(lines: Mask, most: int) -> Mask:

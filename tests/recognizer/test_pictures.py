@@ -205,6 +205,26 @@ def test_frames_lines_and_what_comes_in_go():
     np.testing.assert_array_equal(surroundings.without_surroundings(mask), digit)
 
 
+def test_a_line_along_a_stroke_goes_and_the_stroke_stays():
+    """The line is a pixel wide, and steps from one row to the next and back."""
+    stroke = np.zeros((200, 200), bool)
+    stroke[86:110, 70:150] = True
+    mask = stroke.copy()
+    mask[100, :40] = mask[101, 40:90] = mask[100, 90:170] = mask[101, 170:] = True
+    np.testing.assert_array_equal(surroundings.without_lines(mask), stroke)
+
+
+def test_a_digit_near_the_edge_of_a_sheet_is_the_ink():
+    """Not the strip of light paper between the digit and a dark table."""
+    grey = np.full((250, 250), 0.2, np.float32)
+    grey[30:220, 30:220] = 0.9
+    grey[160:200, 60:70] = grey[190:200, 60:190] = 0.2
+    mask = paper.told_apart(grey).mask
+    assert mask[175, 65]
+    assert not mask[205:215, 60:190].any()
+    assert not mask[60:120, 60:190].any()
+
+
 @pytest.mark.parametrize("step", [step for _, step in page.STEPS])
 def test_what_is_alone_stays(step):
     """A line, a frame or a mark at the border is what the picture shows."""
