@@ -34,8 +34,8 @@ PROJECTIONS = (
 )
 # Grey is taken as long as it shows this share of what the best projection does.
 ENOUGH = 0.4
-# Of the shorter side: wider than a pen.
-WINDOW = 0.17
+# Of the shorter side: wider than a pen, and narrower than what is between digits of a page.
+WINDOWS = (0.17, 0.085)
 # Contrast is what this share of pixels exceed; noise below this, in [0, 1], is none.
 INKED, QUIET = 0.002, 0.008
 
@@ -76,7 +76,11 @@ def is_white_ink(rgb: Bytes, alpha: Bytes) -> bool:
 def _contrast(grey: Bytes) -> float:
     """Return how far thin things stand out of what is around them, in units of the noise."""
     calm = smoothed(np.divide(grey, 255, dtype=np.float32), 1)
-    side = max(3, 2 * round(WINDOW * min(grey.shape) / 2) + 1)
+    return max(_contrast_within(calm, share * min(grey.shape)) for share in WINDOWS)
+
+
+def _contrast_within(calm: Floats, window: float) -> float:
+    side = max(3, 2 * round(window / 2) + 1)
     excess = np.maximum(closed(calm, side) - calm, calm - opened(calm, side))
     middle = float(np.median(excess))
     noise = 1.5 * float(np.median(np.abs(excess - middle)))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pictures
 import rnn_native as rn
 from rnn_native import FormatError
 from rnn_native.cli import main
@@ -284,6 +285,21 @@ def test_numbers_are_read_line_by_line(number, capsys):
     assert [line.split() for line in out.splitlines()] == [
         ["number.png", "37"], ["number.png", "7"],
     ]  # fmt: skip
+
+
+def test_a_photographed_page_of_numbers_is_read(digits, capsys):
+    """Grey shows the ink best, though the gaps between digits are narrower than the page."""
+    images, labels = rn.datasets.synthetic_digits(200, seed=4)
+    right = rn.pretrained.load().predict_proba(images)[np.arange(200), labels] > 0.99
+    of_each = [images[np.argmax((labels == digit) & right)] for digit in range(10)]
+    numbers = ("2026", "31415", "90210", "8657")
+    photo = pictures.page_of_numbers(of_each, numbers, np.random.default_rng(2))
+    photo.save("page.jpg", quality=90)
+    code, out, _ = run(capsys, "page.jpg", "--layout", "number")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["page.jpg", number] for number in numbers
+    ]
 
 
 @pytest.mark.parametrize("layout", ["digits", "number"])

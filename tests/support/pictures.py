@@ -378,6 +378,22 @@ def underlined(image: Bytes, rng: Rng) -> Image.Image:
     return photographed(rgb, rng, 3)
 
 
+def page_of_numbers(digits: list[Bytes], numbers: tuple[str, ...], rng: Rng) -> Image.Image:
+    """A photo of a sheet with a number a line, of images of each digit: shadow, table, noise."""
+    ink = np.zeros((140 * len(numbers) + 80, 110 * max(map(len, numbers)) + 80))
+    for line, number in enumerate(numbers):
+        for place, digit in enumerate(number):
+            down, right = rng.integers(-8, 9, 2)
+            top, left = 140 * line + 50 + down, 110 * place + 40 + right
+            ink[top : top + 100, left : left + 100] = drawn(digits[int(digit)], 100)
+    sheet = colored(ink, (232, 230, 224), (40, 40, 70))
+    ground = _plain((ink.shape[0] + 120, ink.shape[1] + 120), (120, 96, 70))
+    photo = on_ground(sheet, ground, rng)
+    shape = photo.shape[:2]
+    light = (1 - 0.35 * ramp(shape, rng)) * (1 - 0.4 * edge(shape, rng, 0.03))
+    return photographed(photo * light[..., None], rng)
+
+
 def _plain(shape: tuple[int, int], color: tuple[int, ...]) -> Floats:
     return np.broadcast_to(np.array(color, float), (*shape, 3)).copy()
 
