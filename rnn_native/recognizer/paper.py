@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rnn_native.recognizer.ink import otsu
 from rnn_native.recognizer.morphology import (
     closed,
+    marks,
     opened,
     shrunk,
     smoothed,
@@ -27,6 +28,8 @@ LEAST_CONTRAST = 0.15
 # In a clean picture nearly all of the paper differs from its middle by less than this share of
 # the contrast; of the ink more may be faint.
 EVEN, UNEVEN_PAPER, UNEVEN_INK = 0.25, 0.02, 0.04
+# Marks of a clean picture that ink above this share of the contrast links are one.
+LINK = 0.2
 # Paper whose brightness differs by less is equally bright.
 SAME_PAPER = 0.05
 # The thickest pen, as a share of the longer side, and that of a digit that is cropped closely.
@@ -92,9 +95,19 @@ def even_ink(grey: Floats) -> Ink | None:
         and _is_even(ink[shrunk(~mask)], paper, contrast, UNEVEN_PAPER)
     ):
         return None
+    mask = _linked(mask, ink > paper + LINK * contrast)
     level = 1 - paper if light else paper
     around = np.full(grey.shape, level, np.float32)
     return Ink(_cut((ink - paper) / contrast), mask, around, True)
+
+
+def _linked(mask: Mask, faint: Mask) -> Mask:
+    """Return a mask with the faint ink that links several of its marks."""
+    around, found = marks(faint), marks(mask)
+    # One row for each mark, with the number of the faint mark around it.
+    pairs = np.unique(np.stack([around.numbers[mask], found.numbers[mask]]), axis=1)
+    outer, count = np.unique(pairs[0], return_counts=True)
+    return mask | around.of(outer[count > 1])
 
 
 def relative_ink(grey: Floats) -> Ink:

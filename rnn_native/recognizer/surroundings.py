@@ -106,11 +106,17 @@ def _without_rows(mask: Mask) -> Mask:
     if tilt is None:
         return mask
     at, counts = _along(y, x, columns, tilt)
-    # A band of lines, with the rows beside it; wide ones are no lines. Where a digit's stroke
+    # A band of a line, with the rows beside it; wide ones are no lines. Where a digit's stroke
     # lies along a line, only the rows that the line fills are a thin band.
     most = max(3, round(LINE_THICKNESS * max(mask.shape)))
-    half, full = counts > LINE_SHARE / 2 * columns, _filled(at, x, columns)
-    lines = _thin_bands(half, most) | _thin_bands(full > WHOLE_LINE * columns, most)
+    near = _filled(at, x, columns)
+    half, core, full = (
+        sums > share * columns
+        for sums, share in (
+            (counts, LINE_SHARE / 2), (near, LINE_SHARE), (near, WHOLE_LINE)
+        )
+    )  # fmt: skip
+    lines = _thin_bands(half, core, most) | _thin_bands(full, full, most)
     thickness = _median_band(lines)
     lines[1:] |= lines[:-1].copy()
     lines[:-1] |= lines[1:].copy()
@@ -151,12 +157,12 @@ def _filled(at: Indices, x: Indices, columns: int) -> Indices:
     return filled
 
 
-def _thin_bands(lines: Mask, most: int) -> Mask:
-    starts, ends = _bands(lines)
-    thin = np.zeros_like(lines)
+def _thin_bands(rows: Mask, core: Mask, most: int) -> Mask:
+    """Return the bands of rows, at most so thick, that have some row of the core."""
+    starts, ends = _bands(rows)
+    thin = np.zeros_like(rows)
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if end - start <= most:
-            thin[start:end] = True
+        thin[start:end] = end - start <= most and core[start:end].any()
     return thin
 
 

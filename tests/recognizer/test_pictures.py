@@ -214,6 +214,25 @@ def test_a_line_along_a_stroke_goes_and_the_stroke_stays():
     np.testing.assert_array_equal(surroundings.without_lines(mask), stroke)
 
 
+def test_a_flat_stroke_beside_a_line_stays():
+    """It is thin, but goes through less of the page than a line."""
+    stroke = np.zeros((200, 200), bool)
+    stroke[120:125, 60:140] = stroke[80:125, 60:66] = True
+    mask = stroke.copy()
+    mask[50] = True
+    np.testing.assert_array_equal(surroundings.without_lines(mask), stroke)
+
+
+def test_faint_ink_links_the_marks_of_a_clean_picture():
+    grey = np.ones((200, 200), np.float32)
+    grey[30:90, 90:100] = grey[100:170, 90:100] = 0
+    assert len(marks(paper.told_apart(grey).mask).sizes) == 3  # with the paper
+    grey[90:100, 90:100] = 0.75
+    grey[30:60, 150:160] = 0.75  # and ink of its own
+    found = marks(paper.told_apart(grey).mask)
+    assert found.boxes[1:].tolist() == [[30, 90, 170, 100]]
+
+
 def test_a_digit_near_the_edge_of_a_sheet_is_the_ink():
     """Not the strip of light paper between the digit and a dark table."""
     grey = np.full((250, 250), 0.2, np.float32)
