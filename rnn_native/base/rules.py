@@ -14,7 +14,15 @@ from rnn_native.base.text import brief
 
 MAX_INT = 2**31 - 1
 _MAX_SHOWN = 60
-_USUAL_NAMES = {"lr": "learning_rate"}  # what people write for ours
+# What people write for ours.
+_USUAL_NAMES = {
+    "lr": "learning_rate",
+    "gradient_clip": "clip_norm",
+    "clipnorm": "clip_norm",
+    "max_grad_norm": "clip_norm",
+    "l2_regularization": "l2",
+    "augmentation": "augment",
+}
 
 
 class ConfigError(FormatError):

@@ -243,7 +243,7 @@ def parse_config(mapping: Mapping[str, Any], source: str = "config") -> Training
     StepDecay(lr=0.5, step_size=3, gamma=0.1)
     """
     place = Place(source)
-    given = take(place, mapping, KEYS)
+    given = take(place, config_keys.in_own_names(place, mapping), KEYS)
     for key in HEAD_KEYS:
         given.pop(key, None)
     if not given:

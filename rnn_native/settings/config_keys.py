@@ -127,6 +127,33 @@ KEYS: dict[str, Rule] = {
 """All keys of a training configuration, each with its rule."""
 
 
+# Keys of other systems' files that mean the same, with the same values.
+OTHER_NAMES = {
+    "optimizer_type": "optimizer",
+    "warmup": "warmup_epochs",
+    "gradient_clipping": "clip_norm",
+    "regularization": "l2",
+    "early_stopping_patience": "patience",
+}
+
+
+def in_own_names(place: Place, value: Any) -> dict[str, Any]:
+    """Return an object whose keys of `OTHER_NAMES` have our names, their values checked."""
+    given = dict(mapping_at(place, value))
+    for other, own in OTHER_NAMES.items():
+        item = given.pop(other, None)
+        if item is None:
+            continue
+        if own in given:
+            raise place.key(other).error(f"'{own}' is given already")
+        given[own] = KEYS[own](place.key(other), item)
+    if given.pop("enable_augmentation", None):
+        raise place.key("enable_augmentation").error(
+            f"say how images are to be distorted: 'augment' with {', '.join(AUGMENT_KEYS)}"
+        )
+    return given
+
+
 def require_scheduler_type(place: Place, given: dict[str, Any]) -> None:
     """Refuse schedulers' keys without the scheduler, as the reference does."""
     key = next((key for key in given if key in SCHEDULER_KEYS), None)

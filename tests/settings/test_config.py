@@ -185,6 +185,25 @@ def test_what_was_not_given_is_left_to_the_program():
     assert config.schedule(0.1, 10) == schedules.Constant(0.1)
 
 
+def test_names_of_other_systems_are_read():
+    other = {
+        "optimizer_type": "adam",
+        "warmup": 2,
+        "gradient_clipping": 1.5,
+        "regularization": 0.01,
+        "early_stopping_patience": 4,
+        "enable_augmentation": False,
+    }
+    own = {
+        "optimizer": "adam",
+        "warmup_epochs": 2,
+        "clip_norm": 1.5,
+        "l2": 0.01,
+        "patience": 4,
+    }
+    assert parse_config(other) == parse_config(own)
+
+
 def test_all_of_a_recipe_can_be_given():
     given = {
         "epochs": 3,
@@ -357,6 +376,17 @@ OWN_ERRORS = [
     ({"gama": 1}, "gama: unknown key; did you mean 'gamma'?"),
     ({"t_max": 1}, "t_max: unknown key; did you mean 'T_max'?"),
     ({"lr": 1}, "lr: unknown key; did you mean 'learning_rate'?"),
+    ({"gradient_clip": 1}, "gradient_clip: unknown key; did you mean 'clip_norm'?"),
+    ({"warmup": -1}, "warmup: expected an integer in [0, 2147483647], got -1"),
+    ({"optimizer_type": "adan"},
+     "optimizer_type: expected one of sgd, adam, adamw, got 'adan'; did you mean 'adam'?"),
+    ({"regularization": {"l2": 1}},
+     "regularization: expected a number in [0, 1000000.0), got an object"),
+    ({"early_stopping_patience": 1, "patience": 2},
+     "early_stopping_patience: 'patience' is given already"),
+    ({"enable_augmentation": True},
+     "enable_augmentation: say how images are to be distorted: 'augment' with shift, "
+     "rotation, scale, shear, elastic"),
     ({"batchsize": 1}, "batchsize: unknown key; did you mean 'batch_size'?"),
     ({"a b\n": 1}, "'a b\\n': unknown key"),
     ({"learning_rate": 0}, "learning_rate: expected a number in [1e-30, 1000000.0), got 0"),
