@@ -82,6 +82,25 @@ class Published(NamedTuple):
     transposed: bool = False
 
 
+def _emnist(part: str, classes: int) -> Published:
+    """Return the record of a part of EMNIST.
+
+    NIST offers one archive of six; nobody publishes hashes of the files in it.
+    """
+    name = f"emnist-{part}"
+    ends = ("images-idx3-ubyte", "labels-idx1-ubyte")
+    return Published(
+        name,
+        f"EMNIST {part}",
+        "https://www.nist.gov/itl/products-and-services/emnist-dataset",
+        tuple(File(f"{name}-{split}-{end}") for split in ("train", "test") for end in ends),
+        folders=("EMNIST/raw", "EMNIST/raw/gzip", "gzip", "emnist", ""),
+        classes=classes,
+        first_label=1 if part == "letters" else 0,
+        transposed=True,
+    )
+
+
 # The hashes of MNIST's files are those of their contents, which all mirrors share. Those of
 # the others are of the .gz, as TensorFlow Datasets (url_checksums) and torchvision list them.
 _RECORDS = (
@@ -218,35 +237,10 @@ _RECORDS = (
         mirrors=("https://raw.githubusercontent.com/facebookresearch/qmnist/master/",),
         label_rows=True,
     ),
-    # NIST offers one archive of six sets; nobody publishes hashes of the files in it.
-    Published(
-        "emnist-letters",
-        "EMNIST letters",
-        "https://www.nist.gov/itl/products-and-services/emnist-dataset",
-        (
-            File("emnist-letters-train-images-idx3-ubyte"),
-            File("emnist-letters-train-labels-idx1-ubyte"),
-            File("emnist-letters-test-images-idx3-ubyte"),
-            File("emnist-letters-test-labels-idx1-ubyte"),
-        ),
-        folders=("EMNIST/raw", "EMNIST/raw/gzip", "gzip", "emnist", ""),
-        classes=26,
-        first_label=1,
-        transposed=True,
-    ),
-    Published(
-        "emnist-balanced",
-        "EMNIST balanced",
-        "https://www.nist.gov/itl/products-and-services/emnist-dataset",
-        (
-            File("emnist-balanced-train-images-idx3-ubyte"),
-            File("emnist-balanced-train-labels-idx1-ubyte"),
-            File("emnist-balanced-test-images-idx3-ubyte"),
-            File("emnist-balanced-test-labels-idx1-ubyte"),
-        ),
-        folders=("EMNIST/raw", "EMNIST/raw/gzip", "gzip", "emnist", ""),
-        classes=47,
-        transposed=True,
+    *map(
+        _emnist,
+        ("letters", "balanced", "digits", "mnist", "byclass", "bymerge"),
+        (26, 47, 10, 10, 62, 47),
     ),
 )
 DATASETS = {record.name: record for record in _RECORDS}

@@ -27,10 +27,16 @@ FOLDERS = {
     "fashion": "FashionMNIST/raw",
     "kmnist": "KMNIST/raw",
     "qmnist": "QMNIST/raw",
-    "emnist-letters": "EMNIST/raw",
-    "emnist-balanced": "EMNIST/raw",
 }
-CLASSES = {"emnist-letters": 26, "emnist-balanced": 47}
+CLASSES = {
+    "emnist-letters": 26,
+    "emnist-balanced": 47,
+    "emnist-byclass": 62,
+    "emnist-bymerge": 47,
+    "emnist-digits": 10,
+    "emnist-mnist": 10,
+}
+FOLDERS.update(dict.fromkeys(CLASSES, "EMNIST/raw"))
 
 
 def images(name, n):
@@ -271,7 +277,7 @@ def test_names_that_are_no_strings(name):
         TypeError, match=r"^name: expected a data set's name, one of mnist, .*, got \S"
     ) as caught:
         load_dataset(name)
-    assert_one_line(caught, "emnist-balanced, got ", str(name)[:2])
+    assert_one_line(caught, "emnist-bymerge, got ", str(name)[:2])
 
 
 def test_a_name_goes_before_a_folder(tmp_path, no_places, monkeypatch):
