@@ -28,8 +28,8 @@ LEAST_CONTRAST = 0.15
 # In a clean picture nearly all of the paper differs from its middle by less than this share of
 # the contrast; of the ink more may be faint.
 EVEN, UNEVEN_PAPER, UNEVEN_INK = 0.25, 0.02, 0.04
-# Marks of a clean picture that ink above this share of the contrast links are one.
-LINK = 0.2
+# Marks of a clean picture that faint ink links, above this share of the contrast, are one.
+LINK = 0.1
 # Paper whose brightness differs by less is equally bright.
 SAME_PAPER = 0.05
 # The thickest pen, as a share of the longer side, and that of a digit that is cropped closely.
