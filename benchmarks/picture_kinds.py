@@ -6,7 +6,7 @@ The kinds are made by tests/support/pictures.py of those of MNIST's test images 
 reads right as they are (RNN_NATIVE_DATA, or the usual places). Letters are drawn in fonts that
 training has not seen. Where scikit-image is installed, or --pictures names a folder, its
 pictures are read, too. --write puts the rows that were measured into the tables of
-docs/how-to/recognizer.md.
+benchmarks/pictures.md.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from rnn_native.recognizer.preprocessing import from_image
 from rnn_native.recognizer.reading import read_digits, recognise
 
 SHOWN = 60  # pictures of a sheet
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "recognizer.md"
+PAGE = Path(__file__).resolve().parent.parent / "benchmarks" / "pictures.md"
 
 
 def digit_kinds(net, images, labels, chosen, count, failed):

@@ -1,4 +1,4 @@
-"""Train the recipes in data/recipes and write their table into docs/how-to/recipes.md.
+"""Train the recipes in data/recipes and write their table into benchmarks/recipes.md.
 
 python benchmarks/recipes.py [NAME...] [--seeds 3] [--write]
 """
@@ -15,7 +15,7 @@ from rnn_native.settings.recipes import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "data" / "recipes"
-PAGE = ROOT / "docs" / "how-to" / "recipes.md"
+PAGE = ROOT / "benchmarks" / "recipes.md"
 
 
 class Run(NamedTuple):
@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="recipes; all when left out")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="into docs/how-to/recipes.md")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/recipes.md")
     args = parser.parse_args()
     paths = [RECIPES / f"{name}.json" for name in args.names]
     paths = paths or sorted(RECIPES.glob("*.json"))

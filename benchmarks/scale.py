@@ -1,4 +1,4 @@
-"""How training scales: ranks, networks, local steps, cores; tables of docs/explanation/scale.md.
+"""How training scales: ranks, networks, local steps, cores; tables of benchmarks/scale.md.
 
     python benchmarks/scale.py [--write]             # all parts, about five minutes
     python benchmarks/scale.py steps speed [--write] # these now, the others as last measured
@@ -27,7 +27,7 @@ from scale_nets import BATCHES, NETS, Training, workload_of
 from slices import bound
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE, KEPT = ROOT / "docs" / "explanation" / "scale.md", ROOT / "build" / "scale"
+PAGE, KEPT = ROOT / "benchmarks" / "scale.md", ROOT / "build" / "scale"
 RANKS = (1, 2, 4)
 CORES = (4, 16, 64)
 LATENCY = 1e-4  # seconds of a swap between two machines, beside its bytes
@@ -281,7 +281,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, "tables", []], help="(all)")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument(
-        "--write", action="store_true", help="into docs/explanation/scale.md"
+        "--write", action="store_true", help="into benchmarks/scale.md"
     )
     args = parser.parse_args()
     for part in args.parts or PARTS:

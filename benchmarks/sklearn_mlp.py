@@ -26,7 +26,7 @@ OURS = "rnn_native"
 PEERS = {"mnist": (OURS, "scikit-learn"), "table": (OURS, "scikit-learn", "PyTorch")}
 
 # By name: what is shown, the data, and the estimators' parameters.
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "sklearn.md"
+PAGE = Path(__file__).resolve().parent.parent / "benchmarks" / "sklearn.md"
 
 WORKLOADS = {
     "mnist-sgd": (
@@ -167,7 +167,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=100_000, help="at most")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="into docs/how-to/sklearn.md")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/sklearn.md")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

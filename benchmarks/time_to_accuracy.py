@@ -18,7 +18,7 @@ from report import machine, spread, write_into
 
 HERE = Path(__file__).resolve().parent
 RECIPES = HERE.parent / "data" / "recipes"
-PAGE = HERE.parent / "docs" / "how-to" / "recipes.md"
+PAGE = HERE.parent / "benchmarks" / "recipes.md"
 GOALS = {"fast-97": 0.97, "fast-98": 0.98, "fast-99": 0.99}
 PEERS = {
     "rnn_native": ["recipe_rnn_native.py"],
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder with MNIST's gzipped files")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="into docs/how-to/recipes.md")
+    parser.add_argument("--write", action="store_true", help="into benchmarks/recipes.md")
     args = parser.parse_args()
     head = "| to reach | recipe | who | seconds | times ours | test accuracy, mean, % |"
     table = [machine(), "", head, "|---|---|---|---|---|---|"]

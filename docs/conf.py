@@ -61,7 +61,7 @@ def find_as_users_write_it(
 def lead_to_the_sites_copy(app: Sphinx, name: str, source: list[str]) -> None:
     """Let links to Markdown beside this folder lead to the pages in `project`."""
     source[0] = re.sub(
-        r"\]\(\.\./((?:\.\./)*)(?:benchmarks/)?([A-Z]+|results|shapes)\.md",
+        r"\]\(\.\./((?:\.\./)*)(?:(?=[A-Z])|benchmarks/)([A-Z]+|learning_rates|measured|pictures|recipes|results|rl|scale|shapes|sklearn|threads)\.md",
         lambda link: f"]({link[1]}project/{link[2].lower()}.md",
         source[0],
     )

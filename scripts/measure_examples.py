@@ -19,7 +19,7 @@ FORECASTS = r"error of the next value: ([\d.]+); of the last value as forecast: 
 def result_in(printed: str) -> str:
     """Return the result, as the table has it."""
     if found := re.search(FORECASTS, printed):
-        return f"an error of {found[1]}; {found[2]} by taking the last value"
+        return f"an error of {found[1]}; {found[2]} for the last value as the forecast"
     (accuracy,) = re.findall(r"test accuracy: ([\d.]+)", printed)
     return f"{100 * float(accuracy):.1f} % right"
 

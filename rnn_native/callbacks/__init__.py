@@ -1,6 +1,7 @@
 """What happens at the borders of epochs and batches: stopping, saving, logging, rates.
 
-The names, hooks and defaults are those of Keras; docs/how-to/callbacks.md tells where we differ.
+The names, hooks and defaults are those of Keras; docs/reference/callbacks.md
+lists the differences.
 """
 
 from rnn_native.callbacks.csv_logger import CSVLogger

@@ -63,7 +63,7 @@ _TORCH = (
 )
 _KERAS = (
     "a file of Keras': build the same net here, and give it the weights by net.set_weights "
-    "(docs/how-to/migrating.md)"
+    "(docs/reference/migrating.md)"
 )
 _FOREIGN = {
     ".onnx": "an ONNX file, which can be written but not read; load the model it was made of",

@@ -111,7 +111,7 @@ class Network(RateMethods):
         optimizer, shuffles, masks, distortions, mixing and the moving average. Six calls
         with ``epochs=1`` give the bits of one with ``epochs=6``, as long as the rate is
         constant and nothing stops, restores or schedules over epochs: callbacks, schedules
-        and the best epoch are those of one call. See docs/how-to/training.md.
+        and the best epoch are those of one call. See docs/reference/fit.md.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class Network(RateMethods):
             return a number; (name, function). y_pred is what `predict_proba` gives, for one
             output its only column; with (name, function, "predict") what `predict` gives.
         callbacks : sequence of Callback
-            See docs/how-to/callbacks.md.
+            See docs/reference/callbacks.md.
         seed : int in [0, 2**64), optional
             Begins shuffles and masks (dropout, augment, mixup) anew with this seed; the
             optimizer's moments and steps continue all the same. None continues them; a new

@@ -8,7 +8,7 @@ import time
 class Sharing:
     """A net's lock: changes wait for each other for a moment, and are refused in training.
 
-    Readers need none: the core keeps their weights whole, see docs/how-to/threads.md.
+    Readers need none: the core keeps their weights whole, see docs/explanation/threads.md.
     """
 
     def __init__(self) -> None:

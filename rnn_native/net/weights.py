@@ -48,7 +48,7 @@ class Weights:
         """Return a copy of `weights`, whole at any time.
 
         Beside training in another thread it has the weights between two batches, with
-        `ema_decay` the averaged ones: see docs/how-to/threads.md.
+        `ema_decay` the averaged ones: see docs/explanation/threads.md.
 
         Returns
         -------

@@ -77,7 +77,7 @@ def test_the_core_names_its_losses():
 @pytest.mark.parametrize("clip", [0.0, 0.3])
 @pytest.mark.parametrize(("loss", "factor"), [("mse", 2 / 3), ("mae", 1 / 3)])
 def test_rates_and_norms_of_losses_that_others_average(loss, factor, clip, rng):
-    """docs/how-to/migrating.md: theirs times 2 / outputs or 1 / outputs, norms divided by it."""
+    """migrating.md: theirs times 2 / outputs or 1 / outputs, norms divided by it."""
     x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 3))
     net = rn.Network([rn.Dense(3)], (4,), loss)
     weight, bias = (np.float64(p) for p in net.parameters.values())

@@ -228,8 +228,8 @@ def torch():
 
 @pytest.fixture(scope="module")
 def own(torch):
-    """The modules of docs/how-to/export.md that PyTorch lacks, by name."""
-    page = Path(__file__).parents[2] / "docs" / "how-to" / "export.md"
+    """The modules of docs/reference/torch-modules.md that PyTorch lacks, by name."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "torch-modules.md"
     (code,) = re.findall(
         r"```python\n(import torch.*?)```", page.read_text(), flags=re.DOTALL
     )
@@ -318,7 +318,7 @@ def sequential(torch, own, net):
     steps = {step.name: step for step in steps_of(net)}
 
     def module_of(specs, inside):
-        """A Sequential, those of plain blocks in it, and the blocks of docs/how-to/export.md."""
+        """A Sequential, those of plain blocks in it, and those of torch-modules.md."""
         modules = []
         for i, spec in enumerate(specs):
             name = f"{inside}.{i}"

@@ -16,7 +16,14 @@ from environment import python_environment
 from rnn_native.cli import build_parser
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted(
+    {
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("*/README.md"),
+        *ROOT.glob("benchmarks/*.md"),
+    }
+)
 TEXT = "\n".join(page.read_text() for page in PAGES)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "rnn_native").with_suffix("").parts)
@@ -83,8 +90,43 @@ def test_page_of_names_lists_what_is_public():
     assert listed == sorted(modules.items())
 
 
-def test_every_row_of_the_comparison_has_an_answer_and_what_shows_it():
-    page = (ROOT / "docs/explanation/comparison.md").read_text()
+def test_generated_reference_is_what_the_script_writes(monkeypatch):
+    """Else run `python scripts/write_reference.py`."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("write_reference")
+    assert script.COMMANDS.read_text() == script.commands_page()
+    assert script.KEYS.read_text() == script.keys_page()
+
+
+def test_pages_are_short():
+    for page in ROOT.glob("docs/**/*.md"):
+        assert len(page.read_text().splitlines()) <= 300, page
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_pages_are_within_three_clicks_of_the_index():
+    """Over links between pages, as a reader follows them."""
+    docs = ROOT / "docs"
+    reached, border = set(), {docs / "index.md"}
+    for _ in range(4):
+        reached |= border
+        links = {
+            (page.parent / target).resolve()
+            for page in border
+            for target in re.findall(
+                r"\]\((?!https?:)([^)#]+\.(?:md|ipynb))", page.read_text()
+            )
+        }
+        border = {page for page in links if docs in page.parents} - reached
+    kinds = ("tutorials", "how-to", "reference", "explanation")
+    pages = {
+        p for kind in kinds for p in docs.glob(f"{kind}/*") if p.suffix in (".md", ".ipynb")
+    }
+    assert not pages - reached
+
+
+def test_every_row_of_the_features_has_an_answer_and_what_shows_it():
+    page = (ROOT / "docs/reference/features.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line[:2] == "| "]
     assert len(rows) > 45
     for row in rows[1:]:

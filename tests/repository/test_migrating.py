@@ -1,4 +1,4 @@
-"""What docs/how-to/migrating.md says one writes here is code that runs."""
+"""What docs/reference/migrating.md says one writes here is code that runs."""
 
 import doctest
 import re
@@ -8,7 +8,7 @@ import pytest
 
 import rnn_native as rn
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "migrating.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "migrating.md").read_text()
 ROWS = [
     line.strip("| ").split(" | ") for line in PAGE.splitlines() if re.match(r"\|.*`", line)
 ]
