@@ -5,7 +5,7 @@ python benchmarks/learning_rates.py --nets mlp cnn --rows 20000 --write
 
 A row for each net and number of epochs: the best rate of the grid with its accuracy on MNIST's
 test images, the suggestion with its own, and that of fastai's rule (the valley). --rows learns
-from the first images alone; --write puts the rows into benchmarks/learning_rates.md. The exit code is
+from the first images alone; --write puts the rows into learning_rates.md beside it. The exit code is
 1 if a suggestion is more than a point below the best.
 """
 

@@ -280,9 +280,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, "tables", []], help="(all)")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument(
-        "--write", action="store_true", help="into benchmarks/scale.md"
-    )
+    parser.add_argument("--write", action="store_true", help="into benchmarks/scale.md")
     args = parser.parse_args()
     for part in args.parts or PARTS:
         if part != "tables":

@@ -84,6 +84,7 @@ def transformer(ax: Axes) -> None:
 def optuna_search(ax: Axes) -> None:
     """Draw the loss of each trial over its learning rate."""
     import optuna
+
     import optuna_search as example
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
