@@ -5,8 +5,8 @@ python benchmarks/learning_rates.py --nets mlp cnn --rows 20000 --write
 
 A row for each net and number of epochs: the best rate of the grid with its accuracy on MNIST's
 test images, the suggestion with its own, and that of fastai's rule (the valley). --rows learns
-from the first images alone; --write puts the rows into learning_rates.md beside this file. The exit
-code is 1 if a suggestion is more than a point below the best.
+from the first images alone; --write puts the rows into learning_rates.md beside this file. The
+exit code is 1 if a suggestion is more than a point below the best.
 """
 
 import argparse
