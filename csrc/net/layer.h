@@ -216,7 +216,8 @@ struct rnn_layer {
     size_t packed;                   /* floats of a working copy of parameters; 0: none */
     size_t sums;         /* floats that PARAMS by rows adds up for FINISH; 0: no FINISH */
     size_t statistics;   /* floats that STATISTICS leaves of a slice of rows */
-    bool finishes_rows;  /* FINISH reads dout and cache of all rows */
+    size_t finish_cache; /* floats at the end of the cache that FINISH reads, with dout,
+                            of all rows; 0: it reads none of both */
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
     bool is_identity;    /* gives the numbers that it got: may be left out */
     bool keeps_dout;     /* no pass writes to dout */

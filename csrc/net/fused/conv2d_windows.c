@@ -37,16 +37,33 @@ windows_vectors(const windows_sizes *z)
     return (z->P * z->Q + VL - 1) / VL;
 }
 
+/* What comes first, patches and choices. */
+static float *
+lay_out_patches(const windows_sizes *z, windows_cache *c, float *area)
+{
+    int size = z->conv.s.KW + 1;
+    c->patches = take_block(&area, (ptrdiff_t)size * size * z->stride);
+    c->which = (void *)take_block(&area, (ptrdiff_t)z->filters * z->stride);
+    return area;
+}
+
+/* Its floats. */
+static size_t
+windows_patches(const windows_sizes *z)
+{
+    float *begin = NULL;
+    return (size_t)(lay_out_patches(z, &(windows_cache){0}, begin) - begin);
+}
+
 static size_t
 lay_out_windows_cache(const windows_sizes *z, windows_cache *c, float *area)
 {
-    int size = z->conv.s.KW + 1, vectors = windows_vectors(z);
+    int vectors = windows_vectors(z);
     float *begin = area;
+    area = lay_out_patches(z, c, area);
     c->live.count = z->P * z->Q;
     c->live.bits = (void *)take_block(&area, vectors);
     c->live.begin = (void *)take_block(&area, vectors + 1);
-    c->patches = take_block(&area, (ptrdiff_t)size * size * z->stride);
-    c->which = (void *)take_block(&area, (ptrdiff_t)z->filters * z->stride);
     return (size_t)(area - begin);
 }
 

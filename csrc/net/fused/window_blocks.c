@@ -343,10 +343,10 @@ window_blocks_fuse(rnn_layer *fused, const rnn_layer *conv, const rnn_layer *poo
     fused->out = dense->out;
     fused->out_size = dense->out_size;
     fused->sums = conv->param_count;
-    fused->finishes_rows = true;
     append_params(fused, dense);
     blocks_sizes z = blocks_sizes_of(fused);
     fused->cache = lay_out_blocks_cache(&z, &(blocks_cache){0}, NULL);
+    fused->finish_cache = fused->cache - windows_patches(&z.of);
     fused->scratch = lay_out_blocks_scratch(&z, &(blocks_scratch){0}, NULL);
     fused->shared = lay_out_blocks_shared(&z, &(blocks_shared){0}, NULL);
     fused->packed = (size_t)z.windows * (size_t)block_size(z.units);

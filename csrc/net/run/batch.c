@@ -71,7 +71,7 @@ merge_statistics(rnn_run *r, int i)
 {
     const rnn_stage *stage = &r->net->stages[i];
     rnn_piece piece = {stage->statistics, stage->layer.statistics * sizeof(float),
-                       RNN_OF_SLICES};
+                       RNN_OF_SLICES, 0};
     rnn_ranks_gather(r, &piece, 1);
     rnn_run_once(r, i, RNN_MERGE, NULL, 0.0f, 0.0f);
 }

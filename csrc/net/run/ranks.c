@@ -28,8 +28,29 @@ part_begin(const rnn_run *r, rnn_owner of, int rank)
                                         : rnn_row_begin(r->rows, r->row_slices, slice));
 }
 
-/* What ranks first..first + count have of all pieces, to a buffer or from it; its size. */
 typedef enum { MEASURE, PACK, UNPACK } direction;
+
+/* Elements begin..end of a piece, to a buffer or from it; their size. */
+static size_t
+copy_part(const rnn_piece *piece, size_t begin, size_t end, direction way, char *buffer)
+{
+    size_t each = piece->bytes, stride = piece->stride;
+    if (stride == 0) { /* all are one */
+        stride = each;
+        each *= end - begin;
+        end = end > begin ? begin + 1 : begin;
+    }
+    for (size_t i = begin; way != MEASURE && i < end; i++) {
+        char *part = (char *)piece->base + i * stride, *there = buffer + (i - begin) * each;
+        if (way == PACK)
+            memcpy(there, part, each);
+        else
+            memcpy(part, there, each);
+    }
+    return each * (end - begin);
+}
+
+/* What ranks first..first + count have of all pieces, to a buffer or from it; its size. */
 
 static size_t
 copy_parts(const rnn_run *r, const rnn_piece *pieces, int n, int first, int count,
@@ -37,14 +58,10 @@ copy_parts(const rnn_run *r, const rnn_piece *pieces, int n, int first, int coun
 {
     size_t at = 0;
     for (int i = 0; i < n; i++) {
-        size_t begin = part_begin(r, pieces[i].of, first) * pieces[i].bytes;
-        size_t end = part_begin(r, pieces[i].of, first + count) * pieces[i].bytes;
-        char *part = (char *)pieces[i].base + begin;
-        if (way == PACK)
-            memcpy(buffer + at, part, end - begin);
-        else if (way == UNPACK)
-            memcpy(part, buffer + at, end - begin);
-        at += end - begin;
+        size_t begin = part_begin(r, pieces[i].of, first);
+        size_t end = part_begin(r, pieces[i].of, first + count);
+        char *to = buffer != NULL ? buffer + at : NULL;
+        at += copy_part(&pieces[i], begin, end, way, to);
     }
     return at;
 }
@@ -141,9 +158,9 @@ rnn_ranks_gather_scores(rnn_run *r)
     if (r->ranks == NULL)
         return;
     stops[r->ranks->rank] = *r->ranks->stop;
-    const rnn_piece pieces[] = {{r->net->loss_of_row, sizeof(double), RNN_OF_ROWS},
-                                {r->net->hit_of_row, sizeof(uint8_t), RNN_OF_ROWS},
-                                {stops, sizeof(uint8_t), RNN_OF_RANKS}};
+    const rnn_piece pieces[] = {{r->net->loss_of_row, sizeof(double), RNN_OF_ROWS, 0},
+                                {r->net->hit_of_row, sizeof(uint8_t), RNN_OF_ROWS, 0},
+                                {stops, sizeof(uint8_t), RNN_OF_RANKS, 0}};
     rnn_ranks_gather(r, pieces, 3);
     for (int k = 0; k < r->ranks->size; k++)
         r->ranks_stop |= stops[k] != 0;
@@ -157,12 +174,12 @@ rnn_ranks_gather_factors(rnn_run *r, int begin, int end)
         const rnn_stage *stage = &net->stages[i];
         const rnn_layer *layer = &stage->layer;
         rnn_piece pieces[2] = {
-            {stage->dout, (size_t)layer->out_size * sizeof(float), RNN_OF_ROWS}};
+            {stage->dout, (size_t)layer->out_size * sizeof(float), RNN_OF_ROWS, 0}};
         if (!rnn_has_params(r, i))
             continue;
         if (stage->source >= 0)
             pieces[1] = (rnn_piece){net->stages[stage->source].out,
-                                    (size_t)layer->in_size * sizeof(float), RNN_OF_ROWS};
+                                    (size_t)layer->in_size * sizeof(float), RNN_OF_ROWS, 0};
         rnn_ranks_gather(r, pieces, stage->source >= 0 ? 2 : 1);
     }
 }
@@ -175,9 +192,11 @@ rnn_ranks_gather_for_finish(rnn_run *r)
         const rnn_stage *stage = &net->stages[i];
         const rnn_layer *layer = &stage->layer;
         const rnn_piece pieces[] = {
-            {stage->dout, (size_t)layer->out_size * sizeof(float), RNN_OF_ROWS},
-            {stage->cache, layer->cache * sizeof(float), RNN_OF_ROWS}};
-        if (layer->finishes_rows && !stage->is_frozen)
+            {stage->dout, (size_t)layer->out_size * sizeof(float), RNN_OF_ROWS, 0},
+            {stage->cache + layer->cache - layer->finish_cache,
+             layer->finish_cache * sizeof(float), RNN_OF_ROWS,
+             layer->cache * sizeof(float)}};
+        if (layer->finish_cache > 0 && !stage->is_frozen)
             rnn_ranks_gather(r, pieces, 2);
     }
 }

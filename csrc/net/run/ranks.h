@@ -16,6 +16,7 @@ typedef struct {
     void *base;
     size_t bytes;
     rnn_owner of;
+    size_t stride; /* bytes from one to the next; 0: there is nothing in between */
 } rnn_piece;
 
 /* The slices and rows of the batch that this process has: all of them without ranks. */
