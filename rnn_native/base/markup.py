@@ -14,6 +14,8 @@ from rnn_native.base.text import printable
 
 WIDTH, HEIGHT = 380, 220
 LEFT, RIGHT, TOP, BOTTOM = 52, 84, 26, 34
+NAME_LINE = 13
+"""From a curve's name to the next."""
 MAX_POINTS = 400
 
 # Okabe and Ito's blue and vermilion.
@@ -221,19 +223,28 @@ def _strokes(points: Sequence[tuple[float, float] | None], curve: Curve) -> list
 
 def _names(ends: list[tuple[float, Curve]]) -> list[str]:
     """Return the curves' names at their ends, moved apart where they would overlap."""
-    places: list[float] = []
-    for y, _ in sorted(ends, key=lambda end: end[0]):
-        places.append(max(y + 4, places[-1] + 13 if places else TOP))
-    # Below the axis are the numbers of the epochs.
-    excess = max(0.0, places[-1] - (HEIGHT - BOTTOM)) if places else 0.0
+    ordered = sorted(ends, key=lambda end: end[0])
     parts = []
-    for y, (_, curve) in zip(places, sorted(ends, key=lambda end: end[0]), strict=True):
-        parts.append(svg_text(WIDTH - RIGHT + 18, y - excess, curve.name))
+    for y, (_, curve) in zip(_apart([y + 4 for y, _ in ordered]), ordered, strict=True):
+        parts.append(svg_text(WIDTH - RIGHT + 18, y, curve.name))
         parts.append(
-            f'<path d="M{WIDTH - RIGHT + 4} {y - excess - 4:.1f}h11" '
+            f'<path d="M{WIDTH - RIGHT + 4} {y - 4:.1f}h11" '
             f'stroke="{curve.colour}" stroke-width="2"{_dash(curve)}/>'
         )
     return parts
+
+
+def _apart(wanted: Sequence[float]) -> list[float]:
+    """Return ascending places that are a line apart, near those that are wanted."""
+    places: list[float] = []
+    for y in wanted:
+        places.append(max(y, places[-1] + NAME_LINE if places else TOP))
+    # Below the axis are the numbers of the epochs.
+    most = float(HEIGHT - BOTTOM)
+    for i in reversed(range(len(places))):
+        places[i] = min(places[i], most)
+        most = places[i] - NAME_LINE
+    return places
 
 
 def _dash(curve: Curve) -> str:

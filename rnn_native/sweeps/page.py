@@ -16,7 +16,6 @@ _STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 80rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
-.wide { overflow-x: auto; }
 svg { width: 100%; max-width: 46rem; height: auto; }
 """
 
@@ -39,7 +38,7 @@ def sweep_html(result: Any) -> str:
     return (
         f"<div><p>{escape(repr(result)[1:-1])}</p>"
         f"<h2>Best</h2>{_best(result)}<h2>Curves</h2>{_curves(result)}"
-        f'<h2>Runs</h2><div class="wide">{_runs(result)}</div></div>'
+        f"<h2>Runs</h2>{_runs(result)}</div>"
     )
 
 
@@ -106,7 +105,8 @@ def _runs(result: Any) -> str:
         [str(i), *(_cell(name, row[name]) for name in names)]
         for i, row in enumerate(rows, 1)
     ]
-    return table(["", *names], body)
+    found = table(["", *names], body)
+    return f'<div style="overflow-x:auto;white-space:nowrap">{found}</div>'
 
 
 def _cell(name: str, value: Any) -> str:

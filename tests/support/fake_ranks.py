@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 
-SECONDS = 20
+SECONDS = 60
 
 
 class FakeComm:

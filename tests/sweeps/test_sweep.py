@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
+from rnn_native.base.markup import Curve, curves_svg
 from rnn_native.callbacks import Callback
 from rnn_native.sweeps import LogUniform, RandInt, Uniform
 from rnn_native.sweeps.candidates import candidates_of
@@ -401,3 +403,14 @@ def test_bases_of_all_forms(form, tmp_path):
     assert config["architecture"]["layers"][0]["units"] == 3
     wanted = "sgd" if form in ("architecture", "training") else "adam"
     assert config["recipe"]["optimizer"]["type"] == wanted
+
+
+def test_names_of_curves_stay_within_the_picture():
+    """Some ends lie at the top and many together at the bottom."""
+    curves = [Curve(f"run {i}", [1.0, 1.0 if i < 3 else 0.0], "#000") for i in range(8)]
+    picture = curves_svg("val_loss", [1, 2], curves)
+    places = [float(y) for y in re.findall(r'y="([\d.-]+)"[^>]*>run', picture)]
+    gaps = np.diff(places)
+    assert len(places) == 8 and min(gaps) >= 12.9
+    assert min(places) > 16 and max(places) <= 190
+    assert places[2] < 60 and places[3] > 100
