@@ -13,6 +13,7 @@ import pytest
 
 import needs
 import rnn_native as rn
+from rnn_native.base.runtime import config
 
 pytestmark = pytest.mark.mpi
 SECONDS = 60
@@ -161,3 +162,35 @@ def test_divergence_is_one_line(tmp_path):
     assert code == 1
     assert len(lines) == 1
     assert "not finite" in lines[0]
+
+
+@pytest.mark.usefixtures("data")
+def test_ranks_of_other_cpu_levels_are_refused(tmp_path):
+    if len(config()["cpu_levels"]) < 2:
+        pytest.skip("this processor has one CPU level")
+    one = [sys.executable, "-m", "rnn_native", "train", "mlp", "--mpi", "--data", "data"]
+    command = [shutil.which("mpiexec"), "-n", "1", *one, ":"]
+    command += ["-n", "1", "-env", "RNN_NATIVE_CPU", "v2", *one]
+    done = subprocess.run(command, cwd=tmp_path, text=True, stderr=-1, timeout=SECONDS)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("rnn-native:")]
+    assert done.returncode == 1
+    assert len(lines) == 1
+    assert "rank 1 differs from rank 0 in its CPU level" in lines[0]
+
+
+@pytest.mark.usefixtures("data")
+def test_a_sweep_on_workers_of_mpi(tmp_path):
+    words = ["sweep", "mlp", "--data", "data", "--grid", "lr=0.1,0.01", "--epochs", "1"]
+    mpi = [shutil.which("mpiexec"), "-n", "3", sys.executable, "-m", "mpi4py.futures", "-m"]
+    there = ["--executor", "mpi", "--quiet", "--out", "there"]
+    subprocess.run(
+        [*mpi, "rnn_native", *words, *there], cwd=tmp_path, timeout=SECONDS, check=True
+    )
+    here = [sys.executable, "-m", "rnn_native", *words, "--quiet", "--out", "here"]
+    subprocess.run(here, cwd=tmp_path, timeout=SECONDS, check=True)
+    found = {
+        out: {run.name: _weights(run) for run in (tmp_path / out / "runs").iterdir()}
+        for out in ("here", "there")
+    }
+    assert len(found["here"]) == 2
+    assert found["there"] == found["here"]
