@@ -545,6 +545,22 @@ def _embedded(d):
     return flat(layers), shape
 
 
+def _both_ways(d):
+    """A recurrent layer beside its like in reverse, over values, indices or padded tokens."""
+    kind, steps, width = d.one("values", "indices", "padded"), d.whole(1, 9), d.whole(1, 8)
+    below = {
+        "values": [],
+        "indices": [embedding(d.one(5, 1, 30), width)],
+        "padded": [masking(d.one(0.0, 0.25))],
+    }[kind]
+    shape = (steps,) if kind == "indices" else (steps, width)
+    layer = {**_recurrent(d), "reverse": False}
+    layers = [*below, *concat([layer], [{**layer, "reverse": True}])]
+    if len(_extent(shape, layers)) == 2 and d.often():
+        layers.append(_recurrent(d))
+    return layers, shape
+
+
 def _tiny(d):
     """Dense layers that fit a vector, and some that just do not."""
     widths = d.one(4, 1, 2, 7, 8, 9, 16, 17)
@@ -568,7 +584,7 @@ def _wide(d):
 SHAPES = (
     *(_free, _window_blocks, _one_channel, _patch_attention, _free),
     *(_signals, _free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled, _masked),
-    _embedded,
+    *(_embedded, _both_ways),
     *(_blocks, _added_attention, _blocks),
 )
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)
