@@ -11,17 +11,32 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "examples"
-NAMES = ("signals", "forecaster", "resnet", "transformer")
+NAMES = ("signals", "activity", "forecaster", "characters", "resnet", "transformer")
 
-FORECASTS = r"error of the next value: ([\d.]+); of the last value as forecast: ([\d.]+)"
+RESULTS = (
+    (
+        r"error of the next value: ([\d.]+); of the last value as forecast: ([\d.]+)",
+        "an error of {}; {} for the last value as the forecast",
+    ),
+    (
+        r"bits of a character: ([\d.]+); by how often each occurs: ([\d.]+)",
+        "{} bits a character; {} by how often each occurs",
+    ),
+    (
+        r"samples right: 0.(\d\d)(\d); in the half second after a change: 0.(\d\d)(\d)",
+        "{}.{} % of samples right, {}.{} % in the half second after a change",
+    ),
+    (r"test accuracy: 0.(\d\d)(\d)", "{}.{} % right"),
+)
+"""What an example prints, and what the table says of it."""
 
 
 def result_in(printed: str) -> str:
     """Return the result, as the table has it."""
-    if found := re.search(FORECASTS, printed):
-        return f"an error of {found[1]}; {found[2]} for the last value as the forecast"
-    (accuracy,) = re.findall(r"test accuracy: ([\d.]+)", printed)
-    return f"{100 * float(accuracy):.1f} % right"
+    for pattern, text in RESULTS:
+        if found := re.search(pattern, printed):
+            return text.format(*found.groups())
+    raise ValueError(f"expected a result, got {printed[-200:]!r}")
 
 
 def measure(name: str) -> tuple[str, str]:

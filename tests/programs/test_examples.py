@@ -50,6 +50,16 @@ SMALL = {
         "error of the next value",
         "net.c",
     ),
+    "characters": Small(
+        ["--most", "3000", "--epochs", "1", "--write", "50", "--export", "net.c"],
+        "bits of a character",
+        "net.c",
+    ),
+    "activity": Small(
+        ["--signals", "200", "--epochs", "1", "--export", "net.c"],
+        "samples right",
+        "net.c",
+    ),
     "resnet": Small(
         ["--epochs", "1", "--digits", "600", "--export", "net.onnx"],
         "test accuracy",
