@@ -22,9 +22,9 @@ def main(path: str) -> None:
     rows = seen.mistakes()[:COUNT]
     said = seen.predicted[rows]
     maps = rn.saliency.saliency(seen.model, x[rows], said, "gradient_input")
-    figure = new_figure(17, 5.6)
+    figure = new_figure(20, 7.4)
     figure.set_layout_engine("constrained")
-    left, middle, right = figure.subplots(1, 3)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
     seen.plot_top_losses(COUNT, left)
     titles = [f"for {digit}" for digit in said]
     rn.plots.saliency_over_images(x[rows], maps[:, 0], titles, middle)
