@@ -67,6 +67,8 @@ LAYER_KEYS = {
     "return_sequences": "Outputs of all steps; else of the last one.",
     "reverse": "Steps are taken from the last to the first.",
     "truncate": "Gradients go back so many steps, from a multiple of it; 0: through all.",
+    "first": "Index of the first column, from 0.",
+    "count": "Columns.",
     "num_embeddings": "Rows of the table: indices are below it.",
     "embedding_dim": "Values of a token.",
     "value": "Tokens all of whose values are this one are padding.",

@@ -172,6 +172,7 @@ typedef struct {
      * at the same place, perhaps with others; real tokens are told from padding here;
      * padding is left out. */
     bool keeps_tokens, makes_mask, takes_mask;
+    bool keeps_numbers; /* each output is one of the inputs */
     bool any_slices;    /* a pass by columns gives the same bits in any number of slices */
     rnn_mark mark;      /* marks are no layers that a user can name */
     bool sums_branches; /* the gradient of what each branch gives is dout */
@@ -203,7 +204,7 @@ struct rnn_layer {
     rnn_sides sides;   /* of a fork or a join */
     rnn_layout layout; /* of its input, and of what it gives if that is an image */
     bool is_first;     /* its inputs are the data, at most under another shape */
-    bool reads_data;   /* the same, also in a branch */
+    bool reads_data;   /* the same, also in a branch, or some of them */
     int mask; /* the layer that tells padding from real tokens in what this one gives, and
                  in its input if it leaves padding out; -1: none */
     int masked_by;

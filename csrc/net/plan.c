@@ -40,12 +40,13 @@ find_mask(rnn_layer *layer, int index, const rnn_layer *below)
     layer->mask = layer->type->makes_mask ? index : keeps ? mask : -1;
 }
 
-/* Whether a layer's inputs are the data, at most under another shape. */
+/* Whether a layer's inputs are numbers of the data, perhaps under another shape. */
 static bool
 reads_data(const rnn_layer *layers, int i)
 {
     for (i = layers[i].below; i >= 0; i = layers[i].below)
-        if (!layers[i].is_identity && !rnn_gives_input(&layers[i]))
+        if (!layers[i].is_identity && !layers[i].type->keeps_numbers
+            && !rnn_gives_input(&layers[i]))
             return false;
     return true;
 }

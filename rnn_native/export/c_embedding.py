@@ -1,4 +1,15 @@
-"""The C function of the embedding layer."""
+"""The C functions of tables: columns of one, and the embedding layer."""
+
+COLUMNS = """\
+/* out = `count` columns of x from column `first` on; a row of x has `wide`. */
+static void
+columns(float *out, const float *x, int rows, int first, int count, int wide)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < count; j++)
+            out[i * count + j] = x[i * wide + first + j];
+}
+"""
 
 EMBEDDING = """\
 /* out[t] = the row of `table` whose index is x[t], from 0 to n - 1: beyond, the next one. */

@@ -117,6 +117,11 @@ def _embedding(program: Program, step: Step) -> None:
     program.move("embedding", step.outputs, program.array(step, "weight"), *sizes)
 
 
+def _columns(program: Program, step: Step) -> None:
+    first, count, wide = step.layer.first, step.layer.count, step.input_shape[-1]
+    program.move("columns", step.outputs, step.tokens, first, count, wide)
+
+
 def _position(program: Program, step: Step) -> None:
     table = program.array(step, "table")
     program.change("add", step.outputs, table, step.outputs)
@@ -248,6 +253,7 @@ LAYERS: dict[str, Writer] = {
     "layernorm": _row_norm,
     "rmsnorm": _row_norm,
     "dropout": _nothing,
+    "columns": _columns,
     "embedding": _embedding,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,

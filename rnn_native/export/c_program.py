@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.export.c_embedding import EMBEDDING
+from rnn_native.export.c_embedding import COLUMNS, EMBEDDING
 from rnn_native.export.c_functions import FUNCTIONS
 from rnn_native.export.c_recurrent import RECURRENT, RECURRENT_STEP
 from rnn_native.export.functions import FUNCTIONS as OF_EACH
@@ -181,6 +181,7 @@ def functions_of(programs: Sequence[Program]) -> list[str]:
     used = {name for program in programs for name in program.used}
     known = {
         **FUNCTIONS,
+        "columns": COLUMNS,
         "embedding": EMBEDDING,
         "recurrent_step": RECURRENT_STEP,
         "recurrent": RECURRENT,

@@ -246,6 +246,15 @@ def _embedding(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Gather", table, graph.node("Cast", nearest, to=INT64))
 
 
+def _columns(graph: Graph, step: Step, x: str) -> str:
+    first, end = step.layer.first, step.layer.first + step.layer.count
+    bounds = [
+        graph.constant(f"{step.name}.{name}", np.array([value], np.int64))
+        for name, value in (("first", first), ("end", end), ("axis", -1))
+    ]
+    return graph.node("Slice", x, *bounds)
+
+
 def _position(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Add", x, graph.array(step, "table"))
 
@@ -358,6 +367,7 @@ LAYERS: dict[str, Writer] = {
     "rmsnorm": _rmsnorm,
     "normalization": _normalization,
     "dropout": _same,
+    "columns": _columns,
     "embedding": _embedding,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,

@@ -146,6 +146,10 @@ def _embedding(step: Step, store: Store) -> dict[str, Any]:
     return {"weight": store.array(weight), "rows": len(weight)}
 
 
+def _columns(step: Step, store: Store) -> dict[str, Any]:
+    return {"first": step.layer.first}
+
+
 def _position(step: Step, store: Store) -> dict[str, Any]:
     return {"table": store.array(step.arrays["table"])}
 
@@ -210,6 +214,7 @@ LAYERS: dict[str, Describe] = {
     "rmsnorm": _norm,
     "normalization": _normalization,
     "dropout": _nothing,
+    "columns": _columns,
     "embedding": _embedding,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,

@@ -13,6 +13,7 @@ from rnn_native.base.files import AnyPath, Source, name_of
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.models.network import Network
 from rnn_native.net import losses
+from rnn_native.net.indices import TableRows
 from rnn_native.net.layers import Activation
 from rnn_native.net.rows import AnyRows
 from rnn_native.net.scores import ClassScores, ValueScores
@@ -177,7 +178,7 @@ class Ensemble:
 
     def _rows(self, x: ArrayLike) -> Iterable[tuple[Network, AnyRows]]:
         """Yield each net with the samples as it accepts them, converted once a kind."""
-        rows: dict[tuple[str | None, int], AnyRows] = {}
+        rows: dict[tuple[str | None, TableRows], AnyRows] = {}
         for net in self.nets:
             kind = (net.input_dtype, net.table_rows)
             if kind not in rows:

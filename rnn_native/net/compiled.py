@@ -69,7 +69,7 @@ class CompiledNet(Weights):
         self.stop_training = False
         self._own_activation = own_activation
         self.placed = flatten(self.specs, self.input_shape)
-        self.table_rows = table_rows_of(one.spec for one in self.placed)
+        self.table_rows = table_rows_of(self.placed, self.input_shape)
         self._know_input(None)
         self.training_state = TrainingState()
         self._sharing = Sharing()

@@ -1,45 +1,102 @@
 """Indices at the edge: the inputs of a net that begins with Embedding."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.checks import check_all
+from rnn_native.net import blocks
 from rnn_native.net.compressed import CompressedRows
 
-
-def table_rows_of(specs: Iterable[Mapping[str, Any]]) -> int:
-    """Return how many indices all embedding layers have a row for; 0 where there are none."""
-    rows = [spec["num_embeddings"] for spec in specs if spec["type"] == "embedding"]
-    return min(rows, default=0)
+TableRows: TypeAlias = tuple[int, ...]
+"""For each number of a sample how many rows the table has that it is an index of, 0 where it
+is none; empty where no number is an index."""
 
 
-def as_indices(values: NDArray[Any], table_rows: int, name: str) -> NDArray[np.float32]:
-    """Return indices below `table_rows` as float32, which holds them exactly.
+def table_rows_of(placed: Sequence[blocks.Placed], input_shape: Sequence[int]) -> TableRows:
+    """Return, for each number of a sample, which indices all embedding layers have a row for.
+
+    Parameters
+    ----------
+    placed : sequence of Placed
+        A net's layers.
+    input_shape : sequence of int
+    """
+    size = math.prod(input_shape)
+    found = np.zeros(size, np.int64)
+    for i, one in enumerate(placed):
+        if one.spec["type"] == "embedding":
+            read = _inputs_read(placed, i, np.arange(size).reshape(input_shape))
+            rows = one.spec["num_embeddings"]
+            found[read] = np.where(found[read] == 0, rows, np.minimum(found[read], rows))
+    return tuple(found.tolist()) if found.any() else ()
+
+
+def _inputs_read(
+    placed: Sequence[blocks.Placed], index: int, numbers: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return which numbers of a sample an embedding layer reads; all layers below keep them."""
+    for i in blocks.below(placed, index):
+        spec = placed[i].spec
+        if spec["type"] == "columns":
+            numbers = numbers[..., spec["first"] : spec["first"] + spec["count"]]
+        elif spec["type"] == "reshape":
+            numbers = numbers.reshape(spec["target_shape"])
+        elif spec["type"] == "flatten":
+            numbers = numbers.ravel()
+    return numbers.ravel()
+
+
+def as_indices(
+    values: NDArray[Any], table_rows: TableRows, name: str
+) -> NDArray[np.float32]:
+    """Return samples, some of whose numbers are indices, as float32, which holds them exactly.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, ...)
+    table_rows : tuple of int
+        Not empty.
+    name : str
+        What messages call `values`.
 
     Raises
     ------
     ValueError
-        If one is not whole, or outside of the table; names it, its row and column.
+        If an index is not whole, or outside of its table, or another number is not finite;
+        names it, its row and column.
     TypeError
         If they are not numbers.
     """
-    expected = f"indices for embedding, whole numbers in 0..{table_rows - 1}"
+    rows = np.array(table_rows).reshape(values.shape[1:])
     if values.dtype.kind not in "biuf":
+        expected = _indices_below(int(rows[rows > 0].min()))
         raise TypeError(f"{name}: expected {expected}, got {values.dtype}")
-    is_index = (values >= 0) & (values < table_rows)
+    is_number = rows == 0
+    is_good = is_number | ((values >= 0) & (values < rows))
     if values.dtype.kind == "f":
-        is_index &= values == np.floor(values)
-    check_all(name, values, is_index, expected)
-    return np.ascontiguousarray(values, np.float32)
+        is_good &= is_number | (values == np.floor(values))
+    if not is_good.all():
+        at = np.unravel_index(int(np.argmin(is_good)), values.shape)
+        check_all(name, values, is_good, _indices_below(int(rows[at[1:]])))
+    # Of float64 beyond float32, infinity: what is no index must be finite.
+    with np.errstate(over="ignore"):
+        found = np.ascontiguousarray(values, np.float32)
+    check_all(name, values, np.isfinite(found), "finite float32 values")
+    return found
+
+
+def _indices_below(rows: int) -> str:
+    return f"indices for embedding, whole numbers in 0..{rows - 1}"
 
 
 def check_index_rows(
-    rows: NDArray[Any] | CompressedRows, table_rows: int, name: str
+    rows: NDArray[Any] | CompressedRows, table_rows: TableRows, name: str
 ) -> None:
-    """Refuse rows, as the core takes them, for a net of indices below `table_rows`, if not 0.
+    """Refuse rows, as the core takes them, for a net of indices, if it is one.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from rnn_native.net.recurrent_layers import GRU as GRU
 from rnn_native.net.recurrent_layers import LSTM as LSTM
 from rnn_native.net.recurrent_layers import Bidirectional as Bidirectional
 from rnn_native.net.recurrent_layers import SimpleRNN as SimpleRNN
+from rnn_native.net.token_layers import Columns as Columns
 from rnn_native.net.token_layers import Embedding as Embedding
 from rnn_native.net.token_layers import Masking as Masking
 from rnn_native.net.token_layers import MeanPool as MeanPool
@@ -236,7 +237,7 @@ BY_TYPE: dict[str, type[Layer]] = {
             BatchNorm,
         ),
         *(LayerNorm, RMSNorm, Normalization, Dropout, PatchEmbed, PatchEmbed1D),
-        *(Embedding, Position, SelfAttention, Masking, MeanPool),
+        *(Columns, Embedding, Position, SelfAttention, Masking, MeanPool),
         *(SimpleRNN, GRU, LSTM),
     )
 }

@@ -11,7 +11,7 @@ import rnn_native._core as _core
 from rnn_native.base.checks import check_all, check_labels
 from rnn_native.base.text import brief
 from rnn_native.net.compressed import CompressedRows, compress, is_sparse
-from rnn_native.net.indices import as_indices
+from rnn_native.net.indices import TableRows, as_indices
 from rnn_native.net.losses import FLOAT32_MAX, LOSSES
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
@@ -38,7 +38,7 @@ def as_rows(
     *,
     name: str = "x",
     learns: bool = False,
-    table_rows: int = 0,
+    table_rows: TableRows = (),
 ) -> AnyRows:
     """Return samples as the core takes them.
 
@@ -57,8 +57,8 @@ def as_rows(
         Whether the net is about to be fitted on these samples. Integers other than uint8 are
         numbers then; a net of which nothing is known refuses them otherwise, because they may
         be pixels that lack the division.
-    table_rows : int
-        Not 0: samples are indices below it, of any dtype; see `indices.as_indices`.
+    table_rows : tuple of int
+        Which numbers of a sample are indices, of any dtype; see `indices.TableRows`.
 
     Returns
     -------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PARTS = {"simple_rnn": ("hidden",), "gru": ("hidden",), "lstm": ("hidden", "cell")}
 """What the state of each recurrent layer consists of."""
 
-BY_STEP = ("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout")
+BY_STEP = ("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout", "columns")
 """Layers that make each step's outputs of that step's inputs alone."""
 
 _INDICES, _STEPS, _MADE = "indices", "steps", "made"
@@ -39,7 +39,7 @@ class Stream:
     def __init__(self, net: CompiledNet, threads: int | None = None) -> None:
         check_streams(net)
         self._shape = net.input_shape[1:]  # of a step: () where it is an index
-        self._table_rows = net.table_rows
+        self._table_rows = net.table_rows[:1]  # the same for all steps
         self._input_dtype = net.input_dtype
         self._threads = resolve_threads(threads)
         self._lock = threading.Lock()

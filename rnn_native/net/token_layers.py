@@ -48,6 +48,27 @@ class Embedding(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Columns(Layer):
+    """Some columns of the input: a range of its last axis.
+
+    Parameters
+    ----------
+    first : int
+        Index of the first of them, from 0.
+    count : int
+
+    Notes
+    -----
+    In the branches of a `Concat` each layer gets the columns of a table that are for it:
+    ``Concat([Columns(0, 1), Embedding(9, 4), Flatten()], [Columns(1, 5), Normalization()])``.
+    """
+
+    type: ClassVar[str] = "columns"
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Position(Layer):
     """A table added to the tokens.
 

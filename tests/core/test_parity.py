@@ -240,6 +240,7 @@ LAYERS = {
     "dropout": lambda spec, p, x, mask: x * mask,
     "patch_embed": patch_layer,
     "embedding": embedding_layer,
+    "columns": lambda spec, p, x, mask: x.narrow(-1, spec["first"], spec["count"]),
     "position": lambda spec, p, x, mask: x + p["table"],
     "self_attention": attention_layer,
     "masking": lambda spec, p, x, mask: x * twins.real_tokens(spec, x, None)[..., None],

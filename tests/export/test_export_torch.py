@@ -305,6 +305,7 @@ def layer_modules(nn, own, step):
         "embedding": lambda: own["Embedding"](
             spec["num_embeddings"], spec["embedding_dim"]
         ),
+        "columns": lambda: own["Columns"](spec["first"], spec["count"]),
         "position": lambda: own["Position"](*shape),
         "self_attention": lambda: attention_module(nn, own, spec, width),
         "mean_pool": lambda: own["MeanPool"](),

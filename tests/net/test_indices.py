@@ -72,6 +72,48 @@ def test_the_smallest_table_of_all_branches_counts():
         net.predict(X)
 
 
+TABLE = [
+    [
+        rn.Reshape((2, 3)),
+        rn.Columns(0, 2),
+        rn.Flatten(),
+        rn.Columns(1, 2),
+        rn.Embedding(4, 2),
+    ],
+    [rn.Columns(2, 3), rn.Normalization()],
+]
+
+
+@pytest.mark.parametrize("dtype", [int, np.float32, float, object])
+def test_numbers_beside_indices_may_be_any(dtype):
+    net = rn.Network([rn.Concat([*TABLE[0], rn.Flatten()], TABLE[1]), rn.Dense(2)], (6,))
+    assert net.table_rows == (0, 4, 0, 4, 0, 0)
+    x = np.array([[-9, 0, 70, 3, -5, 6], [8, 1, 9, 2, 300, 7]]).astype(dtype)
+    assert net.predict_proba(x).shape == (2, 2)
+    x[1, 3] = 4
+    with pytest.raises(
+        ValueError, match=r"^x: .*, whole numbers in 0..3, got 4.* at \[1, 3\]$"
+    ):
+        net.predict(x)
+    if dtype is not int:
+        x[1, 3:] = 2, np.nan, 2
+        with pytest.raises(
+            ValueError, match=r"^x: expected finite .*, got nan at \[1, 4\]$"
+        ):
+            net.predict(x)
+
+
+def test_columns_that_are_not_there_are_refused():
+    message = (
+        r"^layers\[0\]: expected columns of an input of 2 x 3, which has 3, got first 2 "
+        "and count 2$"
+    )
+    with pytest.raises(ValueError, match=message):
+        rn.Network([rn.Columns(2, 2), rn.Flatten()], (2, 3))
+    with pytest.raises(ValueError, match=r"^Columns.count: expected an integer in \[1, "):
+        rn.Network([rn.Columns(2, 0), rn.Flatten()], (2, 3))
+
+
 @pytest.mark.parametrize(
     ("layers", "shape", "message"),
     [

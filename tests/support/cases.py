@@ -70,6 +70,7 @@ normalization = _maker("normalization")
 dropout = _maker("dropout", "rate")
 patch_embed = _maker("patch_embed", "patch_size", "units")
 patch_embed1d = _maker("patch_embed1d", "patch_size", "units")
+columns = _maker("columns", "first", "count")
 embedding = _maker("embedding", "num_embeddings", "embedding_dim")
 position = _maker("position", "init")
 self_attention = _maker("self_attention", "heads")
@@ -901,6 +902,42 @@ EMBEDDINGS = [
         (3,),
         SQUARES,
         8,
+    ),
+    Case("columns", [dense(9, "tanh"), columns(2, 5), dense(3)], (4,), SOFTMAX, 9),
+    Case(
+        "columns first and last", [columns(1, 3), dense(4), columns(1, 2)], (5,), SQUARES, 7
+    ),
+    Case(
+        "all columns of tokens", [dense(4), columns(0, 4), mean_pool()], (5, 3), SQUARES, 4
+    ),
+    Case(
+        "columns of an image",
+        [conv2d(3, 3), columns(1, 2), conv2d(2, 1), columns(0, 1), flatten()],
+        (2, 6, 7),
+        SQUARES,
+        6,
+    ),
+    Case(
+        "columns of padded tokens",
+        [masking(), columns(1, 2), self_attention(), mean_pool()],
+        (6, 3),
+        SQUARES,
+        5,
+    ),
+    Case(
+        "a table of categories and numbers",
+        [
+            concat(
+                [columns(0, 2), embedding(7, 3), flatten()],
+                [columns(2, 1), columns(0, 1), embedding(5, 4), flatten()],
+                [columns(3, 4), normalization()],
+            ),
+            dense(9, "relu"),
+            dense(2),
+        ],
+        (7,),
+        SOFTMAX,
+        19,
     ),
     Case(
         "embedding of reshaped indices",

@@ -450,11 +450,11 @@ def unfused(net):
         return None
     between = activation("linear")
     layers = [part for layer in net.layers for part in (layer, between)]
-    # Nothing may come between an embedding and the inputs.
+    # Nothing may come between an embedding, perhaps of some columns, and the inputs.
     layers = [
         layer
         for layer, above in zip(layers, [*layers[1:], {}], strict=True)
-        if layer is not between or above.get("type") != "embedding"
+        if layer is not between or above.get("type") not in ("embedding", "columns")
     ]
     return replace(net, layers=layers[:-1] if len(layers) > 2 else layers)
 

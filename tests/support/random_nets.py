@@ -21,6 +21,7 @@ from cases import (
     avgpool1d,
     avgpool2d,
     batchnorm,
+    columns,
     conv1d,
     conv2d,
     dense,
@@ -266,8 +267,15 @@ def _along_a_signal(d, shape):
     return (_convolution if kind == "conv" else _pool)(d, shape)
 
 
+def _columns(d, shape):
+    count = d.whole(1, shape[-1])
+    return columns(d.whole(0, shape[-1] - count), count)
+
+
 def _next_layer(d, shape):
     if d.one(False, True, False):
+        if d.one(*[False] * 6, True):
+            return _columns(d, shape)
         if d.one(*[False] * 6, True):
             return _reshape(d, shape)
         return _any_shape(d, shape)
@@ -534,7 +542,8 @@ def _masked(d):
 def _embedded(d):
     """Indices, the vectors for them, and what is made of these; perhaps a branch."""
     shape = (d.whole(1, 9),)
-    layers = [embedding(d.one(5, 1, 2, 30), d.one(4, 1, 7, 16, 130))]
+    layers = [_columns(d, shape)] if d.seldom() else []
+    layers += [embedding(d.one(5, 1, 2, 30), d.one(4, 1, 7, 16, 130))]
     at = _extent(shape, layers)
     for _ in range(d.whole(0, 3)):
         layers.append(_next_layer(d, at))
@@ -561,6 +570,19 @@ def _both_ways(d):
     return layers, shape
 
 
+def _table(d):
+    """Columns of indices, each in a table or several in one, and numbers beside them."""
+    shape = (d.whole(2, 9),)
+    branches, at = [], 0
+    for _ in range(d.whole(1, 3)):
+        count = d.whole(1, max(shape[0] - at - 1, 1))
+        vectors = embedding(d.one(5, 1, 30), d.one(4, 1, 16))
+        branches.append([columns(at, count), vectors, flatten()])
+        at = min(at + count, shape[0] - 1)
+    numbers = [columns(at, shape[0] - at), *([normalization()] if d.often() else [])]
+    return flat([concat(*branches, numbers)]), shape
+
+
 def _tiny(d):
     """Dense layers that fit a vector, and some that just do not."""
     widths = d.one(4, 1, 2, 7, 8, 9, 16, 17)
@@ -584,7 +606,7 @@ def _wide(d):
 SHAPES = (
     *(_free, _window_blocks, _one_channel, _patch_attention, _free),
     *(_signals, _free, _conv_pool, _convolutions, _tiny, _one_channel, _pooled, _masked),
-    *(_embedded, _both_ways),
+    *(_embedded, _both_ways, _table),
     *(_blocks, _added_attention, _blocks),
 )
 RARE_SHAPES = (_pooled_dense, _xor, _wide, _pooled_dense)

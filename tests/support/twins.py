@@ -630,6 +630,24 @@ def embedding_backward(spec, params, cache, dout):
     return 0 * cache["x"], {"weight": tall.T @ dout.reshape(-1, spec["embedding_dim"])}
 
 
+def columns_arrays(spec, shape):
+    return (*shape[:-1], spec["count"]), {}, {}
+
+
+def _columns(spec):
+    return (..., slice(spec["first"], spec["first"] + spec["count"]))
+
+
+def columns_forward(spec, params, x, mode=INFERENCE):
+    return np.concatenate([x[_columns(spec)]]), {"x": x}
+
+
+def columns_backward(spec, params, cache, dout):
+    dx = np.zeros_like(cache["x"])
+    dx[_columns(spec)] = dout
+    return dx, {}
+
+
 def position_arrays(spec, shape):
     table = {"table": shape}
     return (shape, table, {}) if spec.get("trainable", True) else (shape, {}, table)
@@ -731,7 +749,7 @@ def self_attention_backward(spec, params, cache, dout):
 
 KEEPS_TOKENS = {
     *("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout"),
-    *("normalization", "position", "self_attention"),
+    *("normalization", "position", "self_attention", "columns"),
     *("simple_rnn", "gru", "lstm"),
 }
 
@@ -919,6 +937,7 @@ LAYERS = {
     "dropout": (dropout_forward, dropout_backward, same_arrays),
     "patch_embed": (patch_embed_forward, patch_embed_backward, patch_embed_arrays),
     "patch_embed1d": (patch_embed1d_forward, patch_embed1d_backward, patch_embed1d_arrays),
+    "columns": (columns_forward, columns_backward, columns_arrays),
     "embedding": (embedding_forward, embedding_backward, embedding_arrays),
     "position": (position_forward, position_backward, position_arrays),
     "self_attention": (

@@ -173,16 +173,6 @@ concat_setup(rnn_layer *layer, rnn_error *error)
     return RNN_OK;
 }
 
-/* Copies a branch's blocks of `size` between its own array and where it is in rows of
- * `wide`. */
-static void
-concat_copy(float *to, int to_stride, const float *from, int from_stride, int size,
-            size_t blocks)
-{
-    for (size_t i = 0; i < blocks; i++, to += to_stride, from += from_stride)
-        memcpy(to, from, (size_t)size * sizeof(float));
-}
-
 /* What branch k gives, the last of which is the layer's input; its blocks are of `size`. */
 typedef struct {
     const float *out;
@@ -209,7 +199,7 @@ concat_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     size_t blocks = all_elements(io, layer->out_size / wide);
     for (int k = 0; k <= layer->sides.n; k++) {
         concat_part one = concat_part_of(layer, io, k, axis);
-        concat_copy(io->out + at, wide, one.out, one.size, one.size, blocks);
+        copy_blocks(io->out + at, wide, one.out, one.size, one.size, blocks);
         at += one.size;
     }
 }
@@ -222,7 +212,7 @@ concat_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     size_t blocks = all_elements(io, layer->out_size / wide);
     for (int k = 0; k <= layer->sides.n; k++) {
         concat_part one = concat_part_of(layer, io, k, axis);
-        concat_copy(one.dout, one.size, io->dout + at, wide, one.size, blocks);
+        copy_blocks(one.dout, one.size, io->dout + at, wide, one.size, blocks);
         at += one.size;
     }
 }

@@ -56,6 +56,15 @@ first_element(const rnn_io *io, int each)
     return (size_t)io->first_row * (size_t)each;
 }
 
+/* Copies blocks of `size`, which begin `stride` numbers apart. */
+static void
+copy_blocks(float *to, int to_stride, const float *from, int from_stride, int size,
+            size_t blocks)
+{
+    for (size_t i = 0; i < blocks; i++, to += to_stride, from += from_stride)
+        memcpy(to, from, (size_t)size * sizeof(float));
+}
+
 /* Rows of a matrix product: samples, or samples times tokens for an input of rank 2. */
 static int
 row_count(const rnn_layer *layer, const rnn_io *io)

@@ -54,6 +54,7 @@
 #include "../layers/activation.c"
 #include "../layers/batchnorm.c"
 #include "../layers/branches.c"
+#include "../layers/columns.c"
 #include "../layers/pool2d.c"
 
 #include "../layers/conv_setup.c"
@@ -109,6 +110,7 @@ static const rnn_layer_type *const layer_types[] = {
     &rmsnorm_layer,
     &normalization_layer,
     &dropout_layer,
+    &columns_layer,
     &embedding_layer,
     &patch_embed_layer,
     &patch_embed1d_layer,

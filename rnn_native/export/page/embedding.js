@@ -1,4 +1,14 @@
-// ---- a row of a table for each index ----
+// ---- columns of a table, and a row of another table for each index ----
+
+function columns(layer, x) {
+  const wide = layer.input.at(-1), count = layer.output.at(-1);
+  const out = new Float32Array(x.length / wide * count);
+  for (let i = 0; i < out.length; i += count) {
+    const begin = i / count * wide + layer.first;
+    out.set(x.subarray(begin, begin + count), i);
+  }
+  return out;
+}
 
 function embedding(layer, x) {
   const width = layer.output[1], last = layer.rows - 1;
@@ -10,4 +20,4 @@ function embedding(layer, x) {
   return out;
 }
 
-Object.assign(LAYERS, { embedding });
+Object.assign(LAYERS, { columns, embedding });
