@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from rnn_native.models.network import Network
     from rnn_native.models.one_call import train
     from rnn_native.models.reference import train_attention, train_cnn, train_mlp
+    from rnn_native.models.tabular import TabularNet
     from rnn_native.models.xor import train_xor
     from rnn_native.net.block_layers import Block, Concat, Residual, TransformerBlock
     from rnn_native.net.layers import (
@@ -145,6 +146,7 @@ _HOME = {
     "SelfAttention": "net.token_layers",
     "SimpleRNN": "net.recurrent_layers",
     "Softmax": "net.layers",
+    "TabularNet": "models.tabular",
     "TensorBoard": "callbacks",
     "TerminateOnNaN": "callbacks",
     "TrainingDiverged": "base.errors",
@@ -262,6 +264,7 @@ __all__ = [
     "SelfAttention",
     "SimpleRNN",
     "Softmax",
+    "TabularNet",
     "TensorBoard",
     "TerminateOnNaN",
     "TrainingDiverged",

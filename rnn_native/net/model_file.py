@@ -44,12 +44,14 @@ MAX_ROW_MEMORY = 60_000_000
 READERS = {
     "model": "a single net; use rn.load",
     "ensemble": "an ensemble of nets; use rn.Ensemble.load",
+    "table": "a net over a table; use rn.TabularNet.load",
     "weights": "weights without layers; make the net and use net.load_weights",
 }
 """What files may hold, and what reads that. A file that does not say so holds a model."""
 _ENTRIES: dict[str, dict[str, type]] = {
     "model": {"architecture": dict, "facts": dict},
     "ensemble": {"nets": list},
+    "table": {"architecture": dict, "facts": dict, "table": dict},
     "weights": {"facts": dict},
 }
 

@@ -19,7 +19,7 @@ AnyRows = Rows | CompressedRows
 Targets = NDArray[np.int32] | NDArray[np.float32]
 Weights = NDArray[np.float32] | None
 
-CATEGORY_HINT = "; encode categories as numbers first"
+CATEGORY_HINT = "; encode categories as numbers first, or use rn.TabularNet"
 LABEL_HINT = (
     "; use classes, y = np.unique(y, return_inverse=True), or the classifiers of "
     "rnn_native.sklearn, which accept any labels"

@@ -1,0 +1,226 @@
+"""Columns of a data frame, a dict or an array: numbers, or categories and their codes.
+
+No library of data frames is imported: a frame is what has `columns` and gives one by its name.
+"""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.base.text import brief
+
+Name: TypeAlias = str | int
+Category: TypeAlias = str | int | float | bool
+
+MISSING = ("NoneType", "NAType", "NaTType")
+"""Types of what stands for a missing value, besides a float that is NaN."""
+
+
+class Factored(NamedTuple):
+    """A column's different values, missing ones among them, and which of them each row has.
+
+    Attributes
+    ----------
+    codes : ndarray of int of shape (n,)
+        -1 is the last of `values`.
+    values : list
+    """
+
+    codes: NDArray[np.int64]
+    values: list[Any]
+
+
+def is_frame(table: object) -> bool:
+    """Whether a table is a data frame, of pandas or another library."""
+    return hasattr(table, "columns") and not isinstance(table, np.ndarray)
+
+
+def columns_of(table: Any, name: str) -> dict[Name, Any]:
+    """Return a table's columns, as they are, by their names.
+
+    Parameters
+    ----------
+    table : data frame, mapping of str to array_like, or array_like of shape (n, columns)
+        The names of an array's columns are 0, 1, ...
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it has no rows or columns, columns of several lengths, or a name twice.
+    """
+    if is_frame(table):
+        names = list(table.columns)
+        if len({*names}) < len(names):
+            twice = next(one for one in names if names.count(one) > 1)
+            raise ValueError(
+                f"{name}: expected columns with different names, got {twice!r} twice"
+            )
+        found = {one: table[one] for one in names}
+    elif isinstance(table, Mapping):
+        found = dict(table)
+    else:
+        array = np.asarray(table)
+        if array.ndim != 2:
+            raise ValueError(
+                f"{name}: expected a data frame, a dict of columns or an array of shape "
+                f"(n, columns), got shape {array.shape}"
+            )
+        found = {i: array[:, i] for i in range(array.shape[1])}
+    _check_lengths(found, name)
+    return found
+
+
+def _check_lengths(columns: Mapping[Any, Any], name: str) -> None:
+    for one in columns:
+        if isinstance(one, bool) or not isinstance(one, (str, int)):
+            raise TypeError(f"{name}: expected names of columns as str, got {brief(one)}")
+    lengths = {one: len(column) for one, column in columns.items()}
+    if not lengths or not any(lengths.values()):
+        raise ValueError(
+            f"{name}: expected a table with rows and columns, got an empty one"
+        )
+    first = next(iter(lengths))
+    for one, length in lengths.items():
+        if length != lengths[first]:
+            raise ValueError(
+                f"{name}: expected columns of one length, got {lengths[first]} rows in "
+                f"{first!r} and {length} in {one!r}"
+            )
+
+
+def _has_codes(column: Any) -> bool:
+    """Whether a column is one of pandas' categories."""
+    return hasattr(column, "cat") and hasattr(column.cat, "codes")
+
+
+def _array_of(column: Any) -> NDArray[Any]:
+    """Return a column's values as an array of one axis."""
+    given = column.to_numpy() if hasattr(column, "to_numpy") else column
+    if isinstance(given, (list, tuple)):
+        # Of words and numbers NumPy would make words.
+        array = np.empty(len(given), object)
+        array[:] = given
+        return array
+    return np.asarray(given)
+
+
+def factored(column: Any, where: str) -> Factored:
+    """Return the different values of a column of numbers, words, flags or any of these.
+
+    Raises
+    ------
+    TypeError
+        If it has other values, or not one a row; `where` names the column.
+    """
+    if _has_codes(column):
+        codes = np.asarray(column.cat.codes, np.int64)
+        return Factored(codes, [*column.cat.categories.tolist(), None])
+    array = _array_of(column)
+    if array.ndim != 1 or array.dtype.kind not in "biufUO":
+        shown = array.dtype if array.ndim == 1 else f"shape {array.shape}"
+        raise TypeError(f"{where}: expected numbers or categories, one a row, got {shown}")
+    if array.dtype.kind in "biuf":
+        numbers, codes = np.unique(array, return_inverse=True)
+        return Factored(codes, numbers.tolist())
+    seen: dict[Hashable, int] = {}
+    try:
+        if hasattr(column, "factorize"):  # pandas' own is faster
+            codes, different = column.factorize()
+            return Factored(codes.astype(np.int64), [*different.tolist(), None])
+        codes = np.array([seen.setdefault(one, len(seen)) for one in array.tolist()])
+    except TypeError:
+        odd = next(one for one in array.tolist() if not isinstance(one, Hashable))
+        raise TypeError(
+            f"{where}: expected numbers or categories, got {type(odd).__name__}"
+        ) from None
+    return Factored(codes, list(seen))
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: None, NaN, pandas' NA and NaT."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return type(value).__name__ in MISSING
+
+
+def kind_of(value: object) -> str:
+    """Return "words", "flags" or "numbers", or the name of another value's type."""
+    if isinstance(value, str):
+        return "words"
+    if isinstance(value, (bool, np.bool_)):
+        return "flags"
+    return "numbers" if isinstance(value, Real) else type(value).__name__
+
+
+def kinds_of(values: Sequence[Any]) -> list[str]:
+    """Return the kinds of values, missing ones left out, in alphabetical order."""
+    return sorted({kind_of(value) for value in values if not is_missing(value)})
+
+
+def is_categorical(column: Any, where: str) -> bool:
+    """Whether a column holds categories: pandas', words, or flags beside missing values."""
+    if _has_codes(column):
+        return True
+    array = _array_of(column)
+    if array.dtype.kind in "biuf":
+        return False
+    return kinds_of(factored(array, where).values) != ["numbers"]
+
+
+def numbers_of(column: Any, where: str) -> NDArray[np.float32]:
+    """Return a column of numbers or flags as float32.
+
+    Raises
+    ------
+    TypeError
+        If it holds something else.
+    ValueError
+        If a number is missing, or not finite in float32; names the first row.
+    """
+    array = _array_of(column)
+    if _has_codes(column) or array.dtype.kind not in "biuf" or array.ndim != 1:
+        found = factored(column, where)
+        if odd := [
+            kind for kind in kinds_of(found.values) if kind not in ("numbers", "flags")
+        ]:
+            raise TypeError(f"{where}: expected numbers, got {odd[0]}")
+        values = [math.nan if is_missing(one) else float(one) for one in found.values]
+        array = np.array(values)[found.codes]
+    with np.errstate(over="ignore"):
+        numbers = array.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        row = int(np.argmin(np.isfinite(numbers)))
+        raise ValueError(
+            f"{where}: expected finite numbers, got {array[row]} in row {row}; fill it in, or "
+            "make the column one of categories"
+        )
+    return numbers
+
+
+def categories_of(column: Any, where: str) -> Factored:
+    """Return the categories of a column, all of one kind: words, numbers or flags.
+
+    Raises
+    ------
+    TypeError
+        If there are several kinds, or others.
+    """
+    found = factored(column, where)
+    kinds = kinds_of(found.values)
+    if len(kinds) > 1:
+        raise TypeError(
+            f"{where}: expected categories of one kind, got {' and '.join(kinds)}; make words "
+            "of all: .astype(str)"
+        )
+    if kinds and kinds[0] not in ("words", "flags", "numbers"):
+        raise TypeError(
+            f"{where}: expected categories that are words, numbers or flags, got {kinds[0]}; "
+            "make words of them: .astype(str)"
+        )
+    return found
