@@ -22,11 +22,12 @@ from rnn_native.net.adapting import adapt_new
 from rnn_native.net.indices import check_index_rows
 from rnn_native.net.layers import Layer
 from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
-from rnn_native.sklearn.data import Part, hold_out, read_rows, read_weights
+from rnn_native.sklearn.data import Part, hold_out, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.full_batch import FullBatch
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
 from rnn_native.sklearn.records import Records
+from rnn_native.sklearn.tables import TableRows
 from rnn_native.sklearn.validation_rows import Validation
 from rnn_native.training import loop
 from rnn_native.training.callback import as_list
@@ -48,7 +49,9 @@ class Design(NamedTuple):
     loss: str
 
 
-class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimator):  # type: ignore[misc]
+class BaseNetworkEstimator(  # type: ignore[misc]
+    TableRows, FullBatch, CallbackSupportMixin, Records, BaseEstimator
+):
     """Base of the estimators: the course of `fit`, and what follows from a network.
 
     Subclasses say what the network is and how it starts, what targets are, and what a score
@@ -137,10 +140,6 @@ class BaseNetworkEstimator(FullBatch, CallbackSupportMixin, Records, BaseEstimat
 
     # What `validate_data` is told of y.
     _target_options: ClassVar[dict[str, Any]] = {"multi_output": True}
-
-    def _read_rows(self, x: Any, *, reset: bool, **more: Any) -> Any:
-        """Return rows as the core takes them; see `data.read_rows`."""
-        return read_rows(self, x, reset=reset, **more)
 
     # ---- fit ----
 

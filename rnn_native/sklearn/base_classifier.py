@@ -239,7 +239,8 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Taken as float32.
+            Taken as float32. A pandas frame may have columns of words or categories: see
+            docs/how-to/sklearn.md.
         y : array-like of shape (n_samples,), or for multilabel targets (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), optional
             Weights of at least 0.

@@ -11,8 +11,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rnn_native.base.text import brief
+from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.network import Network
-from rnn_native.net.layers import Activation, BatchNorm, Dense, Dropout, Layer
+from rnn_native.net.layers import Activation, BatchNorm, Dense, Dropout
 from rnn_native.sklearn.base import BaseNetworkEstimator, Design
 
 ACTIVATIONS = {
@@ -92,7 +93,7 @@ class BaseMLP(BaseNetworkEstimator):
     def _design(self, features: int) -> Design:
         sizes = self._hidden_sizes()
         function = ACTIVATIONS[self.activation]
-        layers: list[Layer] = []
+        layers = self._table_layers()
         for size, rate in zip(sizes, self._dropout_rates(len(sizes)), strict=True):
             if self.batch_norm:
                 layers += [Dense(size), BatchNorm(), Activation(function)]
@@ -106,6 +107,8 @@ class BaseMLP(BaseNetworkEstimator):
 
     def _initialise(self, network: Network, random_state: np.random.RandomState) -> None:
         """Draw what scikit-learn draws: Glorot uniform, and of the same width for biases."""
+        if self._table is not None:
+            network.draw_weights(Xorshift(int(random_state.randint(2**31 - 1))))
         factor = 2.0 if self.activation == "logistic" else 6.0
         weights, biases = dense_views(network, "weight"), dense_views(network, "bias")
         for weight, bias in zip(weights, biases, strict=True):

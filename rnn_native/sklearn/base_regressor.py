@@ -122,7 +122,8 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Taken as float32.
+            Taken as float32. A pandas frame may have columns of words or categories: see
+            docs/how-to/sklearn.md.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Taken as float32.
         sample_weight : array-like of shape (n_samples,), optional

@@ -52,6 +52,11 @@ class LayerList(BaseNetworkEstimator):
                 f"input_shape: {shape} is {math.prod(shape)} features, X has {features}"
             )
         loss = self._loss()
+        if self._table is not None and shape != (features,):
+            raise ValueError(
+                f"input_shape: expected ({features},), the columns of a table with categories, "
+                f"got {shape}"
+            )
         if given_loss not in (None, loss):
             raise ValueError(
                 f"architecture: expected loss {loss}, which {self._loss_is_asked_for_by} "
@@ -62,7 +67,7 @@ class LayerList(BaseNetworkEstimator):
             if losses.function_of(last) in losses.LAST_ONLY.values():
                 raise ValueError(self._foreign_activation(sequence(layers)[-1][1], loss))
             layers = [*layers, Dense(self.n_outputs_).spec()]
-        return Design(layers, shape, loss)
+        return Design([*self._table_layers(), *layers], shape, loss)
 
     def _foreign_activation(self, last: Mapping[str, Any], loss: str) -> str:
         """Say that a last layer ends in a function that only another loss has."""
