@@ -24,7 +24,7 @@ import pictures
 import rnn_native as rn
 from doc_tables import write_rows
 from rnn_native.recognizer.contact_sheet import Entry, contact_sheet, found_ink, thumbnail
-from rnn_native.recognizer.opening import grey_of
+from rnn_native.recognizer.opening import gray_of
 from rnn_native.recognizer.preprocessing import from_image
 from rnn_native.recognizer.reading import read_digits, recognise
 
@@ -44,7 +44,7 @@ def digit_kinds(net, images, labels, chosen, count, failed):
         right = wrong = 0
         times = []
         for row in rows:
-            picture = grey_of(pictures.KINDS[name](images[row], rng))
+            picture = gray_of(pictures.KINDS[name](images[row], rng))
             begin = time.process_time()
             found = read_digits(net, picture, threads=1)
             times.append(1e3 * (time.process_time() - begin))

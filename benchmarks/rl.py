@@ -111,7 +111,7 @@ def main():
     print(f"{machine()}; PyTorch {torch.__version__}, gymnasium {gym.__version__}")
     for title, (steps, rows) in loops(args).items():
         times = time_loops(rows, args.rounds, clock)
-        print(f"\n| {title} | seconds for {steps:,} | steps a second | times ours |")
+        print(f"\n| {title} | seconds for {steps:,} | steps per second | times ours |")
         print("|---|---|---|---|")
         for name, found in times.items():
             ratios = [t / ours for t, ours in zip(found, times["rnn_native"], strict=True)]

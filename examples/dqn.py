@@ -66,7 +66,7 @@ def learn(net, target, batch):
 
 
 def train(seed, steps, every=1):
-    """Return the net, updated every so many steps, and after how many it was solved."""
+    """Return the net, and after how many steps it was solved."""
     env, rng = gym.make("CartPole-v1"), np.random.default_rng(seed)
     shape, actions = env.observation_space.shape, int(env.action_space.n)
     layers = [rn.Dense(HIDDEN, "relu"), rn.Dense(HIDDEN, "relu"), rn.Dense(actions)]

@@ -1,9 +1,9 @@
-"""PPO on CartPole: the gradient of a loss that is no net's own.
+"""PPO on CartPole: the gradient of a loss of your own.
 
     pip install "rnn_native[rl]"
     python examples/ppo.py --seed 0 --threads 1 --export policy.onnx
 
-The actor's outputs are the logits of actions, and a critic tells what a state is worth. Several
+The actor's outputs are the logits of actions, and a critic estimates the value of a state. Several
 environments run side by side for a while; then the actor learns to choose again what turned out
 better than the critic expected, as long as its probability has not moved by more than CLIP.
 Settings are those of RL Baselines3 Zoo for CartPole.                  Schulman et al. 2017

@@ -2,7 +2,7 @@
 
     python examples/resnet.py --epochs 3 --export digits.onnx
 
-The first convolutions and pools are a plain list; behind them each block learns what to add to
+The first convolutions and pools are a plain list; after them each block learns what to add to
 what it was given. data/recipes/resnet-99.5.json trains the same net longer.    He et al. 2015
 """
 

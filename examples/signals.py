@@ -3,7 +3,7 @@
     python examples/signals.py --epochs 15 --export signals.c
 
 A wearable has nine channels, acceleration, turning rate and gravity along three axes, and the
-net tells from 128 samples which of six activities they are. The signals are made here: each
+net recognizes from 128 samples which of six activities they are. The signals are made here: each
 activity has frequencies and directions of its own, each wearer another pace, strength and
 position of the device, and there is noise.
 """
@@ -16,9 +16,9 @@ import rnn_native as rn
 from files import export
 
 ACTIVITIES = ("walking", "upstairs", "downstairs", "sitting", "standing", "lying")
-CHANNELS, LENGTH, RATE = 9, 128, 50.0  # samples a second
+CHANNELS, LENGTH, RATE = 9, 128, 50.0  # samples per second
 
-# For each activity: steps a second, strength of the step and of its second harmonic, and how
+# For each activity: steps per second, strength of the step and of its second harmonic, and how
 # upright the wearer is.
 PACE = np.array([1.8, 1.5, 2.1, 0.0, 0.0, 0.0])
 STRENGTH = np.array(

@@ -11,7 +11,7 @@ array([1., 0.], dtype=float32)
 import importlib
 import sys
 
-# Less is imported than elsewhere: the sooner the command line handles signals.
+# Less is imported than elsewhere: so the command line handles signals earlier.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec

@@ -1,4 +1,4 @@
-"""Looks into a wheel: licenses and the list of what others made (PEP 770) tell the truth.
+"""Looks into a wheel: licenses and the list of what others made (PEP 770) are correct.
 
 python scripts/check_wheel.py dist/*.whl
 """

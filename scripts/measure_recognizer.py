@@ -1,4 +1,4 @@
-"""Measure how well the shipped model reads drawings, and how much nonsense is told.
+"""Measure how well the shipped model reads drawings, and how much nonsense it rejects.
 
 python scripts/measure_recognizer.py [SHEET.png]
 

@@ -1,4 +1,4 @@
-"""What is no digit, as 28 x 28 pixels: letters, signs, scribbles, smudges, textures, two digits.
+"""Images that are not digits, as 28 x 28 pixels: letters, scribbles, textures and more.
 
 `not_digits` is what the shipped model learns to refuse, `printed_digits` what it learns beside
 MNIST's. Fonts are those that come with matplotlib.
@@ -29,7 +29,7 @@ def fonts():
 
 
 def glyph(text, path, size=48):
-    """Return a text's ink in a font, cropped; None if the font has nothing for it."""
+    """Return a text's ink in a font, cropped; None if the font lacks it."""
     font = _font(path, size)
     page = Image.new("L", (2 * size * len(text), 2 * size), 0)
     ImageDraw.Draw(page).text((size // 2, size // 3), text, 255, font=font)
@@ -71,7 +71,7 @@ def printed_digits(n, rng):
 
 
 def not_digits(n, digits, labels, rng):
-    """Return n images of what is no digit; some are made of images of digits."""
+    """Return n images that are not digits; some are made of images of digits."""
     counts = rng.multinomial(n, np.array(SHARES) / sum(SHARES))
     makers = (
         _letter,
@@ -154,7 +154,7 @@ def _two(digits, labels, paths, rng):
 
 
 def _turned(digits, labels, paths, rng):
-    """Turn by a quarter or mirror a digit that is none then."""
+    """Turn by a quarter, or mirror, a digit that then is not one."""
     while (digit := labels[i := rng.integers(len(digits))]) not in (2, 3, 4, 5, 7):
         pass
     mirrored = digit in (3, 4, 7) and rng.random() < 0.5

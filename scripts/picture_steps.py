@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "suppo
 
 import pictures
 import rnn_native as rn
-from rnn_native.recognizer.opening import grey_of
+from rnn_native.recognizer.opening import gray_of
 from rnn_native.recognizer.page import read_page
 from rnn_native.recognizer.preprocessing import SIDE
 
@@ -70,7 +70,7 @@ def main():
 
 def cells(file):
     """Return the picture and what each step makes of it, as pictures."""
-    page = read_page(grey_of(file))
+    page = read_page(gray_of(file))
     steps = [np.asarray(page.steps[name], np.float32) for name in STEPS]
     # Ink is dark here, as on paper.
     shown = [steps[0], steps[1], *(1 - step for step in steps[2:])]

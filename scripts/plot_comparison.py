@@ -2,7 +2,7 @@
 
 python scripts/plot_comparison.py [LOG...]
 
-The log is ./logs/training_loss_c.txt when none is named; any layout of any version will do.
+The log is ./logs/training_loss_c.txt by default; any layout of any version will do.
 Writes training_comparison.png and prints a summary; `rnn-native plot` is the same with options.
 """
 

@@ -191,7 +191,7 @@ def main():
 
 
 def take_all(folder, dots):
-    """Write the pictures of the scenes on a screen of so many dots an inch."""
+    """Write the pictures of the scenes on a screen of this many dots per inch."""
     with screen(dots):
         for scene in SCENES:
             if scene.dots == dots:

@@ -1,11 +1,11 @@
-"""Train the net that tells digits from all else, on real MNIST: rnn_native/open_set.safetensors.
+"""Train rnn_native/open_set.safetensors, which separates digits from everything else.
 
 python scripts/train_open_set.py [FILE]
 
-It has an output for each digit, and an eleventh for what is no digit: letters, signs, two
+It has an output for each digit, and an eleventh for everything else: letters, signs, two
 digits, scribbles, smudges, textures (not_digits.py). Beside each training image several copies
-of it are seen, distorted; beside MNIST's, generated and printed digits. A picture is no digit
-where the eleventh probability is beyond a threshold, which REFUSED of the digits held out are,
+of it are seen, distorted; beside MNIST's, generated and printed digits. A picture is not a
+digit if the eleventh probability is above a threshold, which REFUSED of the digits held out are,
 and which the file keeps. Prints how many of the test images are.
 """
 

@@ -2,7 +2,7 @@
 
 python scripts/visualize_attention.py [FILE]
 
-The file is ./logs/attention_weights.txt when none is named; `rnn-native attention MODEL` writes
+The file is ./logs/attention_weights.txt by default; `rnn-native attention MODEL` writes
 it. If that one does not exist, three synthetic maps are written there and drawn, and this is
 said. Writes attention_visualization.png and token_0_attention.png into the current folder.
 """

@@ -55,7 +55,7 @@ LAYER_KEYS = {
     "epsilon": "Added to the variance.",
     "momentum": "running = momentum * running + (1 - momentum) * batch.",
     "axis": "Of the features: 0 or -1. Left out: channels of images, else the last.",
-    "target_shape": "Of a sample; -1 once at most, for what is left.",
+    "target_shape": "Of a sample; -1 once at most, for the remaining size.",
     "rate": "Part of the elements that is dropped.",
     "patch_size": "Height and width of a patch; divides those of the image.",
     "init": "Initial table.",
@@ -145,7 +145,7 @@ CONFIG_KEYS = {
     "seed": "Of weights, shuffles and masks.",
     "validation_split": "Fraction of the rows that is held out.",
     "stratify": "Whether the held-out rows keep the proportions of the classes.",
-    "shuffle": "Whether each epoch takes the rows in an order of its own.",
+    "shuffle": "Whether each epoch uses the rows in a new order.",
     "patience": "Epochs without improvement before early stopping; 0 never stops early.",
     "min_delta": "How much lower a validation loss must be to count as an improvement.",
     "label_smoothing": "Part of a target that is spread over all classes.",
@@ -591,7 +591,7 @@ def config_schema():
 
 
 def text_of(value, indent=0, before=0):
-    """Return JSON in which what fits a line stands on one."""
+    """Return JSON in which what fits on a line is on one line."""
     compact = json.dumps(value)
     if indent + before + len(compact) < WIDTH or not isinstance(value, (dict, list)):
         return compact

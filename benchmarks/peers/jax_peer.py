@@ -84,7 +84,7 @@ UPDATES = {"sgd": sgd, "adam": adam, "adamw": adam}
 
 
 def first_state(workload, params):
-    """Return what the optimiser keeps from step to step."""
+    """Return what the optimizer keeps from step to step."""
     zeros = jax.tree.map(jnp.zeros_like, params)
     if workload.optimizer["type"] == "sgd":
         return zeros if "momentum" in workload.optimizer else ()

@@ -72,7 +72,7 @@ def even(most, n):
 
 
 def distort(x, settings):
-    """Shear, scale and turn around the centre, then shift; bilinear, zeros outside."""
+    """Shear, scale and turn around the center, then shift; bilinear, zeros outside."""
     n, shape = len(x), x.shape
     angle = even(math.radians(settings.get("rotation", 0)), n)
     factor, shear = 1 + even(settings.get("scale", 0), n), even(settings.get("shear", 0), n)

@@ -1,1 +1,1 @@
-"""What a trained net's answers are worth, and what they go by; imports `net` and below."""
+"""How good a trained net's answers are, and what they depend on; imports `net` and below."""

@@ -1,7 +1,7 @@
 """Attention maps as text, ``attention_weights.txt``: the reference system's format.
 
 A line ``# Sample: 3`` opens a sample, the lines below it are its matrix, a row each: row i is how
-token i attends to all tokens. Numbers are parted by commas or by white space. Other lines that
+token i attends to all tokens. Numbers are separated by commas or white space. Other lines that
 begin with ``#``, and empty lines, are skipped.
 """
 
@@ -52,7 +52,7 @@ class Statistics:
         Sum of the diagonal: how much tokens attend to themselves.
     entropy : float
         Mean over rows of -sum a ln(a + 1e-10), in nats: 0 when each token attends to one
-        token, ln(keys) when it attends to all alike.
+        token, ln(keys) when it attends to all equally.
     """
 
     shape: tuple[int, int]
@@ -112,7 +112,7 @@ def write_attention(
     ValueError
         If there are no samples, or one is not a matrix of finite weights of at least 0.
     OSError
-        If the file cannot be written; one that was there before is untouched.
+        If the file cannot be written; an existing file is left unchanged.
     """
     if not samples:
         raise ValueError("samples: expected at least one attention map, got none")
@@ -122,7 +122,7 @@ def write_attention(
     for number, values in maps.items():
         rows = (" ".join(f"{weight:.6f}" for weight in row) for row in values.tolist())
         parts.append("\n".join([f"# Sample: {number}", *rows, "", ""]))
-    # A file name in the note may hold bytes that are no text.
+    # A file name in the note may hold bytes that are not text.
     atomic_write(path, "".join(parts).encode("utf-8", "backslashreplace"))
 
 
@@ -147,9 +147,9 @@ def as_map(values: ArrayLike) -> Map:
 
 
 def synthetic_attention() -> dict[int, Map]:
-    """Return the reference system's three made-up maps over a 7 x 7 grid of tokens.
+    """Return the reference system's three synthetic maps over a 7 x 7 grid of tokens.
 
-    They come from no model: 0 attends to neighbours, 1 to the token in the middle, 2 to the
+    They come from no model: 0 attends to neighbors, 1 to the token in the middle, 2 to the
     tokens of the same column of the grid.
     """
     row, column = np.divmod(np.arange(49), 7)
@@ -167,7 +167,7 @@ def synthetic_attention() -> dict[int, Map]:
 
 
 def is_synthetic(samples: Mapping[int, ArrayLike]) -> bool:
-    """Tell whether these are the made-up maps, to the six decimals that a file keeps."""
+    """Return whether these are the synthetic maps, to the six decimals that a file keeps."""
     made_up = synthetic_attention()
     return samples.keys() == made_up.keys() and all(
         np.shape(samples[i]) == m.shape and np.allclose(samples[i], m, rtol=0, atol=1e-6)

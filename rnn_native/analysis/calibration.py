@@ -157,7 +157,7 @@ def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
     ------
     TypeError, ValueError
         If an argument does not fit, or no T is best: every row's label is its likeliest
-        class (less is always better), or the logits say nothing of the labels (more is).
+        class (less is always better), or the logits are unrelated to the labels (more is).
 
     Notes
     -----
@@ -231,7 +231,7 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
     Parameters
     ----------
     model : Predictor
-        One that tells classes apart; it is left as it is.
+        A classifier; it is left as it is.
     temperature : float
         Above 0, as `fit_temperature` found it.
 
@@ -240,7 +240,7 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
     Network
         The same layers; weights and bias of the last one with parameters are divided by the
         temperature. So it is an ordinary model, to save, load and export. It gives the same
-        labels, but for rows between two classes to the last bit.
+        labels, except for rows that are between two classes to the last bit.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What lies behind a net's probabilities: a logit for each class, never rounded to 0 or 1.
+"""The source of a net's probabilities: a logit for each class, never rounded to 0 or 1.
 
 A softmax's logits are the numbers it is taken of. A sigmoid's single logit z is that of class
 1; beside 0 for class 0 it gives the same two probabilities as a softmax. So everything that
@@ -27,7 +27,7 @@ def class_logits(model: Predictor, x: ArrayLike, *, threads: int | None = None) 
     Parameters
     ----------
     model : Predictor
-        One that tells classes apart: it ends in a softmax, or in one sigmoid, that of its
+        A classifier: it ends in a softmax, or in one sigmoid, that of its
         loss or a layer's.
     x : array_like
         As for `Network.predict_proba`.
@@ -41,7 +41,7 @@ def class_logits(model: Predictor, x: ArrayLike, *, threads: int | None = None) 
     Raises
     ------
     ValueError
-        If the model is none of these, or x does not fit.
+        If the model is not one of these, or x does not fit.
     """
     check_is_classifier(model)
     return as_logits(logit_network(model).predict_proba(x, threads=threads))
@@ -50,7 +50,7 @@ def class_logits(model: Predictor, x: ArrayLike, *, threads: int | None = None) 
 def logit_network(model: Predictor) -> Predictor:
     """Return a net of the same weights, copied, whose outputs are the model's logits.
 
-    Of a net that tells no classes apart they are its outputs.
+    Of a net that is not a classifier they are its outputs.
     """
     specs = model.specs
     if model.loss not in OF_LOSS and _function(model):
@@ -70,7 +70,7 @@ def check_is_classifier(model: Predictor) -> None:
         raise ValueError("model: expected two classes or more, got a softmax of one output")
     if not function:
         raise ValueError(
-            "model: expected one that tells classes apart, by a softmax or a sigmoid, got "
+            "model: expected a classifier, by a softmax or a sigmoid, got "
             f"one that gives values, trained on {model.loss}"
         )
 
@@ -136,7 +136,7 @@ def _as_columns(values: ArrayLike, name: str) -> Floats:
 
 
 def _function(model: Predictor) -> str:
-    """Return which function makes probabilities, "softmax" or "sigmoid"; "" if none does."""
+    """Return which function makes probabilities, "softmax" or "sigmoid"; "" if neither does."""
     if model.loss in OF_LOSS:
         return OF_LOSS[model.loss]
     is_free = model.loss == "squared_error"

@@ -13,7 +13,7 @@ Counts: TypeAlias = NDArray[np.int64]
 Scores: TypeAlias = NDArray[np.float64]
 
 MAX_CLASSES = 4096
-# Of the normal distribution 95 % lies within so many standard deviations.
+# Of the normal distribution 95 % lies within this many standard deviations.
 Z_95 = 1.959963984540054
 
 
@@ -112,7 +112,8 @@ def confusion_matrix(
     Raises
     ------
     TypeError, ValueError
-        If the labels are not integers in 0..classes-1, there are none, or not equally many.
+        If the labels are not integers in 0..classes-1, there are no labels, or the numbers
+        of labels differ.
 
     Examples
     --------
@@ -143,7 +144,7 @@ def as_labels(values: ArrayLike, rows: int, classes: int, name: str = "y") -> Co
     ----------
     values : array_like of int of shape (rows,)
     rows, classes : int
-        Labels must be so many, and in 0..classes-1.
+        There must be one label per row, and in 0..classes-1.
     name : str
         What messages call them.
 
@@ -255,10 +256,10 @@ def wilson_interval(hits: ArrayLike, rows: ArrayLike) -> tuple[Scores, Scores]:
             f"{n.min():g}..{n.max():g} and hits {k.min():g}..{k.max():g}"
         )
     square = Z_95**2
-    centre = (k + square / 2) / (n + square)
+    center = (k + square / 2) / (n + square)
     half = Z_95 / (n + square) * np.sqrt(k * (n - k) / n + square / 4)
-    # At none and at all hits one limit is 0 or 1 but for rounding.
-    return np.where(k == 0, 0.0, centre - half), np.where(k == n, 1.0, centre + half)
+    # With no hits, or only hits, one limit is 0 or 1 except for rounding.
+    return np.where(k == 0, 0.0, center - half), np.where(k == n, 1.0, center + half)
 
 
 def format_confusion_matrix(confusion: ArrayLike) -> str:

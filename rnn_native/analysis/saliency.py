@@ -1,4 +1,4 @@
-"""What in its input a net goes by: the gradient of a class's logit."""
+"""Which inputs a net's answer depends on: the gradient of a class's logit."""
 
 from typing import Any, Literal
 
@@ -16,8 +16,8 @@ from rnn_native.net.predictor import Predictor
 Floats = NDArray[np.float32]
 Kind = Literal["gradient", "gradient_input"]
 
-# Orange and sky blue of Okabe and Ito (2008), told apart whatever one's colour vision, and
-# both light enough for a black page.
+# Orange and sky blue of Okabe and Ito (2008), which can be distinguished with any color
+# vision, and both light enough for a black page.
 FOR, AGAINST = np.array([[230, 159, 0], [86, 180, 233]], np.float32)
 OPACITY = np.float32(0.85)
 
@@ -71,8 +71,8 @@ def saliency(
     model, x, labels, threads
         As for `input_gradient`.
     kind : {"gradient", "gradient_input"}
-        The gradient's size, which tells what would change the logit most; or gradient times
-        input, which tells what of the ink that is there speaks for the class (above 0) and
+        The gradient's size, which shows what would change the logit most; or gradient times
+        input, which shows which ink speaks for the class (above 0) and
         against it (below), to first order.
 
     Returns
@@ -93,7 +93,7 @@ def saliency(
 
     Examples
     --------
-    A linear net goes by its weights:
+    A linear net depends on its weights:
 
     >>> import numpy as np
     >>> import rnn_native as rn
@@ -114,7 +114,7 @@ def saliency(
 
 
 def over_image(image: Floats, overlay: Floats | None = None) -> NDArray[np.uint8]:
-    """Return a grey image in colour, with a map above it: orange above 0, blue below.
+    """Return a gray image in color, with a map above it: orange above 0, blue below.
 
     Parameters
     ----------
@@ -126,13 +126,13 @@ def over_image(image: Floats, overlay: Floats | None = None) -> NDArray[np.uint8
     -------
     ndarray of shape (rows, columns, 3), uint8
     """
-    grey = np.repeat(image[:, :, None] * np.float32(255), 3, axis=2)
+    gray = np.repeat(image[:, :, None] * np.float32(255), 3, axis=2)
     if overlay is not None:
         share = OPACITY * np.abs(overlay)[:, :, None]
-        colour = np.where(overlay[:, :, None] < 0, AGAINST, FOR)
-        grey = grey * (1 - share) + colour * share
-    coloured: NDArray[np.uint8] = np.rint(grey).astype(np.uint8)
-    return coloured
+        color = np.where(overlay[:, :, None] < 0, AGAINST, FOR)
+        gray = gray * (1 - share) + color * share
+    colored: NDArray[np.uint8] = np.rint(gray).astype(np.uint8)
+    return colored
 
 
 def _as_seen(rows: NDArray[Any]) -> Floats:
@@ -163,7 +163,7 @@ def _gradient(
 def _as_predicting(net: Predictor) -> "_core.Net":
     """Return a native net whose training mode gives what `net` predicts.
 
-    Gradients exist in training mode only, where dropout drops and batchnorm goes by the
+    Gradients exist in training mode only, where dropout drops and batchnorm uses the
     batch. So dropout is left out, and batchnorm becomes the product that it is in prediction.
     """
     layers = net.native.layers

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, files, checks, the runtime; imports nothing of ours."""
+"""The base of everything else: errors, files, checks, the runtime; imports nothing else of the package."""

@@ -20,13 +20,13 @@ def plain_number(value: object) -> object:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value is a real number, Python's or NumPy's; booleans are none."""
+    """Whether a value is a real number, Python's or NumPy's; booleans are not."""
     # The usual types come first: the abstract one takes longer to look at.
     return isinstance(value, (float, int, Real)) and not isinstance(value, bool)
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Whether a value is an integer, Python's or NumPy's; booleans are none."""
+    """Whether a value is an integer, Python's or NumPy's; booleans are not."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
@@ -45,7 +45,7 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_verbose(value: Any) -> None:
-    """Raise ValueError unless a value says how training tells of itself."""
+    """Raise ValueError unless a value says how much training prints."""
     if np.ndim(value) > 0 or value not in ("auto", 0, 1, 2):
         raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {brief(value)}")
 

@@ -8,7 +8,7 @@ _CODES: dict[Style, str] = {"bold": "1", "good": "32", "doubt": "33", "bad": "1;
 
 
 def is_wanted(stream: TextIO | None) -> bool:
-    """Tell whether what goes to a stream may have colors.
+    """Return whether what goes to a stream may have colors.
 
     NO_COLOR (no-color.org) and FORCE_COLOR decide when they are set to anything, NO_COLOR first;
     without them a terminal gets colors unless TERM is dumb.

@@ -20,7 +20,7 @@ class TrainingDiverged(FloatingPointError):
 
 
 class RankError(RuntimeError):
-    """Processes that train one net together are not alike, or one does not answer."""
+    """Processes that train one net together differ, or one does not answer."""
 
 
 def reason_of(error: Exception) -> str:

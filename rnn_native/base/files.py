@@ -44,7 +44,7 @@ def read_source(source: Source) -> bytes | None:
     Raises
     ------
     TypeError
-        If it is none of these, or a file in text mode.
+        If it is not one of these, or a file in text mode.
     """
     if isinstance(source, (str, os.PathLike)):
         return None
@@ -185,7 +185,7 @@ def _take_over(descriptor: int, old: os.stat_result, mode: int) -> None:
     """Give a new file owner and permissions of the one that it replaces.
 
     It was made with no more permissions than these, so where a file system or a
-    missing right forbids the change, nobody else can read it.
+    missing right forbids the change, no one else can read it.
     """
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):

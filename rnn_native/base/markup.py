@@ -1,8 +1,8 @@
 """What notebooks show of histories, models and results: HTML with inline SVG.
 
 Plain strings, so nothing needs to be installed or imported for it. Text and axes have the
-colour of the page's text and curves are of middling lightness, so that both light and dark
-pages can be read; curves are told apart by dashes and by names at their ends.
+color of the page's text and curves are of middling lightness, so that both light and dark
+pages can be read; curves are distinguished by dashes and by names at their ends.
 """
 
 import html
@@ -30,7 +30,7 @@ class Curve(NamedTuple):
 
     name: str
     values: Sequence[float | None]
-    colour: str
+    color: str
     dashed: bool = False
 
 
@@ -47,8 +47,8 @@ def history_html(epochs: Sequence[int], columns: Columns, best: int | None) -> s
     epochs : sequence of int
         Numbers of the epochs, counted from 1.
     columns : mapping of str to sequence of float or None
-        Values of the epochs: loss, val_loss, accuracy, val_accuracy and time, as far as
-        there are such.
+        Values of the epochs: loss, val_loss, accuracy, val_accuracy and time, where these
+        exist.
     best : int or None
         Index of the best epoch.
     """
@@ -100,7 +100,7 @@ def folded_html(title: str, body: str) -> str:
 
 
 def progress_html(share: float, text: str) -> str:
-    """Return a bar that is filled to `share`, in [0, 1], and text behind it."""
+    """Return a bar that is filled to `share`, in [0, 1], and text after it."""
     per_cent = f"{100 * min(share, 1):.1f}"
     return (
         '<div style="display:flex;align-items:center;gap:10px;flex-wrap:wrap">'
@@ -125,7 +125,7 @@ def curves_svg(
     epochs : sequence of int
         Ascending.
     curves : sequence of Curve
-        With a value, or None, for each epoch. What is not finite is a gap.
+        With a value, or None, for each epoch. A value that is not finite is a gap.
     best : int, optional
         An epoch to mark.
     """
@@ -210,12 +210,12 @@ def _strokes(points: Sequence[tuple[float, float] | None], curve: Curve) -> list
         if len(run) == 1:
             ((x, y),) = run
             strokes.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{curve.colour}"/>'
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{curve.color}"/>'
             )
             continue
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in run)
         strokes.append(
-            f'<path d="M{path}" fill="none" stroke="{curve.colour}" stroke-width="2"'
+            f'<path d="M{path}" fill="none" stroke="{curve.color}" stroke-width="2"'
             f"{_dash(curve)}/>"
         )
     return strokes
@@ -252,7 +252,7 @@ def _dash(curve: Curve) -> str:
 
 
 def svg_text(x: float, y: float, text: str, anchor: str = "start", weight: str = "") -> str:
-    """Return text of an SVG picture, in the page's colour."""
+    """Return text of an SVG picture, in the page's color."""
     bold = f' font-weight="{weight}"' if weight else ""
     return (
         f'<text x="{x:.0f}" y="{y:.1f}" text-anchor="{anchor}"{bold} {_TEXT}>'

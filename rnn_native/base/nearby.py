@@ -13,14 +13,14 @@ MOST_LOOKED_AT = 1000
 def hint(path: "str | os.PathLike[str]") -> str:
     """Return "; did you mean 'x'?" for a path that is not there, or nothing.
 
-    The first part of the path that is missing is compared with what lies beside it.
+    The first part of the path that is missing is compared with its neighbors.
     """
     missing = Path(path)
     if os.path.lexists(missing) or "\0" in str(missing):
         return ""
     while not missing.parent.exists():
         missing = missing.parent
-    # What the ending is makes no two names alike.
+    # The ending does not make two names similar.
     beside = {Path(name).stem: name for name in _names_in(missing.parent)}
     stem = nearest_of(missing.stem, beside)
     if stem is None:

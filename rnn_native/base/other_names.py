@@ -70,7 +70,7 @@ _OPTIONS_HERE = {
 
 
 def hint_of(name: str) -> str:
-    """Return "; use rn.X", or nothing where a name of others has nothing like it here."""
+    """Return "; use rn.X", or nothing where another library's name has no equivalent here."""
     return f"; use rn.{_HERE[name]}" if name in _HERE else ""
 
 

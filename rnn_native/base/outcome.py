@@ -51,7 +51,7 @@ def report(message: str, code: int) -> int:
 
 
 def interrupted(advice: str = "", *, signal: int | None = None) -> int:
-    """Say that a signal ended the command, the last one unless told; return the exit code."""
+    """Say that a signal ended the command, the last one by default; return the exit code."""
     word, code = process.ended_by(signal)
     return report(word + advice, code)
 

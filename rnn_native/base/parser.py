@@ -11,7 +11,7 @@ from rnn_native.base.text import brief, printable
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Help with a short line of usage: the options stand below it anyway."""
+    """Help with a short line of usage: the options are listed below it anyway."""
 
     def add_usage(
         self,
@@ -20,7 +20,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
         groups: Iterable[Any],
         prefix: str | None = None,
     ) -> None:
-        """Add the line: what must be named, in its order, and that there are options."""
+        """Add the line: the required arguments in their order, and a hint at the options."""
         shown = [action for action in actions if not action.option_strings]
         options = argparse.Action([], dest="options", metavar="[options]")
         super().add_usage(usage, [*shown, options], [], prefix)
@@ -55,12 +55,12 @@ class Parser(argparse.ArgumentParser):
 
 
 class CommandParser(Parser):
-    """The parser of one command: a wrong option is told with the command's own usage."""
+    """The parser of one command: an error shows the command's own usage."""
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse all there is: nothing is left for somebody else."""
+        """Parse all arguments: none are left over."""
         given = sys.argv[1:] if args is None else [*args]
         for word in given[: given.index("--")] if "--" in given else given:
             self._require_known(word)
@@ -70,7 +70,7 @@ class CommandParser(Parser):
         return found, rest
 
     def _require_known(self, word: str) -> None:
-        """Refuse a long option that there is not, before its value is taken for another."""
+        """Refuse an unknown long option, before its value is taken for another."""
         name = word.partition("=")[0]
         known = [option for a in self._actions for option in a.option_strings]
         if not name.startswith("--") or any(option.startswith(name) for option in known):

@@ -58,7 +58,7 @@ def ended_by(number: int | None = None) -> tuple[str, int]:
 
 
 def _install() -> None:
-    """Handle what nobody else handles: a shell lets background jobs ignore Ctrl-C."""
+    """Handle other signals: a shell lets background jobs ignore Ctrl-C."""
     plain = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     for number, handler in plain.items():
         if signal.getsignal(number) is handler:
@@ -92,7 +92,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _must_not_be_interrupted(frame: FrameType | None) -> bool:
-    """Tell whether an import or a finalizer is among the calls under way."""
+    """Return whether an import or a finalizer is among the calls under way."""
     while frame is not None:
         code = frame.f_code
         if code.co_filename.startswith("<frozen importlib") or code.co_name == "__del__":

@@ -60,7 +60,7 @@ class Place:
         return Place(self.source, f"{self.path}[{index}]")
 
     def error(self, text: str) -> ConfigError:
-        """Return the error to raise for the value that stands here."""
+        """Return the error to raise for this value."""
         return ConfigError(": ".join(filter(None, (self.source, self.path, text))))
 
 
@@ -117,7 +117,7 @@ Rule: TypeAlias = Callable[[Place, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A rule: a number in a range; booleans are no numbers.
+    """A rule: a number in a range; booleans are not numbers.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class Number:
     above, below : bool
         Whether `low` or `high` itself is refused.
     whole : bool
-        Whether only integers are accepted; 3.0 is none.
+        Whether only integers are accepted; 3.0 is refused.
     """
 
     low: float = -sys.float_info.max
@@ -204,7 +204,7 @@ class Extents:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A rule: integers in an array of at most so many; one integer is an array of it.
+    """A rule: integers in an array of at most this many; one integer is an array of it.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def take(place: Place, value: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
     place : Place
         Of the object.
     value : Any
-        What stands there.
+        The value.
     rules : mapping of str to Rule
         All keys that are known.
 

@@ -12,7 +12,7 @@ import rnn_native._core as _core
 from rnn_native.base.text import brief
 
 MAX_THREADS = 64
-"""Most threads that a call takes; the native team is built for so many."""
+"""Most threads that a call takes; the native team is built for this many."""
 
 
 def _open_blas() -> None:
@@ -87,7 +87,7 @@ def available_cpus() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Use `n` threads in every call that is not told otherwise.
+    """Use `n` threads in every call without an argument of its own.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return how many threads a call uses when it is not told.
+    """Return how many threads a call uses by default.
 
     The first of: `set_num_threads`, the environment variables RNN_NATIVE_NUM_THREADS and
     OMP_NUM_THREADS, the CPUs that affinity mask and control group allow. The number of
@@ -113,8 +113,8 @@ def get_num_threads() -> int:
         return _num_threads
     if value := os.environ.get("RNN_NATIVE_NUM_THREADS"):
         return check_num_threads(value, "RNN_NATIVE_NUM_THREADS")
-    # OMP_NUM_THREADS may be a list, one number for each nesting level. It is not ours: what
-    # it says beyond our range is no reason to fail.
+    # OMP_NUM_THREADS may be a list, one number for each nesting level. It is not ours: a
+    # value beyond our range is not a reason to fail.
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     wanted = int(first) if first.isdecimal() and int(first) > 0 else available_cpus()
     return min(wanted, MAX_THREADS)
@@ -130,8 +130,8 @@ def register_threadpoolctl() -> None:
     """Let threadpoolctl see and limit this package's threads.
 
     ``threadpoolctl.threadpool_info()`` then lists them, with ``"rnn_native"`` as their
-    ``user_api``, and ``threadpool_limits(2)`` sets what a call in its block uses when it is
-    not told. This happens by itself where threadpoolctl, or a package that needs it such as
+    ``user_api``, and ``threadpool_limits(2)`` sets what a call in its block uses by
+    default. This happens by itself where threadpoolctl, or a package that needs it such as
     scikit-learn, is imported before a net is made. Calling it again does nothing.
 
     Raises

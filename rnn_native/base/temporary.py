@@ -1,7 +1,7 @@
 """Temporary files beside the files that they become, and the removal of forgotten ones.
 
-Whoever writes a temporary file holds a lock on it. The system takes locks from a process
-that ends, however it ends: a temporary file without a lock is nobody's any more.
+The writer of a temporary file holds a lock on it. The system takes locks from a process
+that ends, however it ends: a temporary file without a lock is abandoned.
 """
 
 import fcntl

@@ -28,7 +28,7 @@ def brief(value: object) -> str:
         value = value[: _MOST_SHOWN + 1]
     try:
         text = repr(value)
-    except Exception:  # somebody else's class
+    except Exception:  # another package's class
         text = type(value).__name__
     text = printable(" ".join(text.split()))
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

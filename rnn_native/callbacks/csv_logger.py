@@ -27,7 +27,7 @@ class CSVLogger(Callback):
     append : bool
         Keep the rows that are in the file, and count epochs on from its last one; there is
         one header. A resumed run continues after the row of its own last epoch. False
-        starts the file anew, with the rows of the epochs that a resumed run has behind it.
+        starts the file again, with the rows of the epochs that a resumed run has completed.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class CSVLogger(Callback):
         self.append = append
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Write the header and what a resumed run has behind it, or look at what is there."""
+        """Write the header and what a resumed run has completed, or check the existing file."""
         done = {name for _, row in self._behind() for name in row}
         self._columns = _sorted({*self.run.columns, *done})
         self._shift = 0
@@ -152,7 +152,7 @@ def _sorted(columns: set[str]) -> list[str]:
 
 
 def _after_last(rows: list[str], values: str) -> int:
-    """Return the index behind the last row with these values, or behind all rows."""
+    """Return the index after the last row with these values, or after all rows."""
     for end in range(len(rows), 0, -1):
         if rows[end - 1].endswith(values):
             return end

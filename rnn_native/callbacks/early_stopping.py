@@ -27,8 +27,8 @@ class EarlyStopping(Callback):
     mode : {"auto", "min", "max"}
         "auto" is "max" for accuracies, auc, r2, f1, precision, recall and scores.
     baseline : float, optional
-        Value to beat: until an epoch is better than it, improvements do not start the count
-        of `patience` anew.
+        Value to beat: until an epoch is better than it, improvements do not reset the count
+        of `patience`.
     restore_best_weights : bool
         True, unlike Keras: the model is left with the weights of the epoch that had the best
         value of all (of `monitor`, without `min_delta`). False: with the last ones.
@@ -42,16 +42,16 @@ class EarlyStopping(Callback):
     best : float
         The best value, by `min_delta`.
     best_epoch : int
-        Number of the epoch that had the best value of all; 0 when none had any.
+        Number of the epoch that had the best value of all; 0 when no epoch had a value.
     best_weights : ndarray of float32 or None
         After training: what the model's `weights` were restored to, if they were.
 
     Notes
     -----
-    The count is made anew from the history when training begins, so a resumed run stops
-    where an uninterrupted one does; each call of `fit` counts anew. NaN is no improvement.
-    `train_mlp` and its like bring their own, with the `patience` and `min_delta` of the
-    recipe.
+    The count is recomputed from the history when training begins, so a resumed run stops
+    where an uninterrupted one does; each call of `fit` starts a new count. NaN is not an
+    improvement. `train_mlp` and its like bring their own, with the `patience` and
+    `min_delta` of the recipe.
     """
 
     on_every_rank = True
@@ -76,7 +76,7 @@ class EarlyStopping(Callback):
         self.start_from_epoch = check_count("start_from_epoch", start_from_epoch)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Count the epochs that a resumed run has behind it."""
+        """Count the epochs that a resumed run has completed."""
         goal = self._monitor
         goal.require(self.run, type(self).__name__)
         if not self.restore_best_weights:
@@ -126,7 +126,7 @@ class EarlyStopping(Callback):
         return True
 
     def _why(self) -> str:
-        """Tell what has not happened since which epoch."""
+        """Return what has not improved, and since which epoch."""
         if self._since is None:
             goal = "" if self.baseline is None else f" on the baseline {self.baseline:g}"
             return f"no improvement{goal}"

@@ -18,7 +18,7 @@ class LearningRateScheduler(Callback):
         `schedule(epoch, lr)`, or `schedule(epoch)`, returns the epoch's rate; `epoch` counts
         from 0, `lr` is the rate of the epoch before, and in the first one that of `fit`.
     verbose : int
-        Above 0 prints a line an epoch.
+        Above 0 prints one line per epoch.
 
     Notes
     -----
@@ -61,21 +61,21 @@ class ReduceLROnPlateau(Callback):
         As for `EarlyStopping`.
     factor : float in (0, 1)
     patience : int of at least 0
-        So many epochs in a row without improvement lower the rate.
+        After this many epochs in a row without improvement the rate is lowered.
     verbose : int
         Above 0 prints a line when the rate is lowered.
     min_delta : float
         An improvement is a value better than the best one by more than this.
     cooldown : int of at least 0
-        After a lowering, counting begins anew with the epoch of this number; 0 and 1 mean the
+        After a lowering, counting restarts with the epoch of this number; 0 and 1 mean the
         next one, as in Keras.
     min_lr : float of at least 0
         The rate is not lowered below it.
 
     Notes
     -----
-    The state is worked out anew from the history when training begins, so a resumed run
-    continues as an uninterrupted one; each call of `fit` begins anew. NaN is no improvement.
+    The state is recomputed from the history when training begins, so a resumed run
+    continues as an uninterrupted one; each call of `fit` starts afresh. NaN is not an improvement.
     `schedules.Plateau` is the same idea as a schedule, in PyTorch's way of counting.
     """
 
@@ -103,7 +103,7 @@ class ReduceLROnPlateau(Callback):
         self._monitor = Monitor(monitor, mode, min_delta)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Count the epochs that a resumed run has behind it."""
+        """Count the epochs that a resumed run has completed."""
         self._monitor.require(self.run, type(self).__name__)
         self.best = self._monitor.worst
         self.wait = self._cooling = 0

@@ -1,4 +1,4 @@
-"""Model files written while training goes on."""
+"""Model files written during training."""
 
 import string
 from pathlib import Path
@@ -22,7 +22,7 @@ class ModelCheckpoint(Callback):
         "checkpoints/{epoch:02d}-{val_loss:.2f}.safetensors". The folder is made when missing.
         `rnn_native.load` reads the file, whatever its ending.
     monitor, mode : str
-        What tells the best epoch; as for `EarlyStopping`.
+        The value that decides the best epoch; as for `EarlyStopping`.
     verbose : int
         Above 0 prints a line for each file.
     save_best_only : bool
@@ -39,12 +39,12 @@ class ModelCheckpoint(Callback):
         From `fit`, before the first epoch, if validation is missing that `filepath` or
         `monitor` needs.
     OSError
-        From `fit` if a file cannot be written; one that was there before is untouched.
+        From `fit` if a file cannot be written; an existing file is left unchanged.
 
     Notes
     -----
-    Files are replaced atomically. The best value is worked out anew from the history when a
-    run is resumed. What a resumed run needs is in the files of `train_mlp(out=...)` and its
+    Files are replaced atomically. The best value is recomputed from the history when a run is
+    resumed. What a resumed run needs is in the files of `train_mlp(out=...)` and its
     like, not in these.
     """
 

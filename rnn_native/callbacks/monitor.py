@@ -1,4 +1,4 @@
-"""Which value of an epoch tells how good it was, and which way is better."""
+"""Which value of an epoch measures how good it was, and which way is better."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -59,7 +59,7 @@ class Monitor:
         return -math.inf if self.is_greatest else math.inf
 
     def is_better(self, value: float, best: float) -> bool:
-        """Tell whether `value` improves on `best` by more than `min_delta`; NaN never does."""
+        """Return whether `value` improves on `best` by more than `min_delta`; NaN never does."""
         if self.is_greatest:
             return value > best + self.min_delta
         return value < best - self.min_delta

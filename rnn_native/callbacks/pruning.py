@@ -7,7 +7,7 @@ from rnn_native.training.callback import Callback, Logs
 
 
 class PruningCallback(Callback):
-    """Report each epoch's value to a trial of Optuna, and end the trial when it says so.
+    """Report each epoch's value to a trial of Optuna, and end the trial when it asks for that.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class PruningCallback(Callback):
     Raises
     ------
     TypeError
-        If `trial` is none.
+        If `trial` is not one.
     optuna.TrialPruned
         From training, after the epoch in which the trial is pruned. The model has the weights
         of its best epoch.

@@ -62,7 +62,7 @@ class RunCheckpoint(Callback):
         self.folder = Path(folder)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Save the run as it stands before its first epoch."""
+        """Save the run before its first epoch."""
         if not self.run.history:
             save_run(self.run, self.folder / run_folder.LAST)
 
@@ -86,8 +86,8 @@ class RunLog(Callback):
     Parameters
     ----------
     path : path
-        A new run starts the file anew. A resumed run keeps the rows of the epochs it has
-        behind it, drops later ones, and writes no second header.
+        A new run starts a new file. A resumed run keeps the rows of the epochs it has
+        completed, drops later ones, and writes no second header.
     """
 
     def __init__(self, path: AnyPath) -> None:

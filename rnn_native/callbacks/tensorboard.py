@@ -19,7 +19,7 @@ class TensorBoard(Callback):
     Parameters
     ----------
     log_dir : str or path-like
-        Made when missing. A resumed run goes on in it with files of its own.
+        Made when missing. A resumed run continues in it with its own files.
 
     Raises
     ------
@@ -40,7 +40,7 @@ class TensorBoard(Callback):
 
     def _writer(self, part: str) -> Any:
         """Return the writer of a folder, opened when it is first wanted."""
-        # Not tensorboardX's SummaryWriter: it writes from a thread, whose errors nobody sees;
+        # Not tensorboardX's SummaryWriter: it writes from a thread, whose errors are lost;
         # with a full disk it would wait for ever.
         try:
             from tensorboardX.event_file_writer import EventsWriter

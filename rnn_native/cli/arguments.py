@@ -84,7 +84,7 @@ def reference_model(text: str) -> str:
 def add_command(
     commands: Any, name: str, run: Any, text: str, examples: str = "", *, json: bool = True
 ) -> argparse.ArgumentParser:
-    """Add a command that `run(args)` carries out; it takes --json unless told otherwise.
+    """Add a command that `run(args)` carries out; it has --json by default.
 
     `examples` are lines of calls without "rnn-native " before them.
     """

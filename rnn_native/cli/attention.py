@@ -142,7 +142,7 @@ def _require_attention(model: "Network", path: Path) -> None:
 
 
 def _draw_over_images(seen: _Seen, token: int, folder: Path) -> list[Path]:
-    """Draw the token's attention over the images; nothing if tokens are no square of patches."""
+    """Draw the token's attention over the images; nothing unless patches form a square."""
     import math
 
     import rnn_native.plots as plots

@@ -1,7 +1,8 @@
 """Completion of words in a shell, where argcomplete is installed.
 
 argcomplete runs the program with variables that say what was typed. It completes commands,
-options, choices and paths by itself; the functions here give it names that may stand beside paths.
+options, choices and paths by itself; the functions here give it names that may be used in
+place of paths.
 """
 
 import argparse

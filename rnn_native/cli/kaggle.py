@@ -39,8 +39,8 @@ def add_commands(commands: Any) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="output folder (default: output, or output-2, ... when that is there and a model "
-        "is trained)",
+        help="output folder (default: output; output-2, ... if it exists and a model is "
+        "trained)",
     )
     parser.add_argument(
         "--overwrite",
@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--label", choices=("first", "last"),
-        help="where the label stands in CSV files without a header (first)",
+        help="where the label is in CSV files without a header (first)",
     )  # fmt: skip
     parser.add_argument("--seed", type=arguments.SEED, default=1, metavar="N")
     parser.add_argument("--lr", type=arguments.RATE, default=0.1, metavar="RATE")

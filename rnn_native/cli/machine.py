@@ -46,7 +46,7 @@ def _add_bench(commands: Any) -> None:
         type=arguments.SECONDS,
         default=3.0,
         metavar="S",
-        help="time epochs of each model for so long, three epochs at least (3)",
+        help="time epochs of each model for this many seconds, at least three epochs (3)",
     )
     parser.add_argument(
         "--data",
@@ -63,7 +63,7 @@ def _add_bench(commands: Any) -> None:
         help="rows of an epoch, at most all (54000)",
     )
     parser.add_argument(
-        "--profile", action="store_true", help="tell where the time of an epoch goes"
+        "--profile", action="store_true", help="show the time of each step of an epoch"
     )
 
 

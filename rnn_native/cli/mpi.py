@@ -21,7 +21,7 @@ PASSED_ON = 0.3
 
 
 def refuse_without_flag() -> None:
-    """Refuse several processes that do not know of one another: they would do the same."""
+    """Refuse several processes that do not know each other: they would do the same."""
     size = os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE", "1")
     if size.isdigit() and int(size) > 1:
         raise outcome.UsageError(
@@ -33,7 +33,7 @@ def refuse_without_flag() -> None:
 def run(args: argparse.Namespace, command: Callable[..., int]) -> int:
     """Call ``command(args, comm)`` on all processes; rank 0 prints.
 
-    A process that fails says so, and ends the others. What all of them find out together,
+    A process that fails reports it and ends the others. What all of them find out together,
     such as a loss that is not finite, rank 0 says.
     """
     try:

@@ -82,7 +82,7 @@ def check_target(path: Path) -> None:
 
 
 def without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Return numbers as JSON knows them: null for what is not finite."""
+    """Return numbers as JSON knows them: null for values that are not finite."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in numbers.items()

@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
         commands,
         "predict",
         predict,
-        "Tell which digits pictures show.",
+        "Print which digits pictures show.",
         """predict photo.png
         predict scans/ --show sheet.png
         predict page.jpg --layout number
@@ -53,8 +53,8 @@ def add_commands(commands: Any) -> None:
         "--layout",
         choices=LAYOUTS,
         default=LAYOUTS[0],
-        help="what a picture shows: one digit (several are told as a doubt), digits to read "
-        "one by one from left to right, line by line, or a number a line (digit)",
+        help="what a picture shows: one digit (several are reported as a doubt), digits to read "
+        "one by one from left to right, line by line, or one number per line (digit)",
     )
     parser.add_argument(
         "--top",
@@ -93,7 +93,7 @@ def predict(args: argparse.Namespace) -> int:
 
 
 def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list[Read], int]:
-    """Read every picture; one that cannot be is told, and the others go on."""
+    """Read every picture; report one that cannot be read, and continue with the others."""
     from rnn_native.recognizer.contact_sheet import Entry, found_ink, thumbnail
     from rnn_native.recognizer.opening import pictures_in, read_picture
     from rnn_native.recognizer.reading import read_digits

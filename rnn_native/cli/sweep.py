@@ -89,8 +89,8 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=Path,
         required=True,
-        help="folder for results.csv, results.html and the runs; what is there is not trained "
-        "again",
+        help="folder for results.csv, results.html and the runs; finished runs in it are not "
+        "trained again",
     )
     where.add_argument("--overwrite", action="store_true", help="remove the sweep in --out")
     where.add_argument("--quiet", action="store_true", help="no line for each run")

@@ -36,7 +36,7 @@ def _add_train(commands: Any) -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        help="folder for the files (default: runs/MODEL, or runs/MODEL-2, ... when that is there)",
+        help="folder for the files (default: runs/MODEL; runs/MODEL-2, ... if it exists)",
     )
     files.add_argument(
         "--resume",
@@ -170,7 +170,7 @@ def _train(args: argparse.Namespace, comm: Any = None) -> int:
         outcome.say(f"Files: {result.run_dir}")
     if interrupted:
         can_resume = (out / run_folder.LAST).is_file()
-        advice = f"; go on with --resume --out {out}" if can_resume else ""
+        advice = f"; continue with --resume --out {out}" if can_resume else ""
         return outcome.interrupted(advice)
     return outcome.OK
 

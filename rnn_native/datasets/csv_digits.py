@@ -48,7 +48,7 @@ def load_csv(
     path : str or path-like
         The file, plain or packed with gzip; UTF-8, or UTF-16 with a byte order mark; lines end
         in LF, CRLF or CR. Separators are commas, or semicolons or tabs where the first line
-        has no comma. With a header the columns may stand in any order: ``label`` (or
+        has no comma. With a header the columns may be in any order: ``label`` (or
         ``class``, ``target``, ...) and ``pixel0`` to ``pixel783``, ``pixel1`` to
         ``pixel784``, or ``1x1`` to ``28x28`` (row, column); a first column that numbers the
         rows is left out. Without a header the label is the first of 785 columns, and 784
@@ -56,7 +56,7 @@ def load_csv(
     side : int, default 28
         Rows and columns of an image.
     label : {"first", "last"}, optional
-        Where the label stands in a file without a header. When left out it is the first
+        Where the label is in a file without a header. When left out it is the first
         column, and a file whose columns speak against that is refused.
     classes : int in [2, 256], optional
         Labels must be below it. When left out they may be up to 255 with a header, or where
@@ -246,7 +246,7 @@ def _parse_fast(block: bytes, layout: Layout) -> Bytes | None:
     if lengths.min() < 2 or lengths.max() > 4:
         return None
     # At a field's last digit: itself, 10 times the one before, 100 times the one before
-    # that. Separators count as 0, and what lies behind one does not count.
+    # that. Separators count as 0, and what follows one does not count.
     digits = (text - np.uint8(_ZERO)) * is_digit
     values = digits.astype(np.uint16)
     values[1:] += np.uint8(10) * digits[:-1]

@@ -89,7 +89,7 @@ def read_layout(
 def _layout_of_names(fields: Sequence[str], side: int, name: str, classes: int) -> Layout:
     is_indexed = fields[0].strip().lower() in INDEXES
     named = {field.strip().lower().replace("_", "") for field in fields}
-    # Counted from 1, as pandas users write them: the last number says so.
+    # Counted from 1, as pandas users write them: the last number shows it.
     first = int("pixel0" not in named and f"pixel{side * side}" in named)
     where: dict[int, int] = {}
     for column, field in enumerate(fields[is_indexed:]):

@@ -41,5 +41,5 @@ def separator_of(block: bytes) -> bytes:
 
 
 def without_first_column(block: bytes) -> bytes:
-    """Return lines without what stands before their first comma."""
+    """Return lines without what precedes their first comma."""
     return _FIRST_COLUMN.sub(b"", block)

@@ -12,7 +12,7 @@ from typing import Any
 
 
 def decode(job: dict[str, Any]) -> list[list[Any]]:
-    """Decode pictures into a file that is there.
+    """Decode pictures into an existing file.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def obtain(record: Published, download: bool, progress: bool | None) -> Path:
 
 
 def _advice(record: Published) -> str:
-    """Say where the files can be had, and where they should be put."""
+    """Say where the files are available, and where they should be put."""
     usual = record.folders[0]
     if usual:
         return f"get its four files from {record.source} and put them into ./data/{usual}"
@@ -62,7 +62,7 @@ def _download(record: Published, cache: Path, progress: bool | None) -> None:
 
 
 def _is_whole(kept: bytes | bytearray, file: File) -> bool:
-    """Tell whether these are the bytes that are kept of a published file."""
+    """Return whether these are the bytes that are kept of a published file."""
     return sha256_of(kept) == (file.gz_sha256 or file.sha256)
 
 

@@ -19,7 +19,7 @@ _BUFFERS = 3  # one is trained on, one waits, one is filled
 
 
 class FileLoader:
-    """Batches of rows that lie in files; `from_files` makes it.
+    """Batches of rows that are stored in files; `from_files` makes it.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class FileLoader:
     shape : tuple of int
         Rows, and the shape of a row.
     labels : ndarray or None
-        Of all rows, read when asked for; None of targets with several values a row.
+        Of all rows, read when asked for; None for targets with several values per row.
     classes : list of str, or None
         Names of the classes, of a folder of pictures.
     """
@@ -73,7 +73,7 @@ class FileLoader:
         held = int(len(self._rows) * check_range("fraction", fraction, 0, 1))
         if held == 0:
             raise ValueError(
-                f"fraction: {fraction:g} of {len(self._rows)} rows is no row; use a larger one"
+                f"fraction: {fraction:g} of {len(self._rows)} rows is no whole row; use a larger one"
             )
         first, last = self._rows[:-held], self._rows[-held:]
         return self._of(first), self._of(last)
@@ -153,7 +153,7 @@ class FileLoader:
 
 
 def _grouped(chunks: list[range], each: int) -> Iterator[list[range]]:
-    """Yield lists of ranges of `each` rows together; the last has what is left."""
+    """Yield lists of ranges of `each` rows together; the last has the remaining ones."""
     group: list[range] = []
     room = each
     for rows in chunks:

@@ -170,7 +170,7 @@ def _decode_all(
 
 
 def _in_process(job: dict[str, Any]) -> list[Any]:
-    """Decode in a process of its own; return what is broken."""
+    """Decode in a separate process; return what is broken."""
     import subprocess  # slow to import
 
     places = os.pathsep.join(entry for entry in sys.path if entry)

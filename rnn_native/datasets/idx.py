@@ -47,7 +47,7 @@ def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> NDArray[Any]:
     Parameters
     ----------
     path : str or path-like
-        The file, plain or packed with gzip (told by its content, not its name).
+        The file, plain or packed with gzip (recognized by its content, not its name).
     max_bytes : int, default 1 GiB
         The most that a file may announce.
 
@@ -117,7 +117,7 @@ def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
 
 
 def read_label_rows(path: AnyPath) -> NDArray[np.int32]:
-    """Read an IDX file of several int32 labels an image, as QMNIST has it.
+    """Read an IDX file of several int32 labels per image, as QMNIST has it.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def read_label_rows(path: AnyPath) -> NDArray[np.int32]:
     Returns
     -------
     ndarray of shape (n, labels), int32
-        A row an image.
+        One row per image.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def write_idx(path: AnyPath, array: Bytes) -> None:
 
 
 def idx_header(array: Bytes) -> bytes:
-    """Return the bytes that stand before the elements of `array` in an IDX file.
+    """Return the bytes that precede the elements of `array` in an IDX file.
 
     Raises
     ------

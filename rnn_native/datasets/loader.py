@@ -93,7 +93,7 @@ def prefetched(items: Iterator[Item]) -> Generator[Item, None, None]:
                 if not put(True, item):
                     return
             put(False, None)
-        except BaseException as error:  # of a thread nobody would see it
+        except BaseException as error:  # in a thread it would be lost
             put(False, error)
 
     thread = threading.Thread(target=work, name="rnn_native loader", daemon=True)

@@ -2,7 +2,7 @@
 
 `load_mnist` looks, in this order, at its argument, at the folder that the
 environment variable ``RNN_NATIVE_DATA`` names, at ``./data`` (with the place where
-torchvision puts MNIST below it), at the file that Keras keeps, at a cache of its own,
+torchvision puts MNIST below it), at the file that Keras keeps, at its own cache,
 and then downloads.
 """
 
@@ -46,8 +46,8 @@ def load_mnist(
     DataNotFoundError
         If no place has them, and a download was not wanted or not possible.
     FormatError
-        If a file is found that is not what its name says. There is no going on to
-        the next place then.
+        If a file is found that is not what its name says. The next place is then not
+        tried.
     OSError
         If a file that was found cannot be read.
 
@@ -59,7 +59,7 @@ def load_mnist(
 
 
 def find_mnist(path: AnyPath | None = None) -> Path | None:
-    """Tell from where `load_mnist` would load, without loading or downloading.
+    """Return where `load_mnist` would load from, without loading or downloading.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def find_mnist(path: AnyPath | None = None) -> Path | None:
     -------
     Path or None
         The folder that holds the four IDX files, or the ``.npz`` file. None if
-        there is none in the usual places.
+        the usual places have none.
 
     Raises
     ------

@@ -49,12 +49,12 @@ def load_dataset(
     Raises
     ------
     ValueError
-        If there is no data set of that name; TypeError if it is no string.
+        If there is no data set of that name; TypeError if it is not a string.
     FileNotFoundError
         If `path` or the folder in ``RNN_NATIVE_DATA`` has no such files.
     DataNotFoundError
         If no place has them, and a download was not wanted or not possible. The message
-        says where they can be had.
+        says where they are available.
     FormatError
         If a file is found that is not what its name says.
     OSError
@@ -64,8 +64,8 @@ def load_dataset(
     -----
     Labels are 0 to classes - 1: EMNIST's letters, which its files number from 1, become 0
     (A) to 25 (Z). EMNIST's images, whose rows and columns its files exchange, are returned
-    upright. torchvision returns both as the files have them. Of QMNIST's eight labels an
-    image the first, the digit, is returned.
+    upright. torchvision returns both as the files have them. Of QMNIST's eight labels per
+    image only the first, the digit, is returned.
 
     Examples
     --------

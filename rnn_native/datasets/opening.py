@@ -53,7 +53,7 @@ def load_mnist_or_synthetic(
 ) -> Dataset:
     """Load MNIST, or generate digits if there is neither a file nor a network.
 
-    One line on stderr says so when digits are generated. Data that were asked for by
+    One line on stderr reports it when digits are generated. Data that were asked for by
     `path` or ``RNN_NATIVE_DATA`` are never replaced.
 
     Parameters
@@ -85,12 +85,12 @@ def open_dataset(name_or_path: AnyPath | None, *, replace: bool = True) -> Datas
     ----------
     name_or_path : str, path-like or None
         The string ``"synthetic"`` for generated digits; the name of a data set as in
-        `load_dataset`; None for MNIST with generated digits in its place if it cannot be
-        had; or a folder or ``.npz`` file as in `load_mnist`. (A folder that is called
+        `load_dataset`; None for MNIST with generated digits in its place if it is not
+        available; or a folder or ``.npz`` file as in `load_mnist`. (A folder that is called
         like a data set is ``./fashion``.)
     replace : bool, default True
         Whether generated digits may take MNIST's place. False is for what is measured:
-        a model's accuracy on other data says nothing of that on MNIST.
+        a model's accuracy on other data does not predict that on MNIST.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def _require_there(path: AnyPath | None) -> None:
     """Say which names there are when one is given that is neither theirs nor a file's."""
     if isinstance(path, str) and path == Path(path).name and not os.path.lexists(path):
         names = classes_by_name()
-        # Not as the error's `filename`, which would stand behind the hint.
+        # Not as the error's `filename`, which would follow the hint.
         raise FileNotFoundError(
             errno.ENOENT,
             f"{os.strerror(errno.ENOENT)}: {shown(path)}, and none of the data sets "

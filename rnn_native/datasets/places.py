@@ -40,7 +40,7 @@ def find(record: Published, path: AnyPath | None = None) -> Path | None:
         files. Another OSError if it cannot be looked into.
     """
     if path is not None:
-        # What is asked for in so many words needs no folder that is called so.
+        # A data set that is asked for by name needs no folder of that name.
         folders = (*record.folders, *({""} - {*record.folders}))
         return _demand(Path(path), record._replace(folders=folders), "")
     if named := os.environ.get(VARIABLE):
@@ -50,7 +50,7 @@ def find(record: Published, path: AnyPath | None = None) -> Path | None:
 
 
 def usual_places(record: Published) -> Iterator[Path]:
-    """Yield the places that are looked at when none is named, in this order."""
+    """Yield the places that are searched by default, in this order."""
     yield Path("data")
     if record.keras:
         home = _expanded(os.environ.get("KERAS_HOME") or "~/.keras")
@@ -112,7 +112,7 @@ def _demand(place: Path, record: Published, origin: str) -> Path:
         raise OSError(error.errno, text, str(place)) from error
     folder = _begun_folder(place, record)
     if folder is None and "" not in _folders_in(place, record):
-        # Its files have the names of MNIST's: only their folder tells them apart.
+        # Its files have the names of MNIST's: only their folder distinguishes them.
         raise FileNotFoundError(
             f"{origin}no {record.title} in {shown(place)}: expected its files in a folder "
             f"{' or '.join(record.folders)} there"
@@ -151,7 +151,7 @@ def part_in(folder: Path, file: File) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a file is there, and may be seen."""
+    """Return whether a file is there, and may be seen."""
     # A folder where one may not look is one without the file.
     with suppress(OSError):
         return path.is_file()

@@ -247,7 +247,7 @@ DATASETS = {record.name: record for record in _RECORDS}
 
 
 def record_of(name: str) -> Published:
-    """Return the record of a data set; ValueError or TypeError if that is no name of one."""
+    """Return the record of a data set; ValueError or TypeError if no data set has that name."""
     if not isinstance(name, str):
         got = " ".join(reprlib.repr(name).split())
         raise TypeError(
@@ -262,7 +262,7 @@ def record_of(name: str) -> Published:
 
 
 def mnist_hashes_match(arrays: tuple[Split, Split]) -> bool:
-    """Tell whether `arrays`, as `load_mnist` returns them, are MNIST itself.
+    """Return whether `arrays`, as `load_mnist` returns them, are MNIST itself.
 
     Parameters
     ----------

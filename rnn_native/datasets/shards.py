@@ -137,7 +137,7 @@ def files_of(given: AnyPath | Sequence[AnyPath], name: str) -> list[str]:
     FileNotFoundError
         If nothing matches.
     ValueError
-        If there are none.
+        If there are no shards.
     """
     if isinstance(given, (str, os.PathLike)):
         path = os.fspath(given)

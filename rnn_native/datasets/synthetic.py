@@ -1,6 +1,6 @@
 """Handwritten-looking digits, generated from stroke skeletons.
 
-They stand in for MNIST where there is no network: a model trained on them reads
+They replace MNIST where there is no network: a model trained on them reads
 real MNIST digits. No pixel comes from MNIST: the skeletons below were written by
 hand, and every sample varies them (control points, proportions, slant, bending,
 pen) before it is drawn and placed in the way in which MNIST places its digits.
@@ -112,7 +112,7 @@ LIMIT = 2.0  # no variate is more deviations than this away from its mean
 WAVES = 3
 WAVE_NUMBER = 5.0  # radians per skeleton height: a little less than one wave
 
-# The pen, in px: a disc with a grey edge. REACH must not be less than
+# The pen, in px: a disc with a gray edge. REACH must not be less than
 # MEAN_RADIUS + LIMIT * RADIUS + SOFTNESS_RANGE[1] / 2.
 MEAN_RADIUS, RADIUS, MIN_RADIUS = 1.2, 0.35, 0.7
 SOFTNESS_RANGE = (0.3, 0.7)
@@ -177,8 +177,8 @@ def _compile(skeleton: str) -> Glyph:
         for column, weights in zip(columns.tolist(), part.T, strict=True):
             basis[start:end, column] += weights
         start, first = end, first + len(stroke)
-    centre = (knots.min(axis=0) + knots.max(axis=0)) / 2
-    return Glyph((knots - centre) / 100, basis)
+    center = (knots.min(axis=0) + knots.max(axis=0)) / 2
+    return Glyph((knots - center) / 100, basis)
 
 
 GLYPHS = tuple(
@@ -272,7 +272,7 @@ def _draw(paths: Floats, rng: np.random.Generator) -> Bytes:
 
 
 def _centre(images: Bytes) -> tuple[Bytes, NDArray[np.bool_]]:
-    """Move the centres of mass of [n, SIDE, SIDE] to the middle, as MNIST does.
+    """Move the centers of mass of [n, SIDE, SIDE] to the middle, as MNIST does.
 
     Also returns, as [n], which images are whole: the others wrapped around.
     """
@@ -303,7 +303,7 @@ def synthetic_digits(n: int, seed: int = 0) -> tuple[Bytes, Bytes]:
     """Generate handwritten-looking digits in the format of MNIST.
 
     White ink on black; the longer side of the ink's bounding box is 20 px, and the
-    centre of mass is in the middle: in [13.5, 14.5) on both axes.
+    center of mass is in the middle: in [13.5, 14.5) on both axes.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def to_c(
     Raises
     ------
     ValueError
-        If `name` is no identifier, there is no C code for a layer (which is named), or a
+        If `name` is not an identifier, there is no C code for a layer (which is named), or a
         weight is not finite.
     OSError
         If the file cannot be written.
@@ -74,7 +74,7 @@ def to_c(
       what `Stream.step` gives after one more step.
 
     Nothing is allocated. The arrays between layers are on the stack, so that threads may
-    call at the same time; beyond 256 KiB they are static, and the file says so.
+    call at the same time; beyond 256 KiB they are static, as the file documents.
     """
     chosen = _identifier(Path(path).stem) if name is None else name
     atomic_write(path, c_source(model, chosen, int8=int8).encode())

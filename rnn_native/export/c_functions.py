@@ -328,7 +328,7 @@ masking(float *out, const float *x, float *real, float value, int tokens, int n)
 """
 
 MASKED_MEAN_POOL = """\
-/* out[i] = mean of x[t][i] over t with real[t], 0 if there are none; out is not x. */
+/* out[i] = mean of x[t][i] over t with real[t], 0 if there are no such t; out is not x. */
 static void
 masked_mean_pool(float *out, const float *x, const float *real, int tokens, int n)
 {

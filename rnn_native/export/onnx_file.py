@@ -1,6 +1,6 @@
 """ONNX: a graph of standard operators, without ZipMap, for any number of rows.
 
-What operator set 17 does not have as one operator (gelu, RMS normalisation, attention) is
+What operator set 17 does not have as one operator (gelu, RMS normalization, attention) is
 composed of several.
 """
 
@@ -100,7 +100,7 @@ def _add_net(graph: Graph, net: Network, x: str) -> str:
 
 
 def _scaling(model: Network) -> str:
-    """Return what somebody with other inputs than floats must know."""
+    """Return what users with inputs other than floats must know."""
     if model.input_dtype == "float":
         return "numbers as the net was fitted on"
     return "divide bytes by 255"

@@ -15,7 +15,7 @@ FLOAT, UINT8, INT64, BOOL = 1, 2, 7, 9  # onnx.TensorProto's numbers of element 
 
 OPSET = 17  # the first that has LayerNormalization
 IR_VERSION = 8  # of the same time
-MAX_BYTES = 2**31 - 2**20  # protobuf's limit, less what is no weight
+MAX_BYTES = 2**31 - 2**20  # protobuf's limit, minus room for the rest
 
 Port = tuple[str, int, list[int | str]]
 """Name, element type and shape of an input or output; "n" is any number of rows."""

@@ -7,7 +7,7 @@ import numpy as np
 from rnn_native.export.onnx_graph import Graph
 from rnn_native.export.steps import Step
 
-# The operator, and at which place of its gates' order each of ours is.
+# The operator, and the place of each of our gates in its order.
 RECURRENT = {
     "simple_rnn": ("RNN", (0,)),
     "gru": ("GRU", (1, 0, 2)),

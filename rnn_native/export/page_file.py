@@ -74,7 +74,7 @@ def to_html(
     ------
     ValueError
         If a page cannot express a layer, which is named; if a weight is not finite; if names
-        are empty, or more or fewer than there are outputs or inputs.
+        are empty, or their number differs from that of outputs or inputs.
     OSError
         If the file cannot be written.
 

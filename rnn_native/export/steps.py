@@ -132,7 +132,7 @@ class Step:
         return math.prod(self.output_shape)
 
     def refusal(self, target: str) -> ValueError:
-        """Return the error to raise where `target` has nothing like this layer."""
+        """Return the error to raise where `target` has no such layer."""
         return ValueError(f"{self}: {target} cannot express this layer")
 
     def __str__(self) -> str:

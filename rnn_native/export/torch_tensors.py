@@ -31,7 +31,7 @@ AnyArchitecture: TypeAlias = Network | Architecture | Mapping[str, Any] | AnyPat
 
 Parts: TypeAlias = dict[str, list[NDArray[np.float32]]]
 """Tensors by PyTorch's name, each as the views of a net's memory that make it up, one after
-another along the first axis. What is not writeable must be just so."""
+another along the first axis. Numbers that cannot be written must match exactly."""
 
 COUNTER = "num_batches_tracked"  # of batchnorm; we have none
 MAX_NAMED = 4  # tensors in a message
@@ -83,7 +83,7 @@ def to_torch(
         return tensors
     for module, step in _modules(copy(model), names):
         for name, parts in LAYERS[step.type](step).items():
-            # safetensors writes memory as it lies, so it must lie in C order.
+            # safetensors writes memory unchanged, so it must be in C order.
             tensors[f"{module}.{name}"] = np.ascontiguousarray(np.concatenate(parts))
         if step.type == "batchnorm":
             tensors[f"{module}.{COUNTER}"] = np.array(0)
@@ -123,7 +123,7 @@ def from_torch(
     ValueError
         As `to_torch`.
     TypeError
-        If `tensors` is no mapping.
+        If `tensors` is not a mapping.
     OSError, ConfigError
         If `architecture` is a path that cannot be read.
     """
@@ -310,7 +310,7 @@ def _new_network(architecture: AnyArchitecture, elements: int, source: str) -> N
     return Network(architecture.layers, architecture.input_shape, architecture.loss)
 
 
-# ---- layers: PyTorch's tensors as parts of ours ----
+# ---- layers: PyTorch's tensors as parts of our own ----
 
 
 def _linear(step: Step) -> Parts:

@@ -1,4 +1,4 @@
-"""Model files of the reference system: read, recognised and written.
+"""Model files of the reference system: read, recognized and written.
 
 They have neither magic nor version: a few little-endian 32-bit sizes (none in an attention
 file), then the parameters as float32, or float64 in the oldest MLP files. So sizes must
@@ -29,7 +29,7 @@ from rnn_native.models.network import Network
 
 
 def recognise(path: AnyPath) -> Format | None:
-    """Tell which of the reference system's formats a file has, by its sizes.
+    """Return which of the reference system's formats a file has, by its sizes.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def write_legacy(model: Network, path: AnyPath, width: int = 4) -> None:
         with padding 1 and ReLU, maxpool2d by 2, flatten, dense) or attention model.
     path : str or path-like
     width : {4, 8}
-        Bytes of a value. 8 is for MLP files that the first version's tools shall read.
+        Bytes of a value. 8 is for MLP files that the first version's tools must read.
 
     Raises
     ------

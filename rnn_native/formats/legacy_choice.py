@@ -37,7 +37,7 @@ _IRRELEVANT = frozenset({"alpha", "init"})
 
 
 def identify(file: BinaryIO, size: int, name: str) -> Format:
-    """Return the layout whose sizes agree with the file, or say why there is none."""
+    """Return the layout whose sizes agree with the file, or say why there is not one."""
     head = file.read(20)
     if begins_as_safetensors(head, size):
         raise FormatError(f"{name}: safetensors, not a model file of the reference system")
@@ -83,7 +83,7 @@ def _cnn_formats(file: BinaryIO, head: bytes, size: int) -> list[Format]:
 def _dense_sizes(
     file: BinaryIO, conv: tuple[int, ...], size: int
 ) -> tuple[int, ...] | None:
-    """Return inputs and outputs of a CNN's dense layer, which stand behind the filters."""
+    """Return inputs and outputs of a CNN's dense layer, which follow the filters."""
     offset = _dense_offset(conv)
     if offset > size:
         return None
@@ -142,7 +142,7 @@ def _reason_against_cnn(file: BinaryIO, conv: tuple[int, ...], size: int) -> str
 
 
 def format_for(architecture: Architecture, width: int) -> Format:
-    """Return the layout for a network, or say why there is none."""
+    """Return the layout for a network, or say why there is not one."""
     if isinstance(width, bool) or width not in (4, 8):
         raise ValueError(f"width: expected 4 or 8, got {brief(width)}")
     chosen = _format_by_types(architecture, width)
@@ -156,7 +156,7 @@ def format_for(architecture: Architecture, width: int) -> Format:
     if width == 8 and chosen.kind != "mlp":
         raise ValueError(f"width: a {chosen.kind} file has float32 only, expected 4")
     if difference := _difference(architecture, chosen.architecture):
-        raise ValueError(f"model: the {chosen.kind} format cannot tell: {difference}")
+        raise ValueError(f"model: the {chosen.kind} format cannot store: {difference}")
     if max(piece for piece in (*chosen.pieces, 1) if isinstance(piece, int)) > MAX_SIZE:
         raise ValueError(f"model: a size is beyond {MAX_SIZE}, the greatest in a file")
     return chosen
@@ -185,7 +185,7 @@ def _format_by_types(architecture: Architecture, width: int) -> Format | None:
         if sizes not in ATTENTION_SIZES:
             known = " and ".join(f"D={d}, F={f}" for d, f in ATTENTION_SIZES)
             raise ValueError(
-                f"model: an attention file does not tell its sizes; known are {known}, got "
+                f"model: an attention file does not store its sizes; known are {known}, got "
                 f"D={sizes[0]}, F={sizes[1]}"
             )
         return attention_format(*sizes)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from rnn_native.formats.parameters import Architecture
 
 ATTENTION_SIZES = ((64, 128), (16, 32))
-"""(D, F) of the attention models there were; nothing in a file tells them."""
+"""(D, F) of the known attention models; a file does not store them."""
 
 _POOL = 2
 _CLASSES = 10

@@ -20,7 +20,7 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
     ----------
     path : path, binary file or bytes
         A model file of this package (safetensors), a file of the reference system
-        (recognised by size and header), the folder of a run (its best model), or a folder
+        (recognized by size and header), the folder of a run (its best model), or a folder
         of npy arrays as the Kaggle digit recognizer keeps them. Open files and bytes:
         model files of this package only.
     optimizer : str or dict, optional
@@ -36,7 +36,7 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
     FileNotFoundError
         If there is nothing there.
     FormatError
-        If it is none of these, or is damaged.
+        If it is not one of these, or is damaged.
     """
     if not isinstance(path, (str, PathLike)):
         return network.load(path, optimizer)

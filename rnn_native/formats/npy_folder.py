@@ -95,7 +95,7 @@ def read_npy_folder(folder: AnyPath) -> tuple[Architecture, Arrays]:
         if arrays and inputs != len(arrays[-1]):
             raise FormatError(
                 f"{shown(weight_path)}: expected {len(arrays[-1])} columns, as the layer "
-                f"before has so many outputs, got shape {weight.shape}"
+                f"before has that many outputs, got shape {weight.shape}"
             )
         layers.append({"type": "dense", "units": outputs, "activation": "relu"})
         arrays += [np.ascontiguousarray(weight.T), bias]
@@ -207,7 +207,7 @@ def _named_files(folder: Path, name: str) -> dict[tuple[str, int], Path]:
         key = _meaning(path.stem)
         if key is None:
             raise FormatError(
-                f"{shown(path)}: the name tells neither weight nor bias and a number; "
+                f"{shown(path)}: the name does not say weight or bias and a number; "
                 "expected w1.npy, b1.npy, w2.npy, ... or the like"
             )
         if key in files:
@@ -220,7 +220,7 @@ def _named_files(folder: Path, name: str) -> dict[tuple[str, int], Path]:
 
 
 def _meaning(stem: str) -> tuple[str, int] | None:
-    """Return ("weight" or "bias", number) for a file's name, None if it tells not both."""
+    """Return ("weight" or "bias", number) for a file's name, None if it does not have both."""
     words = re.findall("[a-z]+", stem.lower())
     numbers = re.findall("[0-9]+", stem)
     kinds = [_KINDS[word] for word in words if word in _KINDS]

@@ -38,7 +38,7 @@ class Ensemble:
     Raises
     ------
     ValueError, TypeError
-        If there is none, one comes twice, or one does not fit the first.
+        If there is no model, one comes twice, or one does not fit the first.
 
     Notes
     -----
@@ -169,7 +169,7 @@ class Ensemble:
             [_last_outputs(net, rows, threads) for net, rows in self._rows(x)]
         )
         outputs = _outputs_of_mean(answers, losses.LOSSES[self.loss].function)
-        # The loss of these outputs is that of a net which hands them on.
+        # The loss of these outputs is that of a net which passes them on.
         scorer = Network([Activation("linear")], self.output_shape, self.loss)
         found = scorer.evaluate(
             outputs.astype(np.float32), y, sample_weight=sample_weight, threads=threads

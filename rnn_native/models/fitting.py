@@ -41,7 +41,7 @@ def run_of(
     settings : mapping
         Of the recipe; seed and optimizer are the net's.
     seed : int, optional
-        Begins shuffles and masks anew.
+        Restarts shuffles and masks.
     metrics : as for `Network.fit`
     ranks : Ranks, optional
         The processes that train together.

@@ -1,4 +1,4 @@
-"""A net that learns step by step, with a loss of its own or of the caller's."""
+"""A net that learns step by step, with its own loss or one of the caller's."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Learner(Predictor):
     def forward(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
         """Return the last layer's outputs in training mode, and keep what `backward` needs.
 
-        Dropout drops, with new masks in each call, and batch normalization goes by these
+        Dropout drops, with new masks in each call, and batch normalization uses these
         rows and moves its running statistics. The loss's own function (softmax, sigmoid,
         exponential) is not applied.
 

@@ -35,16 +35,16 @@ SMOOTHING = 0.98
 """Share of the losses before in each smoothed one."""
 
 DIVERGED = 4.0
-"""Smoothed losses beyond so many times the least one end the search."""
+"""Smoothed losses beyond this many times the least one end the search."""
 
 STEP = 2.0
-"""Each rate that is tried is so many times the one before."""
+"""Each rate that is tried is this many times the one before."""
 
 WORSE = 2
-"""So many rates in a row that are worse than the best one end the trials."""
+"""This many rates in a row that are worse than the best one end the trials."""
 
 NEARLY = 0.03
-"""A loss is nearly the least one with so much of it more: the lower rate is the safer one."""
+"""A loss at most this fraction above the least one is as good: the lower rate is safer."""
 
 LOWEST = 1e-3
 """Where the loss never fell, trials begin with this share of the last rate."""
@@ -111,7 +111,7 @@ def lr_find(
     Parameters
     ----------
     model : Predictor
-        Afterwards its weights, its optimiser's moments and where its training stands are
+        Afterwards its weights, its optimizer's moments and where its training stands are
         what they were, bit for bit.
     x, y : array_like
         As for `Network.fit`: rows to train on.
@@ -219,7 +219,7 @@ def _losses(run: Run, rates: NDArray[np.float64], stop_div: bool) -> NDArray[np.
     smoothed: list[float] = []
     for loss in _batch_losses(run, rates):
         average = SMOOTHING * average + (1 - SMOOTHING) * loss
-        # The average begins at 0; this takes out what is left of that.
+        # The average begins at 0; this removes the rest of that bias.
         smoothed.append(average / (1 - math.pow(SMOOTHING, len(smoothed) + 1)))
         least = min(least, smoothed[-1])
         if stop_div and smoothed[-1] > DIVERGED * least:

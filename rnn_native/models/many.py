@@ -63,7 +63,7 @@ def fit_many(
         For each net what differs: options of `Network.fit`, callbacks among them, or other
         `x` and `y`, such as those of a fold.
     threads : int in [1, 64], optional
-        How many nets are under way at a time; as many as there are cores when left out.
+        How many nets are under way at a time; by default the number of cores.
     **options
         Of `Network.fit`, for all nets.
 

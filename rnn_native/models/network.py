@@ -105,7 +105,7 @@ class Network(RateMethods):
         every: int = 1,
         shards: bool = False,
     ) -> History:
-        """Train with the net's optimiser; see `rnn_native.training.fit` for the loop.
+        """Train with the net's optimizer; see `rnn_native.training.fit` for the loop.
 
         A further call continues where the last one ended: weights, moments and steps of the
         optimizer, shuffles, masks, distortions, mixing and the moving average. Six calls
@@ -139,7 +139,7 @@ class Network(RateMethods):
         stratify : bool
             Hold out the last rows of each class in proportion instead of the last rows.
         shuffle : bool
-            Whether each epoch takes the rows in an order of its own.
+            Whether each epoch uses the rows in a new order.
         sample_weight : array_like of shape (n,) or (n, 1), optional
             What multiplies each row's loss, in training and among the rows that a split
             holds out; at least 0.
@@ -159,12 +159,12 @@ class Network(RateMethods):
         callbacks : sequence of Callback
             See docs/reference/callbacks.md.
         seed : int in [0, 2**64), optional
-            Begins shuffles and masks (dropout, augment, mixup) anew with this seed; the
+            Restarts shuffles and masks (dropout, augment, mixup) with this seed; the
             optimizer's moments and steps continue all the same. None continues them; a new
             net's are those of seed 1.
         threads : int in [1, 64], optional
         verbose : {"auto", 0, 1, 2}
-            0 silent, 1 a bar, 2 a line an epoch; "auto" is 1 on a terminal or in a
+            0 silent, 1 a bar, 2 one line per epoch; "auto" is 1 on a terminal or in a
             notebook, else 2.
         comm : communicator, optional
             mpi4py's ``MPI.COMM_WORLD``, or one like it: each of its processes makes this call
@@ -191,7 +191,7 @@ class Network(RateMethods):
         RuntimeError
             If another thread trains the net.
         RankError
-            If processes of `comm` are not alike, or one does not answer in time.
+            If processes of `comm` differ, or one does not answer in time.
         KeyboardInterrupt
             If Ctrl-C ended another call less than 3 seconds ago.
         """
@@ -281,7 +281,7 @@ class Network(RateMethods):
         Raises
         ------
         OSError
-            If the file cannot be written; one that was there before is untouched.
+            If the file cannot be written; an existing file is left unchanged.
         TypeError
             If `path` is neither, or a file in text mode.
         RuntimeError
@@ -335,8 +335,8 @@ def load(path: Source, optimizer: Optimizer | None = None) -> Network:
     path : path, binary file or bytes
         What `Network.save` or a training run wrote.
     optimizer : str or dict, optional
-        Overrides the optimizer in the file; its moments then begin anew, unless it is the
-        same.
+        Overrides the optimizer in the file; its moments then start from zero, unless it is
+        the same.
 
     Raises
     ------

@@ -71,7 +71,7 @@ def train(
     data : path, name of a data set, arrays or None
         As for `train_mlp`.
     config : path, mapping or TrainingConfig, optional
-        Training configuration; options go before it. Its activation_function goes to the
+        Training configuration; options override it. Its activation_function goes to the
         hidden layers that have none of their own.
     input_shape : sequence of int
         Of one sample; only for a sequence of layers, the JSON has its own.
@@ -138,7 +138,7 @@ def train_layers(
 ) -> TrainingResult:
     """Train any list of layers; `kind` is what config.json calls it.
 
-    `options` go before their configuration, and that before `defaults`.
+    `options` override their configuration, and that overrides `defaults`.
 
     The other parameters, the result and the errors are those of `train_mlp`.
     """
@@ -165,7 +165,7 @@ def train_layers(
         restore_run(run, folder / run_folder.LAST)
     callbacks = [*as_list(options.get("callbacks")), *_early_stopping(run)]
     if folder is not None and (ranks is None or ranks.rank == 0):
-        # The checkpoint first: a log never tells of an epoch that cannot be resumed from.
+        # The checkpoint first: a log never has an epoch that cannot be resumed from.
         callbacks += [
             RunConfig(folder, kind, dataset.source, resumes=resume),
             RunCheckpoint(folder),

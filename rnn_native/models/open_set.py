@@ -25,12 +25,12 @@ THRESHOLD = "open_set_threshold"  # of the file's facts
 
 
 class OpenSet(NamedTuple):
-    """What tells digits from all else.
+    """The network that separates digits from everything else.
 
     Attributes
     ----------
     net : Network
-        From 28 x 28 pixels to eleven outputs, the last for what is no digit.
+        From 28 x 28 pixels to eleven outputs, the last for everything else.
     threshold : float
         Beyond this probability of the last output a picture is said to be no digit.
     """
@@ -39,7 +39,7 @@ class OpenSet(NamedTuple):
     threshold: float
 
     def score(self, image: Floats, *, threads: int | None = None) -> float:
-        """Return the probability that an image is no digit.
+        """Return the probability that an image is not a digit.
 
         Parameters
         ----------

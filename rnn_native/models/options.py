@@ -55,7 +55,7 @@ class TrainingOptions(TypedDict, total=False):
         missing. One that holds a run is refused, unless it is resumed or overwritten.
         Without it nothing is written.
     resume : bool
-        Go on from last.safetensors in `out`. The recipe must be that of the first call,
+        Resume from last.safetensors in `out`. The recipe must be that of the first call,
         `epochs` aside; the result then is that of an uninterrupted run, bit for bit.
     overwrite : bool
         Replace the run in `out`: its files are removed before the first epoch.
@@ -153,7 +153,7 @@ def out_folder(
 ) -> Path | None:
     """Return the folder for a run's files, made and free for them; None without `out`."""
     if resume and out is None:
-        raise ValueError("resume: needs out, the folder of the run to go on with")
+        raise ValueError("resume: needs out, the folder of the run to resume")
     if resume and overwrite:
         raise ValueError("overwrite: the run is to be resumed; leave one of them out")
     if out is None:

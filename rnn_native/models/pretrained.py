@@ -1,6 +1,6 @@
 """The model that comes with the package: a small CNN trained on MNIST.
 
-scripts/train_pretrained.py makes it anew; its file tells how well it reads MNIST's test
+scripts/train_pretrained.py makes it again; its file has its accuracy on MNIST's test
 images.
 """
 

@@ -70,7 +70,7 @@ def train_mlp(
         A folder with MNIST's files; a name that `datasets.load_dataset` takes, or
         "synthetic" for generated digits: the last layer has as many units as the data set
         has classes; ((x, y), (x_test, y_test)) as `datasets.load_mnist` returns them; None
-        looks for MNIST, downloads it, and with neither files nor network says so and uses
+        looks for MNIST, downloads it, and with neither files nor network reports that it uses
         generated digits.
     OPTIONS
 
@@ -168,7 +168,7 @@ def untrained(
     data : as for `train_mlp`
         The name of a data set says how many outputs a reference model has.
     **options
-        As for `train_mlp`; those that are no part of a recipe are not looked at.
+        As for `train_mlp`; those that are not part of a recipe are ignored.
     """
     from rnn_native.settings.architecture import Architecture
 

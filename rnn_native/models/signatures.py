@@ -1,4 +1,4 @@
-"""Signatures and docstrings of functions that hand options on, for editors and `help`."""
+"""Signatures and docstrings of functions that pass options on, for editors and `help`."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -61,7 +61,7 @@ def _with_options(own: inspect.Signature, options: Mapping[str, Any]) -> inspect
 
 
 def _entries(names: Iterable[str]) -> list[str]:
-    """Return what is said of options where they are defined, as lines of a docstring."""
+    """Return the documentation of options from where they are defined, as lines of a docstring."""
     wanted = set(names)
     lines = []
     for source in (Recipe, TrainingOptions, ModelOptions):

@@ -54,7 +54,7 @@ def train_xor(
     lr : float
     seed : int
     log_every : int
-        Every so many epochs the history gets a row, and the last epoch always does. Its
+        The history gets a row every this many epochs, and the last epoch always does. Its
         time is the mean of an epoch; its loss is the mean of the squared error over the
         four rows, as the reference prints it.
     out : path, optional

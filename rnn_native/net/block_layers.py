@@ -40,7 +40,7 @@ class Block(_OneList):
 class Residual(_OneList):
     """Layers whose outputs are added to their input: out = x + layers(x).
 
-    Where the layers give another shape, x goes through a layer of its own, the projection: a
+    Where the layers give another shape, x passes through another layer, the projection: a
     convolution of kernel 1, with the stride that fits, or for vectors and tokens a dense layer.
 
     Parameters
@@ -51,7 +51,7 @@ class Residual(_OneList):
 
     Notes
     -----
-    What follows the sum, such as a ReLU, is a layer of its own. ``Residual([SelfAttention()])``
+    What follows the sum, such as a ReLU, is a separate layer. ``Residual([SelfAttention()])``
     has the bits of ``SelfAttention(residual=True)``.
 
     References

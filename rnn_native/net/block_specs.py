@@ -179,7 +179,7 @@ def sequence(
 ) -> list[tuple[str, Spec]]:
     """Return path and spec of all layers that run one after the other.
 
-    Layers of a plain block stand in its place; other blocks are left whole.
+    The layers of a plain block replace it; other blocks are left whole.
     """
     found: list[tuple[str, Spec]] = []
     for i, spec in enumerate(specs):

@@ -193,7 +193,7 @@ def _projection(
 
 
 def _step(extent: int, wanted: int) -> int | None:
-    """Return the least stride with which a window of one gives so many outputs, if any."""
+    """Return the least stride with which a window of one gives this many outputs, if any."""
     for stride in range(1, extent + 1):
         if (extent - 1) // stride + 1 <= wanted:
             return stride if (extent - 1) // stride + 1 == wanted else None

@@ -283,7 +283,7 @@ class CompiledNet(Weights):
         """Settings of the optimizer, with its name as "type".
 
         A name or dict that is set, as for the constructor, is the optimizer from then on.
-        Weights stay; the moments and their step count begin anew, and views of `moments`
+        Weights stay; the moments and their step count start from zero, and views of `moments`
         that were made before are no longer the net's.
         """
         return self._optimizer

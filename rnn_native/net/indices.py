@@ -101,7 +101,7 @@ def check_index_rows(
     Raises
     ------
     ValueError
-        If one is no index; see `as_indices`.
+        If one is not an index; see `as_indices`.
     TypeError
         If they are uint8, which the core divides by 255, or sparse.
     """

@@ -111,7 +111,7 @@ def _run(
 # State that is given as parameters are: training does not find it.
 STATISTICS = {"normalization": ("mean", "variance")}
 
-# Sizes that a layer's parameters tell: option -> axis, or axes, of the first parameter.
+# Sizes that follow from a layer's parameters: option -> axis, or axes, of the first parameter.
 SIZES: dict[str, dict[str, int | tuple[int, int]]] = {
     "dense": {"units": 1},
     "conv1d": {"filters": 0, "kernel_size": 2},

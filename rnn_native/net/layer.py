@@ -30,7 +30,7 @@ class Layer:
     """Values at which a spec has no such key: those of keys that older files do not know."""
 
     def __new__(cls, *_: object, **options: object) -> Self:
-        """Refuse an option that there is not, with the one that another library's name means."""
+        """Refuse an unknown option, with the one that another library's name means."""
         known = [field.name for field in fields(cls)]
         for name in options:
             if name not in known:
@@ -84,7 +84,7 @@ def as_specs(layers: Sequence[AnyLayer], what: str = "layers") -> list[dict[str,
     Raises
     ------
     TypeError
-        If it is no sequence of layers.
+        If it is not a sequence of layers.
     ValueError
         If a spec is wrong: names the layer's index, the key, what was expected and found.
     """
@@ -129,7 +129,7 @@ def _plain_spec(layer: Any, path: str, depth: int = 0) -> dict[str, Any]:
 
 
 def _plain_list(layers: Any, path: str, depth: int) -> Any:
-    """Return what is a list as plain specs; what is none is for the check to refuse."""
+    """Return what is a list as plain specs; the check refuses anything else."""
     if isinstance(layers, Layer):
         kind = type(layers).__name__
         raise TypeError(

@@ -52,7 +52,7 @@ def checked_spec(place: Place, layer: Any, depth: int = 0) -> Spec:
     place : Place
         Where it stands.
     layer : Any
-        What stands there; keys whose value is None are as if they were not there. A list is a
+        The value; keys whose value is None are as if they were not there. A list is a
         block of layers.
     depth : int
         How many blocks it is in.
@@ -65,7 +65,7 @@ def checked_spec(place: Place, layer: Any, depth: int = 0) -> Spec:
     Raises
     ------
     ConfigError
-        If it is no mapping, the type or a key is unknown, a required key is missing, or a
+        If it is not a mapping, the type or a key is unknown, a required key is missing, or a
         value is out of range.
     """
     if isinstance(layer, (list, tuple)):

@@ -104,7 +104,7 @@ class Reshape(Layer):
     Parameters
     ----------
     target_shape : sequence of int
-        Of one sample, with as many numbers; -1 once at most, for what is left.
+        Of one sample, with as many numbers; -1 once at most, for the remaining size.
     """
 
     type: ClassVar[str] = "reshape"
@@ -136,7 +136,7 @@ class Softmax(Layer):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Layer):
-    """Batch normalisation for each feature, or each channel of an image or signal.
+    """Batch normalization for each feature, or each channel of an image or signal.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm(Layer):
-    """Layer normalisation over the last axis (Ba et al. 2016, arXiv:1607.06450)."""
+    """Layer normalization over the last axis (Ba et al. 2016, arXiv:1607.06450)."""
 
     type: ClassVar[str] = "layernorm"
     epsilon: float = 1e-5
@@ -171,7 +171,7 @@ class LayerNorm(Layer):
 
 @dataclass(frozen=True, slots=True)
 class RMSNorm(Layer):
-    """Root mean square normalisation over the last axis: w x / sqrt(mean(x^2) + epsilon).
+    """Root mean square normalization over the last axis: w x / sqrt(mean(x^2) + epsilon).
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Losses: their names, what their targets are, and the function that each applies itself.
 
-A loss that has a function of its own (softmax, sigmoid, exponential) takes it of the last
+A loss that has its own function (softmax, sigmoid, exponential) takes it of the last
 layer's outputs, in training and in predictions. So a last activation that is this function is
 the loss's, and is applied once; any other that bounds the outputs would keep the loss from
 reaching part of what it describes, and is refused.
@@ -30,7 +30,7 @@ _PREDICTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What the package knows of a loss; the formulas are in the core.
+    """The facts about a loss; the formulas are in the core.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Loss:
         return _PREDICTIONS[self.function]
 
     def tells_several(self, outputs: int) -> bool:
-        """Whether predictions of so many outputs are a yes or no for each."""
+        """Whether predictions of this many outputs are a yes or no for each."""
         return self.function == "sigmoid" and outputs > 1
 
     @property
@@ -169,7 +169,7 @@ def resolve(name: object, layers: Sequence[Mapping[str, Any]] = ()) -> str:
 
 
 def _is_yes_or_no(layers: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether layers end in a sigmoid, or in one output without a softmax."""
+    """Return whether layers end in a sigmoid, or in one output without a softmax."""
     every = [layer for _, layer in leaves(layers)]
     function = function_of(sequence(layers)[-1][1]) if layers else "linear"
     if function in ("sigmoid", "softmax"):
@@ -267,7 +267,7 @@ def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> l
     -------
     list of dict
         Without a last layer that was only the activation, or with "linear" in its place. A
-        softmax that is no loss's becomes a layer.
+        softmax that does not belong to the loss becomes a layer.
     """
     specs = mapped(layers, _softmax_as_layer)
     at = own_activation(specs, loss)
@@ -301,7 +301,7 @@ def _softmax_as_layer(layer: Spec) -> Spec:
 
 
 def _linear(layer: Spec, *, is_only: bool) -> list[Spec]:
-    """Return a layer without its function: nothing of a layer that is only that."""
+    """Return a layer without its function: no layer if it is only that."""
     if "activation" in layer:
         return [{**layer, "activation": "linear"}]
     return [{"type": "activation", "function": "linear"}] if is_only else []
@@ -310,7 +310,7 @@ def _linear(layer: Spec, *, is_only: bool) -> list[Spec]:
 def last_activation_fault(
     layers: Sequence[Mapping[str, Any]], loss: str
 ) -> tuple[str, str] | None:
-    """Return the path of a layer whose activation a loss cannot have, and why; None if none.
+    """Return the path of a layer whose activation a loss cannot have, and why, or None.
 
     Parameters
     ----------

@@ -3,10 +3,10 @@
 A model file has a tensor for each parameter ("layers.0.weight"), and one metadata entry,
 "rnn_native", a JSON object with format_version, version (of the package that wrote it),
 architecture, optimizer (its settings),
-normalisation, input_dtype (what the model was fitted on), facts (what was known about the
+normalization, input_dtype (what the model was fitted on), facts (what was known about the
 model when it was saved) and sha256. On request it has what training continues from; see
 `saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
-"run.moments", "run.best" and "run.live", as far as there are such, and the object "run". The
+"run.moments", "run.best" and "run.live", where these exist, and the object "run". The
 digest covers all tensors (name, dtype, shape, bytes) and all other metadata: plain
 safetensors accepts many single flipped bits. Equal models are equal bytes.
 """
@@ -47,7 +47,7 @@ READERS = {
     "table": "a net over a table; use rn.TabularNet.load",
     "weights": "weights without layers; make the net and use net.load_weights",
 }
-"""What files may hold, and what reads that. A file that does not say so holds a model."""
+"""What files may hold, and what reads that. A file without this entry holds a model."""
 _ENTRIES: dict[str, dict[str, type]] = {
     "model": {"architecture": dict, "facts": dict},
     "ensemble": {"nets": list},
@@ -79,7 +79,7 @@ def save(
     Raises
     ------
     OSError
-        If the file cannot be written; one that was there before is untouched.
+        If the file cannot be written; an existing file is left unchanged.
     RuntimeError
         If another thread trains the net and `optimizer_state` is wanted.
     """
@@ -304,7 +304,7 @@ def load_weights(model: Predictor, path: Source) -> None:
 
 
 def is_aside(name: str) -> bool:
-    """Tell whether a tensor is none of the model's: of a run, or of what training needs."""
+    """Return whether a tensor is not the model's, but a run's or what training needs."""
     return name.startswith(("run.", saved_training.PREFIX))
 
 
@@ -332,7 +332,7 @@ def write(
 def read(path: Source, *holds: str) -> tuple[Tensors, Metadata]:
     """Read tensors and metadata whose checksum is right; errors are those of `load`.
 
-    `holds` are keys of `READERS`: what the file may be. A model if none is given.
+    `holds` are keys of `READERS`: what the file may be. A model by default.
     """
     name = name_of(path)
     with tensor_file.opened(path) as file:

@@ -27,7 +27,7 @@ LABEL_HINT = (
 
 _FLOAT32 = np.dtype(np.float32)
 
-# Where uint8 divided by 255 lies; the division of somebody else may round up.
+# Where uint8 divided by 255 lies; another library's division may round up.
 UNIT_RANGE = (-1e-6, 1 + 1e-6)
 
 
@@ -168,7 +168,7 @@ def input_dtype_of(rows: AnyRows) -> str:
 
 
 def _check_unit_range(array: NDArray[Any], given: "np.dtype[Any]", name: str) -> None:
-    """Refuse what is not in 0..1 as a net sees uint8. NaN passes: it gets its own message."""
+    """Refuse values outside 0..1, as a net sees uint8. NaN passes: it has its own message."""
     if given.kind not in "iuf":
         return
     low, high = array.min(), array.max()
@@ -352,7 +352,7 @@ def _one_hot_labels(array: NDArray[Any], name: str) -> NDArray[np.int64]:
 def validation_parts(
     given: object,
 ) -> tuple[ArrayLike, ArrayLike, ArrayLike | None] | None:
-    """Return x, y and weights of the rows to validate on; None where none are given.
+    """Return x, y and weights of the rows to validate on; None where there are none.
 
     Raises
     ------
@@ -384,7 +384,7 @@ def _check_range(values: NDArray[np.float32], name: str, low: float, high: float
 
 
 def as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Return numbers as float32; TypeError or ValueError if they are none, or not finite."""
+    """Return numbers as float32; TypeError or ValueError if that is impossible, or not finite."""
     bounds = (-FLOAT32_MAX, FLOAT32_MAX)
     if array.ndim == 2 and _is_plain_within(array, array.shape[1], bounds):
         return array

@@ -1,6 +1,6 @@
 """What a model file keeps of training on request: moments, and where training stands.
 
-Tensors "training.moments", "training.order" and "training.live", as far as there are such,
+Tensors "training.moments", "training.order" and "training.live", where these exist,
 and numbers, which the metadata have under "training".
 """
 
@@ -65,12 +65,12 @@ def restore(model: Predictor, tensors: Tensors, numbers: Mapping[str, Any]) -> N
 
 
 def fits(tensor: NDArray[Any], like: NDArray[np.float32]) -> bool:
-    """Tell whether a tensor is float32, finite and as long as another one."""
+    """Return whether a tensor is float32, finite and as long as another one."""
     same = tensor.dtype == np.float32 and tensor.shape == like.shape
     return same and bool(np.isfinite(tensor).all())
 
 
 def is_order(tensor: NDArray[Any]) -> bool:
-    """Tell whether a tensor has 0, 1, ..., n - 1 in some order, as int32."""
+    """Return whether a tensor has 0, 1, ..., n - 1 in some order, as int32."""
     whole = tensor.dtype == np.int32 and tensor.ndim == 1
     return whole and np.array_equal(np.sort(tensor), np.arange(tensor.size))

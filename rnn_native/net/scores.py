@@ -5,7 +5,7 @@ A metric is a function of (y_true, y_pred), as in scikit-learn and Keras. y_pred
 shape (n,); or what `Network.predict` gives, when asked for. y_true are labels of shape (n,)
 under softmax_cross_entropy, else float32 values of y_pred's shape. All metrics here are
 calculated in float64, weighted where validation rows have weights; rows that are trained on
-count alike.
+count equally.
 """
 
 import inspect
@@ -26,7 +26,7 @@ MetricLike: TypeAlias = str | Function | tuple[str, Function] | tuple[str, Funct
 
 
 class ClassScores(NamedTuple):
-    """What `Network.evaluate` returns of a net that tells classes apart.
+    """What `Network.evaluate` returns of a classifier.
 
     Attributes
     ----------
@@ -268,7 +268,7 @@ _GREATER_IS_BETTER = ("accuracy", "acc", "auc", "r2", "f1", "score", "precision"
 
 
 def is_greater_better(column: str) -> bool:
-    """Tell by a column's name whether greater values are better."""
+    """Return whether greater values are better, by a column's name."""
     return column.removeprefix("val_").endswith(_GREATER_IS_BETTER)
 
 

@@ -112,7 +112,7 @@ class Stream:
         return rows
 
     def _begin(self, n: int) -> None:
-        """Make room for the states of n streams, or see that there are so many."""
+        """Make room for the states of n streams, or check that they exist."""
         if n == self._streams and self._is_begun:
             return
         if self._is_begun:

@@ -143,13 +143,13 @@ def read_tensors(path: Source) -> tuple[Tensors, dict[str, str]]:
 
 
 def is_safetensors(path: "str | PathLike[str]") -> bool:
-    """Tell whether a file begins as safetensors do: a length that fits, and a brace."""
+    """Return whether a file begins as safetensors do: a length that fits, and a brace."""
     with Path(path).open("rb") as file:
         return begins_as_safetensors(file.read(9), file.seek(0, 2))
 
 
 def begins_as_safetensors(head: bytes, size: int) -> bool:
-    """Tell it from the first nine bytes and the file's size."""
+    """Recognize it by the first nine bytes and the file's size."""
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
 
 

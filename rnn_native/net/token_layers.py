@@ -115,7 +115,7 @@ class SelfAttention(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Masking(Layer):
-    """Tells padding from real tokens: padding are tokens all of whose values are `value`.
+    """Distinguishes padding from real tokens: padding are tokens all of whose values are `value`.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class Weights:
 
     @property
     def moments(self) -> NDArray[np.float32]:
-        """What the optimiser keeps from step to step, a view of the net's own memory."""
+        """What the optimizer keeps from step to step, a view of the net's own memory."""
         return self.native.moments
 
     def get_weights(self) -> NDArray[np.float32]:

@@ -28,14 +28,14 @@ class Conv2D(Layer):
     padding : int, (int, int), (int, int, int, int), "same" or "valid"
         Rows and columns of zeros: on each side; above and below, left and right; top, bottom,
         left, right. "same" is as many as make ceil(height / stride) x ceil(width / stride)
-        outputs, an odd one at the bottom or right; "valid" is none.
+        outputs, an odd one at the bottom or right; "valid" adds none.
     activation, alpha
         As for `Dense`.
     dilation : int or (int, int)
         Rows and columns from one weight of the window to the next.
     groups : int
-        Parts of the channels, each seen by its part of the filters. Divides both; as many as
-        there are channels make it depthwise.
+        Parts of the channels, each seen by its part of the filters. Divides both; the number of
+        channels makes it depthwise.
 
     Notes
     -----
@@ -107,7 +107,7 @@ class Conv1D(Layer):
     kernel_size, stride : int
     padding : int, (int, int), "same" or "valid"
         Zeros at each end, or left and right. "same" is as many as make
-        ceil(length / stride) outputs, an odd one on the right; "valid" is none.
+        ceil(length / stride) outputs, an odd one on the right; "valid" adds none.
     activation, alpha
         As for `Dense`.
     dilation : int

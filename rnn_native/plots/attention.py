@@ -1,7 +1,7 @@
 """Attention: whole maps, what one token attends to, and that over its image.
 
 The two figures, `attention_figure` and `token_figure`, are those of the reference system:
-limits, colour maps and labels are its own. Panels are smaller, so that text can be read where
+limits, color maps and labels are its own. Panels are smaller, so that text can be read where
 a figure is embedded in a page.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.analysis.attention_text import as_map
-from rnn_native.plots.figures import COLOURS, axes_or_new, new_figure
+from rnn_native.plots.figures import COLORS, axes_or_new, new_figure
 from rnn_native.plots.tiles import as_pictures
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-# What the reference system's colours reach to: 49 tokens attended to alike have 0.02.
+# What the reference system's colors reach to: 49 tokens attended to equally have 0.02.
 LIMIT = 0.15
 MAX_SAMPLES = 6
 MAX_TOKEN_SAMPLES = 4
@@ -79,10 +79,10 @@ def attention_map(
 
 
 def _viridis() -> "Colormap":
-    """Return viridis with another colour for what is beyond its upper end."""
+    """Return viridis with another color for what is beyond its upper end."""
     from matplotlib import colormaps
 
-    return colormaps["viridis"].with_extremes(over=COLOURS[1])
+    return colormaps["viridis"].with_extremes(over=COLORS[1])
 
 
 def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
@@ -100,7 +100,7 @@ def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
     Raises
     ------
     ValueError
-        If there are none, or one is not a map.
+        If there are no maps, or one is not a map.
     """
     chosen = _first(samples, MAX_SAMPLES)
     columns = min(3, len(chosen))
@@ -174,7 +174,7 @@ def token_figure(samples: Mapping[int, ArrayLike], token: int = 0) -> "Figure":
     Raises
     ------
     ValueError
-        If there are none, or one is not a map.
+        If there are no maps, or one is not a map.
     IndexError
         If one has no such token.
     """
@@ -205,7 +205,7 @@ def attention_over_image(
     weights : array_like of shape (queries, keys)
         With a square number of keys.
     image : array_like of shape (height, width)
-        In a channel axis of its own, too, or 784 numbers.
+        Also with a channel axis, or 784 numbers.
     token : int in [0, queries), optional
         The token that attends, marked by a star; the mean over all when left out.
     title : str
@@ -221,7 +221,7 @@ def attention_over_image(
     Raises
     ------
     ValueError
-        If it is not a map, its keys are no square, or the image has another shape.
+        If it is not a map, its number of keys is not a square, or the image has another shape.
     IndexError
         If there is no such token.
     """
@@ -251,7 +251,7 @@ def _draw_over(
     title: str,
     limit: float | None,
 ) -> "AxesImage":
-    """Draw patches in the colours of the bar, and over them the image in light ink."""
+    """Draw patches in the colors of the bar, and over them the image in light ink."""
     picture = as_pictures(np.asarray(image)[None], "image")[0].astype(np.float64)
     height, width = picture.shape
     side = len(grid)

@@ -14,7 +14,7 @@ from rnn_native.plots.tiles import MAX_TILES, as_pictures, draw_tiles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Beyond so many classes numbers would not fit into their cells.
+# Beyond this many classes numbers would not fit into their cells.
 MAX_NUMBERED = 20
 
 
@@ -29,7 +29,7 @@ def confusion_matrix(
 ) -> "Axes":
     """Draw how often each true label was given each predicted one.
 
-    A cell has its count; its colour is the count's share of its row, so that rare classes are
+    A cell has its count; its color is the count's share of its row, so that rare classes are
     seen as well.
 
     Parameters
@@ -66,9 +66,9 @@ def confusion_matrix(
     if size <= MAX_NUMBERED:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if shares[row, column] > 0.5 else "black"
+                color = "white" if shares[row, column] > 0.5 else "black"
                 text = f"{shares[row, column]:.2f}" if normalize else f"{count}"
-                ax.text(column, row, text, ha="center", va="center", color=colour,
+                ax.text(column, row, text, ha="center", va="center", color=color,
                         fontsize=8)  # fmt: skip
         ax.set_xticks(range(size), labels, parse_math=False)
         ax.set_yticks(range(size), labels, parse_math=False)
@@ -89,7 +89,7 @@ def worst_mistakes(
     n: int = 16,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw the wrongly labelled images that the model was surest of, surest first.
+    """Draw the wrongly labeled images that the model was surest of, surest first.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def worst_mistakes(
     probabilities : array_like of shape (rows, classes)
         What `Network.predict_proba` returned.
     n : int in [1, 1024]
-        At most so many.
+        At most this many.
     ax : matplotlib.axes.Axes, optional
 
     Returns

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_native.base.text import brief
-from rnn_native.plots.figures import COLOURS, GRID, MARKERS, label
+from rnn_native.plots.figures import COLORS, GRID, MARKERS, label
 from rnn_native.plots.summary import Series, cumulative_time, series
 from rnn_native.training.history import History
 
@@ -24,20 +24,20 @@ METRICS = {
 LARGEST = 1e300
 # More markers a curve would run into each other.
 MARKERS_MOST = 30
-# Runs are of different kinds if one has so many times the epochs, or loss, of another.
+# Runs are of different kinds if one has this many times the epochs, or loss, of another.
 FAR_APART = 50
 LINE: dict[str, Any] = {"linewidth": 2, "markersize": 6}
 _SECOND: dict[str, Any] = {"linestyle": "--", "markerfacecolor": "white"}
 
 
 def draw_runs(ax: "Axes", histories: Mapping[str, History], *metrics: str) -> None:
-    """Draw metrics of each run in its colour, the second dashed and hollow; with a legend."""
+    """Draw metrics of each run in its color, the second dashed and hollow; with a legend."""
     named = []
     for number, (name, history) in enumerate(histories.items()):
         style: dict[str, Any] = {
-            "color": COLOURS[number % len(COLOURS)],
-            # Beyond seven runs colours come again, with other markers.
-            "marker": MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
+            "color": COLORS[number % len(COLORS)],
+            # Beyond seven runs colors come again, with other markers.
+            "marker": MARKERS[(number + number // len(COLORS)) % len(MARKERS)],
         }
         lines = [
             ax.plot(
@@ -151,5 +151,5 @@ def drawable(values: Series) -> Series:
 
 
 def is_known(values: Series) -> bool:
-    """Tell whether there is anything to draw."""
+    """Return whether there is anything to draw."""
     return bool(np.isfinite(values).any())

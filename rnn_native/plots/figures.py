@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 DPI = 300
 SUFFIXES = (".png", ".svg", ".pdf")
 
-# Okabe and Ito's palette, which people with any kind of colour vision tell apart. Without
+# Okabe and Ito's palette, which people with any kind of color vision can distinguish. Without
 # its yellow, which is too light for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 GRID: dict[str, Any] = {"alpha": 0.3, "linestyle": "--"}
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure of so many inches, which a notebook shows.
+    """Return an empty figure of this size in inches, which a notebook shows.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None
     ValueError
         If the ending is another one.
     OSError
-        If the file cannot be written; one that was there before is untouched.
+        If the file cannot be written; an existing file is left unchanged.
     """
     from rnn_native.plots.shown import rendered
 

@@ -21,7 +21,7 @@ from rnn_native.plots.curves import (
     spread,
     values_of,
 )
-from rnn_native.plots.figures import COLOURS, axes_or_new
+from rnn_native.plots.figures import COLORS, axes_or_new
 from rnn_native.plots.runs import Run, Runs, open_runs
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def plot_history(run: Run, metric: str = "loss", ax: "Axes | None" = None) -> "A
     check_metric(metric)
     ((_, history),) = open_runs(run).items()
     curves: list[tuple[str, str, dict[str, Any]]] = [
-        ("training", metric, {"marker": "o", "color": COLOURS[0]}),
-        ("validation", f"val_{metric}", {"marker": "s", "color": COLOURS[1], "ls": "--"}),
+        ("training", metric, {"marker": "o", "color": COLORS[0]}),
+        ("validation", f"val_{metric}", {"marker": "s", "color": COLORS[1], "ls": "--"}),
     ]
     drawn = [
         (label, values, style)
@@ -151,17 +151,17 @@ def lr_curve(
     if not finite.any():
         raise ValueError("losses: expected at least one finite loss, got none")
     ax = axes_or_new(ax)
-    ax.plot(x[finite], y[finite], color=COLOURS[0], linewidth=2, label="rising rates")
+    ax.plot(x[finite], y[finite], color=COLORS[0], linewidth=2, label="rising rates")
     ax.set_xscale("log")
     tried = {r: loss for r, loss in (trials or {}).items() if abs(loss) < LARGEST}
     if tried:
         ax.plot(
-            list(tried), list(tried.values()), color=COLOURS[2], marker="D", linewidth=1,
+            list(tried), list(tried.values()), color=COLORS[2], marker="D", linewidth=1,
             label="tried for longer",
         )  # fmt: skip
     if suggestion is not None:
         label = f"suggested: {suggestion:.3g}"
-        ax.axvline(suggestion, color=COLOURS[1], linestyle="--", label=label)
+        ax.axvline(suggestion, color=COLORS[1], linestyle="--", label=label)
         ax.legend(loc="lower left")
     # The end of a search blows up; without a limit the valley would be a flat line.
     low, start = min([*y[finite], *tried.values()]), float(y[finite][0])

@@ -10,7 +10,7 @@ from rnn_native.analysis import calibration, metrics
 from rnn_native.analysis.saliency import over_image
 from rnn_native.base.checks import check_all, check_integer
 from rnn_native.plots.curves import decorate
-from rnn_native.plots.figures import COLOURS, axes_or_new, label
+from rnn_native.plots.figures import COLORS, axes_or_new, label
 from rnn_native.plots.tiles import MAX_TILES, as_pictures, draw_tiles
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def reliability_diagram(
     whiskers = [np.maximum(accuracy - low, 0), np.maximum(high - accuracy, 0)]
     ax = axes_or_new(ax, 5.6, 5.2)
     ax.bar(
-        seen.edges[:-1][full], accuracy, width=1 / bins, align="edge", color=COLOURS[5],
+        seen.edges[:-1][full], accuracy, width=1 / bins, align="edge", color=COLORS[5],
         edgecolor="white", label="accuracy of a bin",
     )  # fmt: skip
     ax.errorbar(
-        confidence, accuracy, yerr=whiskers, fmt="o", color=COLOURS[0], capsize=2,
+        confidence, accuracy, yerr=whiskers, fmt="o", color=COLORS[0], capsize=2,
         label="at its mean confidence, 95 %",
     )  # fmt: skip
     ax.plot([0, 1], [0, 1], color="black", linestyle="--", label="as sure as right")
@@ -89,7 +89,7 @@ def top_losses(
     Parameters
     ----------
     images : array_like of shape (n, height, width), or (n, 784), or None
-        None for rows that are no images.
+        None for rows that are not images.
     y_true : array_like of int of shape (n,)
     probabilities : array_like of shape (n, classes)
         What `Network.predict_proba` returned.
@@ -152,7 +152,7 @@ def _loss_bars(
 ) -> "Axes":
     ax = axes_or_new(ax, 6.4, max(2.0, 0.3 * len(losses) + 1))
     places = range(len(losses))
-    ax.barh(places, losses, color=COLOURS[0])
+    ax.barh(places, losses, color=COLORS[0])
     ax.set_yticks(places, titles, parse_math=False)
     ax.invert_yaxis()
     ax.set_xlabel("Loss", fontsize=11)
@@ -165,7 +165,7 @@ def saliency_over_images(
     titles: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw images, and over them what a net goes by: orange speaks for the class, blue against.
+    """Draw images, and over them what counts for the class (orange) and against it (blue).
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def saliency_over_images(
     Returns
     -------
     matplotlib.axes.Axes
-        A coloured image in `ax.images` for each.
+        A colored image in `ax.images` for each.
 
     Raises
     ------
@@ -193,10 +193,10 @@ def saliency_over_images(
         raise ValueError(f"maps: expected shape {pictures.shape}, got {overlays.shape}")
     if titles is not None and len(titles) != len(pictures):
         raise ValueError(f"titles: expected {len(pictures)}, got {len(titles)}")
-    grey = pictures.astype(np.float32) / np.float32(
+    gray = pictures.astype(np.float32) / np.float32(
         255 if pictures.dtype == np.uint8 else 1
     )
-    check_all("images", grey, (grey >= 0) & (grey <= 1), "uint8, or numbers in [0, 1]")
+    check_all("images", gray, (gray >= 0) & (gray <= 1), "uint8, or numbers in [0, 1]")
     check_all("maps", overlays, np.abs(overlays) <= 1, "numbers in [-1, 1]")
-    coloured = [over_image(*pair) for pair in zip(grey, overlays, strict=True)]
-    return draw_tiles(ax, coloured, titles)
+    colored = [over_image(*pair) for pair in zip(gray, overlays, strict=True)]
+    return draw_tiles(ax, colored, titles)

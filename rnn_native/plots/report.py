@@ -17,7 +17,7 @@ from rnn_native.plots.curves import (
     spread,
     values_of,
 )
-from rnn_native.plots.figures import COLOURS, label, new_figure
+from rnn_native.plots.figures import COLORS, label, new_figure
 from rnn_native.plots.runs import Runs, open_runs
 from rnn_native.plots.summary import (
     Summary,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The reference system's colours.
+# The reference system's colors.
 _LOSS, _TIME, _CUMULATIVE = "#1f77b4", "#ff7f0e", "#2ca02c"
 
 
@@ -42,8 +42,8 @@ def training_report(runs: Runs, title: str | None = None) -> "Figure":
     """Draw the four panels of one run, or of several: the reference system's figure.
 
     One run: loss with its validation curve, time of each epoch, cumulative time, and a summary
-    below the accuracies. Several: losses, validation accuracy (or time of each epoch where
-    none has it), cumulative time, a table; axes are logarithmic where runs of different kinds
+    below the accuracies. Several: losses, validation accuracy (or the time of each epoch
+    if no run has it), cumulative time, a table; axes are logarithmic where runs of different kinds
     would be squashed. The best epoch is marked.
 
     Parameters
@@ -139,7 +139,7 @@ def _loss_panel(ax: "Axes", history: History) -> None:
     )  # fmt: skip
     if is_known(val_loss):
         lines += ax.plot(
-            epochs, val_loss, marker="s", color=COLOURS[1], ls="--",
+            epochs, val_loss, marker="s", color=COLORS[1], ls="--",
             label="validation loss", **line_style(len(epochs)),
         )  # fmt: skip
     decorate(ax, "Training Loss", "Loss")
@@ -151,8 +151,8 @@ def _loss_panel(ax: "Axes", history: History) -> None:
 def _accuracy_panel(ax: "Axes", history: History) -> None:
     epochs = epoch_numbers(history)
     curves: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        ("accuracy", "training", {"marker": "o", "color": COLOURS[0]}),
-        ("val_accuracy", "validation", {"marker": "s", "color": COLOURS[1], "ls": "--"}),
+        ("accuracy", "training", {"marker": "o", "color": COLORS[0]}),
+        ("val_accuracy", "validation", {"marker": "s", "color": COLORS[1], "ls": "--"}),
     )
     for name, text, style in curves:
         if is_known(values := values_of(history, name)):
@@ -162,9 +162,9 @@ def _accuracy_panel(ax: "Axes", history: History) -> None:
     ax.legend(loc="lower right")
 
 
-def _single(ax: "Axes", x: Any, y: Any, marker: str, colour: str) -> None:
+def _single(ax: "Axes", x: Any, y: Any, marker: str, color: str) -> None:
     if is_known(y):
-        ax.plot(x, y, marker=marker, color=colour, **line_style(len(x)))
+        ax.plot(x, y, marker=marker, color=color, **line_style(len(x)))
     else:
         ax.text(0.5, 0.5, "not in this log", ha="center", transform=ax.transAxes)
 

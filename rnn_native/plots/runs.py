@@ -41,7 +41,7 @@ def open_runs(runs: Runs) -> dict[str, History]:
     ValueError
         If there are no runs, or one has no epochs.
     TypeError
-        If a run is none of these.
+        If a run is not one of these.
     """
     if isinstance(runs, Mapping):
         named = {str(name): _open(run) for name, run in runs.items()}

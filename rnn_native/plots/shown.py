@@ -1,7 +1,7 @@
 """Figures and axes that a notebook shows; the one module that imports matplotlib at its top.
 
 IPython asks the value of a cell for a picture by `_repr_png_`. So no backend has to be
-chosen, and pyplot is not needed. Where IPython has a function of its own for figures (after
+chosen, and pyplot is not needed. Where IPython has its own function for figures (after
 `%matplotlib inline`), it takes that.
 """
 

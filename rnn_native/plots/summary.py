@@ -1,4 +1,4 @@
-"""What a training run comes to in a few numbers, and how they are told."""
+"""What a training run comes to in a few numbers, and how they are printed."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Series = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in numbers; what its log does not tell is NaN.
+    """A run in numbers; what its log does not have is NaN.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ def series(history: History, name: str) -> Series:
 def cumulative_time(history: History) -> Series:
     """Return the seconds that had passed after each row's epoch.
 
-    A history may have a row for every so many epochs (XOR: 1000); a row's time is that of one
+    A history may have a row for several epochs (XOR: 1000); a row's time is that of one
     epoch, and stands for all since the row before.
     """
     gaps = np.diff([history.first_epoch - 1, *history.epoch])
@@ -83,7 +83,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
 
 
 def fixed(value: float, decimals: int) -> str:
-    """Return a number with so many decimals; a huge one, which diverged, in short."""
+    """Return a number with this many decimals; a huge one, which diverged, in short."""
     return f"{value:.{decimals}f}" if abs(value) < 1e12 else f"{value:.4g}"
 
 

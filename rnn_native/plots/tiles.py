@@ -21,9 +21,9 @@ def draw_tiles(
     titles: Sequence[str] | None = None,
     **style: Any,
 ) -> "Axes":
-    """Draw pictures of one shape, (height, width) or with colours, in rows of a near square.
+    """Draw pictures of one shape, (height, width) or with colors, in rows of a near square.
 
-    Each is an image of its own in `ax.images`, with `style` as keywords; a title stands above
+    Each is a separate image in `ax.images`, with `style` as keywords; a title is above
     its picture, all of them with as many lines. Returns the axes, new ones when `ax` is None.
     """
     height, width = pictures[0].shape[:2]
@@ -67,7 +67,7 @@ def as_pictures(images: ArrayLike, name: str) -> NDArray[Any]:
         array = array[:, 0]
     if array.ndim != 3 or not array.size or array.dtype.kind not in "biuf":
         raise ValueError(
-            f"{name}: expected grey images, (n, height, width) or (n, 784), got "
+            f"{name}: expected gray images, (n, height, width) or (n, 784), got "
             f"{array.dtype} of shape {array.shape}"
         )
     return array

@@ -24,7 +24,7 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
     net : Predictor
         Its inputs are images, or 784 numbers (28 x 28).
     n : int in [1, 1024]
-        At most so many units; those with the longest weight vectors.
+        At most this many units; those with the longest weight vectors.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -35,7 +35,7 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
     Raises
     ------
     ValueError
-        If the first layer with parameters is not dense, or its inputs are no picture.
+        If the first layer with parameters is not dense, or its inputs are not a picture.
     """
     check_integer("n", n, 1, MAX_TILES)
     name, kind = _first_with_weights(net)
@@ -100,7 +100,7 @@ def conv_filters(
 
 def _draw(ax: "Axes | None", pictures: list[NDArray[Any]], title: str) -> "Axes":
     limit = max(float(np.abs(picture).max()) for picture in pictures) or 1.0
-    # The view is of the net's own memory, which training goes on to change.
+    # The view is of the net's own memory, which training continues to change.
     copies = [picture.copy() for picture in pictures]
     ax = draw_tiles(ax, copies, cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.figure.colorbar(ax.images[0], ax=ax, label="weight", shrink=0.8)

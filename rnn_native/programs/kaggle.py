@@ -53,7 +53,7 @@ class KaggleResult:
     history : History or None
         None when training was skipped.
     report : Report or None
-        Scores on the test part; None when there was none.
+        Scores on the test part; None without one.
     train_rows, test_rows : int
         Rows of train.csv that were trained on and evaluated.
     predictions : ndarray of shape (n,), uint8, or None
@@ -145,7 +145,7 @@ def run(
         Folder of arrays, folder of a run, or any model file. It is trained further unless
         training is skipped.
     label : {"first", "last"}, optional
-        Where the label stands in files without a header; see `csv_digits.load_csv`.
+        Where the label is in files without a header; see `csv_digits.load_csv`.
     seed : int in [0, 2**64)
         Of the split, the initial weights and the shuffles. Equal seeds split equally, so a
         later call with `skip_training` evaluates the rows that training did not see.
@@ -256,7 +256,7 @@ def _locate(files: Files, needs_rows: bool) -> tuple[Path | None, Path | None]:
 
 
 def _there(path: Path) -> Path:
-    """Return a file's path, or that of the zip archive that stands in its place."""
+    """Return a file's path, or that of the zip archive that replaces it."""
     archives = (path.with_suffix(".zip"), path.with_name(f"{path.name}.zip"))
     found = [p for p in archives if p.exists() and not path.exists()]
     return found[0] if found else path
@@ -274,7 +274,7 @@ def _given_model(
 ) -> Network | None:
     """Return the model to start from, None for a new one."""
     if hidden is not None and (path is not None or skip_training):
-        raise ValueError("hidden: is for a new model; this call uses one that there is")
+        raise ValueError("hidden: is for a new model; this call uses an existing one")
     if path is not None:
         model, name = load(path), shown(path)
     elif skip_training:
@@ -323,11 +323,13 @@ def _split(count: int, plan: _Plan, seed: int) -> _Parts:
     """Shuffle the row numbers; the last ones are the test part."""
     order = np.arange(count, dtype=np.int32)
     if count:
-        # A generator of its own: the split is the same whether or not weights are drawn.
+        # A separate generator: the split is the same whether or not weights are drawn.
         Xorshift(seed).shuffle(order)
     held = int(count * plan.test_rate / 100)
     if plan.test_rate > 0 and held == 0:
-        raise ValueError(f"test_rate: {plan.test_rate:g} % of {count} rows is no row")
+        raise ValueError(
+            f"test_rate: {plan.test_rate:g} % of {count} rows is less than one row"
+        )
     none = order[:0]
     return _Parts(order[: count - held] if plan.trains else none, order[count - held :])
 

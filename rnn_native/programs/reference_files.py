@@ -114,7 +114,7 @@ class ReferenceFiles(Callback):
         self.begun = self.ended = 0.0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin the log with what a resumed run has behind it."""
+        """Begin the log with what a resumed run has completed."""
         from rnn_native.formats.legacy_choice import format_for
 
         format_for(

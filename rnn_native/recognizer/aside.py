@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Aside:
-    """One piece of work at a time, in a thread of its own.
+    """One piece of work at a time, in its own thread.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Aside:
         def run() -> None:
             try:
                 found.append(work())
-            except Exception as error:  # whatever it is, the window tells it
+            except Exception as error:  # whatever it is, the window reports it
                 found.append(error)
 
         self.is_busy = True

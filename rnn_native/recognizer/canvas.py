@@ -20,7 +20,7 @@ HINT_COLOR = "#9aa1ab"
 
 
 class Canvas:
-    """Where one draws: SIDE x SIDE units, shown as large as there is room.
+    """Where one draws: SIDE x SIDE units, shown as large as fits.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Canvas:
         self.widget.bind("<Configure>", lambda _: self.redraw())
 
     def _fit(self, event: Any) -> None:
-        """Make the canvas as large a square as there is room for."""
+        """Make the canvas as large a square as fits."""
         side = min(event.width, event.height)
         if SIDE <= side < NOTICEABLE * SIDE:
             side = SIDE  # a unit is a pixel then
@@ -158,15 +158,15 @@ class Canvas:
             points = stroke.points.ravel().tolist()
             self._polyline(points if len(points) > 2 else points * 2, stroke.width)
 
-    def show_picture(self, grey: NDArray[np.uint8]) -> None:
+    def show_picture(self, gray: NDArray[np.uint8]) -> None:
         """Show an opened picture instead of strokes, as large as fits."""
-        room, (rows, columns) = self._side, grey.shape
+        room, (rows, columns) = self._side, gray.shape
         size = max(rows, columns)
         # Nearest pixels: the picture is only looked at here.
         at = (np.arange(room) * size / room).astype(int)
-        shown = grey[at[at < rows]][:, at[at < columns]]
+        shown = gray[at[at < rows]][:, at[at < columns]]
         data = pictures.ppm(shown[:, :, None].repeat(3, axis=2))
-        self._picture = grey
+        self._picture = gray
         self._image = tk.PhotoImage(data=data, format="ppm", master=self.widget)
         self.widget.delete("all")
         self.widget.create_image(0, 0, image=self._image, anchor="nw")

@@ -1,4 +1,4 @@
-"""The picture that was copied, as grey bytes."""
+"""The picture that was copied, as gray bytes."""
 
 from typing import TYPE_CHECKING
 

@@ -19,7 +19,7 @@ CELL = 112  # of each of the two pictures in an entry
 MARGIN, TEXT = 8, 32
 COLUMNS = 4
 MOST_ENTRIES = 400
-OUTLINE = 90  # grey of boxes
+OUTLINE = 90  # gray of boxes
 
 
 class Entry(NamedTuple):
@@ -48,7 +48,7 @@ def contact_sheet(entries: Sequence[Entry]) -> bytes:
     Raises
     ------
     ValueError
-        If there are none, or more than 400.
+        If there are no pictures, or more than 400.
     """
     from PIL import Image
 

@@ -48,7 +48,7 @@ class Shown(Protocol):
 
 
 class Files:
-    """Opening, saving, pasting, and changing the model; errors are told in the window."""
+    """Opening, saving, pasting, and changing the model; errors are shown in the window."""
 
     def __init__(self, window: Shown) -> None:
         self._window = window
@@ -158,7 +158,7 @@ class Files:
             self._window.say(f"exported {Path(path).name}: it opens in any browser")
 
     def _tried(self, call: Callable[[], object]) -> bool:
-        """Call, and return whether that went well; an error is told in the window."""
+        """Call, and return whether that went well; an error is shown in the window."""
         try:
             call()
         except (ValueError, OSError) as error:

@@ -12,7 +12,7 @@ Numbers = list[int]
 SPECK = 0.04
 # A mark of at least this share of the highest one's height may be a digit by itself.
 TALL = 0.55
-# Tall marks that share so much of the narrower one's width are one digit.
+# Tall marks that share this much of the narrower one's width are one digit.
 SHARED = 0.5
 # A smaller mark belongs to what is at most so far away, as a share of the greatest height.
 NEAR = 0.35
@@ -101,7 +101,7 @@ def _gap(one: Group, other: Group) -> float:
 
 
 def _lines(digits: list[Group]) -> list[list[Group]]:
-    """Part digits into lines: the middle of each lies beside the one before."""
+    """Part digits into lines: the middle of each is beside the one before."""
     lines: list[list[Group]] = []
     for digit in sorted(digits, key=lambda g: g.top + g.bottom):
         middle = (digit.top + digit.bottom) / 2

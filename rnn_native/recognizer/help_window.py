@@ -1,4 +1,4 @@
-"""The table of keys, in a window of its own."""
+"""The table of keys, in its own window."""
 
 import tkinter as tk
 from tkinter import ttk

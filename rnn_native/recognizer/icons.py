@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     pass
 
 GRID = 24  # units of the drawings below, a side
-FINE = 4  # samples a pixel, along each side
+FINE = 4  # samples per pixel, along each side
 LINE = 2.0
 
 Point = tuple[float, float]

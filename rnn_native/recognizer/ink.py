@@ -8,9 +8,9 @@ Floats = NDArray[np.float32]
 LEVELS = 256
 
 
-def otsu(grey: Floats) -> float:
+def otsu(gray: Floats) -> float:
     """Return the level that parts pixels into two classes best (Otsu 1979)."""
-    counts, edges = np.histogram(grey, LEVELS, (0.0, 1.0))
+    counts, edges = np.histogram(gray, LEVELS, (0.0, 1.0))
     share = counts / counts.sum()
     level = (edges[:-1] + edges[1:]) / 2
     below, mean = np.cumsum(share), np.cumsum(share * level)
@@ -18,7 +18,7 @@ def otsu(grey: Floats) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (mean[-1] * below - mean) ** 2 / (below * above)
     between[~np.isfinite(between)] = 0
-    # Between two far classes all levels part alike: the middle one is safest.
+    # Between two far classes all levels separate them equally well: the middle one is safest.
     best = np.nonzero(between >= between.max() * (1 - 1e-9))[0]
     return float(edges[(best[0] + best[-1]) // 2 + 1])
 

@@ -1,4 +1,4 @@
-"""Learning from corrections: pictures whose right digit the user told."""
+"""Learning from corrections: pictures whose right digit the user entered."""
 
 import functools
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class Corrections:
     Parameters
     ----------
     folder : path, optional
-        What is there already is read; every change is written.
+        An existing file is read; every change is written.
 
     Raises
     ------

@@ -16,7 +16,7 @@ LONGER_SIDE = 20
 # Pens of pictures are brought into this range, in pixels of 28 x 28: of MNIST's digits 90 % lie
 # in it.
 THINNEST, THICKEST = 1.7, 4.0
-# Pictures are worked on with their longer side so long.
+# Pictures are worked on scaled to this longer side.
 FINE = 8 * LONGER_SIDE
 
 
@@ -56,7 +56,7 @@ def is_like_mnist(image: Floats) -> bool:
 
 
 def centred(image: Floats) -> Floats:
-    """Move an image by whole pixels: its centre of mass to [13.5, 14.5) both ways.
+    """Move an image by whole pixels: its center of mass to [13.5, 14.5) both ways.
 
     What would leave the page stays on it: the image is then not moved as far.
     """
@@ -73,7 +73,7 @@ def centred(image: Floats) -> Floats:
 
 
 def _shift(image: Floats) -> tuple[int, int]:
-    """Return how far the centre of mass is from [13.5, 14.5), in whole pixels."""
+    """Return how far the center of mass is from [13.5, 14.5), in whole pixels."""
     mass = float(image.sum(dtype=np.float64))
     if mass == 0:
         return 0, 0

@@ -76,7 +76,7 @@ def around(runs: Path = RUNS) -> list[Choice]:
 
 
 def open_model(choice: Choice) -> Network:
-    """Read a model that takes 28 x 28 pixels and tells ten digits apart.
+    """Read a model that takes 28 x 28 pixels and distinguishes ten digits.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def first_that_opens(choices: list[Choice]) -> tuple[Choice, Network]:
     Raises
     ------
     ValueError, OSError
-        What is wrong with the last one, if none does.
+        What is wrong with the last one, if no model fits.
     """
     for choice in choices[:-1]:
         with contextlib.suppress(ValueError, OSError):

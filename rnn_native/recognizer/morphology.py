@@ -34,7 +34,7 @@ def greatest(image: Values, rows: int, columns: int) -> Values:
 def closed(image: Floats, side: int) -> Floats:
     """Return the image with dark things that no square of `side` pixels fits in filled.
 
-    Dark things that reach the border count as going on outside of it. Values are rounded to
+    Dark things that reach the border count as continuing outside of it. Values are rounded to
     1 / 255: bytes are four times as fast.
     """
     return _as_floats(_closed(_as_bytes(image), side))
@@ -71,7 +71,7 @@ def grown(mask: Mask, by: int = 1) -> Mask:
 
 
 def shrunk(mask: Mask, by: int = 1) -> Mask:
-    """Return the mask without the pixels up to `by` rows and columns from what is not in it."""
+    """Return the mask without the pixels up to `by` rows and columns from pixels outside it."""
     return ~grown(~mask, by)
 
 
@@ -115,7 +115,7 @@ class Marks(NamedTuple):
     Attributes
     ----------
     numbers : ndarray of the mask's shape, intp
-        0 where there is none, else the mark's number from 1.
+        0 where there is no mark, else the mark's number from 1.
     boxes : ndarray of shape (count + 1, 4), intp
         Top, left, bottom and right of each, the last two beyond it; zeros in row 0.
     sizes : ndarray of shape (count + 1,), intp
@@ -165,8 +165,8 @@ def _runs(mask: Mask) -> tuple[Integers, Integers, Integers]:
 def _roots(rows: Integers, begins: Integers, ends: Integers, width: int) -> Integers:
     """Return for each run the first run that it is connected with."""
     pitch = width + 2
-    # Runs of the next row from the first that ends not before, to the last that begins
-    # not behind this one; touching by a corner counts.
+    # Runs of the next row from the first that ends not before, to the last that does
+    # not begin after this one; touching by a corner counts.
     below = (rows + 1) * pitch
     low = np.searchsorted(rows * pitch + ends, below + begins)
     high = np.searchsorted(rows * pitch + begins, below + ends, "right")

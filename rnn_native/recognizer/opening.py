@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, regular_file_size, shown
 from rnn_native.recognizer.contrast import (
-    GREY,
+    GRAY,
     best_projection,
     is_white_ink,
     projected,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 
 MOST_PIXELS = 64_000_000
-# A file of some bytes can promise any number of pixels, and deliver them all alike: beyond so
-# many each byte has to stand for some of them.
+# A file of some bytes can promise any number of pixels, and deliver them all with one value:
+# beyond this ratio each byte has to stand for some of them.
 FREE_PIXELS, PIXELS_A_BYTE = 12_000_000, 500
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".pnm")
@@ -44,12 +44,12 @@ TILE_EXTENTS = (
 )  # tags of TIFF: a tile is unpacked whole, however little of it is seen
 # Pixels that are converted at a time.
 STRIP = 1 << 20
-# Colors are looked at with the longer side about so long.
+# Colors are inspected with about this longer side.
 SAMPLE = 320
 
 
 def read_picture(path: AnyPath) -> Bytes:
-    """Read an image file as grey bytes that show the ink, whatever its color.
+    """Read an image file as gray bytes that show the ink, whatever its color.
 
     What is transparent is white, or black if all that is opaque is white.
 
@@ -61,8 +61,8 @@ def read_picture(path: AnyPath) -> Bytes:
     Raises
     ------
     FormatError
-        If it is no image, damaged, or has more than 64 million pixels, or more than 12 million
-        and 500 for each byte of the file.
+        If it is not an image, is damaged, or has more than 64 million pixels, or more than
+        12 million and 500 for each byte of the file.
     OSError
         If it cannot be read.
     """
@@ -71,13 +71,13 @@ def read_picture(path: AnyPath) -> Bytes:
     size = regular_file_size(path)
     try:
         with warnings.catch_warnings():
-            # Its limit on pixels is checked here, and damage that it can mend is none.
+            # Its limit on pixels is checked here, and damage that it can repair is accepted.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_formats()) as picture:
                 _check_extents(picture, size, path)
                 picture.load()
                 _check_extents(picture, size, path)
-                return _turned(grey_of(picture), picture.getexif().get(ORIENTATION, 1))
+                return _turned(gray_of(picture), picture.getexif().get(ORIENTATION, 1))
     except UnidentifiedImageError:
         raise FormatError(f"{shown(path)}: not an image that can be read") from None
     except Image.DecompressionBombError:
@@ -85,7 +85,7 @@ def read_picture(path: AnyPath) -> Bytes:
     except FormatError:
         raise
     except MemoryError:
-        raise FormatError(f"{shown(path)}: needs more memory than there is") from None
+        raise FormatError(f"{shown(path)}: needs more memory than is available") from None
     except Exception as error:
         # Decoders raise whatever their authors came upon; EINVAL is where the file sends them.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
@@ -103,14 +103,14 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def grey_of(picture: "Image") -> Bytes:
-    """Return a loaded picture's pixels as grey bytes that show the ink: see `read_picture`."""
-    grey = np.empty((picture.height, picture.width), np.uint8)
+def gray_of(picture: "Image") -> Bytes:
+    """Return a loaded picture's pixels as gray bytes that show the ink: see `read_picture`."""
+    gray = np.empty((picture.height, picture.width), np.uint8)
     is_deep = picture.mode in ("F", "I") or picture.mode.startswith("I;")
     convert = _depth_cut(picture) if is_deep else _color_cut(picture)
     for top, strip in _strips(picture):
-        grey[top : top + strip.height] = convert(strip)
-    return grey
+        gray[top : top + strip.height] = convert(strip)
+    return gray
 
 
 def _strips(picture: "Image") -> Iterator[tuple[int, "Image"]]:
@@ -140,20 +140,20 @@ def _depth_cut(picture: "Image") -> Callable[["Image"], Bytes]:
 
 
 def _color_cut(picture: "Image") -> Callable[["Image"], Bytes]:
-    """Return how colors become grey: so that the ink shows, on white unless it is white."""
+    """Return how colors become gray: so that the ink shows, on white unless it is white."""
     small = _sample(picture)
     ground = "white"
     if small.has_transparency_data:
         rgba = np.asarray(small.convert("RGBA"))
         ground = "black" if is_white_ink(rgba[..., :3], rgba[..., 3]) else "white"
     if picture.mode in ("1", "L", "LA", "La"):
-        projection = GREY
+        projection = GRAY
     else:
         projection = best_projection(np.asarray(_opaque(small, ground)))
 
     def convert(strip: "Image") -> Bytes:
         rgb = _opaque(strip, ground)
-        if projection is GREY:
+        if projection is GRAY:
             return np.asarray(rgb.convert("L"))
         return projected(np.asarray(rgb), projection)
 
@@ -161,7 +161,7 @@ def _color_cut(picture: "Image") -> Callable[["Image"], Bytes]:
 
 
 def _sample(picture: "Image") -> "Image":
-    """Return every so many-th pixel of a picture, in its mode."""
+    """Return every n-th pixel of a picture, in its mode."""
     from PIL import Image
 
     step = max(1, max(picture.size) // SAMPLE)
@@ -179,15 +179,15 @@ def _opaque(picture: "Image", ground: str) -> "Image":
     return picture.convert("RGB")
 
 
-def _turned(grey: Bytes, orientation: object) -> Bytes:
+def _turned(gray: Bytes, orientation: object) -> Bytes:
     """Return pixels as they were seen; `orientation` is Exif's, 1 to 8."""
     if orientation in (2, 5, 7):
-        grey = grey[:, ::-1]
+        gray = gray[:, ::-1]
     elif orientation == 4:
-        grey = grey[::-1]
+        gray = gray[::-1]
     quarters = {3: 2, 5: 1, 6: -1, 7: -1, 8: 1}  # counterclockwise
     turns = quarters.get(orientation, 0) if isinstance(orientation, int) else 0
-    return np.ascontiguousarray(np.rot90(grey, turns))
+    return np.ascontiguousarray(np.rot90(gray, turns))
 
 
 def _check_extents(picture: "Image", file_bytes: int, path: AnyPath) -> None:
@@ -246,4 +246,4 @@ def read_copied(picture: "Image") -> Bytes:
     """
     if not 0 < picture.width * picture.height <= MOST_PIXELS:
         raise FormatError(_too_large("the copied picture"))
-    return grey_of(picture)
+    return gray_of(picture)

@@ -1,4 +1,4 @@
-"""What in a picture a net goes by: gradients, or where its attention rests."""
+"""Which pixels of a picture a net's answer depends on: gradients, or where its attention rests."""
 
 from typing import Literal
 

@@ -16,10 +16,10 @@ from rnn_native.recognizer.scaling import as_floats, scaled
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Pictures are worked on with their longer side at most so long.
+# Pictures are scaled to at most this longer side.
 WORKED_ON = 640
-# Digits that take less than this share of a large picture are looked at closer, with so much
-# around them as a share of their longer side.
+# Digits that take less than this share of a large picture are inspected more closely, with
+# this much around them as a share of their longer side.
 CLOSER, MARGIN = 0.4, 0.6
 
 STEPS: tuple[tuple[str, Callable[[Mask], Mask]], ...] = (
@@ -29,7 +29,7 @@ STEPS: tuple[tuple[str, Callable[[Mask], Mask]], ...] = (
     ("frames", surroundings.without_frames),
     ("underlines", surroundings.without_underlines),
 )
-"""What takes away what is no digit, in this order."""
+"""What removes marks that are not digits, in this order."""
 LAST_STEP = STEPS[-1][0]
 
 
@@ -70,7 +70,7 @@ class Page(NamedTuple):
     ----------
     digits : list of Digit
     whole : ndarray of shape (28, 28), float32, in [0, 1]
-        All of them as if they were one; zeros if there are none.
+        All of them as if they were one; zeros if there are no marks.
     steps : dict of str to ndarray of shape (rows, columns)
         "picture" and "paper" (brightness), "ink" (how much), then masks: "marks", and what was
         left by the steps of `STEPS`.
@@ -132,22 +132,22 @@ def _closer(array: NDArray[Any], page: Page) -> Page:
 def _read(array: NDArray[Any]) -> Page:
     """Find the digits on a checked picture of any size."""
     longer = max(array.shape)
-    grey = scaled(array, WORKED_ON) if longer > WORKED_ON else as_floats(array)
-    ink = told_apart(grey)
-    steps = {"picture": grey, "paper": ink.paper, "ink": ink.shares, "marks": ink.mask}
+    gray = scaled(array, WORKED_ON) if longer > WORKED_ON else as_floats(array)
+    ink = told_apart(gray)
+    steps = {"picture": gray, "paper": ink.paper, "ink": ink.shares, "marks": ink.mask}
     mask = ink.mask
     for name, step in STEPS:
         mask = step(mask)
         steps[name] = mask
     found = marks(mask)
     lines = grouped(found)
-    zoom = longer / max(grey.shape)
+    zoom = longer / max(gray.shape)
     digits = [
         Digit(
             _image(ink, found, group),
             _box(group, zoom),
             number,
-            not ink.is_even and _reaches(group, grey.shape),
+            not ink.is_even and _reaches(group, gray.shape),
         )
         for number, line in enumerate(lines)
         for group in line
@@ -169,7 +169,7 @@ def _image(ink: Ink, found: Marks, group: Group) -> Floats:
 
 
 def _reaches(group: Group, shape: tuple[int, ...]) -> bool:
-    """Tell whether a group reaches the border of a picture."""
+    """Return whether a group reaches the border of a picture."""
     return min(group.top, group.left, shape[0] - group.bottom, shape[1] - group.right) == 0
 
 

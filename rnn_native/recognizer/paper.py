@@ -1,4 +1,4 @@
-"""Paper and ink told apart, however the light falls on them.
+"""Separates ink from paper, however the light falls on them.
 
 A clean picture has two even classes of pixels. In all others the paper's brightness is
 estimated around each pixel, and what counts is how much darker (or lighter) than it a pixel
@@ -34,14 +34,14 @@ LINK = 0.1
 SAME_PAPER = 0.05
 # The thickest pen, as a share of the longer side, and that of a digit that is cropped closely.
 THICKEST, THICKEST_CROPPED = 0.28, 0.4
-# The first guess of the paper is made with the longer side so long, with a window of this
+# The first guess of the paper is made with this longer side, with a window of this
 # share of the shorter one: wider than any pen.
 COARSE, WINDOW = 160, 0.34
-# Windows of the paper's estimate: so many pens, and at least this share of the shorter side.
+# Windows of the paper's estimate: this many pens, and at least this share of the shorter side.
 PENS, LEAST_WINDOW = 3.0, 0.06
-# Ink is darker than the paper by so many deviations of it, and by this share at least.
+# Ink is darker than the paper by this many deviations of it, and by this share at least.
 DEVIATIONS, LEAST_INK = 5.0, 0.08
-# What is lighter than this share of the darkest ink is none.
+# What is lighter than this share of the darkest ink is not ink.
 FAINT = 0.4
 # Added to what is divided by, in [0, 1]: black has no relative brightness.
 FLOOR = 0.06
@@ -68,20 +68,20 @@ class Ink(NamedTuple):
     is_even: bool
 
 
-def told_apart(grey: Floats) -> Ink:
-    """Tell ink from paper; dark on light or light on dark.
+def told_apart(gray: Floats) -> Ink:
+    """Separate ink from paper; dark on light or light on dark.
 
     Parameters
     ----------
-    grey : ndarray of shape (rows, columns), float32, in [0, 1]
+    gray : ndarray of shape (rows, columns), float32, in [0, 1]
     """
-    return even_ink(grey) or relative_ink(grey)
+    return even_ink(gray) or relative_ink(gray)
 
 
-def even_ink(grey: Floats) -> Ink | None:
-    """Tell ink from paper in a clean picture; None if it has not two even classes."""
-    light = _border(grey) > (float(grey.min()) + float(grey.max())) / 2
-    ink = 1 - grey if light else grey
+def even_ink(gray: Floats) -> Ink | None:
+    """Separate ink from paper in a clean picture; None if it has not two even classes."""
+    light = _border(gray) > (float(gray.min()) + float(gray.max())) / 2
+    ink = 1 - gray if light else gray
     mask = ink > otsu(ink)
     if not mask.any() or mask.all():
         return None
@@ -97,7 +97,7 @@ def even_ink(grey: Floats) -> Ink | None:
         return None
     mask = _linked(mask, ink > paper + LINK * contrast)
     level = 1 - paper if light else paper
-    around = np.full(grey.shape, level, np.float32)
+    around = np.full(gray.shape, level, np.float32)
     return Ink(_cut((ink - paper) / contrast), mask, around, True)
 
 
@@ -119,29 +119,29 @@ def relative_ink(grey: Floats) -> Ink:
         excess = darkness(small, closed(small, window))
     else:
         excess = lightness(small, opened(small, window))
-    pen = _pen(excess) * max(grey.shape) / max(small.shape)
-    shorter = min(grey.shape)
+    pen = _pen(excess) * max(gray.shape) / max(small.shape)
+    shorter = min(gray.shape)
     side = _odd(min(max(PENS * pen, LEAST_WINDOW * shorter), WINDOW * shorter))
-    calm = smoothed(grey, 1)
+    calm = smoothed(gray, 1)
     paper = closed(calm, side) if is_dark else opened(calm, side)
     excess = (darkness if is_dark else lightness)(calm, paper)
     return _above_noise(excess, paper)
 
 
-def darkness(grey: Floats, paper: Floats) -> Floats:
+def darkness(gray: Floats, paper: Floats) -> Floats:
     """Return by which share pixels are darker than the paper."""
-    result: Floats = (paper - grey) / (paper + np.float32(FLOOR))
+    result: Floats = (paper - gray) / (paper + np.float32(FLOOR))
     return result
 
 
-def lightness(grey: Floats, paper: Floats) -> Floats:
+def lightness(gray: Floats, paper: Floats) -> Floats:
     """Return by which factor less 1 pixels are lighter than dark paper."""
-    result: Floats = (grey - paper) / (paper + np.float32(4 * FLOOR))
+    result: Floats = (gray - paper) / (paper + np.float32(4 * FLOOR))
     return result
 
 
-def _is_ink_dark(grey: Floats) -> bool:
-    """Tell whether what is thin is dark, rather than light.
+def _is_ink_dark(gray: Floats) -> bool:
+    """Return whether what is thin is dark, rather than light.
 
     What is between strokes, or between a digit and the edge of a sheet, may be narrower than the
     widest window, but seldom narrower than the pen. So what shows in several windows counts
@@ -197,25 +197,25 @@ def _pen(excess: Floats) -> float:
 
 
 def _is_thick(mask: Mask) -> bool:
-    """Tell whether something in a mask is thicker than any pen."""
+    """Return whether something in a mask is thicker than any pen."""
     touches = mask[[0, -1]].any() or mask[:, [0, -1]].any()
     pen = (THICKEST_CROPPED if touches else THICKEST) * max(mask.shape)
     return bool(shrunk(np.pad(mask, 1), round(pen / 2)).any())
 
 
 def _is_even(values: Floats, middle: float, contrast: float, share: float) -> bool:
-    """Tell whether no more than a share of values is far from the middle."""
+    """Return whether no more than a share of values is far from the middle."""
     far = np.abs(values - middle) > EVEN * contrast
     return not len(values) or bool(far.mean() <= share)
 
 
-def _border(grey: Floats) -> float:
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+def _border(gray: Floats) -> float:
+    edge = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     return float(np.median(edge))
 
 
 def _cut(shares: Floats) -> Floats:
-    """Return shares in [0, 1]; paper is never quite even: a faint trace is none."""
+    """Return shares in [0, 1]; paper is never quite even: a faint trace is not ink."""
     cut: Floats = shares.clip(0, 1).astype(np.float32)
     cut[cut < 0.1] = 0
     return cut

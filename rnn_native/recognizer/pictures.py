@@ -1,11 +1,11 @@
-"""Pictures in the form that Tk takes, and the colours beside them."""
+"""Pictures in the form that Tk takes, and the colors beside them."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 
-# Orange and blue of Okabe and Ito (2008): told apart whatever one's colour vision.
+# Orange and blue of Okabe and Ito (2008): which can be distinguished with any color vision.
 ORANGE, BLUE = "#E69F00", "#0072B2"
 
 

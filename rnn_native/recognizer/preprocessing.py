@@ -1,6 +1,6 @@
 """Drawings and pictures as MNIST has them: what a net that learned from it can read.
 
-MNIST's digits are white on black, their longer side is 20 pixels, and their centre of mass
+MNIST's digits are white on black, their longer side is 20 pixels, and their center of mass
 lies in the middle of 28 x 28 (LeCun, Bottou, Bengio and Haffner 1998, section III.A).
 """
 

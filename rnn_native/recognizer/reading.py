@@ -135,7 +135,7 @@ def _read(net: Network, digit: Digit, threads: int | None) -> Reading:
 
 
 def recognise(net: Network, image: Floats, *, threads: int | None = None) -> Reading:
-    """Read a picture, or say why it is none of a digit.
+    """Read a picture, or say why it is not a picture of a digit.
 
     Parameters
     ----------

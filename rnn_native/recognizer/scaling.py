@@ -25,7 +25,7 @@ def scaled(image: NDArray[np.generic], longer: int) -> Floats:
     rows, columns = image.shape
     ratio = longer / max(rows, columns)
     small_rows, small_columns = (max(1, round(n * ratio)) for n in (rows, columns))
-    # The longer side comes first: what is left for the other one is small.
+    # The longer side comes first: the remaining work for the other one is small.
     if rows >= columns:
         means = _mean_rows(_mean_rows(image, small_rows).T, small_columns).T
     else:
@@ -37,7 +37,7 @@ def _mean_rows(image: NDArray[np.generic], to: int) -> Floats:
     """Return `to` rows, each the mean over its share of the image's, in blocks of them."""
     n, columns = image.shape
     means = np.empty((to, columns), np.float32)
-    # So many targets in a block that their sources are no more than BLOCK numbers.
+    # As many targets in a block that their sources are no more than BLOCK numbers.
     step = max(1, BLOCK * to // (n * columns))
     for first in range(0, to, step):
         last = min(first + step, to)

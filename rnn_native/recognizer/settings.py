@@ -51,7 +51,7 @@ class Settings:
 
 
 def usual_place() -> Path | None:
-    """Return the settings' file; None where none is to be kept, or there is no home."""
+    """Return the settings' file; None if they are not to be kept, or there is no home."""
     if (named := os.environ.get(VARIABLE)) is not None:
         return Path(named) / FILE if named else None
     try:

@@ -36,7 +36,7 @@ class Lesson(NamedTuple):
     labels: tuple[int, ...]
 
     def learned(self) -> Network:
-        """Return a net that has learned: a second of work, safe in a thread of its own."""
+        """Return a net that has learned: a second of work, safe in its own thread."""
         return learning.learned(self.net, self.images, self.labels, learning.load_replay())
 
 
@@ -126,7 +126,7 @@ class State:
         return True
 
     def lesson(self) -> Lesson:
-        """Return what is to be learned from the corrections that there are now."""
+        """Return what is to be learned from the present corrections."""
         kept = self.corrections
         return Lesson(self.net, tuple(kept.images), tuple(kept.labels))
 

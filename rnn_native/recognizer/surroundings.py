@@ -1,7 +1,7 @@
 """What is on a picture beside digits, taken away: table, lid, ruled lines, frames, underlines.
 
 Each function takes the mask of what stands out of the paper and returns what may be digits of
-it. None takes all that there is: what is alone on a picture is what it shows.
+it. None uses all of it: what is alone on a picture is what it shows.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ from rnn_native.recognizer.morphology import Marks, marks
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
-# A mark along so much of the shorter side's border is no digit; nor one as flat as this.
+# A mark along this much of the shorter side's border is not a digit; nor is one as flat as this.
 ALONG_BORDER, FLAT = 0.25, 0.03
-# What is left must have a mark so large, as a share of the longer side.
+# The rest must have a mark this large, as a share of the longer side.
 LEAST_HEIGHT = 0.025
 # Straight lines that run through this share of a side, at most so thick, and the tilts at
 # which they are looked for (rows a column).
@@ -28,7 +28,7 @@ WHOLE_LINE = 0.8
 BOX_SIDE = 0.06
 # A box with a digit in it has less ink than this share of it.
 MOSTLY_EMPTY = 0.5
-# Underlines are so many times as long as they are thick.
+# Underlines are this many times as long as they are thick.
 UNDERLINE = 5.0
 
 
@@ -187,7 +187,7 @@ def _heights(mask: Mask) -> NDArray[np.intp]:
 
 
 def _is_box(mark: Mask) -> bool:
-    """Tell whether a mark, cropped, has four straight sides and is mostly empty."""
+    """Return whether a mark, cropped, has four straight sides and is mostly empty."""
     rows, columns = (max(2, round(BOX_SIDE * n)) for n in mark.shape)
     sides = (
         mark[:rows].any(axis=0), mark[-rows:].any(axis=0),
@@ -232,7 +232,7 @@ def _sides(mask: Mask, low: NDArray[np.intp], high: NDArray[np.intp]) -> int:
 
 
 def _unless_all(mask: Mask, left: Mask) -> Mask:
-    """Return what is left, or the whole mask if that is nothing to speak of."""
+    """Return the remaining mask, or the whole mask if almost nothing remains."""
     boxes = marks(left).boxes
     heights = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     return left if heights.max() >= LEAST_HEIGHT * max(mask.shape) else mask

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rnn_native.recognizer import pictures
 from rnn_native.recognizer.settings import Name
 
-# The window's size in which lengths are told; at another one they are scaled.
+# The window's size in which lengths are given; at another one they are scaled.
 WIDTH, HEIGHT = 620, 400
 SMALLEST, LARGEST = 0.9, 6.0
 LARGE_DIGIT, LEAST_DIGIT, WIDE = 64, 14, 2  # so large are up to two digits side by side
@@ -82,7 +82,7 @@ class Theme:
         return COLORS[self.name]
 
     def px(self, length: float) -> int:
-        """Return a length in pixels; it is told for a window of WIDTH x HEIGHT."""
+        """Return a length in pixels; it is given for a window of WIDTH x HEIGHT."""
         return max(1, round(length * self.scale))
 
     def fit(self, width: int, height: int) -> bool:
@@ -96,7 +96,7 @@ class Theme:
         return True
 
     def fit_digits(self, count: int) -> None:
-        """Make the large digits small enough for so many side by side."""
+        """Make the large digits small enough for this many side by side."""
         if max(count, WIDE) != self._digits:
             self._digits = max(count, WIDE)
             self._set_digit_size()
@@ -173,7 +173,7 @@ class Theme:
         style.map("Horizontal.TScale", background=[("active", c.best)])
 
     def _set_list_colors(self) -> None:
-        """Color what is no ttk widget: the list of a combobox."""
+        """Color what is not a ttk widget: the list of a combobox."""
         c, add = self.colors, self._root.option_add
         add("*TCombobox*Listbox.background", c.raised)
         add("*TCombobox*Listbox.foreground", c.text)
@@ -196,7 +196,7 @@ class Theme:
         )
 
     def color_menu(self, menu: tk.Menu) -> None:
-        """Give a menu, which is no ttk widget, the theme's colors and font."""
+        """Give a menu, which is not a ttk widget, the theme's colors and font."""
         c = self.colors
         menu.configure(
             background=c.raised,

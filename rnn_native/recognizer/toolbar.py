@@ -33,7 +33,7 @@ class Toolbar:
     canvas : Canvas
         Whose pen is set here.
     say : callable
-        Shows what the button under the pointer does; an empty text when there is none.
+        Shows what the button under the pointer does; an empty text when there is no button.
     """
 
     def __init__(

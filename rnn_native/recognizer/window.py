@@ -128,7 +128,9 @@ class Window:
             ],
             [
                 Tool(
-                    "overlay", "What the net goes by: next overlay (O)", self.next_overlay
+                    "overlay",
+                    "What the answer depends on: next overlay (O)",
+                    self.next_overlay,
                 ),
                 Tool("correct", "Correct and learn (C)", self.toggle_drawer),
                 Tool("help", "Keys (F1)", self.help),
@@ -161,7 +163,7 @@ class Window:
             self._show_drawer()
 
     def _share_room(self, height: int) -> None:
-        """Give the canvas a square as high as there is room for, the rest to the right side."""
+        """Give the canvas a square as high as fits, the rest to the right side."""
         rest = self.root.winfo_width() - 3 * self.theme.px(MARGIN) - height
         least = self.theme.px(SIDE_WIDTH)
         self._side.configure(width=max(least, rest) if height > 1 else least)
@@ -365,7 +367,7 @@ class Window:
         self.model_box.selection_clear()
         self.canvas.widget.focus_set()
 
-    # ---- what is told ----
+    # ---- messages ----
 
     def say(self, text: str) -> None:
         """Show a line below everything."""
@@ -375,7 +377,7 @@ class Window:
         self._status_line.configure(text=self._pointed_at.get() or self.status.get())
 
     def _report(self, _kind: object, error: BaseException, _trace: object) -> None:
-        """Tell of an error in a callback, which Tk would print with a traceback."""
+        """Show an error in a callback, which Tk would print with a traceback."""
         if os.environ.get("RNN_NATIVE_DEBUG") == "1":
             raise error
         self.tell(error)

@@ -19,9 +19,9 @@ class Answer(NamedTuple):
 
 
 def answer(reading: Reading, page: PageReading | None = None) -> Answer:
-    """Return how a reading is told; `page` is there if several digits were found.
+    """Return how a reading is worded; `page` is there if several digits were found.
 
-    A digit that is in doubt has a question mark; what is none has that and the reason.
+    A digit that is in doubt has a question mark; what is not a digit has that and the reason.
     """
     if page is not None:
         return _of_several(page)
@@ -42,7 +42,7 @@ def shares(reading: Reading) -> list[str]:
 
 
 def _of_several(page: PageReading) -> Answer:
-    """Tell all digits, and how sure the least sure one is."""
+    """Say all digits, and how sure the least sure one is."""
     found = [r for r in page.readings if r.label is not None]
     least = min((float(r.probabilities.max()) for r in found), default=0.0)
     words = f"{len(page.readings)} digits" if found else "marks, no digits"

@@ -147,7 +147,7 @@ class Interpretation:
         """Draw the k rows with the greatest losses.
 
         Images with true label, predicted label, loss, and the probability of the predicted
-        one; rows that are no images as bars of their losses. See `plots.top_losses`.
+        one; rows that are not images as bars of their losses. See `plots.top_losses`.
         """
         import rnn_native.plots as plots
 
@@ -164,7 +164,7 @@ class Interpretation:
         return plots.reliability_diagram(self.y, self.probabilities, bins, ax)
 
     def pictures(self, rows: ArrayLike) -> NDArray[Any] | None:
-        """Return rows as grey images, (n, height, width); None if they are no images.
+        """Return rows as gray images, (n, height, width); None if they are not images.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ def interpret(
     Parameters
     ----------
     model : Network
-        One that tells classes apart: softmax_cross_entropy, or one output with a sigmoid.
+        A classifier: softmax_cross_entropy, or one output with a sigmoid.
     x : array_like
         As for `Network.predict_proba`.
     y : array_like of shape (n,)
@@ -218,7 +218,7 @@ def interpret(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, or the model does not tell classes apart.
+        If an argument does not fit, or the model is not a classifier.
 
     Examples
     --------

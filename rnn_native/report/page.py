@@ -131,7 +131,7 @@ def _calibration(seen: "Interpretation") -> str:
 
 
 def _temperature(seen: "Interpretation") -> str:
-    """Tell what a temperature fitted on every other row does to the rows between them."""
+    """Describe what a temperature fitted on every other row does to the rows between them."""
     if len(seen.y) < FEWEST_FOR_TEMPERATURE:
         return "There are too few rows to fit a temperature on half of them."
     try:
@@ -168,7 +168,7 @@ def _mistakes(seen: "Interpretation", threads: int | None) -> str:
     said = seen.predicted[rows]
     maps = saliency(seen.model, seen.x[rows], said, "gradient_input", threads=threads)
     figures = "".join(
-        _figure(seen, int(row), parts.as_grey(picture), overlay)
+        _figure(seen, int(row), parts.as_gray(picture), overlay)
         for row, picture, overlay in zip(
             rows, pictures, maps.reshape(pictures.shape), strict=True
         )
@@ -181,10 +181,10 @@ def _mistakes(seen: "Interpretation", threads: int | None) -> str:
     )
 
 
-def _figure(seen: "Interpretation", row: int, grey: Floats, overlay: Floats) -> str:
+def _figure(seen: "Interpretation", row: int, gray: Floats, overlay: Floats) -> str:
     true, predicted, probability = _said(seen, row)
-    drawn = parts.image(np.rint(255 * grey).astype(np.uint8), f"row {row}: a {true}")
-    spoke = parts.image(over_image(grey, overlay), f"what spoke for {predicted}")
+    drawn = parts.image(np.rint(255 * gray).astype(np.uint8), f"row {row}: a {true}")
+    spoke = parts.image(over_image(gray, overlay), f"what spoke for {predicted}")
     return (
         f"<figure>{drawn}{spoke}<figcaption>{escape(true)} \u2192 {escape(predicted)}, "
         f"{probability}<br/>row {row}, loss {seen.losses[row]:.2f}</figcaption></figure>"

@@ -1,7 +1,7 @@
 """Tables and pictures of an `Interpretation`, as HTML with inline SVG and PNG.
 
-Colours are Okabe and Ito's, and cells are tinted rather than filled, so that pages can be
-read in light and dark and with any colour vision; numbers say all that colours say.
+Colors are Okabe and Ito's, and cells are tinted rather than filled, so that pages can be
+read in light and dark and with any color vision; numbers say all that colors say.
 """
 
 import io
@@ -16,7 +16,7 @@ from rnn_native.analysis.calibration import Reliability
 from rnn_native.analysis.metrics import Report, wilson_interval
 from rnn_native.base.markup import escape, svg_text, table
 
-# Beyond so many classes a matrix is a wall of zeros; the pairs that are confused are listed.
+# Beyond this many classes a matrix is a wall of zeros; the pairs that are confused are listed.
 MAX_MATRIX = 30
 MAX_PAIRS = 10
 
@@ -94,9 +94,9 @@ def per_cent(share: float) -> str:
 
 
 def confusion(seen: Judged) -> str:
-    """Return the confusion matrix as a table, or why there is none.
+    """Return the confusion matrix as a table, or why it is missing.
 
-    The diagonal is tinted by the share of its row; mistakes, in another colour, by their
+    The diagonal is tinted by the share of its row; mistakes, in another color, by their
     count beside the greatest one: they would be too pale by share.
     """
     names = [escape(name) for name in seen.class_names]
@@ -125,9 +125,9 @@ def confusion(seen: Judged) -> str:
     )
 
 
-def _cell(count: int, strength: float, colour: str) -> str:
+def _cell(count: int, strength: float, color: str) -> str:
     # At this opacity both black and white text stand out.
-    tint = f";background:rgba({colour},{0.5 * strength:.2f})" if count else ";opacity:0.5"
+    tint = f";background:rgba({color},{0.5 * strength:.2f})" if count else ";opacity:0.5"
     return f'<td style="{_CELL}{tint}">{count}</td>'
 
 
@@ -228,7 +228,7 @@ def _y(share: float) -> float:
 
 
 def image(pixels: NDArray[np.uint8], description: str) -> str:
-    """Return a picture, grey (rows, columns) or RGB (rows, columns, 3), as an img element."""
+    """Return a picture, gray (rows, columns) or RGB (rows, columns, 3), as an img element."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -237,13 +237,13 @@ def image(pixels: NDArray[np.uint8], description: str) -> str:
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{data}"/>'
 
 
-def as_grey(picture: NDArray[Any]) -> NDArray[np.float32]:
+def as_gray(picture: NDArray[Any]) -> NDArray[np.float32]:
     """Return a picture as float32 in [0, 1]: bytes by 255, other numbers by their range."""
-    grey = picture.astype(np.float32)
-    low, high = min(0.0, float(grey.min())), max(1.0, float(grey.max()))
+    gray = picture.astype(np.float32)
+    low, high = min(0.0, float(gray.min())), max(1.0, float(gray.max()))
     if picture.dtype == np.uint8:
         low, high = 0.0, 255.0
-    return (grey - np.float32(low)) / np.float32(high - low)
+    return (gray - np.float32(low)) / np.float32(high - low)
 
 
 def facts_table(facts: Iterable[tuple[str, str]]) -> str:

@@ -49,8 +49,8 @@ class Architecture:
         Returns
         -------
         Architecture
-            Every dense and convolution layer has it except the last of them, those with an
-            activation of their own ("linear" is one), and those that an activation layer
+            Every dense and convolution layer has it except the last of them, those with their
+            own activation ("linear" is one), and those that an activation layer
             follows before the next dense or convolution layer.
         """
         layers = [

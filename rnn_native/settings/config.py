@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ACTIVATIONS = config_keys.ACTIVATIONS
 OPTIMIZERS = config_keys.OPTIMIZERS
 KEYS = config_keys.KEYS
-# What a Recipe has too, under the same names but for the learning rate.
+# What a Recipe has too, under the same names except the learning rate.
 _RECIPE_KEYS = (
     "epochs",
     "batch_size",
@@ -67,7 +67,7 @@ class TrainingConfig:
     patience : int or None
         0 never stops early.
     optimizer : dict or None
-        Spec of an optimiser, as the core takes it.
+        Spec of an optimizer, as the core takes it.
     augment : dict or None
         Keys of `rnn_native.Augment`, all but image_shape.
     class_weight : "balanced", tuple of float, dict of int to float, or None

@@ -27,7 +27,7 @@ ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "swish", "tanh")
 _FINITE = Number()
 _ANY_COUNT = integer(0, 2**64 - 1)
 
-# How scikit-learn's estimators add epsilon is no setting of a file.
+# How scikit-learn's estimators add epsilon is not a setting of a file.
 OPTIMIZERS: dict[str, dict[str, Rule]] = {
     name: {key: rule for key, rule in rules.items() if key != "epsilon_hat"}
     for name, rules in optimizers.RULES.items()

@@ -1,6 +1,6 @@
 """The reference system's form of an architecture: layers that name their own sizes.
 
-Its checks have their order and words from there; what the reference lets pass is for the core.
+Its checks have their order and words from there; what the reference accepts is for the core.
 """
 
 import math
@@ -95,7 +95,7 @@ def parse_reference(place: Place, root: Mapping[str, Any]) -> tuple[list[Spec], 
     place : Place
         The architecture.
     root : mapping
-        What stands there.
+        The value.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def _as_specs(
     """Return specs and input shape, with a flatten layer wherever images become values.
 
     The reference hands flat vectors on, so its batchnorm has a mean for each value and
-    flatten goes before that too. Only at the front may values become images.
+    flatten precedes that too. Only at the front may values become images.
     """
     specs: list[Spec] = []
     input_shape = shape = _reference_input(layers[0])

@@ -138,7 +138,7 @@ class BaseNetworkEstimator(  # type: ignore[misc]
         """Return what else the recipe has."""
         return {}
 
-    # What `validate_data` is told of y.
+    # What `validate_data` is given of y.
     _target_options: ClassVar[dict[str, Any]] = {"multi_output": True}
 
     # ---- fit ----
@@ -198,7 +198,7 @@ class BaseNetworkEstimator(  # type: ignore[misc]
             )
 
     def _check_parameters(self, incremental: bool, has_validation: bool) -> None:
-        """Refuse what scikit-learn's rules for parameters let pass."""
+        """Refuse what scikit-learn's rules for parameters accept."""
         if self.solver == "lbfgs":
             self._check_full_batch(has_validation)
         for name, (least, greatest) in RANGES.items():
@@ -218,7 +218,7 @@ class BaseNetworkEstimator(  # type: ignore[misc]
         needs_validation = Recipe(schedule=self.schedule).needs_validation
         if needs_validation and not (self.early_stopping or has_validation):
             raise ValueError(
-                "schedule: goes by validation losses; set early_stopping, or give fit "
+                "schedule: uses validation losses; set early_stopping, or give fit "
                 "X_val and y_val"
             )
 
@@ -240,7 +240,7 @@ class BaseNetworkEstimator(  # type: ignore[misc]
         else:
             raise ValueError(
                 f"warm_start: the earlier fit made {self.network_}, the parameters now "
-                f"make {network}; set warm_start=False to begin anew"
+                f"make {network}; set warm_start=False to start again"
             )
         self.network_ = network
         self._steps = 0
@@ -340,7 +340,7 @@ class BaseNetworkEstimator(  # type: ignore[misc]
         metadata: dict[str, Any],
         ranks: Ranks | None,
     ) -> None:
-        """Run, and keep what a later call goes on from."""
+        """Run, and keep what a later call continues from."""
         self.n_iter_, begun = 0, len(run.history)
         users = as_list(self.callbacks)
         bridges = []
@@ -367,7 +367,7 @@ class BaseNetworkEstimator(  # type: ignore[misc]
         if self.n_iter_ == 0:
             warnings.warn(
                 f"{type(self).__name__}: no epoch was trained: {run.stop_reason}, by the "
-                "callbacks' count of the calls of partial_fit; fit counts anew",
+                "callbacks' count of the calls of partial_fit; fit counts from 0",
                 UserWarning,
                 stacklevel=5,
             )

@@ -118,7 +118,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         is_list = isinstance(given, list) and all(isinstance(one, Mapping) for one in given)
         if not isinstance(given, str) and not (is_list and len(given) == labels):
             raise ValueError(
-                "class_weight: for several labels a row expected 'balanced', or a list of "
+                "class_weight: for several labels per row expected 'balanced', or a list of "
                 f"{labels} dicts, such as {{0: 1, 1: 2}} for each label, got {brief(given)}"
             )
         weights: NDArray[np.float64] = compute_sample_weight(given, y)
@@ -270,7 +270,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> "BaseNetworkClassifier":
-        """Train one epoch more; the optimiser goes on from where it was.
+        """Train one epoch more; the optimizer continues from where it was.
 
         Parameters
         ----------

@@ -154,7 +154,7 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None
     ) -> "BaseNetworkRegressor":
-        """Train one epoch more; the optimiser goes on from where it was.
+        """Train one epoch more; the optimizer continues from where it was.
 
         Parameters
         ----------

@@ -165,7 +165,7 @@ class Progress(Callback):
         rows[first:] = self.run.history.rows[self._begun :][: len(rows) - first]
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Note what the epoch gave, and decide how training goes on."""
+        """Note what the epoch gave, and decide how training continues."""
         estimator = self._estimator
         estimator.history_.append(self.run.history.rows[-1])
         estimator.n_iter_ += 1

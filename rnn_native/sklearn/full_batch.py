@@ -65,7 +65,7 @@ class FullBatch:
     max_fun = 15000
 
     def _check_full_batch(self, has_validation: bool) -> None:
-        """Refuse what goes by epochs, which lbfgs has none of."""
+        """Refuse what depends on epochs, which lbfgs does not have."""
         given = {
             "schedule": self.schedule is not None,
             "callbacks": self.callbacks is not None and self.callbacks != [],
@@ -74,12 +74,12 @@ class FullBatch:
         for name, is_given in given.items():
             if is_given:
                 raise ValueError(
-                    f"{name}: goes by epochs, which solver='lbfgs' has none of; leave it "
+                    f"{name}: depends on epochs, which solver='lbfgs' does not have; leave it "
                     "out, or use solver='adam'"
                 )
 
     def _check_layers(self) -> None:
-        """Refuse layers whose training goes by batches."""
+        """Refuse layers whose training depends on batches."""
         for layer in self.network_.native.layers:
             if layer["type"] in BATCH_LAYERS:
                 raise ValueError(

@@ -112,7 +112,7 @@ class LayerList(BaseNetworkEstimator):
         network.draw_weights(Xorshift(int(random_state.randint(2**31 - 1))))
 
     def _outputs_of_y(self) -> str:
-        """Say what there is an output for, in messages."""
+        """Say what the outputs stand for, in messages."""
         raise NotImplementedError
 
     def _read_rows(self, x: Any, *, reset: bool, **more: Any) -> Any:

@@ -33,16 +33,16 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
     max_iter : int, default=200
         Epochs, or iterations of lbfgs, at most.
     shuffle : bool, default=True
-        Whether each epoch takes the rows in an order of its own.
+        Whether each epoch uses the rows in a new order.
     random_state : int, RandomState or None, default=None
         Of first weights, held out rows, orders and masks. The first three are those that
         scikit-learn draws.
     tol : float, default=1e-4
-        What is less is no improvement; for lbfgs the greatest entry of a gradient that ends
+        What is less is not an improvement; for lbfgs the greatest entry of a gradient that ends
         training.
     verbose : bool, default=False
     warm_start : bool, default=False
-        Whether `fit` begins with the weights that there are.
+        Whether `fit` begins with the existing weights.
     momentum, nesterovs_momentum : float, default=0.9, and bool, default=True
         Of `sgd`.
     early_stopping : bool, default=False
@@ -55,12 +55,12 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
         Training stops, or the adaptive rate falls, after more epochs than that without an
         improvement.
     max_fun : int, default=15000
-        Evaluations of the loss by lbfgs, at most but for those of the last iteration.
+        Evaluations of the loss by lbfgs, at most, except for those of the last iteration.
     dropout : float or sequence of float in [0, 1), default=0.0
         Probability that a hidden unit's output is left out in training, one for each hidden
         layer or the same for all.
     batch_norm : bool, default=False
-        Whether hidden units are normalised over the batch before their activation.
+        Whether hidden units are normalized over the batch before their activation.
     class_weight : dict, "balanced", list of dict (multilabel) or None, default=None
         What multiplies the rows' losses in training, by class.
     label_smoothing : float in [0, 1), default=0.0

@@ -35,7 +35,7 @@ class NetworkClassifier(LayerList, BaseNetworkClassifier):
     Attributes
     ----------
     classes_, n_features_in_, loss_curve_, validation_scores_, history_, network_, ...
-        As for `MLPClassifier`, but for `coefs_`, `intercepts_` and `n_layers_`; see
+        As for `MLPClassifier`, except `coefs_`, `intercepts_` and `n_layers_`; see
         `network_.parameters`.
 
     Notes

@@ -35,7 +35,7 @@ class NetworkRegressor(LayerList, BaseNetworkRegressor):
     Attributes
     ----------
     n_features_in_, loss_curve_, validation_scores_, history_, network_, ...
-        As for `MLPRegressor`, but for `coefs_`, `intercepts_` and `n_layers_`; see
+        As for `MLPRegressor`, except `coefs_`, `intercepts_` and `n_layers_`; see
         `network_.parameters`.
 
     Notes

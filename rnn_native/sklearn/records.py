@@ -48,7 +48,7 @@ class Records:
     def _count_epochs(self, incremental: bool) -> None:
         """Settle which epochs schedules and callbacks count, and the best one is among.
 
-        Each `fit` counts anew. Calls of `partial_fit` are one run: schedules continue from
+        Each `fit` starts a new count. Calls of `partial_fit` are one run: schedules continue from
         the `fit` before, callbacks begin with the first of these calls.
         """
         if not incremental:

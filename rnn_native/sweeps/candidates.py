@@ -193,7 +193,7 @@ def _draw(given: Any, generator: np.random.Generator) -> Any:
 
 
 def seeds_of(seeds: int | Sequence[int] | None, first: int) -> list[int]:
-    """Return the seeds of each configuration: those given, or so many from `first` on."""
+    """Return the seeds of each configuration: those given, or this many from `first` on."""
     if seeds is None:
         return [first]
     if isinstance(seeds, (int, np.integer)):

@@ -9,7 +9,7 @@ from rnn_native.sweeps.plans import shown, told
 # `Any` is a SweepResult or one of its rows: their module imports this one.
 
 MOST_CURVES = 8
-"""Curves of one picture: more cannot be told apart."""
+"""Curves of one picture: more cannot be distinguished."""
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -92,7 +92,7 @@ def _padded(values: list[float | None], count: int) -> list[float | None]:
 
 
 def _color(place: int) -> str:
-    """Return one of four colors of middling lightness; dashes tell the next four apart."""
+    """Return one of four colors of middling lightness; dashes distinguish the next four."""
     red, green, blue = colorsys.hls_to_rgb((0.56 + 0.27 * (place % 4)) % 1, 0.45, 0.75)
     return f"#{int(255 * red):02x}{int(255 * green):02x}{int(255 * blue):02x}"
 

@@ -55,7 +55,7 @@ class Row:
         return None if self.record is None else self.record.get("error")
 
     def value(self, monitor: str) -> float | None:
-        """Return the best value of a column; None when there is none."""
+        """Return the best value of a column; None without values."""
         return None if self.status == FAILED else value_of(self.record, monitor)
 
     def as_dict(self, monitor: str) -> dict[str, Any]:

@@ -30,13 +30,13 @@ def rungs_of(epochs: int, factor: int | None, min_epochs: int) -> list[int]:
 
 
 def value_of(record: Record | None, monitor: str, until: int | None = None) -> float | None:
-    """Return the best value that a run had within so many epochs; None when it had none."""
+    """Return the best value that a run had within this many epochs; None when it had none."""
     at = best_epoch(record, monitor, until)
     return None if record is None or at is None else record["history"][monitor][at]
 
 
 def best_epoch(record: Record | None, monitor: str, until: int | None = None) -> int | None:
-    """Return the index of the epoch with the best value; None when there is none."""
+    """Return the index of the epoch with the best value; None without values."""
     column = [] if record is None else record.get("history", {}).get(monitor, [])[:until]
     known = [(value, i) for i, value in enumerate(column) if value is not None]
     if not known:

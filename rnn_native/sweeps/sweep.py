@@ -85,7 +85,7 @@ def sweep(
         ``client.get_executor()`` of Dask, or any with their interface. It is not shut down.
         None: threads of this process.
     jobs : int, optional
-        Runs under way at a time; what the executor says, or as many as there are threads.
+        Runs under way at a time; what the executor says, or the number of threads.
     threads : int in [1, 64], optional
         Of each run: the machine's threads over `jobs`. They never change a result.
     out : path, optional

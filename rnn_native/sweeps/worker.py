@@ -125,7 +125,7 @@ def train_one(task: Task) -> Record:
                 return found
             return _trained(task, folder, found)
     except Exception as error:
-        # Whatever it is: the other runs shall be trained.
+        # Whatever it is: the other runs must be trained.
         return {"id": task.id, "status": FAILED, "error": outcome.one_line(error)}
 
 
@@ -211,7 +211,7 @@ def is_enough(record: Record, until: int | None) -> bool:
 
 @contextmanager
 def _sign_of_life(folder: Path, name: str) -> Iterator[None]:
-    """Touch a file again and again, so that who waits knows of the work under way."""
+    """Touch a file again and again, so that those who wait know that work is under way."""
     path, over = folder / f"alive-{name}", threading.Event()
 
     def beat() -> None:

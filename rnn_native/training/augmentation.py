@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native.base.checks import check_extents, check_mapping, check_number, plain_number
 from rnn_native.base.text import brief
 
-# The core's limits, but for degrees.
+# The core's limits, except for degrees.
 SHAPE_EXPECTED = "integers, (channels, height, width) or (height, width)"
 MOST = {"shift": 1e6, "rotation": 360.0, "scale": 0.99, "shear": 100.0, "elastic": 1e6}
 
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """Random distortions of every image of every batch, drawn anew each time.
+    """Random distortions of every image of every batch, drawn again each time.
 
-    Each number is the most by which an image is changed; what is drawn is even in
-    [-most, most]. An image is sheared, scaled and turned around its centre, then shifted;
+    Each number is the most by which an image is changed; the drawn value is uniform in
+    [-most, most]. An image is sheared, scaled and turned around its center, then shifted;
     new pixels are interpolated between four old ones, and outside all is 0.
 
     Parameters
@@ -87,7 +87,7 @@ class Augment:
         return cls(**given)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is not zero as plain data, for JSON."""
+        """Return nonzero values as plain data, for JSON."""
         given = {name: value for name, value in asdict(self).items() if value}
         if self.image_shape is not None:
             given["image_shape"] = list(self.image_shape)
@@ -115,7 +115,7 @@ class Augment:
         Raises
         ------
         ValueError
-            If these are no images, or their shape does not fit.
+            If these are not images, or their shape does not fit.
 
         Examples
         --------

@@ -23,7 +23,7 @@ HOW = "a list of (x, y), a DataLoader, or an rn.datasets.Loader"
 
 
 def are_batches(given: Any) -> bool:
-    """Tell whether what validates is batches, not a tuple (x, y) or (x, y, weights)."""
+    """Return whether what validates is batches, not a tuple (x, y) or (x, y, weights)."""
     if given is None or isinstance(given, (tuple, dict, str, bytes)):
         return False
     if hasattr(given, "dtype") or hasattr(given, "columns"):
@@ -54,14 +54,14 @@ class Batches:
     Attributes
     ----------
     steps : int or None
-        Batches in an epoch, where `given` tells.
+        Batches in an epoch, if `given` is known.
     kind : {"uint8", "float", None}
         Of the rows so far; all must be of one kind.
 
     Raises
     ------
     TypeError
-        If `given` is none of these.
+        If `given` is not one of these.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ def _length(given: Any) -> int | None:
 
 
 def _require_iterable(given: Any, name: str) -> None:
-    """Refuse what is no batches, arrays without their targets above all."""
+    """Refuse anything but batches, above all arrays without targets."""
     expected = f"expected an iterable of batches (x, y), such as {HOW}"
     if hasattr(given, "dtype") or hasattr(given, "columns"):
         raise TypeError(

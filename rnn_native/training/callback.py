@@ -71,7 +71,7 @@ class Callback:
 
     Notes
     -----
-    What a callback knows of past epochs it works out from `run.history.call_rows` in
+    A callback derives what it needs of past epochs from `run.history.call_rows` in
     `on_train_begin`: so a resumed run continues as an uninterrupted one, and callbacks start
     over in a further call of `fit`. Epochs count from 0 in a history, or from `initial_epoch`;
     the row of this call's first epoch has the index `run.history.call_begin`.
@@ -120,8 +120,8 @@ class Callback:
         """After an epoch and its validation; `logs` is the epoch's row of the history.
 
         Numbers put into `logs` under new names reach the callbacks after this one, among
-        them those that monitor a value, and the history. What is no number reaches later
-        callbacks of your own only.
+        them those that monitor a value, and the history. Other values reach only later callbacks
+        of your own.
         """
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -162,11 +162,11 @@ NEVER_CALLED = {
     "on_predict_batch_begin": "predict takes no callbacks",
     "on_predict_batch_end": "predict takes no callbacks",
 }
-"""Keras' hooks that there are no calls of, and why."""
+"""Keras' hooks that are never called, and why."""
 
 
 def wants_batches(callback: Callback) -> bool:
-    """Tell whether a callback overrides a hook of batches."""
+    """Return whether a callback overrides a hook of batches."""
     return any(
         getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
         for name in BATCH_HOOKS
@@ -198,13 +198,13 @@ def check_hooks(callback: Callback) -> None:
         if difflib.get_close_matches(name, HOOKS, n=1, cutoff=_NEAR):
             near = difflib.get_close_matches(name, HOOKS, n=2)
             warnings.warn(
-                f"{type(callback).__name__}.{name} is no hook, fit never calls it; did you "
+                f"{type(callback).__name__}.{name} is not a hook, fit never calls it; did you "
                 f"mean {' or '.join(near)}?",
                 stacklevel=4,
             )
 
 
-# How alike the name of a hook is to a misspelt one, on_epoch_start among them.
+# How similar the name of a hook must be to a misspelt one, on_epoch_start among them.
 _NEAR = 0.68
 
 
@@ -224,7 +224,7 @@ def numbers_of(logs: Mapping[Any, Any]) -> Logs:
 
 
 def _is_column(name: object) -> bool:
-    """Tell whether a table of epochs can have a column of that name beside its own first."""
+    """Return whether a table of epochs can have a column of that name beside its own first."""
     return (
         isinstance(name, str)
         and name not in ("", "epoch")
@@ -239,7 +239,7 @@ def values_of(run: TrainingRun, logs: Mapping[Any, Any]) -> Logs:
 
 
 def may_log(callback: Callback) -> bool:
-    """Tell whether a callback may put values of its own into an epoch's logs."""
+    """Return whether a callback may put values of its own into an epoch's logs."""
     owner = type(callback).on_epoch_end
     given = getattr(callback.on_epoch_end, "__func__", None) is not owner
     return given or not owner.__module__.startswith("rnn_native.")

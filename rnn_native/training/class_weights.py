@@ -30,7 +30,7 @@ def plain_class_weight(given: object) -> str | dict[int, float] | list[float] | 
     Raises
     ------
     ValueError, TypeError
-        If it is none of these, a class is named twice, or a weight is not a number of at
+        If it is not one of these, a class is named twice, or a weight is not a number of at
         least 0 that is finite in float32.
     """
     if given is None or (isinstance(given, str) and given == BALANCED):
@@ -84,7 +84,7 @@ def row_weights_of_classes(given: object, y: Targets, outputs: int) -> NDArray[n
     Parameters
     ----------
     given : as for `plain_class_weight`
-        "balanced" is n / (classes that are there * rows of the class).
+        "balanced" is n / (classes present * rows of the class).
     y : ndarray
         Labels of shape (n,), int32; or of a net with one sigmoid output, zeros and ones of
         shape (n, 1).

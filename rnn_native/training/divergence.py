@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rnn_native.training.run import Run
 
 DIVERGED_FACTOR = 4
-"""How many times an untrained net's loss tells of divergence; initial weights, class weights
+"""How many times an untrained net's loss means divergence; initial weights, class weights
 and unlucky batches make less of it."""
 LEAST_STEPS = 100
 """Updates before a net is expected to be better than a constant."""
@@ -24,9 +24,9 @@ SAMPLE = 2000
 GOOD_ACCURACY = 0.8
 """Of a net that is merely too sure of some wrong answers."""
 TOLD_APART = 0.6
-"""Area under the ROC curve of a net that has begun to tell classes apart; 0.5 is chance."""
+"""Area under the ROC curve of a net that has begun to distinguish classes; 0.5 is chance."""
 CHANCE = 0.1
-"""How much better than the share of the most frequent class is still chance: so much of that
+"""How much better than the share of the most frequent class is still chance: this fraction of that
 share, or of what is missing to 1."""
 
 
@@ -78,7 +78,7 @@ def constant_losses(
 def is_chance(
     accuracy: float, labels: NDArray[Any], weights: NDArray[Any] | None = None
 ) -> bool:
-    """Tell whether an accuracy is about that of naming the most frequent class."""
+    """Return whether an accuracy is about that of naming the most frequent class."""
     by_class = np.bincount(labels, weights)
     share = float(by_class.max() / by_class.sum())
     return share < 1 and accuracy <= share + CHANCE * min(share, 1 - share)
@@ -101,7 +101,7 @@ def warn_of_failure(run: "Run", *, stacklevel: int = 2) -> None:
     epoch = run.kept_epoch()
     row, when = run.history.rows[epoch], f"after epoch {run.history.epoch[epoch] + 1}"
     is_old = (epoch + 1 - run.history.call_begin) * run.steps >= LEAST_STEPS
-    # Those that the net should tell apart by now.
+    # Those that the net should distinguish by now.
     labels = run.labels() if is_old and run.tells_classes else None
     fault = None
     if row.loss > DIVERGED_FACTOR * _least_untrained(run) or (

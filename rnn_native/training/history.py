@@ -88,7 +88,7 @@ class History:
         Why the run ended: "epochs", "early stopping", "stop_training", "interrupted", or
         what a callback said.
     best_by : str
-        The column that tells the best epoch; `go_by` sets it.
+        The column that decides the best epoch; `go_by` sets it.
     call_begin : int
         Index of the first row of the latest call of `fit`. Above 0 when a history spans
         several calls; a resumed run is one call.
@@ -145,7 +145,7 @@ class History:
             self._best = index
 
     def _merit(self, index: int) -> float:
-        """Return what is greater for a better row; NaN when the row does not tell."""
+        """Return what is greater for a better row; NaN when the row does not have it."""
         value = self.rows[index].value(self.best_by)
         return math.nan if value is None else self._sign * float(value)
 
@@ -167,7 +167,7 @@ class History:
         Parameters
         ----------
         column : str
-            Its name, as `EpochRow.value` takes it. A new history goes by the least "val_loss".
+            Its name, as `EpochRow.value` takes it. A new history uses the least "val_loss".
         greatest : bool
         """
         self.best_by, self._sign = column, 1 if greatest else -1
@@ -185,7 +185,7 @@ class History:
         return {name: [row.get(name, math.nan) for row in rows] for name in names}
 
     def best_epoch(self) -> int | None:
-        """Return the index of the best row (the first of equals), None when none tells.
+        """Return the index of the best row (the first of equals), None if no row has its value.
 
         That is the one with the least validation loss, unless `go_by` said otherwise, among
         the rows of the latest call.

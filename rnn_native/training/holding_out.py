@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 UNLIKELY = 0.05
-"""Probability below which it is no chance that all rows held out are of one class."""
+"""Probability below which it is not chance that all rows held out are of one class."""
 
 
 class Split(NamedTuple):
@@ -60,7 +60,7 @@ def split(
     -----
     UserWarning
         If a class is among the rows that are held out and not among those to train on, or
-        those held out are all of one class where that is no chance.
+        those held out are all of one class where that is not chance.
     """
     check_range("validation_split", fraction, 0, 1)
     labels = classes_of(y)
@@ -77,7 +77,7 @@ def split(
     if not is_held.any():
         of_each = " of each class" if stratify else ""
         raise ValueError(
-            f"validation_split: {fraction} of {len(x)} rows{of_each} is no row; use a larger "
+            f"validation_split: {fraction} of {len(x)} rows{of_each} is no whole row; use a larger "
             "fraction, or 0 for no validation"
         )
     if is_held.all():

@@ -11,7 +11,7 @@ _last: float | None = None
 def is_repeated() -> bool:
     """Note an interrupt; return whether the one before was less than `SECONDS` ago.
 
-    Whoever presses Ctrl-C in a loop of short calls of `fit` wants the loop to end. It need not
+    A user who presses Ctrl-C in a loop of short calls of `fit` wants the loop to end. It need not
     be the same net, as when a loop makes one in each turn.
     """
     global _last

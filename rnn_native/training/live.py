@@ -1,4 +1,4 @@
-"""Training as a notebook shows it: a bar, the numbers and the curves, drawn anew in their place.
+"""Training as a notebook shows it: a bar, the numbers and the curves, redrawn in place.
 
 Plain HTML by IPython's display, so that no widgets need to be installed, and nothing goes to
 standard error, which notebooks show in red.

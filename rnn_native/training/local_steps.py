@@ -65,7 +65,7 @@ def _train_own(
     if not len(own):
         return 0.0, 0, ""
     options = native_options(run.recipe, run.state)
-    # Ranks have other masks: else they would drop and distort alike.
+    # Ranks have other masks: else they would drop and distort the same.
     options["seed"] = (options["seed"] + ranks.rank) % 2**64
     try:
         loss, hits = run.model.native.train(

@@ -175,7 +175,7 @@ def _header(line: _Line) -> tuple[str, ...] | None:
 
 
 def _has_fractions(header: _Line) -> bool:
-    """Tell whether a log with this header is Keras' or our `CSVLogger`'s."""
+    """Return whether a log with this header is Keras' or our `CSVLogger`'s."""
     return "accuracy" in map(str.lower, header.fields) or {*header.fields} >= _OURS
 
 

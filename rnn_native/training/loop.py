@@ -77,7 +77,7 @@ def fit(
     run.model.stop_training = False
     run.has_foreign_logs = False
     try:
-        # Progress comes last: what it tells has then been saved.
+        # Progress comes last: what it reports has then been saved.
         run.callbacks = [*as_list(callbacks), ProgressLogger(verbose)]
         if ranks is not None:
             begin(run, ranks)
@@ -125,7 +125,7 @@ def fit(
 
 
 def _is_stopped(run: Run) -> bool:
-    """Tell whether a callback has asked for an end, in our way or in Keras'."""
+    """Return whether a callback has asked for an end, by this package's attribute or by Keras'."""
     if run.model.stop_training and run.stop_reason is None:
         run.stop("stop_training")
     return run.stop_reason is not None

@@ -1,4 +1,4 @@
-"""Progress: what is printed while training goes on."""
+"""Progress: what is printed during training."""
 
 import sys
 from contextlib import nullcontext
@@ -12,13 +12,13 @@ from rnn_native.training.callback import Callback, Logs, values_of
 
 
 class ProgressLogger(Callback):
-    """Tell how training goes, with the reference system's facts.
+    """Report how training goes, with the reference system's facts.
 
     Parameters
     ----------
     verbose : {"auto", 0, 1, 2}
-        0 says nothing; 2 prints a line an epoch; 1 shows a bar (tqdm, on standard error) below
-        these lines, in a notebook one with curves that is drawn anew in its place; "auto" is 1
+        0 says nothing; 2 prints one line per epoch; 1 shows a bar (tqdm, on standard error) below
+        these lines, in a notebook one with curves that is redrawn in place; "auto" is 1
         on a terminal or in a notebook, else 2.
     stream : text file, optional
         Where lines go; standard output when left out.
@@ -84,7 +84,7 @@ class ProgressLogger(Callback):
         )
 
     def _is_shown(self, column: str) -> bool:
-        """Whether a column is told beside the losses: of validation's, or without it all."""
+        """Whether a column is printed with the losses: of validation's, or without it all."""
         validated = self.run.data.val_x is not None
         return column not in _NOT_SHOWN and (column.startswith("val_") or not validated)
 

@@ -25,7 +25,7 @@ SECONDS = 60.0
 """How long a rank waits for another one, unless RNN_NATIVE_MPI_SECONDS says otherwise."""
 
 LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
-"""Where MPICH and Open MPI tell how many ranks this machine has."""
+"""Where MPICH and Open MPI show how many ranks this machine has."""
 
 
 class Ranks:
@@ -88,7 +88,7 @@ class Ranks:
         return max(1, available_cpus() // max(here, 1))
 
     def swap(self, partner: int, give: memoryview, take: memoryview) -> None:
-        """Give bytes to a partner, and take as many as there is room for.
+        """Give bytes to a partner, and return as many as fit.
 
         Raises
         ------

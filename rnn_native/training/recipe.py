@@ -121,7 +121,7 @@ class Recipe:
 
     @property
     def needs_validation(self) -> bool:
-        """Whether the schedule goes by validation losses."""
+        """Whether the schedule depends on validation losses."""
         return isinstance(self.schedule, Schedule) and self.schedule.needs_validation
 
     def differences(self, other: "Recipe") -> list[str]:

@@ -50,7 +50,7 @@ class Run:
     rng : Xorshift, optional
         Draws the shuffles from now on, and masks are those of the recipe's seed, from its
         first step on. None: both continue from where `model`'s training stands, if that has
-        the recipe's seed; else they begin anew with it.
+        the recipe's seed; else they restart with it.
     threads : int in [1, 64], optional
     metrics : sequence of Metric
         Measured after each epoch on the validation rows, or without these on the rows that
@@ -73,7 +73,7 @@ class Run:
         The model's `weights` after the best epoch, that with the least validation loss
         unless `History.go_by` said otherwise.
     stop_detail : str
-        What the line that tells of the end adds to the reason.
+        What the line about the end adds to the reason.
     keeps_last : bool
         Whether the run ends with its last weights instead of the best ones.
     callbacks : sequence of Callback
@@ -174,7 +174,7 @@ class Run:
     def first_step(self) -> int:
         """Step of the net that the history's first epoch began with.
 
-        Setting it counts all steps from there: when the optimiser continues from an earlier
+        Setting it counts all steps from there: when the optimizer continues from an earlier
         run with moments of its own, and `history` has been set.
         """
         return self.state.steps - len(self.history) * self.steps
@@ -209,7 +209,7 @@ class Run:
         self._is_undone = True
 
     def prepare_again(self) -> None:
-        """Begin once more if a call that trained nothing was undone."""
+        """Begin again if a call that trained nothing was undone."""
         if self._is_undone:
             self._prepare_state()
 
@@ -227,8 +227,8 @@ class Run:
     def learning_rate(self) -> float:
         """Rate of the next epoch's first batch, and of all others when there is no schedule.
 
-        One that is set holds from the next batch on, in a resumed run as well: it goes on
-        with the last epoch's. With a schedule, setting it raises ValueError.
+        One that is set holds from the next batch on, in a resumed run as well: it continues with
+        the last epoch's. With a schedule, setting it raises ValueError.
         """
         return float(np.ravel(self._rates())[0])
 
@@ -391,10 +391,10 @@ class Run:
         return len(self.history) - 1 if best is None or self.keeps_last else best
 
     def labels(self) -> NDArray[Any] | None:
-        """Return the class of each row that is trained on; None of several labels a row."""
+        """Return the class of each row that is trained on; None for several labels per row."""
         return classes_of(self.data.y)
 
     def restore_best(self) -> None:
-        """Give the model the weights of the best epoch, if there is one to go by."""
+        """Give the model the weights of the best epoch, if there is one."""
         if self.best_weights is not None and not self.keeps_last:
             self.model.set_weights(self.best_weights)

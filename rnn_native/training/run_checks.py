@@ -56,7 +56,7 @@ def check_initial_epoch(initial_epoch: int, recipe: Recipe) -> None:
         )
     if first and recipe.needs_validation:
         raise ValueError(
-            f"initial_epoch: expected 0 with a schedule that goes by the validation losses "
+            f"initial_epoch: expected 0 with a schedule that uses the validation losses "
             f"of all epochs, got {first}; use rn.ReduceLROnPlateau"
         )
 

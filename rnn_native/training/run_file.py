@@ -38,7 +38,7 @@ def save_run(run: "Run", path: "str | PathLike[str]") -> None:
     Raises
     ------
     OSError
-        If the file cannot be written; one that was there before is untouched.
+        If the file cannot be written; an existing file is left unchanged.
     RuntimeError
         If another thread trains the run.
     """
@@ -155,7 +155,7 @@ def _check_trained_alike(
         )
     if reason is not None:
         raise ValueError(
-            f"{path}: cannot be resumed: rnn_native {FIRST_VERSION} {reason}; train anew"
+            f"{path}: cannot be resumed: rnn_native {FIRST_VERSION} {reason}; train again"
         )
 
 

@@ -1,7 +1,7 @@
 """Learning rates over a run, as pure functions of the epoch and the validation losses.
 
-A schedule has no state. What depends on the past (`Plateau`) is worked out anew from the
-validation losses, so a resumed run goes on as an uninterrupted one, bit for bit.
+A schedule has no state. What depends on the past (`Plateau`) is recomputed from the validation
+losses, so a resumed run continues as an uninterrupted one, bit for bit.
 """
 
 import math
@@ -180,7 +180,7 @@ class OneCycle(Schedule):
     Notes
     -----
     Smith and Topin 2018, in the form of fastai's `fit_one_cycle`: both parts are half
-    cosine waves, and step k of n stands at k / n, so that the last step is a little above
+    cosine waves, and step k of n is at k / n, so that the last step is a little above
     `lr_max / div_final`.
     """
 
@@ -221,9 +221,9 @@ class Plateau(Schedule):
     lr : float above 0
     factor : float in (0, 1)
     patience : int of at least 1
-        So many epochs in a row without improvement lower the rate.
+        After this many epochs in a row without improvement the rate is lowered.
     min_delta : float of at least 0
-        An improvement is a loss below the best one minus `min_delta`. NaN is none.
+        An improvement is a loss below the best one minus `min_delta`. NaN is not one.
     cooldown : int of at least 0
         Epochs after a lowering that are not counted.
     min_lr : float of at least 0
@@ -248,7 +248,7 @@ class Plateau(Schedule):
 
     @property
     def needs_validation(self) -> bool:
-        """True, as there is nothing to go by without."""
+        """True, as the schedule needs them."""
         return True
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
@@ -279,7 +279,7 @@ class Warmup(Schedule):
     Parameters
     ----------
     schedule : Schedule
-        It runs from the first epoch: its rates are multiplied, not put off.
+        It runs from the first epoch: its rates are multiplied, not delayed.
     epochs, steps : int
         How long it takes; one of the two is given. In step k (from 0) of n the factor is
         (k + 1) / n.
@@ -337,7 +337,7 @@ def from_dict(plain: Mapping[str, Any]) -> Schedule:
     Raises
     ------
     ValueError, TypeError
-        If it is none: an unknown type, unknown or missing fields, a value out of range.
+        If it is not a schedule: an unknown type, unknown or missing fields, a value out of range.
     """
     given = check_mapping("schedule", plain)
     values = {k: from_dict(v) if isinstance(v, Mapping) else v for k, v in given.items()}

@@ -106,12 +106,12 @@ class StreamRun(Run):
     def data_digest(self) -> str:
         """Refuse: rows of batches are not known before they are trained on."""
         raise ValueError(
-            "save_run: a run on batches has no rows to go by; use save(optimizer_state=True)"
+            "save_run: a run on batches has no rows to resume with; use save(optimizer_state=True)"
         )
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch; those of the last one where nothing else tells."""
+        """Batches in an epoch; those of the last one if nothing else defines them."""
         return self.recipe.steps_per_epoch or self._batches.steps or self._counted
 
     def _parts(self, batch_by_batch: bool) -> Iterator[NDArray[np.int32]]:

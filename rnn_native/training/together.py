@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def begin(run: Run, ranks: Ranks) -> None:
-    """Give a run its ranks, once all of them are known to be alike.
+    """Give a run its ranks, once all of them are known to agree.
 
     Raises
     ------
     ValueError
-        If a batch has fewer rows than there are ranks, local steps cannot be shared, or the
+        If a batch has fewer rows than ranks, local steps cannot be shared, or the
         run is on batches.
     RankError
         If a rank has other data, weights or settings.

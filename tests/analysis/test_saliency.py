@@ -152,7 +152,7 @@ def test_bad_arguments_are_refused(labels, kind, error, words):
         saliency(net, np.zeros((2, 4), np.float32), labels, kind)
 
 
-def test_over_image_colours():
+def test_over_image_colors():
     image = np.array([[0, 1]], np.float32)
     assert over_image(image).tolist() == [[[0, 0, 0], [255, 255, 255]]]
     over = over_image(image, np.array([[1, 0]], np.float32))

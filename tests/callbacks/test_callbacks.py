@@ -231,7 +231,7 @@ def test_misspelt_hooks_are_told(digits, name, meant):
     (x, y), _ = digits
     kind = type("Mine", (rn.Callback,), {name: lambda self, *_: None})
     net = rn.Network([rn.Dense(10)], (784,))
-    words = f"^Mine.{name} is no hook, fit never calls it; did you mean {meant}"
+    words = f"^Mine.{name} is not a hook, fit never calls it; did you mean {meant}"
     with pytest.warns(UserWarning, match=words) as caught:
         net.fit(x, y, callbacks=kind(), verbose=0)
     assert caught[0].filename == __file__

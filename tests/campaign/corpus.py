@@ -207,17 +207,17 @@ def _of_pictures():
     from rnn_native.recognizer.opening import read_picture
 
     ramp = np.arange(20 * 14, dtype=np.uint8).reshape(20, 14)
-    grey, color = Image.fromarray(ramp), Image.fromarray(np.stack([ramp] * 3, -1))
+    gray, color = Image.fromarray(ramp), Image.fromarray(np.stack([ramp] * 3, -1))
     clear = color.convert("RGBA")
     clear.putalpha(100)
     kept = {
-        "png": [grey, color, clear, grey.convert("1"), grey.convert("I;16")],
-        "jpeg": [grey, color],
-        "gif": [grey],
-        "bmp": [grey, color],
-        "tiff": [grey, color],
+        "png": [gray, color, clear, gray.convert("1"), gray.convert("I;16")],
+        "jpeg": [gray, color],
+        "gif": [gray],
+        "bmp": [gray, color],
+        "tiff": [gray, color],
         "webp": [color],
-        "ppm": [grey, color],
+        "ppm": [gray, color],
     }
     files = []
     for form, pictures in kept.items():

@@ -427,7 +427,7 @@ def test_signals_end_training_with_its_files_written(data, tmp_path, number, cod
     stdout, stderr = child.communicate(timeout=60)
     assert child.returncode == code
     assert stderr.splitlines() == [
-        f"rnn-native: {word}; go on with --resume --out {out}",
+        f"rnn-native: {word}; continue with --resume --out {out}",
     ]
     assert "Test Accuracy" in stdout
     done = len((out / "log.csv").read_text().splitlines()) - 1

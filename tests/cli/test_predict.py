@@ -119,26 +119,26 @@ def test_threads_change_nothing(digits, capsys):
 # ---- opening ----
 
 
-def test_colour_alpha_palette_and_depth(tmp_path):
-    grey = np.full((6, 8), 255, np.uint8)
-    grey[2:4, 3:6] = 0
-    page = Image.fromarray(grey)
-    page.save(tmp_path / "grey.png")
+def test_color_alpha_palette_and_depth(tmp_path):
+    gray = np.full((6, 8), 255, np.uint8)
+    gray[2:4, 3:6] = 0
+    page = Image.fromarray(gray)
+    page.save(tmp_path / "gray.png")
     page.convert("RGB").save(tmp_path / "rgb.png")
     page.convert("1").save(tmp_path / "one.png")
     page.convert("P").save(tmp_path / "palette.gif")
     alpha = Image.new("RGBA", page.size, (0, 0, 0, 0))  # ink on nothing
     alpha.paste((0, 0, 0, 255), (3, 2, 6, 4))
     alpha.save(tmp_path / "alpha.png")
-    for name in ("grey.png", "rgb.png", "one.png", "palette.gif", "alpha.png"):
-        np.testing.assert_array_equal(read_picture(tmp_path / name), grey, err_msg=name)
+    for name in ("gray.png", "rgb.png", "one.png", "palette.gif", "alpha.png"):
+        np.testing.assert_array_equal(read_picture(tmp_path / name), gray, err_msg=name)
 
 
 def test_sixteen_bits_cmyk_and_grey_with_alpha(tmp_path):
-    grey = np.full((6, 8), 65_000, np.uint16)
-    grey[2:4, 3:6] = 300
-    Image.fromarray(grey).save(tmp_path / "deep.png")
-    wanted = np.where(grey > 1000, 255, 0)
+    gray = np.full((6, 8), 65_000, np.uint16)
+    gray[2:4, 3:6] = 300
+    Image.fromarray(gray).save(tmp_path / "deep.png")
+    wanted = np.where(gray > 1000, 255, 0)
     np.testing.assert_array_equal(read_picture(tmp_path / "deep.png"), wanted)
     page = Image.fromarray(wanted.astype(np.uint8))
     page.convert("RGB").convert("CMYK").save(tmp_path / "print.tif")

@@ -395,7 +395,7 @@ def test_a_net_that_does_not_fit_memory_is_a_memory_error():
         _core.Net(layers, (2**15,), SOFTMAX)
 
 
-# ---- behaviour around a call ----
+# ---- behavior around a call ----
 
 
 def test_divergence_names_epoch_and_batch_and_spares_the_weights(net):

@@ -1,4 +1,4 @@
-"""The native optimisers against their twins, by hand, and bit for bit across a resume."""
+"""The native optimizers against their twins, by hand, and bit for bit across a resume."""
 
 import io
 
@@ -310,7 +310,7 @@ def test_row_weights_go_with_squared_error(level):
 
 @pytest.mark.parametrize("spec", [OPTIMIZERS[k] for k in (0, 5, 8, 12)], ids=name_of)
 def test_penalty_matches_twin(spec, level):
-    """Of matrices, not of biases and scales; beside the optimiser's own weight decay."""
+    """Of matrices, not of biases and scales; beside the optimizer's own weight decay."""
     lr = 0.1 if spec["type"] == "sgd" else 0.01
     net, params, _, losses, expected = train_both(CASE, spec, lr, l2=0.7)
     _, _, _, plain, _ = train_both(CASE, spec, lr)

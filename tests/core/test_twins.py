@@ -247,7 +247,7 @@ def test_first_maximum_wins():
     np.testing.assert_array_equal(dx[0, 0], [[7, 0], [0, 0]])
 
 
-# ---- masks and optimisers ----
+# ---- masks and optimizers ----
 
 
 def test_mask_numbers_from_the_definition():

@@ -101,7 +101,7 @@ def test_rows_are_held_out_from_the_end(tmp_path):
     assert np.array_equal(np.concatenate([x for x, _ in train.batches(None)]), X[:750])
     history = net().fit(train, validation_data=held, verbose=0)
     assert history.history["val_loss"][0] > 0
-    with pytest.raises(ValueError, match=r"^fraction: 0 of 1000 rows is no row"):
+    with pytest.raises(ValueError, match=r"^fraction: 0 of 1000 rows is less than one row"):
         loader.split(0)
 
 

@@ -206,7 +206,7 @@ ORDER = np.arange(576, dtype=np.int32)
         ({"history": [{}]}, {}),
         ({"history": [3]}, {}),
         ({"recipe": {"lr": "x"}}, {}),
-        ({"recipe": {"colour": 3}}, {}),
+        ({"recipe": {"color": 3}}, {}),
         ({"recipe": None}, {}),
         ({}, {"run.order": ORDER * 0}),
         ({}, {"run.order": ORDER - 1}),

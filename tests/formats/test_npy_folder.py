@@ -193,7 +193,7 @@ def refusal(function, *arguments):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("w1", "b1", "w2", "x"), "the name tells neither weight nor bias and a number"),
+        (("w1", "b1", "w2", "x"), "the name does not say weight or bias and a number"),
         (("w1", "b1", "w2", "b2_copy"), "neither"),
         (("w1", "b1", "w2", "b2_3"), "neither"),
         (("w", "b1", "w2", "b2"), "neither"),

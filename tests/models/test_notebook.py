@@ -63,7 +63,7 @@ def map_sorted(paths):
     return sorted(paths, key=lambda path: path.get("stroke-dasharray") or "")
 
 
-def test_curves_are_named_and_told_apart_without_colour():
+def test_curves_are_named_and_told_apart_without_color():
     svg, _ = parse(history_of([2, 1], [3, 1.5])._repr_html_()).iter(f"{SVG}svg")
     assert {"Loss", "training", "validation", "epoch", "1", "2"} <= set(texts(svg))
     dashes = [path.get("stroke-dasharray") for path in map_sorted(curves(svg))]

@@ -218,10 +218,10 @@ def test_report_is_the_references_figure(history):
     assert not summary.axison
     drawn = [(loss, [2.0, 1.0, 0.5], "o", "#1f77b4"), (time, [3, 1, 2], "s", "#ff7f0e"),
              (cumulative, [3, 4, 6], "D", "#2ca02c")]  # fmt: skip
-    for ax, values, marker, colour in drawn:
+    for ax, values, marker, color in drawn:
         line = ax.lines[0]
         assert xy(line) == ([1, 2, 3], values)
-        assert (line.get_marker(), line.get_color()) == (marker, colour)
+        assert (line.get_marker(), line.get_color()) == (marker, color)
         assert (line.get_linewidth(), line.get_markersize()) == (2, 6)
         assert ax.title.get_fontsize() == 12
         assert ax.xaxis.label.get_fontsize() == ax.yaxis.label.get_fontsize() == 11
@@ -494,7 +494,7 @@ def test_lr_curve_refuses(rates, losses, message):
 # ---- classification ----
 
 
-def test_confusion_matrix_colours_shares_and_writes_counts(ax):
+def test_confusion_matrix_colors_shares_and_writes_counts(ax):
     true, predicted = [0] * 4 + [1] * 10, [0, 0, 0, 1] + [1] * 9 + [0]
     plots.confusion_matrix(true, predicted, classes=3, names=["a", "$b$", "c"], ax=ax)
     image = ax.images[0]
@@ -508,8 +508,8 @@ def test_confusion_matrix_colours_shares_and_writes_counts(ax):
         "Predicted label",
         "True label",
     )
-    colours = {text.get_text(): text.get_color() for text in ax.texts}
-    assert (colours["9"], colours["1"]) == ("white", "black")
+    colors = {text.get_text(): text.get_color() for text in ax.texts}
+    assert (colors["9"], colors["1"]) == ("white", "black")
 
 
 def test_confusion_matrix_of_many_classes_has_no_numbers(ax):
@@ -540,7 +540,7 @@ def test_no_mistakes_is_said(ax):
 @pytest.mark.parametrize(
     ("images", "y", "shares", "n", "message"),
     [
-        (np.zeros((2, 5)), [0, 0], [[1, 0]] * 2, 4, "expected grey images"),
+        (np.zeros((2, 5)), [0, 0], [[1, 0]] * 2, 4, "expected gray images"),
         (np.zeros((2, 784)), [0, 0], [[1, 0]], 4, r"expected shape \(2, classes\)"),
         (np.zeros((2, 784)), [0, 2], [[1, 0]] * 2, 4, r"labels in 0\.\.1, got 2"),
         (np.zeros((2, 784)), [0], [[1, 0]] * 2, 4, "expected 1 labels"),

@@ -203,7 +203,7 @@ def test_a_model_without_folder_format_is_saved_as_safetensors(source, tmp_path)
         ({"test_rate": float("nan")}, ValueError, "test_rate"),
         ({"test_rate": "20"}, TypeError, "test_rate"),
         ({"test_rate": True}, TypeError, "test_rate"),
-        ({"test_rate": 0.1}, ValueError, "0.1 % of 640 rows is no row"),
+        ({"test_rate": 0.1}, ValueError, "0.1 % of 640 rows is less than one row"),
         ({"iterations": 0}, ValueError, "epochs"),
         ({"hidden": (0,)}, ValueError, "units"),
         ({"hidden": (8,), "skip_training": True}, ValueError, "hidden"),

@@ -44,7 +44,7 @@ def tiff(tags, data=b""):
     return head + b"".join(entries) + struct.pack("<I", 0) + data
 
 
-def grey_tiff(columns, rows, bits, form, data):
+def gray_tiff(columns, rows, bits, form, data):
     tags = {256: columns, 257: rows, 258: bits, 259: 1, 262: 1, 273: None, 277: 1}
     return tiff({**tags, 278: 20, 279: len(data), 339: form}, data)
 
@@ -67,7 +67,7 @@ def dds(pixel_format):
 
 HUNGRY = {
     "thin.png": png(1, 300_000),
-    "thin.tif": grey_tiff(24, 65_556, 32, 3, bytes(1920)),
+    "thin.tif": gray_tiff(24, 65_556, 32, 3, bytes(1920)),
     "tiles.tif": tiled_tiff(44_992),
     "promise.ppm": b"P6 3400 3400 255\n",
     "text.png": png(9, 9, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**7)))),
@@ -208,10 +208,10 @@ def test_scaling_in_blocks_gives_means_over_areas(monkeypatch, rng, shape, longe
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGB", "RGBA", "LA", "CMYK", "I;16", "F"])
 def test_strips_are_the_whole(tmp_path, monkeypatch, rng, mode):
-    grey = rng.integers(0, 256, (37, 23)).astype(np.uint8)
-    picture = Image.fromarray(grey)
+    gray = rng.integers(0, 256, (37, 23)).astype(np.uint8)
+    picture = Image.fromarray(gray)
     if mode == "I;16":
-        picture = Image.fromarray(grey.astype(np.uint16) * 200)
+        picture = Image.fromarray(gray.astype(np.uint16) * 200)
     elif mode == "RGBA":
         picture = Image.merge(mode, [picture, picture.rotate(180), picture, picture])
     else:
@@ -219,7 +219,7 @@ def test_strips_are_the_whole(tmp_path, monkeypatch, rng, mode):
     path = tmp_path / "a.tif"
     picture.save(path)
     whole = read_picture(path)
-    assert whole.shape == grey.shape
+    assert whole.shape == gray.shape
     monkeypatch.setattr(opening, "STRIP", 100)
     np.testing.assert_array_equal(read_picture(path), whole)
 

@@ -40,7 +40,7 @@ def images():
 def test_kinds_of_pictures_are_read(net, images, kind):
     rng = np.random.default_rng(0)
     read = [
-        read_digits(net, grey_of(pictures.KINDS[kind](images[digit], rng))).as_one()
+        read_digits(net, gray_of(pictures.KINDS[kind](images[digit], rng))).as_one()
         for digit in DIGITS
     ]
     assert [(reading.label, reading.doubt) for reading in read] == [
@@ -60,13 +60,13 @@ def test_the_color_that_shows_the_ink_is_taken(tmp_path, net, images):
     assert read_digits(net, read_picture(tmp_path / "a.png")).as_one().label == 3
 
 
-def test_grey_stays_grey():
+def test_grey_stays_gray():
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (40, 50, 3)).astype(np.uint8)
     rgb[10:30, 10:40] //= 8
     picture = Image.fromarray(rgb)
-    assert contrast.best_projection(rgb) is contrast.GREY
-    np.testing.assert_array_equal(grey_of(picture), np.asarray(picture.convert("L")))
+    assert contrast.best_projection(rgb) is contrast.GRAY
+    np.testing.assert_array_equal(gray_of(picture), np.asarray(picture.convert("L")))
 
 
 # ---- several digits ----
@@ -75,7 +75,7 @@ def test_grey_stays_grey():
 def test_two_digits_are_never_one(net, images):
     rng = np.random.default_rng(0)
     for one, other in ((2, 8), (5, 0), (1, 7)):
-        picture = grey_of(nonsense.two_digits(images[one], images[other], rng))
+        picture = gray_of(nonsense.two_digits(images[one], images[other], rng))
         reading = read_digits(net, picture).as_one()
         assert reading.label is None
         assert reading.doubt is not None
@@ -142,7 +142,7 @@ def test_what_is_no_digit_is_refused(net):
         *(nonsense.noise(rng) for _ in range(4)),
         *(nonsense.smudge(rng) for _ in range(4)),
     ]
-    sure = [read_digits(net, grey_of(picture)).as_one().doubt is None for picture in made]
+    sure = [read_digits(net, gray_of(picture)).as_one().doubt is None for picture in made]
     assert sum(sure) <= 2
 
 
@@ -163,12 +163,12 @@ def test_an_open_set_file_without_a_threshold_is_named(tmp_path, monkeypatch):
 
 def test_what_the_border_of_a_photo_cuts_is_in_doubt(net, images):
     rng = np.random.default_rng(0)
-    photo = grey_of(pictures.hard_shadow(images[8], rng))
+    photo = gray_of(pictures.hard_shadow(images[8], rng))
     box = page.read_page(photo).digits[0].box
     whole, cut = photo[: box[3] + 20], photo[: box[3] - 8]
     assert read_digits(net, whole).as_one().doubt is None
     assert read_digits(net, cut).as_one().doubt is not None
-    clean = grey_of(pictures.touches_border(images[8], rng))
+    clean = gray_of(pictures.touches_border(images[8], rng))
     assert read_digits(net, clean).as_one().doubt is None
 
 
@@ -176,11 +176,11 @@ def test_what_the_border_of_a_photo_cuts_is_in_doubt(net, images):
 
 
 def test_shadows_are_paper():
-    grey = np.full((100, 120), 0.9, np.float32)
-    grey[:, 60:] *= 0.4
-    grey[40:60, 50:54] *= 0.2
-    grey[40:60, 80:84] *= 0.2
-    ink = paper.told_apart(grey)
+    gray = np.full((100, 120), 0.9, np.float32)
+    gray[:, 60:] *= 0.4
+    gray[40:60, 50:54] *= 0.2
+    gray[40:60, 80:84] *= 0.2
+    ink = paper.told_apart(gray)
     wanted = np.zeros((100, 120), bool)
     wanted[40:60, 50:54] = wanted[40:60, 80:84] = True
     assert (ink.mask != wanted).sum() < 60  # a pixel around

@@ -141,7 +141,7 @@ def test_size_does_not_matter(drawing, size):
     small = scaled(drawing, size)
     again = from_image(np.pad(small, size // 4))
     wanted = from_image(drawing)
-    # A centre of mass that lies between two pixels may go to either.
+    # A center of mass that lies between two pixels may go to either.
     moved = [
         np.roll(wanted, by, axis=(0, 1)) for by in itertools.product((-1, 0, 1), repeat=2)
     ]
@@ -216,8 +216,8 @@ def test_centring_moves_whole_pixels_and_loses_none(seed):
 
 
 def test_otsu_parts_two_classes_in_the_middle():
-    grey = np.concatenate([np.full(900, 0.2), np.full(100, 0.8)]).astype(np.float32)
-    assert ink.otsu(grey) == pytest.approx(0.5, abs=0.02)
+    gray = np.concatenate([np.full(900, 0.2), np.full(100, 0.8)]).astype(np.float32)
+    assert ink.otsu(gray) == pytest.approx(0.5, abs=0.02)
 
 
 def test_marks_are_connected_pixels():

@@ -202,8 +202,8 @@ def test_what_the_net_sees_is_shown(window):
     image = window.state.seen().reading.image
     shown = window.net_view.image
     zoom = shown.width() // 28
-    grey = [[shown.get(x * zoom, y * zoom)[0] for x in range(28)] for y in range(28)]
-    np.testing.assert_allclose(np.array(grey), image * 255, atol=1)
+    gray = [[shown.get(x * zoom, y * zoom)[0] for x in range(28)] for y in range(28)]
+    np.testing.assert_allclose(np.array(gray), image * 255, atol=1)
 
 
 # ---- undo, redo, clear, erase ----

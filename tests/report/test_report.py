@@ -236,8 +236,8 @@ def test_without_mistakes():
         (np.array([[0, 1]]), [[0, 1]]),
     ],
 )
-def test_pictures_in_grey(values, expected):
-    assert parts.as_grey(values).tolist() == expected
+def test_pictures_in_gray(values, expected):
+    assert parts.as_gray(values).tolist() == expected
 
 
 # ---- on the command line ----

@@ -1278,7 +1278,7 @@ def pad_tokens(x, layers, rng):
 
 
 def index_rows(layers):
-    """How many indices all embedding layers have a row for; 0 where there are none."""
+    """How many indices all embedding layers have a row for; 0 where there are no such layers."""
     rows = (la["num_embeddings"] for la in layers if la["type"] == "embedding")
     return min(rows, default=0)
 

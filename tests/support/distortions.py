@@ -28,7 +28,7 @@ def share(alpha, key):
 
 
 def matrix(spec, key):
-    """The map from the old image to the new one, around the centre, and the shift."""
+    """The map from the old image to the new one, around the center, and the shift."""
     angle = draw(key, 2, spec.get("rotation", 0))
     factor = 1 + draw(key, 3, spec.get("scale", 0))
     shear = draw(key, 4, spec.get("shear", 0))
@@ -54,7 +54,7 @@ def elastic(spec, key, x, y):
 
 
 def pixel(plane, x, y):
-    """Between the four neighbours; zero outside."""
+    """Between the four neighbors; zero outside."""
     height, width = plane.shape
     left, top = int(np.floor(x)), int(np.floor(y))
     total = 0.0
@@ -71,11 +71,11 @@ def distort(image, spec, key):
     old = image.reshape(channels, height, width)
     new = np.zeros_like(old)
     shift = [draw(key, k, spec.get("shift", 0)) for k in range(2)]
-    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    center = np.array([(width - 1) / 2, (height - 1) / 2])
     back = np.linalg.inv(matrix(spec, key))
     for y in range(height):
         for x in range(width):
-            at = back @ (np.array([x, y]) - centre - shift) + centre
+            at = back @ (np.array([x, y]) - center - shift) + center
             at = at + elastic(spec, key, x, y)
             for c in range(channels):
                 new[c, y, x] = pixel(old[c], *at)

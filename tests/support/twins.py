@@ -1023,7 +1023,7 @@ def gradients(layers, params, x, y, loss, *, seed=0, step=0, weights=None, smoot
     return batch(layers, params, x, y, loss, mode, weights, smoothing)[:2]
 
 
-# ---- optimisers: one tensor p, changed in place, and its own moments ----
+# ---- optimizers: one tensor p, changed in place, and its own moments ----
 
 
 def sgd(spec, p, g, moments, lr, step):

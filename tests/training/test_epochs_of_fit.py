@@ -255,7 +255,7 @@ def test_all_epochs_done_are_none_to_train():
                 "schedule": schedules.Plateau(0.1),
                 "validation_split": 0.5,
             },
-            "initial_epoch: expected 0 with a schedule that goes by the validation losses",
+            "initial_epoch: expected 0 with a schedule that uses the validation losses",
         ),
         ({"steps_per_epoch": 0}, "steps_per_epoch: expected an integer of at least 1"),
         ({"steps_per_epoch": 2.0}, "steps_per_epoch: expected an integer of at least 1"),

@@ -105,7 +105,9 @@ def test_a_split_that_holds_out_no_row_is_refused(stratify):
     with pytest.raises(ValueError, match=r"validation_split: 0\.01 of 60 rows.* is no row"):
         net.fit(X, SORTED, validation_split=0.01, stratify=stratify, verbose=0)
     assert net.weights.tobytes() == before
-    with pytest.raises(ValueError, match=r"0\.1 of 9 rows is no row; use a larger"):
+    with pytest.raises(
+        ValueError, match=r"0\.1 of 9 rows is less than one row; use a larger"
+    ):
         rn.train_mlp(
             ((np.zeros((9, 784)), np.arange(9)), (np.zeros((1, 784)), [0])), verbose=0
         )

@@ -59,7 +59,9 @@ def test_split_that_leaves_nothing_to_train_on():
 def test_split_of_nothing_and_of_too_little():
     x, y = np.zeros((5, 1)), np.zeros(5, np.int32)
     assert training.split(x, y, 0.0).val_x is None
-    with pytest.raises(ValueError, match="^validation_split: 0.1 of 5 rows is no row"):
+    with pytest.raises(
+        ValueError, match="^validation_split: 0.1 of 5 rows is less than one row"
+    ):
         training.split(x, y, 0.1)
     with pytest.raises(ValueError, match="^validation_split: expected a value in"):
         training.split(x, y, 1.0)

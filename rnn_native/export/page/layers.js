@@ -205,7 +205,7 @@ function globalMaximum(layer, x) {
   return ofEachRun(x, layer.input[0], (run) => run.reduce((a, b) => Math.max(a, b)));
 }
 
-/** The mean over tokens, or over those that are no padding; 0 if all are. */
+/** The mean over tokens, or over those that are not padding; 0 if all are. */
 function meanPool(layer, x, state) {
   const [tokens, width] = layer.input, real = state.real[layer.maskedBy];
   const sums = new Float64Array(width);

@@ -93,7 +93,7 @@ function showPrediction(outputs, { kind, names }) {
   return showAnswer(outputs.length === 1 ? asNumber(outputs[0]) : "", values);
 }
 
-/** Show that there is no answer, and why. */
+/** Show why there is no answer. */
 function showNone(why) {
   showBars([], -1);
   return showAnswer("–", why);

@@ -30,7 +30,7 @@ function fromStrokes(strokes) {
 function rasterized(lines, width) {
   const side = SIDE * SAMPLES, inked = new Uint8Array(side * side);
   for (const line of lines) {
-    // Sample (i, j) lies at (j + 1, i + 1): Python's grid has a frame, and so rounds the same.
+    // Sample (i, j) is at (j + 1, i + 1): Python's grid has a frame, and so rounds the same.
     const places = line.map((point) => point.map((value) => value * SAMPLES + 0.5));
     for (const piece of pieces(places)) inkPiece(inked, side, piece, (width / 2) * SAMPLES);
   }

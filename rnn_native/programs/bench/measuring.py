@@ -51,7 +51,7 @@ def measure(
     threads : int in [1, 64]
     seconds : float
     profile : bool
-        Whether to train once more, with clocks in every step.
+        Whether to train again, with clocks in every step.
     """
     job = job_of(name, data, threads)
     net = job.net

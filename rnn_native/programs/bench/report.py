@@ -147,7 +147,7 @@ def _line(speed: Speed, peaks: Peaks) -> str:
 def _profile_lines(speed: Speed) -> list[str]:
     wide = max(len(row.step) for row in speed.profile) + 2
     return [
-        f"{speed.name}: seconds an epoch, summed over threads",
+        f"{speed.name}: seconds per epoch, summed over threads",
         *(
             f"  {row.step:<{wide}}{row.work:<10}{row.seconds:>9.4f}{row.percent:>7.1f} %"
             for row in speed.profile

@@ -67,7 +67,7 @@ def open_data(name: str | None = None, rows: int | None = None) -> Data:
         classes; "noise" is random bytes without zeros, of which nothing can be left out. None is
         MNIST where `rnn_native.datasets` finds it, else "synthetic".
     rows : int, optional
-        How many; 54,000, or all that there are.
+        How many; 54,000, or all if there are fewer.
 
     Raises
     ------
