@@ -1,1 +1,1 @@
-"""The base of everything else: errors, files, checks, the runtime; imports nothing else of the package."""
+"""The base of everything else: errors, files, checks, runtime; imports nothing else of it."""

@@ -77,7 +77,7 @@ def split(
     if not is_held.any():
         of_each = " of each class" if stratify else ""
         raise ValueError(
-            f"validation_split: {fraction} of {len(x)} rows{of_each} is no whole row; use a larger "
+            f"validation_split: {fraction} of {len(x)} rows{of_each} is not one row; use a larger "
             "fraction, or 0 for no validation"
         )
     if is_held.all():
