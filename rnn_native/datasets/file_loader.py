@@ -73,7 +73,8 @@ class FileLoader:
         held = int(len(self._rows) * check_range("fraction", fraction, 0, 1))
         if held == 0:
             raise ValueError(
-                f"fraction: {fraction:g} of {len(self._rows)} rows is not one row; use a larger one"
+                f"fraction: {fraction:g} of {len(self._rows)} rows is less than one row; "
+                "use a larger one"
             )
         first, last = self._rows[:-held], self._rows[-held:]
         return self._of(first), self._of(last)

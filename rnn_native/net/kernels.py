@@ -2,7 +2,7 @@
 
 ``<layer>_forward(x, *parameters, **options)`` returns the outputs; ``<layer>_backward(dout,
 x, *parameters, **options)`` returns the gradients with respect to x and to each parameter, summed
-over rows. Options are those of the layer's class, without sizes that the weight tells;
+over rows. Options are those of the layer's class, without sizes that follow from the weight;
 parameters, in the order of docs/reference/layers.md, are float32 arrays; of normalization
 they are mean and variance. Both run in training mode:
 batchnorm uses the batch's statistics and dropout drops, with the mask of `seed` and `step`.

@@ -77,8 +77,8 @@ def split(
     if not is_held.any():
         of_each = " of each class" if stratify else ""
         raise ValueError(
-            f"validation_split: {fraction} of {len(x)} rows{of_each} is not one row; use a larger "
-            "fraction, or 0 for no validation"
+            f"validation_split: {fraction} of {len(x)} rows{of_each} is less than one row; use a "
+            "larger fraction, or 0 for no validation"
         )
     if is_held.all():
         raise ValueError(
