@@ -52,7 +52,7 @@ def main():
     args = parser.parse_args()
     threads, data = resolve_threads(None), load("mnist", args.rows)
     print(f"{machine()}; {threads} threads\n")
-    print("| net | distortion | seconds an epoch without | with | times |")
+    print("| net | distortion | seconds per epoch without | with | times |")
     print("|---|---|---|---|---|")
     for name, net, batch_size in nets():
         epoch(net, data, batch_size, None, threads)

@@ -29,7 +29,7 @@ CASES = [
 
 
 def rows(shape, count):
-    """Images of digits, or points whose sum tells the class."""
+    """Images of digits, or points whose sum decides the class."""
     if len(shape) == 1 and shape[0] == 4:
         x = np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32)
         return x, (x.sum(axis=1) > 0).astype(np.int32)

@@ -1,4 +1,4 @@
-"""How well pictures of digits are read, kind by kind, and how often what is none is refused.
+"""How well pictures of digits are read, kind by kind, and how often other pictures are refused.
 
 python benchmarks/picture_kinds.py [--count 150] [--kinds NAME ...] [--sheet FILE.png] [--write]
 
@@ -123,7 +123,7 @@ def entry(name, picture, found):
 
 
 def pictures_folder(named):
-    """Return the folder of other pictures, None if there is none."""
+    """Return the folder of other pictures, None without them."""
     if named is not None:
         return named
     spec = find_spec("skimage")
@@ -142,7 +142,7 @@ def main():
     parser.add_argument("--model", type=Path, help="model file (the one that is shipped)")
     parser.add_argument("--pictures", type=Path, help="folder of pictures without digits")
     parser.add_argument(
-        "--only-digits", action="store_true", help="leave out what is no digit"
+        "--only-digits", action="store_true", help="leave out pictures that are not digits"
     )
     parser.add_argument("--sheet", type=Path, help="write some of what was read wrong")
     parser.add_argument("--write", action="store_true", help="write the tables of the docs")

@@ -27,7 +27,7 @@ class Run(NamedTuple):
 
 
 def train(path: Path, seed: int) -> Run:
-    """Train with a seed of its own; the seconds are those of the whole call."""
+    """Train with another seed; the seconds are those of the whole call."""
     start = time.perf_counter()
     result = rn.train(path, seed=seed, verbose=0)
     run = Run(seed, result.test_accuracy, time.perf_counter() - start)

@@ -3,8 +3,8 @@
     python benchmarks/recurrent.py
     python benchmarks/recurrent.py --rounds 1 --rows 256   # a try
 
-Nets of one recurrent layer and a dense one learn to tell generated sequences of 28 values a
-step apart, by Adam, batches of 32. All begin with the same weights and have the rows in the same
+Nets of one recurrent layer and a dense one learn to classify generated sequences of 28 values per
+step, by Adam, batches of 32. All begin with the same weights and have the rows in the same
 order. PyTorch is eager, in four ways: batch or step first in memory, one thread or `--threads`;
 the table has the best of them. Peers take turns, round by round, a round being an epoch; times
 are medians, with the least and the greatest behind. Losses are those of the first epoch.
@@ -227,7 +227,7 @@ def main():
     options = parser.parse_args()
     torch.set_flush_denormal(True)
     print(
-        "| layer | units | steps | seconds an epoch | PyTorch's | its best way | times | loss "
+        "| layer | units | steps | seconds per epoch | PyTorch's | its best way | times | loss "
         "| PyTorch's |"
     )
     print("|---|---|---|---|---|---|---|---|---|")

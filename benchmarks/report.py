@@ -14,7 +14,7 @@ FOOTNOTE = (
     "weights, over the same rows in the same order. Times are medians with quartiles over "
     "the rounds; `times ours` is taken round by round; `apart` is the largest relative "
     "difference of a loss from ours. Rows *in italics* are rewritten by hand from the "
-    "model's algebra, to tell the idea from the kernels. PyTorch predicts from a tensor to a "
+    "model's algebra, to separate the idea from the kernels. PyTorch predicts from a tensor to a "
     "tensor, all others from a NumPy array to a NumPy array."
 )
 
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A workload on so many threads; the first row is ours."""
+    """A workload on this many threads; the first row is ours."""
 
     name: str
     workload: Workload

@@ -27,7 +27,7 @@ FLOAT = 4  # bytes
 
 MOMENTS = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}
 
-# These give what they are given, and cost nothing of their own.
+# These give what they are given, and cost nothing themselves.
 FREE = ("flatten", "reshape", "fork", "branch")
 NORMS = ("batchnorm", "layernorm", "rmsnorm")
 
@@ -68,7 +68,7 @@ def value_floats(net: rn.Network, *, trains: bool) -> int:
     """Return the floats of values for a row.
 
     A layer's values are written once and read once by the next layer, and so are their
-    gradients; a norm reads its inputs once more for the statistics, and as its gradient needs
+    gradients; a norm reads its inputs again for the statistics, and as its gradient needs
     them. The net's inputs are read.
     """
     total = math.prod(net.input_shape)
@@ -94,7 +94,7 @@ def multiply_adds_of(
 
 
 def training_work(name: str, workload: Workload, rows: int) -> Work:
-    """Return the work of an epoch of so many rows."""
+    """Return the work of an epoch of this many rows."""
     net = workload.network()
     data = workload.load(rows) if workload.data == "mnist" else None
     batches = -(-rows // workload.batch_size)
@@ -109,7 +109,7 @@ def training_work(name: str, workload: Workload, rows: int) -> Work:
 
 
 def prediction_work(workload: Workload, rows: int) -> Work:
-    """Return the work of predicting so many rows in one call: the weights are read once."""
+    """Return the work of predicting this many rows in one call: the weights are read once."""
     net = workload.network()
     forward = sum(products.forward for products in arithmetic.layer_products(net))
     weights = FLOAT * net.params.size
@@ -139,7 +139,7 @@ def together(works: list[Callable[[], None]]) -> float:
 
 
 def sgemm_rate(threads: int, size: int = 2048, repeats: int = 5) -> float:
-    """Return operations a second of the bundled OpenBLAS, size cubed, rows split in threads."""
+    """Return operations per second of the bundled OpenBLAS, size cubed, rows split in threads."""
     gemm = sgemm()
     rng = np.random.default_rng(0)
     a, b = (rng.random((size, size), dtype=np.float32) for _ in range(2))
@@ -166,7 +166,7 @@ PER_FLOAT = 3 * FLOAT  # of y += a x: two are read, one is written
 
 
 def stream_seconds(floats: int, threads: int, repeats: int = 5) -> float:
-    """Return the seconds of y += a x over so many floats on each thread, less the calls' own."""
+    """Return the seconds of y += a x over this many floats on each thread, less the calls' own."""
     axpy = blas(
         "saxpy", [ctypes.c_int, ctypes.c_float, *[ctypes.c_void_p, ctypes.c_int] * 2]
     )
@@ -190,7 +190,7 @@ def stream_seconds(floats: int, threads: int, repeats: int = 5) -> float:
 
 
 def stream_rate(threads: int, touched: int) -> float:
-    """Return bytes a second of reads and writes over so many bytes, a part for each thread."""
+    """Return bytes per second of reads and writes over this many bytes, a part for each thread."""
     floats = touched // (2 * FLOAT * threads)
     at_once = threads if touched > OWN_CACHE * threads else 1
     return PER_FLOAT * floats * threads / stream_seconds(floats, at_once)
@@ -198,11 +198,11 @@ def stream_rate(threads: int, touched: int) -> float:
 
 @dataclass(frozen=True)
 class Machine:
-    """What was measured, on so many threads."""
+    """What was measured, on this many threads."""
 
     threads: int
     operations: float  # a second
-    streams: dict[int, float]  # bytes a second, by bytes touched
+    streams: dict[int, float]  # bytes per second, by bytes touched
 
     @classmethod
     def measured(cls, threads: int) -> "Machine":
@@ -211,7 +211,7 @@ class Machine:
         return cls(threads, sgemm_rate(threads), streams)
 
     def bandwidth(self, touched: float) -> float:
-        """Return bytes a second for so many bytes touched: of the size measured that is next."""
+    """Return bytes per second for this many bytes: of the measured size that is next."""
         size = min(self.streams, key=lambda size: abs(math.log(max(touched, 1) / size)))
         return self.streams[size]
 

@@ -2,9 +2,9 @@
 
     python benchmarks/scaling.py
 
-Seconds an epoch of the MLP (batch 64, SGD) for 6,000 to 600,000 images (MNIST's training
-images, repeated) and for 64 to 4,096 hidden units, each in a process of its own, which also
-tells the peak of its resident memory. Images stay bytes.
+Seconds per epoch of the MLP (batch 64, SGD) for 6,000 to 600,000 images (MNIST's training
+images, repeated) and for 64 to 4,096 hidden units, each in its own process, which also reports the
+peak of its resident memory. Images stay bytes.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def status(name: str) -> float:
 
 
 def measure(rows: int, units: int, threads: int) -> dict[str, float]:
-    """Train a few epochs; to be called in a process of its own."""
+    """Train a few epochs; to be called in its own process."""
     import time
 
     import numpy as np
@@ -38,7 +38,7 @@ def measure(rows: int, units: int, threads: int) -> dict[str, float]:
     y = np.tile(y, repeats)[:rows].astype(np.int32)
     net = rn.Network([rn.Dense(units, "relu"), rn.Dense(10)], (784,))
     data = (x.nbytes + y.nbytes) / 2**20
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
     before = status("VmRSS")
     seconds = []
     for epoch in range(3):
@@ -71,7 +71,7 @@ def main() -> None:
         print(json.dumps(measure(*args.one)))
         return
     print(
-        "| images | units | seconds an epoch | microseconds an image | us per unit |",
+        "| images | units | seconds per epoch | microseconds per image | us per unit |",
         end="",
     )
     print(" data, MB | parameters, MB | peak grew by, MB |")

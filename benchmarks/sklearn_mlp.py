@@ -2,7 +2,7 @@
 
 python benchmarks/sklearn_mlp.py
 
-Each fit has a process of its own; peers take turns, seed by seed. All train for the same
+Each fit has its own process; peers take turns, seed by seed. All train for the same
 number of epochs with the same settings; the two estimators also begin with the same weights
 and take the rows in the same order. For a try: `--rows 2000 --epochs 2 --seeds 2`.
 """
@@ -107,10 +107,10 @@ def estimator_of(peer, threads, options):
 
 
 def measure(peer, data, rows, threads, options):
-    """Fit once; return seconds an epoch, test accuracy, and what `fit` adds to epochs."""
+    """Fit once; return seconds per epoch, test accuracy, and what `fit` adds to epochs."""
     warnings.simplefilter("ignore")  # that the epochs are used up
     x, y, x_test, y_test = load(data, rows)
-    # What a process does only once is no part of an epoch.
+    # What a process does only once is not part of an epoch.
     estimator_of(peer, threads, options).fit(x[:500], y[:500])
     model = estimator_of(peer, threads, options)
     begin = time.perf_counter()
@@ -144,7 +144,7 @@ def section(name, args):
     found = rounds(name, args)
     lines = [
         f"\n{WORKLOADS[name][0]}; {args.threads} threads, {args.epochs} epochs:\n",
-        "| peer | seconds an epoch | times ours | test accuracy, % |",
+        "| peer | seconds per epoch | times ours | test accuracy, % |",
         "|---|---|---|---|",
     ]
     for peer, answers in found.items():

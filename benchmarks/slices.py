@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     args = parser.parse_args()
     heads = " | ".join(f"{t} threads" for t in THREADS)
-    print(f"| net | batch | most slices | barriers a batch | {heads} | 2, measured |")
+    print(f"| net | batch | most slices | barriers per batch | {heads} | 2, measured |")
     print("|---" * (5 + len(THREADS)) + "|")
     for name in NETS:
         for batch in BATCHES:

@@ -3,7 +3,7 @@
     python benchmarks/sparse.py
 
 4,000 x 20,000, of which 0.1 % is filled. Seconds and peak memory of `fit`, beyond what the
-process held before it; each fit is a process of its own, and the peers take turns. Medians
+process held before it; each fit is a separate process, and the peers take turns. Medians
 of the rounds, with the quartiles in brackets.
 """
 
@@ -56,7 +56,7 @@ def measure(peer, units, epochs):
     x = scipy.sparse.random(ROWS, COLUMNS, FILLED, "csr", np.float32, rng)
     y = rng.integers(0, 5, ROWS)
     options = {"tol": 0.0, "n_iter_no_change": np.inf, "random_state": 0}
-    # What a process does only once is no part of it.
+    # What a process does only once is not part of it.
     module.MLPClassifier((2,), max_iter=1, **options).fit(x[:50, :50], y[:50])
     model = module.MLPClassifier(units, max_iter=epochs, **options)
     before, peak = resident(), Peak()

@@ -43,7 +43,7 @@ def new_net():
 
 
 def private_bytes():
-    """Return the process's anonymous memory; 0 where the system does not tell."""
+    """Return the process's anonymous memory; 0 where the system does not show it."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
@@ -69,7 +69,7 @@ def rate(*data, rows, **options):
 
 
 def forget(path):
-    """Let the system drop a file from its cache; tell whether it can."""
+    """Let the system drop a file from its cache; return whether it can."""
     if not hasattr(os, "posix_fadvise"):
         return False
     with path.open("rb") as file:

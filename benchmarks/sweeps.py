@@ -5,9 +5,10 @@
     python benchmarks/sweeps.py overhead [--runs 24]     # needs loky and dask[distributed]
 
 speed trains the same runs one after the other, then two at a time, each on one thread.
-kills ends a sweep by SIGKILL at random moments until it has been killed so often, lets it end, and
-compares it with one that was left alone. overhead is the time beside training: wall time minus the
-seconds that the runs themselves took, for each run, on one worker.
+kills ends a sweep by SIGKILL at random moments until it has been killed this many times,
+lets it end, and compares it with one that was left alone. overhead is the time beside
+training: wall time minus the seconds that the runs themselves took, for each run, on one
+worker.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/versions.py ../before ../after
 
-Seconds an epoch of the reference's models (XOR: 10,000 epochs) and microseconds a prediction
-of one row, medians of interleaved rounds; each measurement is a process of its own. The last
+Seconds per epoch of the reference's models (XOR: 10,000 epochs) and microseconds a prediction
+of one row, medians of interleaved rounds; each measurement is a separate process. The last
 column is the second checkout's time over the first's, round by round: below 1 it is faster.
 """
 
@@ -19,7 +19,7 @@ ROWS = 10_000
 
 
 def measure(threads: int) -> dict[str, float]:
-    """Return seconds by what was measured; to be called in a process of its own."""
+    """Return seconds by what was measured; to be called in its own process."""
     import time
 
     import numpy as np

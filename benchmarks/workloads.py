@@ -53,7 +53,7 @@ class Workload:
     def unit(self) -> str:
         """What the times are in."""
         return {
-            "train": "seconds an epoch",
+            "train": "seconds per epoch",
             "xor": f"seconds for {XOR_EPOCHS:,} epochs",
             "predict": "microseconds a call",
         }[self.task]

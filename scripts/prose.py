@@ -1,1 +1,185 @@
-"""Text extraction prototype."""
+"""Check the words: pages, docstrings, comments, messages, help.
+
+    python scripts/prose.py               # all files that git has
+    python scripts/prose.py FILE ...      # these
+    python scripts/prose.py --scores      # and print the readability of each page
+
+It looks for the habits in prose_habits.txt, for sentences of more than LONGEST words, for what
+proselint finds, and for pages for beginners whose Flesch score is below EASY. prose_todo.txt
+lists the files that are not yet clean; a file that is, must leave it.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import textstat
+from prose_text import Passage, passages
+from proselint.checks import __register__ as proselint_checks
+from proselint.config import DEFAULT
+from proselint.registry import CheckRegistry
+from proselint.tools import LintFile
+
+ROOT = Path(__file__).resolve().parents[1]
+HABITS = ROOT / "scripts" / "prose_habits.txt"
+TODO = ROOT / "scripts" / "prose_todo.txt"
+SUFFIXES = (".md", ".py", ".pyi", ".c", ".h", ".js")
+# Files as others wrote them, or as earlier versions did.
+OTHERS = ("tests/data/", "licenses/")
+
+LONGEST = 34
+"""Words of a sentence, or of a part that ends in a colon or semicolon."""
+
+EASY = 50
+"""The least Flesch reading ease of README.md and the tutorials."""
+FOR_BEGINNERS = ("README.md", "docs/tutorials/")
+
+# Checks of proselint that this text cannot pass: it is plain ASCII, has net and run as words of
+# the field, and speaks of saliency.
+NOT_ASKED = (
+    "annotations", "lexical_illusions", "typography", "weasel_words", "needless_variants",
+    "restricted", "hedging", "skunked_terms", "uncomparables",
+    "dates_times",
+)  # fmt: skip
+
+
+class Finding(NamedTuple):
+    """A place in a file, and what to write instead."""
+
+    file: str
+    line: int
+    what: str
+
+
+def habits() -> list[tuple[re.Pattern[str], str]]:
+    """Return the patterns of prose_habits.txt with their plain forms."""
+    found = []
+    for line in HABITS.read_text().splitlines():
+        if line and not line.startswith("#"):
+            pattern, plain = line.rsplit(" => ", 1)
+            found.append((re.compile(pattern, re.IGNORECASE), plain))
+    return found
+
+
+def of_habits(file: str, said: list[Passage]) -> Iterator[Finding]:
+    """Yield the former habits in passages."""
+    for passage in said:
+        text = " ".join(passage.text.split())
+        for pattern, plain in HABIT_LIST:
+            for match in pattern.finditer(text):
+                words = len(text[: match.start()].split())
+                yield Finding(file, passage.line_of(words), f"'{match[0]}': write {plain}")
+
+
+def of_length(file: str, said: list[Passage]) -> Iterator[Finding]:
+    """Yield sentences that are too long."""
+    for passage in said:
+        if passage.kind in ("cell", "message"):
+            continue
+        text = " ".join(passage.text.split())
+        for match in re.finditer(r".+?(?:[.!?:;](?=\s)|$)", text):
+            count = len(re.findall(r"[A-Za-z][\w'-]*", match[0]))
+            if count > LONGEST and not re.search(r"[=<>]|\) [A-Z]\w* \(", match[0]):
+                line = passage.line_of(len(text[: match.start()].split()))
+                yield Finding(file, line, f"sentence of {count} words, at most {LONGEST}")
+
+
+@cache
+def _proselint_config() -> dict:
+    """Return proselint's configuration without the checks that are not asked."""
+    registry = CheckRegistry()
+    registry.register_many(proselint_checks)
+    return {**DEFAULT, "checks": {**DEFAULT["checks"], **dict.fromkeys(NOT_ASKED, False)}}
+
+
+def of_proselint(file: str, said: list[Passage]) -> Iterator[Finding]:
+    """Yield what proselint finds in pages, docstrings and comments."""
+    lines: list[str] = []
+    for passage in sorted(said, key=lambda p: p.line):
+        if passage.kind not in ("cell", "message"):
+            lines += [""] * (passage.line - len(lines) - 1)
+            lines[passage.line - 1 :] = passage.text.split("\n")
+    for result in (
+        LintFile(file, "\n".join(lines)).lint(_proselint_config()) if lines else ()
+    ):
+        if "phrasal_adjectives" not in result.check_result.check_path:
+            yield Finding(file, max(result.pos[0] - 1, 1), result.check_result.message)
+
+
+def score(said: list[Passage]) -> float:
+    """Return the Flesch reading ease of a page's paragraphs."""
+    paragraphs = []
+    for passage in said:
+        if passage.kind == "page":
+            text = re.sub(r"^\s*(#+|[-*]|\d+\.) |[_*]", "", " ".join(passage.text.split()))
+            text = re.sub(r"\s+([.,;:!?])", r"\1", re.sub(r"\s+", " ", text)).strip()
+            if len(text.split()) > 2:
+                paragraphs.append(text if text.endswith((".", "!", "?")) else text + ".")
+    return textstat.flesch_reading_ease(" ".join(paragraphs)) if paragraphs else 100.0
+
+
+def of_score(file: str, said: list[Passage]) -> Iterator[Finding]:
+    """Yield a page for beginners that is hard to read."""
+    if file.startswith(FOR_BEGINNERS) and file.endswith(".md") and score(said) < EASY:
+        yield Finding(file, 1, f"Flesch score {score(said):.0f}, at least {EASY}")
+
+
+CHECKS = (of_habits, of_length, of_proselint, of_score)
+HABIT_LIST = habits()
+
+
+def findings(file: str) -> list[Finding]:
+    """Return what is to be mended in a file, in its order."""
+    said = passages(ROOT / file)
+    if file.startswith("tests/"):
+        said = [p for p in said if p.kind != "message"]
+    return sorted({f for check in CHECKS for f in check(file, said)})
+
+
+def all_files() -> list[str]:
+    """Return the files with words that git has."""
+    command = ["git", "-C", str(ROOT), "ls-files"]
+    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [
+        n
+        for n in names.splitlines()
+        if n.endswith(SUFFIXES) and not n.startswith(OTHERS) and (ROOT / n).exists()
+    ]
+
+
+def main() -> int:
+    """Print the findings, and return whether there are any."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", help="files to check (all)")
+    parser.add_argument(
+        "--scores", action="store_true", help="print Flesch scores of pages"
+    )
+    parser.add_argument("--all", action="store_true", help="also files in prose_todo.txt")
+    args = parser.parse_args()
+    files = args.files or all_files()
+    if args.scores:
+        for file in files:
+            if file.endswith(".md"):
+                print(f"{score(passages(ROOT / file)):5.1f} {file}")
+        return 0
+    todo = set(TODO.read_text().split()) if TODO.exists() else set()
+    found = {file: findings(file) for file in files}
+    for file, there in found.items():
+        if args.all or file not in todo:
+            for f in there:
+                print(f"{f.file}:{f.line}: {f.what}")
+        elif not there:
+            print(f"{file}:1: is clean, remove it from prose_todo.txt")
+    bad = sum(len(t) for f, t in found.items() if args.all or f not in todo)
+    cleaned = sum(not found.get(f, True) for f in todo) if not args.all else 0
+    print(f"prose: {bad} findings in {len(files)} files", file=sys.stderr)
+    return int(bool(bad or cleaned))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Where prose stands in a file: its paragraphs with the lines they begin in.
+"""Where prose is in a file: its paragraphs with the lines they begin in.
 
 Code, formulas and identifiers in backquotes become `_`, so that a pattern of words sees words.
 """
@@ -32,6 +32,14 @@ class Passage:
     kind: str
     text: str
 
+    def line_of(self, words: int) -> int:
+        """Return the line of the file that the word after this many words is in."""
+        for at, line in enumerate(self.text.split("\n")):
+            words -= len(line.split())
+            if words < 0:
+                return self.line + at
+        return self.line
+
 
 def passages(path: Path) -> list[Passage]:
     """Return what a file says in words."""
@@ -64,7 +72,7 @@ def _without_fences(lines: list[str]) -> list[str]:
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield the first line, and the one behind the last, of each run of lines with text.
+    """Yield the first line, and the one after the last, of each run of lines with text.
 
     Headings, items of lists and rows of tables begin a block.
     """

@@ -1,1 +1,1 @@
-"""The systems that are compared; each runs in a process of its own."""
+"""The systems that are compared; each runs in its own process."""

@@ -8,7 +8,7 @@ A peer module defines VERSION and, by the tasks that it takes part in,
 
 - `train(job)`, which returns a function that trains one epoch in a given order of rows and
   returns the mean loss, each row's loss taken before its batch's update;
-- `xor(job)`, which returns a function that trains so many epochs from the initial weights
+- `xor(job)`, which returns a function that trains this many epochs from the initial weights
   and returns the sums of the squared errors of those that `checkpoints` names;
 - `predict(job, batches)`, which returns a function that gives what the net says of a batch
   (probabilities, or values), and the batches as that function takes them.
@@ -130,7 +130,7 @@ def train_rounds(module: Any, job: Job) -> tuple[str, Callable[[int], Answer]]:
 
 
 def xor_rounds(module: Any, job: Job, epochs: int) -> tuple[str, Callable[[int], Answer]]:
-    """Return a remark on the epochs, and a function that trains so many of them."""
+    """Return a remark on the epochs, and a function that trains this many of them."""
     train = module.xor(job)
     train(10)  # compiles
     seconds, _ = seconds_of(train, TRIAL)
@@ -153,7 +153,7 @@ def loss_of(workload: Workload, outputs: np.ndarray, y: np.ndarray) -> float:
 
 
 def time_calls(call: Callable[[Any], Any], inputs: list[Any], at_once: int) -> list[float]:
-    """Return microseconds a call, again and again, of so many timed as one."""
+    """Return microseconds per call, again and again, of this many timed as one."""
     times = []
     end = time.perf_counter() + SPENT
     while len(times) < 3 or time.perf_counter() < end:
@@ -215,7 +215,9 @@ def answers(order: dict[str, Any], lines: Any) -> Any:
         yield ready
         for line in lines:
             yield answer(int(line))
-    except Exception as error:  # whatever it is, the runner tells it and goes on without
+    except (
+        Exception
+    ) as error:  # whatever it is, the runner reports it and continues without
         first = (str(error).strip() or "no message").splitlines()[0]
         yield {"error": f"{type(error).__name__}: {first}"}
 

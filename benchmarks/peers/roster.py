@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Variant(NamedTuple):
-    """A module of this package with options; `what` tells the variant in the tables."""
+    """A module of this package with options; `what` names the variant in the tables."""
 
     module: str
     what: str = ""
@@ -49,7 +49,7 @@ VARIANTS = {
         ("mean-first", "tied"),
         rewritten=True,
     ),
-    "jax-calls": Variant("jax_peer", "jit, a call an epoch", ("calls",)),
+    "jax-calls": Variant("jax_peer", "jit, one call per epoch", ("calls",)),
     "sklearn": Variant("sklearn_peer"),
     "onnx": Variant("onnx_peer"),
     "numpy": Variant("numpy_peer"),
@@ -79,7 +79,7 @@ PEERS = {
     "predict-cnn": ["torch", "torch-last", "torch-compile", "jax"],
 }
 
-# Those of shapes.py, for whatever net it is; a peer that cannot express one says so.
+# Those of shapes.py, for whatever net it is; a peer that cannot express one reports that.
 SHAPE_PEERS = ["torch", "torch-last", "torch-compile", "jax", "jax-patches", "sklearn"]
 SHAPE_PREDICTORS = ["torch", "torch-compile", "onnx", "numpy", "mlpfile"]
 DENSE_ONLY = ("sklearn", "numpy", "mlpfile")

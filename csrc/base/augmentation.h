@@ -7,7 +7,8 @@
 /* Points on a side of the coarse grid that an elastic distortion moves. */
 #define RNN_ELASTIC_POINTS 5
 
-/* Each number is the most by which an image is changed; a draw is even in [-most, most]. */
+/* Each number is the most by which an image is changed; a draw is uniform in [-most, most].
+ */
 typedef struct {
     int channels, height, width;
     float shift;    /* pixels, down and to the right */

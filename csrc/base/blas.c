@@ -22,7 +22,7 @@ typedef char *(*text_fn)(void);
 typedef int (*get_threads_fn)(void);
 typedef void (*set_threads_fn)(int n);
 
-/* Process-wide because the library behind it is: filled once, then only read. */
+/* Process-wide because the library is: filled once, then only read. */
 static struct {
     sgemm_fn sgemm;
     text_fn config;
@@ -32,8 +32,8 @@ static struct {
     char path[4096];
 } blas;
 
-/* OpenBLAS takes a lock of its own inside a call, and a child of fork would find it taken
- * for ever. Calls hold this lock for reading, fork waits for it to write. */
+/* OpenBLAS takes its own lock inside a call, and a child of fork would find it taken
+ * forever. Calls hold this lock for reading, fork waits for it to write. */
 static pthread_rwlock_t calls;
 
 static void

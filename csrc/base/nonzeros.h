@@ -5,14 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Columns are cut into so many ranges: those of a range are listed by one thread, and the
+/* Columns are cut into this many ranges: those of a range are listed by one thread, and the
  * part of a weight's panel that belongs to a range fits the first-level cache. */
 #define RNN_NONZERO_RANGES 4
 
 /* Compressed rows: those entries of row i that are kept are elements begin[i] up to
  * begin[i + 1] of column, ascending, and of value. */
 typedef struct {
-    const int32_t *begin; /* NULL: there are none */
+    const int32_t *begin; /* NULL: no bytes */
     const int32_t *column;
     const float *value;
 } rnn_compressed;

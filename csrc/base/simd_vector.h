@@ -97,7 +97,7 @@ v_store_part(float *p, vf v, int n)
 }
 #endif
 
-/* VL bytes as floats. Compilers convert them one by one unless told how. */
+/* VL bytes as floats. Compilers convert them one by one without help. */
 static inline vf
 v_load_bytes(const uint8_t *p)
 {
@@ -142,7 +142,7 @@ v_set(float x)
 }
 
 /* Which lanes: a bit for each where the processor has registers for that, else a lane of
- * ones. Compilers go from one to the other and back unless told not to. */
+ * ones. Compilers go from one to the other and back unless it is prevented. */
 #if VL == 16
 typedef __mmask16 vm;
 #define V_COMPARE(a, b, op, predicate) \

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* A worker spins this long for the next job before it sleeps. Jobs follow each other
- * within microseconds; a longer spin would take a core from somebody else. */
+ * within microseconds; a longer spin would take a core from another process. */
 #define SPIN_NANOSECONDS 50000
 #define SPINS_BETWEEN_CLOCK_READS 64
 
@@ -30,7 +30,7 @@
 __attribute__((visibility("default"))) extern const int rnn_native_team;
 const int rnn_native_team = RNN_MAX_THREADS;
 
-/* Of a word with so many of the job's slices. */
+/* Of a word with this many of the job's slices. */
 static uint32_t
 claimed_from_the_start(int slices)
 {

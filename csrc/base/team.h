@@ -27,7 +27,7 @@ typedef struct {
 rnn_team_lease rnn_team_acquire(int threads);
 void rnn_team_release(rnn_team_lease *lease);
 
-/* Lets the last of the threads rest, or work again: a core for somebody else. */
+/* Lets the last of the threads rest, or work again: a core for another process. */
 void rnn_team_rest(rnn_team_lease *lease, bool rest);
 
 /* Runs fn(context, 0..slices-1, worker), each slice once, and returns when all are done. */

@@ -6,9 +6,9 @@
 
 /* Input (C,H,W), padded by rows at the top and bottom and columns on the left and right;
  * kernel (KH,KW), its taps DH rows and DW columns apart, moved by SH and SW; output
- * (..,P,Q): P = (top + H + bottom - ((KH - 1) DH + 1)) / SH + 1, Q alike. The channels are
- * in groups, each seen by its part of the filters. counts_padding: a mean is that of KH *
- * KW numbers, zeros of the padding among them. */
+ * (..,P,Q): P = (top + H + bottom - ((KH - 1) DH + 1)) / SH + 1, Q likewise. The channels
+ * are in groups, each seen by its part of the filters. counts_padding: a mean is that of KH
+ * * KW numbers, zeros of the padding among them. */
 typedef struct {
     int C, H, W, KH, KW, SH, SW, DH, DW, top, bottom, left, right, P, Q, groups;
     bool counts_padding;

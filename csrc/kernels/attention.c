@@ -18,8 +18,8 @@ attention_held(int T, int d)
     return (size_t)attention_stride(T) * (size_t)d;
 }
 
-/* Scores of so many rows of queries are at hand at a time, so that they stay in the cache:
- * there is no T x T matrix. */
+/* Scores of this many rows of queries are computed at a time, so that they stay in the
+ * cache: there is no T x T matrix. */
 #define SCORES_AT_HAND 8192
 #define QUERY_ROWS 8
 
@@ -54,7 +54,7 @@ attention_scratch(int T, int d)
     return 3 * attention_held(T, d) + 2 * scores + RNN_READ_SLACK;
 }
 
-/* to (d, attention_stride(T)) = the transpose of a head, zeros behind it. */
+/* to (d, attention_stride(T)) = the transpose of a head, zeros after it. */
 static void
 transpose_head(float *to, const float *head, int stride, int T, int d)
 {
@@ -98,7 +98,7 @@ greatest_seen(const float *scores, const float *real, int n)
     return v_greatest(v_max(v_max(most[0], most[1]), v_max(most[2], most[3])));
 }
 
-/* A row's scores of n keys become weights, zeros for padding and behind them. */
+/* A row's scores of n keys become weights, zeros for padding and after them. */
 static inline __attribute__((always_inline)) row_moments
 weigh_keys(float *a, const float *real, int n)
 {
@@ -116,7 +116,7 @@ weigh_keys(float *a, const float *real, int n)
     return m;
 }
 
-/* The same once more, to the same bits. */
+/* The same again, to the same bits. */
 static inline __attribute__((always_inline)) void
 weigh_keys_again(float *a, const float *real, int n, row_moments m)
 {
@@ -234,7 +234,7 @@ scores_backward(float *ds, const float *a, int wide, int rows, int keys)
     }
 }
 
-/* A block's A, computed once more unless it was kept. */
+/* A block's A, computed again unless it was kept. */
 static const float *
 weights_again(const attention_kept *kept, const attention_area *area, const float *queries,
               const attention_sequence *s, int head, query_block b)

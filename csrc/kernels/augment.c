@@ -20,7 +20,7 @@ typedef struct {
     float left, right, top, bottom;
 } ink_box;
 
-/* Even in [-most, most]; each number of an image has an index of its own. */
+/* Uniform in [-most, most]; each number of an image has its own index. */
 static float
 draw(uint64_t key, int index, float most)
 {

@@ -172,7 +172,7 @@ column_products(float *C, int ldc, const float *A, int stride_m, const float *co
         accumulate(C + (ptrdiff_t)i * ldc, v_sum(sum[i]), alpha, beta);
 }
 
-/* The last column of C: a vector of columns would be empty but for that one. */
+/* The last column of C: a vector of columns would be empty except for that one. */
 static void
 gemm_last_column(const gemm_operands *p, float alpha, float beta)
 {

@@ -12,8 +12,8 @@
 #define PIECE_ROWS (96 / TILE_ROWS * TILE_ROWS)
 #define BLOCK_N 512
 
-/* Columns of B are read once for so many rows of C, which should not leave the cache before
- * the next block of K adds to them. */
+/* Columns of B are read once for this many rows of C, which should not leave the cache
+ * before the next block of K adds to them. */
 #define BLOCK_M 2048
 
 /* Terms of a block where sums continue from block to block, to the same bits for any
@@ -159,8 +159,8 @@ multiply_last_columns(gemm_operands p, gemm_copies *c, int n, const gemm_rule *r
     gemm_last_columns(&p, n, rule);
 }
 
-/* Blocks of C, each through all of K; then the columns that are left. In a function of its
- * own, as small products need not make room for the copies. */
+/* Blocks of C, each through all of K; then the columns that are left. In a separate
+ * function, as small products need not make room for the copies. */
 static __attribute__((noinline)) void
 gemm_copied(const gemm_operands *whole, const gemm_rule *first, const gemm_rule *later)
 {

@@ -135,19 +135,19 @@ static void pooled_input_gradient(float *dpixels, const float *dout, const int32
  * stride), with room for a vector more. */
 typedef struct {
     int count;      /* of all windows */
-    uint32_t *bits; /* of VL windows each: bit l tells whether the l-th is live */
+    uint32_t *bits; /* of VL windows each: bit l is set if the l-th is live */
     int32_t *begin; /* how many are live before these; after the last: how many in all */
 } live_windows;
 
 /* How many are live. */
 static int live_count(const live_windows *live);
 
-/* At most so many pixels in a row of the padded image, and so many rows. */
+/* At most this many pixels in a row of the padded image, and this many rows. */
 #define WINDOWS_MAX_PITCH 64
 #define WINDOWS_MAX_ROWS 256
 
 /* Fills in live->bits, live->begin and the patches. split: scratch of the padded image's
- * size and a float a row. */
+ * size and one float per row. */
 static void windows_list(live_windows *live, float *patches, int stride, float *split,
                          const float *padded, int K, int P, int Q, int pitch);
 
@@ -316,8 +316,8 @@ static void pixel_list_offsets(int32_t *place, int32_t *vector, const int32_t *p
                                const int32_t *run, const pixel_sizes *z,
                                const rnn_window *pool);
 
-/* Added to sums, laid out as listed weights, and bias_sums (filters). at, value: scratch of
- * as many as there are windows. inp is read to the end of a run's last vector. */
+/* Added to sums, laid out as listed weights, and bias_sums (filters). at, value: scratch
+ * with an element per window. inp is read to the end of a run's last vector. */
 static void pixel_listed_weight_gradient(float *sums, float *bias_sums, const float *dout,
                                          const int32_t *which, const float *inp,
                                          const int32_t *place, const int32_t *vector,

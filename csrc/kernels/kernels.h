@@ -4,8 +4,8 @@
  * Rules for all of them. Tensors are float32, row-major, and do not overlap. Outputs come
  * first, then inputs, then sizes; `d` + name is the gradient of the loss with respect to
  * that name. Outputs are overwritten, except a `target`, which becomes
- * beta * target + alpha * gradient (beta = 0 never reads it). A kernel computes the part
- * [begin, end) it is told, and an element's bits depend neither on that part nor on the
+ * beta * target + alpha * gradient (beta = 0 never reads it). A kernel computes the given
+ * part [begin, end), and an element's bits depend neither on that part nor on the
  * number of rows. Nothing is allocated, nothing is printed, nothing is global.
  *
  * The sources are compiled once for each CPU level, all in one unit (net/level/level.c),

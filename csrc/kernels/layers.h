@@ -138,7 +138,7 @@ static void mask_tokens(float *out, float *real, const float *inp, float value, 
                         int D);
 static void keep_real_tokens(float *dinp, const float *dout, const float *real, int T,
                              int D);
-/* The same over real tokens; zeros where there are none. */
+/* The same over real tokens; zeros without any. */
 static void mean_over_real(float *out, const float *inp, const float *real, int T, int D);
 static void spread_over_real(float *dinp, const float *dout, const float *real, int T,
                              int D);

@@ -28,7 +28,7 @@ sgd_step(float *p, float *velocity, const float *grads, int n, float lr, float s
  * corrections m^ = m / (1 - b1^t), v^ = v / (1 - b2^t).            Kingma and Ba 2014.
  * epsilon_hat: their faster form, at the end of section 2: eps beside the root of v.
  * penalty * p is added to g; decay * p is taken off p directly (AdamW, Loshchilov 2017).
- * The moments of a dead unit decay to 0, not to subnormal numbers; v no sooner than m, as a
+ * The moments of a dead unit decay to 0, not to subnormal numbers; v not before m, as a
  * small v holds back a small m. */
 static void
 adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, float scale,

@@ -2,7 +2,7 @@
 
 #include "../base/simd.h"
 
-/* A max pool hands its gradient to one position a window: what lies below is taken from
+/* A max pool hands its gradient to one position per window: gradients below are taken from
  * lists of these instead of from an image that is mostly zero. */
 
 static int

@@ -26,7 +26,7 @@ pixel_wide(int n)
     return (n + VL - 1) / VL * VL;
 }
 
-/* Lanes of vector v of n numbers that are there. */
+/* Lanes of vector v that n numbers fill. */
 static inline int
 lanes_of(int n, int v)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A max pool hands its gradient to one of four outputs: what lies below is taken from a
+/* A max pool hands its gradient to one of four outputs: gradients below are taken from a
  * list of these instead of from planes that are mostly zero. Pixels, and a kernel's rows,
  * have their channels side by side, so that what an output sees is K runs of K*C numbers.
  */

@@ -50,7 +50,7 @@ static void dense_forward(float *out, const float *inp, const float *weight,
 static void dense_backward_input(float *dinp, const float *dout, const float *weight,
                                  int rows, int in, int out_size, int begin, int end);
 
-/* Up to so many rows are multiplied with W's rows as they stand: copies would not pay. */
+/* Up to this many rows are multiplied with W's rows as they stand: copies would not pay. */
 #define DOT_BATCH 32
 
 /* The same of rows first..last of a batch: the bits depend on how many rows the batch has,

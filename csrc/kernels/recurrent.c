@@ -185,7 +185,7 @@ forward_row(const recurrent_sequence *q, float *out, int b, int i)
         memcpy(to, s.after, bytes);
 }
 
-/* Row b's state among those that go from call to call; its cell is behind it. */
+/* Row b's state among those that go from call to call; its cell follows it. */
 static float *
 carried_state(const recurrent_sequence *q, int b)
 {

@@ -66,7 +66,7 @@ softmax_xent(float *dlogits, double *loss, uint8_t *hit, const float *logits,
         int label = ((const int32_t *)labels)[b];
         int best = first_maximum(z, classes);
         float sum = shifted_exp(d, z, z[best], classes);
-        double below = 0; /* how far the other logits lie below the greatest, on average */
+        double below = 0; /* how far the other logits are below the greatest, on average */
         for (int j = 0; j < classes; j++) {
             d[j] = d[j] / sum - smoothing / (float)classes;
             below += (double)z[best] - (double)z[j];

@@ -182,7 +182,7 @@ pool_windows(vf *best, vi *which, const float *patches, int stride, const float 
     }
 }
 
-/* `listed`: room for a vector more than there are windows. */
+/* `listed`: room for a vector more than windows. */
 static inline __attribute__((always_inline)) void
 forward_windows(float *listed, int32_t *which, const float *patches, int stride, int n,
                 const float *weight, const float *bias, bool relu, int filters, int K)

@@ -30,7 +30,7 @@ typedef enum {
     RNN_FLOAT,
     RNN_BOOL,
     RNN_CHOICE,
-    RNN_INTS,  /* a list of integers, or one: NaN behind the last */
+    RNN_INTS,  /* a list of integers, or one: NaN after the last */
     RNN_MORE,  /* no key, but room for another integer of the key above */
     RNN_UNUSED /* no key: its place is that of a key in a table like this */
 } rnn_attr_kind;
@@ -76,7 +76,7 @@ typedef struct {
 } rnn_param;
 
 /* PREPARE comes once a batch, for what follows from the parameters alone. STATISTICS and
- * MERGE are for a layer whose FORWARD in training needs something of the whole batch:
+ * MERGE are for a layer whose FORWARD in training needs statistics of the whole batch:
  * STATISTICS, by rows, sees the layer's inputs as soon as they are there, MERGE makes one
  * of what the slices have found. Its INPUT needs PARAMS' sums over the batch. Backward runs
  * OUTPUT, INPUT, PARAMS in this order. OUTPUT turns dout, the gradient with respect to what
@@ -102,7 +102,7 @@ typedef enum {
 typedef enum { RNN_NO_MARK, RNN_FORK, RNN_BRANCH, RNN_JOIN } rnn_mark;
 
 /* What a mark has to do with beside its input: a join with the last layers of all branches
- * but the last, a fork with the branches that give its input once more. */
+ * but the last, a fork with the branches that repeat its input. */
 typedef struct {
     int n;
     int layer[RNN_MAX_BRANCHES];
@@ -126,7 +126,7 @@ typedef struct rnn_nonzeros rnn_nonzeros;
  * be NULL. */
 typedef struct {
     int rows;
-    int first_row;    /* of the batch: masks go by it */
+    int first_row;    /* of the batch: masks depend on it */
     bool training;    /* dropout drops and batch statistics are used */
     bool moves_state; /* PARAMS moves running statistics: the loss was finite by then */
     bool to_input;    /* dinp is wanted: INPUT will follow OUTPUT */
@@ -169,12 +169,12 @@ typedef struct {
      * 0; a factor of the inputs is one of it, without any parameters. */
     bool keeps_bounds, keeps_factors;
     /* Of tokens, the rows of an input of rank 2: each output token is made of the input's
-     * at the same place, perhaps with others; real tokens are told from padding here;
-     * padding is left out. */
+     * at the same place, perhaps with others; real tokens are distinguished from padding
+     * here; padding is left out. */
     bool keeps_tokens, makes_mask, takes_mask;
     bool keeps_numbers; /* each output is one of the inputs */
     bool any_slices;    /* a pass by columns gives the same bits in any number of slices */
-    rnn_mark mark;      /* marks are no layers that a user can name */
+    rnn_mark mark;      /* marks are not layers that a user can name */
     bool sums_branches; /* the gradient of what each branch gives is dout */
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);
@@ -190,7 +190,7 @@ typedef struct {
  * target of the slice's own; these partial sums are added up by a binary tree over slices.
  */
 #define RNN_BY_ROWS (-1)
-#define RNN_CHUNK_ROWS 8 /* at most so many rows at a time, which scratch is for */
+#define RNN_CHUNK_ROWS 8 /* at most this many rows at a time, which scratch is for */
 
 struct rnn_layer {
     const rnn_layer_type *type;
@@ -211,7 +211,7 @@ struct rnn_layer {
     rnn_param param[RNN_MAX_PARAMS];
     int n_params;
     size_t param_count, state_count; /* floats in all parameters, in all state */
-    size_t cache;                    /* floats a row */
+    size_t cache;                    /* floats per row */
     size_t scratch;                  /* floats that a pass may write and forget */
     size_t shared;                   /* floats from PREPARE, or statistics of a batch */
     size_t packed;                   /* floats of a working copy of parameters; 0: none */
@@ -224,7 +224,7 @@ struct rnn_layer {
     bool keeps_dout;     /* no pass writes to dout */
     int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass; with
                                 any_slices 1: as many as suit the threads */
-    double work[RNN_PASSES]; /* multiply-adds a row, to tell when threads do not pay;
+    double work[RNN_PASSES]; /* multiply-adds per row, to decide when threads do not pay;
                                 PREPARE's are a batch's */
     size_t carried; /* floats of a row's state that one call may leave to the next */
     rnn_shape maps; /* what attention_maps shows of a row; rank 0: nothing */
@@ -244,7 +244,7 @@ bool rnn_layer_add_param(rnn_layer *layer, rnn_param param);
 int rnn_slice_count(int extent);
 int rnn_slice_begin(int extent, int slices, int slice);
 
-/* The same for rows: a power of two of slices, of at least 8 rows each as long as there are
+/* The same for rows: a power of two of slices, of at least 8 rows each while there are
  * two; `most` for any number of rows, a power of two. A slice's rows do not depend on who
  * has the other slices, so that they may be in several places. */
 int rnn_row_slices(int rows, int most);
@@ -252,7 +252,7 @@ int rnn_row_begin(int rows, int slices, int slice);
 
 /* What setup says of a layer, behind its path; each returns RNN_EINVAL. Of a key,
  * ".<key>: <what>", or ": <what>" without one; of the layer, ": <type> takes <expected>,
- * got an input of 28 x 28", or that something of n extents is too large. */
+ * got an input of 28 x 28", or that a product of n extents is too large. */
 rnn_status rnn_layer_refuse(rnn_error *error, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 rnn_status rnn_layer_refuse_input(const rnn_layer *layer, rnn_error *error,

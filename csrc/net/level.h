@@ -23,7 +23,7 @@ typedef struct {
     const char *function; /* what predict is called as an activation; "linear" for NULL */
 } rnn_loss_type;
 
-/* What there is to know of an activation before a layer has one. */
+/* The facts about an activation before a layer has one. */
 typedef struct {
     const char *name;
     double alpha; /* the default; 0: it has no such parameter */

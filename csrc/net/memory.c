@@ -71,7 +71,7 @@ rnn_net_need_moments(rnn_net *net, int wanted)
     return RNN_OK;
 }
 
-/* Adds a block of count * each bytes, aligned, and tells where it begins. */
+/* Adds a block of count * each bytes, aligned, and returns where it begins. */
 static bool
 lay_out(size_t *total, size_t count, size_t each, size_t *begin)
 {

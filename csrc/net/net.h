@@ -54,7 +54,7 @@ void rnn_net_attach_reader(rnn_net *reader, const rnn_net *net, float *weights);
 void rnn_net_detach_reader(rnn_net *reader);
 
 /* For a child of fork, where the call that used it is gone: working memory is made again by
- * the next call, and what there was stays allocated. */
+ * the next call, and the old memory stays allocated. */
 void rnn_net_forget_working_memory(rnn_net *net);
 
 const rnn_level *rnn_net_level(const rnn_net *net);
@@ -68,7 +68,7 @@ const rnn_layer *rnn_net_layer(const rnn_net *net, int index);
 /* Where a parameter of layer `index` begins, in floats from rnn_net_params. */
 size_t rnn_net_offset(const rnn_net *net, int index, const rnn_param *param);
 
-/* All parameters; behind them state, up to `weight_count`. */
+/* All parameters; after them state, up to `weight_count`. */
 float *rnn_net_params(rnn_net *net);
 size_t rnn_net_param_count(const rnn_net *net);
 size_t rnn_net_weight_count(const rnn_net *net);
@@ -265,7 +265,7 @@ rnn_tape *rnn_tape_new(const rnn_net *net); /* or NULL; the net must outlive it 
 void rnn_tape_free(rnn_tape *tape);
 
 /* out (n, out): the last layer's outputs in training mode, whose statistics move. Of the
- * recipe only seed and step are used. The rows, which are no compressed ones, are copied.
+ * recipe only seed and step are used. The rows, which are not compressed, are copied.
  */
 rnn_status rnn_tape_forward(rnn_tape *tape, const rnn_net *net, const rnn_data *data,
                             const rnn_recipe *recipe, int threads, float *out);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Repetitions go on for so long, and there are at least so many: the first one meets cold
- * memory and sleeping threads. */
+/* Repetitions continue for this long, and there are at least this many: the first one meets
+ * cold memory and sleeping threads. */
 #define MEASURE_NANOSECONDS 50000000
 #define MIN_REPETITIONS 3
 

@@ -13,7 +13,7 @@ typedef struct {
     int end;    /* and of the first layer after it; first: it stands for none */
     int below;  /* the stage whose gradient INPUT writes; -1: the net's inputs */
     int source; /* the stage whose outputs it reads: below, or what that gives on */
-    int mask;   /* the stage that tells padding from real tokens; -1: all are real */
+    int mask; /* the stage that distinguishes padding from real tokens; -1: all are real */
     rnn_side sides[RNN_MAX_BRANCHES];
     bool by_rows;
     bool is_frozen;                    /* it has parameters, none of which learns */
@@ -53,12 +53,12 @@ struct rnn_net {
     size_t *state_offset; /* the same: state follows the parameters */
     size_t param_count, state_count;
     size_t partial_count; /* what is added up by slices of rows */
-    int most_row_slices;  /* so that there is room for what they add up */
+    int most_row_slices;  /* to leave room for what they add up */
     float *params;        /* param_count + state_count floats */
     float *grads;         /* NULL until something needs it */
     float *moments;       /* n_moments * param_count floats: what the optimizer keeps */
     int n_moments;
-    int moments_room;     /* vectors that there is memory for */
+    int moments_room;     /* vectors that memory is reserved for */
     float *first_moments; /* the memory of before: views of it may live on; or NULL */
 
     double
@@ -79,7 +79,7 @@ struct rnn_net {
     double *loss_of_row;
     uint8_t *hit_of_row;
     double *sums;        /* over slices of parameters */
-    float *partials;     /* partial_count floats a slice of rows */
+    float *partials;     /* partial_count floats per slice of rows */
     bool is_reader;      /* only what follows `capacity` is its own */
     rnn_job_total *jobs; /* beside the profile */
     int64_t *profile; /* nanoseconds by worker, stage (n_stages: none) and kind of work; or
@@ -90,7 +90,7 @@ struct rnn_net {
 rnn_status rnn_plan_layers(rnn_net *net, rnn_error *error);
 
 /* How many stages a net has at most: a layer each, and two that rearrange before
- * and behind it. */
+ * and after it. */
 static inline size_t
 rnn_most_stages(const rnn_net *net)
 {

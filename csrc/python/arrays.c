@@ -68,7 +68,7 @@ has_shape(PyArrayObject *array, const array_rule *rule)
 }
 
 /* Whatever keeps the memory of an array from going: the array and, since `resize` asks
- * nobody before it moves memory but for weak references, one of those to the owner. */
+ * nobody before it moves memory except for weak references, one of those to the owner. */
 static PyObject *
 keeper_of(PyArrayObject *array)
 {

@@ -17,7 +17,7 @@ typedef struct reading {
     struct reading *next; /* of those that read the net's own parameters */
 } reading;
 
-/* Read and written with the GIL held, but for the exchange, which has a mutex. */
+/* Read and written with the GIL held, except the exchange, which has a mutex. */
 typedef struct {
     rnn_net *net;
     rnn_tape *tape; /* NULL before the first forward pass of a step of the caller's */

@@ -15,8 +15,8 @@ typedef struct {
     const char *key;
 } place;
 
-/* The text of a str (borrowed), or NULL without an exception when it is no str, cannot be
- * UTF-8, or holds a zero, where C would take it to end. */
+/* The text of a str (borrowed), or NULL without an exception when it is not a str, cannot
+ * be UTF-8, or holds a zero, where C would take it to end. */
 static const char *
 text_of(PyObject *value_b)
 {
@@ -81,7 +81,7 @@ take_number(PyObject *value_b, const rnn_attr *attr, place at, double *result)
     return 0;
 }
 
-/* Whether so many integers can stand for `count` numbers. */
+/* Whether this many integers can stand for `count` numbers. */
 static int
 is_length(Py_ssize_t given, int count)
 {
@@ -156,7 +156,7 @@ take_integers(PyObject *value_b, const rnn_attr *attr, place at, double *result)
     return 0;
 }
 
-/* One integer, or a list or tuple of as many as there is room for. */
+/* One integer, or a list or tuple of as many as fit. */
 static int
 take_list(PyObject *value_b, const rnn_attr *attr, place at, double *result)
 {

@@ -1,4 +1,4 @@
-/* The core's tables as plain data: what there is of layers, activations, optimizers and
+/* The core's tables as plain data: the layers, activations, optimizers and
  * losses, with names, ranges and defaults. */
 #include "core.h"
 

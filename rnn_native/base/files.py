@@ -105,7 +105,7 @@ def regular_file_size(path: AnyPath) -> int:
     OSError
         If there is no such file (FileNotFoundError), if it is a folder
         (IsADirectoryError), or a pipe, device or socket: opening a pipe may wait
-        for ever, and a device has no end.
+        forever, and a device has no end.
     """
     status = Path(path).stat()
     _require_regular(status.st_mode, path)

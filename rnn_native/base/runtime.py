@@ -87,7 +87,7 @@ def available_cpus() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Use `n` threads in every call without an argument of its own.
+    """Use `n` threads in every call that does not override it.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class TensorBoard(Callback):
     def _writer(self, part: str) -> Any:
         """Return the writer of a folder, opened when it is first wanted."""
         # Not tensorboardX's SummaryWriter: it writes from a thread, whose errors are lost;
-        # with a full disk it would wait for ever.
+        # with a full disk it would wait forever.
         try:
             from tensorboardX.event_file_writer import EventsWriter
         except ImportError:

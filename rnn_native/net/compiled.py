@@ -302,7 +302,7 @@ class CompiledNet(Weights):
 
     @property
     def steps_done(self) -> int:
-        """Updates (batches) that the optimizer has made so far, over all calls of `fit`."""
+        """Updates (batches) by the optimizer until now, over all calls of `fit`."""
         return self.training_state.steps
 
     def _shapes(self) -> list[tuple[int, ...]]:

@@ -352,7 +352,7 @@ def _one_hot_labels(array: NDArray[Any], name: str) -> NDArray[np.int64]:
 def validation_parts(
     given: object,
 ) -> tuple[ArrayLike, ArrayLike, ArrayLike | None] | None:
-    """Return x, y and weights of the rows to validate on; None where there are none.
+    """Return x, y and weights of the rows to validate on; None without validation.
 
     Raises
     ------

@@ -189,7 +189,7 @@ class Waiting:
         return " ".join(sorted(found))
 
     def _end(self, futures: dict[Future[Record], Task]) -> None:
-        """Let runs under way end after their epoch, and wait for them, but not for ever."""
+        """Let runs under way end after their epoch, and wait for them, but not forever."""
         with suppress(OSError):
             (self._signs / "stop").touch()
         for future in futures:

@@ -81,7 +81,7 @@ def read_log(path: AnyPath) -> History:
     Returns
     -------
     History
-        Accuracies are fractions. What a file does not tell is None for `accuracy`,
+        Accuracies are fractions. What a file does not have is None for `accuracy`,
         `val_loss` and `val_accuracy`, and NaN for `time` and `learning_rate`.
         Epochs count from 0 whether the file's count from 0 or from 1.
 

@@ -141,7 +141,7 @@ class Run:
         check_recipe(model, data, recipe)
         check_adapted(model)
         check_batches_of_one_row(model, len(data.x), recipe.batch_size)
-        # Nothing of the model is changed before all arguments are known to be right; what
+        # The model is not changed before all arguments are known to be right; what
         # callbacks refuse is undone.
         self._input_dtype_before = model.input_dtype
         self._restore_state = model.training_state.snapshot()

@@ -9,7 +9,7 @@ from cases import CASES, Case, arrays, dense, dropout, native_arrays, relative
 from rnn_native.analysis.logits import class_logits
 from rnn_native.analysis.saliency import BATCH, input_gradient, over_image, saliency
 
-# Those that end in a function of their own have tests of their own: its logits are meant.
+# Those that end in their own function have separate tests: its logits are meant.
 LINEAR_AT_THE_END = [
     case
     for case in CASES
@@ -25,7 +25,7 @@ def network(case, params):
 
 @pytest.mark.parametrize("case", LINEAR_AT_THE_END, ids=str)
 def test_gradient_is_the_twins_in_prediction(case):
-    """Dropout drops nothing, and batchnorm goes by its running statistics."""
+    """Dropout drops nothing, and batchnorm uses its running statistics."""
     x, _, params = arrays(case)
     out, caches = twins.forward(case.layers, params, x)
     outputs = out.shape[1]
@@ -84,7 +84,7 @@ def test_a_softmaxs_logits_are_meant():
 
 
 def test_logits_of_the_losses(rng):
-    """Logits whose softmax are the probabilities, whatever is behind them."""
+    """Logits whose softmax are the probabilities, wherever they come from."""
     x = rng.normal(size=(9, 4)).astype(np.float32)
     nets = [
         rn.Network([rn.Dense(3)], (4,)),

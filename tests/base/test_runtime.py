@@ -227,7 +227,7 @@ stop.set()
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_fork_never_happens_inside_a_blas_call():
-    """OpenBLAS holds a lock of its own there, which the child could not open again."""
+    """OpenBLAS holds its own lock there, which the child could not open again."""
     tests = os.path.dirname(__file__)
     result = subprocess.run(
         [sys.executable, "-c", FORK_IN_BLAS.format(tests=tests)],

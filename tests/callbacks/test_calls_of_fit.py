@@ -1,4 +1,4 @@
-"""Callbacks in a further call of `fit`: each call counts anew, a resumed run continues."""
+"""Callbacks in a further call of `fit`: each call starts a new count, a resumed run continues."""
 
 import numpy as np
 import pytest

@@ -32,7 +32,7 @@ def stop_of(column, values, resumed_after=0, **options):
         # Keras' default: the first epoch without improvement is the last.
         ("val_loss", [3, 2, 2, 1], {}, 3),
         ("val_loss", [3, 2, 2, 1], {"patience": 1}, 3),
-        # Gains of 0.1 are none when 0.15 is asked for, two of them are one.
+        # Gains of 0.1 do not count when 0.15 is asked for, two of them do.
         ("val_loss", [1, 0.9, 0.8, 0.75, 0.7], {"patience": 2, "min_delta": 0.15}, 5),
         ("val_loss", [1, 0.9, 0.9, 0.8], {"patience": 2, "min_delta": 0.15}, 3),
         ("val_accuracy", [0.1, 0.5, 0.4, 0.5, 0.9], {"patience": 2}, 4),
@@ -106,7 +106,7 @@ def test_weights_that_are_left(column, values, options, weights):
 
 
 def test_the_best_by_accuracy_survives_a_resume(digits, tmp_path):
-    """Model, best.safetensors and progress go by what is monitored."""
+    """Model, best.safetensors and progress follow what is monitored."""
 
     class Worse(rn.Callback):
         """Later epochs have a lower accuracy and, sharpened, another loss."""

@@ -112,7 +112,7 @@ def test_scheduler_is_given_the_epoch_and_the_rate_before():
 
 
 def test_scheduler_of_the_epoch_alone():
-    """As Keras accepts; an error in the function is told as it is."""
+    """As Keras accepts; an error in the function is reported unchanged."""
     run = fit_scripted(
         "loss", [3, 2, 1], lambda: LearningRateScheduler(lambda epoch: 0.5**epoch)
     )

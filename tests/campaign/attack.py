@@ -150,7 +150,7 @@ def in_fork(work, *arguments, timeout=60):
 
 
 def _alarm(seconds):
-    """End this process after so long, whatever it does: nothing may handle the signal."""
+    """End this process after this long, whatever it does: nothing may handle the signal."""
     import signal
 
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -193,7 +193,7 @@ def compiled(name, source, *flags, compiler="cc"):
 
 
 def digits(rows=48, side=8, classes=4):
-    """Images and labels that a net learns something of."""
+    """Images and labels that a net can learn from."""
     rng = np.random.default_rng(5)
     y = np.arange(rows) % classes
     x = rng.integers(0, 60, (rows, 1, side, side), np.uint8)

@@ -74,7 +74,7 @@ def _check(net):
 
 
 def _trained(net, x, y, weights, params, threads, parts):
-    """What the core holds after steps in as many calls as there are parts."""
+    """What the core holds after steps in as many calls as parts."""
     order = random_nets.order_of_rows(net)
     rates = net.lr * np.linspace(1, 0.25, STEPS)
     core = net_check.core_of(net, params)

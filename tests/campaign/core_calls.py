@@ -90,7 +90,7 @@ def _cases(seed, numbers):
 
 
 def _call(core, rng):
-    """A function of the core with arguments that fit, but for one or two."""
+    """A function of the core with arguments that fit, except one or two."""
     net = _net(core, rng)
     x, y = _rows(rng), np.arange(ROWS, dtype=np.int32) % OUTPUTS
     order = np.arange(ROWS, dtype=np.int32)

@@ -1,6 +1,6 @@
 """Disks that are full: every size from none to enough, by a small file system or a limit of files.
 
-Each write either succeeds or raises OSError; the file that was there before is whole, and nothing
+Each write either succeeds or raises OSError; the previous file is whole, and nothing
 stays behind. After each, training resumes to the bits of a run that had room.
 """
 
@@ -34,7 +34,7 @@ def run(count, seed):
 
 
 class _small_disk:  # noqa: N801
-    """A file system of a few pages; None where none may be mounted."""
+    """A file system of a few pages; None where it may not be mounted."""
 
     def __enter__(self):
         Path("small").mkdir()
@@ -77,7 +77,7 @@ def _case(outcome, what, whole, limit, disk=None, room=0):
 
 
 def _fill(filler, room):
-    """Leave about so many bytes free: whole pages, as the file system counts."""
+    """Leave about this many bytes free: whole pages, as the file system counts."""
     free = shutil.disk_usage(filler.parent).free
     filler.write_bytes(bytes(max(0, free - room)))
 

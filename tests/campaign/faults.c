@@ -38,7 +38,7 @@ campaign_arm(int what, long n, int from_then_on, int error)
     atomic_store(&armed, what);
 }
 
-/* Ends it; the number of calls that there were. */
+/* Ends it; the number of calls made. */
 long
 campaign_disarm(void)
 {

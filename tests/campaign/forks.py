@@ -3,7 +3,7 @@
 Then it trains and saves the one that was in training in its parent.
 
 Everything is imported beforehand: a module that another thread is importing stays locked in a
-child for ever, which is CPython's own.
+child forever, which is CPython's own.
 """
 
 import threading
@@ -70,7 +70,7 @@ def _save_once(net):
 
 
 def _child(x, y, shared):
-    """A net of its own, then the one that was in training when the parent forked."""
+    """A separate net, then the one that was in training when the parent forked."""
     fault = None
     weights = _trained(rn.Network(attack.small_layers(), (1, 8, 8), seed=4), x, y)
     name = f"child{len(weights)}"

@@ -1,7 +1,7 @@
 """An error at each call that has to do with files, one after the other, once and for good.
 
 Reading, saving, exporting and training with files: the call either does all of its work or raises
-OSError (FormatError where a file cannot be read) in one line; the file that was there before is
+OSError (FormatError where a file cannot be read) in one line; the previous file is
 whole; the same call works once the fault is over.
 """
 
@@ -73,7 +73,7 @@ def _each_call(outcome, name, action, kept, code, stays):
 
 
 def _one(action, kept, number, code, stays):
-    """One failing call, then all that must hold behind it."""
+    """One failing call, then all that must hold after it."""
     how, fault = "done all the same", None
     with failing.call_fails(failing.FILES, number, code, stays) as seen:
         try:

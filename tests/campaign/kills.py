@@ -56,7 +56,7 @@ def files_of(folder):
 
 
 def _killed_after(seconds):
-    """Train in a child, killed after so long: None, or how it ended before that."""
+    """Train in a child, killed after this long: None, or how it ended before that."""
     child = os.fork()
     if child == 0:
         code = 1

@@ -6,7 +6,7 @@ A mutant is built for the best CPU level of this machine alone, in build/mutants
 does not compile to a module that passes. The tests that name its file's subject come first, and
 the first that fails ends it. Survivors are printed. Those that change nothing but work
 or memory, or nothing at all, are listed with the reason in equivalent_mutants.txt, whose lines
-have a file, the changed line and the reason, and are told apart.
+have a file, the changed line and the reason, and are listed separately.
 """
 
 import argparse
@@ -89,7 +89,7 @@ NOT_CODE = re.compile(
 
 @dataclass(frozen=True)
 class Mutant:
-    """An operator at a place of a file, and what stands there instead."""
+    """An operator at a place of a file, and its replacement."""
 
     path: str
     at: int

@@ -81,7 +81,7 @@ def run_here(part, size, seed):
 
 
 def run_part(part, size, seed):
-    """Run a part in a process of its own, and keep what it found."""
+    """Run a part in its own process, and keep what it found."""
     begin = time.monotonic()
     command = [sys.executable, __file__, "--child", part, "--size", size]
     outcome = attack.Outcome()

@@ -20,7 +20,7 @@ from rnn_native.training.recipe import Recipe
 
 
 def run(*args, **more):
-    """A process of its own: what a shell would see."""
+    """A separate process: what a shell would see."""
     return subprocess.run(
         [sys.executable, "-m", "rnn_native", *map(str, args)],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""`config` tells what `train` would do; shells complete words; Kaggle's demo opens the window."""
+"""`config` shows what `train` would do; shells complete words; Kaggle's demo opens the window."""
 
 import json
 import os

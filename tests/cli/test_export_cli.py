@@ -113,7 +113,7 @@ def test_wrong_calls_end_with_one_line(
 
 
 def test_a_target_is_one_row(model, tmp_path, monkeypatch, capsys):
-    """Format, suffix, flag and help come from it; no function knows of it."""
+    """Format, suffix, flag and help come from it; no function names it."""
     written = []
     module = types.ModuleType("writer_of_text")
     module.write = lambda *arguments, **named: written.append((*arguments, named))

@@ -23,7 +23,7 @@ from rnn_native.recognizer.reading import Reading
 
 @pytest.fixture
 def digits(tmp_path, monkeypatch):
-    """A folder with a picture of a three and a seven, and something that is no picture."""
+    """A folder with a picture of a three and a seven, and something that is not a picture."""
     monkeypatch.chdir(tmp_path)
     images, labels = rn.datasets.synthetic_digits(60, seed=4)
     for digit in (3, 7):
@@ -158,7 +158,7 @@ def test_a_camera_turned_aside(tmp_path):
 
 
 def png_of(width, height):
-    """A PNG whose header promises so many pixels."""
+    """A PNG whose header promises this many pixels."""
 
     def chunk(kind, data):
         crc = zlib.crc32(kind + data)

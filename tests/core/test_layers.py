@@ -228,7 +228,7 @@ def test_dropout_mask_is_exactly_the_twins(rate, level):
 
 @pytest.mark.parametrize("value", [0.0, -0.0, -1e-45, 3.0, np.inf, np.nan])
 def test_gradients_pass_what_was_kept_whatever_it_is(value, level):
-    """A kept zero is no dropped one."""
+    """A kept zero is not a dropped one."""
     x = np.full((3, 21), value, np.float32)
     dout = np.arange(1, 64, dtype=np.float32).reshape(3, 21)
     (dx,) = rn.kernels.dropout_backward(dout, x, rate=0.4, seed=1, step=2)
@@ -342,7 +342,7 @@ def test_batchnorm_by_hand(level):
 
 @pytest.mark.parametrize("layer", [batchnorm(), layernorm()], ids=["batch", "layer"])
 def test_norms_keep_their_digits_far_from_zero(layer, level):
-    """The naive mean of squares minus squared mean would leave nothing of the variance."""
+    """The naive mean of squares minus squared mean would lose the variance."""
     x = 1000 + np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32)
     case = Case("far", [layer], (40,), SQUARES, 40)
     _, y, params = arrays(case)
@@ -502,7 +502,7 @@ def test_a_window_too_large_to_count_is_refused():
 )
 def test_first_of_equal_maxima_gets_the_gradient(pool, width, level):
     """Two channels that add up to a constant: all pixels tie, and the gradient by the
-    weight of one channel tells which pixel was taken."""
+    weight of one channel shows which pixel was taken."""
     ramp = np.arange(6.0 * width).reshape(6, width)
     image = np.stack([ramp, 200 - ramp])
     case = Case("ties", [conv2d(1, 1), pool, flatten()], (2, 6, width), SQUARES, 1)

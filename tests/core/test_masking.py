@@ -1,4 +1,4 @@
-"""What tokens see: causal attention, and padding that a masking layer tells."""
+"""What tokens see: causal attention, and padding that a masking layer marks."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_a_causal_layer_is_not_fused_with_patches():
 
 @pytest.mark.parametrize("value", [0.0, -2.5])
 def test_padding_changes_no_answer(value, level):
-    """The same weights over as many tokens as are real, whatever stands in the padding."""
+    """The same weights over as many tokens as are real, whatever is in the padding."""
     layers = [dense(6, "tanh"), self_attention(2), self_attention(), mean_pool(), dense(2)]
     long = drawn([masking(value), *layers], (7, 3))
     short = drawn(layers, (4, 3))

@@ -192,7 +192,7 @@ def test_velocity_decays_to_zero(nesterov, level):
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_adam_moments_decay_to_zero(optimizer, level):
-    """The second one no sooner than the first: it holds back what is left of that."""
+    """The second one not before the first: it holds back what is left of that."""
     net = bias_net([1] * 19, {"type": optimizer})
     m, v = net.moments.reshape(2, 38)[:, 19:]
     m[:], v[:] = SMALLEST_NORMAL, SMALLEST_NORMAL

@@ -509,7 +509,7 @@ TORCH_OPTIMIZERS = {
     "adamw": adam(torch.optim.AdamW, 0.01),
 }
 
-# Low rates: a ReLU whose input is within rounding of zero parts the two, at higher rates by
+# Low rates: a ReLU whose input is within rounding of zero separates the two, at higher rates by
 # more than 1e-5 (then now PyTorch, now the core is the one farther from the float64 twin).
 RECIPES = [
     ({"type": "sgd"}, 0.05),

@@ -1,6 +1,6 @@
 """Slices of rows: how many a batch has, and the order in which their gradients are added.
 
-Bits tell. Where each slice of rows has one row whose gradient is not zero, its partial sum is
+Bits show it. Where each slice of rows has one row whose gradient is not zero, its partial sum is
 that row's gradient, and NumPy can add the partial sums in float32 by the tree.
 """
 

@@ -77,7 +77,7 @@ def test_backward_matches_central_differences(case, rng):
                     becomes_real |= not same(real_tokens(moved_caches), real_tokens(caches))
                 array.flat[i] = value
                 if becomes_real:
-                    continue  # padding that is moved is none
+                    continue  # padding that is moved is no longer padding
                 if same(*sides):
                     numeric.append((sums[0] - sums[1]) / (2 * STEP))
                     analytic.append(gradient.flat[i])

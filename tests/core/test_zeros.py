@@ -97,7 +97,7 @@ def test_a_weight_that_meets_only_zeros_stops_training(layers, value, level):
 
 
 def test_a_weight_that_becomes_infinite_is_seen_after_the_epoch():
-    """The last batch's update overflows: no later loss can tell."""
+    """The last batch's update overflows: no later loss can show it."""
     net = _core.Net([dense(1)], (20,), SQUARES)
     net.params[0] = 1e30
     x, y = np.zeros((2, 20), np.float32), np.array([[1e30], [-1e30]], np.float32)

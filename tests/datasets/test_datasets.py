@@ -581,7 +581,7 @@ LIES = {
     "silent": (silent, "no answer|timed out"),
     "stalled": (stalled, "timed out"),
     "no http": (no_http, "127.0.0.1"),
-    "redirected for ever": (redirected_for_ever, "redirect"),
+    "redirected forever": (redirected_for_ever, "redirect"),
     "hung up": (hung_up, "127.0.0.1"),
 }
 

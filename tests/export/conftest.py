@@ -5,7 +5,7 @@ import browser as browsers
 
 @pytest.fixture(scope="session")
 def chromium():
-    """Chromium, started once; skipped where it cannot be had."""
+    """Chromium, started once; skipped where it is not available."""
     with browsers.started() as browser:
         yield browser
 

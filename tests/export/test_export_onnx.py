@@ -1,4 +1,4 @@
-"""ONNX files against onnxruntime, which knows nothing of us."""
+"""ONNX files against onnxruntime, an independent runtime."""
 
 import sys
 

@@ -144,7 +144,7 @@ def test_random_nets_match_the_twin(browser, tmp_path):
 
 @pytest.fixture(scope="module")
 def thousand(request):
-    """A thousand images of MNIST's, or generated ones where it is not at hand."""
+    """A thousand images of MNIST's, or generated ones where it is missing."""
     try:
         (_, (images, _)) = request.getfixturevalue("mnist")
     except pytest.skip.Exception:

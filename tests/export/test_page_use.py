@@ -89,7 +89,7 @@ def test_several_digits_are_read_one_by_one(opened):
     assert set(opened.run(VALUES)) == {""}
     opened.element("#undo").click()
     assert opened.text("#answer") == "1"
-    draw(opened, [[(200, 140)]])  # a dot is no second digit
+    draw(opened, [[(200, 140)]])  # a dot is not a second digit
     assert not opened.text("#sentence").startswith("2 characters")
 
 

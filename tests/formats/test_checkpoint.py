@@ -79,7 +79,7 @@ def test_no_flipped_bit_makes_another_model(model, tmp_path):
 
 
 def rewrite(path, tensors=None, **metadata):
-    """Write the file anew with changes and a digest that fits them."""
+    """Rewrite the file with changes and a digest that fits them."""
     old_tensors, old_metadata = model_file.read(path)
     del old_metadata["sha256"]
     model_file.write(path, {**old_tensors, **(tensors or {})}, {**old_metadata, **metadata})

@@ -31,7 +31,7 @@ FACTS = json.loads((OLD / "expected.json").read_text())
 RUNS, SETTINGS = sorted(FACTS["runs"]), sorted(FACTS["settings"])
 CC = shutil.which("cc")
 
-# Files of 0.1.0 do not tell which inputs their model was fitted on; each use says so.
+# Files of 0.1.0 do not store which inputs their model was fitted on; each use warns.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 

@@ -21,7 +21,7 @@ def path(tmp_path):
 
 
 def rewrite(path, drop=(), **metadata):
-    """Write the file anew with changes and a digest that fits them."""
+    """Rewrite the file with changes and a digest that fits them."""
     tensors, old = model_file.read(path)
     kept = {name: value for name, value in old.items() if name not in ("sha256", *drop)}
     model_file.write(path, tensors, {**kept, **metadata})

@@ -146,7 +146,7 @@ def test_a_trial_is_training_with_one_rate(digits):
 def test_rates_go_up_until_two_are_worse(losses, count):
     trials = {}
     for rate, loss in zip(_upward(0.5, 32.0, trials), losses, strict=False):
-        trials.update({rate: loss})  # which the generator looks at before it goes on
+        trials.update({rate: loss})  # which the generator looks at before it continues
     assert list(trials) == [0.5 * 2**k for k in range(count)]
 
 

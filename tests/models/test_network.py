@@ -147,7 +147,7 @@ def test_repr(net):
 
 
 def test_images_may_not_change_their_axes():
-    """A deeper input shape must match, or be flat: (n, 14, 56) is no 28x28 image."""
+    """A deeper input shape must match, or be flat: (n, 14, 56) is not a 28x28 image."""
     net = rn.Network([rn.Flatten(), rn.Dense(2)], (1, 28, 28))
     for shape in [(3, 28, 28), (3, 1, 28, 28), (3, 784)]:
         net.predict(np.zeros(shape))

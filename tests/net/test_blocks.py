@@ -303,7 +303,7 @@ REFUSED = [
     ),
     (
         [rn.Concat([conv(2)], [rn.Conv2D(2, 3)])],
-        r"layers\[0\]: expected branches of one shape but for the axis, got 2 x 9 x 9 .* 2 x 7",
+        r"layers\[0\]: expected branches of one shape except for the axis, got 2 x 9 x 9 .* 2 x 7",
     ),
     (
         [rn.Concat([conv(2)], [], axis=3)],

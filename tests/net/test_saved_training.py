@@ -125,7 +125,7 @@ def test_a_resumed_run_continues_with_the_counts_of_its_net(more, tmp_path):
 
 
 def changed(path, tensors=(), **metadata):
-    """Write the file anew with changes and a digest that fits them."""
+    """Rewrite the file with changes and a digest that fits them."""
     old, old_metadata = model_file.read(path)
     del old_metadata["sha256"]
     model_file.write(path, {**old, **dict(tensors)}, {**old_metadata, **metadata})

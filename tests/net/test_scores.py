@@ -381,7 +381,7 @@ def test_a_metric_that_returns_no_number_is_named(halves):
 
 
 def test_a_metric_that_fails_is_named(halves, line):
-    """scikit-learn's f1_score wants labels and gets probabilities: it is said how."""
+    """scikit-learn's f1_score needs labels and gets probabilities: the message says how."""
     f1_score = pytest.importorskip("sklearn.metrics").f1_score
     x, y = halves
     net = rn.Network([rn.Dense(1)], (3,), "bce")

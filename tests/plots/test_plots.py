@@ -575,7 +575,7 @@ def test_first_layer_weights_are_pictures_of_the_input(ax):
         assert image.get_cmap().name == "RdBu_r"
     assert ax.get_title() == "Weights of the first layer:\n2 strongest of 6 units"
     before = ax.images[0].get_array().copy()
-    weight[:] = 0  # training goes on
+    weight[:] = 0  # training continues
     np.testing.assert_array_equal(ax.images[0].get_array(), before)
 
 

@@ -46,7 +46,7 @@ def test_work_of_a_convolution_with_batchnorm(modules):
     convolution, dense = 9 * 2 * 16, 32 * 5
     assert work.operations == 2 * 6 * (2 * convolution + 3 * dense)
     parameters = 2 * 9 + 2 + 4 + 32 * 5 + 5
-    # A norm reads once more in each direction; flatten costs nothing.
+    # A norm reads again in each direction; flatten costs nothing.
     values = 4 * (16 + 4 * 32 + 6 * 32 + 4 * 5)
     assert work.moved == 4 * 3 * parameters + 6 * values
 

@@ -1,4 +1,4 @@
-"""The net that tells digits from all else, as the package ships it."""
+"""The net that separates digits from everything else, as the package ships it."""
 
 import pytest
 

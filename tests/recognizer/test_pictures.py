@@ -1,4 +1,4 @@
-"""Pictures as people photograph and scan them: read right, or told to be in doubt."""
+"""Pictures as people photograph and scan them: read right, or reported as in doubt."""
 
 from dataclasses import replace
 
@@ -131,7 +131,7 @@ def test_boxes_are_those_of_the_whole_picture(net, images):
     assert found.page.area[0] > 0
 
 
-# ---- what is no digit ----
+# ---- pictures that are not digits ----
 
 
 def test_what_is_no_digit_is_refused(net):

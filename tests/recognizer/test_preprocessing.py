@@ -334,7 +334,7 @@ def test_mnist_is_hardly_ever_doubted(net, mnist):
 
 
 def test_drawings_are_read_right_wherever_they_are(net):
-    """Every digit, five pens, four sizes, nine places: 95 % right, 99 % alike."""
+    """Every digit, five pens, four sizes, nine places: 95 % right, 99 % the same."""
     cases = list(itertools.product((6, 12, 20, 28, 36), (50, 90, 150, 230)))
     labels = DIGITS.repeat(len(cases))
     right, alike = [], []

@@ -1,4 +1,4 @@
-"""Behind the window: which model, what it goes by, corrections and learning."""
+"""Behind the window: which model, what its answers depend on, corrections and learning."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The recognizer's window on a screen of its own: real pointer and key events."""
+"""The recognizer's window on its own screen: real pointer and key events."""
 
 import gc
 import os

@@ -336,5 +336,5 @@ def test_a_model_of_values_is_refused(data, tmp_path, capsys):
     model, target = tmp_path / "value.safetensors", tmp_path / "report.html"
     rn.Network([rn.Flatten(), rn.Dense(1)], (1, 28, 28), "squared_error").save(model)
     result = call(capsys, "evaluate", model, "--data", data, "--report", target)
-    assert_one_line(result, 1, "tells classes apart", "squared_error")
+    assert_one_line(result, 1, "expected a classifier", "squared_error")
     assert not target.exists()

@@ -207,7 +207,7 @@ REFERENCE_ERRORS = [
     ([drop(0, 0.5)], "layers[0].size: Layer 0: size must be greater than 0, got 0"),
     ([dense(2, 2), {"layer_type": "Pool"}], "layers[1].layer_type: Layer 1: Invalid layer "
      "type 'Pool'. Must be one of: dense, conv2d, batchnorm, dropout"),
-    # D14: what the reference lets pass.
+    # D14: what the reference accepts.
     *[([conv(**{key: 0})], f"layers[0].{key}: Layer 0: {key} must be greater than 0, got 0")
       for key in ("input_height", "input_width")],
     ([conv(padding=-1)], "layers[0].padding: Layer 0: padding must be non-negative, got "

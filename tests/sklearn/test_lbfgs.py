@@ -131,10 +131,10 @@ def test_evaluations_have_a_limit():
         (
             {"schedule": rn.schedules.OneCycle(0.1, epochs=5)},
             {},
-            "^schedule: goes by epochs, which solver=",
+            "^schedule: depends on epochs, which solver=",
         ),
-        ({"callbacks": [rn.EarlyStopping()]}, {}, "^callbacks: goes by epochs"),
-        ({}, {"X_val": X, "y_val": Y}, "^X_val: goes by epochs"),
+        ({"callbacks": [rn.EarlyStopping()]}, {}, "^callbacks: depends on epochs"),
+        ({}, {"X_val": X, "y_val": Y}, "^X_val: depends on epochs"),
     ],
 )
 def test_what_goes_by_epochs_or_batches_is_refused(options, more, message):

@@ -52,7 +52,7 @@ def classifier(**options):
 
 
 def bits(estimator):
-    """Everything that training goes on from."""
+    """Everything that training continues from."""
     network = estimator.network_
     return network.weights.tobytes(), network.moments.tobytes(), estimator._steps
 
@@ -488,7 +488,7 @@ def test_callbacks_of_the_package(tmp_path):
     assert model.history_.stop_reason == "early stopping"
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
     assert log is model.callbacks[0]
-    # A run holds the data: copies and clones of the estimator shall not.
+    # A run holds the data: copies and clones of the estimator must not.
     assert not {"run", "model", "params"} & set(vars(stop))
     copied = clone(model)
     assert copied.callbacks[1].patience == 2

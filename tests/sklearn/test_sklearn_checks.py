@@ -21,7 +21,7 @@ ESTIMATORS = [
 ]
 
 
-# test_sklearn_parity.py has the same comparison within what float32 can tell.
+# test_sklearn_parity.py has the same comparison within what float32 can distinguish.
 ROUNDING = (
     "Weights and repeated rows do the same to a batch, but the check compares to 1e-7 and "
     "training is in float32."

@@ -489,7 +489,7 @@ def test_class_weights_that_cannot_be():
     x, y = rng.normal(size=(90, 3)), np.arange(90) % 3
     for wrong in ([1, 2, 3], [{0: 1, 1: 2}], pd.Series([1, 2, 3])):
         with pytest.raises(
-            ValueError, match="several labels a row expected 'balanced', or"
+            ValueError, match="several labels per row expected 'balanced', or"
         ):
             MLPClassifier((4,), class_weight=wrong).fit(x, np.eye(3, dtype=int)[y])
     with pytest.raises(ValueError, match="class_weight: expected finite weights of at"):

@@ -82,7 +82,7 @@ class Browser:
 
 @contextlib.contextmanager
 def started():
-    """Start Chromium; skip the test where it cannot be had."""
+    """Start Chromium; skip the test where it is not available."""
     _require()
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service

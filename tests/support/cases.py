@@ -1260,7 +1260,7 @@ def _draw(rng, layer_type, name, shape):
 
 
 def _spots(rng, shape):
-    """1 where an input is kept: nothing of the first row, spots in the middle of others."""
+    """1 where an input is kept: not in the first row, spots in the middle of others."""
     kept = np.zeros(shape)
     middle = tuple(slice(extent // 4, extent - extent // 4) for extent in shape[-2:])
     kept[(..., *middle)] = rng.random(kept[(..., *middle)].shape) < 0.6
@@ -1314,7 +1314,7 @@ def native(case, params, optimizer=None):
 
 
 def native_arrays(case, x, y):
-    """Inputs and targets as the core takes them: a row a sample."""
+    """Inputs and targets as the core takes them: one row per sample."""
     x32 = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
     return x32, np.ascontiguousarray(y, np.int32 if case.loss == SOFTMAX else np.float32)
 

@@ -9,7 +9,7 @@ POINTS = 5
 
 
 def even(key, index):
-    """Number `index` of a key, even in [0, 1)."""
+    """Number `index` of a key, uniform in [0, 1)."""
     return (twins.mix_one(key + index * twins.GOLDEN) >> 32) / 2.0**32
 
 

@@ -2,7 +2,7 @@
 
     python tests/support/fuzz_nets.py N [SEED [PROCESSES]]
 
-Prints for each failure the smallest net that hypothesis found, as a program of its own.
+Prints for each failure the smallest net that hypothesis found, as a separate program.
 """
 
 import multiprocessing

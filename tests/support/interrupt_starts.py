@@ -28,7 +28,7 @@ ENDS = {
     signal.SIGINT: (130, "rnn-native: interrupted\n"),
     signal.SIGTERM: (143, "rnn-native: terminated\n"),
 }
-# Tells when the first of our modules is looked for after the package itself.
+# Reports when the first of our modules is looked for after the package itself.
 MARK = """
 import os, sys
 class Finder:

@@ -1,4 +1,4 @@
-"""What tests know of each loss: its twin in float64, targets, PyTorch's, numbers by hand."""
+"""Facts about each loss: its twin in float64, targets, PyTorch's, numbers by hand."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

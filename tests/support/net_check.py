@@ -268,7 +268,7 @@ class Step:
         self.like = [twins.Params({name: x.value for name, x in p.items()}) for p in params]
 
     def norm(self, shift=0.0):
-        """That of the gradient, shifted by so much, as it is clipped."""
+        """That of the gradient, shifted by this much, as it is clipped."""
         grads = concatenated(self.grads, "value") + shift
         grads = twins.weigh(twins.unflatten(grads, self.like), self.share)
         params = twins.unflatten(self.weights, self.like)
@@ -278,8 +278,8 @@ class Step:
         return max(np.linalg.norm(twins.flatten(penalised)), SMALLEST)
 
     def after(self, shift, wider=1.0):
-        """Weights and moments after the update, the gradient shifted by so much after it was
-        scaled to a norm that is so much wider."""
+        """Weights and moments after the update, the gradient shifted by this much after it was
+        scaled to a norm that is wider by it."""
         params = twins.unflatten(self.weights, self.like)
         grads = concatenated(self.grads, "value") + shift
         limit = self.net.clip_norm * wider
@@ -322,7 +322,7 @@ class Step:
         error = concatenated(self.grads, "error")
         unknown = ~np.isfinite(error) | ~np.isfinite(grads)
         if self.net.optimizer["type"] != "sgd":
-            # Squares of others are no numbers of float32.
+            # Squares of others do not fit float32.
             unknown |= (grads != 0) & ((np.abs(grads) < 1e-16) | (np.abs(grads) > 1e16))
         if self.net.clip_norm > 0 and unknown.any():
             return

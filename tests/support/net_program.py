@@ -1,4 +1,4 @@
-"""A random net on which the core failed, as a program of its own."""
+"""A random net on which the core failed, as a separate program."""
 
 import numpy as np
 

@@ -338,7 +338,7 @@ def _width(shape):
 
 
 def _branch(d, shape, width, depth):
-    """Layers that give this width, which may be none; rarely a block among them."""
+    """Layers that give this width, of which there may be 0; rarely a block among them."""
     layers, at = [], shape
     for _ in range(d.whole(0, 2)):
         if depth < 2 and d.seldom():
@@ -768,7 +768,7 @@ def _inputs(net, rng):
     elif net.inputs == "few":
         x *= rng.random(shape) < 0.05
     pad_tokens(x, net.layers, rng)
-    # Elsewhere numbers that are no indices: the core is safe with any.
+    # Elsewhere numbers that are not indices: the core is safe with any.
     if index_rows(net.layers) and not net.as_bytes and rng.random() < 0.8:
         return rng.integers(0, index_rows(net.layers), shape).astype(np.float32)
     if net.as_bytes:

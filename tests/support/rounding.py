@@ -176,7 +176,7 @@ def _divide(a, b):
 
 
 def _product(product, a, b, terms):
-    """Of arrays, where each element of the result is a sum of so many products."""
+    """Of arrays, where each element of the result is a sum of this many products."""
     size_a, size_b = np.abs(a[0]), np.abs(b[0])
     error = product(size_a, b[1] + (U + _of_sum(terms)) * size_b)
     if np.any(a[1]):

@@ -755,7 +755,7 @@ KEEPS_TOKENS = {
 
 
 def real_tokens(spec, x, real):
-    """1 for each token that is no padding for the layers above one that is given x, else 0;
+    """1 for each token that is not padding for the layers above one that is given x, else 0;
     None where all are real. `real` is this layer's own."""
     if spec["type"] == "masking":
         return (getattr(x, "value", x) != spec.get("value", 0.0)).any(-1) * 1.0

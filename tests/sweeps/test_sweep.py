@@ -229,7 +229,7 @@ def test_halving_trains_the_best_as_if_alone(tmp_path):
     assert result.best_run.status == "done"
     alone = rn.sweep(net, [result.best_params], DATA, out=tmp_path / "a", **options)
     assert weights_of(alone).items() <= weights_of_finished(result).items()
-    # Once more: nothing is left to do, and the decisions are the same.
+    # Again: nothing is left to do, and the decisions are the same.
     again = rn.sweep(
         net, grid, DATA, factor=3, out=tmp_path / "s", callbacks=never, **options
     )
@@ -293,7 +293,7 @@ def test_what_cannot_be_sent_is_refused_before_training(tmp_path):
 
 
 class Silent(Executor):
-    """Answers so many calls, then never again."""
+    """Answers this many calls, then never again."""
 
     def __init__(self, answers):
         self.left = answers
@@ -314,7 +314,7 @@ def test_a_silent_executor_is_not_waited_for(answers, text, tmp_path):
     start = time.monotonic()
     with pytest.raises(TimeoutError, match=text):
         rn.sweep(net, GRID, DATA, executor=Silent(answers), timeout=0.3, **OPTIONS)
-    assert time.monotonic() - start < 30  # and not for ever
+    assert time.monotonic() - start < 30  # and not forever
 
 
 # ---- what is refused ----

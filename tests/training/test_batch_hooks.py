@@ -8,7 +8,7 @@ from rnn_native import schedules
 
 
 class Batches(rn.Callback):
-    """Note what the hooks are told."""
+    """Note the arguments of the hooks."""
 
     def __init__(self):
         self.seen = []

@@ -35,7 +35,7 @@ def bits(net):
 
 
 class Batches(rn.Callback):
-    """Sees what batches tell."""
+    """Sees the numbers of batches."""
 
     def __init__(self):
         self.seen = []
@@ -142,7 +142,7 @@ def test_a_resumed_run_goes_on_with_the_pass(digits, tmp_path):
 
 @pytest.mark.parametrize("lr", [1e3, 1e6 - 1])
 def test_where_it_diverged_is_a_batch_of_the_epoch(lr):
-    """An epoch of many passes tells the batch that whole epochs find."""
+    """An epoch of many passes reports the batch that whole epochs find."""
     places = []
     for options in ({"epochs": 10}, {"epochs": 1, "steps_per_epoch": 40}):
         net = rn.Network([rn.Flatten(), rn.Dense(3)], (1, 8, 8), "mse")

@@ -353,7 +353,7 @@ def test_state_of_a_file_is_checked():
 
 
 def test_a_run_without_a_generator_continues_the_nets_own():
-    """If that has the recipe's seed; else it begins anew with it."""
+    """If that has the recipe's seed; else it restarts with it."""
     one, two = network(), network()
     fit(one, 3)
     fit(one, 2, seed=8)

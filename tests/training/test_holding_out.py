@@ -1,4 +1,4 @@
-"""Rows that are held out: how many, of which classes, and what is said of it."""
+"""Rows that are held out: how many, of which classes, and the warnings about it."""
 
 import warnings
 
@@ -102,7 +102,9 @@ def test_values_have_no_classes(recwarn):
 def test_a_split_that_holds_out_no_row_is_refused(stratify):
     net = classifier()
     before = net.weights.tobytes()
-    with pytest.raises(ValueError, match=r"validation_split: 0\.01 of 60 rows.* is no row"):
+    with pytest.raises(
+        ValueError, match=r"validation_split: 0\.01 of 60 rows.* is less than one row"
+    ):
         net.fit(X, SORTED, validation_split=0.01, stratify=stratify, verbose=0)
     assert net.weights.tobytes() == before
     with pytest.raises(

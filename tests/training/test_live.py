@@ -1,4 +1,4 @@
-"""What a notebook shows while a net trains: one display, drawn anew, and nothing in red."""
+"""What a notebook shows while a net trains: one display, redrawn, and nothing in red."""
 
 import sys
 import types

@@ -86,7 +86,7 @@ def test_keras_table_has_fractions(read):
 
 
 def test_appended_fits_count_on(read):
-    """CSVLogger(append=True) of 0.1.0 counted each fit anew, from 0; Keras' does."""
+    """CSVLogger(append=True) of 0.1.0 counted each fit from 0; Keras' does."""
     head = "epoch,accuracy,loss\n"
     history = read(f"{head}0,0.5,3\n1,0.6,2\n0,0.7,1.5\n0,0.8,1\n1,0.9,0.5\n")
     assert history.epoch == [0, 1, 2, 3, 4]

@@ -253,7 +253,7 @@ def test_rows_that_all_weigh_nothing_train_nothing():
 def test_class_weights_by_hand():
     y = np.array([0, 0, 0, 2], np.int32)
     found = row_weights_of_classes("balanced", y, 3)
-    # As scikit-learn's compute_class_weight of the classes that are there: n / (2 n_c).
+    # As scikit-learn's compute_class_weight of the classes present: n / (2 n_c).
     np.testing.assert_allclose(found, [4 / 6, 4 / 6, 4 / 6, 2])
     assert row_weights_of_classes({2: 5}, y, 3).tolist() == [1, 1, 1, 5]
     assert row_weights_of_classes([1, 2, 3], y, 3).tolist() == [1, 1, 1, 3]

@@ -406,7 +406,7 @@ def test_recipe_options_reach_the_core(digits):
 
 
 def test_the_average_is_what_is_validated_saved_and_returned(digits, tmp_path):
-    """And what training goes on from are the parameters that it would have without."""
+    """And what training continues from are the parameters that it would have without."""
     options = {"epochs": 2, "verbose": 0, "patience": None, "validation_split": 0.0}
     seen = []
 

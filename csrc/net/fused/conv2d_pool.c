@@ -123,7 +123,8 @@ static const rnn_layer_type conv2d_pool_layer = {
 };
 
 /* What the kernels of a convolution under a pool can do: a square kernel without gaps,
- * moved by 1 over an image that is padded alike on all sides; all channels in one group. */
+ * moved by 1 over an image that is padded equally on all sides; all channels in one group.
+ */
 static bool
 conv2d_is_plain(const rnn_window *s)
 {

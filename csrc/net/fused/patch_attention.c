@@ -247,7 +247,7 @@ patch_attention_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
     }
 }
 
-/* Adds to sums of the weights' gradients, and to the target of what lies below the tokens:
+/* Adds to sums of the weights' gradients, and to the target of the layer below the tokens:
  * n tokens, with patches NULL blank ones. */
 static void
 add_token_gradients(const rnn_layer *layer, const rnn_io *io,

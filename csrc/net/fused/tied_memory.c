@@ -73,7 +73,7 @@ lay_out_tied_shared(const tied_sizes *z, tied_shared *s, float *area)
     return (size_t)(area - begin);
 }
 
-/* What forward keeps of the rows at hand: where each row's patches are not blank and how
+/* What forward keeps of the current rows: where each row's patches are not blank and how
  * many; these patches and their tokens, all rows' side by side; row by row all tokens,
  * their queries, the mixed tokens alpha x, and alpha. */
 typedef struct {
@@ -122,7 +122,7 @@ lay_out_tied_sums(const tied_sizes *z, tied_sums *s, float *area)
 
 /* Scratch of a slice. */
 typedef struct {
-    float *live_queries, *live_tokens; /* of all rows at hand, or their gradients */
+    float *live_queries, *live_tokens; /* of all current rows, or their gradients */
     float *dmixed, *attention;         /* of a row */
 } tied_scratch;
 
@@ -139,7 +139,7 @@ lay_out_tied_scratch(const tied_sizes *z, tied_scratch *s, float *area)
     return (size_t)(area - begin);
 }
 
-/* All memory of a pass over the rows at hand. */
+/* All memory of a pass over the current rows. */
 typedef struct {
     tied_sizes z;
     tied_shared shared;

@@ -79,8 +79,8 @@ blocks_cache_of(const rnn_layer *layer, const rnn_io *io, const blocks_sizes *z,
 }
 
 /* Scratch: first that of conv2d_pool_row_input; the padded image and the same split; lists
- * of all filters, by filter and by window; sums by lane; the pool's outputs of all rows at
- * hand, or a row's gradients of them; which of four they were. */
+ * of all filters, by filter and by window; sums by lane; the pool's outputs of all current
+ * rows, or a row's gradients of them; which of four they were. */
 typedef struct {
     float *padded, *split, *listed, *together, *sums, *pooled;
     int32_t *which;

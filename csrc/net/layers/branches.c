@@ -132,7 +132,7 @@ concat_axis(const rnn_layer *layer)
     return axis < 0 ? axis + rank : axis;
 }
 
-/* Of a row of this shape: blocks of so many numbers that stay together. Channels side by
+/* Of a row of this shape: blocks of this many numbers that stay together. Channels side by
  * side are those of a pixel. */
 static int
 concat_block(const rnn_layer *layer, const rnn_shape *shape, int axis)
@@ -158,7 +158,7 @@ concat_setup(rnn_layer *layer, rnn_error *error)
         int along = axis < other.rank ? other.dim[axis] : 0;
         other.dim[axis] = layer->in.dim[axis];
         if (!rnn_same_shape(&other, &layer->in))
-            return refuse_branch(layer, error, k, "one shape but for the axis");
+            return refuse_branch(layer, error, k, "one shape except for the axis");
         extent += along;
     }
     if (extent > RNN_MAX_EXTENT)

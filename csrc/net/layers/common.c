@@ -17,7 +17,7 @@ activation_name(int index)
 
 static const rnn_attr no_attrs[] = {RNN_ATTRS_END};
 
-/* FORWARD and INPUT by rows, `work` multiply-adds a row each. */
+/* FORWARD and INPUT by rows, `work` multiply-adds per row each. */
 static void
 take_rows(rnn_layer *layer, double work)
 {
@@ -43,7 +43,7 @@ typedef struct {
     int begin, end;
 } part;
 
-/* Elements of the rows at hand, a row being `each`, and where they begin in the batch. */
+/* Elements of the current rows, a row being `each`, and where they begin in the batch. */
 static size_t
 all_elements(const rnn_io *io, int each)
 {

@@ -69,7 +69,7 @@ conv2d_row_planes(const rnn_io *io, const conv2d_group *g, const float *inp,
 
 /* ---- passes: a group's part of row b ---- */
 
-/* Targets from planes of dout, which lie behind the padded image. */
+/* Targets from planes of dout, which follow the padded image. */
 static void
 direct_params(const rnn_io *io, const conv2d_group *g, const float *inp, float *target,
               float *bias_target, int b)

@@ -2,7 +2,8 @@
  * go along the filters, so that any stride, kernel and dilation is the same product. Part
  * of level.c. */
 
-/* Filters of a group fill so much of their vectors, or their convolution stays in planes.
+/* Filters of a group fill this share of their vectors, or their convolution stays in
+ * planes.
  */
 #define PIXELS_FILLED 0.3
 

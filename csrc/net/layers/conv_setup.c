@@ -63,7 +63,7 @@ conv2d_is_direct(const rnn_window *s)
            && back.right >= 0;
 }
 
-/* From so many channels on pixels are put side by side for the weight gradient. */
+/* From this many channels on, pixels are put side by side for the weight gradient. */
 #define CONV_PIXEL_CHANNELS 4
 
 static bool
@@ -90,7 +90,7 @@ conv2d_sizes_of(const rnn_window *s, int filters)
     conv2d_sizes z = {.fan_in = s->C * s->KH * s->KW,
                       .padded_rows = s->top + s->H + s->bottom,
                       .plane = conv2d_plane(s)};
-    /* The last tap of a row reads so many floats further than the first. */
+    /* The last tap of a row reads this many floats further than the first. */
     const size_t slack = 2 * RNN_READ_SLACK + (size_t)rnn_window_wide(s);
     z.positions = (s->P - 1) * conv2d_pitch(s) + s->Q;
     z.back_pitch = back.left + s->Q + back.right;
@@ -103,7 +103,7 @@ conv2d_sizes_of(const rnn_window *s, int filters)
     return z;
 }
 
-/* A group of channels and the filters over them, which are a convolution of their own. */
+/* A group of channels and the filters over them, which are a separate convolution. */
 typedef struct {
     rnn_window s; /* of one group */
     int filters;

@@ -22,7 +22,7 @@ dense_is_by_rows(const rnn_layer *layer)
     return layer->slices[RNN_FORWARD] == RNN_BY_ROWS;
 }
 
-/* From so many weights on, for each token of a row, all rows of the batch meet them
+/* From this many weights on, for each token of a row, all rows of the batch meet them
  * together, in tiles of the result; a smaller matrix, or one that many tokens share, is
  * read by every thread for its own rows. */
 #define DENSE_BY_COLUMNS 32768

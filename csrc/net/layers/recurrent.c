@@ -20,7 +20,7 @@ recurrent_units(const rnn_layer *layer)
     return (int)layer->attr[RECURRENT_UNITS];
 }
 
-/* What forward keeps of the rows at hand for backward: gates and states before each step.
+/* What forward keeps of the current rows for backward: gates and states before each step.
  */
 static size_t
 lay_out_recurrent_cache(const rnn_layer *layer, const recurrent_cell *cell, int rows,

@@ -26,7 +26,7 @@ attention_heads(const rnn_layer *layer)
     return (int)layer->attr[ATTENTION_HEADS];
 }
 
-/* Whether forward keeps alpha itself: a few tokens' is read again sooner than computed. */
+/* Whether forward keeps alpha itself: a few tokens' is read again faster than computed. */
 #define KEPT_TOKENS 64
 
 static bool
@@ -56,7 +56,7 @@ attention_kept_of(const rnn_layer *layer, const rnn_io *io, float *all, int T, i
                                  : NULL};
 }
 
-/* What forward keeps of the rows at hand: q, k and v side by side (rows T, 3D), context
+/* What forward keeps of the current rows: q, k and v side by side (rows T, 3D), context
  * (rows T, D), and alpha. */
 typedef struct {
     float *qkv, *context, *kept;

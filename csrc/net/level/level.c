@@ -44,7 +44,7 @@
 #include "../../kernels/unfolded.c"
 #include "../../kernels/weigh_rows.c"
 #include "../../kernels/windows.c"
-/* This one goes on from windows.c. */
+/* This one continues windows.c. */
 #include "../../kernels/window_blocks.c"
 
 /* common.c and window.c are shared by the adapters, which follow; fuse.c looks at them. */

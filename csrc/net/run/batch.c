@@ -127,7 +127,7 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     return score ? sum_scores(r) : (rnn_score){0};
 }
 
-/* A stage cut by columns, but for PARAMS. */
+/* A stage cut by columns, except PARAMS. */
 static void
 backward_columns(rnn_run *r, int i)
 {
@@ -138,7 +138,7 @@ backward_columns(rnn_run *r, int i)
         rnn_run_pass(r, i, RNN_INPUT);
 }
 
-/* Multiply-adds of PARAMS that are worth a job of their own; stages with less wait for
+/* Multiply-adds of PARAMS that are worth a separate job; stages with less wait for
  * those below them. */
 #define WORTH_A_JOB 3e7
 

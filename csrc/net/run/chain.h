@@ -1,5 +1,5 @@
-/* A chain of stages that go by rows: slices of the batch's rows go through all of them, a
- * few rows at a time. */
+/* A chain of stages that are split by rows: slices of the batch's rows go through all of
+ * them, a few rows at a time. */
 #ifndef RNN_CHAIN_H
 #define RNN_CHAIN_H
 

@@ -52,7 +52,8 @@ void rnn_exchange_leave(rnn_exchange *exchange);
 void rnn_exchange_open(rnn_exchange *exchange, const rnn_net *net);
 void rnn_exchange_close(rnn_exchange *exchange);
 
-/* By the training call between two batches: makes a copy when one is wanted, and tells. */
+/* By the training call between two batches: makes a copy when one is wanted, and returns
+ * whether. */
 bool rnn_exchange_serve(rnn_exchange *exchange);
 
 /* Waits for a copy of this moment or a recent one; *taken is NULL when the training call

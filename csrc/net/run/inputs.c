@@ -115,7 +115,7 @@ partner(const rnn_run *r, int index)
     return index + 1 < r->rows ? index + 1 : 0;
 }
 
-/* The partner is made anew: it may be the part of another slice. */
+/* The partner is computed again: it may be the part of another slice. */
 static void
 mix_with_partner(const rnn_run *r, const rnn_batch *batch, float *row, int index,
                  int worker)

@@ -94,7 +94,8 @@ move_interval(rnn_line_point *best, rnn_line_point *other, rnn_line_point trial,
     }
     else if (fabs(trial.slope) <= fabs(best->slope)) {
         double secant = secant_zero(*best, trial);
-        /* A cubic that falls for ever, or whose minimum lies behind, says only: far. */
+        /* A cubic that falls forever, or whose minimum precedes the step, says only: far.
+         */
         bool is_ahead = (cubic - trial.step) * (trial.step - best->step) > 0;
         if (!is_ahead)
             cubic = trial.step > best->step ? high : low;

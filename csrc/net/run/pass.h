@@ -11,7 +11,7 @@
 /* Multiply-adds below which a job is not worth waking other threads. */
 #define MIN_STAGE_WORK 7e5
 
-/* fn(job, 0..slices-1, worker), by the team when so many multiply-adds are worth it. */
+/* fn(job, 0..slices-1, worker), by the team when this many multiply-adds are worth it. */
 void rnn_run_slices(rnn_run *r, rnn_slice_fn fn, void *job, int slices, double work);
 
 /* Around work of some kind: adds its time to the profile when there is one. */

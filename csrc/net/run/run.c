@@ -7,8 +7,8 @@
 /* Multiply-adds below which a whole call is not worth waking other threads. */
 #define MIN_CALL_WORK 5e6
 
-/* The stop hook needs the GIL, so it is asked this often; the clock is read after about so
- * many multiply-adds, to which a batch adds a constant for what is not multiplying. */
+/* The stop hook needs the GIL, so it is asked this often; the clock is read after about
+ * this many multiply-adds, to which a batch adds a constant for what is not multiplying. */
 #define STOP_NANOSECONDS 20000000
 #define WORK_BETWEEN_CLOCK_READS 1e6
 #define BATCH_OVERHEAD_WORK 1000

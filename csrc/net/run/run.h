@@ -1,6 +1,6 @@
 /* A native call under way: the plan's stages over one batch, cut into slices for the team.
  *
- * Neighboring stages that go by rows make a chain: a slice of the batch's rows goes
+ * Neighboring stages that are split by rows make a chain: a slice of the batch's rows goes
  * through all of them, a few rows at a time, while what they leave is still in the cache.
  */
 #ifndef RNN_RUN_H
@@ -49,7 +49,7 @@ typedef struct rnn_run {
 } rnn_run;
 
 /* Rows of a call's data: order[0..rows-1], or with order NULL begin..begin+rows-1. The
- * order goes on up to order[following - 1]. */
+ * order continues up to order[following - 1]. */
 typedef struct {
     const rnn_data *data;
     const int32_t *order;
@@ -66,7 +66,7 @@ rnn_status rnn_run_begin(rnn_run *r, rnn_net *net, int threads, rnn_stop stop, d
                          const rnn_batch *all);
 void rnn_run_end(rnn_run *r);
 
-/* After an end: leases the team once more, for `rows` forward passes' work. */
+/* After an end: leases the team again, for `rows` forward passes' work. */
 void rnn_run_resume(rnn_run *r, int threads, double rows);
 
 /* After the forward work of `rows` rows: whether the caller of the call wants it to end. */

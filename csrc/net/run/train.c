@@ -196,7 +196,7 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe, int 
                      ? train_fused_epoch(&r, fused, data, recipe, score)
                      : train_epoch(&r, data, recipe, steps * *epoch, score, batch);
         rnn_run_unpack(&r);
-        /* Fused epochs multiply every weight: the next loss would tell. */
+        /* Fused epochs multiply every weight: the next loss would show it. */
         bool looks = fused == NULL || *epoch + 1 == recipe->epochs;
         if (status == RNN_OK && looks && !rnn_net_is_finite(net))
             status = RNN_EWEIGHTS;
