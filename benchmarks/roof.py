@@ -211,7 +211,7 @@ class Machine:
         return cls(threads, sgemm_rate(threads), streams)
 
     def bandwidth(self, touched: float) -> float:
-    """Return bytes per second for this many bytes: of the measured size that is next."""
+        """Return bytes per second for this many bytes: of the measured size that is next."""
         size = min(self.streams, key=lambda size: abs(math.log(max(touched, 1) / size)))
         return self.streams[size]
 

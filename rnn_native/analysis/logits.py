@@ -70,7 +70,7 @@ def check_is_classifier(model: Predictor) -> None:
         raise ValueError("model: expected two classes or more, got a softmax of one output")
     if not function:
         raise ValueError(
-            "model: expected a classifier, by a softmax or a sigmoid, got "
+            "model: expected a classifier, with a softmax or sigmoid, got "
             f"one that gives values, trained on {model.loss}"
         )
 

@@ -1,4 +1,4 @@
-"""Facts about each activation: its twin in float64, its rounding, PyTorch's module.
+"""Facts about each activation: its twin in float64, its rounding, PyTorch's module."""
 
 import math
 from collections.abc import Callable, Mapping
