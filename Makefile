@@ -92,6 +92,7 @@ lint: $(VENV)/.lint
 	    --mypy-config-file pyproject.toml
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/codespell
+	$(BIN)/python scripts/prose.py
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/.lint

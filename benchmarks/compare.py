@@ -20,7 +20,7 @@ from workloads import TRAINING_ROWS, WORKLOADS, XOR_EPOCHS
 
 
 def names_of(workload: str, threads: int, chosen: list[str] | None) -> list[str]:
-    """Return who takes part, ourselves first; `chosen` goes before the roster."""
+    """Return who takes part, ourselves first; `chosen` precedes the roster."""
     alone = [OURS_ALONE] if threads > 1 else []
     others = PEERS[workload] if chosen is None else chosen
     return [OURS, *alone, *(name for name in others if name not in (OURS, OURS_ALONE))]

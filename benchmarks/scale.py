@@ -40,7 +40,7 @@ Found = dict[str, Any]
 
 
 def on_ranks(count: int, *words: object) -> Found:
-    """Return what scale_ranks.py prints on so many ranks."""
+    """Return what scale_ranks.py prints on this many ranks."""
     mpiexec = shutil.which("mpiexec") or str(Path(sys.executable).parent / "mpiexec")
     program = Path(__file__).with_name("scale_ranks.py")
     command = [mpiexec, "-n", count, sys.executable, "-m", "mpi4py", program, *words]
@@ -112,7 +112,7 @@ class Model:
         return self.alone(batch) / (between(batch, self._half) + moved)
 
     def local_gain(self, batch: float, rate: float, every: int) -> float:
-        """Return the same with so many local steps: weights and a note are swapped."""
+        """Return the same with this many local steps: weights and a note are swapped."""
         moved = (self._kept / rate + 3 * LATENCY) / every
         return self.alone(batch) / (self.alone(batch / 2) + moved)
 

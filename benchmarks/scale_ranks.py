@@ -1,6 +1,6 @@
 """What ranks of MPI do, for scale.py: `mpiexec -n N python -m mpi4py benchmarks/scale_ranks.py`.
 
-Every rank makes the same calls; rank 0 prints JSON. A rank that has nothing to do sleeps: one
+Every rank makes the same calls; rank 0 prints JSON. A rank without work sleeps: one
 that spins would take a core from those that are measured.
 """
 

@@ -1,6 +1,6 @@
 """The nets of shapes.py: members of each kind of net that people train on a CPU.
 
-There are so many rows that an epoch of ours takes a few tenths of a second on two cores.
+Row counts are chosen for an epoch of ours to take a few tenths of a second on two cores.
 """
 
 from collections.abc import Sequence

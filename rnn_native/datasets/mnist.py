@@ -1,9 +1,8 @@
 """MNIST from where it lies, or downloaded.
 
-`load_mnist` looks, in this order, at its argument, at the folder that the
-environment variable ``RNN_NATIVE_DATA`` names, at ``./data`` (with the place where
-torchvision puts MNIST below it), at the file that Keras keeps, at its own cache,
-and then downloads.
+`load_mnist` looks in these places, in this order: its argument, the folder that the
+environment variable ``RNN_NATIVE_DATA`` names, ``./data`` and torchvision's place in it,
+the file that Keras keeps, its own cache. Otherwise it downloads the files.
 """
 
 from pathlib import Path

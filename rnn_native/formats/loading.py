@@ -19,9 +19,9 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
     Parameters
     ----------
     path : path, binary file or bytes
-        A model file of this package (safetensors), a file of the reference system
-        (recognized by size and header), the folder of a run (its best model), or a folder
-        of npy arrays as the Kaggle digit recognizer keeps them. Open files and bytes:
+        A model file of this package (safetensors), or a file of the reference system,
+        recognized by size and header. Or the folder of a run, for its best model, or a
+        folder of npy arrays as the Kaggle digit recognizer keeps them. Open files and bytes:
         model files of this package only.
     optimizer : str or dict, optional
         As for `Network`; overrides the file's settings, which are plain SGD where a file

@@ -60,7 +60,7 @@ class TrainingOptions(TypedDict, total=False):
     overwrite : bool
         Replace the run in `out`: its files are removed before the first epoch.
     verbose : {"auto", 0, 1, 2}
-        0 silent, 1 a bar, 2 a line an epoch; "auto" chooses.
+        0 silent, 1 a bar, 2 one line per epoch; "auto" chooses.
     comm, every, shards : communicator, int and bool, optional
         As for `Network.fit`. Rank 0 alone writes to `out`; to resume, all read it, and there
         may be another number of ranks.

@@ -26,8 +26,10 @@ class Drawer:
     parent : tkinter.Misc
     theme : Theme
     state : State
-    say, tell : callable
-        Show a line in the window; show an error.
+    say : callable
+        Show a line in the window.
+    tell : callable
+        Show an error.
     changed : callable
         Called when what is read may have changed.
     """

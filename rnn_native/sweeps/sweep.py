@@ -89,8 +89,8 @@ def sweep(
     threads : int in [1, 64], optional
         Of each run: the machine's threads over `jobs`. They never change a result.
     out : path, optional
-        Folder for results.csv, results.html and ``runs``, a folder for each run. What is
-        there is not trained again, and what was begun continues, bit for bit. Without it
+        Folder for results.csv, results.html and ``runs``, a folder for each run. Finished
+        runs in it are not trained again, and interrupted ones resume, bit for bit. Without it
         files are temporary.
     overwrite : bool
         Remove the sweep that is in `out`.

@@ -55,8 +55,8 @@ class Ranks:
     Raises
     ------
     TypeError, ValueError
-        If `comm` is no communicator, its size is no power of two, or RNN_NATIVE_MPI_SECONDS
-        is no number of seconds.
+        If `comm` is not a communicator, its size is not a power of two, or RNN_NATIVE_MPI_SECONDS
+        is not a number of seconds.
     """
 
     def __init__(self, comm: Any, every: int = 1, shards: bool = False) -> None:

@@ -64,7 +64,7 @@ def begin(run: Run, ranks: Ranks) -> None:
 
 
 def _check_local_steps(run: Run, ranks: Ranks) -> None:
-    """Refuse what ranks that train by themselves could not do alike."""
+    """Refuse what ranks that train by themselves could not do the same way."""
     if not ranks.trains_locally:
         return
     how = "shards" if ranks.shards else f"every={ranks.every}"

@@ -2,8 +2,8 @@
 
     python tests/campaign/run.py [PART ...] [--size short|default|full] [--seed N] [--write]
 
-Each part is a module beside this one; without a name all run, one after the other, each in a
-process of its own. What they found is kept in build/campaign until they run again, and with
+Each part is a module beside this one; without a name all run, one after the other, each in its
+own process. What they found is kept in build/campaign until they run again, and with
 --write goes to their lines of docs/explanation/reliability.md.
 """
 

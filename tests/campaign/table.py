@@ -49,7 +49,7 @@ def markdown(records):
 
 
 def write(records):
-    """Write the page anew: the lines of these parts, and of all others those that it has."""
+    """Rewrite the page: the lines of these parts, and of all others those that it has."""
     from run import PARTS
 
     found, runs, faults = _lines_of_page()
@@ -71,7 +71,7 @@ def write(records):
 
 
 def _lines_of_page():
-    """By part: its line of either table, and those that tell its faults."""
+    """By part: its line of either table, and those about its faults."""
     found, runs, faults = {}, {}, {}
     text = PAGE.read_text() if PAGE.exists() else ""
     first, _, second = text.partition("\n## The runs\n")

@@ -398,7 +398,7 @@ def test_a_label_that_comes_last_is_read_when_it_is_said(put):
         ),
         # All labels are 0, wherever they stand.
         (b"0,1,22,255,0\n0,99,100,0,0\n", "all 2 values of the first column are 0"),
-        # The first pixel is no label: "column 1: label '90'".
+        # The first pixel is not a label: "column 1: label '90'".
         (b"90,1,22,255,7\n0,99,100,0,1\n", "label '90' is outside 0..9; without a header"),
         (b"0,1,2,3,4\n7,0,1,22,255\n", "the line numbers the columns"),
         (b"0,1,2,3\n7,0,1,22\n", "the line numbers the columns"),

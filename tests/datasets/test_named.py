@@ -140,7 +140,7 @@ def test_found_by_the_variable(tmp_path, no_places, monkeypatch):
 
 @pytest.mark.parametrize("name", ["fashion", "kmnist"])
 def test_files_of_mnist_are_not_taken_for_another_set(name, no_places, monkeypatch):
-    """Their names are the same: without a folder called so they are MNIST's."""
+    """Their names are the same: without a folder of that name they are MNIST's."""
     put(no_places.data, "mnist")
     title, folder = published.DATASETS[name].title, FOLDERS[name]
     with pytest.raises(DataNotFoundError) as caught:

@@ -1,4 +1,4 @@
-"""The examples run, each at a small size in a process of its own; no times, and no claims."""
+"""The examples run, each at a small size in its own process; no times, and no claims."""
 
 import ast
 import importlib.util
