@@ -68,7 +68,7 @@ def other_kinds(net, images, folder, count, failed):
     made, sure, total = {}, 0, 0
     for name, shown in kinds.items():
         read = 0
-        for picture in map(grey_of, shown):
+        for picture in map(gray_of, shown):
             found = read_digits(net, picture, threads=1)
             if found.as_one().doubt is None:
                 read += 1

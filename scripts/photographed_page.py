@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "suppo
 
 import pictures
 import rnn_native as rn
-from rnn_native.recognizer.opening import grey_of
+from rnn_native.recognizer.opening import gray_of
 from rnn_native.recognizer.reading import read_digits
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "read-page.png"
@@ -32,7 +32,7 @@ def main():
     sure = net.predict_proba(images)[np.arange(200), labels] > 0.99
     digits = [images[np.argmax((labels == digit) & sure)] for digit in range(10)]
     photo = pictures.page_of_numbers(digits, NUMBERS, np.random.default_rng(2))
-    found = read_digits(net, grey_of(photo))
+    found = read_digits(net, gray_of(photo))
     print("\n".join(found.lines))
     shown = photo.convert("RGB")
     draw, font = ImageDraw.Draw(shown), ImageFont.load_default(30)

@@ -75,8 +75,8 @@ def is_white_ink(rgb: Bytes, alpha: Bytes) -> bool:
 
 def _contrast(gray: Bytes) -> float:
     """Return how far thin things stand out of what is around them, in units of the noise."""
-    calm = smoothed(np.divide(grey, 255, dtype=np.float32), 1)
-    return max(_contrast_within(calm, share * min(grey.shape)) for share in WINDOWS)
+    calm = smoothed(np.divide(gray, 255, dtype=np.float32), 1)
+    return max(_contrast_within(calm, share * min(gray.shape)) for share in WINDOWS)
 
 
 def _contrast_within(calm: Floats, window: float) -> float:

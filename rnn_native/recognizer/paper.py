@@ -110,9 +110,9 @@ def _linked(mask: Mask, faint: Mask) -> Mask:
     return mask | around.of(outer[count > 1])
 
 
-def relative_ink(grey: Floats) -> Ink:
+def relative_ink(gray: Floats) -> Ink:
     """Tell ink from the paper around it."""
-    small = scaled(grey, min(COARSE, max(grey.shape)))
+    small = scaled(gray, min(COARSE, max(gray.shape)))
     is_dark = _is_ink_dark(small)
     window = _odd(WINDOW * min(small.shape))
     if is_dark:
@@ -149,9 +149,9 @@ def _is_ink_dark(gray: Floats) -> bool:
     """
     dark = light = 0.0
     for share in (WINDOW / 8, WINDOW / 4, WINDOW / 2):
-        side = _odd(share * min(grey.shape))
-        dark += _energy(closed(grey, side) - grey) / side**2
-        light += _energy(grey - opened(grey, side)) / side**2
+        side = _odd(share * min(gray.shape))
+        dark += _energy(closed(gray, side) - gray) / side**2
+        light += _energy(gray - opened(gray, side)) / side**2
     return dark >= light
 
 

@@ -288,7 +288,7 @@ def test_numbers_are_read_line_by_line(number, capsys):
 
 
 def test_a_photographed_page_of_numbers_is_read(digits, capsys):
-    """Grey shows the ink best, though the gaps between digits are narrower than the page."""
+    """Gray shows the ink best, though the gaps between digits are narrower than the page."""
     images, labels = rn.datasets.synthetic_digits(200, seed=4)
     right = rn.pretrained.load().predict_proba(images)[np.arange(200), labels] > 0.99
     of_each = [images[np.argmax((labels == digit) & right)] for digit in range(10)]

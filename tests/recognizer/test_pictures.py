@@ -13,7 +13,7 @@ from rnn_native.models import open_set
 from rnn_native.recognizer import contrast, page, paper, surroundings
 from rnn_native.recognizer.grouping import grouped
 from rnn_native.recognizer.morphology import closed, greatest, marks, smoothed
-from rnn_native.recognizer.opening import grey_of, read_picture
+from rnn_native.recognizer.opening import gray_of, read_picture
 from rnn_native.recognizer.reading import PageReading, read_digits
 
 DIGITS = (2, 5)
@@ -224,21 +224,21 @@ def test_a_flat_stroke_beside_a_line_stays():
 
 
 def test_faint_ink_links_the_marks_of_a_clean_picture():
-    grey = np.ones((200, 200), np.float32)
-    grey[30:90, 90:100] = grey[100:170, 90:100] = 0
-    assert len(marks(paper.told_apart(grey).mask).sizes) == 3  # with the paper
-    grey[90:100, 90:100] = 0.75
-    grey[30:60, 150:160] = 0.75  # and ink of its own
-    found = marks(paper.told_apart(grey).mask)
+    gray = np.ones((200, 200), np.float32)
+    gray[30:90, 90:100] = gray[100:170, 90:100] = 0
+    assert len(marks(paper.told_apart(gray).mask).sizes) == 3  # with the paper
+    gray[90:100, 90:100] = 0.75
+    gray[30:60, 150:160] = 0.75  # and ink of its own
+    found = marks(paper.told_apart(gray).mask)
     assert found.boxes[1:].tolist() == [[30, 90, 170, 100]]
 
 
 def test_a_digit_near_the_edge_of_a_sheet_is_the_ink():
     """Not the strip of light paper between the digit and a dark table."""
-    grey = np.full((250, 250), 0.2, np.float32)
-    grey[30:220, 30:220] = 0.9
-    grey[160:200, 60:70] = grey[190:200, 60:190] = 0.2
-    mask = paper.told_apart(grey).mask
+    gray = np.full((250, 250), 0.2, np.float32)
+    gray[30:220, 30:220] = 0.9
+    gray[160:200, 60:70] = gray[190:200, 60:190] = 0.2
+    mask = paper.told_apart(gray).mask
     assert mask[175, 65]
     assert not mask[205:215, 60:190].any()
     assert not mask[60:120, 60:190].any()
