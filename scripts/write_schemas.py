@@ -66,7 +66,7 @@ LAYER_KEYS = {
     "causal": "A token sees itself and those before it.",
     "return_sequences": "Outputs of all steps; else of the last one.",
     "reverse": "Steps are taken from the last to the first.",
-    "truncate": "Gradients go back so many steps, from a multiple of it; 0: through all.",
+    "truncate": "Gradients go back this many steps, from a multiple of it; 0: through all.",
     "first": "Index of the first column, from 0.",
     "count": "Columns.",
     "num_embeddings": "Rows of the table: indices are below it.",

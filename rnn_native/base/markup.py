@@ -229,7 +229,7 @@ def _names(ends: list[tuple[float, Curve]]) -> list[str]:
         parts.append(svg_text(WIDTH - RIGHT + 18, y, curve.name))
         parts.append(
             f'<path d="M{WIDTH - RIGHT + 4} {y - 4:.1f}h11" '
-            f'stroke="{curve.colour}" stroke-width="2"{_dash(curve)}/>'
+            f'stroke="{curve.color}" stroke-width="2"{_dash(curve)}/>'
         )
     return parts
 
