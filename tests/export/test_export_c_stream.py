@@ -106,7 +106,7 @@ def steps_for(net):
     """Sequences of 2 T steps, (steps, streams, ...), as a user has them."""
     rng = np.random.default_rng(1)
     if net.table_rows:
-        return rng.integers(0, net.table_rows, (2 * T, STREAMS))
+        return rng.integers(0, net.table_rows[0], (2 * T, STREAMS))
     return rng.normal(size=(2 * T, STREAMS, FEATURES)).astype(np.float32)
 
 
