@@ -194,9 +194,9 @@ def refusal(function, *arguments):
     ("names", "words"),
     [
         (("w1", "b1", "w2", "x"), "the name does not say weight or bias and a number"),
-        (("w1", "b1", "w2", "b2_copy"), "neither"),
-        (("w1", "b1", "w2", "b2_3"), "neither"),
-        (("w", "b1", "w2", "b2"), "neither"),
+        (("w1", "b1", "w2", "b2_copy"), "weight or bias"),
+        (("w1", "b1", "w2", "b2_3"), "weight or bias"),
+        (("w", "b1", "w2", "b2"), "weight or bias"),
         (("w1", "b1", "w2", "b3"), "layer 2 has no bias"),
         (("w1", "b1", "w3", "b2"), "layer 2 has no weight"),
         (("w1", "b1", "w2", "weight_1"), "both are the weight of layer 1"),
