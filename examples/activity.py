@@ -1,4 +1,4 @@
-"""Activities as they change: a recurrent net that tells after each sample which it is.
+"""Activities as they change: a recurrent net that names one after each sample.
 
     python examples/activity.py --epochs 12 --export activity.c
 
@@ -59,7 +59,7 @@ def follow(net, seconds, seed):
 
 
 def main():
-    """Train, tell how many samples are recognized, and follow a recording."""
+    """Train, print how many samples are recognized, and follow a recording."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--signals", type=int, default=4000, help="to train on")

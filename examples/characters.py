@@ -67,7 +67,7 @@ def bits_of_counts(indices, others):
 
 
 def main():
-    """Train, tell how many bits a character of new text needs, and write."""
+    """Train, print how many bits a character of new text needs, and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(

@@ -205,7 +205,7 @@ struct rnn_layer {
     rnn_layout layout; /* of its input, and of what it gives if that is an image */
     bool is_first;     /* its inputs are the data, at most under another shape */
     bool reads_data;   /* the same, also in a branch, or some of them */
-    int mask; /* the layer that tells padding from real tokens in what this one gives, and
+    int mask; /* the layer that marks padding among real tokens in what this one gives, and
                  in its input if it leaves padding out; -1: none */
     int masked_by;
     rnn_param param[RNN_MAX_PARAMS];

@@ -4,6 +4,6 @@ import sys
 
 
 def in_notebook() -> bool:
-    """Tell whether this is a notebook: IPython with a kernel, which shows HTML."""
+    """Return whether this is a notebook: IPython with a kernel, which shows HTML."""
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return get_shell is not None and getattr(get_shell(), "kernel", None) is not None

@@ -84,7 +84,7 @@ def read_images(path: AnyPath) -> Bytes:
     Raises
     ------
     OSError, FormatError
-        As `read_idx`, and if the rank is not 3 or a value is no whole number from 0 to
+        As `read_idx`, and if the rank is not 3 or a value is not a whole number from 0 to
         255.
     """
     return _as_bytes(_read(path, 3, MAX_UNPACKED), shown(path))
@@ -108,7 +108,7 @@ def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
     Raises
     ------
     OSError, FormatError
-        As `read_idx`, and if the rank is not 1, or a label is no whole number from 0 up
+        As `read_idx`, and if the rank is not 1, or a label is not a whole number from 0 up
         and smaller than `classes`.
     """
     labels = _as_bytes(_read(path, 1, MAX_UNPACKED), shown(path))

@@ -17,7 +17,7 @@ Name: TypeAlias = str | int
 Category: TypeAlias = str | int | float | bool
 
 MISSING = ("NoneType", "NAType", "NaTType")
-"""Types of what stands for a missing value, besides a float that is NaN."""
+"""Types of what stands for a missing value, in addition to a float NaN."""
 
 
 class Factored(NamedTuple):

@@ -68,7 +68,7 @@ class TableCode:
         ----------
         table : data frame, dict of columns, or array; see `columns_of`
         categorical : sequence of names
-            Columns of categories besides those that say so themselves.
+            Further columns of categories, beyond those of such a type.
         min_count : int
             A category that fewer rows have counts as unseen.
         max_categories : int
@@ -79,7 +79,7 @@ class TableCode:
         Raises
         ------
         ValueError, TypeError
-            If a column is none of numbers or categories, or has too many of these.
+            If a column has neither numbers nor categories, or has too many of these.
         """
         columns = columns_of(table, name)
         for one in categorical:

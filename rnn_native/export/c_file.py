@@ -107,7 +107,7 @@ def c_source(model: Network | Ensemble, name: str, *, int8: bool = False) -> str
 
 
 def _streaming(stream: StreamProgram | None, name: str) -> dict[str, str]:
-    """Return what the head of the file says of steps, nothing where there are none."""
+    """Return what the head of the file says about steps, "" without a stream."""
     if stream is None:
         return {"stream": "", "stream_declarations": ""}
     comment = Template(COMMENT).substitute(name=name, NAME=name.upper())

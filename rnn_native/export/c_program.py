@@ -161,7 +161,7 @@ class Program:
         return made
 
     def name_of(self, step: Step, name: str) -> str:
-        """Return the C name of something of a layer."""
+        """Return the C name of a part of a layer."""
         return f"{self.prefix}layer{_number_of(step).replace('.', '_')}_{name}"
 
     @property

@@ -107,7 +107,7 @@ COMMENT = """
  *     void ${name}_step(${name}_state *state, const float *x, float *probabilities);
  *
  * x has the inputs of one step; probabilities are those of the sequence up to it. Each stream
- * has a state of its own. With -D${NAME}_STREAM_MAIN it is a program that reads steps."""
+ * has its own state. With -D${NAME}_STREAM_MAIN it is a program that reads steps."""
 
 _DECLARATIONS = """
 #define ${NAME}_STEP_INPUTS $inputs

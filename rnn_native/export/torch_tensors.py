@@ -1,7 +1,7 @@
 """PyTorch's names and layouts of parameters, written and read; PyTorch is not needed.
 
 The module that belongs to a net is the `torch.nn.Sequential` of its layers, in which an
-activation is a module of its own. docs/reference/torch-modules.md has the
+activation is a separate module. docs/reference/torch-modules.md has the
 modules that PyTorch lacks.
 """
 

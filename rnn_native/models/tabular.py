@@ -37,7 +37,7 @@ class TabularNet:
     optimizer : str or dict
         As for `Network`.
     categorical : sequence of str or int
-        Columns of categories besides those that say so themselves: pandas' categories, words,
+        Further columns of categories, beyond those of such a type: pandas' categories, words,
         and flags beside missing values. Of an array, indices of columns.
     embedding_dim : int of at least 1
         Numbers in the vector of a category.
@@ -59,8 +59,8 @@ class TabularNet:
     A table is a data frame of pandas or one like it (``frame.columns``,
     ``frame[name].to_numpy()``), a dict of columns by name, or an array of shape (n, columns).
     Columns of numbers and flags are numbers, without missing values. A column's categories
-    are all words, all numbers or all flags; missing values (None, NaN, NA) have a vector of
-    their own, and so have categories that `fit` did not see.
+    are all words, all numbers or all flags; missing values (None, NaN, NA) have a separate
+    vector, and so have categories that `fit` did not see.
 
     Examples
     --------
@@ -130,7 +130,7 @@ class TabularNet:
         Raises
         ------
         ValueError, TypeError
-            If a column is none of numbers or categories, has missing numbers or too many
+            If a column has neither numbers nor categories, has missing numbers or too many
             categories, or `layers` do not fit.
         """
         code = TableCode.learned(

@@ -12,8 +12,8 @@ from rnn_native.net import blocks
 from rnn_native.net.compressed import CompressedRows
 
 TableRows: TypeAlias = tuple[int, ...]
-"""For each number of a sample how many rows the table has that it is an index of, 0 where it
-is none; empty where no number is an index."""
+"""For each number of a sample how many rows the table has that it is an index of, 0 for
+other numbers; empty where no number is an index."""
 
 
 def table_rows_of(placed: Sequence[blocks.Placed], input_shape: Sequence[int]) -> TableRows:
@@ -82,7 +82,7 @@ def as_indices(
     if not is_good.all():
         at = np.unravel_index(int(np.argmin(is_good)), values.shape)
         check_all(name, values, is_good, _indices_below(int(rows[at[1:]])))
-    # Of float64 beyond float32, infinity: what is no index must be finite.
+    # Of float64 beyond float32, infinity: other numbers must be finite.
     with np.errstate(over="ignore"):
         found = np.ascontiguousarray(values, np.float32)
     check_all(name, values, np.isfinite(found), "finite float32 values")

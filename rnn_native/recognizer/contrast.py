@@ -36,7 +36,7 @@ PROJECTIONS = (
 ENOUGH = 0.4
 # Of the shorter side: wider than a pen, and narrower than what is between digits of a page.
 WINDOWS = (0.17, 0.085)
-# Contrast is what this share of pixels exceed; noise below this, in [0, 1], is none.
+# Contrast is what this share of pixels exceed; noise below this, in [0, 1], is ignored.
 INKED, QUIET = 0.002, 0.008
 
 

@@ -111,7 +111,7 @@ def _linked(mask: Mask, faint: Mask) -> Mask:
 
 
 def relative_ink(gray: Floats) -> Ink:
-    """Tell ink from the paper around it."""
+    """Separate ink from the paper around it."""
     small = scaled(gray, min(COARSE, max(gray.shape)))
     is_dark = _is_ink_dark(small)
     window = _odd(WINDOW * min(small.shape))

@@ -106,7 +106,7 @@ def _without_rows(mask: Mask) -> Mask:
     if tilt is None:
         return mask
     at, counts = _along(y, x, columns, tilt)
-    # A band of a line, with the rows beside it; wide ones are no lines. Where a digit's stroke
+    # A band of a line, with the rows beside it; wide ones are not lines. Where a digit's stroke
     # lies along a line, only the rows that the line fills are a thin band.
     most = max(3, round(LINE_THICKNESS * max(mask.shape)))
     near = _filled(at, x, columns)

@@ -28,7 +28,7 @@ class TableRows:
         return read_table(self, x, self._table, reset=reset, **more)
 
     def _table_layers(self) -> list[Layer]:
-        """Return the layers below all others: none but for a table with categories."""
+        """Return the layers below all others: some only for a table with categories."""
         return [] if self._table is None else self._table.layers()
 
 

@@ -83,7 +83,7 @@ def test_two_digits_are_never_one(net, images):
 
 @pytest.mark.parametrize("digit", [0, 2, 4])
 def test_a_broken_digit_is_read_as_one(net, images, digit):
-    """Parts that are no digits by themselves are one; two sure digits are not."""
+    """Parts that are not digits by themselves are one; two sure digits are not."""
     page = pictures.drawn(images[digit], 280)
     columns = np.flatnonzero((page > 0.5).any(axis=0))
     middle = (columns[0] + columns[-1]) // 2

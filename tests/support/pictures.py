@@ -379,7 +379,7 @@ def underlined(image: Bytes, rng: Rng) -> Image.Image:
 
 
 def page_of_numbers(digits: list[Bytes], numbers: tuple[str, ...], rng: Rng) -> Image.Image:
-    """A photo of a sheet with a number a line, of images of each digit: shadow, table, noise."""
+    """A photo of a sheet with one number per line, of images of digits: shadow, table, noise."""
     ink = np.zeros((140 * len(numbers) + 80, 110 * max(map(len, numbers)) + 80))
     for line, number in enumerate(numbers):
         for place, digit in enumerate(number):

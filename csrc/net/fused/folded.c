@@ -2,7 +2,7 @@
  * below takes them into its weights, and the activation above into its outputs. Part of
  * level.c. */
 
-/* The weights of each call are made anew, which must not cost more than what it saves with
+/* The weights are computed in each call, which must not cost more than what it saves with
  * a single row. */
 #define FOLDED_WEIGHTS 2 /* for each output */
 

@@ -168,7 +168,7 @@ chunk_rows(const rnn_chain *c)
     return rows;
 }
 
-/* Whether a stage reads something of stages first..last, beside what it continues from. */
+/* Whether a stage reads outputs of stages first..last, beside what it continues from. */
 static bool
 reads_any(const rnn_net *net, const rnn_stage *stage, int first, int last)
 {
