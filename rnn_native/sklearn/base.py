@@ -49,8 +49,12 @@ class Design(NamedTuple):
     loss: str
 
 
-class BaseNetworkEstimator(  # type: ignore[misc]
-    TableRows, FullBatch, CallbackSupportMixin, Records, BaseEstimator
+class BaseNetworkEstimator(
+    TableRows,
+    FullBatch,
+    CallbackSupportMixin,  # type: ignore[misc]
+    Records,
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Base of the estimators: the course of `fit`, and what follows from a network.
 

@@ -150,7 +150,7 @@ def test_a_table_that_does_not_fit_is_refused(changed, message):
         (frame().set_axis(list("abab"), axis=1), "x: expected .* names, got 'a' twice"),
         (
             {"id": [f"{i}" for i in range(11)]},
-            "x: column 'id': expected at most 10 categor",
+            "x: column 'id': expected at most 10 categories",
         ),
     ],
 )
