@@ -28,14 +28,23 @@ scale_columns(float *target, int N, int D, int begin, int end, float beta)
             target[j] = beta == 0 ? 0 : beta * target[j];
 }
 
+/* What an index is given is summed first: added to the weight one by one, many small terms
+ * would be lost. Where an index comes again its sum is added already, and is zero. */
 static void
-embedding_backward_table(float *target, const float *dout, const float *inp, int T, int N,
-                         int D, int begin, int end, float alpha, float beta)
+embedding_backward_table(float *target, float *sums, const float *dout, const float *inp,
+                         int T, int N, int D, int begin, int end, float alpha, float beta)
 {
     scale_columns(target, N, D, begin, end, beta);
-    for (int t = 0; t < T; t++, dout += D) {
-        float *row = target + (ptrdiff_t)nearest_row(inp[t], N) * D;
+    for (int t = 0; t < T; t++) {
+        ptrdiff_t row = (ptrdiff_t)nearest_row(inp[t], N) * D;
         for (int j = begin; j < end; j++)
-            row[j] += alpha * dout[j];
+            sums[row + j] += dout[(ptrdiff_t)t * D + j];
+    }
+    for (int t = 0; t < T; t++) {
+        ptrdiff_t row = (ptrdiff_t)nearest_row(inp[t], N) * D;
+        for (int j = begin; j < end; j++) {
+            target[row + j] += alpha * sums[row + j];
+            sums[row + j] = 0;
+        }
     }
 }

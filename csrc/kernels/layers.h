@@ -128,10 +128,10 @@ static void spread_over_tokens(float *dinp, const float *dout, int T, int D);
 static void embedding_forward(float *out, const float *inp, const float *table, int T,
                               int N, int D);
 /* Columns begin..end - 1 of target (N,D) = beta * target + alpha * the sum of dout (T,D)
- * over the tokens of each row, in their order. */
-static void embedding_backward_table(float *target, const float *dout, const float *inp,
-                                     int T, int N, int D, int begin, int end, float alpha,
-                                     float beta);
+ * over the tokens of each row, in their order. sums (N,D): zeros, before and after. */
+static void embedding_backward_table(float *target, float *sums, const float *dout,
+                                     const float *inp, int T, int N, int D, int begin,
+                                     int end, float alpha, float beta);
 
 /* real (T): 1, or 0 for a token whose D values all are `value`   out: inp, 0 for these */
 static void mask_tokens(float *out, float *real, const float *inp, float value, int T,

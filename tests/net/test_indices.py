@@ -160,3 +160,17 @@ def test_estimators_refuse_what_is_no_index():
         model.fit(X, Y)
     with pytest.raises(ValueError, match=r"^X: expected indices.*, got 6.0 at \[2, 1\]$"):
         model.predict(changed(6))
+
+
+def test_many_small_terms_of_an_index_are_not_lost_beside_its_weight():
+    """Each is less than half of the weight's last bit; with plain SGD they go to the weight."""
+    rows, words = 64, 50
+    net = rn.Network([rn.Embedding(3, 2), rn.MeanPool()], (words,), "squared_error")
+    net.weights[:] = 1.0
+    x = np.zeros((rows, words), int)
+    y = np.full((rows, 2), 1 - 2**-6, np.float32)
+    net.fit(x, y, epochs=1, batch_size=rows, lr=2**-9, verbose=0, validation_split=0)
+    step = 2**-9 * 2**-6  # the rate times the gradient of half the squared error
+    changed = 1 - np.float64(net.weights[:2])
+    assert np.allclose(changed, changed[0])
+    assert changed[0] in (pytest.approx(step, rel=0.01), pytest.approx(2 * step, rel=0.01))

@@ -36,6 +36,7 @@ embedding_setup(rnn_layer *layer, rnn_error *error)
     layer->keeps_dout = true;
     layer->slices[RNN_PARAMS] = rnn_slice_count(D);
     layer->work[RNN_PARAMS] = (double)T * D;
+    layer->shared = layer->param_count;
     return RNN_OK;
 }
 
@@ -62,7 +63,7 @@ embedding_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     const rnn_shape *table = &layer->param[0].shape;
     int N = table->dim[0], D = table->dim[1], slices = layer->slices[RNN_PARAMS];
-    embedding_backward_table(target_of(layer, io, 0), io->dout, io->inp,
+    embedding_backward_table(target_of(layer, io, 0), io->shared, io->dout, io->inp,
                              io->rows * layer->in_size, N, D,
                              rnn_slice_begin(D, slices, slice),
                              rnn_slice_begin(D, slices, slice + 1), io->alpha, io->beta);
