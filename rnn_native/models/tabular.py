@@ -133,6 +133,10 @@ class TabularNet:
             If a column has neither numbers nor categories, has missing numbers or too many
             categories, or `layers` do not fit.
         """
+        self._learn(x)
+
+    def _learn(self, x: Any) -> NDArray[np.float32]:
+        """Make the net of a table; return its rows."""
         code = TableCode.learned(
             x,
             self.categorical,
@@ -145,6 +149,7 @@ class TabularNet:
         if net.normalizations:
             net.adapt(rows)
         self.code, self.network = code, net
+        return rows
 
     def encode(self, x: Any, name: str = "x") -> NDArray[np.float32]:
         """Return a table's rows as `network` takes them.
@@ -200,12 +205,11 @@ class TabularNet:
         TrainingDiverged
             If the loss or a weight is not finite.
         """
-        if not self.is_fitted:
-            self.adapt(x)
+        rows = self.encode(x) if self.is_fitted else self._learn(x)
         held = validation_parts(validation_data)
         if held is not None:
             held = (self.encode(held[0], "validation_data[0]"), *held[1:])
-        return self.network.fit(self.encode(x), y, validation_data=held, **options)
+        return self.network.fit(rows, y, validation_data=held, **options)
 
     # ---- answering ----
 
