@@ -1,8 +1,6 @@
 """Exports of ensembles: onnxruntime, a C compiler and PyTorch give the mean of the nets."""
 
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import onnx
@@ -10,20 +8,9 @@ import onnxruntime
 import pytest
 
 import rnn_native as rn
-from environment import program_environment
+from c_compiler import CC, SANITIZED, STRICT, run
 from rnn_native.export import c_layers, onnx_file
 
-CC = shutil.which("cc")
-STRICT = [
-    "-std=c99",
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-    "-Wconversion",
-    "-pedantic",
-    "-Werror",
-]
-SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 SHAPE = (1, 6, 6)
 ENDS = [("softmax_cross_entropy", 3), ("sigmoid_cross_entropy", 1), ("mse", 2),
         ("sigmoid_cross_entropy", 2), ("poisson", 1)]  # fmt: skip
@@ -106,13 +93,7 @@ def test_onnx_that_takes_bytes_wants_nets_that_do(rng):
 
 def compiled(source, folder, flags):
     (folder / "e.c").write_text(source)
-    subprocess.run(
-        [CC, *STRICT, *SANITIZED, *flags, "-DE_MAIN", "e.c", "-lm", "-o", "e"],
-        cwd=folder,
-        env=program_environment(),
-        check=True,
-        timeout=250,
-    )
+    run([CC, *STRICT, *SANITIZED, *flags, "-DE_MAIN", "e.c", "-lm", "-o", "e"], folder)
 
 
 @pytest.mark.skipif(CC is None, reason="there is no C compiler called cc")
@@ -121,15 +102,7 @@ def compiled(source, folder, flags):
 def test_the_c_file_gives_the_mean(x, tmp_path, loss, outputs, flags):
     ensemble = ensemble_of(loss, outputs)
     compiled(rn.export.c_source(ensemble, "e"), tmp_path, flags)
-    printed = subprocess.run(
-        ["./e"],
-        cwd=tmp_path,
-        env=program_environment(),
-        input=x.tobytes(),
-        capture_output=True,
-        check=True,
-        timeout=250,
-    ).stdout
+    printed = run(["./e"], tmp_path, input=x.tobytes())
     found = np.array([line.split() for line in printed.splitlines()], float)
     np.testing.assert_allclose(found, mean_of(ensemble, x), atol=2e-6)
 
@@ -138,15 +111,7 @@ def test_the_c_file_gives_the_mean(x, tmp_path, loss, outputs, flags):
 def test_the_c_file_may_have_int8_weights(x, tmp_path):
     ensemble = ensemble_of("softmax_cross_entropy", 3)
     compiled(rn.export.c_source(ensemble, "e", int8=True), tmp_path, [])
-    printed = subprocess.run(
-        ["./e"],
-        cwd=tmp_path,
-        env=program_environment(),
-        input=x.tobytes(),
-        capture_output=True,
-        check=True,
-        timeout=250,
-    ).stdout
+    printed = run(["./e"], tmp_path, input=x.tobytes())
     found = np.array([line.split() for line in printed.splitlines()], float)
     rounded = rn.Ensemble([rn.export.rounded_to_int8(net) for net in ensemble.nets])
     np.testing.assert_allclose(found, rounded.predict_proba(x), atol=2e-6)
