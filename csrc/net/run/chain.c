@@ -168,7 +168,7 @@ chunk_rows(const rnn_chain *c)
     return rows;
 }
 
-/* Whether a stage reads outputs of stages first..last, beside what it continues from. */
+/* Whether a stage reads outputs of stages first..last. */
 static bool
 reads_any(const rnn_net *net, const rnn_stage *stage, int first, int last)
 {
@@ -219,7 +219,7 @@ chain_work(const rnn_chain *c)
         work += ELEMENT_WORK * rnn_net_out_size(net);
     for (int i = c->begin; i < c->end; i++) {
         const double *of = net->stages[i].layer.work;
-        if (c->run->only_forward && net->stages[i].is_folded)
+        if (rnn_is_folded(c->run, i))
             continue;
         work += c->forward ? of[RNN_FORWARD] : 0;
         work += c->backward ? of[RNN_OUTPUT] + of[RNN_INPUT] + of[RNN_PARAMS] : 0;

@@ -94,6 +94,12 @@ rnn_folds(const rnn_run *r, int i)
     return r->only_forward ? r->net->stages[i].folds : 0;
 }
 
+bool
+rnn_is_folded(const rnn_run *r, int i)
+{
+    return r->only_forward && r->net->stages[i].is_folded;
+}
+
 rnn_io
 rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
 {
@@ -139,7 +145,7 @@ rnn_call_pass(const rnn_run *r, int i, rnn_pass pass, const rnn_io *io, int slic
 {
     const rnn_stage *stage = &r->net->stages[i];
     const rnn_layer *layer = rnn_folds(r, i) > 0 ? &stage->folded : &stage->layer;
-    if (layer->slices[pass] == 0 || (r->only_forward && stage->is_folded))
+    if (layer->slices[pass] == 0 || rnn_is_folded(r, i))
         return;
     int64_t begin = rnn_profile_begin(r->net);
     layer->type->pass[pass](layer, io, slice);

@@ -36,6 +36,9 @@ void rnn_call_pass(const rnn_run *r, int i, rnn_pass pass, const rnn_io *io, int
 /* How many stages above are part of stage i: their outputs are what it gives. */
 int rnn_folds(const rnn_run *r, int i);
 
+/* Whether stage i is part of one below. */
+bool rnn_is_folded(const rnn_run *r, int i);
+
 /* A pass that is cut by columns, over all rows. */
 void rnn_run_pass(rnn_run *r, int i, rnn_pass pass);
 
