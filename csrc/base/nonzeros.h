@@ -12,7 +12,7 @@
 /* Compressed rows: those entries of row i that are kept are elements begin[i] up to
  * begin[i + 1] of column, ascending, and of value. */
 typedef struct {
-    const int32_t *begin; /* NULL: no bytes */
+    const int32_t *begin; /* NULL: no compressed rows */
     const int32_t *column;
     const float *value;
 } rnn_compressed;

@@ -28,8 +28,8 @@ scale_columns(float *target, int N, int D, int begin, int end, float beta)
             target[j] = beta == 0 ? 0 : beta * target[j];
 }
 
-/* What an index is given is summed first: added to the weight one by one, many small terms
- * would be lost. Where an index comes again its sum is added already, and is zero. */
+/* The gradients of each index are summed first: added to the weight one by one, many small
+ * terms would be lost. Where an index repeats, its sum was added already, and is zero. */
 static void
 embedding_backward_table(float *target, float *sums, const float *dout, const float *inp,
                          int T, int N, int D, int begin, int end, float alpha, float beta)

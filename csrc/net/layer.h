@@ -218,7 +218,7 @@ struct rnn_layer {
     size_t sums;         /* floats that PARAMS by rows adds up for FINISH; 0: no FINISH */
     size_t statistics;   /* floats that STATISTICS leaves of a slice of rows */
     size_t finish_cache; /* floats at the end of the cache that FINISH reads, with dout,
-                            of all rows; 0: it reads none of both */
+                            of all rows; 0: it reads neither */
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
     bool is_identity;    /* gives the numbers that it got: may be left out */
     bool keeps_dout;     /* no pass writes to dout */

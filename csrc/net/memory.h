@@ -25,7 +25,7 @@ rnn_status rnn_net_need_grads(rnn_net *net);
 rnn_status rnn_net_need_moments(rnn_net *net, int wanted);
 rnn_status rnn_net_need_packed(rnn_net *net);
 
-/* Makes room for lists of nonzeros of as many rows as fit: for any nonzeros;
+/* Makes room for lists of nonzeros of `capacity` rows: for any nonzeros;
  * or for compressed rows' lists, of at most `entries` in a batch. */
 rnn_status rnn_net_need_nonzeros(rnn_net *net);
 rnn_status rnn_net_need_compact(rnn_net *net, int64_t entries);

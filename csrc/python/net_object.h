@@ -49,8 +49,7 @@ PyArrayObject *take_y(PyObject *op, const char *function, PyObject *y, npy_intp 
 int take_weights(const char *function, PyObject *weights, npy_intp n,
                  PyArrayObject **array);
 
-/* Refuses a net whose layers are all frozen; one without parameters cannot be frozen.
- */
+/* Refuses a net whose layers are all frozen; accepts one without parameters. */
 int refuse_frozen(const rnn_net *net);
 int check_smoothing(const char *function, double smoothing);
 

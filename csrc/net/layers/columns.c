@@ -1,4 +1,4 @@
-/* columns: some of the last axis, one behind the other. Part of level.c. */
+/* columns: some of the last axis, one after the other. Part of level.c. */
 
 enum { COLUMNS_FIRST, COLUMNS_COUNT };
 

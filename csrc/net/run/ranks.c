@@ -51,7 +51,6 @@ copy_part(const rnn_piece *piece, size_t begin, size_t end, direction way, char 
 }
 
 /* What ranks first..first + count have of all pieces, to a buffer or from it; its size. */
-
 static size_t
 copy_parts(const rnn_run *r, const rnn_piece *pieces, int n, int first, int count,
            direction way, char *buffer)
