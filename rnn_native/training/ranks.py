@@ -81,6 +81,20 @@ class Ranks:
         """Whether ranks make updates by themselves, and average weights."""
         return self.every > 1 or self.shards
 
+    @property
+    def how(self) -> str:
+        """How ranks train by themselves, in messages."""
+        return "shards" if self.shards else f"every={self.every}"
+
+    def share_of_batch(self, size: int) -> int:
+        """Return the rows of a batch that each rank trains on; ValueError if they differ."""
+        if size % self.size:
+            raise ValueError(
+                f"batch_size: expected a multiple of {self.size}, the ranks, with {self.how}, "
+                f"got {size}"
+            )
+        return size // self.size
+
     def threads(self) -> int:
         """Return how many threads this rank has when its machine's ranks share the cores."""
         told = [os.environ[name] for name in LOCAL_SIZES if name in os.environ]

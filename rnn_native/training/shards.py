@@ -44,13 +44,9 @@ class ShardRun(Run):
         **options: Any,
     ) -> None:
         self._shared_by = ranks
-        if recipe.batch_size % ranks.size:
-            raise ValueError(
-                f"batch_size: expected a multiple of {ranks.size}, the ranks, with shards, "
-                f"got {recipe.batch_size}"
-            )
+        share = ranks.share_of_batch(recipe.batch_size)
         super().__init__(model, data, recipe, *args, **options)
-        self.batch_size = recipe.batch_size // ranks.size
+        self.batch_size = share
         held = 0 if data.val_x is None else len(data.val_x)
         notes = ranks.notes([len(data.x), held, super().data_digest()])
         for name, at in (("rows to train on", 0), ("validation rows", 1)):

@@ -67,18 +67,13 @@ def _check_local_steps(run: Run, ranks: Ranks) -> None:
     """Refuse what ranks that train by themselves could not do the same way."""
     if not ranks.trains_locally:
         return
-    how = "shards" if ranks.shards else f"every={ranks.every}"
-    if run.recipe.batch_size % ranks.size:
-        raise ValueError(
-            f"batch_size: expected a multiple of {ranks.size}, the ranks, with {how}, got "
-            f"{run.recipe.batch_size}"
-        )
+    ranks.share_of_batch(run.recipe.batch_size)
     if run.recipe.ema_decay:
-        raise ValueError(f"ema_decay: expected 0 with {how}; leave one out")
+        raise ValueError(f"ema_decay: expected 0 with {ranks.how}; leave one out")
     wanting = [type(c).__name__ for c in run.callbacks if wants_batches(c)]
     if any(ranks.notes(bool(wanting))):
         raise ValueError(
-            f"callbacks: expected none that is called in batches with {how}, got "
+            f"callbacks: expected none that is called in batches with {ranks.how}, got "
             f"{', '.join(wanting) or 'one on another rank'}; use hooks of epochs"
         )
 
