@@ -101,8 +101,9 @@ format: $(VENV)/.lint
 	$(BIN)/clang-format -i $(C_SOURCES)
 
 # Pages, tour and reference as a site in build/docs. The tour is run; a warning is an error, and
-# so is a picture of the tour that does not show.
+# so is a picture of the tour that does not show. Nothing of an earlier site is left.
 docs: $(VENV)/.docs
+	rm -rf build/docs build/doctrees
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning -b html -d build/doctrees docs build/docs
 	RNN_NATIVE_SITE=$(abspath build/docs) $(BIN)/python -m pytest -q tests/repository/test_site.py
 

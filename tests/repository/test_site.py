@@ -12,24 +12,30 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def outputs():
+def tour():
+    return Path(os.environ["RNN_NATIVE_SITE"]) / "tutorials" / "tour.html"
+
+
+@pytest.fixture(scope="module")
+def outputs(tour):
     """What the tour's cells put out, as HTML."""
-    page = (Path(os.environ["RNN_NATIVE_SITE"]) / "tour.html").read_text()
     found = re.findall(
-        r'<div class="cell_output.*?(?=<section|<div class="cell )', page, re.S
+        r'<div class="cell_output.*?(?=<section|<div class="cell )',
+        tour.read_text(),
+        re.S,
     )
     assert len(found) > 8
     return found
 
 
-def test_pictures_are_shown_and_not_named(outputs):
+def test_pictures_are_shown_and_not_named(tour, outputs):
     """Top losses, the confusion matrix, and the search for a learning rate."""
     pictures = [
         name for part in outputs for name in re.findall(r'<img[^>]*src="(.+?)"', part)
     ]
     assert len(pictures) == 3
     for name in pictures:
-        content = (Path(os.environ["RNN_NATIVE_SITE"]) / name).read_bytes()
+        content = (tour.parent / name).read_bytes()
         assert content.startswith(b"\x89PNG")
         assert len(content) > 10_000
     assert not [part for part in outputs if "Axes:" in part or "Figure size" in part]
