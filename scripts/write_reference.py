@@ -43,7 +43,8 @@ def option_row(action: argparse.Action) -> str:
         value = " ".join(value)
     names = ", ".join(action.option_strings)
     written = f"{names} {value}".strip() if names else value
-    return f"| `{cell(written)}` | {cell((action.help or '').replace('%%', '%'))} |"
+    text = (action.help or "") % {"choices": ", ".join(map(str, action.choices or ()))}
+    return f"| `{cell(written)}` | {cell(text)} |"
 
 
 def command_section(name: str, parser: argparse.ArgumentParser) -> str:

@@ -45,63 +45,63 @@ LAYER_KEYS = {
     "stride": "Steps of the window: one number, or [down, right].",
     "padding": (
         "Zeros around the image: one number, [height, width], [top, bottom, left, right]; "
-        "valid is 0, same as many as make ceil(height / stride) rows of outputs."
+        "valid is 0; same pads to ceil(height / stride) rows of outputs."
     ),
-    "dilation": "From one weight of the window to the next: one number, or [down, right].",
-    "groups": "Parts of the channels, each seen by its part of the filters; divides both.",
-    "activation": "f of the layer's output.",
-    "function": "The function.",
-    "alpha": f"Of {ALPHAS}.",
+    "dilation": "Distance between two weights of the window: one number, or [down, right].",
+    "groups": "Parts of channels and filters; each part of the filters reads one part of the "
+    "channels. Divides both.",
+    "activation": "Activation function of the layer.",
+    "function": "Activation function.",
+    "alpha": f"Parameter of {ALPHAS}.",
     "epsilon": "Added to the variance.",
     "momentum": "running = momentum * running + (1 - momentum) * batch.",
-    "axis": "Of the features: 0 or -1. Left out: channels of images, else the last.",
-    "target_shape": "Of a sample; -1 once at most, for the remaining size.",
-    "rate": "Part of the elements that is dropped.",
+    "axis": "Axis of the features: 0 or -1. Default: channels of images, otherwise the last.",
+    "target_shape": "Shape of a sample; -1, at most once, is the remaining size.",
+    "rate": "Fraction of the elements that is dropped.",
     "patch_size": "Height and width of a patch; divides those of the image.",
     "init": "Initial table.",
     "trainable": "Whether the table is trained.",
-    "heads": "Divides the values of a token.",
-    "out_proj": "A projection after the heads.",
-    "residual": "Adds the input.",
-    "causal": "A token sees itself and those before it.",
-    "return_sequences": "Outputs of all steps; else of the last one.",
-    "reverse": "Steps are taken from the last to the first.",
-    "truncate": "Gradients go back this many steps, from a multiple of it; 0: through all.",
+    "heads": "Number of heads; divides the number of values of a token.",
+    "out_proj": "Whether a projection follows the heads.",
+    "residual": "Whether the layer adds its input to its output.",
+    "causal": "Whether a token attends only to itself and to earlier tokens.",
+    "return_sequences": "Whether all time steps are outputs, or only the last one.",
+    "reverse": "Whether the layer reads the time steps from the last to the first.",
+    "truncate": "Cuts back-propagation through time every this many time steps; 0: never.",
     "first": "Index of the first column, from 0.",
-    "count": "Columns.",
-    "num_embeddings": "Rows of the table: indices are below it.",
-    "embedding_dim": "Values of a token.",
-    "value": "Tokens all of whose values are this one are padding.",
+    "count": "Number of columns.",
+    "num_embeddings": "Number of rows of the table; indices are 0 to this number minus 1.",
+    "embedding_dim": "Number of values of a vector.",
+    "value": "A token is padding if all its values are this value.",
 }
 POOL_KEYS = {
-    "stride": "One number, or [down, right]. Left out: kernel_size.",
+    "stride": "One number, or [down, right]. Default: kernel_size.",
     "padding": (
-        "As for conv2d; on each side at most half of kernel_size. In means numbers count as "
-        "zeros, same does not count."
+        "As for conv2d; on each side at most half of kernel_size. Means count the zeros of "
+        "numeric padding, but not those of same."
     ),
 }
 BLOCK_KEYS = {
-    "layers": "From the input up.",
+    "layers": "Layers in order, the first one reads the input.",
     "branches": "Lists of layers, each of which gets the block's input.",
-    "name": "In names of parameters and in messages; left out: the type.",
-    "axis": "Of a sample's shape. Left out: channels of images, else the last.",
+    "name": "Name in parameters and messages. Default: the type.",
+    "axis": "Axis of a sample. Default: the channels of images, otherwise the last axis.",
     "heads": LAYER_KEYS["heads"],
     "units": "Width of the hidden layer.",
-    "norm": "Before each part, or after each sum.",
+    "norm": "pre: before attention and before the dense layers; post: after each sum.",
     "causal": LAYER_KEYS["causal"],
-    "activation": "Of the hidden layer.",
+    "activation": "Activation function of the hidden layer.",
     "dropout": LAYER_KEYS["rate"],
 }
 SIGNAL_PADDING = (
-    "one number, [left, right]; valid is 0, same as many as make ceil(length / stride) "
-    "outputs."
+    "one number, [left, right]; valid is 0; same pads to ceil(length / stride) outputs."
 )
 POOL1D_KEYS = {
     "kernel_size": "Width of the window.",
-    "stride": "Left out: kernel_size.",
+    "stride": "Default: kernel_size.",
     "padding": (
-        "As for conv1d; at each end at most half of kernel_size. In means numbers count as "
-        "zeros, same does not count."
+        "As for conv1d; at each end at most half of kernel_size. Means count the zeros of "
+        "numeric padding, but not those of same."
     ),
 }
 KEYS_OF_LAYER = {
@@ -111,65 +111,68 @@ KEYS_OF_LAYER = {
         "kernel_size": "Width of the window.",
         "stride": "Step of the window.",
         "padding": f"Zeros at the ends: {SIGNAL_PADDING}",
-        "dilation": "From one weight of the window to the next.",
+        "dilation": "Distance between two weights of the window.",
     },
     "maxpool1d": POOL1D_KEYS,
     "avgpool1d": POOL1D_KEYS,
     "patch_embed1d": {
-        "units": "Values of a token.",
+        "units": "Number of values of a token.",
         "patch_size": "Width of a patch; divides the length.",
     },
-    "patch_embed": {"units": "Values of a token."},
+    "patch_embed": {"units": "Number of values of a token."},
 }
 """What a key means in these layers."""
 
-REFERENCE_KEYS = {"input_size": "dense: inputs.", "output_size": "dense: outputs."}
+REFERENCE_KEYS = {
+    "input_size": "dense: number of inputs.",
+    "output_size": "dense: number of outputs.",
+}
 
 CONFIG_KEYS = {
     "scheduler_type": "Kind of learning rate schedule.",
-    "step_size": "step_decay: epochs between two steps; above 0.",
-    "gamma": "step_decay: factor of a step.",
-    "decay_rate": "exponential: factor of an epoch.",
-    "min_lr": "cosine_annealing, plateau: least rate.",
+    "step_size": "step_decay: epochs until the next factor; above 0.",
+    "gamma": "step_decay: factor of the rate after each step_size epochs.",
+    "decay_rate": "exponential: factor of the rate per epoch.",
+    "min_lr": "cosine_annealing, plateau: lowest rate.",
     "T_max": (
-        "cosine_annealing: epochs until min_lr; above 0. Left out: the number of epochs."
+        "cosine_annealing: epochs until min_lr; above 0. Default: the number of epochs."
     ),
-    "activation_function": "Of the hidden layers.",
+    "activation_function": "Activation function of the hidden layers.",
     "leaky_relu_alpha": "Slope of leaky_relu below 0.",
     "elu_alpha": "Scale of elu below 0.",
-    "learning_rate": "Left out: the program's own.",
-    "batch_size": "Left out: the program's own.",
-    "epochs": "Left out: the program's own.",
+    "learning_rate": "Default: that of the command or function.",
+    "batch_size": "Rows per batch. Default: that of the command or function.",
+    "epochs": "Number of epochs. Default: that of the command or function.",
     "optimizer": 'Name, or object with the name under "type".',
-    "steps_per_epoch": "Batches in an epoch; left out: all rows once.",
-    "seed": "Of weights, shuffles and masks.",
-    "validation_split": "Fraction of the rows that is held out.",
+    "steps_per_epoch": "Batches per epoch. Default: all rows once.",
+    "seed": "Seed of weights, shuffles, and masks.",
+    "validation_split": "Fraction of the rows that is held out for validation.",
     "stratify": "Whether the held-out rows keep the proportions of the classes.",
     "shuffle": "Whether each epoch uses the rows in a new order.",
     "patience": "Epochs without improvement before early stopping; 0 never stops early.",
-    "min_delta": "How much lower a validation loss must be to count as an improvement.",
-    "label_smoothing": "Part of a target that is spread over all classes.",
+    "min_delta": "Least decrease of the validation loss that counts as an improvement.",
+    "label_smoothing": "Fraction of a target that is spread over all classes.",
     "clip_norm": "Largest norm of the gradient; 0 does not clip.",
-    "l2": "Half of it times the sum of squared weights is added to a batch's loss.",
-    "mixup": "alpha: rows are mixed in shares from Beta(alpha, alpha); 0: not mixed.",
-    "ema_decay": "Of the moving average of the parameters; 0: no average.",
-    "augment": "The most by which images are distorted in training.",
+    "l2": "Penalty: l2 / 2 times the sum of squared weights is added to the loss of a batch.",
+    "mixup": "alpha: rows are mixed with a weight from Beta(alpha, alpha); 0: not mixed.",
+    "ema_decay": "Decay of the moving average of the parameters; 0: no average.",
+    "augment": "Maximum distortion of images in training.",
     "shift": "Pixels, in each direction.",
     "rotation": "Degrees.",
     "scale": "Sides grow by a factor of at most 1 + scale.",
     "shear": "Pixels to the right for each pixel down.",
     "elastic": "Pixels by which points of a coarse grid move.",
     "class_weight": '"balanced", a weight for each class, or weights by class number.',
-    "warmup_epochs": "Epochs in which the rate grows linearly; not beside warmup_steps.",
-    "warmup_steps": "Steps in which the rate grows linearly; not beside warmup_epochs.",
-    "lr_max": "one_cycle: greatest rate. Left out: learning_rate.",
-    "div": "one_cycle: lr_max by the first rate.",
-    "div_final": "one_cycle: lr_max by the last rate.",
-    "pct_start": "one_cycle: part of the steps in which the rate grows.",
-    "plateau_factor": "plateau: factor of a lowering.",
-    "plateau_patience": "plateau: epochs without improvement before a lowering.",
-    "plateau_min_delta": "plateau: least improvement.",
-    "plateau_cooldown": "plateau: epochs after a lowering that are not counted.",
+    "warmup_epochs": "Epochs in which the rate grows linearly; not together with warmup_steps.",
+    "warmup_steps": "Steps in which the rate grows linearly; not together with warmup_epochs.",
+    "lr_max": "one_cycle: highest rate. Default: learning_rate.",
+    "div": "one_cycle: lr_max divided by the first rate.",
+    "div_final": "one_cycle: lr_max divided by the last rate.",
+    "pct_start": "one_cycle: fraction of the steps in which the rate grows.",
+    "plateau_factor": "plateau: factor by which the rate is lowered.",
+    "plateau_patience": "plateau: epochs without improvement before the rate is lowered.",
+    "plateau_min_delta": "plateau: least decrease that counts as an improvement.",
+    "plateau_cooldown": "plateau: epochs after each lowering that do not count.",
 }
 
 # What the parser checks after it has read all keys, in the reference's order.
@@ -180,9 +183,9 @@ CHECKED_LATER = {
     **dict.fromkeys(("gamma", "decay_rate", "min_lr", "leaky_relu_alpha"), Number(0)),
 }
 HEAD = {
-    "$schema": {"description": "For editors; not read.", "type": ["string", "null"]},
+    "$schema": {"description": "For editors; ignored.", "type": ["string", "null"]},
     "format_version": {
-        "description": "Of the format of this file.",
+        "description": "Version of the format of this file.",
         "type": ["integer", "null"],
         "minimum": FORMAT_VERSION,
         "maximum": FORMAT_VERSION,
@@ -456,7 +459,7 @@ def optimizer_key(key, rule):
     owners = [name for name, keys in config_keys.OPTIMIZERS.items() if key in keys]
     everyone = len(owners) == len(config_keys.OPTIMIZERS)
     defaults = {tables.OPTIMIZERS[name][key]["default"] for name in owners}
-    text = f"Of {'all optimizers' if everyone else ' and '.join(owners)}."
+    text = f"For {'all optimizers' if everyone else ' and '.join(owners)}."
     return described(text, schema_of(rule), defaults.pop() if len(defaults) == 1 else None)
 
 

@@ -169,7 +169,7 @@ def add_configuration(parser: Options) -> None:
         "--optimizer",
         metavar="NAME",
         choices=_Optimizers(),
-        help="%(choices)s; default: sgd, or the config's",
+        help="%(choices)s (default: sgd, or that of --config)",
     )
 
 
@@ -179,7 +179,7 @@ def add_batch_size(parser: Options) -> None:
         "--batch-size",
         type=COUNT,
         metavar="N",
-        help="mlp: 64, cnn and attention: 32",
+        help="rows per batch (mlp: 64, cnn and attention: 32)",
     )
 
 

@@ -38,14 +38,14 @@ def add_commands(commands: Any) -> None:
         commands,
         "attention",
         attention,
-        "Draw what an attention model attends to in test images, and write it as text.",
+        "Draw the attention of a model on test images, and write it as text.",
         "attention runs/attention --samples 6 --out pictures",
     )
     parser.add_argument(
         "model",
         type=Path,
         metavar="MODEL",
-        help="model file or a run's folder; or attention_weights.txt, to draw what it holds",
+        help="model file or a run's folder; or attention_weights.txt, to draw its maps",
     )
     parser.add_argument(
         "--samples", type=arguments.COUNT, default=6, metavar="N",
@@ -53,11 +53,11 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--token", type=arguments.COUNT_OR_ZERO, default=0, metavar="N",
-        help="whose attention is drawn over the image (0, the upper left patch)",
+        help="token whose attention is drawn over the image (0, the upper left patch)",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("logs"), metavar="DIR",
-        help="folder for the files, made when missing (logs)",
+        help="folder for the files, created if it is missing (logs)",
     )  # fmt: skip
     arguments.add_data(parser, to_train=False)
     arguments.add_threads(parser)

@@ -26,14 +26,14 @@ def add_commands(commands: Any) -> None:
         export runs/cnn digit.html
         export runs/mlp mnist_model_best.bin""",
     )
-    parser.add_argument("model", type=Path, help="any model that evaluate takes")
+    parser.add_argument("model", type=Path, help="model file, or a run's folder")
     parser.add_argument(
-        "target", type=Path, help="file, or folder for npy, to write: .onnx, .c, .html, ..."
+        "target", type=Path, help="file to write: .onnx, .c, .html, ...; or folder for npy"
     )
     parser.add_argument(
         "--format",
         choices=list(TARGETS),
-        help="default: by the target's name; .bin is reference, no ending is npy; torch is "
+        help="default: by the ending of TARGET (.bin: reference, no ending: npy); torch is "
         "safetensors with PyTorch's names and layouts",
     )
     for flag in _flags():

@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
         type=arguments.COUNT,
         nargs="+",
         metavar="N",
-        help="hidden layers' units (128)",
+        help="units of the hidden layer (128)",
     )
     parser.add_argument(
         "--iterations", type=arguments.COUNT, default=10, metavar="N", help="epochs (10)"
@@ -50,25 +50,27 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--skip-training",
         action="store_true",
-        help="use the model as it is; with --test-rate 0 a window opens to draw digits in",
+        help="do not train the model; with --test-rate 0 a window opens to draw digits in",
     )
     parser.add_argument(
         "--test-rate", type=arguments.PER_CENT, default=20.0, metavar="N",
-        help="per cent of the rows to evaluate, 0 to 100 (20)",
+        help="percentage of the rows to evaluate, 0 to 100 (20)",
     )  # fmt: skip
     parser.add_argument(
         "--input-model", "--input_model", type=Path, metavar="DIR",
-        help="a model to begin with: folder of npy arrays, of a run, or a model file",
+        help="model to start from: folder of npy arrays, folder of a run, or model file",
     )  # fmt: skip
     parser.add_argument(
         "--label", choices=("first", "last"),
         help="where the label is in CSV files without a header (first)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=arguments.SEED, default=1, metavar="N")
-    parser.add_argument("--lr", type=arguments.RATE, default=0.1, metavar="RATE")
+    parser.add_argument("--seed", type=arguments.SEED, default=1, metavar="N", help="(1)")
+    parser.add_argument(
+        "--lr", type=arguments.RATE, default=0.1, metavar="RATE", help="learning rate (0.1)"
+    )
     parser.add_argument("--batch-size", type=arguments.COUNT, default=64, metavar="N")
     arguments.add_threads(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="do not print progress")
 
 
 def kaggle(args: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ def add_commands(commands: Any) -> None:
         commands,
         "lr-find",
         lr_find,
-        "Search for a learning rate to train a model with.",
+        "Search for a learning rate.",
         "lr-find mlp --plot lr.png",
     )
     arguments.add_model(
@@ -31,7 +31,7 @@ def add_commands(commands: Any) -> None:
         "--seed",
         type=arguments.SEED,
         metavar="N",
-        help="mlp and cnn: 1, attention: 42",
+        help="seed of weights and shuffles (mlp and cnn: 1, attention: 42)",
     )
     parser.add_argument(
         "--start-lr",
@@ -45,23 +45,27 @@ def add_commands(commands: Any) -> None:
         type=arguments.RATE,
         default=10.0,
         metavar="RATE",
-        help="rate to rise to (10)",
+        help="last rate (10)",
     )
     parser.add_argument(
-        "--num-it", type=arguments.COUNT, default=100, metavar="N", help="batches (100)"
+        "--num-it",
+        type=arguments.COUNT,
+        default=100,
+        metavar="N",
+        help="number of batches (100)",
     )
     parser.add_argument(
         "--trial-it",
         type=arguments.number(int, 0, arguments.INT_MAX),
         default=300,
         metavar="N",
-        help="batches that each of some rates is tried for (300; 0: none)",
+        help="batches for each rate that is tried after that (300; 0: none)",
     )
     parser.add_argument(
         "--plot",
         type=Path,
         metavar="FILE",
-        help="picture of the curve to write: .png, .svg or .pdf",
+        help="write a picture of the curve: .png, .svg or .pdf",
     )
 
 

@@ -53,17 +53,17 @@ def _add_bench(commands: Any) -> None:
         type=_measured_data,
         metavar="NAME",
         help="mnist, another data set of ten classes, synthetic, or noise: random bytes "
-        "without zeros (default: mnist where it lies in the usual places, else synthetic; "
+        "without zeros (default: mnist if it is in the usual places, otherwise synthetic; "
         "nothing is downloaded)",
     )
     parser.add_argument(
         "--rows",
         type=arguments.COUNT,
         metavar="N",
-        help="rows of an epoch, at most all (54000)",
+        help="rows per epoch, at most all (54000)",
     )
     parser.add_argument(
-        "--profile", action="store_true", help="show the time of each step of an epoch"
+        "--profile", action="store_true", help="show the time of each stage of an epoch"
     )
 
 

@@ -26,7 +26,7 @@ def add_commands(commands: Any) -> None:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="a run's folder, a training log (CSV, the reference's too), last.safetensors "
+        help="a run's folder, a training log (CSV), or last.safetensors "
         "(default: logs/training_loss_*.txt, or else runs/*)",
     )
     parser.add_argument(
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         type=Path,
         default=Path("training_comparison.png"),
         metavar="FILE",
-        help="picture to write: .png, .svg or .pdf (default: training_comparison.png)",
+        help="write this picture: .png, .svg or .pdf (default: training_comparison.png)",
     )
     parser.add_argument("--title", metavar="TEXT", help="title of the picture")
 

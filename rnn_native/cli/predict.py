@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
         commands,
         "predict",
         predict,
-        "Print which digits pictures show.",
+        "Read the digits in pictures.",
         """predict photo.png
         predict scans/ --show sheet.png
         predict page.jpg --layout number
@@ -61,13 +61,13 @@ def add_commands(commands: Any) -> None:
         type=arguments.number(int, 1, DIGITS),
         default=3,
         metavar="N",
-        help="name the N most likely digits, 1 to 10 (3)",
+        help="print the N most likely digits, 1 to 10 (3)",
     )
     parser.add_argument(
         "--show",
         type=Path,
         metavar="FILE.png",
-        help="write a sheet of the pictures and what the net saw",
+        help="write a sheet with each picture and the input of the net",
     )
     arguments.add_threads(parser)
 

@@ -12,7 +12,7 @@ def add_commands(commands: Any) -> None:
         commands,
         "recognizer",
         program.open_window,
-        "Open a window to draw digits in, and see what a net takes them for.",
+        "Open a window to draw digits that a net reads.",
         """recognizer
         recognizer runs/cnn --corrections my-digits""",
         json=False,

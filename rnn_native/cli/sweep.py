@@ -41,26 +41,33 @@ def add_commands(commands: Any) -> None:
         "or loguniform(LOW,HIGH), uniform(...), randint(...); all combinations are trained",
     )
     what.add_argument(
-        "--n-iter", type=arguments.COUNT, metavar="N", help="draw N samples instead of all"
+        "--n-iter",
+        type=arguments.COUNT,
+        metavar="N",
+        help="sample N configurations instead of all",
     )
     what.add_argument(
-        "--seeds", type=arguments.COUNT, metavar="N", help="train each with N seeds"
+        "--seeds",
+        type=arguments.COUNT,
+        metavar="N",
+        help="train each configuration with N seeds",
     )
     what.add_argument(
-        "--monitor", metavar="NAME", help="column that says which is best (val_loss)"
+        "--monitor", metavar="NAME", help="column to compare runs by (val_loss)"
     )
     what.add_argument(
         "--factor",
         type=arguments.number(int, 2, arguments.INT_MAX),
         metavar="N",
-        help="successive halving: one of N trains N times as many epochs (default: all train all)",
+        help="successive halving: the best of each N runs continues to N times as many "
+        "epochs (default: off)",
     )
     what.add_argument(
         "--min-epochs",
         type=arguments.COUNT,
         default=1,
         metavar="N",
-        help="epochs of all with --factor (1)",
+        help="with --factor: epochs that all configurations train (1)",
     )
     training.add_run_options(parser)
     _add_where(parser)
@@ -82,7 +89,9 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         "rnn_native sweep ...",
     )
     where.add_argument(
-        "--scheduler", metavar="ADDRESS", help="of a Dask cluster, such as tcp://host:8786"
+        "--scheduler",
+        metavar="ADDRESS",
+        help="address of a Dask cluster, such as tcp://host:8786",
     )
     where.add_argument(
         "--out",
@@ -93,7 +102,9 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         "trained again",
     )
     where.add_argument("--overwrite", action="store_true", help="remove the sweep in --out")
-    where.add_argument("--quiet", action="store_true", help="no line for each run")
+    where.add_argument(
+        "--quiet", action="store_true", help="do not print a line for each run"
+    )
 
 
 def grid_item(text: str) -> tuple[str, Any]:

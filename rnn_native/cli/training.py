@@ -42,7 +42,7 @@ def _add_train(commands: Any) -> None:
         "--resume",
         action="store_true",
         help="continue the run in --out (default: the last of runs/MODEL, runs/MODEL-2, ...) "
-        "from its last.safetensors; --epochs may be raised",
+        "from its last.safetensors; --epochs may be larger",
     )
     files.add_argument(
         "--overwrite",
@@ -56,7 +56,7 @@ def _add_train(commands: Any) -> None:
         "mnist_cnn_model..., attention: mnist_attention_model...) and logs/training_loss_*.txt "
         "to this folder, and print its lines",
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="do not print progress")
     parser.add_argument(
         "--mpi",
         action="store_true",
@@ -75,7 +75,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--epochs",
         type=arguments.COUNT,
         metavar="N",
-        help="mlp: 10, cnn: 3, attention: 8, xor: 1000000",
+        help="number of epochs (mlp: 10, cnn: 3, attention: 8, xor: 1000000)",
     )
     arguments.add_batch_size(how)
     how.add_argument(
@@ -92,7 +92,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=arguments.SEED,
         metavar="N",
-        help="mlp and cnn: 1, attention and xor: 42",
+        help="seed of weights and shuffles (mlp and cnn: 1, attention and xor: 42)",
     )
     arguments.add_threads(how)
     data = parser.add_argument_group("data")
@@ -127,7 +127,7 @@ def _add_evaluate(commands: Any) -> None:
         "--report",
         type=Path,
         metavar="FILE.html",
-        help="write a page: curves, confusion matrix, calibration, worst mistakes",
+        help="write an HTML report: curves, confusion matrix, calibration, worst mistakes",
     )
     arguments.add_data(parser, to_train=False)
     arguments.add_threads(parser)

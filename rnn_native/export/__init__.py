@@ -57,7 +57,7 @@ _NAMES = Flag(
     {
         "type": lambda text: text.split(","),
         "metavar": "NAME,...",
-        "help": "the PyTorch module's own names of layers with parameters, such as fc1,fc2 "
+        "help": "names of the layers with parameters in the PyTorch module, such as fc1,fc2 "
         "(default: indices in an nn.Sequential)",
     },
     beside="architecture",
@@ -67,7 +67,7 @@ _UINT8_INPUT = Flag(
     "an ONNX target",
     {
         "action": "store_true",
-        "help": "onnx: take bytes, which the graph divides by 255",
+        "help": "onnx: the input is uint8, and the graph divides it by 255",
     },
 )
 _INT8 = Flag(
@@ -80,7 +80,7 @@ _TITLE = Flag(
     "an HTML target",
     {
         "metavar": "TEXT",
-        "help": "html: the page's title (default: what the user can do there)",
+        "help": "html: title of the page (default: what users can do there)",
     },
 )
 _CLASSES = Flag(
@@ -89,7 +89,7 @@ _CLASSES = Flag(
     {
         "type": lambda text: text.split(","),
         "metavar": "NAME,...",
-        "help": "html: what the outputs are called (default: their numbers)",
+        "help": "html: names of the outputs (default: their numbers)",
     },
 )
 _FEATURES = Flag(
@@ -98,7 +98,7 @@ _FEATURES = Flag(
     {
         "type": lambda text: text.split(","),
         "metavar": "NAME,...",
-        "help": "html: what the inputs of a net that takes a row of numbers are called",
+        "help": "html: names of the inputs, for a net that reads a row of numbers",
     },
 )
 
