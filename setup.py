@@ -39,7 +39,7 @@ FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-g0", "-fvisibility=hidden", "-pthread", *WARNINGS]
 LINK_FLAGS = ["-pthread", "-lm", "-ldl"]
 # What keeps a fault from becoming more: overwritten frames and buffers are noticed, addresses
-# of functions are looked up when the core is opened, and read-only from then on. Kernels get
+# of functions are looked up when the core is opened, and read-only after that. Kernels get
 # sizes that were checked; guards of their many frames cost small predictions a twentieth.
 HARDENED = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"]
 HARDENED_LINK = ["-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]

@@ -106,7 +106,7 @@ class Field:
         print(f"round {number + 1}: {', '.join(times)}", file=sys.stderr)
 
     def leave_out_slower(self, times: float) -> None:
-        """After a first round: drop those that took this many times what the best peer took."""
+        """After a first round: drop those that needed this many times the time of the best peer."""
         ours = self.peers[0]
         others = [peer for peer in self.peers if peer.name not in (OURS, OURS_ALONE)]
         firsts = [peer.answers[0]["times"] for peer in others]
@@ -131,7 +131,7 @@ def largest_difference(theirs: list[float], ours: list[float]) -> float:
 
 
 def row_of(peer: Peer, ours: Peer, part: int = 0) -> Row:
-    """Return a peer's rounds beside ours, of one of the things that a round measures."""
+    """Return the rounds of a peer and ours, of one of the things that a round measures."""
     rounds = list(zip(peer.answers, ours.answers, strict=True))
     losses = peer.answers[-1]["losses"][part]
     apart = [largest_difference(t["losses"][part], o["losses"][part]) for t, o in rounds]

@@ -1,4 +1,4 @@
-"""`solver="lbfgs"` beside scikit-learn's: losses reached, and seconds.
+"""`solver="lbfgs"` compared with scikit-learn's: losses reached, and seconds.
 
 python benchmarks/lbfgs.py
 

@@ -1,4 +1,4 @@
-"""Whether `lr_find` suggests a good rate: accuracy at its suggestion beside that of a grid.
+"""Whether `lr_find` suggests a good rate: accuracy at its suggestion compared with that of a grid.
 
 python benchmarks/learning_rates.py                     # some minutes
 python benchmarks/learning_rates.py --nets mlp cnn --rows 20000 --write

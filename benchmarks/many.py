@@ -1,4 +1,4 @@
-"""fit_many of eight nets beside one after the other on one thread.
+"""fit_many of eight nets, compared with one after the other on one thread.
 
     python benchmarks/many.py [--rounds 5] [--nets 8] [--threads 2]
 

@@ -1,7 +1,7 @@
 """What comes beside the arithmetic: `python benchmarks/overhead.py [--rounds 5]`.
 
 The first part is `Network.fit` of the MNIST MLP over ten epochs; native is what the core's calls
-took, as the history has it. The second is a training loop of one's own with a net so small that
+took, as the history has it. The second is a custom training loop with a net so small that
 calls count: 4-64-64-2, batches of 64 rows, Adam, one thread, with PyTorch's step beside it where
 PyTorch is installed. All of these take turns; times are microseconds a call.
 """

@@ -1,4 +1,4 @@
-"""GRU and LSTM beside PyTorch's: an epoch of training; one streamed step beside ONNX Runtime.
+"""GRU and LSTM compared with PyTorch's: an epoch of training; one streamed step, compared with ONNX Runtime.
 
     python benchmarks/recurrent.py
     python benchmarks/recurrent.py --rounds 1 --rows 256   # a try
@@ -35,7 +35,7 @@ OF_TORCH = {
 
 
 def make_rows(n, steps, seed=0):
-    """Return sequences (n, steps, FEATURES), each class with waves of its own, and labels."""
+    """Return sequences (n, steps, FEATURES), each class with different waves, and labels."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CLASSES, n)
     paces = rng.uniform(0.05, 0.5, (CLASSES, FEATURES))[labels, None]

@@ -20,7 +20,7 @@ FOOTNOTE = (
 
 
 class Row(NamedTuple):
-    """A peer's rounds, beside ours."""
+    """Rounds of a peer, and ours."""
 
     name: str
     label: str

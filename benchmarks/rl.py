@@ -1,4 +1,4 @@
-"""DQN and PPO on CartPole beside the same loops in PyTorch, one thread each.
+"""DQN and PPO on CartPole compared with the same loops in PyTorch, one thread each.
 
     python benchmarks/rl.py [--rounds 5] [--dqn-steps 6000] [--ppo-steps 8192] [--cpu]
 

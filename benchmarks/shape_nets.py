@@ -126,7 +126,7 @@ def one_row(sizes: Sequence[int]) -> Workload:
 
 
 VALUES = {"loss": "squared_error"}
-MASKED = {"agree": 0.05}  # each has dropout masks of its own: the means are compared
+MASKED = {"agree": 0.05}  # each draws other dropout masks: the means are compared
 RGB = (3, 32, 32)
 
 DENSE = {

@@ -1,4 +1,4 @@
-"""Nets of all kinds beside their peers: epochs, and predictions of 1, 64 and 10,000 rows.
+"""Nets of all kinds and their peers: epochs, and predictions of 1, 64 and 10,000 rows.
 
     python benchmarks/shapes.py --write benchmarks/shapes.md         # all, two threads
     python benchmarks/shapes.py --nets lenet vgg --peers torch       # some nets, one peer
@@ -7,9 +7,8 @@
     python benchmarks/shapes.py --readme        # the summary that benchmarks/shapes.md has
 
 The nets are in shape_nets.py. As in compare.py, each peer has its own process, begins with the
-same weights and sees the same rows in the same order; peers take turns, and the losses are
-compared. Beside the ratio stands how much of the net's own roof is reached: roof.py says what
-that is.
+same weights and sees the same rows in the same order; peers alternate, and the losses are
+compared. The tables have the ratio, and how much of the roof of the net is reached (roof.py).
 """
 
 import argparse

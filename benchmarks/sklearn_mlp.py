@@ -1,4 +1,4 @@
-"""`rnn_native.sklearn.MLPClassifier` beside scikit-learn's own, and PyTorch on a table.
+"""`rnn_native.sklearn.MLPClassifier` compared with scikit-learn's, and PyTorch on a table.
 
 python benchmarks/sklearn_mlp.py
 

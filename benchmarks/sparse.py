@@ -1,4 +1,4 @@
-"""Sparse rows: `rnn_native.sklearn.MLPClassifier` beside scikit-learn's own.
+"""Sparse rows: `rnn_native.sklearn.MLPClassifier` compared with scikit-learn's.
 
     python benchmarks/sparse.py
 

@@ -3,7 +3,7 @@
     python benchmarks/streaming.py                  # 1 GB
     python benchmarks/streaming.py --gigabytes 10   # slow
 
-Generated digits are written to one file below `--folder`, which is removed in the end. A net of
+Generated digits are written to one file below `--folder`, which is removed at the end. A net of
 784-128-10 trains on them by `rn.datasets.from_files`, with the file in the system's cache and
 (on Linux) not in it, and by `fit` on an array of the first 0.5 GB. The runs take turns; medians.
 Private memory is the greatest sum of the process's anonymous pages in the runs from the file.

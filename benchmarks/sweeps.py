@@ -1,4 +1,4 @@
-"""Sweeps: two jobs beside one, what is lost when they are killed, what executors cost.
+"""Sweeps: two jobs and one, what is lost when they are killed, what executors cost.
 
     python benchmarks/sweeps.py speed [--runs 24] [--seconds 3]
     python benchmarks/sweeps.py kills [--kills 20]
@@ -6,8 +6,8 @@
 
 speed trains the same runs one after the other, then two at a time, each on one thread.
 kills ends a sweep by SIGKILL at random moments until it has been killed this many times,
-lets it end, and compares it with one that was left alone. overhead is the time beside
-training: wall time minus the seconds that the runs themselves took, for each run, on one
+lets it end, and compares it with one that was left alone. overhead is the time that is
+not training: wall time minus the seconds of the runs themselves, for each run, on one
 worker.
 """
 
@@ -37,7 +37,7 @@ def digits(n):
 
 
 def swept(data, runs, epochs, **options):
-    """Return a sweep over learning rates, and the seconds that it took."""
+    """Return a sweep over learning rates, and its seconds."""
     grid = {"lr": [round(0.01 * (1 + i), 4) for i in range(runs)]}
     start = time.perf_counter()
     fixed = {"input_shape": (784,), "patience": None, "verbose": 0, "threads": 1}
@@ -74,7 +74,7 @@ class Journal(rn.Callback):
 
 
 def child(folder):
-    """Sweep in this process, in two processes of its own."""
+    """Sweep in this process, in two new processes."""
     journal = f"{folder}.journal"
     with ProcessPoolExecutor(2) as pool:
         options = {"out": folder, "executor": pool, "steps_per_epoch": 60}

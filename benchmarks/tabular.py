@@ -1,4 +1,4 @@
-"""TabularNet beside scikit-learn's pipeline of one-hot columns and MLPClassifier.
+"""TabularNet compared with scikit-learn's pipeline of one-hot columns and MLPClassifier.
 
     python benchmarks/tabular.py
     python benchmarks/tabular.py --rows 2000 --rounds 1 --epochs 2   # a try

@@ -1,10 +1,10 @@
-"""One net in several threads: predictions side by side, and beside training.
+"""One net in several threads: predictions side by side, and during training.
 
     python benchmarks/threads.py
 
 Calls per second of four Python threads that predict with one net, beside those of one
-thread, and the same of a loop of plain Python; every call runs on one thread of its own. Then
-how long a prediction of one row takes beside a training, and what the training loses. Rounds
+thread, and the same of a loop of plain Python; every call runs on its own thread. Then
+how long a prediction of one row takes during a training, and what the training loses. Rounds
 are interleaved; medians, with the least and the greatest in brackets.
 """
 

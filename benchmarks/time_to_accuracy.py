@@ -1,4 +1,4 @@
-"""Seconds from the start of a process to a model of a test accuracy, beside PyTorch.
+"""Seconds from the start of a process to a model of a test accuracy, compared with PyTorch.
 
     python benchmarks/time_to_accuracy.py --data FOLDER [--rounds 3] [--write]
 

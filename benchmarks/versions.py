@@ -1,4 +1,4 @@
-"""Two checkouts of this package, built, beside each other in one run.
+"""Two checkouts of this package, built, compared in one run.
 
     python benchmarks/versions.py ../before ../after
 

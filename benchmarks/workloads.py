@@ -46,7 +46,7 @@ class Workload:
     rows: int = TRAINING_ROWS  # of an epoch
     sizes: tuple[int, ...] = ()  # rows of the calls whose time shapes.py takes
     # Losses of a first round further apart are another computation's. Later rounds drift: with
-    # Adam rounding alone makes some per cent in the end.
+    # With Adam, rounding alone makes some per cent at the end.
     agree: float = 0.02
 
     @property

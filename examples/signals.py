@@ -4,7 +4,7 @@
 
 A wearable has nine channels, acceleration, turning rate and gravity along three axes, and the
 net recognizes from 128 samples which of six activities they are. The signals are made here: each
-activity has frequencies and directions of its own, each wearer another pace, strength and
+activity has different frequencies and directions, each wearer another pace, strength and
 position of the device, and there is noise.
 """
 

@@ -1,4 +1,4 @@
-"""Draw docs/augmentation.png: one digit, and what each kind of distortion makes of it.
+"""Draw docs/augmentation.png: one digit, and the result of each kind of distortion.
 
     python scripts/augmentation_picture.py [FILE.png]
 

@@ -1,4 +1,4 @@
-"""Make a photo of a page of numbers, read it, and draw what was read: docs/read-page.png.
+"""Draw a photo of a page of numbers, read it, and draw what was read: docs/read-page.png.
 
 python scripts/photographed_page.py [FILE.png]
 

@@ -69,7 +69,7 @@ def main():
 
 
 def cells(file):
-    """Return the picture and what each step makes of it, as pictures."""
+    """Return the picture and the result of each step, as pictures."""
     page = read_page(gray_of(file))
     steps = [np.asarray(page.steps[name], np.float32) for name in STEPS]
     # Ink is dark here, as on paper.

@@ -1,8 +1,8 @@
-"""Open the recognizer's window on screens of its own: measure it, and take its pictures.
+"""Open the recognizer's window on virtual screens: measure it, and take its pictures.
 
 python scripts/recognizer_window.py [FOLDER]
 
-Prints how long the window took to come up, and the time from a pointer's event to the bars
+Prints the time until the window came up, and the time from a pointer's event to the bars
 that are drawn, over all events of a digit. With a folder, it also takes a picture of each scene
 below. Needs Xvfb.
 """
@@ -102,7 +102,7 @@ def screen(dots=96):
 
 
 def draw(window, stroke):
-    """Draw a stroke; return the seconds that each of its events took, and those of the CPU."""
+    """Draw a stroke; return the seconds of each of its events, and those of the CPU."""
     canvas, times = window.canvas.widget, []
     unit = canvas.winfo_width() / SIDE
 

@@ -68,7 +68,7 @@ def data(digits, tmp_path):
 
 @pytest.fixture(scope="session")
 def poor(digits):
-    """What a net that has hardly learned makes of the test digits: many mistakes."""
+    """Predictions of a net that has hardly learned, for the test digits: many mistakes."""
     import rnn_native as rn
 
     net = rn.Network([rn.Dense(16, "relu"), rn.Dense(10)], (784,))

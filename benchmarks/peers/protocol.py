@@ -1,8 +1,8 @@
 """What a peer's process and the runner say to each other.
 
-The runner starts `python -m peers.protocol ORDER`, where ORDER is a JSON object, reads a line
-of JSON when the peer is ready, writes a line with a number for each round, and reads one of
-JSON with its time and losses. A line with `error` is the peer's last.
+The runner starts `python -m peers.protocol ORDER`, where ORDER is a JSON object. When the peer
+is ready, it writes a line of JSON. For each round the runner writes a line with a number, and
+the peer answers with a line of JSON: its time and losses. A line with `error` is its last.
 
 A peer module defines VERSION and, by the tasks that it takes part in,
 
@@ -72,7 +72,7 @@ class Job(NamedTuple):
         for name, view in self.network.parameters.items():
             layer, _, key = name.rpartition(".")
             params[layer][key] = view.copy()
-        # Marks have the name of their block, and a block has no parameters of its own.
+        # Marks have the name of their block, and a block itself has no parameters.
         layers = [
             (
                 {**one.spec, "window": native["window"], "shape": native["shape"]},
@@ -110,7 +110,7 @@ def order_of(epoch: int, n: int) -> np.ndarray:
 
 
 def seconds_of(call: Callable[..., Any], *args: Any) -> tuple[float, Any]:
-    """Return how long a call took, and its result."""
+    """Return the time of a call, and its result."""
     start = time.perf_counter()
     result = call(*args)
     return time.perf_counter() - start, result

@@ -2,7 +2,7 @@
 
 A column of zeros adds nothing to the first product, and the weights of its pixel have no
 gradient; so the product and the update take only the other columns. Forward and backward
-are written out, for autograd would make a gradient of all the weights.
+are written out, because autograd would compute a gradient for all the weights.
 """
 
 import torch

@@ -4,7 +4,7 @@
 
 #if defined(__x86_64__)
 
-/* The psABI micro-architecture levels, as far as the compiler's flags for them go. */
+/* The psABI micro-architecture levels, by the compiler's flags for them. */
 bool
 rnn_cpu_runs(const char *level)
 {

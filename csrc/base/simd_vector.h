@@ -71,7 +71,7 @@ v_store_part(float *p, vf v, int n)
     _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
 }
 #else
-/* Lane by lane: memcpy of a size that is not known would be a call. */
+/* Lane by lane: memcpy of an unknown size would be a call. */
 static inline vf
 v_load_part(const float *p, int n)
 {

@@ -167,7 +167,7 @@ sum_strip(const gemm_operands *p, tile_factors f, ptrdiff_t step, int m, int n, 
     return m;
 }
 
-/* Functions of their own for each kind of tile, over B's rows and over rows at offsets: in
+/* Separate functions for each kind of tile, over B's rows and over rows at offsets: in
  * one function compilers run out of registers for addresses. */
 #define STRIP(name, rows, vectors)                                                      \
     static __attribute__((noinline)) int name(const gemm_operands *p, int m, int n,     \

@@ -261,8 +261,8 @@ rows_of_windows(uint64_t *rows_of, const uint32_t *bits)
 }
 
 /* What one window's rows give to `vectors` vectors of its block from `first` on. The sum
- * starts at zero, so that of a filter that gives zero in its live rows it is what
- * sum_blank_rows makes of them, to the last bit, and nothing is left of the difference. */
+ * starts at zero. So for a filter that gives zero in its live rows, it has the bits of
+ * sum_blank_rows for these rows, and their difference is exactly zero. */
 static inline __attribute__((always_inline)) void
 block_gradient(float *target, const float *constant, const float *blank, uint64_t rows_of,
                const float *const *pooled, const block_row *rows, int first, int vectors,

@@ -8,7 +8,7 @@
 
 #define SLICE_BLOCK 64
 
-/* Rows that make a tile of products; fewer only to give two threads something to do. */
+/* Rows of a tile of products; fewer only to give two threads something to do. */
 #define ROWS_A_SLICE 8
 
 int

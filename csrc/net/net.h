@@ -44,7 +44,7 @@ double rnn_net_rate(const rnn_net *net, int layer);
 /* Whether any parameter learns. */
 bool rnn_net_learns(const rnn_net *net);
 
-/* A net with working memory of its own that shares another's plan, for calls beside it; or
+/* A net with its own working memory that shares the plan of another one, for calls beside it; or
  * NULL. The other must outlive it. */
 rnn_net *rnn_net_new_reader(const rnn_net *net);
 

@@ -6,7 +6,7 @@
 
 typedef enum {
     RNN_PEAK_FMA,  /* registers only, with the vectors of the CPU level in use */
-    RNN_PEAK_SGEMM /* OpenBLAS, 768 x 768 x 768, matrices of its own for each thread */
+    RNN_PEAK_SGEMM /* OpenBLAS, 768 x 768 x 768, separate matrices for each thread */
 } rnn_peak_kind;
 
 /* *gflops = 1e9 floating-point operations per second of all threads together, the best of

@@ -297,7 +297,7 @@ share_gradients(rnn_net *net, int sum)
 /* Most stages above that one may do the work of in inference. */
 #define MOST_FOLDED 2
 
-/* Stages that in inference do the work of some above, which read one another and nothing
+/* Stages that in inference do the work of some above, which read each other and nothing
  * else. */
 static void
 fold_stages(rnn_net *net, int i)

@@ -157,7 +157,7 @@ static const char *const work_names[] = {
     [RNN_WORK_REDUCE] = "reduce", [RNN_WORK_UPDATE] = "update",
 };
 
-/* Appends (what, work, seconds) for what a stage took time for. */
+/* Appends (what, work, seconds) for each kind of work of a stage. */
 static int
 append_profile(PyObject *list, const rnn_net *net, int stage)
 {

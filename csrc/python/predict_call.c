@@ -97,7 +97,7 @@ net_predict_plain(PyObject *op, PyObject *const *args, Py_ssize_t count)
     if (PyErr_Occurred() != NULL)
         return NULL;
     PyArrayObject *array = (PyArrayObject *)args[0];
-    /* Beside training the call waits for weights, and gives up the lock: then another
+    /* During training the call waits for weights, and gives up the lock: then another
      * thread could move the array's memory, which a view would prevent. */
     if (SHARING(op)->is_training || !PyArray_CheckExact(args[0])
         || !is_plain(array, NET(op), (float)low, (float)high))

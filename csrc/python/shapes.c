@@ -92,7 +92,7 @@ param_shapes(const rnn_layer *layer)
     return list;
 }
 
-/* A list of what `tell` makes of each layer, or NULL with the exception. */
+/* A list of the results of `tell` for each layer, or NULL with the exception. */
 static PyObject *
 told_of_layers(const layer_specs *specs, rnn_shape input, const rnn_loss_type *loss,
                PyObject *(*tell)(const rnn_layer *))

@@ -12,7 +12,7 @@
 /* A call that reads. */
 typedef struct reading {
     rnn_net *net;         /* to run; its parameters are those to read */
-    rnn_weights *weights; /* a copy beside training; NULL: the net's own */
+    rnn_weights *weights; /* a copy during training; NULL: the net's own */
     unsigned long thread;
     struct reading *next; /* of those that read the net's own parameters */
 } reading;

@@ -133,7 +133,7 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
     path : str or path-like
         The file to write. Its folder must exist. A symbolic link is followed: the
         file that it points to is replaced, the link stays. A file that is replaced
-        passes on its permissions and, as far as that is allowed, its owner.
+        passes on its permissions and, if allowed, its owner.
     data : bytes-like, or iterable of bytes-like
         The content, whole or in pieces. What the iterable raises passes unchanged.
 

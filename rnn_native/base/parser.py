@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=Help, **settings)
-        self.color = False  # Python 3.14 has colors of its own
+        self.color = False  # Python 3.14 adds colors itself
 
     def error(self, message: str) -> NoReturn:
         """Print usage, the message and where there is help, and exit with 2."""

@@ -36,7 +36,7 @@ def create_beside(target: Path, mode: int) -> tuple[Path, int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink > 0:
             return path, descriptor
-        # Between the two steps another process took it for a forgotten one.
+        # Between the two steps another process removed it as a forgotten one.
         os.close(descriptor)
 
 

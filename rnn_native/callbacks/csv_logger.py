@@ -16,7 +16,7 @@ class CSVLogger(Callback):
 
     The columns are epoch, from 0, and those of the history by name, as in Keras' file:
     accuracies are fractions. Metrics, and numbers that earlier callbacks put into the logs,
-    have columns of their own; one that first appears in a later epoch is empty in the rows
+    have separate columns; one that first appears in a later epoch is empty in the rows
     before.
 
     Parameters
@@ -91,7 +91,7 @@ class CSVLogger(Callback):
     def _columns_of(self, header: str) -> list[str]:
         """Return the columns of a file to append to, or raise ValueError for another table's.
 
-        Those that callbacks put into the logs are not known yet: the file may have more.
+        Columns that callbacks add to the logs appear later: the file may have more.
         """
         found = self._fields(header)
         missing = {*self.run.columns} - {*found}

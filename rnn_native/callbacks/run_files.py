@@ -81,7 +81,7 @@ CSV_HEADER = "epoch,train_loss,train_time,val_loss,val_accuracy,learning_rate"
 class RunLog(Callback):
     """Append a row for each epoch to a CSV file, in the reference system's columns.
 
-    Further metrics have columns of their own after these.
+    Further metrics have columns after these.
 
     Parameters
     ----------

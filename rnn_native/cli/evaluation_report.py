@@ -24,7 +24,7 @@ def check_target(path: Path) -> None:
 
 
 def write_report(args: argparse.Namespace, model: "Network", data: "Dataset") -> None:
-    """Write the page on what the model makes of the test rows."""
+    """Write the page on the predictions of the model for the test rows."""
     from rnn_native.base.files import atomic_write
     from rnn_native.report import evaluation_page
     from rnn_native.report.interpretation import interpret
@@ -68,7 +68,7 @@ def _noted(fact: tuple[str, Any]) -> str:
 
 
 def _folder_of(path: Path) -> Path | None:
-    """Return the folder of the run that a model is from, None when it is not known."""
+    """Return the folder of the run that a model is from, None if it is unknown."""
     from rnn_native.training import run_folder
 
     if path.is_dir():

@@ -99,7 +99,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    """Train, evaluate and predict, as far as asked for."""
+    """Train, evaluate and predict, as the options ask."""
     from rnn_native.programs.kaggle import run
 
     default = Path("output")

@@ -84,7 +84,7 @@ class FileLoader:
         return FileLoader(self._x, self._y, self.batch_size, rows, *options)
 
     def batches(self, seed: int | None) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """Yield the batches of an epoch, as arrays of their own.
+        """Yield the batches of an epoch, as separate arrays.
 
         Parameters
         ----------

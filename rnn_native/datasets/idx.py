@@ -368,7 +368,7 @@ def _read_elements(file: io.BufferedIOBase, shape: tuple[int, ...], name: str) -
     view = array.reshape(-1).data
     done = 0
     while done < len(view):
-        # In pieces, as GzipFile makes a copy of what is asked for at once.
+        # In pieces, because GzipFile copies all that one call reads.
         count = file.readinto(view[done : done + _PIECE])
         if not count:
             raise _truncated(name, shape, done)

@@ -27,7 +27,7 @@ def gzip_faults(name: str) -> Iterator[None]:
         yield
     except (EOFError, zlib.error) as error:
         raise _damaged(name, error) from error
-    except io.UnsupportedOperation as error:  # what Python makes of a failed lseek
+    except io.UnsupportedOperation as error:  # Python's error for a failed lseek
         raise OSError(f"{name}: cannot be read: {error}") from error
     except OSError as error:
         # gzip.BadGzipFile, which has no number. Reading errors of the disk have.

@@ -164,7 +164,7 @@ def kinds_of(values: Sequence[Any]) -> list[str]:
 
 
 def is_categorical(column: Any, where: str) -> bool:
-    """Whether a column holds categories: pandas', words, or flags beside missing values."""
+    """Whether a column holds categories: pandas', words, or booleans with missing values."""
     if _has_codes(column):
         return True
     array = _array_of(column)

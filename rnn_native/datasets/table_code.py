@@ -119,7 +119,7 @@ class TableCode:
         return len(self.categories) + len(self.numbers)
 
     def layers(self, embedding_dim: int = EMBEDDING_DIM) -> list[Layer]:
-        """Return the first layers of a net over `rows`: vectors beside normalized numbers."""
+        """Return the first layers of a net over `rows`: vectors and normalized numbers."""
         first, count = len(self.categories), len(self.numbers)
         vectors = [Embedding(self.table_rows, embedding_dim), Flatten()] if first else []
         if not first:

@@ -67,7 +67,7 @@ class StreamProgram:
         )
 
     def definitions(self, name: str) -> list[str]:
-        """Return the functions, and what makes a program of them."""
+        """Return the functions, and the main function of a program that calls them."""
         zeros = (
             Template(_ZEROS).substitute(array=array, n=n) for array, n in self.state.items()
         )

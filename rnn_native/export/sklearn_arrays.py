@@ -94,7 +94,7 @@ def from_sklearn(
     activation: str = "relu",
     out_activation: str = "softmax",
 ) -> Network:
-    """Make a network of scikit-learn's arrays.
+    """Return a network from scikit-learn's arrays.
 
     Parameters
     ----------

@@ -156,7 +156,7 @@ def place_named(model: Network | Ensemble, index: int) -> Iterator[None]:
 
 
 def whole_steps_of(model: Network) -> list[Step]:
-    """As `steps_of`, of a copy: its arrays fit together even beside training."""
+    """As `steps_of`, of a copy: its arrays fit together even during training."""
     return steps_of(copy(model))
 
 

@@ -97,7 +97,7 @@ def from_torch(
     *,
     source: str = "state dict",
 ) -> Network:
-    """Make a network of what `torch.nn.Module.state_dict` returned.
+    """Return a network from what `torch.nn.Module.state_dict` returned.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Ste
 
 
 def _module_of(step: Step, functions: Mapping[str, int], sequences: set[str]) -> str:
-    """Return a layer's place in modules in which activations are modules of their own."""
+    """Return a layer's place in modules in which activations are separate modules."""
     inside, parts = "layers", []
     for part in step.name.split(".")[1:]:
         number = int(part) + functions.get(inside, 0) if part.isdigit() else part
@@ -253,7 +253,7 @@ def _check_names(given: Iterable[str], wanted: Parts, source: str) -> None:
         return
     faults = [f"missing {_listed(missing)}"] if missing else []
     faults += [f"unknown {_listed(extra)}"] if extra else []
-    hint = "; if the module has names of its own, give them" if missing and extra else ""
+    hint = "; if the module has other names, give them" if missing and extra else ""
     raise FormatError(f"{source}: {'; '.join(faults)}{hint}")
 
 
@@ -284,7 +284,7 @@ def _elements_of(tensors: Mapping[str, Any]) -> int:
 
 
 def _new_network(architecture: AnyArchitecture, elements: int, source: str) -> Network:
-    """Make a network of layers whose weights come from `elements` numbers."""
+    """Return a network from layers whose weights come from `elements` numbers."""
     if isinstance(architecture, Network):
         model = Network.from_architecture(
             architecture.architecture(), architecture.optimizer

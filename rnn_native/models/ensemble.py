@@ -256,7 +256,7 @@ def _outputs_of_mean(outputs: NDArray[np.float64], function: str) -> NDArray[np.
     Parameters
     ----------
     outputs : ndarray of shape (nets, n, outputs)
-        Of the last layers; what `function` makes of them is averaged.
+        Of the last layers; `function` of them is averaged.
     function : {"softmax", "sigmoid", "exp", "linear"}
 
     Returns

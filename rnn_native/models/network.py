@@ -173,7 +173,7 @@ class Network(RateMethods):
             With `comm`: updates that a process makes by itself between two averages of the
             weights; 1 gives the bits of one process.
         shards : bool
-            With `comm`: whether each process gives rows of its own, as many as the others,
+            With `comm`: whether each process passes its own rows, as many as the others,
             instead of all rows. They average weights after `every` updates.
 
         Returns

@@ -72,7 +72,7 @@ def train(
         As for `train_mlp`.
     config : path, mapping or TrainingConfig, optional
         Training configuration; options override it. Its activation_function goes to the
-        hidden layers that have none of their own.
+        hidden layers that set none.
     input_shape : sequence of int
         Of one sample; only for a sequence of layers, the JSON has its own.
     OPTIONS

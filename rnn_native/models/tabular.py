@@ -38,7 +38,7 @@ class TabularNet:
         As for `Network`.
     categorical : sequence of str or int
         Further columns of categories, beyond those of such a type: pandas' categories, words,
-        and flags beside missing values. Of an array, indices of columns.
+        and booleans with missing values. Of an array, indices of columns.
     embedding_dim : int of at least 1
         Numbers in the vector of a category.
     min_count : int of at least 1

@@ -145,7 +145,7 @@ def _print_errors(history: History) -> None:
 
 
 def predictions_table(model: Predictor) -> str:
-    """Return what a net makes of the four rows, as the reference prints it."""
+    """Return the predictions of a net for the four rows, as the reference system prints them."""
     lines = ["Testing the trained network:"]
     predicted = model.predict_proba(XOR_X)[:, 0]
     for (a, b), wanted, output in zip(XOR_X, XOR_Y[:, 0], predicted, strict=True):

@@ -92,7 +92,7 @@ class CompiledNet(Weights):
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse what the native net would not follow."""
-        # vars(self) would make a dict of it, and looking anything up in it slower.
+        # vars(self) would convert it to a dict, and slow down every look-up.
         if name in ("specs", "input_shape", "loss") and hasattr(self, name):
             raise AttributeError(
                 f"{name}: cannot be changed; make another Network, and give it these weights "
@@ -194,7 +194,7 @@ class CompiledNet(Weights):
 
     @classmethod
     def as_saved(cls, architecture: Mapping[str, Any]) -> Self:
-        """Make a net of a model file's architecture, whose parameters are zero.
+        """Return a net from a model file's architecture, whose parameters are zero.
 
         Files of 0.1.0 may hold activations that `Network` refuses by now.
         """
@@ -233,7 +233,7 @@ class CompiledNet(Weights):
         loss: str | None = None,
         tensors: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> Self:
-        """Return a net of other layers over the same input, with weights of its own.
+        """Return a net of other layers over the same input, with new weights.
 
         Parameters
         ----------
@@ -265,7 +265,7 @@ class CompiledNet(Weights):
 
     @property
     def input_dtype(self) -> str | None:
-        """What the net was fitted on; None before any fit, or when it is not known.
+        """What the net was fitted on; None before any fit, or if it is unknown.
 
         "uint8": uint8, which is divided by 255, or floats in 0..1, as they are; the net
         accepts nothing else. "float": numbers as they are; the net refuses uint8. The first
@@ -282,7 +282,7 @@ class CompiledNet(Weights):
     def optimizer(self) -> Settings:
         """Settings of the optimizer, with its name as "type".
 
-        A name or dict that is set, as for the constructor, is the optimizer from then on.
+        A name or dict that is set, as for the constructor, replaces the optimizer.
         Weights stay; the moments and their step count start from zero, and views of `moments`
         that were made before are no longer the net's.
         """

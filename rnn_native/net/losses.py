@@ -339,7 +339,7 @@ def last_activation_fault(
 
 
 def as_given(path: str, layers: Sequence[Mapping[str, Any]]) -> str:
-    """Return where a layer is among those given: a last softmax has become one of its own."""
+    """Return where a layer is among those given: a last softmax has become a separate layer."""
     beyond = path == f"layers[{len(layers)}]"
     return f"layers[{len(layers) - 1}]" if beyond else path
 

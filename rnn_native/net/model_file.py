@@ -1,11 +1,10 @@
 """Model files: safetensors with the architecture and a checksum in the metadata.
 
 A model file has a tensor for each parameter ("layers.0.weight"), and one metadata entry,
-"rnn_native", a JSON object with format_version, version (of the package that wrote it),
-architecture, optimizer (its settings),
-normalization, input_dtype (what the model was fitted on), facts (what was known about the
-model when it was saved) and sha256. On request it has what training continues from; see
-`saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
+"rnn_native", a JSON object. Its keys are format_version, version (of the package that wrote
+it), architecture, optimizer (its settings), normalisation, input_dtype (of `fit`), facts
+(results when the model was saved), and sha256. On request it also has the state of training;
+see `saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
 "run.moments", "run.best" and "run.live", where these exist, and the object "run". The
 digest covers all tensors (name, dtype, shape, bytes) and all other metadata: plain
 safetensors accepts many single flipped bits. Equal models are equal bytes.
@@ -72,7 +71,7 @@ def save(
     model : Predictor
     path : path, or binary file that is open for writing
     facts : mapping, optional
-        Anything that JSON takes, kept beside the model: loss, accuracy, ...
+        Anything that JSON takes, stored with the model: loss, accuracy, ...
     optimizer_state : bool
         Keep moments, steps, shuffles and masks, too: see `Network.save`.
 
@@ -216,7 +215,7 @@ def describe(path: "str | PathLike[str]") -> Metadata:
 
 
 def metadata_of(model: Predictor, facts: Mapping[str, Any] | None) -> Metadata:
-    """Return what a file says of a model beside its tensors."""
+    """Return the metadata of a model in a file."""
     from rnn_native.base.version import __version__
 
     return {

@@ -288,7 +288,7 @@ class Predictor(CompiledNet):
         """Return what `evaluate` does for rows, targets and weights as the core takes them."""
         threads = resolve_threads(threads)
         tells_classes = losses.LOSSES[self.loss].tells_classes
-        # Beside training two calls would see two sets of weights.
+        # During training two calls would see two sets of weights.
         net = self.native if tells_classes else self._frozen()
         loss, hits = net.evaluate(rows, targets, threads=threads, weights=weights)
         n = len(rows) if weights is None else float(weights.sum(dtype=np.float64))

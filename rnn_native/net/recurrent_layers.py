@@ -59,7 +59,7 @@ class GRU(Layer):
     Notes
     -----
     r and z are sigmoid(x W + b + h' U + c), n is tanh(x W + b + r (h' U + c)), each with
-    columns of its own. W is (values, 3 units), U (units, 3 units), b and c (3 units,), the
+    its own columns. W is (values, 3 units), U (units, 3 units), b and c (3 units,), the
     columns of r, z and n side by side; first values as for `SimpleRNN`.
     """
 
@@ -86,7 +86,7 @@ class LSTM(Layer):
     Notes
     -----
     c = f c' + i g and h = o tanh(c), c' being c before the step, zero at first. i, f and o are
-    sigmoid(x W + b + h' U + d), g is tanh of that, each with columns of its own. W is
+    sigmoid(x W + b + h' U + d), g is tanh of that, each with its own columns. W is
     (values, 4 units), U (units, 4 units), b and d (4 units,), the columns of i, f, g and o
     side by side; first values as for `SimpleRNN`.
     """
@@ -104,7 +104,7 @@ _RECURRENT = (SimpleRNN.type, GRU.type, LSTM.type)
 
 @dataclass(frozen=True, slots=True)
 class Bidirectional(Layer):
-    """A recurrent layer beside another like it that is in reverse, as in Keras.
+    """A recurrent layer and another one of its kind in reverse, as in Keras.
 
     It is ``Concat([layer], [layer in reverse])``, and files hold it as that. Outputs are
     (2 units,), or (steps, 2 units) with `return_sequences`: those of the layer first, then

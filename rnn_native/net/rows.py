@@ -250,7 +250,7 @@ def common_dtype(values: object) -> "np.dtype[Any] | None":
     dtypes = [getattr(d, "subtype", d) for d in dtypes]  # of sparse columns
     plain = {np.dtype(f"{d.kind}{d.itemsize}") for d in dtypes}
     if len(plain) > 1:
-        # Flags beside bytes are numbers: neither is divided by 255.
+        # Booleans beside bytes are numbers: neither is divided by 255.
         plain = {np.dtype(np.int16) if d.kind == "b" else d for d in plain}
     return np.result_type(*plain)
 

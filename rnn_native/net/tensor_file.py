@@ -76,7 +76,7 @@ class TensorFile:
         _check_places(self._entries, size - self._begin)
 
     def tensors(self) -> Tensors:
-        """Read all tensors, as arrays of their own."""
+        """Read all tensors, as separate arrays."""
         return {name: self._tensor(name, entry) for name, entry in self._entries.items()}
 
     def places(self) -> "dict[str, tuple[int, tuple[int, ...], np.dtype[Any]]]":

@@ -21,7 +21,7 @@ COUNTERS = ("steps", "seed", "seed_steps", "rng", "average_steps", "taken")
 
 @dataclass(slots=True, eq=False)
 class TrainingState:
-    """What training leaves behind beside weights and moments.
+    """What training stores in addition to weights and moments.
 
     Attributes
     ----------

@@ -47,7 +47,7 @@ class Weights:
     def get_weights(self) -> NDArray[np.float32]:
         """Return a copy of `weights`, whole at any time.
 
-        Beside training in another thread it has the weights between two batches, with
+        During training in another thread it has the weights between two batches, with
         `ema_decay` the averaged ones: see docs/explanation/threads.md.
 
         Returns

@@ -131,7 +131,7 @@ def _report_several(panels: Any, histories: Mapping[str, History]) -> None:
 
 
 def _loss_panel(ax: "Axes", history: History) -> None:
-    """Training loss as the reference draws it; what is known of validation beside it."""
+    """Training loss as the reference draws it; with validation if there is one."""
     epochs = epoch_numbers(history)
     loss, val_loss = values_of(history, "loss"), values_of(history, "val_loss")
     lines = ax.plot(

@@ -118,7 +118,7 @@ def run(
     threads: int | None = None,
     verbose: int | str = "auto",
 ) -> KaggleResult:
-    """Shuffle, split, train, evaluate, predict and save, each as far as it is asked for.
+    """Shuffle, split, train, evaluate, predict and save, each if it is asked for.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from rnn_native.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds that the parts of a program took."""
+    """Seconds of the parts of a program."""
 
     loading: float
     training: float

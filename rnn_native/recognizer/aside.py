@@ -1,4 +1,4 @@
-"""Work beside a window's own: in a thread, with a result that returns to Tk's thread."""
+"""Work in the background of a window: in a thread, with a result that returns to Tk's thread."""
 
 import threading
 import tkinter as tk

@@ -121,7 +121,7 @@ class Drawer:
             self._tell(error)
 
     def learn(self) -> None:
-        """Learn from the corrections, beside the window's own work."""
+        """Learn from the corrections, in the background."""
         if self._aside.is_busy or not len(self._state.corrections):
             return
         lesson = self._state.lesson()

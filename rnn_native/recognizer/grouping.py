@@ -85,7 +85,7 @@ def _joined(digits: list[Group]) -> list[Group]:
 
 
 def _with_small(digits: list[Group], mark: Group, tallest: float) -> list[Group]:
-    """Add a small mark to the digit that it belongs to, or as one of its own."""
+    """Add a small mark to the digit that it belongs to, or as a new digit."""
     gaps = [_gap(digit, mark) for digit in digits]
     nearest = int(np.argmin(gaps))
     if gaps[nearest] > NEAR * tallest:

@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 IMAGES, LABELS = "corrections-images-idx3-ubyte", "corrections-labels-idx1-ubyte"
 
-# Rows that the net knows already are seen beside the corrections: without them it would
+# Rows that the net knows already are trained on together with the corrections: without them it would
 # forget. The corrections make up a fifth of what it sees.
 REPLAYED = 2_000
 SHARE = 0.2
@@ -28,7 +28,7 @@ BATCH_SIZE = 32
 
 
 class Replay(NamedTuple):
-    """Digits that are seen again beside the corrections."""
+    """Digits that are trained on with the corrections."""
 
     images: Bytes  # (n, 28, 28)
     labels: Bytes  # (n,)

@@ -108,7 +108,7 @@ class Menu:
         self.menu.tk_popup(max(0, x), y)
 
     def _list_recent(self) -> None:
-        """List the models that were opened, as far as they are still there."""
+        """List the models that were opened, if they still exist."""
         self.recent.delete(0, "end")
         paths = [Path(p) for p in self._window.settings.recent if Path(p).exists()]
         for path in paths:

@@ -43,7 +43,7 @@ def from_strokes(strokes: Sequence[Stroke]) -> Floats:
 
 
 def from_image(image: ArrayLike) -> Floats:
-    """Make a picture of a digit as MNIST would have it: see `read_page`.
+    """Return a picture from a digit as MNIST would have it: see `read_page`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a net makes of a picture of 28 x 28, and whether that is worth saying."""
+"""The reading of a picture of 28 x 28 by a net, and whether it is in doubt."""
 
 from dataclasses import dataclass, replace
 

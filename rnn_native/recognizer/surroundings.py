@@ -1,4 +1,4 @@
-"""What is on a picture beside digits, taken away: table, lid, ruled lines, frames, underlines.
+"""Removes what is on a picture in addition to digits: table, lid, ruled lines, frames, underlines.
 
 Each function takes the mask of what stands out of the paper and returns what may be digits of
 it. None uses all of it: what is alone on a picture is what it shows.

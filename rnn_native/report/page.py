@@ -53,7 +53,7 @@ def evaluation_page(
     facts : sequence of (str, str)
         Names and values that come first: which model, which data.
     history : History, optional
-        Of the run that the model is from; without it the page says that it is not known.
+        Of the run that the model is from; without it the page says that it is unknown.
     threads : int in [1, 64], optional
 
     Returns

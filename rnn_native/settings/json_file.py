@@ -24,7 +24,7 @@ def _format_version(place: Place, value: Any) -> int:
 
 
 HEAD_KEYS: dict[str, Rule] = {"$schema": text, "format_version": _format_version}
-"""What any file of settings may have beside the settings."""
+"""What any file of settings may have in addition."""
 
 
 def read_json(path: AnyPath) -> Any:

@@ -32,7 +32,7 @@ class Part(NamedTuple):
 def as_plain_frame(x: Any) -> Any:
     """Return a pandas frame with the one dtype that `rows.as_array` gives it, all else as is.
 
-    scikit-learn would make floats of nullable uint8, and bytes of flags beside bytes. Missing
+    scikit-learn would make floats of nullable uint8, and bytes of booleans beside bytes. Missing
     values are NaN, which it refuses; a frame of sparse columns of one type other than uint8
     stays sparse.
     """

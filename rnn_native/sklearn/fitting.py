@@ -36,7 +36,7 @@ class ScoredRow(EpochRow):
 
     val_score: float | None = None
 
-    # Not inherited: a dataclass with slots makes one of its own, which knows no older rows.
+    # Not inherited: a dataclass with slots defines another one, which does not support older rows.
     __setstate__ = EpochRow.__setstate__
 
 

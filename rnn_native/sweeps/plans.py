@@ -162,7 +162,7 @@ class Base:
         return net, recipe
 
     def _built(self, arguments: Params, options: dict[str, Any]) -> Any:
-        """Return the architecture, which a function makes of its arguments."""
+        """Return the architecture; if it is a function, of its arguments."""
         source = self._source
         if callable(source) and not isinstance(source, CompiledNet):
             source = source(**arguments)

@@ -239,7 +239,7 @@ def values_of(run: TrainingRun, logs: Mapping[Any, Any]) -> Logs:
 
 
 def may_log(callback: Callback) -> bool:
-    """Return whether a callback may put values of its own into an epoch's logs."""
+    """Return whether a callback may add values to the logs of an epoch."""
     owner = type(callback).on_epoch_end
     given = getattr(callback.on_epoch_end, "__func__", None) is not owner
     return given or not owner.__module__.startswith("rnn_native.")

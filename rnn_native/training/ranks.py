@@ -40,7 +40,7 @@ class Ranks:
         Updates between two exchanges; above 1 each rank trains by itself in between, and
         then the weights are averaged.
     shards : bool
-        Whether each rank has rows of its own, instead of all rows.
+        Whether each rank has its own rows, instead of all rows.
 
     Attributes
     ----------

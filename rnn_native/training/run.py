@@ -91,7 +91,7 @@ class Run:
     loss_scale : float
         What the core's loss is multiplied by in the history.
     faults : list of str or None
-        What `fit` found to be wrong in the end; None: it warns.
+        What `fit` found to be wrong at the end; None: it warns.
     validation_hint : str
         What to do for validation, for messages.
     """
@@ -118,7 +118,7 @@ class Run:
         self.history = History(first_epoch=initial_epoch)
         self.measures = self.measuring(model.loss, scores.fitting(model.loss), metrics)
         self.tells_classes = LOSSES[model.loss].tells_classes
-        # Whether a callback that was begun may put columns of its own into the logs.
+        # Whether a callback that was begun may add columns to the logs.
         self.has_foreign_logs = False
         self.row_weights = row_weights(data, recipe.class_weight, model.output_shape[0])
         self.best_weights: NDArray[np.float32] | None = None
@@ -175,7 +175,7 @@ class Run:
         """Step of the net that the history's first epoch began with.
 
         Setting it counts all steps from there: when the optimizer continues from an earlier
-        run with moments of its own, and `history` has been set.
+        run with its moments, and `history` has been set.
         """
         return self.state.steps - len(self.history) * self.steps
 

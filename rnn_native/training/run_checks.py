@@ -47,7 +47,7 @@ def check_label_smoothing(smoothing: float, loss: str) -> None:
 
 
 def check_initial_epoch(initial_epoch: int, recipe: Recipe) -> None:
-    """Refuse epochs that do not follow one another, and losses that nobody has."""
+    """Refuse epochs that are not consecutive, and losses that cannot occur."""
     first = check_count("initial_epoch", initial_epoch)
     if first > recipe.epochs:
         raise ValueError(

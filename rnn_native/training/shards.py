@@ -1,4 +1,4 @@
-"""A training run of which each rank has rows of its own, a shard of all rows."""
+"""A training run in which each rank has its own rows, a shard of all rows."""
 
 import hashlib
 from collections.abc import Callable

@@ -104,7 +104,7 @@ class StreamRun(Run):
         """Leave it to the first block."""
 
     def data_digest(self) -> str:
-        """Refuse: rows of batches are not known before they are trained on."""
+        """Refuse: the rows of batches are unknown before training."""
         raise ValueError(
             "save_run: a run on batches has no rows to resume with; use save(optimizer_state=True)"
         )

@@ -41,7 +41,7 @@ def test_the_bar_stands_below_a_line_for_each_epoch(digits, capsys):
     assert all("Val Acc: " in line and "Time: " in line for line in lines)
     assert "2/3" in captured.err
     assert "Loss" not in captured.err
-    # Before each line the bar is wiped, and in the end it is gone.
+    # Before each line the bar is wiped, and at the end it is gone.
     assert captured.err.endswith("\r")
     assert captured.err.rstrip("\r").endswith(" ")
 

@@ -26,7 +26,7 @@ SIDE = 4  # of images in tables
 
 @dataclass(frozen=True)
 class Format:
-    """Files that `read` takes, what a case makes of one, and which errors it may raise."""
+    """Files that `read` accepts, what a case does with one, and which errors it may raise."""
 
     files: Sequence[bytes]
     read: Callable[[Path], Any]

@@ -9,7 +9,7 @@ import sys
 import attack
 
 FILES, ALLOCATIONS = 1, 2
-# Sanitizers have allocators of their own; the two cannot be preloaded together.
+# Sanitizers have their own allocators; the two cannot be preloaded together.
 LIBRARY = "faults.so"
 
 

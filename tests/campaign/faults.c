@@ -1,4 +1,4 @@
-/* Loaded before the C library: lets the n-th call of some kind fail, once or from then on.
+/* Loaded before the C library: lets the n-th call of some kind fail, once or always after that.
  * Kinds are calls that have to do with files, wherever they come from, and allocations that
  * one library asks for. Python arms it through ctypes; all other calls go through. */
 #define _GNU_SOURCE
@@ -169,7 +169,7 @@ OPEN(open64)
 OPEN_AT(openat)
 OPEN_AT(openat64)
 
-/* ---- allocations: the real ones have names of their own, as dlsym would allocate ---- */
+/* ---- allocations: the real ones have other names, as dlsym would allocate ---- */
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);

@@ -1,7 +1,7 @@
 """Kills at random moments of training with files, each followed by a resumed run.
 
-Each time all files must be whole, at most one temporary file may be left behind, and the run that
-was killed again and again must end with the bits of one that nobody disturbed.
+Each time all files must be whole, and at most one temporary file may remain. The run that
+was killed again and again must end with the bits of an uninterrupted one.
 """
 
 import os
@@ -43,7 +43,7 @@ def run(count, seed):
 
 
 def files_of(folder):
-    """The model and the checkpoint of a run, without the seconds that it took."""
+    """The model and the checkpoint of a run, without its seconds."""
     found = []
     for name in ("best.safetensors", "last.safetensors"):
         tensors, metadata = model_file.read(Path(folder, name))

@@ -4,9 +4,9 @@
 
 A mutant is built for the best CPU level of this machine alone, in build/mutants, and killed if it
 does not compile to a module that passes. The tests that name its file's subject come first, and
-the first that fails ends it. Survivors are printed. Those that change nothing but work
-or memory, or nothing at all, are listed with the reason in equivalent_mutants.txt, whose lines
-have a file, the changed line and the reason, and are listed separately.
+the first that fails ends it. Survivors are printed. Some change only work or memory, or
+nothing at all. equivalent_mutants.txt has a line for each: the file, the changed line, and the
+reason. These are printed separately.
 """
 
 import argparse

@@ -43,7 +43,7 @@ from memory import measured
 
 
 def predict(layers, shape, x, params=None):
-    """What a net of these layers makes of x: (n, *shape) in, (n, outputs) out."""
+    """Outputs of a net of these layers for x: (n, *shape) in, (n, outputs) out."""
     net = _core.Net([*layers, flatten()], shape, SQUARES)
     if params is not None:
         net.weights[:] = params

@@ -87,7 +87,7 @@ def train_both(case, spec, lr, epochs=4, **more):
 
 @pytest.mark.parametrize("spec", OPTIMIZERS, ids=name_of)
 def test_twenty_steps_match_twin(spec, level):
-    """Equal for every tensor, so each has moments of its own."""
+    """Equal for every tensor, so each has its own moments."""
     lr = 0.1 if spec["type"] == "sgd" else 0.01
     net, params, twin, losses, expected = train_both(CASE, spec, lr, epochs=5)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)

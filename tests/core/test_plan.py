@@ -1,4 +1,4 @@
-"""What the planner makes of layers: the patterns of ARCHITECTURE.md, and their neighbors."""
+"""The stages for layers: the patterns of docs/explanation/plan.md, and their neighbors."""
 
 import numpy as np
 import pytest

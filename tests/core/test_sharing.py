@@ -386,7 +386,7 @@ class _Borders(Callback):
         self.borders.add(self.model.get_weights().tobytes())
 
 
-# ---- Network, beside its own fit ----
+# ---- Network, during its own fit ----
 
 FIT_X = np.random.default_rng(0).normal(size=(2000, 64)).astype(np.float32)
 FIT_Y = np.arange(2000) % 10

@@ -223,7 +223,7 @@ def test_damaged_gzip(tmp_path):
 
 
 def test_a_file_that_cannot_be_sought_is_not_called_damaged():
-    """What Python makes of an lseek that fails has no number, as a damaged file's error."""
+    """Python's error for an lseek that fails has no number, as a damaged file's error."""
     with pytest.raises(OSError, match="^a: cannot be read: no seek$"), gzip_faults("a"):
         raise io.UnsupportedOperation("no seek")
 

@@ -24,7 +24,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, page):
-    """The shipped model's page, of which the console has said nothing in the end."""
+    """The shipped model's page, without messages in the console at the end."""
     said = browser.open(page)
     yield browser
     assert said + browser.console() == []

@@ -15,7 +15,7 @@ N = 40
 
 
 def nets(loss="softmax_cross_entropy", outputs=3, count=3, optimizer="sgd"):
-    """Nets of different layers, whose answers are far from one another."""
+    """Nets of different layers, whose answers differ much."""
     made = [
         rn.Network(
             [rn.Dense(5 + i, "tanh"), *([rn.BatchNorm()] if i == 1 else []), rn.Dense(outputs)],

@@ -1,4 +1,4 @@
-"""`Bidirectional` beside PyTorch, and as the layers that it stands for."""
+"""`Bidirectional` compared with PyTorch, and as the layers that it stands for."""
 
 import numpy as np
 import pytest

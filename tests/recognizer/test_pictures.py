@@ -228,7 +228,7 @@ def test_faint_ink_links_the_marks_of_a_clean_picture():
     gray[30:90, 90:100] = gray[100:170, 90:100] = 0
     assert len(marks(paper.told_apart(gray).mask).sizes) == 3  # with the paper
     gray[90:100, 90:100] = 0.75
-    gray[30:60, 150:160] = 0.75  # and ink of its own
+    gray[30:60, 150:160] = 0.75  # and its own ink
     found = marks(paper.told_apart(gray).mask)
     assert found.boxes[1:].tolist() == [[30, 90, 170, 100]]
 

@@ -163,7 +163,7 @@ def test_many_threads_predict_with_one_model():
 
 
 class Shallow(MLPClassifier):
-    """Has parameters of its own."""
+    """Has its own parameters."""
 
     def __init__(self, units=5, alpha=0.1):
         super().__init__((units,), alpha=alpha, max_iter=3)
@@ -589,7 +589,7 @@ def test_callbacks_of_scikit_learn():
     model.fit(frame, Y, sample_weight=weights)
     epochs = [f"{what} epoch {i}" for i in range(3) for what in ("begin", "end")]
     assert recorder.told == ["setup", "begin fit 0", *epochs, "end fit 0", "teardown"]
-    # As it was in each epoch, and in the end.
+    # As it was in each epoch, and at the end.
     assert recorder.scores == [*scored, scored[-1]]
     assert len(set(scored)) > 1
     kept = [e.score(frame, Y, sample_weight=weights) for e in recorder.fitted]

@@ -60,7 +60,7 @@ def test_a_frame_is_fitted_as_it_is(name):
     other = clone(model).fit(FRAME, y)
     assert (other.predict(FRAME) == model.predict(FRAME)).all()
     again = pickle.loads(pickle.dumps(model))
-    # Unseen and missing ones have vectors of their own.
+    # Unseen and missing ones have separate vectors.
     changed = FRAME.assign(color=["violet", None] * (N // 2))
     assert (again.predict(changed) == model.predict(changed)).all()
     seen = model.predict(changed[:1].assign(color="red"))

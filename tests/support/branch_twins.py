@@ -16,7 +16,7 @@ def flat(layers):
 
 
 def nested(layers):
-    """Layers without marks, as `Network` takes them: what `flat` makes of blocks undone."""
+    """Layers without marks, as `Network` accepts them: the inverse of `flat`."""
     result, forks = [], []  # of a fork: the list around it, and its branches
     for layer in layers:
         if layer["type"] == "fork":
@@ -48,7 +48,7 @@ def _block(join, branches, options):
 
 
 def residual(*layers, skip=()):
-    """The layers of a block that adds its input, or what `skip` makes of it."""
+    """The layers of a block that adds its input, or the output of `skip`."""
     return _block("add", [layers, skip], {})
 
 

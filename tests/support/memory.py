@@ -11,7 +11,7 @@ STATUS = Path("/proc/self/status")
 
 measured = pytest.mark.skipif(
     SANITIZED or not STATUS.exists(),
-    reason="needs Linux's /proc; a sanitizer has memory of its own and keeps what is freed",
+    reason="needs Linux's /proc; a sanitizer has its own memory and keeps what is freed",
 )
 
 

@@ -74,7 +74,7 @@ def colored(ink: Floats, paper: object = WHITE, pen: object = BLACK) -> Floats:
 
 
 def photographed(rgb: Floats, rng: Rng, noise: float = 5, quality: int = 85) -> Image.Image:
-    """Return what a camera makes of it: noise, and JPEG."""
+    """Return the picture as a camera would store it: noise, and JPEG."""
     noisy = rgb + rng.normal(0, noise, (*rgb.shape[:2], 1)) + rng.normal(0, 1, rgb.shape)
     file = io.BytesIO()
     as_picture(noisy).save(file, "JPEG", quality=quality)

@@ -143,7 +143,7 @@ def test_a_step_and_a_seed_draw_anew(rng):
     assert (distorted(x, spec, seed=4) != base).any()
     same = np.repeat(x[:1], 2, axis=0)
     first, second = distorted(same, spec)
-    assert (first != second).any(), "each row has a draw of its own"
+    assert (first != second).any(), "each row has its own draw"
 
 
 # ---- whole epochs ----

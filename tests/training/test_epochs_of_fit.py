@@ -79,7 +79,7 @@ def test_hooks_of_batches_change_no_bit(steps):
 
 
 def test_an_epoch_reports_the_mean_of_its_own_rows():
-    """With a rate that changes nothing: the loss of the rows that it took."""
+    """With a rate that changes nothing: the loss of the rows that it trained on."""
     net = rn.Network([rn.Flatten(), rn.Dense(3)], (1, 8, 8))
     history = fit(net, 3, steps_per_epoch=3, shuffle=False, lr=1e-30)
     order = [np.r_[0:48], np.r_[48:50, 0:32], np.r_[32:50, 0:16]]

@@ -14,7 +14,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 class Notebook:
-    """IPython as far as it is asked: a shell with a kernel, and displays by handles."""
+    """The part of IPython that is used: a shell with a kernel, and displays by handles."""
 
     def __init__(self, monkeypatch):
         self.drawn = []

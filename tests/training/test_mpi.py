@@ -26,7 +26,7 @@ def _mpi():
 
 @contextmanager
 def _started(ranks, *words, **more):
-    """Start `rnn-native train` under mpiexec; nothing is left of it in the end."""
+    """Start `rnn-native train` under mpiexec; no process remains at the end."""
     command = [
         shutil.which("mpiexec"),
         "-n",

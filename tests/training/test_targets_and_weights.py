@@ -142,7 +142,7 @@ def test_columns_of_several_types_are_numbers():
     two = mixed.assign(d=FLAGS > 0)
     net = classifier()
     net.fit(two, Y, verbose=0)
-    assert net.input_dtype == "float", "flags beside bytes are not divided by 255"
+    assert net.input_dtype == "float", "booleans beside bytes are not divided by 255"
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "UInt8", "Sparse[uint8]"])

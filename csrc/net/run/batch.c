@@ -219,7 +219,7 @@ add_own_slices(void *context, int slice, int worker)
                        (int)(end - begin), 1.0f, 0.0f);
 }
 
-/* The tree over slices, as far as it is within this process, and then over ranks. */
+/* The tree over slices: the part within this process, and then over ranks. */
 static void
 add_ranks(rnn_run *r, int only)
 {

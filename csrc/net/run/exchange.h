@@ -1,7 +1,7 @@
 /* Weights of one net between the call that trains it and calls that read it.
  *
  * Without a training call readers use the net's own parameters; a training call waits until
- * the last of these has ended. Beside a training call readers use copies, which it makes
+ * the last of these has ended. During a training call readers use copies, which it makes
  * between batches, and only when a reader has asked for one. */
 #ifndef RNN_EXCHANGE_H
 #define RNN_EXCHANGE_H

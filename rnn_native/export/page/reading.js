@@ -1,7 +1,7 @@
 "use strict";
 
-// What a net makes of a drawing, and whether that is worth saying: as
-// rnn_native.recognizer.reading does it.
+// The reading of a drawing by a net, and whether it is in doubt, as in
+// rnn_native.recognizer.reading.
 
 const LEAST_PIXELS = 14, MOST_PIXELS = 285, FULLEST = 0.8, MOST_MARKS = 3, LEAST_SURE = 0.65;
 

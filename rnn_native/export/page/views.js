@@ -75,7 +75,7 @@ function spotsOf(height, width) {
   return spots;
 }
 
-/** Rows and columns of the tokens that a net makes of an image, or null. */
+/** Rows and columns of the tokens in which a net splits an image, or null. */
 function gridOf(net, [, height, width]) {
   if (!net.layers.some((layer) => layer.type === "self_attention")) return null;
   const first = net.layers.find((layer) => layer.type === "patch_embed");

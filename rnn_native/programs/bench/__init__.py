@@ -1,4 +1,4 @@
-"""How fast this machine trains and predicts the reference models, beside what it can do."""
+"""How fast this machine trains and predicts the reference models, and its peaks."""
 
 from rnn_native.programs.bench.measuring import run
 from rnn_native.programs.bench.report import as_text
