@@ -106,7 +106,7 @@ class Field:
         print(f"round {number + 1}: {', '.join(times)}", file=sys.stderr)
 
     def leave_out_slower(self, times: float) -> None:
-        """After a first round: drop those that needed this many times the time of the best peer."""
+        """After a first round: drop those that needed this many times the best time."""
         ours = self.peers[0]
         others = [peer for peer in self.peers if peer.name not in (OURS, OURS_ALONE)]
         firsts = [peer.answers[0]["times"] for peer in others]

@@ -1,4 +1,4 @@
-"""GRU and LSTM compared with PyTorch's: an epoch of training; one streamed step, compared with ONNX Runtime.
+"""GRU and LSTM: an epoch compared with PyTorch's, a streamed step with ONNX Runtime's.
 
     python benchmarks/recurrent.py
     python benchmarks/recurrent.py --rounds 1 --rows 256   # a try

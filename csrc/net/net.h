@@ -44,8 +44,8 @@ double rnn_net_rate(const rnn_net *net, int layer);
 /* Whether any parameter learns. */
 bool rnn_net_learns(const rnn_net *net);
 
-/* A net with its own working memory that shares the plan of another one, for calls beside it; or
- * NULL. The other must outlive it. */
+/* A net with its own working memory that shares the plan of another one, for calls beside
+ * it; or NULL. The other must outlive it. */
 rnn_net *rnn_net_new_reader(const rnn_net *net);
 
 /* For each of its calls a reader is given weights to read: a copy, or with NULL the net's

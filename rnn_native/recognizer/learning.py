@@ -18,8 +18,8 @@ Floats = NDArray[np.float32]
 
 IMAGES, LABELS = "corrections-images-idx3-ubyte", "corrections-labels-idx1-ubyte"
 
-# Rows that the net knows already are trained on together with the corrections: without them it would
-# forget. The corrections make up a fifth of what it sees.
+# Rows that the net knows already are trained on together with the corrections: without them
+# it would forget. The corrections make up a fifth of what it sees.
 REPLAYED = 2_000
 SHARE = 0.2
 EPOCHS = 4

@@ -1,6 +1,7 @@
-/* Loaded before the C library: lets the n-th call of some kind fail, once or always after that.
- * Kinds are calls that have to do with files, wherever they come from, and allocations that
- * one library asks for. Python arms it through ctypes; all other calls go through. */
+/* Loaded before the C library: lets the n-th call of some kind fail, once or always after
+ * that. Kinds are calls that have to do with files, wherever they come from, and
+ * allocations that one library asks for. Python arms it through ctypes; all other calls go
+ * through. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
