@@ -802,6 +802,7 @@ TOKENS += [
     _attended("causal attention one token", (1, 4), causal=True),
     _attended("causal attention all options", (17, 24), 3, 2, causal=True, out_proj=True),
     _attended("attention of many tokens", (100, 4), 2, 2),
+    _attended("attention whose weights are computed again", (100, 5), 5, 2),
     Case(
         "wide dense layers over tokens, by rows and by columns",
         [dense(190, "gelu"), dense(530, "tanh"), mean_pool(), dense(3)],
@@ -809,14 +810,14 @@ TOKENS += [
         SOFTMAX,
         3,
     ),
-    _attended("causal attention of many tokens", (100, 3), 1, 2, causal=True),
+    _attended("causal attention of many tokens", (100, 5), 5, 2, causal=True),
     Case(
         "masked causal attention of many tokens",
         [
-            *(masking(), self_attention(2, causal=True, out_proj=True, residual=True)),
+            *(masking(), self_attention(5, causal=True, out_proj=True, residual=True)),
             *(mean_pool(), dense(3)),
         ],
-        (100, 4),
+        (100, 5),
         SOFTMAX,
         3,
     ),

@@ -26,20 +26,22 @@ attention_heads(const rnn_layer *layer)
     return (int)layer->attr[ATTENTION_HEADS];
 }
 
-/* Whether forward keeps alpha itself: a few tokens' is read again faster than computed. */
-#define KEPT_TOKENS 64
+/* Whether forward keeps alpha itself: where a row's heads have so few floats of it, these
+ * are read again faster than computed. */
+#define KEPT_FLOATS 49152
 
 static bool
-attention_keeps_weights(int T)
+attention_keeps_weights(int T, int heads)
 {
-    return T <= KEPT_TOKENS;
+    return (double)heads * T * attention_stride(T) <= KEPT_FLOATS;
 }
 
 /* Floats of alpha, or of what it is computed from again. */
 static ptrdiff_t
 attention_kept_size(int T, int heads)
 {
-    return (ptrdiff_t)heads * T * (attention_keeps_weights(T) ? attention_stride(T) : 2);
+    ptrdiff_t each = attention_keeps_weights(T, heads) ? attention_stride(T) : 2;
+    return each * heads * T;
 }
 
 /* What forward keeps of row b, given where that of all rows begins. */
@@ -48,7 +50,7 @@ attention_kept_of(const rnn_layer *layer, const rnn_io *io, float *all, int T, i
                   int b)
 {
     float *kept = all + b * attention_kept_size(T, heads);
-    bool weights = attention_keeps_weights(T);
+    bool weights = attention_keeps_weights(T, heads);
     return (attention_kept){
         .weights = weights ? kept : NULL,
         .moments = weights ? NULL : kept,
