@@ -26,8 +26,8 @@ attention_heads(const rnn_layer *layer)
     return (int)layer->attr[ATTENTION_HEADS];
 }
 
-/* Whether forward keeps alpha itself: where a row's heads have so few floats of it, these
- * are read again faster than computed. */
+/* Whether forward keeps alpha itself: up to this many floats per row are read again faster
+ * than they are computed. */
 #define KEPT_FLOATS 49152
 
 static bool
