@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native.base.checks import check_all
 from rnn_native.net.block_specs import Spec, sequence
 from rnn_native.net.losses import LOSSES
-from rnn_native.net.predictor import Predictor
+from rnn_native.net.predictor import Predictor, check_net
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def class_logits(model: Predictor, x: ArrayLike, *, threads: int | None = None) 
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the model is not one of these, or x does not fit.
     """
     check_is_classifier(model)
@@ -59,7 +59,8 @@ def logit_network(model: Predictor) -> Predictor:
 
 
 def check_is_classifier(model: Predictor) -> None:
-    """Raise ValueError unless the model's outputs are probabilities of classes."""
+    """Raise an error unless the model is a net whose outputs are probabilities of classes."""
+    check_net("model", model)
     outputs, function = model.output_shape[-1], _function(model)
     if function == "sigmoid" and outputs > 1:
         raise ValueError(

@@ -11,7 +11,7 @@ from rnn_native.analysis.metrics import as_labels
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.base.text import brief
 from rnn_native.net.native import native_net
-from rnn_native.net.predictor import Predictor
+from rnn_native.net.predictor import Predictor, check_net
 
 Floats = NDArray[np.float32]
 Kind = Literal["gradient", "gradient_input"]
@@ -53,6 +53,7 @@ def input_gradient(
     TypeError, ValueError
         If x or labels do not fit.
     """
+    check_net("model", model)
     return _gradient(model, model.as_dense_rows(x), labels, threads)
 
 
@@ -104,6 +105,7 @@ def saliency(
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {brief(kind)}")
+    check_net("model", model)
     rows = model.as_dense_rows(x)
     maps = _gradient(model, rows, labels, threads)
     maps = np.abs(maps) if kind == "gradient" else maps * _as_seen(rows).reshape(maps.shape)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import regular_file_size
+from rnn_native.base.text import brief
 from rnn_native.net.tensor_file import is_safetensors, opened
 
 AnyPath = str | os.PathLike[str]
@@ -138,6 +139,8 @@ def files_of(given: AnyPath | Sequence[AnyPath], name: str) -> list[str]:
         If nothing matches.
     ValueError
         If there are no shards.
+    TypeError
+        If it is neither a path nor paths.
     """
     if isinstance(given, (str, os.PathLike)):
         path = os.fspath(given)
@@ -147,7 +150,12 @@ def files_of(given: AnyPath | Sequence[AnyPath], name: str) -> list[str]:
         if not found:
             raise FileNotFoundError(f"{name}: no file matches {path!r}")
         return found
-    paths = [os.fspath(path) for path in given]
+    try:
+        paths = [os.fspath(path) for path in given]
+    except TypeError:
+        raise TypeError(
+            f"{name}: expected a path or a sequence of paths, got {brief(given)}"
+        ) from None
     if not paths:
         raise ValueError(f"{name}: expected at least one file, got none")
     return paths

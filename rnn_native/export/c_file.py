@@ -50,6 +50,8 @@ def to_c(
 
     Raises
     ------
+    TypeError
+        If `model` is no Network or Ensemble.
     ValueError
         If `name` is not an identifier, there is no C code for a layer (which is named), or a
         weight is not finite.

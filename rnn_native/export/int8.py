@@ -49,6 +49,8 @@ def rounded_to_int8(model: Network) -> Network:
 
     Raises
     ------
+    TypeError
+        If `model` is no Network.
     ValueError
         If a weight is not finite.
     """

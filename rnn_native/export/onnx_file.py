@@ -43,6 +43,8 @@ def to_onnx(model: Network | Ensemble, path: AnyPath, *, uint8_input: bool = Fal
 
     Raises
     ------
+    TypeError
+        If `model` is no Network or Ensemble.
     ImportError
         If the package onnx is not installed.
     ValueError

@@ -72,6 +72,8 @@ def to_html(
 
     Raises
     ------
+    TypeError
+        If `model` is no Network or Ensemble.
     ValueError
         If a page cannot express a layer, which is named; if a weight is not finite; if names
         are empty, or their number differs from that of outputs or inputs.

@@ -54,6 +54,8 @@ def to_sklearn(model: Network) -> Perceptron:
 
     Raises
     ------
+    TypeError
+        If `model` is no Network.
     ValueError
         If scikit-learn has no such network (the layer is named), or a weight is not
         finite.

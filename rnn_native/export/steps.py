@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.text import brief
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
 from rnn_native.net.blocks import JOINS, MARKS
 from rnn_native.net.layers import from_spec
 from rnn_native.net.losses import LOSSES
+from rnn_native.net.predictor import check_net
 from rnn_native.net.tables import ACTIVATIONS
 
 FINAL_FUNCTIONS = {name: loss.function for name, loss in LOSSES.items()}
@@ -140,7 +142,9 @@ class Step:
 
 
 def nets_of(model: Network | Ensemble) -> tuple[Network, ...]:
-    """Return the nets of an ensemble, or the one that it is."""
+    """Return the nets of an ensemble, or the one that it is; TypeError if it is neither."""
+    if not isinstance(model, (Ensemble, Network)):
+        raise TypeError(f"model: expected a Network or Ensemble, got {brief(model)}")
     return model.nets if isinstance(model, Ensemble) else (model,)
 
 
@@ -165,9 +169,12 @@ def steps_of(model: Network) -> list[Step]:
 
     Raises
     ------
+    TypeError
+        If it is no net.
     ValueError
         If a value is NaN or infinite; names the array.
     """
+    check_net("model", model)
     named = {**model.parameters, **model.state}
     for name, array in named.items():
         if not np.isfinite(array).all():

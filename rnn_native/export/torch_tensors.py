@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, atomic_write, shown
 from rnn_native.base.text import brief, printable
-from rnn_native.export.steps import Step, by_output, place_named, steps_of
+from rnn_native.export.steps import Step, by_output, nets_of, place_named, steps_of
 from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
@@ -63,6 +63,8 @@ def to_torch(
 
     Raises
     ------
+    TypeError
+        If `model` is no Network or Ensemble.
     ValueError
         If PyTorch cannot express a layer (which is named), `names` do not fit, or a weight
         is not finite.
@@ -75,13 +77,14 @@ def to_torch(
     {'0.weight': (32, 784), '0.bias': (32,), '2.weight': (10, 32), '2.bias': (10,)}
     """
     tensors: dict[str, NDArray[Any]] = {}
+    nets = nets_of(model)
     if isinstance(model, Ensemble):
-        for i, net in enumerate(model.nets):
+        for i, net in enumerate(nets):
             with place_named(model, i):
                 own = to_torch(net, names)
             tensors |= {f"{i}.{name}": tensor for name, tensor in own.items()}
         return tensors
-    for module, step in _modules(copy(model), names):
+    for module, step in _modules(copy(nets[0]), names):
         for name, parts in LAYERS[step.type](step).items():
             # safetensors writes memory unchanged, so it must be in C order.
             tensors[f"{module}.{name}"] = np.ascontiguousarray(np.concatenate(parts))

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native.base.checks import check_count, check_range
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.xorshift import Xorshift
+from rnn_native.net.predictor import check_net
 from rnn_native.training.augmentation import Augment
 from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
@@ -156,6 +157,7 @@ def lr_find(
     >>> 0.001 < rn.lr_find(net, x, y).suggestion < 1
     True
     """
+    check_net("model", model)
     rates = _rising(start_lr, end_lr, check_count("num_it", num_it, 1))
     rows = model.as_rows(x, learns=True)
     recipe = Recipe(

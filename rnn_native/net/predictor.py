@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 import rnn_native._core as _core
 from rnn_native.base.checks import check_count
 from rnn_native.base.runtime import resolve_threads
+from rnn_native.base.text import brief
 from rnn_native.net import losses, scores
 from rnn_native.net.compiled import CompiledNet
 from rnn_native.net.compressed import CompressedRows
@@ -350,3 +351,9 @@ class Predictor(CompiledNet):
             "x".join(map(str, shape)) for shape in [self.input_shape, *self._shapes()]
         )
         return f"<Network {names}, {self.params.size:,} parameters>"
+
+
+def check_net(name: str, value: object) -> None:
+    """Raise TypeError unless a value is a net that answers."""
+    if not isinstance(value, Predictor):
+        raise TypeError(f"{name}: expected a Network, got {brief(value)}")

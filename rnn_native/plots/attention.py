@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.analysis.attention_text import as_map
+from rnn_native.base.checks import check_mapping
 from rnn_native.plots.figures import COLORS, axes_or_new, new_figure
 from rnn_native.plots.tiles import as_pictures
 
@@ -99,6 +100,8 @@ def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
 
     Raises
     ------
+    TypeError
+        If it is no mapping.
     ValueError
         If there are no maps, or one is not a map.
     """
@@ -173,6 +176,8 @@ def token_figure(samples: Mapping[int, ArrayLike], token: int = 0) -> "Figure":
 
     Raises
     ------
+    TypeError
+        If it is no mapping.
     ValueError
         If there are no maps, or one is not a map.
     IndexError
@@ -334,7 +339,7 @@ def attention_over_images(
 
 
 def _first(samples: Mapping[int, ArrayLike], most: int) -> list[tuple[int, ArrayLike]]:
-    if not samples:
+    if not check_mapping("samples", samples):
         raise ValueError("samples: expected at least one attention map, got none")
     return sorted(samples.items())[:most]
 

@@ -46,10 +46,9 @@ def open_runs(runs: Runs) -> dict[str, History]:
     if isinstance(runs, Mapping):
         named = {str(name): _open(run) for name, run in runs.items()}
     else:
-        single = isinstance(runs, (History, str, os.PathLike)) or hasattr(runs, "history")
-        several = [runs] if single else list(runs)  # type: ignore[arg-type]
+        is_list = isinstance(runs, Iterable) and not isinstance(runs, (History, str))
         named = {}
-        for number, run in enumerate(several, 1):
+        for number, run in enumerate(runs if is_list else [runs], 1):  # type: ignore[arg-type]
             named[_unused(_name(run, number), named)] = _open(run)
     if not named:
         raise ValueError("runs: expected at least one run, got none")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rnn_native.base.checks import check_integer
 from rnn_native.base.text import brief
+from rnn_native.net.predictor import check_net
 from rnn_native.plots.tiles import MAX_TILES, draw_tiles
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
 
     Raises
     ------
+    TypeError
+        If it is no net.
     ValueError
         If the first layer with parameters is not dense, or its inputs are not a picture.
     """
+    check_net("net", net)
     check_integer("n", n, 1, MAX_TILES)
     name, kind = _first_with_weights(net)
     if kind != "dense":
@@ -74,9 +78,12 @@ def conv_filters(
 
     Raises
     ------
+    TypeError
+        If it is no net.
     ValueError
         If there is no such layer, or it has more than 1024 pictures.
     """
+    check_net("net", net)
     found = [one.name for one in net.placed if one.spec["type"] == "conv2d"]
     if not found:
         raise ValueError("conv_filters: this net has no conv2d layer")

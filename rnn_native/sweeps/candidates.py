@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rnn_native.base.checks import check_count
-from rnn_native.base.text import brief
+from rnn_native.base.checks import check_count, check_number
+from rnn_native.base.text import brief, printable
 
 Params: TypeAlias = dict[str, Any]
 """What one run has of a sweep's parameters, by name."""
@@ -88,6 +88,8 @@ DISTRIBUTIONS: dict[str, Any] = {
 
 
 def _check_range(name: str, low: float, high: float, above: float = -math.inf) -> None:
+    for end, value in ("low", low), ("high", high):
+        check_number(f"{name}: {end}", value)
     if not above < low < high < math.inf:
         least = "" if above == -math.inf else f"{above:g} < "
         raise ValueError(f"{name}: expected {least}low < high, got {low:g} and {high:g}")
@@ -137,7 +139,9 @@ def _listed(index: int, item: Any) -> Params:
 
 
 def _of_mapping(grid: Mapping[str, Any], n_iter: int | None, seed: int) -> list[Params]:
-    values = {str(name): _values(name, given) for name, given in grid.items()}
+    values = {
+        str(name): _values(printable(str(name)), given) for name, given in grid.items()
+    }
     drawn = [name for name, given in values.items() if hasattr(given, "rvs")]
     if drawn and n_iter is None:
         raise ValueError(

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -185,7 +186,7 @@ def _understood(base: Any) -> tuple[str, Any, Any]:
     """Return what a base is called, what its net is made of, and its own configuration."""
     if isinstance(base, str) and base in REFERENCE_MODELS:
         return base, base, None
-    if base == "xor":
+    if isinstance(base, str) and base == "xor":
         raise ValueError(
             "base: xor has four rows and nothing to sweep; use mlp, cnn, attention"
         )
@@ -193,6 +194,11 @@ def _understood(base: Any) -> tuple[str, Any, Any]:
         return "own", base, None
     if isinstance(base, Sequence) and not isinstance(base, (str, bytes)):
         return "own", list(base), None
+    if not isinstance(base, (str, os.PathLike, Mapping)):
+        raise TypeError(
+            "base: expected a model's name, a path, a dict, layers, a Network or a function, "
+            f"got {brief(base)}"
+        )
     source = "base" if isinstance(base, Mapping) else repr(str(base))
     mapping = base if isinstance(base, Mapping) else read_json(base)
     if is_recipe(mapping):

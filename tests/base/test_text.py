@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import cli
+from rnn_native import cli, export, plots, sweeps
+from rnn_native.analysis import saliency
 from rnn_native.base.errors import FormatError, reason_of
 from rnn_native.base.text import brief, printable, printable_lines
 from rnn_native.net import layers, model_file, optimizers
@@ -20,6 +21,7 @@ HOSTILE = "\x1b[31mred\x07\x9b\n\u202e"
 SHOWN = r"\x1b[31mred\x07\x9b\n\u202e"
 ROWS = np.zeros((8, 4), np.float32)
 LABELS = np.zeros(8, int)
+DATA = ((ROWS, LABELS), (ROWS, LABELS))
 WRONG = [HOSTILE, np.zeros((40, 3)), {"type": HOSTILE}, {"type": np.ones(3)}, {3: HOSTILE}]
 
 
@@ -115,6 +117,53 @@ def test_from_dict_of_something_else():
         rn.Network.from_architecture(3)
     with pytest.raises(ValueError, match=r"^layer: expected a known type, got \['x'\]$"):
         layers.from_spec({"type": ["x"]})
+
+
+MODEL_TAKERS = {
+    "interpret": lambda v: rn.interpret(v, ROWS, LABELS),
+    "lr_find": lambda v: rn.lr_find(v, ROWS, LABELS),
+    "saliency": lambda v: saliency.saliency(v, ROWS, LABELS),
+    "input_gradient": lambda v: saliency.input_gradient(v, ROWS, LABELS),
+    "first_layer_weights": plots.first_layer_weights,
+    "conv_filters": plots.conv_filters,
+    "to_c": lambda v: export.to_c(v, "net.c"),
+    "to_onnx": lambda v: export.to_onnx(v, "net.onnx"),
+    "to_html": lambda v: export.to_html(v, "net.html"),
+    "to_sklearn": export.to_sklearn,
+    "to_torch": export.to_torch,
+    "rounded_to_int8": export.rounded_to_int8,
+}
+
+
+@pytest.mark.parametrize("name", MODEL_TAKERS)
+def test_what_is_no_net_is_named(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    if name == "to_onnx":
+        pytest.importorskip("onnx")
+    for value in (*WRONG, 3.5, None):
+        with pytest.raises(TypeError, match="^(model|net): expected a Network") as caught:
+            MODEL_TAKERS[name](value)
+        assert str(caught.value).isprintable()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("take", "message"),
+    [
+        (plots.attention_figure, "^samples: expected a dict, got ndarray of shape"),
+        (plots.token_figure, "^samples: expected a dict, got ndarray of shape"),
+        (lambda v: plots.open_runs(3), "^runs: expected a History, .* or a path, got int$"),
+        (lambda v: plots.training_report(None), "^runs: expected .* got NoneType$"),
+        (lambda v: rn.sweep(v, {"lr": [1]}, DATA), "^base: expected .* got ndarray of"),
+        (lambda v: rn.sweep("mlp", {HOSTILE: 1}, DATA), f"^grid.{re.escape(SHOWN)}: "),
+        (lambda v: sweeps.Uniform(v, 1), "^uniform: low: expected a number, got ndarray"),
+        (lambda v: sweeps.RandInt(1, "x"), "^randint: high: expected a number, got 'x'$"),
+        (lambda v: rn.datasets.from_files(3), "^x: expected a path or a sequence of paths"),
+    ],
+)
+def test_values_of_another_type_are_named(take, message):
+    with pytest.raises(TypeError, match=message):
+        take(np.zeros((40, 3)))
 
 
 def run(*arguments):
