@@ -279,7 +279,7 @@ def test_a_killed_process_leaves_a_whole_file(target):
         with subprocess.Popen(
             [sys.executable, "-c", program, str(target)],
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[1])},
+            env=os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])},
         ) as process:
             process.stdout.readline()
             time.sleep(delay)
