@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -142,7 +143,8 @@ def in_fork(work, *arguments, timeout=60):
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         signal_number = os.WTERMSIG(status)
-        ended = "hangs" if signal_number == 14 else f"ended by signal {signal_number}"
+        is_late = signal_number in (signal.SIGALRM, signal.SIGPROF)
+        ended = "hangs" if is_late else f"ended by signal {signal_number}"
         return {"ended": ended}
     if os.WEXITSTATUS(status) != 0:
         return {"ended": f"exit code {os.WEXITSTATUS(status)}"}
@@ -151,8 +153,6 @@ def in_fork(work, *arguments, timeout=60):
 
 def _alarm(seconds):
     """End this process after this long, whatever it does: nothing may handle the signal."""
-    import signal
-
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(max(1, int(seconds)))
 

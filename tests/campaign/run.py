@@ -25,19 +25,9 @@ sys.path[:0] = [PACKAGE, str(HERE), str(HERE.parent / "support")]
 import attack  # noqa: E402
 import table  # noqa: E402
 
-PARTS = (
-    "parsers",
-    "flips",
-    "kills",
-    "saves",
-    "io_errors",
-    "allocations",
-    "disk",
-    "signals",
-    "forks",
-)
-PARTS += ("races", "leaks", "memory", "bombs", "core_specs", "core_guided", "core_calls")
-PARTS += ("bits", "peers")
+PARTS = ("parsers", "flips", "kills", "saves", "io_errors", "allocations", "disk")
+PARTS += ("signals", "starts", "forks", "races", "leaks", "memory", "bombs")
+PARTS += ("core_specs", "core_guided", "core_calls", "bits", "peers")
 SIZES = ("short", "default", "full")
 LONGEST = {"short": 600, "default": 1800, "full": 6 * 3600}  # seconds of a part
 

@@ -42,18 +42,23 @@ sys.meta_path.insert(0, Finder())
 
 def main(count):
     """Print how processes ended, by name and signal; return whether one did so unclean."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "sitecustomize.py").write_text(MARK)
-        longest = {name: took(folder, name) for name in NAMES}
-        ends = Counter(
-            end_of(folder, name, number, random.random() * longest[name])
-            for name, number in random.choices(
-                [(name, number) for name in NAMES for number in ENDS], k=count
-            )
-        )
+    ends = ends_of(count, random.Random())
     for (name, number, how), times in sorted(ends.items(), key=str):
         print(f"{times:5} {name:34} {number.name:8} {how}")
     return any(how.startswith("UNCLEAN") for _, _, how in ends)
+
+
+def ends_of(count, rng):
+    """Return how often processes ended in each way, by name, signal and way."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "sitecustomize.py").write_text(MARK)
+        longest = {name: took(folder, name) for name in NAMES}
+        return Counter(
+            end_of(folder, name, number, rng.random() * longest[name])
+            for name, number in rng.choices(
+                [(name, number) for name in NAMES for number in ENDS], k=count
+            )
+        )
 
 
 def start(folder, name):
