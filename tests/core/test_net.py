@@ -336,6 +336,19 @@ def test_fused_xor_epoch_matches_plain_passes(level):
     assert relative(fused.params, plain.params) < 1e-4
 
 
+def test_the_fused_xor_epoch_takes_halves_for_one(level):
+    """Outputs of exactly 1/2, and targets: both are the class 1, as of the plain passes."""
+    net = native(CASES[2], arrays(CASES[2])[2])
+    net.params[:] = 0
+    x = np.zeros((5, 2), np.float32)
+    y = np.array([[0.5], [1], [0], [0.5], [0.4]], np.float32)
+    order = np.arange(5, dtype=np.int32)
+    for rows in (x, x.astype(np.uint8)):
+        losses, hits = net.train(rows, y, order, 1, 1e-12)
+        assert hits[0] == 3
+        assert losses[0] == pytest.approx(0.25 + 0.25 + 0.01)
+
+
 S = "sigmoid"
 BESIDE_XOR = [
     Case("itself", [dense(4, S), dense(1, S)], (2,), SQUARES, 9),

@@ -89,6 +89,14 @@ def test_apply_shows_what_training_sees(rng, level):
         augment.apply(np.zeros((3, 35)))
 
 
+def test_rows_after_the_last_are_left_alone(rng, level):
+    x = spotted(rng, IMAGE).reshape(4, -1)
+    before = x.copy()
+    _core.augment(x[:3], {**IMAGE, "shift": 2.0}, 3, 5)
+    assert (x[3] == before[3]).all()
+    assert (x[:3] != before[:3]).any(axis=1).all()
+
+
 def test_numbers_of_numpy_are_plain():
     given = rn.Augment(
         shift=np.int64(2), rotation=np.float32(3), image_shape=np.array([2, 3])
