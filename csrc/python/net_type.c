@@ -292,7 +292,7 @@ net_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
         goto done;
     if (rnn_blas_path() == NULL) {
         PyErr_SetString(PyExc_RuntimeError,
-                        "Net: no BLAS is loaded; import rnn_native._runtime first");
+                        "Net: no BLAS is loaded; import rnn_native.base.runtime first");
         goto done;
     }
     const rnn_level *level = rnn_level_current();
