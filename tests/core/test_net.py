@@ -349,6 +349,17 @@ def test_the_fused_xor_epoch_takes_halves_for_one(level):
         assert losses[0] == pytest.approx(0.25 + 0.25 + 0.01)
 
 
+@pytest.mark.parametrize("bias", [-60.0, -5.0, 60.0])
+def test_the_fused_xor_epoch_saturates(bias, level):
+    """Far from 0 sigmoids are 0 and 1, in the hidden layer and above it."""
+    net = native(CASES[2], arrays(CASES[2])[2])
+    net.params[:] = [*np.zeros(8), -100, 100, -17, 17, 1, 2, 4, 8, bias]
+    x, y, order = np.zeros((1, 2), np.float32), [[0.25]], np.zeros(1, np.int32)
+    losses, _ = net.train(x, np.array(y, np.float32), order, 1, 1e-12)
+    output = 1 / (1 + np.exp(-(2 + 8 + bias)))
+    assert losses[0] == pytest.approx((output - 0.25) ** 2, rel=1e-5)
+
+
 S = "sigmoid"
 BESIDE_XOR = [
     Case("itself", [dense(4, S), dense(1, S)], (2,), SQUARES, 9),

@@ -231,6 +231,24 @@ def test_mixing_by_hand():
     assert loss[0] == pytest.approx((inputs**2).sum(), rel=1e-6)
 
 
+@pytest.mark.parametrize("rows", [2, 8, 33])
+def test_hits_of_mixed_rows_are_of_the_greater_share(rows, rng, level):
+    x = rng.standard_normal((rows, 5)).astype(np.float32)
+    y, order = rng.integers(0, 3, rows).astype(np.int32), np.arange(rows, dtype=np.int32)
+    net = _core.Net([dense(3)], (5,), SOFTMAX)
+    net.params[:] = rng.standard_normal(18)
+    weight, bias = net.params[:15].reshape(5, 3).copy(), net.params[15:].copy()
+    shares = []
+    for seed in range(6):
+        _, hits = net.train(x, y, order, rows, 1e-12, mixup=0.7, seed=seed)
+        share = distortions.batch_share(0.7, twins.mask_key(seed, 0))
+        mixed = share * x + (1 - share) * np.roll(x, -1, axis=0)
+        labels = y if share >= 0.5 else np.roll(y, -1)
+        assert hits[0] == np.sum(np.argmax(mixed @ weight + bias, axis=1) == labels)
+        shares.append(share)
+    assert min(shares) < 0.5 < max(shares)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
