@@ -6,7 +6,7 @@ A mutant is built for the best CPU level of this machine alone, in build/mutants
 does not compile to a module that passes. The tests that name its file's subject come first, and
 the first that fails ends it. Survivors are printed. Some change only work or memory, or
 nothing at all. equivalent_mutants.txt has a line for each: the file, the changed line, and the
-reason. These are printed separately.
+reason. These are counted, and not built.
 """
 
 import argparse
@@ -284,14 +284,16 @@ def main():
     for mutant in mutants:
         if sum(ends.values()) == given.count:
             break
+        if reason := reasons.get((mutant.path, mutant.line())):
+            ends["equivalent"] += 1
+            print(f"equivalent: {mutant}: {reason}", flush=True)
+            continue
         survives = builder.survives(mutant)
         if survives is None:
             continue
-        reason = reasons.get((mutant.path, mutant.line())) if survives else None
-        end = "equivalent" if reason else "survived" if survives else "killed"
-        ends[end] += 1
+        ends["survived" if survives else "killed"] += 1
         if survives:
-            print(f"{end}: {mutant}" + (f": {reason}" if reason else ""), flush=True)
+            print(f"survived: {mutant}", flush=True)
     print(", ".join(f"{count} {end}" for end, count in ends.items()))
     return 1 if ends["survived"] else 0
 
