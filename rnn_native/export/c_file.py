@@ -51,7 +51,7 @@ def to_c(
     Raises
     ------
     TypeError
-        If `model` is no Network or Ensemble.
+        If `model` is not a Network or Ensemble.
     ValueError
         If `name` is not an identifier, there is no C code for a layer (which is named), or a
         weight is not finite.

@@ -50,7 +50,7 @@ def rounded_to_int8(model: Network) -> Network:
     Raises
     ------
     TypeError
-        If `model` is no Network.
+        If `model` is not a Network.
     ValueError
         If a weight is not finite.
     """

@@ -44,7 +44,7 @@ def to_onnx(model: Network | Ensemble, path: AnyPath, *, uint8_input: bool = Fal
     Raises
     ------
     TypeError
-        If `model` is no Network or Ensemble.
+        If `model` is not a Network or Ensemble.
     ImportError
         If the package onnx is not installed.
     ValueError

@@ -73,7 +73,7 @@ def to_html(
     Raises
     ------
     TypeError
-        If `model` is no Network or Ensemble.
+        If `model` is not a Network or Ensemble.
     ValueError
         If a page cannot express a layer, which is named; if a weight is not finite; if names
         are empty, or their number differs from that of outputs or inputs.

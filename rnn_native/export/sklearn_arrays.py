@@ -55,7 +55,7 @@ def to_sklearn(model: Network) -> Perceptron:
     Raises
     ------
     TypeError
-        If `model` is no Network.
+        If `model` is not a Network.
     ValueError
         If scikit-learn has no such network (the layer is named), or a weight is not
         finite.

@@ -170,7 +170,7 @@ def steps_of(model: Network) -> list[Step]:
     Raises
     ------
     TypeError
-        If it is no net.
+        If it is not a net.
     ValueError
         If a value is NaN or infinite; names the array.
     """

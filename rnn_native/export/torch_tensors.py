@@ -64,7 +64,7 @@ def to_torch(
     Raises
     ------
     TypeError
-        If `model` is no Network or Ensemble.
+        If `model` is not a Network or Ensemble.
     ValueError
         If PyTorch cannot express a layer (which is named), `names` do not fit, or a weight
         is not finite.

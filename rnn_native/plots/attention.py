@@ -101,7 +101,7 @@ def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
     Raises
     ------
     TypeError
-        If it is no mapping.
+        If it is not a mapping.
     ValueError
         If there are no maps, or one is not a map.
     """
@@ -177,7 +177,7 @@ def token_figure(samples: Mapping[int, ArrayLike], token: int = 0) -> "Figure":
     Raises
     ------
     TypeError
-        If it is no mapping.
+        If it is not a mapping.
     ValueError
         If there are no maps, or one is not a map.
     IndexError

@@ -36,7 +36,7 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
     Raises
     ------
     TypeError
-        If it is no net.
+        If it is not a net.
     ValueError
         If the first layer with parameters is not dense, or its inputs are not a picture.
     """
@@ -79,7 +79,7 @@ def conv_filters(
     Raises
     ------
     TypeError
-        If it is no net.
+        If it is not a net.
     ValueError
         If there is no such layer, or it has more than 1024 pictures.
     """
