@@ -25,7 +25,7 @@ def trained(name, layers, images, labels, mnist, epochs):
     """Train layers on images; MNIST's held-out rows choose the epoch. Return the result."""
     (x, y), test = mnist
     print(f"{len(images)} images", flush=True)
-    # The rows to validate on come last, as `validation_split` takes them.
+    # The rows to validate on come last, as `validation_split` expects them.
     images, labels = np.concatenate([images, x[HELD]]), np.concatenate([labels, y[HELD]])
     options = {
         "epochs": epochs,

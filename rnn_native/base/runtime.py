@@ -12,7 +12,7 @@ import rnn_native._core as _core
 from rnn_native.base.text import brief
 
 MAX_THREADS = 64
-"""Most threads that a call takes; the native team is built for this many."""
+"""Most threads that a call uses; the native team is built for this many."""
 
 
 def _open_blas() -> None:

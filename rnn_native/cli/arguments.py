@@ -1,4 +1,4 @@
-"""Types of arguments, and options that several commands take."""
+"""Types of arguments, and options that several commands have."""
 
 import argparse
 import sys

@@ -145,7 +145,7 @@ def _check_guess(first: Bytes, last: Bytes, name: str) -> None:
 
 
 def write_submission(path: AnyPath, labels: ArrayLike) -> None:
-    """Write the file that Kaggle takes: ``ImageId,Label``, ids from 1, atomically.
+    """Write the file that Kaggle expects: ``ImageId,Label``, ids from 1, atomically.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ def open_dataset(name_or_path: AnyPath | None, *, replace: bool = True) -> Datas
 
 
 def classes_by_name() -> dict[str, int]:
-    """Return the names that `open_dataset` takes, and how many classes each has."""
+    """Return the names that `open_dataset` accepts, and how many classes each has."""
     known = {record.name: record.classes for record in published.DATASETS.values()}
     return {**known, SYNTHETIC: SYNTHETIC_CLASSES}
 

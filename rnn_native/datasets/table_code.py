@@ -131,7 +131,7 @@ class TableCode:
         ]
 
     def rows(self, table: Any, name: str = "x") -> NDArray[np.float32]:
-        """Return a table's rows as a net takes them.
+        """Return a table's rows as a net expects them.
 
         Parameters
         ----------

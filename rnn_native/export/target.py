@@ -54,7 +54,7 @@ class Target:
     suffix : str, optional
         Names of files that end in it are of this format; "" for those without an ending.
     flags : tuple of Flag
-        Options that the writer takes.
+        Options that the writer accepts.
     fixed : mapping
         Arguments that the writer always gets.
     """

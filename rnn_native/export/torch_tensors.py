@@ -43,7 +43,7 @@ MAX_UNSEEN = (
 def to_torch(
     model: Network | Ensemble, names: Sequence[str] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Return the parameters as `torch.nn.Module.load_state_dict` takes them.
+    """Return the parameters as `torch.nn.Module.load_state_dict` expects them.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def save_torch(
 ) -> None:
     """Write `to_torch` as a safetensors file, atomically.
 
-    ``safetensors.torch.load_file`` reads what `load_state_dict` takes. Parameters and errors
+    ``safetensors.torch.load_file`` reads a state dict from it. Parameters and errors
     are those of `to_torch`; OSError if the file cannot be written.
     """
     from safetensors.numpy import save

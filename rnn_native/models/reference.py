@@ -67,7 +67,7 @@ def train_mlp(
     Parameters
     ----------
     data : path, name of a data set, arrays or None
-        A folder with MNIST's files; a name that `datasets.load_dataset` takes, or
+        A folder with MNIST's files; a name that `datasets.load_dataset` accepts, or
         "synthetic" for generated digits: the last layer has as many units as the data set
         has classes; ((x, y), (x_test, y_test)) as `datasets.load_mnist` returns them; None
         looks for MNIST, downloads it, and with neither files nor network reports that it uses

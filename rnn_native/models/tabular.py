@@ -152,7 +152,7 @@ class TabularNet:
         return rows
 
     def encode(self, x: Any, name: str = "x") -> NDArray[np.float32]:
-        """Return a table's rows as `network` takes them.
+        """Return a table's rows as `network` expects them.
 
         Parameters
         ----------

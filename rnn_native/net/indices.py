@@ -96,7 +96,7 @@ def _indices_below(rows: int) -> str:
 def check_index_rows(
     rows: NDArray[Any] | CompressedRows, table_rows: TableRows, name: str
 ) -> None:
-    """Refuse rows, as the core takes them, for a net of indices, if it is one.
+    """Refuse rows, as the core expects them, for a net of indices, if it is one.
 
     Raises
     ------

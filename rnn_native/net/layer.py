@@ -59,7 +59,7 @@ def plain(value: object) -> object:
 
 
 def checked(path: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec as the core takes it.
+    """Return a spec as the core expects it.
 
     Raises
     ------

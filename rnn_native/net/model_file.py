@@ -71,7 +71,7 @@ def save(
     model : Predictor
     path : path, or binary file that is open for writing
     facts : mapping, optional
-        Anything that JSON takes, stored with the model: loss, accuracy, ...
+        Anything that JSON can hold, stored with the model: loss, accuracy, ...
     optimizer_state : bool
         Keep moments, steps, shuffles and masks, too: see `Network.save`.
 

@@ -286,7 +286,7 @@ class Predictor(CompiledNet):
         *,
         threads: int | None = None,
     ) -> ClassScores | ValueScores:
-        """Return what `evaluate` does for rows, targets and weights as the core takes them."""
+        """Return what `evaluate` does for rows, targets and weights as the core expects them."""
         threads = resolve_threads(threads)
         tells_classes = losses.LOSSES[self.loss].tells_classes
         # During training two calls would see two sets of weights.

@@ -1,4 +1,4 @@
-"""Rows, targets and weights at the edge: what users give becomes what the core takes."""
+"""Rows, targets and weights at the edge: what users give becomes what the core expects."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def as_rows(
     learns: bool = False,
     table_rows: TableRows = (),
 ) -> AnyRows:
-    """Return samples as the core takes them.
+    """Return samples as the core expects them.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def as_rows(
 
 
 def float_range_of(input_dtype: str | None) -> tuple[float, float]:
-    """Return the range of floats that a net takes which was fitted on this kind of input."""
+    """Return the range of floats that a net accepts which was fitted on this kind of input."""
     return UNIT_RANGE if input_dtype == "uint8" else (-FLOAT32_MAX, FLOAT32_MAX)
 
 

@@ -85,7 +85,7 @@ class Metric:
         Parameters
         ----------
         targets : ndarray of shape (n,) or (n, outputs)
-            As the core takes them.
+            As the core expects them.
         outputs : ndarray of shape (n, outputs)
         loss : str
         weights : ndarray of shape (n,), optional

@@ -103,7 +103,7 @@ class Stream:
         raise ValueError(f"x: expected {expected} for n streams, got {given}{what}")
 
     def _rows(self, steps: NDArray[Any]) -> NDArray[np.float32] | NDArray[np.uint8]:
-        """Return steps of n streams as the core takes them, a row for each."""
+        """Return steps of n streams as the core expects them, a row for each."""
         if self._table_rows:
             return as_indices(steps, self._table_rows, "x").reshape(len(steps), -1)
         rows = as_rows(steps, self._shape, self._input_dtype)

@@ -1,4 +1,4 @@
-"""Pictures in the form that Tk takes, and the colors beside them."""
+"""Pictures in the form that Tk needs, and the colors beside them."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """`python -m rnn_native.recognizer`: as `open_window`."""
     parser = CommandParser(
         prog="python -m rnn_native.recognizer",
-        description="Draw a digit and see which one the net takes it for.",
+        description="Draw a digit and see which one the net reads.",
     )
     add_options(parser)
     return open_window(parser.parse_args(argv))

@@ -29,7 +29,7 @@ class Architecture:
     Attributes
     ----------
     layers : list of dict
-        Specs as `Network` takes them; keys that were not given are not there.
+        Specs as `Network` expects them; keys that were not given are not there.
     input_shape : tuple of int
     loss : str
     """

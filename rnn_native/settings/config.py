@@ -67,7 +67,7 @@ class TrainingConfig:
     patience : int or None
         0 never stops early.
     optimizer : dict or None
-        Spec of an optimizer, as the core takes it.
+        Spec of an optimizer, as the core expects it.
     augment : dict or None
         Keys of `rnn_native.Augment`, all but image_shape.
     class_weight : "balanced", tuple of float, dict of int to float, or None
@@ -180,7 +180,7 @@ class TrainingConfig:
         return spec
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what differs from the defaults as plain data that `parse_config` takes."""
+        """Return what differs from the defaults as plain data that `parse_config` accepts."""
         given = {
             field.name: getattr(self, field.name)
             for field in fields(self)

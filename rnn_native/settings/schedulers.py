@@ -81,4 +81,4 @@ SCHEDULERS = {
         },
     ),
 }
-"""All kinds by the names that "scheduler_type" takes."""
+"""All kinds by the names that "scheduler_type" accepts."""

@@ -113,7 +113,7 @@ class BaseNetworkEstimator(
         raise NotImplementedError
 
     def _encode(self, y: NDArray[Any]) -> Targets:
-        """Return targets as the core takes them."""
+        """Return targets as the core expects them."""
         raise NotImplementedError
 
     def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:

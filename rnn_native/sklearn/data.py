@@ -1,4 +1,4 @@
-"""Rows, weights and validation rows, checked by scikit-learn and made what the core takes."""
+"""Rows, weights and validation rows, checked by scikit-learn and made what the core expects."""
 
 import warnings
 from typing import Any, NamedTuple

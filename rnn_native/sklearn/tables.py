@@ -19,7 +19,7 @@ class TableRows:
     _table: TableCode | None = None
 
     def _read_rows(self, x: Any, *, reset: bool, **more: Any) -> Any:
-        """Return rows as the core takes them; see `data.read_rows`."""
+        """Return rows as the core expects them; see `data.read_rows`."""
         if reset:
             has_categories = is_categorical_frame(x)
             self._table = TableCode.learned(x, name="X") if has_categories else None

@@ -29,7 +29,7 @@ from rnn_native.training.recipe import Recipe
 REFERENCE_MODELS = ("mlp", "cnn", "attention")
 RECIPE_KEYS = tuple(f.name for f in fields(Recipe))
 OPTIONS = (*RECIPE_KEYS, "metrics")
-"""What `sweep` takes beside its own arguments."""
+"""What `sweep` accepts in addition to its own arguments."""
 
 _PATH = re.compile(r"((?:layers\[\d+\]\.)+)(\w+)")
 
@@ -294,7 +294,7 @@ def shown(value: Any) -> str:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse options that no run of a sweep takes."""
+    """Refuse options that no run of a sweep has."""
     for name in options:
         if name in OPTIONS:
             continue

@@ -140,7 +140,7 @@ class Augment:
         return rows.reshape(given.shape)
 
     def spec(self, input_shape: Sequence[int]) -> dict[str, Any]:
-        """Return the dict that the core takes, for a net with this input shape.
+        """Return the dict that the core expects, for a net with this input shape.
 
         Raises
         ------
@@ -178,5 +178,5 @@ class Augment:
 
 
 def spec_of(augment: object, input_shape: Sequence[int]) -> dict[str, Any] | None:
-    """Return a recipe's distortions as the core takes them; None without."""
+    """Return a recipe's distortions as the core expects them; None without."""
     return augment.spec(input_shape) if isinstance(augment, Augment) else None

@@ -1,4 +1,4 @@
-"""Batches that `fit` was given in place of arrays, as the core takes them."""
+"""Batches that `fit` was given in place of arrays, as the core expects them."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -145,7 +145,7 @@ class Batches:
         return iter(given.batches(seed) if isinstance(given, Loader) else given)
 
     def _as_block(self, found: Any, count: int) -> Block:
-        """Return a batch, or a block of several, as the core takes it."""
+        """Return a batch, or a block of several, as the core expects it."""
         whose = "" if self._name == "x" else f"{self._name}'s "
         of = f" of {whose}batch {count + 1}"
         if not isinstance(found, (tuple, list)) or not (

@@ -36,7 +36,7 @@ def untrained_losses(targets: NDArray[Any], outputs: int, loss: str) -> NDArray[
     Parameters
     ----------
     targets : ndarray of shape (n,) or (n, outputs)
-        As the core takes them.
+        As the core expects them.
     outputs : int
     loss : str
         The core's name.
@@ -94,7 +94,7 @@ def warn_of_failure(run: "Run", *, stacklevel: int = 2) -> None:
     run : Run
         That has ended.
     stacklevel : int
-        As `warnings.warn` takes it.
+        As `warnings.warn` expects it.
     """
     if not run.history.call_rows:
         return

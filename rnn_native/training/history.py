@@ -167,7 +167,7 @@ class History:
         Parameters
         ----------
         column : str
-            Its name, as `EpochRow.value` takes it. A new history uses the least "val_loss".
+            Its name, as `EpochRow.value` expects it. A new history uses the least "val_loss".
         greatest : bool
         """
         self.best_by, self._sign = column, 1 if greatest else -1

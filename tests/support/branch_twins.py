@@ -1,4 +1,4 @@
-"""Marks between branches of layers, as the core takes them: fork, the layers of a branch,
+"""Marks between branches of layers, as the core expects them: fork, the layers of a branch,
 for each further branch `branch` and its layers, then a join."""
 
 import numpy as np

@@ -30,7 +30,7 @@ class Case:
 
     @property
     def specs(self) -> list[dict]:
-        """The layers as `Network` takes them."""
+        """The layers as `Network` expects them."""
         return nested(self.layers)
 
     @property
@@ -1315,7 +1315,7 @@ def native(case, params, optimizer=None):
 
 
 def native_arrays(case, x, y):
-    """Inputs and targets as the core takes them: one row per sample."""
+    """Inputs and targets as the core expects them: one row per sample."""
     x32 = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
     return x32, np.ascontiguousarray(y, np.int32 if case.loss == SOFTMAX else np.float32)
 

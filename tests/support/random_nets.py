@@ -815,7 +815,7 @@ def _kill_some(params, layers, rng):
 
 
 def arrays(net):
-    """Inputs, targets, row weights or None, and parameters: as the core takes them, the
+    """Inputs, targets, row weights or None, and parameters: as the core expects them, the
     parameters also as the twin's, all of float32's precision."""
     rng = np.random.default_rng(net.seed)
     shapes = layer_arrays(net)

@@ -63,7 +63,7 @@ def open_data(name: str | None = None, rows: int | None = None) -> Data:
     Parameters
     ----------
     name : str, optional
-        "synthetic", or a name that `rnn_native.datasets.load_dataset` takes, of ten
+        "synthetic", or a name that `rnn_native.datasets.load_dataset` accepts, of ten
         classes; "noise" is random bytes without zeros, of which nothing can be left out. None is
         MNIST where `rnn_native.datasets` finds it, else "synthetic".
     rows : int, optional
