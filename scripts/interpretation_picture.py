@@ -1,4 +1,4 @@
-"""Draw docs/interpretation.png: what the shipped model gets wrong of MNIST's test images.
+"""Draw docs/interpretation.png: mistakes of the shipped model on MNIST's test images.
 
     python scripts/interpretation_picture.py [FILE.png]
 
@@ -14,7 +14,7 @@ DPI = 60
 
 
 def main(path: str) -> None:
-    """Draw the greatest losses, what spoke for the wrong digit, and the reliability."""
+    """Draw the largest losses, what supports the wrong digit, and the reliability."""
     from rnn_native.plots.figures import new_figure
 
     _, (x, y) = rn.datasets.load_mnist()

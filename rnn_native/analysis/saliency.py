@@ -72,9 +72,9 @@ def saliency(
     model, x, labels, threads
         As for `input_gradient`.
     kind : {"gradient", "gradient_input"}
-        The gradient's size, which shows what would change the logit most; or gradient times
-        input, which shows which ink speaks for the class (above 0) and
-        against it (below), to first order.
+        The size of the gradient, which shows what changes the logit most; or gradient times
+        input, which shows which ink supports the class (above 0) or opposes it (below), to
+        first order.
 
     Returns
     -------

@@ -33,7 +33,7 @@ class EarlyStopping(Callback):
         True, unlike Keras: the model is left with the weights of the epoch that had the best
         value of all (of `monitor`, without `min_delta`). False: with the last ones.
     start_from_epoch : int of at least 0
-        Epochs before this one, counted from 0 in this call of `fit`, are not looked at.
+        Epochs before this one, counted from 0 in this call of `fit`, are ignored.
 
     Attributes
     ----------

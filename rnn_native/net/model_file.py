@@ -7,7 +7,7 @@ it), architecture, optimizer (its settings), normalisation, input_dtype (of `fit
 see `saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
 "run.moments", "run.best" and "run.live", where these exist, and the object "run". The
 digest covers all tensors (name, dtype, shape, bytes) and all other metadata: plain
-safetensors accepts many single flipped bits. Equal models are equal bytes.
+safetensors accepts many single flipped bits. Equal models give equal files.
 """
 
 import json

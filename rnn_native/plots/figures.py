@@ -72,7 +72,7 @@ def check_suffix(path: AnyPath) -> str:
 
 
 def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None:
-    """Write a figure atomically; equal figures are equal bytes.
+    """Write a figure atomically; equal figures give equal files.
 
     Parameters
     ----------

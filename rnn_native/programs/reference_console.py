@@ -35,7 +35,7 @@ class Console:
         self.is_quiet = is_quiet
 
     def say(self, *lines: str) -> None:
-        """Print lines; when nobody reads any more, train on in silence."""
+        """Print lines; if the reader has closed the pipe, train without output."""
         if self.is_quiet:
             return
         try:

@@ -174,9 +174,9 @@ def _mistakes(seen: "Interpretation", threads: int | None) -> str:
         )
     )
     return (
-        "<p>Those with the greatest losses: true class \u2192 predicted class with its "
-        "probability. Beside each, gradient times input: what of the ink spoke for the "
-        "predicted class (orange) and against it (blue).</p>"
+        "<p>Mistakes with the largest losses: true class \u2192 predicted class with its "
+        "probability. The second picture is gradient times input: ink that supports the "
+        "predicted class (orange) or opposes it (blue).</p>"
         f'<div class="worst">{figures}</div>'
     )
 
@@ -184,9 +184,9 @@ def _mistakes(seen: "Interpretation", threads: int | None) -> str:
 def _figure(seen: "Interpretation", row: int, gray: Floats, overlay: Floats) -> str:
     true, predicted, probability = _said(seen, row)
     drawn = parts.image(np.rint(255 * gray).astype(np.uint8), f"row {row}: a {true}")
-    spoke = parts.image(over_image(gray, overlay), f"what spoke for {predicted}")
+    support = parts.image(over_image(gray, overlay), f"what supports {predicted}")
     return (
-        f"<figure>{drawn}{spoke}<figcaption>{escape(true)} \u2192 {escape(predicted)}, "
+        f"<figure>{drawn}{support}<figcaption>{escape(true)} \u2192 {escape(predicted)}, "
         f"{probability}<br/>row {row}, loss {seen.losses[row]:.2f}</figcaption></figure>"
     )
 

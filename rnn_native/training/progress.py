@@ -89,7 +89,7 @@ class ProgressLogger(Callback):
         return column not in _NOT_SHOWN and (column.startswith("val_") or not validated)
 
     def _print(self, line: str) -> None:
-        """Print a line; when nobody reads any more, train on in silence."""
+        """Print a line; if the reader has closed the pipe, train without output."""
         try:
             # The line takes the bar's place, and the bar is drawn again below it.
             bar = self._bar

@@ -38,7 +38,7 @@ class Schedule(ABC):
         steps : int of at least 1
             Batches in the epoch.
         history : sequence of float
-            Validation losses of the epochs before; later ones are not looked at.
+            Validation losses of the earlier epochs; later ones are ignored.
 
         Returns
         -------

@@ -69,7 +69,7 @@ void rnn_run_end(rnn_run *r);
 /* After an end: leases the team again, for `rows` forward passes' work. */
 void rnn_run_resume(rnn_run *r, int threads, double rows);
 
-/* After the forward work of `rows` rows: whether the caller of the call wants it to end. */
+/* After the forward work of `rows` rows: whether the caller wants this call to end. */
 bool rnn_run_stop_wanted(rnn_run *r, double rows);
 
 /* From now on parameters that are updated in place are updated in stages' working copies,
