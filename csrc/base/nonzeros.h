@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Columns are cut into this many ranges: those of a range are listed by one thread, and the
- * part of a weight's panel that belongs to a range fits the first-level cache. */
+ * part of a weight's panel that belongs to a range fits the L1 cache. */
 #define RNN_NONZERO_RANGES 4
 
 /* Compressed rows: those entries of row i that are kept are elements begin[i] up to

@@ -1,7 +1,7 @@
 /* Large products: blocks of A and B are copied to where caches keep them. Part of gemm.c.
  *
  * A block of B, some columns of a block of K, is copied as panels of a tile's columns, and
- * a piece of A, some rows of it, in the order of the tiles: both stay in the second-level
+ * a piece of A, some rows of it, in the order of the tiles: both stay in the L2
  * cache, and a panel in the first while the piece's tiles pass. */
 #ifndef RNN_KERNELS_GEMM_COPIED_H
 #define RNN_KERNELS_GEMM_COPIED_H

@@ -28,7 +28,7 @@
 #define WIDE_VECTORS 8
 
 /* K is taken in blocks, so that a panel of B lies in few enough pages and lines to stay in
- * the first-level cache and TLB while the rows of A pass. */
+ * the L1 cache and TLB while the rows of A pass. */
 #define BLOCK_K 128
 
 /* C (M,N) = A B. Element (m,k) of A is A[m * stride_m + k * stride_k]; row k of B begins at
@@ -54,7 +54,7 @@ typedef struct {
     bool continues;        /* sums begin with C: then alpha is 1 and beta is not used */
     bool relu;             /* max(., 0) of the result */
     bool splits;           /* narrow products may sum every PARTS-th term apart */
-    bool fetches;          /* C comes from the second-level cache, while sums are made */
+    bool fetches;          /* C comes from the L2 cache, while sums are made */
 } gemm_rule;
 
 typedef vf tile_sums[TILE_ROWS][WIDE_VECTORS];

@@ -237,7 +237,7 @@ row_list(const rnn_nonzeros *inp, ptrdiff_t row, int range)
                           bounds[1] - bounds[0]};
 }
 
-/* Range by range of the weight's rows, so that they are in the first-level cache while the
+/* Range by range of the weight's rows, so that they are in the L1 cache while the
  * rows of X pass. Sums begin with the bias, wait in `held` between ranges, and end in out.
  */
 static inline __attribute__((always_inline)) void

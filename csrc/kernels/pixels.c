@@ -15,7 +15,7 @@
 #endif
 #define PIXEL_VECTORS 2
 
-/* Pixels whose gradients stay in the first-level cache while the taps pass. */
+/* Pixels whose gradients stay in the L1 cache while the taps pass. */
 #define PIXEL_BLOCK 96
 
 typedef vf pixel_sums[PIXEL_ROWS][PIXEL_VECTORS];

@@ -109,7 +109,7 @@ static void nonzeros_by_column(rnn_nonzeros *z, int rows, int range);
 static int count_nonzeros(const void *row, bool is_bytes, int n);
 
 /* Columns that are summed in registers at once: enough to hide the latency of a sum, few
- * enough for a range of the weight's rows, or all of dout, to stay in the first-level
+ * enough for a range of the weight's rows, or all of dout, to stay in the L1
  * cache. */
 #define PANEL_VECTORS 4
 #define PANEL (PANEL_VECTORS * VL)

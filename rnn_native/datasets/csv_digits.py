@@ -31,7 +31,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 MAX_LINE = 1 << 20
 MAX_BYTES = 1 << 31  # 28 times those of Kaggle's train.csv
-_PIECE = 1 << 18  # fits the second-level cache with all that is computed from it
+_PIECE = 1 << 18  # fits the L2 cache with all that is computed from it
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _COMMA, _ZERO, _NINE = b"\n,09"
 _SHORT = {str(value): value for value in range(256)}

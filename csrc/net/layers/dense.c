@@ -201,7 +201,7 @@ dense_forward_listed(const rnn_layer *layer, const rnn_io *io, float *z, bool re
 }
 
 /* Rows at a time of a pass that takes columns: what a product wrote, or what it will read,
- * is still in the second-level cache when the activation comes. */
+ * is still in the L2 cache when the activation comes. */
 #define ACTIVATED_ROWS 256
 
 static bool

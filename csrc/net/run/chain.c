@@ -144,7 +144,7 @@ chain_slice(void *context, int own, int worker)
 }
 
 /* Each chunk reads all weights. Without a backward, and where no stage has scratch, it has
- * more rows; and so many that a stage's inputs and outputs fit into the second-level cache.
+ * more rows; and so many that a stage's inputs and outputs fit into the L2 cache.
  */
 #define FORWARD_ROWS 64
 #define FORWARD_FLOATS (128u << 10)

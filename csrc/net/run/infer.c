@@ -4,7 +4,7 @@
 #include "../memory.h"
 
 /* Rows that evaluate and predict take at a time: FEW_ROWS; more where what the net keeps of
- * them stays in the second-level cache, or where a stage is cut by columns, as each block
+ * them stays in the L2 cache, or where a stage is cut by columns, as each block
  * copies its weights; fewer where a row is large, so that a block has at most 128 MB, or
  * what one row needs. */
 #define FEW_ROWS 128
