@@ -33,7 +33,7 @@ class Network(RateMethods):
     input_shape : sequence of int
         Shape of one sample.
     loss : str
-        "softmax_cross_entropy" accepts class labels and makes the last layer's outputs
+        "softmax_cross_entropy" accepts class labels; the outputs of the last layer are then
         logits. The others accept a value for each output: "sigmoid_cross_entropy" in
         [0, 1], outputs being logits of one yes or no each; "squared_error",
         "absolute_error" and "huber" any; "poisson" counts, outputs being logarithms of
@@ -42,7 +42,7 @@ class Network(RateMethods):
         functions that three of them have (softmax, sigmoid, exponential) may be written as
         the net's last activation, and are applied once; docs/reference/layers.md has the rules.
     seed : int in [0, 2**64)
-        Of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
+        Seed of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
         "sgd", "adam" or "adamw", or a dict with `type` and its settings: momentum,
         nesterov, weight_decay; beta_1, beta_2, epsilon (at least 1e-20), epsilon_hat
@@ -53,17 +53,17 @@ class Network(RateMethods):
     Attributes
     ----------
     input_dtype : {"uint8", "float", None}
-        What the net was fitted on.
+        The kind of rows that the net was fitted on.
     stop_training : bool
-        A callback that sets it to True ends the training under way, after its epoch.
+        If a callback sets it to True, training ends after the current epoch.
     training_state : TrainingState
-        Where training stands: steps, shuffles and masks continue from it in the next `fit`.
+        Steps, shuffles, and masks, from which the next `fit` continues.
 
     Raises
     ------
     ValueError, TypeError
         If a layer's spec is wrong or does not fit its input, the loss is unknown, or the
-        last activation bounds what the loss takes for unbounded.
+        last activation bounds outputs that must be unbounded for the loss.
 
     Examples
     --------
@@ -107,11 +107,11 @@ class Network(RateMethods):
     ) -> History:
         """Train with the net's optimizer; see `rnn_native.training.fit` for the loop.
 
-        A further call continues where the last one ended: weights, moments and steps of the
-        optimizer, shuffles, masks, distortions, mixing and the moving average. Six calls
-        with ``epochs=1`` give the bits of one with ``epochs=6``, as long as the rate is
-        constant and nothing stops, restores or schedules over epochs: callbacks, schedules
-        and the best epoch are those of one call. See docs/reference/fit.md.
+        The next call continues where the last one ended: weights, the state of the
+        optimizer, shuffles, masks, distortions, mixing, and the moving average. Six calls
+        with ``epochs=1`` give the bits of one with ``epochs=6``, if the rate is constant and
+        no callback stops or restores. Callbacks, schedules, and the best epoch start again
+        in each call. See docs/reference/fit.md.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Network(RateMethods):
             such as a list or a PyTorch DataLoader, or a ``rn.datasets.Loader``;
             see docs/how-to/streaming.md.
         batch_size, epochs : int of at least 1
-            A batch larger than the data is all of it; the last one may be smaller.
+            Rows per batch, and number of epochs. The last batch of an epoch can be smaller.
         initial_epoch : int of at least 0
             Number of the first epoch, as in Keras: callbacks, schedules, tables and the
             history count from there, and `epochs - initial_epoch` epochs are trained.
@@ -134,44 +134,44 @@ class Network(RateMethods):
         validation_split : float in [0, 1)
             Fraction of the rows, taken from the end, that is held out.
         validation_data : tuple of (x, y) or (x, y, weights), or batches, optional
-            Validation rows of your own, instead of a split, and weights of them: what is
-            measured on these rows is then weighted. Batches as for `x`, but no generator.
+            Validation rows instead of a split. With weights, all that is measured on these
+            rows is weighted. Batches as for `x`, but no generator.
         stratify : bool
-            Hold out the last rows of each class in proportion instead of the last rows.
+            Hold out the last rows of each class in proportion, instead of the last rows.
         shuffle : bool
             Whether each epoch uses the rows in a new order.
         sample_weight : array_like of shape (n,) or (n, 1), optional
-            What multiplies each row's loss, in training and among the rows that a split
-            holds out; at least 0.
+            Factors of the loss of each row, at least 0, for training rows and for the rows
+            that a split holds out.
         class_weight : "balanced", dict of int to float, or sequence of float, optional
-            The same by class; both multiply. Classes that a dict, or the index of a pandas
-            Series, does not name have the weight 1; a net with one sigmoid output has the
-            classes 0 and 1.
+            Factors of the loss by class, in addition to `sample_weight`. Classes that are
+            missing in a dict, or in the index of a pandas Series, have the weight 1. A net
+            with one sigmoid output has the classes 0 and 1.
         label_smoothing, clip_norm, l2, augment, mixup, ema_decay
             See `rnn_native.training.Recipe`.
         metrics : sequence of str, callable or tuple, optional
             Measured after each epoch on the validation rows (column "val_NAME" of history,
-            logs and files), or without these on the rows that are trained on ("NAME").
-            "auc" and "f1" under the cross-entropies, "mae", "mse" and "r2" under the other
-            losses, which have mae and r2 in any case; functions of (y_true, y_pred) that
-            return a number; (name, function). y_pred is what `predict_proba` gives, for one
-            output its only column; with (name, function, "predict") what `predict` gives.
+            logs, and files), or without these on the training rows ("NAME"). "auc" and "f1"
+            for the cross-entropies; "mae", "mse", and "r2" for the other losses, which always
+            have mae and r2; functions of (y_true, y_pred) that return a number; (name,
+            function). y_pred is the result of `predict_proba`, or its only column; with
+            (name, function, "predict") it is the result of `predict`.
         callbacks : sequence of Callback
             See docs/reference/callbacks.md.
         seed : int in [0, 2**64), optional
-            Restarts shuffles and masks (dropout, augment, mixup) with this seed; the
-            optimizer's moments and steps continue all the same. None continues them; a new
-            net's are those of seed 1.
+            Restarts shuffles and masks (dropout, augment, mixup) with this seed. The moments
+            and steps of the optimizer still continue. None continues shuffles and masks; a
+            new net starts with seed 1.
         threads : int in [1, 64], optional
         verbose : {"auto", 0, 1, 2}
-            0 silent, 1 a bar, 2 one line per epoch; "auto" is 1 on a terminal or in a
-            notebook, else 2.
+            0: no output, 1: a bar, 2: one line per epoch. "auto" is 1 on a terminal or in a
+            notebook, otherwise 2.
         comm : communicator, optional
             mpi4py's ``MPI.COMM_WORLD``, or one like it: each of its processes makes this call
             with the same arguments and has a part of each batch; see docs/explanation/scale.md.
         every : int of at least 1
-            With `comm`: updates that a process makes by itself between two averages of the
-            weights; 1 gives the bits of one process.
+            With `comm`: updates of each process between two averages of the weights. 1 gives
+            the bits of one process.
         shards : bool
             With `comm`: whether each process passes its own rows, as many as the others,
             instead of all rows. They average weights after `every` updates.
@@ -179,8 +179,8 @@ class Network(RateMethods):
         Returns
         -------
         History
-            Of this call's epochs. With validation the net then holds the weights of the best
-            one. After Ctrl-C, which ends this call only, `stop_reason` is "interrupted".
+            The epochs of this call. With validation, the net ends with the weights of the best
+            epoch. After Ctrl-C, which ends this call only, `stop_reason` is "interrupted".
 
         Raises
         ------
@@ -236,8 +236,8 @@ class Network(RateMethods):
     def adapt(self, x: ArrayLike) -> None:
         """Find mean and variance of all Normalization layers in data, as Keras' `adapt`.
 
-        A layer above others normalizes what these give. What an earlier call found is
-        overridden; `fit` leaves it alone.
+        A layer above others normalizes their outputs. A second call replaces the values of
+        the first one; `fit` does not change them.
 
         Parameters
         ----------
@@ -273,10 +273,10 @@ class Network(RateMethods):
         ----------
         path : path, or binary file that is open for writing
         optimizer_state : bool
-            The file always has the optimizer's settings. True adds its moments and steps, and
-            where shuffles, masks and the moving average stand: what is loaded from it
-            continues with the bits of the net that was saved. The file is then up to four
-            times as large.
+            The file always has the settings of the optimizer. True adds its moments and steps,
+            and the state of shuffles, masks, and the moving average. A net that is loaded from
+            it continues with the bits of the saved net. The file is then up to four times as
+            large.
 
         Raises
         ------
@@ -285,9 +285,9 @@ class Network(RateMethods):
         TypeError
             If `path` is neither, or a file in text mode.
         RuntimeError
-            If another thread trains the net and `optimizer_state` is wanted.
+            If another thread trains the net and `optimizer_state` is True.
         ValueError
-            If a moment that is wanted is not finite.
+            If a moment is not finite and `optimizer_state` is True.
         """
         from rnn_native.net import model_file
 
@@ -296,8 +296,8 @@ class Network(RateMethods):
     def save_weights(self, path: str | PathLike[str] | IO[bytes]) -> None:
         """Write parameters and running statistics alone, atomically, as Keras does.
 
-        Prefer `save`: that file has the layers and the optimizer, too, and `rnn_native.load`
-        makes the net. Parameters and errors are those of `save`.
+        Prefer `save`: its file also has the layers and the optimizer, so `rnn_native.load`
+        can create the net. Parameters and errors are those of `save`.
         """
         from rnn_native.net import model_file
 

@@ -1,4 +1,4 @@
-"""Options of training calls, and the recipe that they make."""
+"""Options of training calls, and their recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -40,30 +40,30 @@ NOT_IN_RECIPE: dict[str, Any] = {
 
 
 class TrainingOptions(TypedDict, total=False):
-    """Keyword arguments that all training functions share; all but these are `Recipe`'s.
+    """Keyword arguments of all training functions. Those not listed here are in `Recipe`.
 
     Attributes
     ----------
     threads : int in [1, 64], optional
-        Never changes a result.
+        Number of threads, which never changes a result.
     metrics : sequence of str, callable or tuple, optional
         As for `Network.fit`.
     callbacks : sequence of Callback
-        Beside early stopping, and the files when there is `out`.
+        In addition to early stopping, and to the files of `out`.
     out : path, optional
-        Folder for best.safetensors, last.safetensors, log.csv and config.json; made when
-        missing. One that holds a run is refused, unless it is resumed or overwritten.
-        Without it nothing is written.
+        Folder for best.safetensors, last.safetensors, log.csv, and config.json, created if it
+        is missing. A folder with a run is refused, unless you resume or overwrite it.
+        Without `out`, nothing is written.
     resume : bool
         Resume from last.safetensors in `out`. The recipe must be that of the first call,
-        `epochs` aside; the result then is that of an uninterrupted run, bit for bit.
+        except for `epochs`. The result has the bits of an uninterrupted run.
     overwrite : bool
         Replace the run in `out`: its files are removed before the first epoch.
     verbose : {"auto", 0, 1, 2}
-        0 silent, 1 a bar, 2 one line per epoch; "auto" chooses.
+        0: no output, 1: a bar, 2: one line per epoch; "auto": 1 on a terminal, otherwise 2.
     comm, every, shards : communicator, int and bool, optional
-        As for `Network.fit`. Rank 0 alone writes to `out`; to resume, all read it, and there
-        may be another number of ranks.
+        As for `Network.fit`. Only rank 0 writes to `out`. To resume, all ranks read it, and
+        their number can change.
     """
 
     epochs: int
