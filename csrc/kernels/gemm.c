@@ -19,10 +19,16 @@ tiled_rows(int M)
 /* Strips of either kind of B. */
 #define ANY(name, ...) (p->offset != NULL ? name##_offset : name)(p, __VA_ARGS__)
 
-/* All rows of the columns from n on, which are fewer than a tile's. */
+/* All rows of the columns from n on, which are fewer than a tile's: of two vectors in one
+ * tile, which reads each element of A once. */
 static void
 gemm_last_columns(const gemm_operands *p, int n, const gemm_rule *rule)
 {
+    if (p->N - n > VL && !rule->splits) {
+        int m = ANY(strip_half, ANY(strip, 0, n, rule), n, rule);
+        ANY(row_strip, m, n, rule);
+        return;
+    }
     for (; n < p->N; n += VL) {
         if (rule->splits) {
             int m = gemm_split_strip(p, p->B + n, p->ldb, 0, n, TILE_ROWS / 2, rule);
