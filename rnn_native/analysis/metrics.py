@@ -1,4 +1,4 @@
-"""How good predicted labels are: confusion matrix, and what follows from it."""
+"""Quality of predicted labels: the confusion matrix, and scores that are computed from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

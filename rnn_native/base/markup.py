@@ -235,7 +235,7 @@ def _names(ends: list[tuple[float, Curve]]) -> list[str]:
 
 
 def _apart(wanted: Sequence[float]) -> list[float]:
-    """Return ascending places that are a line apart, near those that are wanted."""
+    """Return ascending places that are a line apart, near the requested ones."""
     places: list[float] = []
     for y in wanted:
         places.append(max(y, places[-1] + NAME_LINE if places else TOP))

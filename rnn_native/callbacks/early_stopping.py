@@ -50,7 +50,7 @@ class EarlyStopping(Callback):
     -----
     The count is recomputed from the history when training begins, so a resumed run stops
     where an uninterrupted one does; each call of `fit` starts a new count. NaN is not an
-    improvement. `train_mlp` and its like bring their own, with the `patience` and
+    improvement. `train_mlp` and the other training functions add one, with the `patience` and
     `min_delta` of the recipe.
     """
 

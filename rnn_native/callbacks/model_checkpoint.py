@@ -44,8 +44,8 @@ class ModelCheckpoint(Callback):
     Notes
     -----
     Files are replaced atomically. The best value is recomputed from the history when a run is
-    resumed. What a resumed run needs is in the files of `train_mlp(out=...)` and its
-    like, not in these.
+    resumed. To resume a run, use the files of `train_mlp(out=...)` and the other
+    training functions, not these.
     """
 
     def __init__(

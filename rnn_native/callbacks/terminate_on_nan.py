@@ -12,7 +12,7 @@ class TerminateOnNaN(Callback):
     Parameters
     ----------
     raise_error : bool
-        True raises all the same, as without this callback.
+        True raises an error anyway, as without this callback.
     """
 
     on_every_rank = True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_target(path: Path) -> None:
-    """See that a page can be written, before any work is done for it."""
+    """Check that the page can be written, before any work."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise outcome.UsageError(
             f"--report: expected a name that ends in .html, got {path}"

@@ -70,7 +70,7 @@ def _found_here() -> list[Path]:
 
 
 def check_target(path: Path) -> None:
-    """See that a picture can be written, before any work is done for it."""
+    """Check that the picture can be written, before any work."""
     from rnn_native.plots.figures import check_suffix
 
     try:

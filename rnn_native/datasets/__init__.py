@@ -1,4 +1,4 @@
-"""MNIST and its kin, digits drawn at random and files of digits; imports `base`."""
+"""MNIST and similar data sets, generated digits, and files of digits; imports `base`."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -57,7 +57,7 @@ def load_csv(
         Rows and columns of an image.
     label : {"first", "last"}, optional
         Where the label is in a file without a header. When left out it is the first
-        column, and a file whose columns speak against that is refused.
+        column, and a file whose columns contradict that is refused.
     classes : int in [2, 256], optional
         Labels must be below it. When left out they may be up to 255 with a header, or where
         `label` says their place, and up to 9 elsewhere.

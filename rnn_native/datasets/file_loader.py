@@ -178,7 +178,7 @@ def from_files(
     block_bytes: int = BLOCK_BYTES,
     names: tuple[str, str] = ("x", "y"),
 ) -> FileLoader:
-    """Return a loader of rows in files, which are read as they are wanted.
+    """Return a loader of rows in files, which are read on demand.
 
     Parameters
     ----------

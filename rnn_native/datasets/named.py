@@ -128,7 +128,7 @@ def _read_labels(path: Path, record: Published) -> Bytes:
 
 
 def _require_others_than_mnist(labels: Bytes, path: Path, record: Published) -> None:
-    """Refuse MNIST's own files where those of another set with their names are wanted."""
+    """Refuse MNIST's own files where those of another set with the same names are expected."""
     mnist = published.DATASETS["mnist"]
     if record.name == mnist.name or record.files[3].name != mnist.files[3].name:
         return

@@ -180,7 +180,7 @@ class Learner(Predictor):
         accumulate : bool
             Add to `gradients` instead of replacing them.
         input_gradient : bool
-            Whether the gradient with respect to the samples is wanted, too.
+            Whether to return the gradient with respect to the samples.
         threads : int in [1, 64], optional
 
         Returns
@@ -276,7 +276,7 @@ class Learner(Predictor):
         A block's is that of all layers in it.
 
         0 freezes a layer: its parameters stay, and cost no gradient. Running statistics of
-        a frozen batch normalization move all the same. Set it to a sequence of numbers of
+        a frozen batch normalization are still updated. Set it to a sequence of numbers of
         at least 0, at any time between calls that train; model files keep it.
         """
         return self.rates

@@ -51,7 +51,7 @@ def fit_many(
     threads: int | None = None,
     **options: Any,
 ) -> list[History]:
-    """Train several nets side by side, each by one thread, to the bits of one by one.
+    """Train several nets at the same time, one thread each, with the bits of one after another.
 
     Parameters
     ----------

@@ -304,7 +304,7 @@ class Network(RateMethods):
         model_file.save_weights(self, path)
 
     def load_weights(self, path: Source) -> None:
-        """Take the weights of a file that `save_weights`, or `save`, wrote of such a net.
+        """Load the weights of a file that `save_weights` or `save` wrote for such a net.
 
         The optimizer, its moments and steps stay as they are; `input_dtype` becomes the
         file's, if that says one.

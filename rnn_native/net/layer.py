@@ -27,7 +27,7 @@ class Layer:
 
     type: ClassVar[str]
     unsaid: ClassVar[Mapping[str, object]] = {}
-    """Values at which a spec has no such key: those of keys that older files do not know."""
+    """Values at which a spec has no such key: those of keys that older files lack."""
 
     def __new__(cls, *_: object, **options: object) -> Self:
         """Refuse an unknown option, with the one that another library's name means."""

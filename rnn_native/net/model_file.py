@@ -80,7 +80,7 @@ def save(
     OSError
         If the file cannot be written; an existing file is left unchanged.
     RuntimeError
-        If another thread trains the net and `optimizer_state` is wanted.
+        If another thread trains the net and `optimizer_state` is True.
     """
     write(path, *content_of(model, facts, optimizer_state=optimizer_state))
 

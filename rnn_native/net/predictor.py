@@ -255,7 +255,7 @@ class Predictor(CompiledNet):
         batch_size : int of at least 1, optional
             As for `predict_proba`.
         return_dict : bool
-            Whether a dict is wanted, as in Keras.
+            Whether to return a dict, as in Keras.
         threads : int in [1, 64], optional
 
         Returns

@@ -16,7 +16,7 @@ from rnn_native.net.sharing import Sharing
 
 
 class Weights:
-    """The part of `CompiledNet` that has to do with weights.
+    """The part of `CompiledNet` that manages weights.
 
     See `rnn_native.models.network.Network` for what users see.
     """

@@ -86,7 +86,7 @@ class Corrections:
         Raises
         ------
         OSError
-            If they cannot be written; the correction is kept all the same.
+            If they cannot be written; the correction is kept anyway.
         """
         self.images.append(np.rint(image * 255).astype(np.uint8))
         self.labels.append(label)

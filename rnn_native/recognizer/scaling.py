@@ -20,7 +20,7 @@ def scaled(image: NDArray[np.generic], longer: int) -> Floats:
     Returns
     -------
     ndarray of float32, in [0, 1]
-        Beside it no more than some megabytes are taken, whatever the image's shape.
+        In addition it needs at most some megabytes, for any shape of the image.
     """
     rows, columns = image.shape
     ratio = longer / max(rows, columns)

@@ -6,7 +6,7 @@ from rnn_native.recognizer.reading import PageReading, Reading
 
 SHOWN = 0.0005  # less would read 0.0 %
 EMPTY = "nothing drawn"
-# Words for the greatest probability, where nothing else speaks against the digit.
+# Words for the greatest probability, if nothing else contradicts the digit.
 SURE = ((0.995, "certain"), (0.95, "very likely"), (0.0, "likely"))
 
 
@@ -37,7 +37,7 @@ def answer(reading: Reading, page: PageReading | None = None) -> Answer:
 
 
 def shares(reading: Reading) -> list[str]:
-    """Return each digit's per cent; nothing for what is as good as impossible."""
+    """Return the percentage of each digit; nothing for almost impossible ones."""
     return [f"{100 * p:.1f} %" if p >= SHOWN else "" for p in reading.probabilities]
 
 

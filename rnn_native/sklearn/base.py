@@ -56,7 +56,7 @@ class BaseNetworkEstimator(
     Records,
     BaseEstimator,  # type: ignore[misc]
 ):
-    """Base of the estimators: the course of `fit`, and what follows from a network.
+    """Base of the estimators: the course of `fit`, and what a network provides.
 
     Subclasses say what the network is and how it starts, what targets are, and what a score
     is; those are the methods that raise NotImplementedError here.

@@ -200,7 +200,7 @@ def read_record(folder: Path) -> Record | None:
 
 
 def is_enough(record: Record, until: int | None) -> bool:
-    """Whether a record has all epochs that are wanted."""
+    """Whether a record has all requested epochs."""
     if record["status"] != STOPPED:
         return True
     return until is not None and record["epochs"] >= until

@@ -1,4 +1,4 @@
-"""Whether training that ended with finite numbers has failed all the same."""
+"""Whether training has failed although it ended with finite numbers."""
 
 import math
 import warnings

@@ -62,8 +62,8 @@ def fit(
     TypeError
         If a callback has a hook of Keras' that is never called here.
     KeyboardInterrupt
-        If Ctrl-C ended another call of `fit` less than 3 seconds ago: so it ends a loop, too.
-        The model has its best weights all the same.
+        If Ctrl-C ended another call of `fit` less than 3 seconds ago, so that it ends a loop.
+        The model still has its best weights.
 
     Warns
     -----

@@ -74,7 +74,7 @@ def _each_call(outcome, name, action, kept, code, stays):
 
 def _one(action, kept, number, code, stays):
     """One failing call, then all that must hold after it."""
-    how, fault = "done all the same", None
+    how, fault = "done anyway", None
     with failing.call_fails(failing.FILES, number, code, stays) as seen:
         try:
             action()
