@@ -10,16 +10,17 @@ from roof import Machine, Work
 BEGIN, END = "<!-- summary of shapes.py -->\n", "<!-- end of summary -->\n"
 
 FOOTNOTE = (
-    "Each peer has its own process; they take turns round by round, from the same initial "
-    "weights, over the same rows in the same order. `ratio` is the best peer's time over ours, "
-    "taken round by round: median, and quartiles (here and in all brackets). The best peer is "
-    "the one with the least median of those whose loss agrees: within 2 % in the first round, "
-    "5 % where dropout's masks differ. Tables are sorted by the ratio, the worst first. GF/s "
-    "count the products of forward, weight and input gradients, zeros left out where the core "
-    "leaves them out. `of roof` is what the products would take at SGEMM's rate, plus the bytes "
-    "of updates, norms and values at the bandwidth of a stream of as many bytes as a batch "
-    "touches, over our time; a net whose steps are fused may be above its roof. `must` is "
-    "the ratio that is wanted."
+    "Each peer has its own process. The processes alternate round by round, with the same "
+    "initial weights and the same rows in the same order. `ratio` is the time of the best "
+    "peer divided by ours, in each round: median, and quartiles (here and in all "
+    "brackets). The best peer is the one with the lowest median among those whose loss "
+    "agrees: within 2 % in the first round, or 5 % if dropout masks differ. Tables are "
+    "sorted by the ratio, the worst first. GF/s count the products of the forward pass "
+    "and of weight and input gradients, without the zeros that the core skips. `of roof` "
+    "compares our time with a lower bound: the products at the rate of SGEMM, plus the "
+    "bytes of updates, norms, and values at the bandwidth of a stream of the size of a "
+    "batch. A net whose steps are fused can be above its roof. `must` is the goal for the "
+    "ratio."
 )
 
 
@@ -132,9 +133,9 @@ def detail_text(one: Measured) -> str:
 
 
 def summary(found: list[Measured]) -> str:
-    """Return each kind's least, middle and greatest ratio."""
+    """Return the lowest, median, and highest ratio of each kind."""
     lines = [
-        "| kind of net | nets | least ratio | which | middle | greatest | below what is wanted |",
+        "| kind of net | nets | lowest ratio | net (peer) | median | highest | below the goal |",
         "|---|---|---|---|---|---|---|",
     ]
     groups: dict[str, list[Measured]] = {}
