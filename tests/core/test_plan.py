@@ -151,3 +151,45 @@ CASES = {
 def test_layers_become_stages(name, level):
     layers, shape, stages = CASES[name]
     assert stages_of(layers, shape) == stages
+
+
+# What one kernel trains: at most 4 dense layers of at most 16 inputs, each of which fits a
+# vector. Floats that a vector has, by CPU level:
+VECTOR = {"v3": 8, "v4": 16}
+TINY = {
+    "one layer": ([dense(1)], (2,), True),
+    "four layers": ([dense(3)] * 4, (2,), True),
+    "five layers": ([dense(3)] * 5, (2,), False),
+    "16 inputs": ([dense(2)], (16,), True),
+    "17 inputs": ([dense(2)], (17,), False),
+    "tokens": ([dense(2), flatten()], (2, 2), False),
+    "another layer": ([dense(3), layernorm()], (2,), False),
+}
+
+
+def has_an_epoch_of_one_kernel(layers, shape):
+    """Whether training made no pass of a stage."""
+    net = _core.Net(layers, shape, "squared_error")
+    net.profile = True
+    x = np.ones((4, int(np.prod(shape))), "f4")
+    y = np.ones((4, int(np.prod(net.layers[-1]["shape"]))), "f4")
+    net.train(x, y, np.arange(4, dtype="i4"), 2, 0.01)
+    return net.profile == []
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_tiny_nets_are_trained_by_one_kernel(name, level):
+    layers, shape, is_tiny = TINY[name]
+    assert has_an_epoch_of_one_kernel(layers, shape) == is_tiny
+
+
+def test_layers_of_tiny_nets_fit_a_vector(level):
+    units = VECTOR.get(level, 4)
+    assert has_an_epoch_of_one_kernel([dense(units), dense(2)], (3,))
+    assert not has_an_epoch_of_one_kernel([dense(units + 1), dense(2)], (3,))
+
+
+def test_a_row_keeps_outputs_and_caches():
+    attention, pool = _core.layer_memory([self_attention(2), mean_pool()], (4, 8))
+    assert attention >= 4 * 8 + 2 * 4 * 4  # outputs, and the weights of both heads
+    assert pool >= 8
