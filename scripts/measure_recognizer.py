@@ -99,12 +99,12 @@ def main():
     print(
         f"MNIST's test images: {unchanged} of {n} unchanged, {hits} right, {doubted} doubted"
     )
-    told, count = Counter(), Counter()
+    refused, count = Counter(), Counter()
     for kind, image in nonsense():
         count[kind] += 1
-        told[kind] += recognise(net, image).doubt is not None
-    shares = ", ".join(f"{kind} {told[kind]} of {count[kind]}" for kind in count)
-    print(f"nonsense told: {shares}")
+        refused[kind] += recognise(net, image).doubt is not None
+    shares = ", ".join(f"{kind} {refused[kind]} of {count[kind]}" for kind in count)
+    print(f"nonsense refused: {shares}")
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_bytes(contact_sheet(entries[:400]))
 
