@@ -5,6 +5,7 @@ No library of data frames is imported: a frame is what has `columns` and gives o
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
@@ -34,114 +35,6 @@ class Factored(NamedTuple):
     values: list[Any]
 
 
-def is_frame(table: object) -> bool:
-    """Whether a table is a data frame, of pandas or another library."""
-    return hasattr(table, "columns") and not isinstance(table, np.ndarray)
-
-
-def columns_of(table: Any, name: str) -> dict[Name, Any]:
-    """Return a table's columns, as they are, by their names.
-
-    Parameters
-    ----------
-    table : data frame, mapping of str to array_like, or array_like of shape (n, columns)
-        The names of an array's columns are 0, 1, ...
-    name : str
-        What messages call it.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it has no rows or columns, columns of several lengths, or a name twice.
-    """
-    if is_frame(table):
-        names = list(table.columns)
-        if len({*names}) < len(names):
-            twice = next(one for one in names if names.count(one) > 1)
-            raise ValueError(
-                f"{name}: expected columns with different names, got {twice!r} twice"
-            )
-        found = {one: table[one] for one in names}
-    elif isinstance(table, Mapping):
-        found = dict(table)
-    else:
-        array = np.asarray(table)
-        if array.ndim != 2:
-            raise ValueError(
-                f"{name}: expected a data frame, a dict of columns or an array of shape "
-                f"(n, columns), got shape {array.shape}"
-            )
-        found = {i: array[:, i] for i in range(array.shape[1])}
-    _check_lengths(found, name)
-    return found
-
-
-def _check_lengths(columns: Mapping[Any, Any], name: str) -> None:
-    for one in columns:
-        if isinstance(one, bool) or not isinstance(one, (str, int)):
-            raise TypeError(f"{name}: expected names of columns as str, got {brief(one)}")
-    lengths = {one: len(column) for one, column in columns.items()}
-    if not lengths or not any(lengths.values()):
-        raise ValueError(
-            f"{name}: expected a table with rows and columns, got an empty one"
-        )
-    first = next(iter(lengths))
-    for one, length in lengths.items():
-        if length != lengths[first]:
-            raise ValueError(
-                f"{name}: expected columns of one length, got {lengths[first]} rows in "
-                f"{first!r} and {length} in {one!r}"
-            )
-
-
-def _has_codes(column: Any) -> bool:
-    """Whether a column is one of pandas' categories."""
-    return hasattr(column, "cat") and hasattr(column.cat, "codes")
-
-
-def _array_of(column: Any) -> NDArray[Any]:
-    """Return a column's values as an array of one axis."""
-    given = column.to_numpy() if hasattr(column, "to_numpy") else column
-    if isinstance(given, (list, tuple)):
-        # Of words and numbers NumPy would make words.
-        array = np.empty(len(given), object)
-        array[:] = given
-        return array
-    return np.asarray(given)
-
-
-def factored(column: Any, where: str) -> Factored:
-    """Return the different values of a column of numbers, words, flags or any of these.
-
-    Raises
-    ------
-    TypeError
-        If it has other values, or not one a row; `where` names the column.
-    """
-    if _has_codes(column):
-        codes = np.asarray(column.cat.codes, np.int64)
-        return Factored(codes, [*column.cat.categories.tolist(), None])
-    array = _array_of(column)
-    if array.ndim != 1 or array.dtype.kind not in "biufUO":
-        shown = array.dtype if array.ndim == 1 else f"shape {array.shape}"
-        raise TypeError(f"{where}: expected numbers or categories, one a row, got {shown}")
-    if array.dtype.kind in "biuf":
-        numbers, codes = np.unique(array, return_inverse=True)
-        return Factored(codes, numbers.tolist())
-    seen: dict[Hashable, int] = {}
-    try:
-        if hasattr(column, "factorize"):  # pandas' own is faster
-            codes, different = column.factorize()
-            return Factored(codes.astype(np.int64), [*different.tolist(), None])
-        codes = np.array([seen.setdefault(one, len(seen)) for one in array.tolist()])
-    except TypeError:
-        odd = next(one for one in array.tolist() if not isinstance(one, Hashable))
-        raise TypeError(
-            f"{where}: expected numbers or categories, got {type(odd).__name__}"
-        ) from None
-    return Factored(codes, list(seen))
-
-
 def is_missing(value: object) -> bool:
     """Whether a value stands for none: None, NaN, pandas' NA and NaT."""
     if isinstance(value, float):
@@ -163,64 +56,204 @@ def kinds_of(values: Sequence[Any]) -> list[str]:
     return sorted({kind_of(value) for value in values if not is_missing(value)})
 
 
-def is_categorical(column: Any, where: str) -> bool:
-    """Whether a column holds categories: pandas', words, or booleans with missing values."""
-    if _has_codes(column):
-        return True
-    array = _array_of(column)
-    if array.dtype.kind in "biuf":
-        return False
-    return kinds_of(factored(array, where).values) != ["numbers"]
+class Column:
+    """A column of a table; what is asked for is found once, and kept.
+
+    Parameters
+    ----------
+    given : Series of pandas or another library, or array_like
+    where : str
+        What messages call it.
+    """
+
+    def __init__(self, given: Any, where: str) -> None:
+        self._given, self._where = given, where
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._given)
+
+    @cached_property
+    def _has_codes(self) -> bool:
+        """Whether it is one of pandas' categories."""
+        return hasattr(self._given, "cat") and hasattr(self._given.cat, "codes")
+
+    @cached_property
+    def _array(self) -> NDArray[Any]:
+        """Values as an array of one axis."""
+        given = self._given
+        if hasattr(given, "to_numpy"):
+            given = given.to_numpy()
+        if isinstance(given, (list, tuple)):
+            # Of words and numbers NumPy would make words.
+            array = np.empty(len(given), object)
+            array[:] = given
+            return array
+        return np.asarray(given)
+
+    @cached_property
+    def factored(self) -> Factored:
+        """The different values, of numbers, words, flags or any of these.
+
+        Raises
+        ------
+        TypeError
+            If there are other values, or not one a row.
+        """
+        given = self._given
+        if self._has_codes:
+            codes = np.asarray(given.cat.codes, np.int64)
+            return Factored(codes, [*given.cat.categories.tolist(), None])
+        array = self._array
+        if array.ndim != 1 or array.dtype.kind not in "biufUO":
+            shown = array.dtype if array.ndim == 1 else f"shape {array.shape}"
+            raise TypeError(
+                f"{self._where}: expected numbers or categories, one a row, got {shown}"
+            )
+        if array.dtype.kind in "biuf":
+            numbers, codes = np.unique(array, return_inverse=True)
+            return Factored(codes, numbers.tolist())
+        try:
+            if hasattr(given, "factorize"):  # pandas' own is faster
+                codes, different = given.factorize()
+                return Factored(codes.astype(np.int64), [*different.tolist(), None])
+            return _factored_objects(array)
+        except TypeError:
+            odd = next(one for one in array.tolist() if not isinstance(one, Hashable))
+            raise TypeError(
+                f"{self._where}: expected numbers or categories, got {type(odd).__name__}"
+            ) from None
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether it holds categories: pandas', words, or booleans with missing values."""
+        if self._has_codes:
+            return True
+        if self._array.dtype.kind in "biuf":
+            return False
+        return kinds_of(self.factored.values) != ["numbers"]
+
+    def numbers(self) -> NDArray[np.float32]:
+        """Return numbers or flags as float32.
+
+        Raises
+        ------
+        TypeError
+            If there is something else.
+        ValueError
+            If a number is missing, or not finite in float32; names the first row.
+        """
+        array = self._array
+        if self._has_codes or array.dtype.kind not in "biuf" or array.ndim != 1:
+            array = self._numbers_of_objects()
+        with np.errstate(over="ignore"):
+            numbers = array.astype(np.float32)
+        if not np.isfinite(numbers).all():
+            row = int(np.argmin(np.isfinite(numbers)))
+            raise ValueError(
+                f"{self._where}: expected finite numbers, got {array[row]} in row {row}; fill "
+                "it in, or make the column one of categories"
+            )
+        return numbers
+
+    def _numbers_of_objects(self) -> NDArray[np.float64]:
+        codes, values = self.factored
+        if odd := [kind for kind in kinds_of(values) if kind not in ("numbers", "flags")]:
+            raise TypeError(f"{self._where}: expected numbers, got {odd[0]}")
+        known = [math.nan if is_missing(one) else float(one) for one in values]
+        return np.array(known)[codes]
+
+    def categories(self) -> Factored:
+        """Return the categories, all of one kind: words, numbers or flags.
+
+        Raises
+        ------
+        TypeError
+            If there are several kinds, or others.
+        """
+        kinds = kinds_of(self.factored.values)
+        if len(kinds) > 1:
+            raise TypeError(
+                f"{self._where}: expected categories of one kind, got {' and '.join(kinds)}; "
+                "make words of all: .astype(str)"
+            )
+        if kinds and kinds[0] not in ("words", "flags", "numbers"):
+            raise TypeError(
+                f"{self._where}: expected categories that are words, numbers or flags, got "
+                f"{kinds[0]}; make words of them: .astype(str)"
+            )
+        return self.factored
 
 
-def numbers_of(column: Any, where: str) -> NDArray[np.float32]:
-    """Return a column of numbers or flags as float32.
+class Table(dict[Name, Column]):
+    """The columns of a table by their names, all of one length."""
+
+
+def _factored_objects(array: NDArray[Any]) -> Factored:
+    seen: dict[Hashable, int] = {}
+    codes = np.array([seen.setdefault(one, len(seen)) for one in array.tolist()])
+    return Factored(codes, list(seen))
+
+
+def is_frame(table: object) -> bool:
+    """Whether a table is a data frame, of pandas or another library."""
+    return hasattr(table, "columns") and not isinstance(table, np.ndarray)
+
+
+def table_of(table: Any, name: str) -> Table:
+    """Return a table's columns by their names, none of them read yet.
+
+    Parameters
+    ----------
+    table : data frame, mapping of str to array_like, or array_like of shape (n, columns)
+        The names of an array's columns are 0, 1, ... A `Table` is returned as it is.
+    name : str
+        What messages call it.
 
     Raises
     ------
-    TypeError
-        If it holds something else.
-    ValueError
-        If a number is missing, or not finite in float32; names the first row.
+    ValueError, TypeError
+        If it has no rows or columns, columns of several lengths, or a name twice.
     """
-    array = _array_of(column)
-    if _has_codes(column) or array.dtype.kind not in "biuf" or array.ndim != 1:
-        found = factored(column, where)
-        if odd := [
-            kind for kind in kinds_of(found.values) if kind not in ("numbers", "flags")
-        ]:
-            raise TypeError(f"{where}: expected numbers, got {odd[0]}")
-        values = [math.nan if is_missing(one) else float(one) for one in found.values]
-        array = np.array(values)[found.codes]
-    with np.errstate(over="ignore"):
-        numbers = array.astype(np.float32)
-    if not np.isfinite(numbers).all():
-        row = int(np.argmin(np.isfinite(numbers)))
+    if isinstance(table, Table):
+        return table
+    if is_frame(table):
+        names = list(table.columns)
+        if len({*names}) < len(names):
+            twice = next(one for one in names if names.count(one) > 1)
+            raise ValueError(
+                f"{name}: expected columns with different names, got {twice!r} twice"
+            )
+        found = {one: table[one] for one in names}
+    elif isinstance(table, Mapping):
+        found = dict(table)
+    else:
+        array = np.asarray(table)
+        if array.ndim != 2:
+            raise ValueError(
+                f"{name}: expected a data frame, a dict of columns or an array of shape "
+                f"(n, columns), got shape {array.shape}"
+            )
+        found = {i: array[:, i] for i in range(array.shape[1])}
+    _check_lengths(found, name)
+    return Table(
+        {one: Column(given, f"{name}: column {one!r}") for one, given in found.items()}
+    )
+
+
+def _check_lengths(columns: Mapping[Any, Any], name: str) -> None:
+    for one in columns:
+        if isinstance(one, bool) or not isinstance(one, (str, int)):
+            raise TypeError(f"{name}: expected names of columns as str, got {brief(one)}")
+    lengths = {one: len(column) for one, column in columns.items()}
+    if not lengths or not any(lengths.values()):
         raise ValueError(
-            f"{where}: expected finite numbers, got {array[row]} in row {row}; fill it in, or "
-            "make the column one of categories"
+            f"{name}: expected a table with rows and columns, got an empty one"
         )
-    return numbers
-
-
-def categories_of(column: Any, where: str) -> Factored:
-    """Return the categories of a column, all of one kind: words, numbers or flags.
-
-    Raises
-    ------
-    TypeError
-        If there are several kinds, or others.
-    """
-    found = factored(column, where)
-    kinds = kinds_of(found.values)
-    if len(kinds) > 1:
-        raise TypeError(
-            f"{where}: expected categories of one kind, got {' and '.join(kinds)}; make words "
-            "of all: .astype(str)"
-        )
-    if kinds and kinds[0] not in ("words", "flags", "numbers"):
-        raise TypeError(
-            f"{where}: expected categories that are words, numbers or flags, got {kinds[0]}; "
-            "make words of them: .astype(str)"
-        )
-    return found
+    first = next(iter(lengths))
+    for one, length in lengths.items():
+        if length != lengths[first]:
+            raise ValueError(
+                f"{name}: expected columns of one length, got {lengths[first]} rows in "
+                f"{first!r} and {length} in {one!r}"
+            )

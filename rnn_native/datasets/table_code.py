@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from rnn_native.base.text import brief
 from rnn_native.datasets.table import (
     Category,
+    Column,
     Name,
-    categories_of,
-    columns_of,
-    is_categorical,
     is_missing,
     kinds_of,
-    numbers_of,
+    table_of,
 )
 from rnn_native.net.block_layers import Concat
 from rnn_native.net.layer import Layer
@@ -66,7 +64,7 @@ class TableCode:
 
         Parameters
         ----------
-        table : data frame, dict of columns, or array; see `columns_of`
+        table : data frame, dict of columns, or array; see `table_of`
         categorical : sequence of names
             Further columns of categories, beyond those of such a type.
         min_count : int
@@ -81,7 +79,7 @@ class TableCode:
         ValueError, TypeError
             If a column has neither numbers nor categories, or has too many of these.
         """
-        columns = columns_of(table, name)
+        columns = table_of(table, name)
         for one in categorical:
             if one not in columns:
                 raise ValueError(
@@ -90,8 +88,8 @@ class TableCode:
         found: dict[Name, tuple[Category, ...]] = {}
         numbers = []
         for one, column in columns.items():
-            where = f"{name}: column {one!r}"
-            if one in categorical or is_categorical(column, where):
+            if one in categorical or column.is_categorical:
+                where = f"{name}: column {one!r}"
                 found[one] = _learned(column, min_count, max_categories, where)
             else:
                 numbers.append(one)
@@ -150,7 +148,7 @@ class TableCode:
         ValueError, TypeError
             If a column is missing, unknown, or of another kind, or a number is not finite.
         """
-        columns = columns_of(table, name)
+        columns = table_of(table, name)
         self._check_names(columns, name)
         n = len(next(iter(columns.values())))
         rows = np.empty((n, self.width), np.float32)
@@ -159,7 +157,7 @@ class TableCode:
             rows[:, i] = first + _coded(columns[one], known, f"{name}: column {one!r}")
             first += FIRST + len(known)
         for i, one in enumerate(self.numbers, len(self.categories)):
-            rows[:, i] = numbers_of(columns[one], f"{name}: column {one!r}")
+            rows[:, i] = columns[one].numbers()
         return rows
 
     def _check_names(self, columns: Mapping[Name, Any], name: str) -> None:
@@ -209,14 +207,16 @@ class TableCode:
 
 
 def _learned(
-    column: Any, min_count: int, max_categories: int, where: str
+    column: Column, min_count: int, max_categories: int, where: str
 ) -> tuple[Category, ...]:
     """Return the categories that enough rows have, sorted."""
-    codes, values = categories_of(column, where)
-    counts = np.bincount(codes % len(values), minlength=len(values))
+    codes, values = column.categories()
+    # Code -1 is the last value's.
+    unknown, *counts = np.bincount(codes + 1, minlength=len(values) + 1).tolist()
+    counts[-1] += unknown
     known = [
         value.item() if isinstance(value, np.generic) else value
-        for value, count in zip(values, counts.tolist(), strict=True)
+        for value, count in zip(values, counts, strict=True)
         if count >= min_count and not is_missing(value)
     ]
     if len(known) > max_categories:
@@ -227,9 +227,9 @@ def _learned(
     return tuple(sorted(known))
 
 
-def _coded(column: Any, known: Sequence[Category], where: str) -> NDArray[np.int64]:
+def _coded(column: Column, known: Sequence[Category], where: str) -> NDArray[np.int64]:
     """Return the row of each value among those of its column."""
-    codes, values = categories_of(column, where)
+    codes, values = column.categories()
     expected, got = kinds_of(known), kinds_of(values)
     if expected and got and expected != got:
         raise TypeError(f"{where}: expected {expected[0]}, as in fit, got {got[0]}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnn_native.base.checks import check_count
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, Source, name_of
-from rnn_native.datasets.table import Name
+from rnn_native.datasets.table import Name, table_of
 from rnn_native.datasets.table_code import EMBEDDING_DIM, MAX_CATEGORIES, TableCode
 from rnn_native.models.network import Network
 from rnn_native.net.layer import AnyLayer, as_specs
@@ -137,13 +137,14 @@ class TabularNet:
 
     def _learn(self, x: Any) -> NDArray[np.float32]:
         """Make the net of a table; return its rows."""
+        table = table_of(x, "x")
         code = TableCode.learned(
-            x,
+            table,
             self.categorical,
             min_count=self.min_count,
             max_categories=self.max_categories,
         )
-        rows = code.rows(x)
+        rows = code.rows(table)
         layers: list[AnyLayer] = [*code.layers(self.embedding_dim), *self.layers]
         net = Network(layers, (code.width,), self.loss, self.seed, optimizer=self.optimizer)
         if net.normalizations:
