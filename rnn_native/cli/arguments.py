@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -101,23 +101,33 @@ def add_command(
     return parser
 
 
-def add_data(parser: Options, *, to_train: bool = True) -> None:
-    """Add --data; `to_train` says whether generated digits may take MNIST's place."""
+def add_data(parser: Options, *, to_train: bool = True, loads: bool = False) -> None:
+    """Add --data, for a command that may be given a folder to read batch by batch, or not.
+
+    `to_train` says whether generated digits may take MNIST's place.
+    """
+    folders = "MNIST's files, pictures by class or shards" if loads else "MNIST's files"
     otherwise = "download, or generate" if to_train else "or download"
     action = parser.add_argument(
         "--data",
         metavar="DIR|NAME",
-        help="folder with MNIST's files, 'synthetic' for generated digits, or a data set's "
+        help=f"folder with {folders}, 'synthetic' for generated digits, or a data set's "
         "name: mnist, fashion, emnist-letters, ... (default: look in the usual places, "
         f"{otherwise})",
     )
     completion.set_completer(action, completion.names_and_paths(_DataNames()))
 
 
-def open_test_data(name: str | None) -> "Dataset":
-    """Return the data that a model is measured on: never others than those asked for."""
-    from rnn_native.datasets import opening, places
+def open_test_data(name: str | None, input_shape: Sequence[int] | None = None) -> "Dataset":
+    """Return the data that a model is measured on: never others than those asked for.
 
+    With the model's input shape, a folder with pictures by class or shards is read, too.
+    """
+    from rnn_native.datasets import folders, opening, places
+
+    if input_shape is not None and (found := folders.loaders_of(name, input_shape)):
+        x, y = folders.rows_of(found.test)
+        return opening.Dataset(x[:0], y[:0], x, y, found.source, found.classes)
     try:
         return opening.open_dataset(name, replace=False)
     except FileNotFoundError as error:

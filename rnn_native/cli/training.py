@@ -30,7 +30,7 @@ def _add_train(commands: Any) -> None:
     arguments.add_model(
         parser, "mlp, cnn, attention, xor, or an architecture or recipe file (JSON)"
     )
-    add_run_options(parser)
+    add_run_options(parser, loads=True)
     files = parser.add_argument_group("files")
     files.add_argument(
         "--out",
@@ -65,8 +65,8 @@ def _add_train(commands: Any) -> None:
     )
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says how a model is trained, and on what.
+def add_run_options(parser: argparse.ArgumentParser, *, loads: bool = False) -> None:
+    """Add what says how a model is trained, and on what; `loads` is that of `add_data`.
 
     Values that are not given stay None: the recipe, or the run to resume, has them.
     """
@@ -96,7 +96,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_threads(how)
     data = parser.add_argument_group("data")
-    arguments.add_data(data)
+    arguments.add_data(data, loads=loads)
     data.add_argument(
         "--validation-split",
         type=arguments.FRACTION,
@@ -129,7 +129,7 @@ def _add_evaluate(commands: Any) -> None:
         metavar="FILE.html",
         help="write an HTML report: curves, confusion matrix, calibration, worst mistakes",
     )
-    arguments.add_data(parser, to_train=False)
+    arguments.add_data(parser, to_train=False, loads=True)
     arguments.add_threads(parser)
 
 
@@ -276,7 +276,7 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.report is not None:
         evaluation_report.check_target(args.report)
     model = load(args.model)
-    data = arguments.open_test_data(args.data)
+    data = arguments.open_test_data(args.data, model.input_shape)
     found = model.evaluate(data.x_test, data.y_test, threads=args.threads)._asdict()
     if args.report is not None:
         evaluation_report.write_report(args, model, data)

@@ -1,5 +1,6 @@
 """Rows in files as a loader: shuffled by blocks, never all in memory."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -79,9 +80,29 @@ class FileLoader:
         first, last = self._rows[:-held], self._rows[-held:]
         return self._of(first), self._of(last)
 
+    def with_batch_size(self, batch_size: int) -> "FileLoader":
+        """Return a loader of the same rows in batches of another size."""
+        size = check_count("batch_size", batch_size, 1)
+        options = self._block_bytes, self.classes
+        return FileLoader(self._x, self._y, size, self._rows, *options)
+
     def _of(self, rows: range) -> "FileLoader":
         options = self._block_bytes, self.classes
         return FileLoader(self._x, self._y, self.batch_size, rows, *options)
+
+    def digest(self) -> str:
+        """Return a digest of the first and the last row, all targets, and how rows are cut.
+
+        A run is resumed on a loader of the same digest only.
+        """
+        how = self.shape, str(self._x.dtype), self.batch_size, self._block_bytes
+        found = hashlib.sha256(repr(how).encode())
+        row = self._x.empty(1)
+        for place in (self._rows.start, self._rows.stop - 1):
+            self._x.read(place, row)
+            found.update(row.tobytes())
+        found.update(np.ascontiguousarray(self._targets(self._rows)).tobytes())
+        return found.hexdigest()
 
     def batches(self, seed: int | None) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yield the batches of an epoch, as separate arrays.

@@ -31,6 +31,9 @@ SUFFIXES = (
     ".ppm",
 )
 
+FEW = 200
+"""Pictures that are decoded before a process has begun."""
+
 
 def from_folder(
     folder: AnyPath,
@@ -54,8 +57,8 @@ def from_folder(
         False makes them gray, of shape (height, width); True (3, height, width).
     batch_size : int of at least 1
     workers : int of at least 0, optional
-        Processes that decode; 0: this one. None: one for each processor. The bytes do
-        not depend on it.
+        Processes that decode; 0: this one. None: one for each processor, or this one if
+        there are fewer than 200 pictures. The bytes do not depend on it.
     cache : path, optional
         Folder for the decoded pictures, in one file. None: rnn_native's folder among the
         user's caches. A further call reads them from there, unless names, sizes or times of
@@ -80,8 +83,9 @@ def from_folder(
     height, width = (check_count("size", extent, 1) for extent in size)
     shape = (3, height, width) if color else (height, width)
     batch = check_count("batch_size", batch_size, 1)
-    count = (os.cpu_count() or 1) if workers is None else check_count("workers", workers)
     classes, names, labels = _pictures_of(root)
+    many = 0 if len(names) < FEW else os.cpu_count() or 1
+    count = many if workers is None else check_count("workers", workers)
     order = np.arange(len(names), dtype=np.int32)
     Xorshift(1).shuffle(order)
     names = [names[i] for i in order.tolist()]
@@ -91,6 +95,20 @@ def from_folder(
     rows = Rows([open_shard(str(path), "x")])
     options = batch, range(len(names)), BLOCK_BYTES, classes
     return FileLoader(rows, labels[order], *options)
+
+
+def has_pictures(root: Path) -> bool:
+    """Return whether a folder has a folder with pictures."""
+    return root.is_dir() and any(
+        _is_picture(entry)
+        for folder in root.iterdir()
+        if folder.is_dir() and not folder.name.startswith(".")
+        for entry in folder.iterdir()
+    )
+
+
+def _is_picture(entry: Path) -> bool:
+    return entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
 
 
 def _pictures_of(root: Path) -> tuple[list[str], list[str], Any]:
@@ -104,9 +122,7 @@ def _pictures_of(root: Path) -> tuple[list[str], list[str], Any]:
     labels: list[int] = []
     for label, name in enumerate(classes):
         found = sorted(
-            entry.name
-            for entry in (root / name).iterdir()
-            if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
+            entry.name for entry in (root / name).iterdir() if _is_picture(entry)
         )
         if not found:
             raise ValueError(printable(f"{root / name}: expected pictures, got none"))

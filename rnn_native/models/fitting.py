@@ -64,7 +64,7 @@ def run_of(
     if y is None:
         _refuse_what_batches_have(settings, sample_weight)
         batches = Batches(x, net, settings["class_weight"])
-        recipe = Recipe(**{**settings, "class_weight": None}, **own)
+        recipe = Recipe(**settings, **own)
         rng = None if seed is None else Xorshift(seed)
         held = _held_of(net, validation, None)
         return StreamRun(net, batches, recipe, rng, validation=held, **options)

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,13 +13,14 @@ from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import Callback, EarlyStopping, RunCheckpoint, RunLog
 from rnn_native.callbacks.run_files import RunConfig
 from rnn_native.datasets import opening
+from rnn_native.datasets.folders import Loaders, loaders_of
+from rnn_native.datasets.loader import Loader
+from rnn_native.models.loader_run import loader_run, scores_of_loader, with_batch_size
 from rnn_native.models.network import Network
 from rnn_native.net import scores
 from rnn_native.net.adapting import adapt_new
-from rnn_native.net.layers import (
-    Layer,
-    as_specs,
-)
+from rnn_native.net.layers import Layer, as_specs
+from rnn_native.net.rows import AnyRows, Targets
 from rnn_native.training import run_folder
 from rnn_native.training.callback import as_list
 from rnn_native.training.holding_out import split
@@ -48,6 +49,8 @@ from rnn_native.training.result import TrainingResult
 
 Arrays = tuple[tuple[ArrayLike, ArrayLike], tuple[ArrayLike, ArrayLike]]
 """((x_train, y_train), (x_test, y_test)), as `datasets.load_mnist` returns it."""
+Data: TypeAlias = "str | PathLike[str] | Arrays | tuple[Loader, Loader] | Loaders | None"
+"""What training calls accept."""
 
 IMAGE = (1, 28, 28)
 
@@ -55,7 +58,7 @@ IMAGE = (1, 28, 28)
 @lists_options({})
 def train(
     architecture: "Architecture | str | PathLike[str] | Mapping[str, Any] | Sequence[Layer]",
-    data: "str | PathLike[str] | Arrays | None" = None,
+    data: Data = None,
     config: "TrainingConfig | str | PathLike[str] | Mapping[str, Any] | None" = None,
     *,
     input_shape: Sequence[int] = IMAGE,
@@ -68,7 +71,7 @@ def train(
     architecture : sequence of Layer, mapping, path or Architecture
         Layers; or the JSON that docs/reference/configuration.md describes, ours or the reference
         system's, as a file or parsed; or a recipe, which has a configuration too.
-    data : path, name of a data set, arrays or None
+    data : path, name of a data set, arrays, loaders or None
         As for `train_mlp`.
     config : path, mapping or TrainingConfig, optional
         Training configuration; options override it. Its activation_function goes to the
@@ -130,7 +133,7 @@ def train_layers(
     kind: str,
     layers: Sequence[Layer | Mapping[str, Any]],
     input_shape: Sequence[int],
-    data: "str | PathLike[str] | Arrays | None",
+    data: Data,
     options: Mapping[str, Any],
     *,
     defaults: Mapping[str, Any] | None = None,
@@ -149,18 +152,23 @@ def train_layers(
     resume, threads = options.get("resume", False), options.get("threads")
     threads = threads_of(threads, ranks)
     folder = _folder_of(options, ranks)
-    dataset = as_dataset(data)
+    found = loaders_of(data, input_shape)
+    dataset = as_dataset(data) if found is None else found
 
     rng = Xorshift(recipe.seed)
     model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)
-    x = model.as_rows(dataset.x_train, learns=True)
-    y = model.as_targets(dataset.y_train, len(x))
-    x_test = model.as_rows(dataset.x_test, "x_test", beside=x)
-    y_test = model.as_targets(dataset.y_test, len(x_test), "y_test")
-    parts = split(x, y, recipe.validation_split, recipe.stratify)
-    adapt_new(model, parts.x)
-    metrics = scores.as_metrics(options.get("metrics"), model.loss)
-    run = run_on(ranks)(model, parts, recipe, rng, threads=threads, metrics=metrics)
+    more: dict[str, Any] = {
+        "threads": threads,
+        "metrics": scores.as_metrics(options.get("metrics"), model.loss),
+    }
+    if isinstance(dataset, Loaders):
+        dataset = with_batch_size(dataset, options, recipe.batch_size)
+        run: Run = loader_run(model, dataset, recipe, rng, ranks=ranks, **more)
+    else:
+        x, y, x_test, y_test = _arrays_of(model, dataset)
+        parts = split(x, y, recipe.validation_split, recipe.stratify)
+        adapt_new(model, parts.x)
+        run = run_on(ranks)(model, parts, recipe, rng, **more)
     if folder is not None and resume:
         restore_run(run, folder / run_folder.LAST)
     callbacks = [*as_list(options.get("callbacks")), *_early_stopping(run)]
@@ -172,12 +180,25 @@ def train_layers(
             RunLog(folder / run_folder.LOG),
         ]
     history = fit(run, callbacks, verbose=options.get("verbose", "auto"), ranks=ranks)
-    tested = model.scores_of(x_test, y_test, threads=threads)
-    found = tested._asdict()
-    accuracy = found.get("accuracy", math.nan)
+    if isinstance(dataset, Loaders):
+        tested = scores_of_loader(model, dataset.test, threads)
+    else:
+        tested = model.scores_of(x_test, y_test, threads=threads)
+    named = tested._asdict()
+    accuracy = named.get("accuracy", math.nan)
     return TrainingResult(
-        model, history, found["loss"], accuracy, folder, dataset.source, found
+        model, history, named["loss"], accuracy, folder, dataset.source, named
     )
+
+
+def _arrays_of(
+    model: Network, dataset: opening.Dataset
+) -> tuple[AnyRows, Targets, AnyRows, Targets]:
+    """Return rows and targets to train on and to test with, as the core expects them."""
+    x = model.as_rows(dataset.x_train, learns=True)
+    y = model.as_targets(dataset.y_train, len(x))
+    x_test = model.as_rows(dataset.x_test, "x_test", beside=x)
+    return x, y, x_test, model.as_targets(dataset.y_test, len(x_test), "y_test")
 
 
 def _folder_of(options: Mapping[str, Any], ranks: Ranks | None) -> "Path | None":
@@ -194,7 +215,7 @@ def outputs_of(specs: Sequence[Mapping[str, Any]]) -> int:
     return int(units[-1]) if units else 10
 
 
-def as_dataset(data: "str | PathLike[str] | Arrays | None") -> opening.Dataset:
+def as_dataset(data: Any) -> opening.Dataset:
     """Return the data that a training call was given, opened where they are named."""
     if isinstance(data, opening.Dataset):
         return data

@@ -1,9 +1,13 @@
 """The reference system's models, each trained by one call."""
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from rnn_native.datasets import opening
+from rnn_native.datasets.folders import Loaders, loaders_of
 from rnn_native.models.network import Network
+from rnn_native.models.one_call import IMAGE, Data, outputs_of, planned, train_layers
+from rnn_native.models.options import ModelOptions, recipe_of, with_activation, with_config
+from rnn_native.models.signatures import lists_options
 from rnn_native.net.layers import (
     Activation,
     Conv2D,
@@ -17,14 +21,6 @@ from rnn_native.net.layers import (
     SelfAttention,
 )
 from rnn_native.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-
-from rnn_native.models.one_call import IMAGE, Arrays, outputs_of, planned, train_layers
-from rnn_native.models.options import ModelOptions, recipe_of, with_activation, with_config
-from rnn_native.models.signatures import lists_options
 from rnn_native.training.result import TrainingResult
 
 MLP_LAYERS: list[Layer] = [Dense(512, "relu"), Dense(10)]
@@ -56,9 +52,7 @@ def attention_layers(width: int = 64, ff: int = 128) -> list[Layer]:
 
 
 @lists_options(MLP_OPTIONS)
-def train_mlp(
-    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
-) -> TrainingResult:
+def train_mlp(data: Data = None, **options: Unpack[ModelOptions]) -> TrainingResult:
     """Train the reference system's MNIST MLP: 784-512-10, ReLU, softmax, plain SGD.
 
     Batch 64, learning rate 0.01, 10 epochs, seed 1, the last 10 % of the rows held out,
@@ -66,12 +60,13 @@ def train_mlp(
 
     Parameters
     ----------
-    data : path, name of a data set, arrays or None
-        A folder with MNIST's files; a name that `datasets.load_dataset` accepts, or
-        "synthetic" for generated digits: the last layer has as many units as the data set
-        has classes; ((x, y), (x_test, y_test)) as `datasets.load_mnist` returns them; None
-        looks for MNIST, downloads it, and with neither files nor network reports that it uses
-        generated digits.
+    data : path, name of a data set, arrays, loaders or None
+        A folder with MNIST's files, with pictures by class or with shards
+        (docs/how-to/streaming.md); a name that `datasets.load_dataset` accepts, or "synthetic"
+        for generated digits: the last layer has as many units as the data set has classes;
+        ((x, y), (x_test, y_test)) as `datasets.load_mnist` returns them; (train, test), two
+        `datasets.Loader`; None looks for MNIST, downloads it, and with neither files nor
+        network reports that it uses generated digits.
     OPTIONS
 
     Returns
@@ -93,14 +88,13 @@ def train_mlp(
         If `out` cannot be written.
     """
     given = with_config(options)
-    layers = _with_classes(with_activation(MLP_LAYERS, given), data)
-    return train_layers("mlp", layers, (784,), data, given, defaults=MLP_OPTIONS)
+    found = loaders_of(data, (784,)) or data
+    layers = _with_classes(with_activation(MLP_LAYERS, given), found)
+    return train_layers("mlp", layers, (784,), found, given, defaults=MLP_OPTIONS)
 
 
 @lists_options(CNN_OPTIONS)
-def train_cnn(
-    data: "str | PathLike[str] | Arrays | None" = None, **options: Unpack[ModelOptions]
-) -> TrainingResult:
+def train_cnn(data: Data = None, **options: Unpack[ModelOptions]) -> TrainingResult:
     """Train the reference system's MNIST CNN: conv 8x3x3, ReLU, max-pool 2x2, dense.
 
     Batch 32, learning rate 0.01, 3 epochs, seed 1; result and errors are those of
@@ -108,18 +102,19 @@ def train_cnn(
 
     Parameters
     ----------
-    data : path, name of a data set, arrays or None
+    data : path, name of a data set, arrays, loaders or None
         As for `train_mlp`.
     OPTIONS
     """
     given = with_config(options)
-    layers = _with_classes(with_activation(CNN_LAYERS, given), data)
-    return train_layers("cnn", layers, IMAGE, data, given, defaults=CNN_OPTIONS)
+    found = loaders_of(data, IMAGE) or data
+    layers = _with_classes(with_activation(CNN_LAYERS, given), found)
+    return train_layers("cnn", layers, IMAGE, found, given, defaults=CNN_OPTIONS)
 
 
 @lists_options(ATTENTION_OPTIONS)
 def train_attention(
-    data: "str | PathLike[str] | Arrays | None" = None,
+    data: Data = None,
     *,
     width: int = 64,
     ff: int = 128,
@@ -133,7 +128,7 @@ def train_attention(
 
     Parameters
     ----------
-    data : path, name of a data set, arrays or None
+    data : path, name of a data set, arrays, loaders or None
         As for `train_mlp`.
     width, ff : int
         Width of a token and of the layer between; 16 and 32 are the reference's small
@@ -146,13 +141,16 @@ def train_attention(
         Errors are those of `train_mlp`, too.
     """
     given = with_config(options)
-    layers = _with_classes(with_activation(attention_layers(width, ff), given), data)
-    return train_layers("attention", layers, IMAGE, data, given, defaults=ATTENTION_OPTIONS)
+    found = loaders_of(data, IMAGE) or data
+    layers = _with_classes(with_activation(attention_layers(width, ff), given), found)
+    return train_layers(
+        "attention", layers, IMAGE, found, given, defaults=ATTENTION_OPTIONS
+    )
 
 
 def _with_classes(specs: list[dict[str, Any]], data: object) -> list[dict[str, Any]]:
     """Return a model's specs with as many outputs as a named data set has classes."""
-    classes = opening.classes_of(data)
+    classes = data.classes if isinstance(data, Loaders) else opening.classes_of(data)
     return specs if classes is None else [*specs[:-1], {**specs[-1], "units": classes}]
 
 

@@ -1,5 +1,6 @@
 """Batches that `fit` was given in place of arrays, as the core expects them."""
 
+import hashlib
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,32 @@ class Batches:
         by_row = row_weights_of_classes(class_weight, targets, outputs)
         found, first = np.unique(labels, return_index=True)
         return {int(label): float(by_row[i]) for label, i in zip(found, first, strict=True)}
+
+    def digest(self) -> str:
+        """Return a digest of what is trained on, so that a run is resumed on the same.
+
+        It is the loader's own, or that of the number of batches and of the first one in order.
+
+        Raises
+        ------
+        ValueError
+            If the batches do not follow from a seed.
+        """
+        given = self._given
+        if not isinstance(given, Loader):
+            raise ValueError(
+                f"{self._name}: only a run on an rn.datasets.Loader can be resumed, whose "
+                f"batches follow from a seed, got {type(given).__name__}; use "
+                "save(optimizer_state=True)"
+            )
+        if hasattr(given, "digest"):
+            return str(given.digest())
+        with closing(iter(given.batches(None))) as batches:  # type: ignore[type-var]
+            first = [np.ascontiguousarray(part) for part in next(batches, ())]
+        found = hashlib.sha256(str(self.steps).encode())
+        for part in first:
+            found.update(f"{part.dtype}{part.shape}".encode() + part.tobytes())
+        return found.hexdigest()
 
     @property
     def is_generator(self) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.datasets.loader import Block
-from rnn_native.net.rows import Weights, input_dtype_of
+from rnn_native.net.rows import input_dtype_of
 from rnn_native.net.scores import Metric
+from rnn_native.training.batch_scores import loss_and_hits, outputs_of
 from rnn_native.training.batches import Batches
 from rnn_native.training.holding_out import Split
-from rnn_native.training.measures import Measures, evaluated
+from rnn_native.training.measures import Measures
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
 from rnn_native.training.run_checks import check_batches_of_one_row, check_recipe
@@ -45,8 +46,8 @@ class StreamRun(Run):
     model : Predictor
     batches : Batches
     recipe : Recipe
-        `shuffle` is for a `Loader`; `batch_size` is without effect, and `class_weight` is
-        that of `batches`.
+        `shuffle` is for a `Loader`; `batch_size` and `class_weight` are without effect:
+        `batches` have theirs.
     rng : Xorshift, optional
         Draws a seed for each epoch; see `Run`.
     validation : Batches, or a Split's rows held out, optional
@@ -93,21 +94,33 @@ class StreamRun(Run):
         super().__init__(
             model,
             data,
-            recipe,
+            replace(recipe, class_weight=None),
             rng,
             threads=threads,
             metrics=metrics,
             initial_epoch=initial_epoch,
         )
+        self.recipe = recipe
 
     def note_input(self) -> None:
         """Leave it to the first block."""
 
     def data_digest(self) -> str:
-        """Refuse: the rows of batches are unknown before training."""
-        raise ValueError(
-            "save_run: a run on batches has no rows to resume with; use save(optimizer_state=True)"
-        )
+        """Return the digest of the loader; computed once.
+
+        Raises
+        ------
+        ValueError
+            If the batches do not come from a `Loader`, or epochs are parts of a pass.
+        """
+        if self.recipe.steps_per_epoch is not None:
+            raise ValueError(
+                "steps_per_epoch: a run on batches is resumed after whole passes only; leave "
+                "steps_per_epoch out, or use save(optimizer_state=True)"
+            )
+        if self._data_digest is None:
+            self._data_digest = self._batches.digest()
+        return self._data_digest
 
     @property
     def steps(self) -> int:
@@ -177,22 +190,11 @@ class StreamRun(Run):
         """Stop what reads ahead."""
         self._close()
 
-    def _validation_blocks(self) -> Iterator[Block]:
-        assert self._validation is not None
-        self._validation.kind = self.model.input_dtype
-        with closing(self._validation.epoch(None)) as blocks:
-            yield from blocks
-
     def _evaluate(self) -> tuple[float, float]:
         """Return mean loss and share of hits of the rows held out."""
         if self._validation is None:
             return super()._evaluate()
-        sums = np.zeros(3)
-        for block in self._validation_blocks():
-            native = self.model.native
-            sums += evaluated(native, block.x, block.y, block.weights, threads=self.threads)
-        loss, hits, count = sums.tolist()
-        return loss / count, hits / count
+        return loss_and_hits(self.model, self._validation, self.threads)
 
     def measure(self) -> dict[str, float]:
         """Return the metrics of the model on the rows held out, by column."""
@@ -204,18 +206,6 @@ class StreamRun(Run):
             y, weights = self.data.val_y, self.data.val_weights
             outputs = self.model.native.predict(self.data.val_x, threads=self.threads)
         else:
-            outputs, y, weights = self._outputs()
+            outputs, y, weights = outputs_of(self.model, self._validation, self.threads)
         loss = self.model.loss
         return {f"val_{m.name}": m.of(y, outputs, loss, weights) for m in metrics}
-
-    def _outputs(self) -> tuple[Any, Any, Weights]:
-        """Return outputs, targets and weights of all rows held out."""
-        outputs, targets, weights, is_weighted = [], [], [], False
-        for block in self._validation_blocks():
-            outputs.append(self.model.native.predict(block.x, threads=self.threads))
-            targets.append(block.y.copy())
-            is_weighted |= block.weights is not None
-            ones = np.ones(len(block.y), np.float32)
-            weights.append(ones if block.weights is None else block.weights)
-        given = np.concatenate(weights) if is_weighted else None
-        return np.concatenate(outputs), np.concatenate(targets), given
