@@ -170,3 +170,18 @@ def test_what_is_refused():
     ):
         net.fit({"id": [f"{i}" for i in range(10_001)]}, np.zeros(10_001, int))
     assert not net.is_fitted
+
+
+def test_a_first_fit_reads_each_column_once():
+    class Words(list):
+        reads = 0
+
+        def to_numpy(self):
+            self.reads += 1
+            return np.array(self, object)
+
+    words = Words(["a", "b", None, "a"])
+    net = rn.TabularNet([rn.Dense(2)])
+    net.fit({"word": words, "size": [1.0, 2.0, 3.0, 4.0]}, [0, 1, 0, 1], verbose=0)
+    assert words.reads == 1
+    assert net.code.categories == {"word": ("a", "b")}
