@@ -84,7 +84,7 @@ def _training_data(path: Path) -> str:
     folder = _folder_of(path)
     config = None if folder is None else folder / run_folder.CONFIG
     if config is None or not config.is_file():
-        return "not known: no config.json of a run beside the model"
+        return "unknown: the folder of the model has no config.json"
     said = read_json(config)
     data = said.get("data") if isinstance(said, dict) else None
     return str(data) if data else "not known: config.json does not say it"

@@ -109,7 +109,7 @@ def _result(seen: "Interpretation") -> list[tuple[str, str]]:
 
 def _training(history: "History | None") -> str:
     if history is None:
-        return "<p>There is no log of the training beside the model, so no curves.</p>"
+        return "<p>The folder of the model has no training log, so there are no curves.</p>"
     return history.html()
 
 

@@ -186,9 +186,9 @@ def test_the_worst_mistakes_are_pictures_with_what_spoke_for_them(poor):
 
 
 def test_without_a_log_the_page_says_so(poor, history):
-    assert "no log" in said(sections(parse(evaluation_page(poor, "t")))["Training"])
+    assert "no training log" in said(sections(parse(evaluation_page(poor, "t")))["Training"])
     with_log = sections(parse(evaluation_page(poor, "t", (), history)))["Training"]
-    assert "no log" not in said(with_log)
+    assert "no training log" not in said(with_log)
     assert "best: epoch 2" in said(with_log)
 
 
@@ -299,8 +299,8 @@ def test_evaluate_of_a_folder_and_of_a_model_by_itself(data, run_folder, tmp_pat
     alone = tmp_path / "alone.safetensors"
     rn.load(run_folder).save(alone)
     assert call(capsys, "evaluate", alone, *args)[0] == 0
-    assert "no log of the training" in target.read_text()
-    assert "not known: no config.json" in target.read_text()
+    assert "no training log" in target.read_text()
+    assert "unknown: the folder of the model has no config.json" in target.read_text()
     assert "report" not in json.loads(
         call(capsys, "evaluate", alone, "--json", *args[:2])[1]
     )
