@@ -70,6 +70,15 @@ _UINT8_INPUT = Flag(
         "help": "onnx: the input is uint8, and the graph divides it by 255",
     },
 )
+_OPSET = Flag(
+    "--opset",
+    "an ONNX target",
+    {
+        "type": int,
+        "metavar": "N",
+        "help": "onnx: the operator set, 13 to 22 (17), for runtimes that need another",
+    },
+)
 _INT8 = Flag(
     "--int8",
     "a target in C or HTML",
@@ -106,7 +115,7 @@ _REFERENCE = "rnn_native.formats.legacy:write_legacy"
 _TARGETS = (
     Target("safetensors", "rnn_native.net.model_file:save", ".safetensors"),
     Target("torch", "rnn_native.export.torch_tensors:save_torch", flags=(_NAMES,)),
-    Target("onnx", "rnn_native.export.onnx_file:to_onnx", ".onnx", (_UINT8_INPUT,)),
+    Target("onnx", "rnn_native.export.onnx_file:to_onnx", ".onnx", (_UINT8_INPUT, _OPSET)),
     Target("c", "rnn_native.export.c_file:to_c", ".c", (_INT8,)),
     Target(
         "html",

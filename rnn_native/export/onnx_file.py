@@ -1,6 +1,6 @@
 """ONNX: a graph of standard operators, without ZipMap, for any number of rows.
 
-What operator set 17 does not have as one operator (gelu, RMS normalization, attention) is
+What an operator set does not have as one operator (gelu, RMS normalization, attention) is
 composed of several.
 """
 
@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from rnn_native.base.checks import check_integer
 from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.functions import FUNCTIONS
-from rnn_native.export.onnx_graph import BOOL, FLOAT, INT64, UINT8, Graph, Port
+from rnn_native.export.onnx_graph import (
+    BOOL,
+    FLOAT,
+    INT64,
+    OPSET,
+    OPSETS,
+    UINT8,
+    Graph,
+    Port,
+)
+from rnn_native.export.onnx_norms import batchnorm, layernorm, normalization, rmsnorm
 from rnn_native.export.onnx_recurrent import RECURRENT, recurrent
 from rnn_native.export.steps import (
     FINAL_FUNCTIONS,
@@ -29,7 +40,13 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def to_onnx(model: Network | Ensemble, path: AnyPath, *, uint8_input: bool = False) -> None:
+def to_onnx(
+    model: Network | Ensemble,
+    path: AnyPath,
+    *,
+    uint8_input: bool = False,
+    opset: int | None = None,
+) -> None:
     """Write a network as an ONNX file, atomically.
 
     Parameters
@@ -40,6 +57,8 @@ def to_onnx(model: Network | Ensemble, path: AnyPath, *, uint8_input: bool = Fal
         The file; its name usually ends in ".onnx".
     uint8_input : bool
         Whether the graph takes bytes and divides them by 255 itself.
+    opset : int in [13, 22], optional
+        The operator set, for runtimes that need another than 17.
 
     Raises
     ------
@@ -48,8 +67,9 @@ def to_onnx(model: Network | Ensemble, path: AnyPath, *, uint8_input: bool = Fal
     ImportError
         If the package onnx is not installed.
     ValueError
-        If ONNX cannot express a layer, which is named; if a weight is not finite; if the
-        weights are beyond 2 GiB; if `uint8_input` is asked for of a net fitted on floats.
+        If `opset` is out of range; if ONNX cannot express a layer, which is named; if a
+        weight is not finite; if the weights are beyond 2 GiB; if `uint8_input` is asked for
+        of a net fitted on floats.
     OSError
         If the file cannot be written.
 
@@ -60,12 +80,17 @@ def to_onnx(model: Network | Ensemble, path: AnyPath, *, uint8_input: bool = Fal
     (n, outputs); of values the greatest output, or whether the one output is >= 0.5), and
     "probabilities", float32 (n, outputs), what `Network.predict_proba` gives.
     """
-    atomic_write(path, onnx_model(model, uint8_input=uint8_input).SerializeToString())
+    written = onnx_model(model, uint8_input=uint8_input, opset=opset)
+    atomic_write(path, written.SerializeToString())
 
 
-def onnx_model(model: Network | Ensemble, *, uint8_input: bool = False) -> "ModelProto":
+def onnx_model(
+    model: Network | Ensemble, *, uint8_input: bool = False, opset: int | None = None
+) -> "ModelProto":
     """Return what `to_onnx` writes as an object of the package onnx."""
-    graph, x, nets = Graph(), "x", nets_of(model)
+    if opset is not None:
+        opset = check_integer("opset", opset, OPSETS[0], OPSETS[-1])
+    graph, x, nets = Graph(opset=opset or OPSET), "x", nets_of(model)
     if uint8_input and any(net.input_dtype == "float" for net in nets):
         raise ValueError(
             "uint8_input: divides by 255, but this net was fitted on floats, or integers taken "
@@ -183,35 +208,6 @@ def _softmax(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Softmax", x)
 
 
-def _batchnorm(graph: Graph, step: Step, x: str) -> str:
-    names = ("weight", "bias", "running_mean", "running_var")
-    arrays = [graph.array(step, name) for name in names]
-    return graph.node("BatchNormalization", x, *arrays, epsilon=step.layer.epsilon)
-
-
-def _layernorm(graph: Graph, step: Step, x: str) -> str:
-    arrays = [graph.array(step, name) for name in ("weight", "bias")]
-    return graph.node("LayerNormalization", x, *arrays, epsilon=step.layer.epsilon)
-
-
-def _rmsnorm(graph: Graph, step: Step, x: str) -> str:
-    square = graph.node("ReduceMean", graph.node("Mul", x, x), axes=[-1], keepdims=1)
-    shifted = graph.node("Add", square, graph.number(step.layer.epsilon))
-    normal = graph.node("Div", x, graph.node("Sqrt", shifted))
-    return graph.node("Mul", normal, graph.array(step, "weight"))
-
-
-def _normalization(graph: Graph, step: Step, x: str) -> str:
-    mean, scale, by_first = step.normalization
-    shape = (-1, *[1] * (len(step.input_shape) - 1)) if by_first else (-1,)
-    names = [f"{step.name}.{name}" for name in ("mean", "scale")]
-    constants = [
-        graph.constant(name, values.reshape(shape))
-        for name, values in zip(names, (mean, scale), strict=True)
-    ]
-    return graph.node("Mul", graph.node("Sub", x, constants[0]), constants[1])
-
-
 def _patch_embed(graph: Graph, step: Step, x: str) -> str:
     """Write it as a convolution whose windows do not overlap, and tokens from its pixels."""
     patch, units = step.layer.patch_size, step.layer.units
@@ -307,16 +303,15 @@ def _real(graph: Graph, step: Step) -> str:
 
 def _masking(graph: Graph, step: Step, x: str) -> str:
     alike = graph.node("Equal", x, graph.number(step.layer.value))
-    padding = graph.node(
-        "ReduceMin", graph.node("Cast", alike, to=FLOAT), axes=[2], keepdims=1
-    )
+    same = graph.node("Cast", alike, to=FLOAT)
+    padding = graph.reduced("ReduceMin", same, 2, keepdims=1)
     real = graph.node("Sub", graph.number(1.0), padding, output=_real(graph, step))
     return graph.node("Mul", x, real)
 
 
 def _mean_pool(graph: Graph, step: Step, x: str) -> str:
     if step.masked_by < 0:
-        return graph.node("ReduceMean", x, axes=[1], keepdims=0)
+        return graph.reduced("ReduceMean", x, 1, keepdims=0)
     axis = graph.constant("tokens", np.array([1], np.int64))
     total = graph.node(
         "ReduceSum", graph.node("Mul", x, _real(graph, step)), axis, keepdims=0
@@ -364,10 +359,10 @@ LAYERS: dict[str, Writer] = {
     "reshape": _reshape,
     "activation": _same,  # its function is added as any layer's
     "softmax": _softmax,
-    "batchnorm": _batchnorm,
-    "layernorm": _layernorm,
-    "rmsnorm": _rmsnorm,
-    "normalization": _normalization,
+    "batchnorm": batchnorm,
+    "layernorm": layernorm,
+    "rmsnorm": rmsnorm,
+    "normalization": normalization,
     "dropout": _same,
     "columns": _columns,
     "embedding": _embedding,

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 FLOAT, UINT8, INT64, BOOL = 1, 2, 7, 9  # onnx.TensorProto's numbers of element types
 
-OPSET = 17  # the first that has LayerNormalization
-IR_VERSION = 8  # of the same time
+# Operator sets that can be written, and the one that is. In the first, Squeeze and ReduceSum
+# have axes as inputs; all other reductions do from REDUCES_BY_INPUT on.
+OPSETS, OPSET = range(13, 23), 17
+HAS_LAYERNORM, REDUCES_BY_INPUT = 17, 18
 MAX_BYTES = 2**31 - 2**20  # protobuf's limit, minus room for the rest
 
 Port = tuple[str, int, list[int | str]]
@@ -37,6 +39,8 @@ class Graph:
 
     Attributes
     ----------
+    opset : int
+        The operator set, one of `OPSETS`.
     prefix : str
         What names of constants begin with, as "nets.0." in an ensemble.
     forks : list of (str, list of str)
@@ -45,6 +49,7 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    opset: int = OPSET
     prefix: str = ""
     forks: list[tuple[str, list[str]]] = field(default_factory=list)
 
@@ -74,6 +79,13 @@ class Graph:
         """Add a change of the shape of each row."""
         name = "shape_" + "_".join(map(str, shape))
         return self.node("Reshape", x, self.constant(name, np.array([0, *shape], np.int64)))
+
+    def reduced(self, operator: str, x: str, axis: int, *, keepdims: int) -> str:
+        """Add ReduceMean or the like over one axis."""
+        if self.opset < REDUCES_BY_INPUT:
+            return self.node(operator, x, axes=[axis], keepdims=keepdims)
+        axes = self.constant(f"axis_{axis}", np.array([axis], np.int64))
+        return self.node(operator, x, axes, keepdims=keepdims)
 
     def finish(self, inputs: list[Port], outputs: list[Port], note: str) -> "ModelProto":
         """Return the model.
@@ -110,11 +122,12 @@ class Graph:
                 for name, value in self.constants.items()
             ],
         )
+        opsets = [helper.make_opsetid("", self.opset)]
         return helper.make_model(
             graph,
             producer_name="rnn_native",
             producer_version=__version__,
-            ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=helper.find_min_ir_version_for(opsets),
+            opset_imports=opsets,
             doc_string=note,
         )

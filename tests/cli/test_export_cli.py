@@ -95,6 +95,8 @@ def test_pytorch_there_and_back(model, tmp_path, names, as_json):
         (("net.onnx", "--int8"), 2, "--int8 needs a target in C or HTML"),
         (("net.c", "--data", "synthetic"), 2, "--data needs --int8"),
         (("net.c", "--uint8-input"), 2, "--uint8-input needs an ONNX target"),
+        (("net.c", "--opset", "13"), 2, "--opset needs an ONNX target"),
+        (("net.onnx", "--opset", "12"), 1, "opset: expected an integer in 13..22, got 12"),
         (("net.c", "--names", "a,b"), 2, "--names needs --format torch or --architecture"),
         (("net.st", "--format", "torch", "--names", "a"), 1, "expected 2 different ones"),
         (("net.c", "--architecture", "none.json"), 1, "none.json"),

@@ -50,6 +50,30 @@ def test_every_layer_against_onnxruntime(case):
         np.testing.assert_array_equal(label, expected)
 
 
+@pytest.mark.parametrize("opset", [13, 22])
+def test_every_layer_in_other_operator_sets(opset):
+    """The oldest and the newest give what set 17 gives."""
+    for case in EXPRESSED:
+        x, _, params = arrays(case)
+        net = rn.Network(case.specs, case.input_shape, case.loss)
+        net.weights[:] = twins.flatten_all(params)
+        model = rn.export.onnx_model(net, opset=opset)
+        assert [one.version for one in model.opset_import] == [opset]
+        onnx.checker.check_model(model, full_check=True)
+        _, found = run(model, x.astype(np.float32))
+        expected = net.predict_proba(x.astype(np.float32))
+        scale = max(1, np.abs(expected).max())
+        np.testing.assert_allclose(
+            found, expected, atol=1e-5 * scale, rtol=0, err_msg=case.name
+        )
+
+
+@pytest.mark.parametrize("opset", [12, 23, 17.0])
+def test_operator_sets_that_are_not_written_are_refused(opset):
+    with pytest.raises((ValueError, TypeError), match=r"^opset: expected an integer.*22"):
+        rn.export.onnx_model(small_net(), opset=opset)
+
+
 def test_padding_below_a_recurrent_layer_is_refused():
     net = rn.Network([rn.Masking(), rn.GRU(3)], (5, 2), "squared_error")
     message = r"^layers\[1\] \(gru\): ONNX has no padding within a sequence; leave out the"
