@@ -28,9 +28,7 @@ MARK = "#d55e00"
 def main():
     """Write the picture."""
     net = rn.pretrained.load()
-    images, labels = rn.datasets.synthetic_digits(200, seed=4)
-    sure = net.predict_proba(images)[np.arange(200), labels] > 0.99
-    digits = [images[np.argmax((labels == digit) & sure)] for digit in range(10)]
+    digits = pictures.sure_digits()
     photo = pictures.page_of_numbers(digits, NUMBERS, np.random.default_rng(2))
     found = read_digits(net, gray_of(photo))
     print("\n".join(found.lines))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DIGITS = 10
 LAYOUTS = ("digit", "digits", "number")
+MOST_NAMED = 3  # files in a message
 
 
 class Read(NamedTuple):
@@ -101,10 +102,11 @@ def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list[Read], int
     pictures, code = [], outcome.OK
     for named in args.images:
         try:
-            paths = pictures_in(named)
+            paths, others = pictures_in(named)
         except OSError as error:
             code = outcome.report(outcome.one_line(error), outcome.FAILED)
             continue
+        _tell_skipped(named, others)
         for path in paths:
             try:
                 picture = read_picture(path)
@@ -116,6 +118,17 @@ def _read_all(args: argparse.Namespace, net: "Network") -> tuple[list[Read], int
             entry = Entry(str(path), small, found.as_one(), ink)
             pictures.append(Read(entry, found.without_steps()))
     return pictures, code
+
+
+def _tell_skipped(folder: Path, files: list[Path]) -> None:
+    """Name files of a folder that are not read; files of the system are not worth a word."""
+    names = [path.name for path in files if not path.name.startswith(".")]
+    if names:
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        listed = ", ".join(names[:MOST_NAMED])
+        outcome.complain(
+            f"{folder}: skipped, as their names are not those of pictures: {listed}{more}"
+        )
 
 
 def _likely(reading: "Reading", top: int) -> list[tuple[int, float]]:

@@ -217,8 +217,8 @@ def _too_large(path: AnyPath) -> str:
     )
 
 
-def pictures_in(path: AnyPath) -> list[Path]:
-    """Return a file itself, or a folder's image files by name.
+def pictures_in(path: AnyPath) -> tuple[list[Path], list[Path]]:
+    """Return a file itself, or a folder's image files by name, and the folder's other files.
 
     Raises
     ------
@@ -227,13 +227,12 @@ def pictures_in(path: AnyPath) -> list[Path]:
     """
     place = Path(path)
     if not place.is_dir():
-        return [place]
-    found = sorted(
-        p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()
-    )
+        return [place], []
+    files = sorted(p for p in place.iterdir() if p.is_file())
+    found = [p for p in files if p.suffix.lower() in SUFFIXES]
     if not found:
         raise FileNotFoundError(f"{shown(path)}: no image in this folder")
-    return found
+    return found, [p for p in files if p.suffix.lower() not in SUFFIXES]
 
 
 def read_copied(picture: "Image") -> Bytes:

@@ -1,6 +1,7 @@
 """Exported pages in Chromium: what they compute is what Python computes."""
 
 import base64
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +10,17 @@ import pytest
 import browser as browsers
 import fuzz_nets
 import net_check
+import pictures
 import random_nets
 import rnn_native as rn
 import twins
 from branch_twins import nested
 from cases import CASES, arrays
+from rnn_native.cli import main
 from rnn_native.export.functions import FUNCTIONS
 from rnn_native.models import open_set
 from rnn_native.recognizer import reading
+from rnn_native.recognizer.opening import read_picture
 from rnn_native.recognizer.preprocessing import from_strokes
 from rnn_native.recognizer.strokes import Stroke
 from rounding import with_bounds
@@ -231,6 +235,29 @@ def test_drawings_are_read_and_doubted_as_in_python(browser, tmp_path, rng, monk
     expected = [[one.label, one.doubt or ""] for one in readings]
     assert found == expected
     assert len({doubt[:5] for _, doubt in found}) > 5  # each reason is among them
+
+
+def test_a_photographed_page_is_read_as_by_predict(browser, tmp_path, capsys):
+    """The exported page reads the digits that `predict` found, one by one, as `predict` does."""
+    numbers = ("2026", "31415", "90210", "8657")
+    rng = np.random.default_rng(2)
+    photo = pictures.page_of_numbers(pictures.sure_digits(), numbers, rng)
+    photo.save(tmp_path / "photo.png")
+    command = ["predict", str(tmp_path / "photo.png"), "--layout", "digits", "--json"]
+    assert main(command) == 0
+    [told] = json.loads(capsys.readouterr().out)
+    assert told["lines"] == list(numbers)
+    page = reading.read_digits(
+        rn.pretrained.load(), read_picture(tmp_path / "photo.png")
+    ).page
+    assert [list(digit.box) for digit in page.digits] == [d["box"] for d in told["digits"]]
+    model = str(rn.pretrained.PATH)
+    assert main(["export", model, str(tmp_path / "digit.html")]) == 0
+    assert browser.open(tmp_path / "digit.html") == []
+    found = browser.run(READ, [digit.image.ravel().tolist() for digit in page.digits])
+    assert found == [[digit["digit"], ""] for digit in told["digits"]]
+    assert "".join(str(label) for label, _ in found) == "".join(numbers)
+    assert browser.console() == []
 
 
 def test_a_guard_says_what_is_no_digit(browser, tmp_path, rng, monkeypatch):

@@ -27,10 +27,7 @@ def net():
 @pytest.fixture(scope="module")
 def images():
     """An image of each digit that is read right as it is."""
-    made, labels = rn.datasets.synthetic_digits(200, seed=4)
-    net = rn.pretrained.load()
-    right = net.predict_proba(made)[np.arange(200), labels] > 0.99
-    return [made[np.argmax((labels == digit) & right)] for digit in range(10)]
+    return pictures.sure_digits()
 
 
 # ---- kinds ----

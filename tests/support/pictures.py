@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+import rnn_native as rn
+
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -376,6 +378,13 @@ def underlined(image: Bytes, rng: Rng) -> Image.Image:
         np.maximum(page, _lines(page.shape, width, *lines)), (240, 240, 236), (35, 35, 60)
     )
     return photographed(rgb, rng, 3)
+
+
+def sure_digits() -> list[Bytes]:
+    """Return a generated image of each digit that the shipped model reads right."""
+    images, labels = rn.datasets.synthetic_digits(200, seed=4)
+    right = rn.pretrained.load().predict_proba(images)[np.arange(200), labels] > 0.99
+    return [images[np.argmax((labels == digit) & right)] for digit in range(10)]
 
 
 def page_of_numbers(digits: list[Bytes], numbers: tuple[str, ...], rng: Rng) -> Image.Image:
