@@ -22,6 +22,11 @@ _USUAL_NAMES = {
     "max_grad_norm": "clip_norm",
     "l2_regularization": "l2",
     "augmentation": "augment",
+    # Commands: what others call them, and models in their place.
+    **dict.fromkeys(("fit", "mlp", "cnn", "xor"), "train"),
+    **dict.fromkeys(("test", "score"), "evaluate"),
+    **dict.fromkeys(("draw", "demo", "gui", "window"), "recognizer"),
+    "convert": "export",
 }
 
 
