@@ -199,7 +199,9 @@ class History:
         return [{k: v for k, v in row.items() if k != "metrics" or v} for row in rows]
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Return the columns of `history` as a DataFrame whose index is the epoch.
+        """Return the columns of `history` as a DataFrame.
+
+        Its index is the epoch, counted from 1 as in log.csv and in what `fit` prints.
 
         Raises
         ------
@@ -212,7 +214,8 @@ class History:
             raise ImportError(
                 "to_pandas: pandas is not installed; try `pip install pandas`"
             ) from None
-        return pandas.DataFrame(self.history, index=pandas.Index(self.epoch, name="epoch"))
+        shown = [epoch + 1 for epoch in self.epoch]
+        return pandas.DataFrame(self.history, index=pandas.Index(shown, name="epoch"))
 
     @classmethod
     def from_list(cls, rows: list[dict[str, Any]]) -> "History":

@@ -226,7 +226,7 @@ def test_a_history_shows_the_numbers():
     assert repr(history).startswith("<History of 3 epochs: loss")
     pandas = pytest.importorskip("pandas")
     assert isinstance(history.to_pandas(), pandas.DataFrame)
-    assert list(history.to_pandas().index) == [4, 5, 6]
+    assert list(history.to_pandas().index) == [5, 6, 7]
     assert "<td>7</td>" in history._repr_html_() or ">7<" in history._repr_html_()
 
 

@@ -649,9 +649,9 @@ def test_history_as_a_data_frame():
     history = History([EpochRow(1.0, 0.5, 0.1, 0.01), EpochRow(0.5, 0.75, 0.1, 0.01)])
     frame = history.to_pandas()
     assert frame.index.name == "epoch"
-    assert frame.index.tolist() == [0, 1]
+    assert frame.index.tolist() == [1, 2]  # as people count
     assert frame.to_dict("list") == history.history
-    assert frame["accuracy"].idxmax() == 1
+    assert frame["accuracy"].idxmax() == 2
     assert History().to_pandas().shape == (0, 6)
 
 
