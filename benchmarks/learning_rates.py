@@ -50,14 +50,15 @@ def accuracy(net, data, rate, epochs):
         return 0.0
 
 
-def suggestions(net, data):
-    """Return what `lr_find` suggests, and what the valley alone would."""
-    model, recipe = reference.untrained(source_of(net))
+def suggestions(net, data, epochs):
+    """Return what `lr_find` suggests for so many epochs, and what the valley alone would."""
+    given = {} if epochs is None else {"epochs": epochs}
+    model, recipe = reference.untrained(source_of(net), **given)
     options = {
         name: getattr(recipe, name)
         for name in (
             "batch_size", "class_weight", "label_smoothing", "clip_norm", "l2", "augment",
-            "mixup", "seed",
+            "mixup", "seed", "schedule", "epochs",
         )
     }  # fmt: skip
     found = model.lr_find(*data[0], **options).suggestion
@@ -76,8 +77,8 @@ def main():
     is_good = True
     print("| net | images | best of the grid | suggested | valley |\n|---|---|---|---|---|")
     for net in args.nets:
-        found, valley = suggestions(net, data)
         for epochs in CASES[net]:
+            found, valley = suggestions(net, data, epochs)
             rates = SGD if source_of(net) == net else ADAM
             grid = {rate: accuracy(net, data, rate, epochs) for rate in rates}
             best = max(grid, key=grid.__getitem__)

@@ -34,6 +34,12 @@ def add_commands(commands: Any) -> None:
         help="seed of weights and shuffles (mlp and cnn: 1, attention: 42)",
     )
     parser.add_argument(
+        "--epochs",
+        type=arguments.COUNT,
+        metavar="N",
+        help="how many epochs you will train (those of `train`)",
+    )
+    parser.add_argument(
         "--start-lr",
         type=arguments.RATE,
         default=1e-7,
@@ -84,7 +90,7 @@ def lr_find(args: argparse.Namespace) -> int:
         )
     if args.plot is not None:
         check_target(args.plot)
-    names = ("config", "optimizer", "batch_size", "seed")
+    names = ("config", "optimizer", "batch_size", "seed", "epochs")
     model, recipe = reference.untrained(
         args.model, args.data, **arguments.given(args, *names)
     )
@@ -96,6 +102,8 @@ def lr_find(args: argparse.Namespace) -> int:
         end_lr=args.end_lr,
         num_it=args.num_it,
         trial_it=args.trial_it,
+        schedule=recipe.schedule,
+        epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         class_weight=recipe.class_weight,
         label_smoothing=recipe.label_smoothing,

@@ -2,7 +2,9 @@
 
 The rising rates show where the loss begins to fall and where it blows up. How well a rate
 trains they do not show: each has one batch. So rates from there on are tried from the same
-weights, one after the other, each for some hundred batches.
+weights, one after the other, each for some hundred batches. Each trial is a short training: it
+goes through the schedule that one will train with, because a rate that warms up and falls again
+may be many times as high as one that stays.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.checks import check_count, check_range
 from rnn_native.base.errors import TrainingDiverged
+from rnn_native.base.text import brief
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net.predictor import check_net
+from rnn_native.training import schedules
 from rnn_native.training.augmentation import Augment
 from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
+from rnn_native.training.schedules import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +68,8 @@ class RateSearch:
         The lowest rate whose trial had a loss within 3 % of the least one; without trials a
         rate within the longest valley. None when the loss never fell.
     trials : dict of float to float
-        Mean loss over the last third of each trial, by its rate; infinite when it diverged.
+        Mean loss over the last third of each trial, by its greatest rate; infinite when it
+        diverged.
     """
 
     rates: NDArray[np.float64]
@@ -96,6 +102,8 @@ def lr_find(
     end_lr: float = 10.0,
     num_it: int = 100,
     trial_it: int = 300,
+    schedule: Schedule | Mapping[str, Any] | None = None,
+    epochs: int | None = None,
     stop_div: bool = True,
     batch_size: int = 64,
     class_weight: ClassWeights | None = None,
@@ -122,6 +130,13 @@ def lr_find(
         Batches, over as many epochs as it takes.
     trial_it : int of at least 0
         Batches of each trial; 0 tries none, and suggests by the rising rates alone.
+    schedule : Schedule, its `as_dict`, or None
+        What you will train with; of any rate. Each trial goes through all of it, scaled so
+        that its greatest rate is the one that is tried. None: the rate stays the same, as
+        one that waits for a plateau does.
+    epochs : int of at least 1, optional
+        How many epochs you will train, which a schedule needs (as many as a `OneCycle` has
+        when left out). Trials are no longer than that.
     stop_div : bool
         Stop as soon as the smoothed loss is four times its least value so far. A loss that
         is not finite always ends the search, and is not among the results.
@@ -148,6 +163,9 @@ def lr_find(
     Trials begin there and go up by factors of 2, up to `end_lr`, until two in a row are worse
     than the best one. All begin with the same weights and take the same batches. For training
     of few epochs the valley's rate is too low (benchmarks/learning_rates.py compares them).
+    A schedule is looked at in as many places as a trial has batches: a one-cycle of ten
+    epochs becomes one of 300 batches. Without it, a rate would have to suit the first batches
+    as well, and would be too low for a schedule that warms up.
 
     Examples
     --------
@@ -172,7 +190,12 @@ def lr_find(
         optimizer=model.optimizer,
     )
     data = Split(rows, model.as_targets(y, len(rows)))
-    length = check_count("trial_it", trial_it, 0)
+    shares = _shares(
+        _checked(schedule),
+        None if epochs is None else check_count("epochs", epochs, 1),
+        -(-len(rows) // recipe.batch_size),
+        check_count("trial_it", trial_it, 0),
+    )
 
     def new_run() -> Run:
         return Run(model, data, recipe, Xorshift(seed), threads=threads)
@@ -183,11 +206,11 @@ def lr_find(
         rates = rates[: len(losses)]
         suggestion = _valley(rates, losses, num_it)
         trials: dict[float, float] = {}
-        if length:
+        if len(shares):
             first = suggestion or LOWEST * float(rates[-1])
             for rate in _upward(first, end_lr, trials):
                 with _put_back(model):
-                    trials[rate] = _trial(new_run(), rate, length)
+                    trials[rate] = _trial(new_run(), rate * shares)
             suggestion = _lowest_of_the_best(trials, float(losses[0]))
     return RateSearch(rates, losses, suggestion, trials)
 
@@ -249,6 +272,43 @@ def _batch_losses(run: Run, rates: NDArray[np.float64]) -> Iterator[float]:
 # ---- trials ----
 
 
+def _checked(schedule: Schedule | Mapping[str, Any] | None) -> Schedule | None:
+    """Return a schedule from what was given."""
+    if isinstance(schedule, Mapping):
+        return schedules.from_dict(schedule)
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise TypeError(
+            f"schedule: expected a Schedule, its as_dict or None, got {brief(schedule)}"
+        )
+    return schedule
+
+
+def _shares(
+    schedule: Schedule | None, epochs: int | None, steps: int, length: int
+) -> NDArray[np.float64]:
+    """Return the rate of each batch of a trial, as a share of the trial's greatest rate.
+
+    A trial goes through the whole schedule, in at most `length` of its batches.
+    """
+    if epochs is not None:
+        length = min(length, epochs * steps)
+    if schedule is None:
+        return np.ones(length)
+    if epochs is None:
+        raise ValueError("epochs: expected the number that the schedule is for, got None")
+    falling = [-1e9 * epoch for epoch in range(epochs)]  # losses without a plateau
+    of_epoch: dict[int, NDArray[np.float64]] = {}
+    rates = np.empty(length)
+    for batch in range(length):
+        epoch, step = divmod((2 * batch + 1) * epochs * steps // (2 * length), steps)
+        if epoch not in of_epoch:
+            found = schedule.rates(epoch, steps, falling)
+            of_epoch = {epoch: np.broadcast_to(found, steps)}
+        rates[batch] = of_epoch[epoch][step]
+    shares: NDArray[np.float64] = rates / rates.max(initial=0.0)
+    return shares
+
+
 def _upward(first: float, last: float, trials: Mapping[float, float]) -> Iterator[float]:
     """Yield rates from `first` up, as long as `trials`, which gets their losses, get better."""
     rate, worse, least = first, 0, math.inf
@@ -259,10 +319,11 @@ def _upward(first: float, last: float, trials: Mapping[float, float]) -> Iterato
         rate *= STEP
 
 
-def _trial(run: Run, rate: float, length: int) -> float:
-    """Train batches with one rate; return the mean loss of the last third, or infinity."""
+def _trial(run: Run, rates: NDArray[np.float64]) -> float:
+    """Train a batch with each rate; return the mean loss of the last third, or infinity."""
+    length = len(rates)
     try:
-        losses = list(_batch_losses(run, np.full(length, rate)))
+        losses = list(_batch_losses(run, rates))
     except TrainingDiverged:
         return math.inf
     if len(losses) < length:

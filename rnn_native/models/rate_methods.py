@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rnn_native.training.callback import Callback
     from rnn_native.training.class_weights import ClassWeights
     from rnn_native.training.history import History
+    from rnn_native.training.schedules import Schedule
 
 
 class RateMethods(Learner):
@@ -139,6 +140,8 @@ class RateMethods(Learner):
         end_lr: float = 10.0,
         num_it: int = 100,
         trial_it: int = 300,
+        schedule: Schedule | Mapping[str, Any] | None = None,
+        epochs: int | None = None,
         stop_div: bool = True,
         batch_size: int = 64,
         class_weight: ClassWeights | None = None,
@@ -156,7 +159,9 @@ class RateMethods(Learner):
         ----------
         x, y : array_like
             As for `fit`: rows to train on.
-        start_lr, end_lr, num_it, trial_it, stop_div, batch_size, class_weight
+        start_lr, end_lr, num_it, trial_it, schedule, epochs, stop_div
+            As for `rnn_native.lr_find`.
+        batch_size, class_weight
             As for `rnn_native.lr_find`.
         label_smoothing, clip_norm, l2, augment, mixup, seed, threads
             As for `rnn_native.lr_find`.
@@ -180,6 +185,8 @@ class RateMethods(Learner):
             end_lr=end_lr,
             num_it=num_it,
             trial_it=trial_it,
+            schedule=schedule,
+            epochs=epochs,
             stop_div=stop_div,
             batch_size=batch_size,
             class_weight=class_weight,

@@ -10,7 +10,14 @@ import rnn_native as rn
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.cli import main
 from rnn_native.datasets import idx
-from rnn_native.models.lr_finder import _longest_fall, _lowest_of_the_best, _upward, _valley
+from rnn_native.models.lr_finder import (
+    _longest_fall,
+    _lowest_of_the_best,
+    _shares,
+    _upward,
+    _valley,
+)
+from rnn_native.training.schedules import OneCycle, Plateau, StepDecay, Warmup, as_dict
 
 LAYERS = [rn.Dense(32, "relu"), rn.Dense(10)]
 
@@ -116,22 +123,42 @@ def test_training_at_the_suggestion_works(digits):
 # ---- trials ----
 
 
-def test_a_trial_is_training_with_one_rate(digits):
+@pytest.mark.parametrize("schedule", [None, OneCycle(5.0, 2), as_dict(OneCycle(1.0, 2))])
+def test_a_trial_is_training_as_one_will(digits, schedule):
+    """With one rate, or a schedule whose greatest rate is the one that is tried."""
     (x, y), _ = digits
-    found = new_net().lr_find(x, y, batch_size=64, trial_it=12)
+    found = new_net().lr_find(
+        x, y, batch_size=64, trial_it=1000, schedule=schedule, epochs=2
+    )
     rates = list(found.trials)
     assert found.suggestion in rates
     for rate in rates[:2]:
         net, order, rng = new_net(), np.arange(len(y), dtype=np.int32), Xorshift(1)
         rows, targets = net.as_rows(x), net.as_targets(y, len(y))
         losses = []
-        for step in range(12):
-            if step % 10 == 0:
-                rng.shuffle(order)
-            batch = order[step % 10 * 64 : step % 10 * 64 + 64]
-            loss, _ = net.native.train(rows, targets, batch, 64, rate, seed=1, step=step)
-            losses.append(float(loss[0]) / 64)
-        assert found.trials[rate] == pytest.approx(np.mean(losses[8:]), rel=1e-12)
+        for epoch in range(2):
+            rng.shuffle(order)
+            used = np.full(10, rate)
+            if schedule is not None:
+                used = OneCycle(rate, 2).rates(epoch, 10)
+            for step in range(10):
+                batch = order[step * 64 : step * 64 + 64]
+                loss, _ = net.native.train(
+                    rows, targets, batch, 64, used[step], seed=1, step=10 * epoch + step
+                )
+                losses.append(float(loss[0]) / len(batch))
+        assert found.trials[rate] == pytest.approx(np.mean(losses[13:]), rel=1e-12)
+
+
+def test_a_short_trial_goes_through_the_whole_schedule():
+    """It is looked at in the middle of each of the trial's parts."""
+    assert _shares(StepDecay(3.0), 6, 10, 12).tolist() == [1] * 6 + [0.5] * 6
+    warm = _shares(Warmup(Plateau(0.5), epochs=2), 8, 10, 16)
+    np.testing.assert_allclose(warm, [0.3 / 2, 0.8 / 2, 1.3 / 2, 1.8 / 2, *[1] * 12])
+    cycle = _shares(OneCycle(7.0, 20), 20, 50, 40)
+    every = np.concatenate([OneCycle(1.0, 20).rates(epoch, 50) for epoch in range(20)])
+    np.testing.assert_allclose(cycle, every[12::25] / every[12::25].max())
+    assert _shares(None, 3, 4, 40).tolist() == [1] * 12
 
 
 @pytest.mark.parametrize(
@@ -230,11 +257,15 @@ def test_a_fall_at_the_very_beginning():
         ({"end_lr": math.inf}, "^end_lr: expected a value in"),
         ({"start_lr": 1, "end_lr": 0.1}, "^end_lr: expected a rate above start_lr, 1, got"),
         ({"batch_size": 0}, "^batch_size: expected"),
+        ({"epochs": 0}, "^epochs: expected an integer"),
+        ({"schedule": OneCycle(1.0, 2)}, "^epochs: expected the number that the schedule"),
+        ({"schedule": {"type": "Cycle"}, "epochs": 2}, "^schedule: expected one of"),
+        ({"schedule": "cosine", "epochs": 2}, "^schedule: expected a Schedule"),
     ],
 )
 def test_refused(digits, options, message):
     (x, y), _ = digits
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         rn.lr_find(new_net(), x, y, **options)
 
 
