@@ -51,7 +51,7 @@ def accuracy(net, data, rate, epochs):
 
 
 def suggestions(net, data, epochs):
-    """Return what `lr_find` suggests for so many epochs, and what the valley alone would."""
+    """Return what `lr_find` suggests for a number of epochs, and what the valley alone would."""
     given = {} if epochs is None else {"epochs": epochs}
     model, recipe = reference.untrained(source_of(net), **given)
     options = {

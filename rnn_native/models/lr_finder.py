@@ -135,8 +135,7 @@ def lr_find(
         that its greatest rate is the one that is tried. None: the rate stays the same, as
         one that waits for a plateau does.
     epochs : int of at least 1, optional
-        How many epochs you will train, which a schedule needs (as many as a `OneCycle` has
-        when left out). Trials are no longer than that.
+        How many epochs you will train; a schedule needs it. Trials are no longer than that.
     stop_div : bool
         Stop as soon as the smoothed loss is four times its least value so far. A loss that
         is not finite always ends the search, and is not among the results.
