@@ -45,7 +45,7 @@ def info(args: argparse.Namespace) -> int:
     outcome.say(f"{'version':<14}{described.get('version', model_file.FIRST_VERSION)}")
     outcome.say(f"{'sha256':<14}{described['sha256']}")
     for name, value in described["facts"].items():
-        outcome.say(f"{printable(name):<14}{value}")
+        outcome.say(f"{printable(name):<13} {value}")
     if "run" in described:
         epochs = len(described["run"]["history"])
         outcome.say(f"{'run':<14}after epoch {epochs}, can be resumed")
