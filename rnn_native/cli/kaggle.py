@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
         type=arguments.COUNT,
         nargs="+",
         metavar="N",
-        help="units of the hidden layer (128)",
+        help="units of each hidden layer (128)",
     )
     parser.add_argument(
         "--iterations", type=arguments.COUNT, default=10, metavar="N", help="epochs (10)"
