@@ -120,7 +120,7 @@ def measure(path, rows, rounds):
         spent[1] += time.process_time() - begin
     middle = statistics.median
     print(f"file {rows * ROW / GB:.2f} GB, private memory {peak.bytes / 1e6:.0f} MB")
-    print(f"in memory, 0.5 GB: {middle(inside):,.0f} rows/s")
+    print(f"in memory, {few * ROW / GB:.2g} GB: {middle(inside):,.0f} rows/s")
     share = middle(outside) / middle(inside)
     print(
         f"the same rows from the file, cached: {middle(outside):,.0f} rows/s, {share:.0%}"
