@@ -2,6 +2,7 @@
 
 #include "../base/simd.h"
 
+#include <math.h>
 #include <string.h>
 
 static inline int
@@ -47,25 +48,68 @@ window_area(range ys, range xs, const rnn_window *s)
                                      : (ys.end - ys.begin) * (xs.end - xs.begin));
 }
 
+/* Inputs x.. of a row of W, and `missing` outside the row. */
+static inline vf
+inputs_at(const float *row, int x, int W, float missing)
+{
+    int first = at_least_zero(-x), last = at_most(VL, W - x);
+    float held[VL] __attribute__((aligned(64)));
+    if (first == 0 && last == VL)
+        return v_load(row + x);
+    if (first >= last)
+        return v_set(missing);
+    if (first == 0)
+        return v_first(v_load_lanes(row + x, last), last, missing);
+    v_store(held, v_set(missing));
+    memcpy(held + first, row + x + first, (size_t)(last - first) * sizeof(float));
+    return v_load(held);
+}
+
+/* Inputs x, x + stride.. */
+static inline vf
+strided_inputs(const float *row, int x, int stride, int W, float missing)
+{
+    float held[VL] __attribute__((aligned(64)));
+    if (stride == 1)
+        return inputs_at(row, x, W, missing);
+    if (stride == 2)
+        return v_evens(inputs_at(row, x, W, missing), inputs_at(row, x + VL, W, missing));
+    for (int i = 0; i < VL; i++, x += stride)
+        held[i] = x >= 0 && x < W ? row[x] : missing;
+    return v_load(held);
+}
+
+/* Of windows q.. in row p of plane c; a tie goes to the first input of the window. */
+static void
+max_of_windows(float *out, int32_t *argmax, const float *inp, int c, int p, int q,
+               const rnn_window *s)
+{
+    int begin = q * s->SW - s->left, lanes = s->Q - q < VL ? s->Q - q : VL;
+    range ys = window_rows(p, s);
+    vi x = v_lanes() * s->SW + begin;
+    vi taken = (x & ~(x >> 31)) + (c * s->H + ys.begin) * s->W;
+    vf best = v_set(-INFINITY);
+    for (int y = ys.begin; y < ys.end; y++) {
+        int at = (c * s->H + y) * s->W;
+        for (int dx = 0; dx < s->KW; dx++) {
+            vf v = strided_inputs(inp + at, begin + dx, s->SW, s->W, -INFINITY);
+            /* The second test lets NaN through, as PyTorch does. */
+            vm greater = v_greater(v, best) | v_is_nan(v);
+            best = v_select(greater, v, best);
+            taken = v_select_int(greater, x + (at + dx), taken);
+        }
+    }
+    v_store_lanes(out, best, lanes);
+    v_store_lanes((float *)argmax, (vf)taken, lanes);
+}
+
 static void
 maxpool2d_forward(float *out, int32_t *argmax, const float *inp, const rnn_window *s)
 {
-    ptrdiff_t o = 0;
     for (int c = 0; c < s->C; c++)
-        for (int p = 0; p < s->P; p++)
-            for (int q = 0; q < s->Q; q++, o++) {
-                range ys = window_rows(p, s), xs = window_columns(q, s);
-                int best = (c * s->H + ys.begin) * s->W + xs.begin;
-                for (int y = ys.begin; y < ys.end; y++)
-                    for (int x = xs.begin; x < xs.end; x++) {
-                        int i = (c * s->H + y) * s->W + x;
-                        /* The second test lets NaN through, as PyTorch does. */
-                        if (inp[i] > inp[best] || inp[i] != inp[i])
-                            best = i;
-                    }
-                out[o] = inp[best];
-                argmax[o] = best;
-            }
+        for (int p = 0; p < s->P; p++, out += s->Q, argmax += s->Q)
+            for (int q = 0; q < s->Q; q += VL)
+                max_of_windows(out + q, argmax + q, inp, c, p, q, s);
 }
 
 static void
@@ -77,20 +121,29 @@ maxpool2d_backward(float *dinp, const float *dout, const int32_t *argmax,
         dinp[argmax[o]] += dout[o];
 }
 
+/* Of windows q.. in row p of a plane. */
+static void
+mean_of_windows(float *out, const float *plane, int p, int q, const rnn_window *s)
+{
+    int begin = q * s->SW - s->left, lanes = s->Q - q < VL ? s->Q - q : VL;
+    range ys = window_rows(p, s);
+    float area[VL] __attribute__((aligned(64)));
+    vf sum = {0};
+    for (int y = ys.begin; y < ys.end; y++)
+        for (int dx = 0; dx < s->KW; dx++)
+            sum += strided_inputs(plane + (ptrdiff_t)y * s->W, begin + dx, s->SW, s->W, 0);
+    for (int i = 0; i < VL; i++)
+        area[i] = window_area(ys, window_columns(q + i, s), s);
+    v_store_lanes(out, sum / v_load(area), lanes);
+}
+
 static void
 avgpool2d_forward(float *out, const float *inp, const rnn_window *s)
 {
-    ptrdiff_t o = 0;
-    for (int c = 0; c < s->C; c++)
-        for (int p = 0; p < s->P; p++)
-            for (int q = 0; q < s->Q; q++, o++) {
-                range ys = window_rows(p, s), xs = window_columns(q, s);
-                float sum = 0;
-                for (int y = ys.begin; y < ys.end; y++)
-                    for (int x = xs.begin; x < xs.end; x++)
-                        sum += inp[(c * s->H + y) * s->W + x];
-                out[o] = sum / window_area(ys, xs, s);
-            }
+    for (int c = 0; c < s->C; c++, inp += (ptrdiff_t)s->H * s->W)
+        for (int p = 0; p < s->P; p++, out += s->Q)
+            for (int q = 0; q < s->Q; q += VL)
+                mean_of_windows(out + q, inp, p, q, s);
 }
 
 static void

@@ -539,7 +539,22 @@ def _pooled(name, pool, shape=(2, 7, 5), rows=3):
     return Case(name, layers, shape, SOFTMAX, rows)
 
 
+def _pooled_rows(name, pool, shape):
+    """A pool of the inputs, plane by plane, whose rows are longer than vectors."""
+    return Case(name, [pool, flatten(), dense(4)], shape, SOFTMAX, 3)
+
+
 POOLS = [
+    *(
+        _pooled_rows(f"{kind} of rows, {name}", make(*args, **more), shape)
+        for kind, make in (("maxpool", maxpool2d), ("avgpool", avgpool2d))
+        for name, args, more, shape in (
+            ("stride 1", (3,), {"stride": 1, "padding": 1}, (2, 4, 37)),
+            ("stride 2", ((2, 5),), {"stride": 2, "padding": "same"}, (1, 5, 75)),
+            ("stride 3", (3,), {"padding": 1}, (1, 4, 60)),
+            ("a window that reaches beyond", (4,), {"stride": 1, "padding": 2}, (2, 3, 3)),
+        )
+    ),
     _pooled("maxpool with a remainder", maxpool2d()),
     _pooled("maxpool 3, stride 2, padding 1", maxpool2d(3, stride=2, padding=1)),
     _pooled("maxpool stride beyond the kernel", maxpool2d(2, stride=3)),
