@@ -99,12 +99,58 @@ def optuna_search(ax: Axes) -> None:
     label(ax)
 
 
+def activity(ax: Axes) -> None:
+    """Draw what a net answers after each sample of a signal whose activity changes."""
+    import activity as example
+
+    x, y, change = example.make_changes(800, seed=0)
+    net = example.make_net(seed=1)
+    net.adapt(x)
+    net.fit(x, example.yes_or_no(y), epochs=4, lr=0.005, clip_norm=1.0, verbose=0)
+    x, y, change = example.make_changes(20, seed=5000)
+    answers = net.predict_proba(x).reshape(len(x), example.LENGTH, -1)
+    right = (answers.argmax(axis=2) == y).mean(axis=1)
+    row = int(np.flatnonzero((y[:, 0] != y[:, -1]) & (right > 0.75))[0])
+    for place, color in zip((0, -1), (BLUE, ORANGE), strict=True):
+        known = y[row, place]
+        ax.plot(answers[row, :, known], color=color, label=example.ACTIVITIES[known])
+    ax.axvline(change[row, 0], color=GRAY, linestyle="--")
+    ax.set_xlabel("samples; dashed: the activity changes")
+    ax.set_ylabel("probability")
+    label(ax)
+
+
+def characters(ax: Axes) -> None:
+    """Draw how probable each next character of a word is to a net trained for seconds."""
+    import characters as example
+
+    known, indices = example.read(argparse.__file__)
+    net = example.make_net(len(known), seed=1)
+    net.fit(*example.make_windows(indices[:30_000]), epochs=2, lr=0.004, verbose=0)
+    text = "    return self.format"
+    stream, places = net.stream(), np.searchsorted(known, list(text))
+    outputs = np.array([stream.step(place) for place in places[:-1]])
+    ax.bar(range(1, len(text)), outputs[range(len(outputs)), places[1:]], color=BLUE)
+    ax.set_xticks(
+        range(len(text)), list(text.replace(" ", "\N{OPEN BOX}")), family="monospace"
+    )
+    ax.set_ylabel("probability of the character")
+
+
 def label(ax: Axes) -> None:
     """Put the legend above the plot, where it hides nothing."""
     ax.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
 
-PICTURES = (signals, forecaster, resnet, transformer, optuna_search)
+PICTURES = (
+    signals,
+    activity,
+    forecaster,
+    characters,
+    resnet,
+    transformer,
+    optuna_search,
+)
 
 
 def main() -> None:
