@@ -23,7 +23,7 @@ BUILD_REQUIREMENTS = 'setuptools>=77' 'numpy>=2.0' 'scipy-openblas32==0.3.34.481
 C_SOURCES = $(wildcard csrc/*/*.[ch] csrc/*/*/*.[ch])
 SOURCES = $(C_SOURCES) setup.py pyproject.toml
 
-.PHONY: help run test slow test-dask test-mpi levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine analyze bench clean
+.PHONY: help run test messages slow test-dask test-mpi levels arm64 fuzz-nets campaign mutants parity lint format docs sanitize coverage wheel wheel-arm64 wheel-check fresh-machine analyze bench clean
 
 # The targets, as CONTRIBUTING.md lists them.
 help:
@@ -35,6 +35,12 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(IN_PROCESSES)
+
+# Every message that the suite provokes, on one page to be read: build/messages.md.
+messages: $(VENV)/.test
+	rm -rf build/messages
+	RNN_NATIVE_MESSAGES=$(abspath build/messages) $(BIN)/python -m pytest -q $(IN_PROCESSES)
+	$(BIN)/python tests/support/messages.py build/messages >build/messages.md
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow $(IN_ANY_PROCESS)
@@ -93,6 +99,7 @@ lint: $(VENV)/.lint
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/codespell
 	$(BIN)/python scripts/prose.py
+	$(BIN)/python scripts/docstrings.py
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/.lint
