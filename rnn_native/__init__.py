@@ -1,5 +1,41 @@
 """Small neural networks on a CPU: native training kernels behind a small Python API.
 
+Train by one call: `train_mlp`, `train_cnn`, `train_attention` and `train_xor` make the reference
+system's nets, `train` any layers; each returns a `TrainingResult`. `load_config` reads their
+settings, `read_log` the table of their epochs, and `sweep` trains many configurations.
+
+Build a net: `Network` has fit, evaluate, predict and save; `load` reads what was saved.
+`TabularNet` learns tables of numbers and words, `Ensemble` averages nets, `fit_many` trains
+several at a time, and `lr_find` suggests a learning rate. `History` is what fit returns.
+
+Layers: `Dense`, `Activation`, `Softmax`, `Dropout`, `Flatten`, `Reshape`;
+images `Conv2D`, `MaxPool2D`, `AvgPool2D`, `GlobalAvgPool2D`, `GlobalMaxPool2D`;
+signals `Conv1D`, `MaxPool1D`, `AvgPool1D`, `GlobalAvgPool1D`, `GlobalMaxPool1D`;
+norms `BatchNorm`, `LayerNorm`, `RMSNorm`, `Normalization`;
+sequences `SimpleRNN`, `GRU`, `LSTM`, `Bidirectional`;
+tokens `Embedding`, `PatchEmbed`, `PatchEmbed1D`, `Position`, `SelfAttention`, `Masking`,
+`MeanPool`, `Columns`; blocks `Block`, `Residual`, `Concat`, `TransformerBlock`.
+
+Callbacks, from `Callback`: `EarlyStopping`, `ModelCheckpoint`, `ReduceLROnPlateau`,
+`LearningRateScheduler`, `CSVLogger`, `TensorBoard`, `ProgressLogger`, `TerminateOnNaN`,
+`LambdaCallback`, `PruningCallback`. `schedules` has learning rates over epochs,
+and `Augment` distorts images.
+
+Data: `datasets` has MNIST and similar sets, generated digits, files and folders of pictures.
+
+Look at a net: `interpret` gives an `Interpretation`, with mistakes, losses and calibration;
+`gradcheck` compares gradients. Modules: ``plots``, ``metrics``, ``calibration``, ``saliency``.
+
+Use a net elsewhere: `export` writes C, ONNX, HTML and PyTorch's tensors; the module
+``rnn_native.sklearn`` has estimators for scikit-learn.
+
+Machine: `set_num_threads`, `get_num_threads`, `register_threadpoolctl`, `show_config`.
+
+Errors: `FormatError` (a file), `DataNotFoundError` (a data set), `TrainingDiverged` (the loss).
+
+Documentation: the folder docs of the source, or ``make docs``; begin with
+docs/tutorials/first-net.md. Commands: ``rnn-native --help``.
+
 Examples
 --------
 >>> import rnn_native as rn

@@ -25,6 +25,15 @@ from rnn_native.base.files import (
 )
 from rnn_native.base.text import brief
 
+__all__ = [
+    "Statistics",
+    "attention_statistics",
+    "format_statistics",
+    "read_attention",
+    "synthetic_attention",
+    "write_attention",
+]
+
 Map = NDArray[np.float64]
 
 MAX_BYTES = 1 << 26
@@ -53,6 +62,13 @@ class Statistics:
     entropy : float
         Mean over rows of -sum a ln(a + 1e-10), in nats: 0 when each token attends to one
         token, ln(keys) when it attends to all equally.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> found = rn.attention_text.attention_statistics([[0.5, 0.5], [0.5, 0.5]])
+    >>> found.trace, round(found.entropy, 4)
+    (1.0, 0.6931)
     """
 
     shape: tuple[int, int]
@@ -69,6 +85,7 @@ def read_attention(path: AnyPath) -> dict[int, Map]:
     Parameters
     ----------
     path : str or path-like
+        The file, as `write_attention` makes it.
 
     Returns
     -------
@@ -82,6 +99,16 @@ def read_attention(path: AnyPath) -> dict[int, Map]:
         If there is no such file, or it is not a regular one.
     FormatError
         If there is no sample, or a line is wrong; the message names the line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.attention_text.write_attention(f"{folder}/maps", {3: [[0.25, 0.75], [1, 0]]})
+    ...     print(rn.attention_text.read_attention(f"{folder}/maps"))
+    {3: array([[0.25, 0.75],
+           [1.  , 0.  ]])}
     """
     name = shown(path)[1:-1]
     size_within(path, MAX_BYTES, name)
@@ -103,7 +130,9 @@ def write_attention(
     Parameters
     ----------
     path : str or path-like
+        The file; an existing one is replaced.
     samples : mapping of int to array_like of shape (queries, keys)
+        Maps by number, as `Network.attention_maps` gives them.
     note : str
         Third line of the file: where the maps are from.
 
@@ -113,6 +142,16 @@ def write_attention(
         If there are no samples, or one is not a matrix of finite weights of at least 0.
     OSError
         If the file cannot be written; an existing file is left unchanged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.SelfAttention(), rn.MeanPool(), rn.Dense(2)], input_shape=(5, 8))
+    >>> maps = net.attention_maps(np.ones((2, 5, 8)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.attention_text.write_attention(f"{folder}/maps.txt", dict(enumerate(maps)))
     """
     if not samples:
         raise ValueError("samples: expected at least one attention map, got none")
@@ -151,6 +190,17 @@ def synthetic_attention() -> dict[int, Map]:
 
     They come from no model: 0 attends to neighbors, 1 to the token in the middle, 2 to the
     tokens of the same column of the grid.
+
+    Returns
+    -------
+    dict of int to ndarray of shape (49, 49), float64
+        Maps 0, 1 and 2.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> [weights.shape for weights in rn.attention_text.synthetic_attention().values()]
+    [(49, 49), (49, 49), (49, 49)]
     """
     row, column = np.divmod(np.arange(49), 7)
     distance = abs(row[:, None] - row) + abs(column[:, None] - column)
@@ -181,11 +231,23 @@ def attention_statistics(values: ArrayLike) -> Statistics:
     Parameters
     ----------
     values : array_like of shape (queries, keys)
+        Weights of at least 0, a row for each query.
+
+    Returns
+    -------
+    Statistics
+        Shape, extremes, mean, trace and entropy of the map.
 
     Raises
     ------
     ValueError
         If it is not a matrix of finite weights of at least 0.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.attention_text.attention_statistics([[1, 0], [0, 1]]).trace
+    2.0
     """
     weights = as_map(values)
     entropy = -(weights * np.log(weights + 1e-10)).sum(axis=1).mean()
@@ -200,7 +262,25 @@ def attention_statistics(values: ArrayLike) -> Statistics:
 
 
 def format_statistics(samples: Mapping[int, ArrayLike]) -> str:
-    """Return the statistics of all samples as text, in the reference system's order."""
+    """Return the statistics of all samples as text, in the reference system's order.
+
+    Parameters
+    ----------
+    samples : mapping of int to array_like of shape (queries, keys)
+        Maps by number.
+
+    Returns
+    -------
+    str
+        A block of lines for each sample.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> maps = rn.attention_text.synthetic_attention()
+    >>> print(rn.attention_text.format_statistics({0: maps[0]}).splitlines()[1])
+    ATTENTION STATISTICS
+    """
     rule = "=" * 60
     lines = [rule, "ATTENTION STATISTICS", rule]
     for number, values in sorted(samples.items()):

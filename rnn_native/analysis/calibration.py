@@ -50,6 +50,13 @@ class Reliability:
         Mean of the rows' greatest probabilities; NaN in an empty bin.
     accuracy : ndarray of shape (bins,), float64
         Share of the rows that were right; NaN in an empty bin.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> found = rn.calibration.reliability([0, 1], [[0.9, 0.1], [0.2, 0.8]], bins=2)
+    >>> found.count, found.accuracy
+    (array([0, 2]), array([nan,  1.]))
     """
 
     edges: Floats
@@ -88,11 +95,19 @@ def reliability(y: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> Relia
     Returns
     -------
     Reliability
+        Counts, mean confidence and accuracy of each bin.
 
     Raises
     ------
     TypeError, ValueError
         If an argument does not fit.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> p = [[0.8, 0.2], [0.8, 0.2], [0.2, 0.8], [1, 0]]
+    >>> rn.calibration.reliability([0, 1, 1, 0], p, bins=2).accuracy
+    array([ nan, 0.75])
     """
     check_integer("bins", bins, 1, MAX_BINS)
     p = as_probabilities(probabilities)
@@ -118,6 +133,15 @@ def expected_calibration_error(
     """Return how far the net's sureness is from its accuracy, on average: 0 is best.
 
     Parameters and errors are those of `reliability`.
+
+    Parameters
+    ----------
+    y : array_like of int of shape (n,)
+        As for `reliability`.
+    probabilities : array_like of shape (n, classes)
+        As for `reliability`.
+    bins : int in [1, 1000]
+        As for `reliability`.
 
     Returns
     -------
@@ -163,6 +187,12 @@ def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
     -----
     The likelihood is convex in b = 1 / T. Its slope, the mean of (expected logit - logit of
     the label), is brought to 0 by Newton's method within a bracket.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> round(rn.calibration.fit_temperature([[4, 0], [4, 0], [4, 0]], [0, 0, 1]), 3)
+    5.771
     """
     z = as_logits(logits)
     labels = as_labels(y, *z.shape)
@@ -214,11 +244,18 @@ def apply_temperature(logits: ArrayLike, temperature: float) -> Floats:
     Returns
     -------
     ndarray of shape (n, classes), float64
+        Rows sum to 1.
 
     Raises
     ------
     ValueError
         If an argument does not fit.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.calibration.apply_temperature([[4, 0]], temperature=2).round(3)
+    array([[0.881, 0.119]])
     """
     check_positive("temperature", temperature)
     probabilities: Floats = np.exp(log_softmax(as_logits(logits) / temperature))
@@ -247,6 +284,16 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
     ValueError
         If the temperature does not fit, or the last layer with parameters is not a dense or
         convolution layer that the logits are linear in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(2)], input_shape=(3,))
+    >>> cooler = rn.calibration.scale_outputs(net, temperature=2)
+    >>> x = np.ones((1, 3))
+    >>> bool(cooler.predict_proba(x).max() < net.predict_proba(x).max())
+    True
     """
     check_positive("temperature", temperature)
     last = _last_linear_layer(model)

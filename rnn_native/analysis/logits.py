@@ -15,6 +15,8 @@ from rnn_native.net.block_specs import Spec, sequence
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.predictor import Predictor, check_net
 
+__all__ = ["class_logits", "logit_network"]
+
 Floats = NDArray[np.float64]
 
 # Losses that make the last layer's outputs logits, and the function that predictions take.
@@ -32,6 +34,7 @@ def class_logits(model: Predictor, x: ArrayLike, *, threads: int | None = None) 
     x : array_like
         As for `Network.predict_proba`.
     threads : int in [1, 64], optional
+        As for `Network.predict`.
 
     Returns
     -------
@@ -42,6 +45,14 @@ def class_logits(model: Predictor, x: ArrayLike, *, threads: int | None = None) 
     ------
     TypeError, ValueError
         If the model is not one of these, or x does not fit.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(2)], input_shape=(3,))
+    >>> net.parameters["layers.0.weight"][:] = [[1, 0], [0, 1], [0, 0]]
+    >>> rn.logits.class_logits(net, [[2.0, 3.0, 4.0]])
+    array([[2., 3.]])
     """
     check_is_classifier(model)
     return as_logits(logit_network(model).predict_proba(x, threads=threads))
@@ -51,6 +62,25 @@ def logit_network(model: Predictor) -> Predictor:
     """Return a net of the same weights, copied, whose outputs are the model's logits.
 
     Of a net that is not a classifier they are its outputs.
+
+    Parameters
+    ----------
+    model : Predictor
+        It is left as it is.
+
+    Returns
+    -------
+    Network
+        A net without the softmax or sigmoid at the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(2), rn.Softmax()], input_shape=(3,))
+    >>> outputs = rn.logits.logit_network(net).predict([[1.0, 2.0, 3.0]])
+    >>> bool(np.allclose(outputs, rn.logits.class_logits(net, [[1.0, 2.0, 3.0]])))
+    True
     """
     specs = model.specs
     if model.loss not in OF_LOSS and _function(model):

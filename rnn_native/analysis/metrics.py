@@ -9,6 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.checks import check_integer, check_labels
 
+__all__ = [
+    "Report",
+    "accuracy",
+    "classification_report",
+    "confusion_matrix",
+    "format_confusion_matrix",
+    "precision_recall_f1",
+    "wilson_interval",
+]
+
 Counts: TypeAlias = NDArray[np.int64]
 Scores: TypeAlias = NDArray[np.float64]
 
@@ -31,6 +41,13 @@ class Report:
         Rows of each true class.
     accuracy : float
         A fraction in [0, 1].
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> found = rn.metrics.classification_report([0, 0, 1], [0, 1, 1])
+    >>> print(str(found)[:53])
+    class            precision    recall        f1      r
     """
 
     confusion: Counts
@@ -164,6 +181,24 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Return the fraction of predictions that are right.
 
     Parameters and errors are those of `confusion_matrix`.
+
+    Parameters
+    ----------
+    y_true : array_like of int of shape (n,)
+        Labels from 0.
+    y_pred : array_like of int of shape (n,)
+        Predicted labels.
+
+    Returns
+    -------
+    float
+        A fraction in [0, 1].
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.metrics.accuracy([0, 0, 1, 1], [0, 1, 1, 1])
+    0.75
     """
     matrix = confusion_matrix(y_true, y_pred)
     return float(np.trace(matrix) / matrix.sum())
@@ -175,6 +210,7 @@ def precision_recall_f1(confusion: ArrayLike) -> tuple[Scores, Scores, Scores]:
     Parameters
     ----------
     confusion : array_like of int of shape (classes, classes)
+        Rows are true labels, columns predicted ones.
 
     Returns
     -------
@@ -189,6 +225,13 @@ def precision_recall_f1(confusion: ArrayLike) -> tuple[Scores, Scores, Scores]:
     ------
     TypeError, ValueError
         If it is not a square matrix of counts.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> precision, recall, f1 = rn.metrics.precision_recall_f1([[1, 1], [0, 2]])
+    >>> precision.round(3), recall
+    (array([1.   , 0.667]), array([0.5, 1. ]))
     """
     matrix = _as_confusion(confusion)
     right = np.diagonal(matrix)
@@ -207,10 +250,26 @@ def classification_report(
 
     Parameters and errors are those of `confusion_matrix`.
 
+    Parameters
+    ----------
+    y_true : array_like of int of shape (n,)
+        Labels from 0.
+    y_pred : array_like of int of shape (n,)
+        Predicted labels.
+    classes : int, optional
+        As for `confusion_matrix`.
+
     Returns
     -------
     Report
         `str` of it is a table, `as_dict` is plain data.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> found = rn.metrics.classification_report([0, 0, 1], [0, 1, 1])
+    >>> found.recall, found.support
+    (array([0.5, 1. ]), array([2, 1]))
     """
     matrix = confusion_matrix(y_true, y_pred, classes)
     precision, recall, f1 = precision_recall_f1(matrix)
@@ -230,8 +289,10 @@ def wilson_interval(hits: ArrayLike, rows: ArrayLike) -> tuple[Scores, Scores]:
 
     Returns
     -------
-    low, high : ndarray of float64
+    low : ndarray of float64
         Fractions in [0, 1], of the same shape.
+    high : ndarray of float64
+        The same.
 
     Raises
     ------
@@ -265,10 +326,27 @@ def wilson_interval(hits: ArrayLike, rows: ArrayLike) -> tuple[Scores, Scores]:
 def format_confusion_matrix(confusion: ArrayLike) -> str:
     """Return a confusion matrix as text: a row for each true label.
 
+    Parameters
+    ----------
+    confusion : array_like of int of shape (classes, classes)
+        Rows are true labels.
+
+    Returns
+    -------
+    str
+        A heading, and a line for each true label.
+
     Raises
     ------
     TypeError, ValueError
         If it is not a square matrix of counts.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> print(rn.metrics.format_confusion_matrix([[1, 1], [0, 2]])[-22:])
+       0  1  1
+        1  0  2
     """
     matrix = _as_confusion(confusion)
     labels = range(len(matrix))

@@ -13,6 +13,8 @@ from rnn_native.base.text import brief
 from rnn_native.net.native import native_net
 from rnn_native.net.predictor import Predictor, check_net
 
+__all__ = ["input_gradient", "saliency"]
+
 Floats = NDArray[np.float32]
 Kind = Literal["gradient", "gradient_input"]
 
@@ -35,6 +37,7 @@ def input_gradient(
     Parameters
     ----------
     model : Predictor
+        It is left as it is.
     x : array_like of shape (n, ...) as input_shape, or (n, inputs)
         As for `Network.predict_proba`. The gradient is with respect to what the net sees:
         of uint8, x / 255.
@@ -42,6 +45,7 @@ def input_gradient(
         The class of each row whose logit is meant. A net with one output has the classes 0
         and 1, with logits -z and z. Of a net without softmax or sigmoid it is the output.
     threads : int in [1, 64], optional
+        As for `Network.predict`.
 
     Returns
     -------
@@ -52,6 +56,14 @@ def input_gradient(
     ------
     TypeError, ValueError
         If x or labels do not fit.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(2)], input_shape=(3,))
+    >>> net.parameters["layers.0.weight"][:] = [[1, 0], [-4, 0], [2, 0]]
+    >>> rn.saliency.input_gradient(net, [[1, 1, 1]], [0])
+    array([[ 1., -4.,  2.]], dtype=float32)
     """
     check_net("model", model)
     return _gradient(model, model.as_dense_rows(x), labels, threads)
@@ -69,12 +81,14 @@ def saliency(
 
     Parameters
     ----------
-    model, x, labels, threads
+    model, x, labels
         As for `input_gradient`.
     kind : {"gradient", "gradient_input"}
         The size of the gradient, which shows what changes the logit most; or gradient times
         input, which shows which ink supports the class (above 0) or opposes it (below), to
         first order.
+    threads
+        As for `input_gradient`.
 
     Returns
     -------

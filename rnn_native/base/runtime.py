@@ -92,11 +92,21 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int in [1, 64]
+        Threads of a call.
 
     Raises
     ------
     ValueError
         If `n` is out of range.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> before = rn.get_num_threads()
+    >>> rn.set_num_threads(1)
+    >>> rn.get_num_threads()
+    1
+    >>> rn.set_num_threads(before)
     """
     global _num_threads
     _num_threads = check_num_threads(n, "set_num_threads")
@@ -108,6 +118,17 @@ def get_num_threads() -> int:
     The first of: `set_num_threads`, the environment variables RNN_NATIVE_NUM_THREADS and
     OMP_NUM_THREADS, the CPUs that affinity mask and control group allow. The number of
     threads never changes a result.
+
+    Returns
+    -------
+    int
+        In [1, 64].
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> 1 <= rn.get_num_threads() <= 64
+    True
     """
     if _num_threads is not None:
         return _num_threads
@@ -138,6 +159,11 @@ def register_threadpoolctl() -> None:
     ------
     ImportError
         If threadpoolctl is not installed.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.register_threadpoolctl()  # doctest: +SKIP
     """
     import threadpoolctl
 
@@ -191,10 +217,21 @@ def show_config(mode: str = "stdout") -> dict[str, object] | None:
     mode : {"stdout", "dicts"}
         Print a table, or return a dict (as ``numpy.show_config`` does).
 
+    Returns
+    -------
+    dict or None
+        The dict, or None where a table is printed.
+
     Raises
     ------
     ValueError
         If `mode` is neither.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> sorted(rn.show_config("dicts"))[:3]
+    ['blas_config', 'blas_core', 'blas_path']
     """
     found = config()
     if mode == "dicts":

@@ -26,6 +26,12 @@ class Xorshift:
     References
     ----------
     G. Marsaglia, Xorshift RNGs, Journal of Statistical Software 8(14), 2003.
+
+    Examples
+    --------
+    >>> rng = Xorshift(1)
+    >>> rng.state
+    1
     """
 
     def __init__(self, seed: int) -> None:

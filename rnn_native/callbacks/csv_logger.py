@@ -22,6 +22,7 @@ class CSVLogger(Callback):
     Parameters
     ----------
     filename : str or path-like
+        The file; it is made when missing.
     separator : str
         One character.
     append : bool
@@ -35,6 +36,18 @@ class CSVLogger(Callback):
         If `separator` is longer; from `fit` if the file to append to has other columns.
     OSError
         From `fit` if the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = rn.CSVLogger(f"{folder}/log.csv")
+    ...     history = net.fit(x, y, epochs=2, callbacks=log, verbose=0)
+    ...     print(rn.read_log(f"{folder}/log.csv").epoch)
+    [0, 1]
     """
 
     def __init__(

@@ -52,6 +52,15 @@ class EarlyStopping(Callback):
     where an uninterrupted one does; each call of `fit` starts a new count. NaN is not an
     improvement. `train_mlp` and the other training functions add one, with the `patience` and
     `min_delta` of the recipe.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> stop = rn.EarlyStopping(min_delta=10, patience=2)
+    >>> net.fit(x, y, epochs=50, validation_split=0.2, callbacks=stop, verbose=0).stop_reason
+    'early stopping'
     """
 
     on_every_rank = True

@@ -27,6 +27,16 @@ class LambdaCallback(Callback):
     ------
     TypeError
         If one cannot be called.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> said = rn.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, len(logs)))
+    >>> history = net.fit(x, y, epochs=2, callbacks=said, verbose=0)
+    0 4
+    1 4
     """
 
     def __init__(

@@ -24,6 +24,15 @@ class LearningRateScheduler(Callback):
     -----
     `rnn_native.schedules` has ready-made ones for `fit(schedule=...)`, among them those that
     change the rate with every batch. A run that has one takes no callback of this kind.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> halve = rn.LearningRateScheduler(lambda epoch, lr: lr / 2 if epoch else lr)
+    >>> net.fit(x, y, epochs=3, lr=0.1, callbacks=halve, verbose=0).history["learning_rate"]
+    [0.1, 0.05, 0.025]
     """
 
     on_every_rank = True
@@ -57,13 +66,16 @@ class ReduceLROnPlateau(Callback):
 
     Parameters
     ----------
-    monitor, mode : str
+    monitor : str
         As for `EarlyStopping`.
     factor : float in (0, 1)
+        What the rate is multiplied by.
     patience : int of at least 0
         After this many epochs in a row without improvement the rate is lowered.
     verbose : int
         Above 0 prints a line when the rate is lowered.
+    mode : str
+        As for `EarlyStopping`.
     min_delta : float
         An improvement is a value better than the best one by more than this.
     cooldown : int of at least 0
@@ -77,6 +89,15 @@ class ReduceLROnPlateau(Callback):
     The state is recomputed from the history when training begins, so a resumed run
     continues as an uninterrupted one; each call of `fit` starts afresh. NaN is not an improvement.
     `schedules.Plateau` is the same idea as a schedule, in PyTorch's way of counting.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> lower = rn.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=10)
+    >>> net.fit(x, y, epochs=4, lr=0.1, callbacks=lower, verbose=0).history["learning_rate"]
+    [0.1, 0.1, 0.05, 0.025]
     """
 
     on_every_rank = True

@@ -21,13 +21,15 @@ class ModelCheckpoint(Callback):
         May have places for the epoch, from 1, and the columns of the history:
         "checkpoints/{epoch:02d}-{val_loss:.2f}.safetensors". The folder is made when missing.
         `rnn_native.load` reads the file, whatever its ending.
-    monitor, mode : str
+    monitor : str
         The value that decides the best epoch; as for `EarlyStopping`.
     verbose : int
         Above 0 prints a line for each file.
     save_best_only : bool
         Write only when the monitored value is better than in all epochs before of this call
         of `fit`.
+    mode : str
+        As for `EarlyStopping`.
     initial_value_threshold : float, optional
         The first file, too, must be better than this: a best value of an earlier call.
     save_weights_only : bool
@@ -46,6 +48,18 @@ class ModelCheckpoint(Callback):
     Files are replaced atomically. The best value is recomputed from the history when a run is
     resumed. To resume a run, use the files of `train_mlp(out=...)` and the other
     training functions, not these.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     best = rn.ModelCheckpoint(f"{folder}/best", "loss", save_best_only=True)
+    ...     history = net.fit(x, y, epochs=2, callbacks=best, verbose=0)
+    ...     print(rn.load(f"{folder}/best"))
+    <Network 784 -> 10, 7,850 parameters>
     """
 
     def __init__(

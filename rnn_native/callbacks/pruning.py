@@ -12,6 +12,7 @@ class PruningCallback(Callback):
     Parameters
     ----------
     trial : optuna.Trial
+        The trial whose value is reported.
     monitor : str
         A column of the history, as for `EarlyStopping`.
 
@@ -28,6 +29,16 @@ class PruningCallback(Callback):
     Notes
     -----
     Epochs count from 0, and those of a resumed run are reported, too.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> def objective(trial):  # for optuna.create_study().optimize(objective)
+    ...     lr = trial.suggest_float("lr", 0.001, 0.1, log=True)
+    ...     net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    ...     prune = rn.PruningCallback(trial, "val_loss")
+    ...     history = net.fit(x, y, lr=lr, epochs=9, validation_split=0.1, callbacks=prune)
+    ...     return min(history.history["val_loss"])
     """
 
     def __init__(self, trial: Any, monitor: str = "val_loss") -> None:

@@ -54,6 +54,18 @@ class RunCheckpoint(Callback):
     -----
     last.safetensors holds all that is needed to resume the run bit for bit. It is also
     written before the first epoch, so that what is resumed is never an older run.
+
+    Examples
+    --------
+    >>> import os
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     history = net.fit(x, y, callbacks=rn.callbacks.RunCheckpoint(folder), verbose=0)
+    ...     print(sorted(os.listdir(folder)))
+    ['best.safetensors', 'last.safetensors']
     """
 
     run: Run
@@ -88,6 +100,18 @@ class RunLog(Callback):
     path : path
         A new run starts a new file. A resumed run keeps the rows of the epochs it has
         completed, drops later ones, and writes no second header.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = rn.callbacks.RunLog(f"{folder}/log.csv")
+    ...     history = net.fit(x, y, epochs=2, callbacks=log, verbose=0)
+    ...     print(len(rn.read_log(f"{folder}/log.csv")))
+    2
     """
 
     def __init__(self, path: AnyPath) -> None:

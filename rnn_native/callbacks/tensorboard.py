@@ -27,6 +27,19 @@ class TensorBoard(Callback):
         From `fit`, if tensorboardX is not installed.
     OSError
         From `fit`, if the files cannot be written.
+
+    Examples
+    --------
+    >>> import os
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     board = rn.TensorBoard(folder)
+    ...     history = net.fit(x, y, validation_split=0.2, callbacks=board, verbose=0)
+    ...     print(sorted(os.listdir(folder)))
+    ['train', 'validation']
     """
 
     def __init__(self, log_dir: AnyPath = "logs") -> None:

@@ -13,6 +13,17 @@ class TerminateOnNaN(Callback):
     ----------
     raise_error : bool
         True raises an error anyway, as without this callback.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(1)], input_shape=(1,), loss="squared_error")
+    >>> x = np.full((10, 1), 1e25)
+    >>> stop = rn.TerminateOnNaN()
+    >>> history = net.fit(x, x, epochs=9, callbacks=stop, verbose=0)
+    >>> len(history), history.stop_reason[:22]
+    (0, 'a weight is not finite')
     """
 
     on_every_rank = True

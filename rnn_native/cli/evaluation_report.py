@@ -42,7 +42,7 @@ def write_report(args: argparse.Namespace, model: "Network", data: "Dataset") ->
 
 
 def _facts(path: Path, model: "Network") -> list[tuple[str, str]]:
-    from rnn_native.net import model_file, tensor_file
+    from rnn_native.net import model_facts, tensor_file
     from rnn_native.training import run_folder
 
     facts = [
@@ -53,7 +53,7 @@ def _facts(path: Path, model: "Network") -> list[tuple[str, str]]:
     ]
     file = path / run_folder.BEST if path.is_dir() else path
     if file.is_file() and tensor_file.is_safetensors(file):
-        described = model_file.describe(file)
+        described = model_facts.describe(file)
         if noted := described["facts"]:
             facts.append(("noted in the file", ", ".join(map(_noted, noted.items()))))
         facts.append(("sha256", described["sha256"]))

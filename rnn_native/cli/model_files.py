@@ -26,7 +26,7 @@ def info(args: argparse.Namespace) -> int:
     """`info [MODEL]`."""
     from rnn_native.base.runtime import show_config
     from rnn_native.formats.loading import load
-    from rnn_native.net import model_file, tensor_file
+    from rnn_native.net import model_facts, model_file, tensor_file
 
     if args.model is None:
         if args.json:
@@ -36,7 +36,7 @@ def info(args: argparse.Namespace) -> int:
         return outcome.OK
     if not args.model.is_file() or not tensor_file.is_safetensors(args.model):
         return _info_of_other(args)
-    described = model_file.describe(args.model)
+    described = model_facts.describe(args.model)
     if args.json:
         outcome.say(json.dumps(described))
         return outcome.OK

@@ -65,6 +65,7 @@ def load_csv(
     Returns
     -------
     images : ndarray of shape (n, side, side), uint8
+        0 to 255, as the file has them.
     labels : ndarray of shape (n,), uint8, or None
         None when there is no label column.
 
@@ -82,6 +83,18 @@ def load_csv(
     -----
     Values are whole numbers, 0 to 255. Quotes and spaces around them, a
     sign and a fraction of zeros ("1.0") are understood. Only the end may have empty lines.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with open(f"{folder}/digits.csv", "w") as file:
+    ...         print("label,pixel0,pixel1,pixel2,pixel3", file=file)
+    ...         print("7,0,255,255,0", file=file)
+    ...     print(*rn.csv_digits.load_csv(f"{folder}/digits.csv", side=2))
+    [[[  0 255]
+      [255   0]]] [7]
     """
     if label not in (None, "first", "last"):
         raise ValueError(f"label: expected 'first', 'last' or None, got {label!r}")
@@ -150,6 +163,7 @@ def write_submission(path: AnyPath, labels: ArrayLike) -> None:
     Parameters
     ----------
     path : str or path-like
+        The file; its name usually ends in ".csv".
     labels : array_like of int of shape (n,)
         Predictions for the rows of test.csv, in their order.
 
@@ -159,6 +173,19 @@ def write_submission(path: AnyPath, labels: ArrayLike) -> None:
         If `labels` is not a vector of integers from 0 to 9.
     OSError
         If the file cannot be written; an older one is then untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.csv_digits.write_submission(f"{folder}/submission.csv", [7, 2])
+    ...     print(Path(folder, "submission.csv").read_text())
+    ImageId,Label
+    1,7
+    2,2
+    <BLANKLINE>
     """
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":

@@ -31,6 +31,17 @@ class FileLoader:
         Of all rows, read when asked for; None for targets with several values per row.
     classes : list of str, or None
         Names of the classes, of a folder of pictures.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/x.npy", np.zeros((100, 4)))
+    ...     loader = rn.datasets.from_files(f"{folder}/x.npy", np.arange(100) % 3)
+    ...     print(loader.shape, len(loader))
+    (100, 4) 2
     """
 
     def __init__(
@@ -210,6 +221,7 @@ def from_files(
         Labels or values of the rows, in as many files or another number of them; or in
         memory. None: they are in the safetensors files of `x`.
     batch_size : int of at least 1
+        Rows of a batch.
     block_bytes : int of at least 4096
         Size of a block, within which rows are shuffled; three blocks are in memory.
     names : tuple of two str

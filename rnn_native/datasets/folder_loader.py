@@ -56,6 +56,7 @@ def from_folder(
     color : bool
         False makes them gray, of shape (height, width); True (3, height, width).
     batch_size : int of at least 1
+        Pictures of a batch.
     workers : int of at least 0, optional
         Processes that decode; 0: this one. None: one for each processor, or this one if
         there are fewer than 200 pictures. The bytes do not depend on it.
@@ -78,6 +79,20 @@ def from_folder(
         If the folder has no pictures, or a class has none.
     FormatError
         If a picture cannot be decoded; the message names the first one and counts the others.
+
+    Examples
+    --------
+    >>> import os
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat", "dog"):
+    ...         os.mkdir(f"{folder}/{name}")
+    ...         Image.new("L", (20, 30)).save(f"{folder}/{name}/0.png")
+    ...     loader = rn.datasets.from_folder(folder, size=(8, 8), workers=0, cache=f"{folder}/.c")
+    ...     print(loader.classes, loader.shape)
+    ['cat', 'dog'] (2, 8, 8)
     """
     root = Path(folder)
     height, width = (check_count("size", extent, 1) for extent in size)

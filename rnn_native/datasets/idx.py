@@ -10,7 +10,7 @@ import math
 import struct
 import sys
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,16 @@ from rnn_native.base.files import (
     shown,
 )
 from rnn_native.datasets.packed import GZIP_MAGIC, gunzipped, gzip_faults, gzipped
+from rnn_native.datasets.pairs import Bytes, as_bytes, check_labels, require_pair
 
-Bytes: TypeAlias = NDArray[np.uint8]
+__all__ = [
+    "load_idx",
+    "read_idx",
+    "read_images",
+    "read_label_rows",
+    "read_labels",
+    "write_idx",
+]
 
 # A few megabytes of gzip can unpack to gigabytes, and a file with holes takes no room on a
 # disk; the largest file of the MNIST family (EMNIST by class) has 550 MB.
@@ -64,6 +72,17 @@ def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> NDArray[Any]:
     FormatError
         If the file is not IDX, not of rank 1 to 4, shorter or longer than its header
         says, damaged, or larger than `max_bytes`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.datasets.write_idx(f"{folder}/x.gz", np.eye(2, dtype=np.uint8))
+    ...     print(rn.datasets.read_idx(f"{folder}/x.gz"))
+    [[1 0]
+     [0 1]]
     """
     return _read(path, None, max_bytes)
 
@@ -86,8 +105,18 @@ def read_images(path: AnyPath) -> Bytes:
     OSError, FormatError
         As `read_idx`, and if the rank is not 3 or a value is not a whole number from 0 to
         255.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.datasets.write_idx(f"{folder}/images", np.zeros((5, 28, 28), np.uint8))
+    ...     print(rn.idx.read_images(f"{folder}/images").shape)
+    (5, 28, 28)
     """
-    return _as_bytes(_read(path, 3, MAX_UNPACKED), shown(path))
+    return as_bytes(_read(path, 3, MAX_UNPACKED), shown(path))
 
 
 def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
@@ -110,8 +139,18 @@ def read_labels(path: AnyPath, classes: int = 10) -> Bytes:
     OSError, FormatError
         As `read_idx`, and if the rank is not 1, or a label is not a whole number from 0 up
         and smaller than `classes`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.datasets.write_idx(f"{folder}/labels", np.array([7, 2], np.uint8))
+    ...     print(rn.idx.read_labels(f"{folder}/labels"))
+    [7 2]
     """
-    labels = _as_bytes(_read(path, 1, MAX_UNPACKED), shown(path))
+    labels = as_bytes(_read(path, 1, MAX_UNPACKED), shown(path))
     check_labels(labels, classes, shown(path))
     return labels
 
@@ -155,7 +194,9 @@ def load_idx(
     Returns
     -------
     images : ndarray of shape (n, rows, columns), uint8
+        The images.
     labels : ndarray of shape (n,), uint8
+        Their labels.
 
     Raises
     ------
@@ -171,18 +212,6 @@ def load_idx(
     images = read_images(images_path)
     require_pair(images, labels, images_path, labels_path)
     return images, labels
-
-
-def require_pair(
-    images: Bytes, labels: Bytes, images_path: AnyPath, labels_path: AnyPath
-) -> None:
-    """Raise FormatError if two files do not have as many images as labels."""
-    if len(images) != len(labels):
-        raise FormatError(
-            f"{shown(images_path)} has {len(images)} images, but "
-            f"{shown(labels_path)} has {len(labels)} labels: use a pair of files that "
-            "belong together"
-        )
 
 
 def write_idx(path: AnyPath, array: Bytes) -> None:
@@ -204,6 +233,14 @@ def write_idx(path: AnyPath, array: Bytes) -> None:
         If its rank is not 1 to 4, or an axis has 2**32 elements or more.
     OSError
         If the file cannot be written; an older one is then untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.datasets.write_idx(f"{folder}/x-images.gz", x)
     """
     array = np.asarray(array)
     header = idx_header(array)
@@ -231,43 +268,6 @@ def idx_header(array: Bytes) -> bytes:
         )
     sizes = (size.to_bytes(4, "big") for size in array.shape)
     return bytes([0, 0, _UINT8, array.ndim]) + b"".join(sizes)
-
-
-def check_images(images: Bytes, shape: tuple[int, int], name: str) -> None:
-    """Raise FormatError if there are no images, or images of another shape."""
-    if images.shape[1:] != shape or not len(images):
-        expected = f"(n, {shape[0]}, {shape[1]})"
-        raise FormatError(
-            f"{name}: images have shape {images.shape}, expected {expected}; load "
-            "other sizes with load_idx"
-        )
-
-
-def check_labels(
-    labels: NDArray[np.integer[Any]], classes: int, name: str, first: int = 0
-) -> None:
-    """Raise FormatError unless `labels` are `classes` numbers from `first` up."""
-    last = first + classes - 1
-    bad = np.flatnonzero((labels < first) | (labels > last))
-    if bad.size:
-        at = int(bad[0])
-        raise FormatError(
-            f"{name}: label {at}: expected {first} to {last}, got {labels[at]}"
-        )
-
-
-def _as_bytes(array: NDArray[Any], name: str) -> Bytes:
-    """Return whole numbers from 0 to 255 as uint8."""
-    if array.dtype == np.uint8:
-        return array
-    bad = np.argwhere(~((array >= 0) & (array <= 255) & (array == np.floor(array))))
-    if len(bad):
-        at = tuple(bad[0].tolist())
-        raise FormatError(
-            f"{name}: IDX file of {array.dtype}: expected whole numbers from 0 to 255, got "
-            f"{array[at]} at {at}; read others with read_idx"
-        )
-    return array.astype(np.uint8)
 
 
 def _read(path: AnyPath, rank: int | None, max_bytes: int) -> NDArray[Any]:

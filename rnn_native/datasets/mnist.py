@@ -34,9 +34,9 @@ def load_mnist(
 
     Returns
     -------
-    (x_train, y_train), (x_test, y_test) : tuple of pairs of ndarray
-        Images of shape (n, 28, 28), uint8, and labels of shape (n,), uint8, below
-        10. MNIST has 60,000 and 10,000 of them.
+    tuple of pairs of ndarray
+        ``(x_train, y_train), (x_test, y_test)``: images of shape (n, 28, 28), uint8, and
+        labels of shape (n,), uint8, below 10. MNIST has 60,000 and 10,000 of them.
 
     Raises
     ------
@@ -76,5 +76,10 @@ def find_mnist(path: AnyPath | None = None) -> Path | None:
     FileNotFoundError
         If `path` or the folder in ``RNN_NATIVE_DATA`` is given, and has no such
         files. Another OSError if it cannot be looked into.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> place = rn.datasets.find_mnist()  # doctest: +SKIP
     """
     return places.find(published.DATASETS["mnist"], path)

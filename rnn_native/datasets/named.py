@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, shown
-from rnn_native.datasets import idx, places, published
+from rnn_native.datasets import idx, pairs, places, published
 from rnn_native.datasets.download import obtain
-from rnn_native.datasets.idx import Bytes
+from rnn_native.datasets.pairs import Bytes
 from rnn_native.datasets.published import Published, Split
 
 
@@ -43,8 +43,9 @@ def load_dataset(
 
     Returns
     -------
-    (x_train, y_train), (x_test, y_test) : tuple of pairs of ndarray
-        Images of shape (n, 28, 28), uint8, and labels of shape (n,), uint8.
+    tuple of pairs of ndarray
+        ``(x_train, y_train), (x_test, y_test)``: images of shape (n, 28, 28), uint8, and
+        labels of shape (n,), uint8.
 
     Raises
     ------
@@ -94,8 +95,8 @@ def load_from(place: Path, record: Published) -> tuple[Split, Split]:
 def _load_pair(images_path: Path, labels_path: Path, record: Published) -> Split:
     labels = _read_labels(labels_path, record)
     images = _read_images(images_path, record)
-    idx.require_pair(images, labels, images_path, labels_path)
-    idx.check_images(images, record.shape, shown(images_path))
+    pairs.require_pair(images, labels, images_path, labels_path)
+    pairs.check_images(images, record.shape, shown(images_path))
     if record.transposed:
         images = np.ascontiguousarray(images.transpose(0, 2, 1))
     return images, labels
@@ -123,7 +124,7 @@ def _read_labels(path: Path, record: Published) -> Bytes:
         labels = rows[:, 0]
     else:
         labels = idx.read_labels(path, classes=256)
-    idx.check_labels(labels, record.classes, shown(path), record.first_label)
+    pairs.check_labels(labels, record.classes, shown(path), record.first_label)
     return (labels - record.first_label).astype(np.uint8)
 
 

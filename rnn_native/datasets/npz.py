@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError, reason_of
 from rnn_native.base.files import errors_named, regular_file_size, shown
-from rnn_native.datasets.idx import MAX_UNPACKED, Bytes, check_images, check_labels
+from rnn_native.datasets.idx import MAX_UNPACKED
+from rnn_native.datasets.pairs import Bytes, check_images, check_labels
 from rnn_native.datasets.published import Published, Split
 
 Numbers: TypeAlias = NDArray[Any]

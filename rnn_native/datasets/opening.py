@@ -10,8 +10,8 @@ from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.rules import did_you_mean
 from rnn_native.datasets import places, published
 from rnn_native.datasets.download import obtain
-from rnn_native.datasets.idx import Bytes
 from rnn_native.datasets.named import load_from
+from rnn_native.datasets.pairs import Bytes
 from rnn_native.datasets.places import DataNotFoundError
 from rnn_native.datasets.published import Published
 
@@ -38,6 +38,13 @@ class Dataset(NamedTuple):
         Where the data come from, in words, for a log.
     classes : int, optional
         Number of classes, where it is known.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> digits = rn.datasets.open_dataset("synthetic")
+    >>> digits.x_train.shape, digits.classes
+    ((20000, 28, 28), 10)
     """
 
     x_train: Bytes
@@ -70,6 +77,11 @@ def load_mnist_or_synthetic(
     ------
     FileNotFoundError, FormatError, OSError
         As `load_mnist`, but never DataNotFoundError.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> digits = rn.datasets.load_mnist_or_synthetic()  # doctest: +SKIP
     """
     try:
         return _open(published.DATASETS["mnist"], path, download, progress)
@@ -86,8 +98,8 @@ def open_dataset(name_or_path: AnyPath | None, *, replace: bool = True) -> Datas
     name_or_path : str, path-like or None
         The string ``"synthetic"`` for generated digits; the name of a data set as in
         `load_dataset`; None for MNIST with generated digits in its place if it is not
-        available; or a folder or ``.npz`` file as in `load_mnist`. (A folder that is called
-        like a data set is ``./fashion``.)
+        available; or a folder or ``.npz`` file as in `load_mnist`. A folder that is called
+        like a data set is ``./fashion``.
     replace : bool, default True
         Whether generated digits may take MNIST's place. False is for what is measured:
         a model's accuracy on other data does not predict that on MNIST.
@@ -101,6 +113,12 @@ def open_dataset(name_or_path: AnyPath | None, *, replace: bool = True) -> Datas
     ------
     FileNotFoundError, FormatError, OSError
         As `load_mnist`; DataNotFoundError only for a name, or if `replace` is False.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.datasets.open_dataset("synthetic").y_test.shape
+    (4000,)
     """
     if name_or_path == SYNTHETIC:
         return _generate()

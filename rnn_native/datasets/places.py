@@ -20,6 +20,15 @@ class DataNotFoundError(FileNotFoundError):
 
     The message is one line: where it was looked for, why the download failed, and
     what to do.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> try:
+    ...     rn.datasets.load_dataset("emnist-letters", download=False)
+    ... except (rn.DataNotFoundError, FileNotFoundError):
+    ...     print("It is not here.")
+    It is not here.
     """
 
 

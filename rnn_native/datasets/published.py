@@ -6,7 +6,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from rnn_native.base.rules import did_you_mean, quoted
-from rnn_native.datasets.idx import Bytes, idx_header
+from rnn_native.datasets.idx import idx_header
+from rnn_native.datasets.pairs import Bytes
 
 Split: TypeAlias = tuple[Bytes, Bytes]
 
@@ -273,6 +274,13 @@ def mnist_hashes_match(arrays: tuple[Split, Split]) -> bool:
     -------
     bool
         True if all four give the SHA-256 of the published files.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> pair = rn.datasets.synthetic_digits(10)
+    >>> rn.datasets.mnist_hashes_match((pair, pair))
+    False
     """
     (x_train, y_train), (x_test, y_test) = arrays
     pairs = zip(DATASETS["mnist"].files, (x_train, y_train, x_test, y_test), strict=True)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from rnn_native.base.checks import check_integer
 
+__all__ = ["digit_strokes", "synthetic_digits"]
+
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -325,6 +327,14 @@ def synthetic_digits(n: int, seed: int = 0) -> tuple[Bytes, Bytes]:
         If n or seed is not an int.
     ValueError
         If n is less than 1 or seed is less than 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> x.shape, x.dtype, np.bincount(y)
+    ((100, 28, 28), dtype('uint8'), array([10, 10, 10, 10, 10, 10, 10, 10, 10, 10]))
     """
     check_integer("n", n, 1)
     check_integer("seed", seed, 0)
@@ -346,11 +356,20 @@ def digit_strokes(labels: Bytes, seed: int = 0) -> list[list[Floats]]:
     labels : ndarray of shape (n,), uint8
         Which digits.
     seed : int of at least 0
+        The same seed gives the same strokes.
 
     Returns
     -------
     list of n lists of ndarray of shape (points, 2), float32
         Strokes as (x, y) with y downwards, about 1 high, around (0, 0).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> strokes = rn.synthetic.digit_strokes(np.array([1, 8], np.uint8))
+    >>> [len(strokes), strokes[0][0].shape[1]]
+    [2, 2]
     """
     rng = np.random.default_rng(seed)
     paths = _tilt(_bend(_write(labels, rng), rng), rng)

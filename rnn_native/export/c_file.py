@@ -77,13 +77,42 @@ def to_c(
 
     Nothing is allocated. The arrays between layers are on the stack, so that threads may
     call at the same time; beyond 256 KiB they are static, as the file documents.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.export.to_c(rn.Network([rn.Dense(3)], input_shape=(4,)), f"{folder}/net.c")
     """
     chosen = _identifier(Path(path).stem) if name is None else name
     atomic_write(path, c_source(model, chosen, int8=int8).encode())
 
 
 def c_source(model: Network | Ensemble, name: str, *, int8: bool = False) -> str:
-    """Return what `to_c` writes."""
+    """Return what `to_c` writes.
+
+    Parameters
+    ----------
+    model : Network
+        As for `to_c`.
+    name : str
+        What the functions of the file begin with.
+    int8 : bool
+        As for `to_c`.
+
+    Returns
+    -------
+    str
+        The file's text.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> "float" in rn.export.c_source(net, "net")
+    True
+    """
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         raise ValueError(f"name: expected a C identifier, got {brief(name)}")
     # Of copies: weights and their digest belong together, even in training.

@@ -53,6 +53,16 @@ def rounded_to_int8(model: Network) -> Network:
         If `model` is not a Network.
     ValueError
         If a weight is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> x = np.ones((1, 4))
+    >>> near = rn.export.rounded_to_int8(net).predict_proba(x)
+    >>> bool(np.allclose(near, net.predict_proba(x), atol=0.01))
+    True
     """
     result = copy(model)
     for step in steps_of(result):

@@ -13,6 +13,7 @@ import numpy as np
 from rnn_native.base.checks import check_integer
 from rnn_native.base.files import AnyPath, atomic_write
 from rnn_native.export.functions import FUNCTIONS
+from rnn_native.export.onnx_blocks import add, branch, concat, fork
 from rnn_native.export.onnx_graph import (
     BOOL,
     FLOAT,
@@ -79,6 +80,13 @@ def to_onnx(
     "label", int64 (n,), the class that `Network.predict` gives (with several yes or no
     (n, outputs); of values the greatest output, or whether the one output is >= 0.5), and
     "probabilities", float32 (n, outputs), what `Network.predict_proba` gives.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.export.to_onnx(rn.pretrained.load(), f"{folder}/net.onnx")
     """
     written = onnx_model(model, uint8_input=uint8_input, opset=opset)
     atomic_write(path, written.SerializeToString())
@@ -87,7 +95,29 @@ def to_onnx(
 def onnx_model(
     model: Network | Ensemble, *, uint8_input: bool = False, opset: int | None = None
 ) -> "ModelProto":
-    """Return what `to_onnx` writes as an object of the package onnx."""
+    """Return what `to_onnx` writes as an object of the package onnx.
+
+    Parameters
+    ----------
+    model : Network or Ensemble
+        As for `to_onnx`.
+    uint8_input : bool
+        As for `to_onnx`.
+    opset : int, optional
+        As for `to_onnx`.
+
+    Returns
+    -------
+    onnx.ModelProto
+        The model, checked by the package.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> rn.export.onnx_model(net).graph.input[0].name
+    'x'
+    """
     if opset is not None:
         opset = check_integer("opset", opset, OPSETS[0], OPSETS[-1])
     graph, x, nets = Graph(opset=opset or OPSET), "x", nets_of(model)
@@ -320,27 +350,6 @@ def _mean_pool(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Div", total, graph.node("Max", count, graph.number(1.0)))
 
 
-def _fork(graph: Graph, step: Step, x: str) -> str:
-    graph.forks.append((x, []))
-    return x
-
-
-def _branch(graph: Graph, step: Step, x: str) -> str:
-    given, ends = graph.forks[-1]
-    ends.append(x)
-    return given
-
-
-def _add(graph: Graph, step: Step, x: str) -> str:
-    _, ends = graph.forks.pop()
-    return graph.node("Add", *ends, x)
-
-
-def _concat(graph: Graph, step: Step, x: str) -> str:
-    _, ends = graph.forks.pop()
-    return graph.node("Concat", *ends, x, axis=1 + step.axis)
-
-
 Writer: TypeAlias = Callable[[Graph, Step, str], str]
 
 LAYERS: dict[str, Writer] = {
@@ -373,8 +382,8 @@ LAYERS: dict[str, Writer] = {
     "masking": _masking,
     **dict.fromkeys(RECURRENT, recurrent),
     "mean_pool": _mean_pool,
-    "fork": _fork,
-    "branch": _branch,
-    "add": _add,
-    "concat": _concat,
+    "fork": fork,
+    "branch": branch,
+    "add": add,
+    "concat": concat,
 }

@@ -115,7 +115,35 @@ def html_page(
     features: Sequence[str] | None = None,
     guard: tuple[Network, float] | None = None,
 ) -> str:
-    """Return what `to_html` writes."""
+    """Return what `to_html` writes.
+
+    Parameters
+    ----------
+    model : Network or Ensemble
+        As for `to_html`.
+    int8 : bool
+        As for `to_html`.
+    title : str, optional
+        As for `to_html`.
+    classes : sequence of str, optional
+        As for `to_html`.
+    features : sequence of str, optional
+        As for `to_html`.
+    guard : (Network, float), optional
+        As for `to_html`.
+
+    Returns
+    -------
+    str
+        The page, to be written as UTF-8.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> rn.export.html_page(net, title="Flowers").startswith("<!DOCTYPE html>")
+    True
+    """
     # Of copies: a net's arrays belong together, even in training.
     nets = [copy(net) for net in nets_of(model)]
     inputs = inputs_of(nets[0], classes, features)

@@ -29,6 +29,13 @@ class Perceptron(NamedTuple):
         Of the hidden layers.
     out_activation : {"softmax", "logistic", "identity", "exp"}
         Of the last layer.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(5, "tanh"), rn.Dense(3)], input_shape=(4,))
+    >>> rn.export.to_sklearn(net).activation
+    'tanh'
     """
 
     coefs: list[NDArray[np.float32]]
@@ -121,6 +128,13 @@ def from_sklearn(
         If shapes do not fit, or a value is not a finite float32; names the array.
     ValueError
         If the estimator is not fitted, intercepts are missing, or a function is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> rn.export.from_sklearn([np.ones((4, 3))], [np.zeros(3)])
+    <Network 4 -> 3, 15 parameters>
     """
     if hasattr(coefs, "fit"):
         given = _of_estimator(coefs)

@@ -6,7 +6,7 @@ modules that PyTorch lacks.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, TypeAlias
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, atomic_write, shown
 from rnn_native.base.text import brief, printable
-from rnn_native.export.steps import Step, by_output, nets_of, place_named, steps_of
+from rnn_native.export.steps import Step, nets_of, place_named, steps_of
+from rnn_native.export.torch_layouts import LAYERS, Parts
 from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
@@ -28,10 +29,6 @@ from rnn_native.settings.architecture import (
 )
 
 AnyArchitecture: TypeAlias = Network | Architecture | Mapping[str, Any] | AnyPath
-
-Parts: TypeAlias = dict[str, list[NDArray[np.float32]]]
-"""Tensors by PyTorch's name, each as the views of a net's memory that make it up, one after
-another along the first axis. Numbers that cannot be written must match exactly."""
 
 COUNTER = "num_batches_tracked"  # of batchnorm; we have none
 MAX_NAMED = 4  # tensors in a message
@@ -118,6 +115,7 @@ def from_torch(
     Returns
     -------
     Network
+        With these weights.
 
     Raises
     ------
@@ -129,6 +127,13 @@ def from_torch(
         If `tensors` is not a mapping.
     OSError, ConfigError
         If `architecture` is a path that cannot be read.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> rn.export.from_torch(rn.export.to_torch(net), net)
+    <Network 4 -> 3, 15 parameters>
     """
     if not isinstance(tensors, Mapping):
         raise TypeError(
@@ -172,6 +177,22 @@ def save_torch(
 
     ``safetensors.torch.load_file`` reads a state dict from it. Parameters and errors
     are those of `to_torch`; OSError if the file cannot be written.
+
+    Parameters
+    ----------
+    model : Network or Ensemble
+        As for `to_torch`.
+    path : str or path-like
+        The file; its name usually ends in ".safetensors".
+    names : sequence of str, optional
+        As for `to_torch`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.export.save_torch(rn.pretrained.load(), f"{folder}/module.safetensors")
     """
     from safetensors.numpy import save
 
@@ -186,6 +207,30 @@ def load_torch(
     ``safetensors.torch.save_file(module.state_dict(), path)`` writes one. Parameters and
     errors are those of `from_torch`; also FileNotFoundError, and FormatError if it is not a
     safetensors file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A safetensors file.
+    architecture : Network, Architecture, mapping or path
+        As for `from_torch`.
+    names : sequence of str, optional
+        As for `to_torch`.
+
+    Returns
+    -------
+    Network
+        With these weights.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.export.save_torch(net, f"{folder}/module.safetensors")
+    ...     print(rn.export.load_torch(f"{folder}/module.safetensors", net))
+    <Network 4 -> 3, 15 parameters>
     """
     from rnn_native.net.tensor_file import read_tensors
 
@@ -311,79 +356,3 @@ def _new_network(architecture: AnyArchitecture, elements: int, source: str) -> N
             f"{source}: has {elements} numbers, expected {wanted} for this architecture"
         )
     return Network(architecture.layers, architecture.input_shape, architecture.loss)
-
-
-# ---- layers: PyTorch's tensors as parts of our own ----
-
-
-def _linear(step: Step) -> Parts:
-    return {"weight": [by_output(step.arrays["weight"])], "bias": [step.arrays["bias"]]}
-
-
-def _as_they_are(step: Step) -> Parts:
-    return {name: [array] for name, array in step.arrays.items()}
-
-
-def _patch_embed(step: Step) -> Parts:
-    """As a convolution whose windows do not overlap."""
-    patch, units = step.layer.patch_size, step.layer.units
-    kernels = by_output(step.arrays["weight"]).reshape(units, -1, patch, patch)
-    return {"weight": [kernels], "bias": [step.arrays["bias"]]}
-
-
-def _patch_embed1d(step: Step) -> Parts:
-    """As a convolution whose windows do not overlap."""
-    patch, units = step.layer.patch_size, step.layer.units
-    kernels = by_output(step.arrays["weight"]).reshape(units, -1, patch)
-    return {"weight": [kernels], "bias": [step.arrays["bias"]]}
-
-
-def _self_attention(step: Step) -> Parts:
-    """As nn.MultiheadAttention, which always has an out_proj: the identity if ours has none."""
-    width = step.input_shape[1]
-    arrays = step.arrays
-    parts = {
-        "in_proj_weight": [arrays[f"{name}_weight"].T for name in "qkv"],
-        "in_proj_bias": [arrays[f"{name}_bias"] for name in "qkv"],
-    }
-    if step.layer.out_proj:
-        out = {"weight": arrays["out_weight"].T, "bias": arrays["out_bias"]}
-    else:
-        out = {
-            "weight": np.eye(width, dtype=np.float32),
-            "bias": np.zeros(width, np.float32),
-        }
-        for fixed in out.values():
-            fixed.flags.writeable = False
-    return {**parts, **{f"out_proj.{name}": [array] for name, array in out.items()}}
-
-
-def _recurrent(step: Step) -> Parts:
-    """As nn.RNN, nn.GRU and nn.LSTM of one layer, whose gates are in the same order."""
-    arrays = step.arrays
-    return {
-        "weight_ih_l0": [arrays["input_weight"].T],
-        "weight_hh_l0": [arrays["hidden_weight"].T],
-        "bias_ih_l0": [arrays["input_bias"]],
-        "bias_hh_l0": [arrays["hidden_bias"]],
-    }
-
-
-LAYERS: dict[str, Callable[[Step], Parts]] = {
-    "dense": _linear,
-    "conv1d": _as_they_are,
-    "conv2d": _as_they_are,
-    "batchnorm": _as_they_are,
-    "layernorm": _as_they_are,
-    "rmsnorm": _as_they_are,
-    "normalization": _as_they_are,
-    "patch_embed": _patch_embed,
-    "patch_embed1d": _patch_embed1d,
-    "embedding": _as_they_are,
-    "position": _as_they_are,
-    "self_attention": _self_attention,
-    "simple_rnn": _recurrent,
-    "gru": _recurrent,
-    "lstm": _recurrent,
-}
-"""Layers that have parameters."""

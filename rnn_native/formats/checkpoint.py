@@ -2,7 +2,8 @@
 
 from rnn_native.base.errors import FormatError as FormatError
 from rnn_native.models.network import load
-from rnn_native.net.model_file import describe, save
+from rnn_native.net.model_facts import describe
+from rnn_native.net.model_file import save
 from rnn_native.net.tensor_file import (
     begins_as_safetensors,
     is_safetensors,

@@ -34,6 +34,7 @@ def recognise(path: AnyPath) -> Format | None:
     Parameters
     ----------
     path : str or path-like
+        The file.
 
     Returns
     -------
@@ -44,6 +45,16 @@ def recognise(path: AnyPath) -> Format | None:
     ------
     OSError
         If there is no such file, or it is not a regular one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(5, "relu"), rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.legacy.write_legacy(net, f"{folder}/mlp.bin")
+    ...     print(rn.legacy.recognise(f"{folder}/mlp.bin") is not None)
+    True
     """
     size = regular_file_size(path)
     with errors_named(path), Path(path).open("rb") as file:
@@ -59,6 +70,7 @@ def read_legacy(path: AnyPath) -> tuple[Architecture, Arrays]:
     Parameters
     ----------
     path : str or path-like
+        The file.
 
     Returns
     -------
@@ -74,6 +86,17 @@ def read_legacy(path: AnyPath) -> tuple[Architecture, Arrays]:
         If there is no such file, or it is not a regular one.
     FormatError
         If its length does not agree with its sizes, or a value is not a finite float32.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(5, "relu"), rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.legacy.write_legacy(net, f"{folder}/mlp.bin")
+    ...     architecture, arrays = rn.legacy.read_legacy(f"{folder}/mlp.bin")
+    >>> [array.shape for array in arrays]
+    [(4, 5), (5,), (5, 3), (3,)]
     """
     name = shown(path)
     size = regular_file_size(path)
@@ -92,6 +115,26 @@ def load_legacy(path: AnyPath) -> Network:
     """Read a model file of the reference system as a network.
 
     Parameters and errors are those of `read_legacy`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    Network
+        With plain SGD as its optimizer.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(5, "relu"), rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.legacy.write_legacy(net, f"{folder}/mlp.bin")
+    ...     print(rn.legacy.load_legacy(f"{folder}/mlp.bin"))
+    <Network 4 -> 5 -> 3, 43 parameters>
     """
     architecture, arrays = read_legacy(path)
     return network_of(architecture, arrays, shown(path))
@@ -106,6 +149,7 @@ def write_legacy(model: Network, path: AnyPath, width: int = 4) -> None:
         The reference's MLP (two dense layers of any sizes, ReLU between them), CNN (conv2d
         with padding 1 and ReLU, maxpool2d by 2, flatten, dense) or attention model.
     path : str or path-like
+        The file; an existing one is replaced.
     width : {4, 8}
         Bytes of a value. 8 is for MLP files that the first version's tools must read.
 
@@ -115,6 +159,16 @@ def write_legacy(model: Network, path: AnyPath, width: int = 4) -> None:
         If there is no format for such a network, or a parameter is not finite.
     OSError
         If the file cannot be written; an older one is then untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(5, "relu"), rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.legacy.write_legacy(net, f"{folder}/mlp.bin")
+    ...     print(rn.load(f"{folder}/mlp.bin"))
+    <Network 4 -> 5 -> 3, 43 parameters>
     """
     chosen = format_for(model.architecture(), width)
     copied = model.copied_tensors()

@@ -30,6 +30,7 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
     Returns
     -------
     Network
+        With the weights of the file.
 
     Raises
     ------
@@ -37,6 +38,15 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
         If there is nothing there.
     FormatError
         If it is not one of these, or is damaged.
+
+    Examples
+    --------
+    >>> import io
+    >>> import rnn_native as rn
+    >>> net, file = rn.Network([rn.Dense(10)], input_shape=(784,)), io.BytesIO()
+    >>> net.save(file)
+    >>> rn.load(file.getvalue())
+    <Network 784 -> 10, 7,850 parameters>
     """
     if not isinstance(path, (str, PathLike)):
         return network.load(path, optimizer)

@@ -24,8 +24,13 @@ from rnn_native.base.files import (
     regular_file_size,
     shown,
 )
+from rnn_native.formats.npy_fit import check_npy_folder as check_npy_folder
+from rnn_native.formats.npy_fit import npy_files
+from rnn_native.formats.npy_fit import npy_obstacle as npy_obstacle
 from rnn_native.formats.parameters import Architecture, Arrays, finite_float32, network_of
 from rnn_native.models.network import Network
+
+__all__ = ["load_npy_folder", "read_npy_folder", "write_npy_folder"]
 
 MAX_HEADER = 10_000
 MAX_LAYERS = 1000
@@ -79,6 +84,16 @@ def read_npy_folder(folder: AnyPath) -> tuple[Architecture, Arrays]:
         If there is no such folder, or a file cannot be read.
     FormatError
         If files are missing, unknown or broken, or their shapes do not fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(5, "relu"), rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.npy_folder.write_npy_folder(net, folder)
+    ...     print([array.shape for array in rn.npy_folder.read_npy_folder(folder)[1]])
+    [(4, 5), (5,), (5, 3), (3,)]
     """
     name = shown(folder)
     pairs = _paired(_named_files(Path(folder), name), name)
@@ -112,6 +127,26 @@ def load_npy_folder(folder: AnyPath) -> Network:
     """Read a folder of weight matrices and biases as a network.
 
     Parameters and errors are those of `read_npy_folder`.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        As for `read_npy_folder`.
+
+    Returns
+    -------
+    Network
+        With plain SGD as its optimizer.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.npy_folder.write_npy_folder(net, folder)
+    ...     print(rn.npy_folder.load_npy_folder(folder))
+    <Network 4 -> 3, 15 parameters>
     """
     architecture, arrays = read_npy_folder(folder)
     return network_of(architecture, arrays, shown(folder))
@@ -134,6 +169,17 @@ def write_npy_folder(model: Network, folder: AnyPath) -> None:
         holds arrays that would be read as part of the model.
     OSError
         If a file cannot be written.
+
+    Examples
+    --------
+    >>> import os
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3)], input_shape=(4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.npy_folder.write_npy_folder(net, folder)
+    ...     print(sorted(os.listdir(folder)))
+    ['b1.npy', 'w1.npy']
     """
     check_npy_folder(model, folder)
     copied = model.copied_tensors()
@@ -151,53 +197,13 @@ def write_npy_folder(model: Network, folder: AnyPath) -> None:
         atomic_write(target / name, content)
 
 
-def check_npy_folder(model: Network, folder: AnyPath) -> None:
-    """Raise ValueError if `write_npy_folder` could not write `model` to `folder`."""
-    if reason := npy_obstacle(model):
-        raise ValueError(f"model: a folder of arrays cannot hold it: {reason}")
-    if not Path(folder).is_dir():
-        return
-    count = len(model.specs)
-    own = {f"{letter}{n}.npy" for letter in "wb" for n in range(1, count + 1)}
-    others = sorted(path.name for path in _npy_files(Path(folder)) if path.name not in own)
-    if others:
-        raise ValueError(
-            f"{shown(folder)}: holds {others[0]!r}, which is not part of this model of "
-            f"{count} layers; expected an empty folder, or one of a model as deep"
-        )
-
-
-def npy_obstacle(model: Network) -> str | None:
-    """Return why a folder of arrays cannot hold a network, None if it can."""
-    if model.loss != "softmax_cross_entropy":
-        return f"its loss is {model.loss}, expected softmax_cross_entropy"
-    if len(model.input_shape) != 1:
-        return f"its input has shape {model.input_shape}, expected one axis"
-    for index, spec in enumerate(model.specs):
-        expected = "relu" if index < len(model.specs) - 1 else "linear"
-        if spec["type"] != "dense":
-            return f"layers[{index}] is {spec['type']}, expected dense"
-        if (found := spec.get("activation", "linear")) != expected:
-            return f"layers[{index}].activation is {found}, expected {expected}"
-    return None
-
-
 # ---- names ----
-
-
-def _npy_files(folder: Path) -> list[Path]:
-    # macOS leaves "._w1.npy" beside w1.npy in archives.
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".npy" and not path.name.startswith(".")
-    )
 
 
 def _named_files(folder: Path, name: str) -> dict[tuple[str, int], Path]:
     """Return the files by kind and number."""
     with errors_named(folder):
-        paths = _npy_files(folder)
+        paths = npy_files(folder)
     if len(paths) > 2 * MAX_LAYERS:
         raise FormatError(
             f"{name}: expected at most {2 * MAX_LAYERS} arrays, got {len(paths)}"

@@ -25,6 +25,15 @@ class Learner(Predictor):
     attributes and errors. A step with the net's own loss is one call, `train_on_batch`; with
     any other loss it is `forward`, `backward` and `apply_gradients`. Both continue moments,
     steps and masks as `Network.fit` does.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(1)], input_shape=(1,), loss="squared_error")
+    >>> for _ in range(100):
+    ...     loss = net.train_on_batch([[0.0], [1.0]], [[1.0], [3.0]], lr=0.5)
+    >>> loss < 0.001
+    True
     """
 
     def train_on_batch(
@@ -68,6 +77,15 @@ class Learner(Predictor):
             If the loss, a weight or a moment is not finite.
         RuntimeError
             If another thread trains the net.
+
+        Examples
+        --------
+        >>> import rnn_native as rn
+        >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+        >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+        >>> first = net.train_on_batch(x, y, lr=0.1)
+        >>> net.train_on_batch(x, y, lr=0.1) < first
+        True
         """
         rows = self.as_rows(x, learns=True)
         n = len(rows)
@@ -147,6 +165,17 @@ class Learner(Predictor):
             If x does not fit, or is a sparse matrix.
         RuntimeError
             If another thread trains the net.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rnn_native as rn
+        >>> net, x = rn.Network([rn.Dense(1)], (3,), "squared_error"), np.ones((4, 3))
+        >>> for _ in range(50):
+        ...     gradient = net.backward(net.forward(x) - 2.0)
+        ...     net.apply_gradients(lr=0.01)
+        >>> bool(np.abs(net.predict(x) - 2.0).max() < 0.01)
+        True
         """
         rows = self.as_dense_rows(x, learns=True)
         self._check_batch(len(rows))

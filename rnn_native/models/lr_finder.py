@@ -70,6 +70,15 @@ class RateSearch:
     trials : dict of float to float
         Mean loss over the last third of each trial, by its greatest rate; infinite when it
         diverged.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(200, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> found = rn.lr_find(net, x, y, num_it=20, trial_it=0)
+    >>> found.rates.shape == found.losses.shape, found.trials
+    (True, {})
     """
 
     rates: NDArray[np.float64]
@@ -145,6 +154,7 @@ def lr_find(
     Returns
     -------
     RateSearch
+        The suggestion, with the losses that it comes from.
 
     Raises
     ------

@@ -194,6 +194,15 @@ class Network(RateMethods):
             If processes of `comm` differ, or one does not answer in time.
         KeyboardInterrupt
             If Ctrl-C ended another call less than 3 seconds ago.
+
+        Examples
+        --------
+        >>> import rnn_native as rn
+        >>> x, y = rn.datasets.synthetic_digits(500, seed=1)
+        >>> net = rn.Network([rn.Dense(32, "relu"), rn.Dense(10)], (784,), optimizer="adamw")
+        >>> history = net.fit(x, y, epochs=3, validation_split=0.2, lr=0.005, verbose=0)
+        >>> len(history), sorted(history.history)[:3]
+        (3, ['accuracy', 'learning_rate', 'loss'])
         """
         # What only predicts needs none of these.
         from rnn_native.models.fitting import run_of
@@ -288,6 +297,14 @@ class Network(RateMethods):
             If another thread trains the net and `optimizer_state` is True.
         ValueError
             If a moment is not finite and `optimizer_state` is True.
+
+        Examples
+        --------
+        >>> import io
+        >>> import rnn_native as rn
+        >>> rn.Network([rn.Dense(10)], input_shape=(784,)).save(file := io.BytesIO())
+        >>> rn.load(file.getvalue())
+        <Network 784 -> 10, 7,850 parameters>
         """
         from rnn_native.net import model_file
 
@@ -298,6 +315,15 @@ class Network(RateMethods):
 
         Prefer `save`: its file also has the layers and the optimizer, so `rnn_native.load`
         can create the net. Parameters and errors are those of `save`.
+
+        Examples
+        --------
+        >>> import io
+        >>> import rnn_native as rn
+        >>> file = io.BytesIO()
+        >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+        >>> net.save_weights(file)
+        >>> net.load_weights(file.getvalue())
         """
         from rnn_native.net import model_file
 
@@ -321,6 +347,17 @@ class Network(RateMethods):
             If it is damaged, or its weights have other names or shapes; nothing is changed.
         RuntimeError
             While another thread trains the net.
+
+        Examples
+        --------
+        >>> import io
+        >>> import rnn_native as rn
+        >>> first, second = (rn.Network([rn.Dense(10)], (784,), seed=seed) for seed in (1, 2))
+        >>> file = io.BytesIO()
+        >>> first.save_weights(file)
+        >>> second.load_weights(file.getvalue())
+        >>> bool((first.weights == second.weights).all())
+        True
         """
         from rnn_native.net import model_file
 
@@ -338,12 +375,25 @@ def load(path: Source, optimizer: Optimizer | None = None) -> Network:
         Overrides the optimizer in the file; its moments then start from zero, unless it is
         the same.
 
+    Returns
+    -------
+    Network
+        As it was saved.
+
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     FormatError
         If it is not a model file of this package, or is damaged.
+
+    Examples
+    --------
+    >>> import io
+    >>> import rnn_native as rn
+    >>> rn.Network([rn.Dense(10)], input_shape=(784,)).save(file := io.BytesIO())
+    >>> rn.network.load(file.getvalue(), optimizer="adam")
+    <Network 784 -> 10, 7,850 parameters>
     """
     from rnn_native.net import model_file
 

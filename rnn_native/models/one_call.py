@@ -83,11 +83,21 @@ def train(
     Returns
     -------
     TrainingResult
+        With the weights of the epoch that had the least validation loss.
 
     Raises
     ------
     ConfigError
         If a file or mapping is wrong; the message has the path of the culprit.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(300, seed=1)
+    >>> layers = [rn.Conv2D(4, 3, activation="relu"), rn.GlobalAvgPool2D(), rn.Dense(10)]
+    >>> result = rn.train(layers, ((x, y), (x[:50], y[:50])), epochs=1, verbose=0)
+    >>> len(result.history)
+    1
     """
     plan, given = planned(architecture, input_shape, {**options, "config": config})
     return train_layers("own", plan.layers, plan.input_shape, data, given, loss=plan.loss)
@@ -144,6 +154,39 @@ def train_layers(
     `options` override their configuration, and that overrides `defaults`.
 
     The other parameters, the result and the errors are those of `train_mlp`.
+
+    Parameters
+    ----------
+    kind : str
+        What config.json calls the model.
+    layers : sequence of Layer or dict
+        As for `Network`.
+    input_shape : sequence of int
+        Of one sample.
+    data : path, name of a data set, arrays or None
+        As for `train_mlp`.
+    options : mapping
+        Those of `train_mlp`; they override their configuration.
+    defaults : mapping, optional
+        Options that both override.
+    loss : str
+        As for `Network`.
+
+    Returns
+    -------
+    TrainingResult
+        As `train_mlp` returns it.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(300, seed=1)
+    >>> options = {"epochs": 1, "verbose": 0}
+    >>> result = rn.models.train_layers(
+    ...     "mine", [rn.Dense(10)], (784,), ((x, y), (x[:50], y[:50])), options
+    ... )
+    >>> result.model
+    <Network 784 -> 10, 7,850 parameters>
     """
     specs = as_specs(layers)
     recipe = recipe_of(options, defaults or {}, classes=outputs_of(specs))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rnn_native.base.errors import FormatError
 from rnn_native.models import network
 from rnn_native.models.network import Network
-from rnn_native.net import model_file
+from rnn_native.net import model_facts
 
 Floats = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ def shipped() -> OpenSet:
     FileNotFoundError, FormatError
         If the installation is not whole.
     """
-    threshold = model_file.describe(PATH)["facts"].get(THRESHOLD)
+    threshold = model_facts.describe(PATH)["facts"].get(THRESHOLD)
     if not isinstance(threshold, float):
         raise FormatError(f"{PATH}: {THRESHOLD}: expected a number, got {threshold!r}")
     return OpenSet(network.load(PATH), threshold)

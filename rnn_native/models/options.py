@@ -64,6 +64,13 @@ class TrainingOptions(TypedDict, total=False):
     comm, every, shards : communicator, int and bool, optional
         As for `Network.fit`. Only rank 0 writes to `out`. To resume, all ranks read it, and
         their number can change.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> options: rn.models.TrainingOptions = {"epochs": 1, "lr": 0.1, "verbose": 0}
+    >>> sorted(options)
+    ['epochs', 'lr', 'verbose']
     """
 
     epochs: int
@@ -105,6 +112,13 @@ class ModelOptions(TrainingOptions, total=False):
     config : path, mapping or TrainingConfig, optional
         Training configuration, as a file or parsed (docs/reference/configuration.md). Arguments
         override it.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> options: rn.models.ModelOptions = {"epochs": 1, "lr": 0.1, "verbose": 0}
+    >>> sorted(options)
+    ['epochs', 'lr', 'verbose']
     """
 
     config: "TrainingConfig | str | PathLike[str] | Mapping[str, Any] | None"

@@ -38,7 +38,27 @@ ATTENTION_OPTIONS: dict[str, Any] = {"epochs": 8, "batch_size": 32, "seed": 42}
 
 
 def attention_layers(width: int = 64, ff: int = 128) -> list[Layer]:
-    """Return the attention model's layers; `width` of a token, `ff` units between."""
+    """Return the attention model's layers; `width` of a token, `ff` units between.
+
+    Parameters
+    ----------
+    width : int
+        Of a token.
+    ff : int
+        Units of the layer between.
+
+    Returns
+    -------
+    list of Layer
+        For images of shape (1, 28, 28).
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = rn.models.attention_layers(width=16, ff=32)
+    >>> rn.Network(layers, input_shape=(1, 28, 28)).output_shape
+    (10,)
+    """
     return [
         PatchEmbed(4, width),
         Position(),
@@ -86,6 +106,14 @@ def train_mlp(data: Data = None, **options: Unpack[ModelOptions]) -> TrainingRes
         If `out` holds a run that is neither to be resumed nor overwritten.
     OSError
         If `out` cannot be written.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(300, seed=1)
+    >>> result = rn.train_mlp(((x, y), (x[:50], y[:50])), epochs=1, verbose=0)
+    >>> result.model
+    <Network 784 -> 512 -> 10, 407,050 parameters>
     """
     given = with_config(options)
     found = loaders_of(data, (784,)) or data
@@ -105,6 +133,18 @@ def train_cnn(data: Data = None, **options: Unpack[ModelOptions]) -> TrainingRes
     data : path, name of a data set, arrays, loaders or None
         As for `train_mlp`.
     OPTIONS
+
+    Returns
+    -------
+    TrainingResult
+        As `train_mlp` returns it.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(300, seed=1)
+    >>> rn.train_cnn(((x, y), (x[:50], y[:50])), epochs=1, verbose=0).model
+    <Network 1x28x28 -> 8x28x28 -> 8x14x14 -> 1568 -> 10, 15,770 parameters>
     """
     given = with_config(options)
     found = loaders_of(data, IMAGE) or data
@@ -139,6 +179,14 @@ def train_attention(
     -------
     TrainingResult
         Errors are those of `train_mlp`, too.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> data = ((x, y), (x[:50], y[:50]))
+    >>> rn.train_attention(data, width=16, ff=32, epochs=1, verbose=0).model.output_shape
+    (10,)
     """
     given = with_config(options)
     found = loaders_of(data, IMAGE) or data
@@ -167,6 +215,18 @@ def untrained(
         The name of a data set says how many outputs a reference model has.
     **options
         As for `train_mlp`; those that are not part of a recipe are ignored.
+
+    Returns
+    -------
+    (Network, Recipe)
+        The net with its first weights, and what it would be trained with.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net, recipe = rn.models.untrained("mlp")
+    >>> net, recipe.epochs
+    (<Network 784 -> 512 -> 10, 407,050 parameters>, 10)
     """
     from rnn_native.settings.architecture import Architecture
 

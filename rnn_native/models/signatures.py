@@ -34,7 +34,7 @@ def lists_options(defaults: Mapping[str, Any]) -> Callable[[AnyFunction], AnyFun
         function.__signature__ = _with_options(own, options)  # type: ignore[attr-defined]
         if function.__doc__:  # python -OO has none
             text = inspect.cleandoc(function.__doc__)
-            function.__doc__ = text.replace(PLACE, "\n".join(_entries(names)))
+            function.__doc__ = text.replace(PLACE, "\n".join(_entries(names))) + "\n"
         return function
 
     return decorate
@@ -72,8 +72,8 @@ def _entries(names: Iterable[str]) -> list[str]:
 
 
 def _parameters_of(source: type) -> list[tuple[str, list[str]]]:
-    """Return heads and bodies of the entries of a docstring's only section."""
-    text = inspect.getdoc(source) or ""
+    """Return heads and bodies of the entries of a docstring's first section."""
+    text = (inspect.getdoc(source) or "").partition("\n\nExamples\n")[0]
     found: list[tuple[str, list[str]]] = []
     for line in text.partition("----------\n")[2].splitlines():
         if not line.startswith(" "):

@@ -51,8 +51,11 @@ def train_xor(
     Parameters
     ----------
     epochs : int of at least 1
+        Each has four updates.
     lr : float
+        Learning rate.
     seed : int
+        Of the initial weights.
     log_every : int
         The history gets a row every this many epochs, and the last epoch always does. Its
         time is the mean of an epoch; its loss is the mean of the squared error over the
@@ -67,6 +70,7 @@ def train_xor(
     Returns
     -------
     TrainingResult
+        With the last weights.
 
     Raises
     ------
@@ -78,6 +82,13 @@ def train_xor(
         If `out` holds a run that is not to be overwritten.
     OSError
         If `out` cannot be written.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> result = rn.train_xor(epochs=200_000, verbose=0)
+    >>> result.model.predict([[0, 1], [1, 1]]).round()
+    array([1., 0.], dtype=float32)
     """
     recipe = Recipe(
         epochs=epochs,

@@ -28,9 +28,17 @@ class Block(_OneList):
     Parameters
     ----------
     layers : sequence of layers
+        They run in this order.
     name : str, optional
         What names of parameters and messages call it: with the name "stem" as a net's first
         layer the parameters are "layers.0.stem.0.weight", and so on; "block" when left out.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> stem = rn.Block([rn.Dense(16), rn.LayerNorm(), rn.Activation("relu")], name="stem")
+    >>> [*rn.Network([stem, rn.Dense(10)], input_shape=(784,)).parameters][:2]
+    ['layers.0.stem.0.weight', 'layers.0.stem.0.bias']
     """
 
     type: ClassVar[str] = "block"
@@ -46,6 +54,7 @@ class Residual(_OneList):
     Parameters
     ----------
     layers : sequence of layers
+        They run in this order.
     name : str, optional
         As for `Block`.
 
@@ -140,10 +149,10 @@ class TransformerBlock(Layer):
         Width of the hidden layer.
     norm : str
         "pre" or "post".
-    activation : str
-        Of the hidden layer.
     causal : bool
         Whether a token sees only itself and the tokens before it.
+    activation : str
+        Of the hidden layer.
     dropout : float in [0, 1)
         Rate after attention and after the hidden layer; 0: no such layers.
     name : str, optional
@@ -153,6 +162,13 @@ class TransformerBlock(Layer):
     ----------
     Vaswani et al. 2017, arXiv:1706.03762; Xiong et al. 2020, arXiv:2002.04745, on the place of
     the normalization.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.PatchEmbed(7, 16), rn.TransformerBlock(heads=2, units=32), rn.MeanPool()]
+    >>> rn.Network([*layers, rn.Dense(10)], input_shape=(1, 28, 28)).output_shape
+    (10,)
     """
 
     type: ClassVar[str] = "transformer_block"

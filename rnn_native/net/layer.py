@@ -23,6 +23,12 @@ class Layer:
         expected and what was found. All layers raise it when they are made.
     TypeError
         If an option has a name that the layer does not know.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.Dense(10) == rn.layers.from_spec({"type": "dense", "units": 10})
+    True
     """
 
     type: ClassVar[str]

@@ -40,7 +40,7 @@ class Dense(Layer):
     units : int
         Outputs.
     activation : str
-        f: the name of a function in docs/reference/layers.md, such as relu, tanh or gelu. The
+        Name of f, one of those in docs/reference/layers.md, such as relu, tanh or gelu. The
         last layer may also have softmax, and under the loss poisson exponential.
     alpha : float, optional
         Slope of leaky_relu (default 0.01) or scale of elu (default 1.0).
@@ -48,6 +48,13 @@ class Dense(Layer):
     Notes
     -----
     W is (inputs, units), Glorot uniform; b starts at zero.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(32, "relu"), rn.Dense(10)], input_shape=(784,))
+    >>> net.parameters["layers.0.weight"].shape
+    (784, 32)
     """
 
     type: ClassVar[str] = "dense"
@@ -58,14 +65,30 @@ class Dense(Layer):
 
 @dataclass(frozen=True, slots=True)
 class GlobalAvgPool1D(Layer):
-    """The mean of each channel: (channels, length) to (channels,); see also `MeanPool`."""
+    """The mean of each channel: (channels, length) to (channels,); see also `MeanPool`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.Network([rn.GlobalAvgPool1D(), rn.Dense(2)], input_shape=(6, 100))
+    <Network 6x100 -> 6 -> 2, 14 parameters>
+    """
 
     type: ClassVar[str] = "global_avgpool1d"
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalAvgPool2D(Layer):
-    """The mean of each channel: (channels, height, width) to (channels,)."""
+    """The mean of each channel: (channels, height, width) to (channels,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.GlobalAvgPool2D()], input_shape=(3, 4, 4), loss="squared_error")
+    >>> net.predict(np.ones((1, 3, 4, 4)))
+    array([[1., 1., 1.]], dtype=float32)
+    """
 
     type: ClassVar[str] = "global_avgpool2d"
 
@@ -75,6 +98,13 @@ class GlobalMaxPool1D(Layer):
     """The maximum of each channel: (channels, length) to (channels,).
 
     The first of equal maxima gets the gradient.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.GlobalMaxPool1D()], input_shape=(2, 3), loss="squared_error")
+    >>> net.predict([[[1.0, 5.0, 2.0], [4.0, 0.0, 3.0]]])
+    array([[5., 4.]], dtype=float32)
     """
 
     type: ClassVar[str] = "global_maxpool1d"
@@ -85,6 +115,13 @@ class GlobalMaxPool2D(Layer):
     """The maximum of each channel: (channels, height, width) to (channels,).
 
     The first of equal maxima gets the gradient.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.GlobalMaxPool2D()], input_shape=(1, 2, 2), loss="squared_error")
+    >>> float(net.predict([[[[1.0, 5.0], [4.0, 0.0]]]])[0])
+    5.0
     """
 
     type: ClassVar[str] = "global_maxpool2d"
@@ -92,7 +129,14 @@ class GlobalMaxPool2D(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Flatten(Layer):
-    """The same numbers in the same order, as one row."""
+    """The same numbers in the same order, as one row.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.Network([rn.Flatten()], input_shape=(1, 28, 28), loss="squared_error").output_shape
+    (784,)
+    """
 
     type: ClassVar[str] = "flatten"
 
@@ -105,6 +149,13 @@ class Reshape(Layer):
     ----------
     target_shape : sequence of int
         Of one sample, with as many numbers; -1 once at most, for the remaining size.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.Reshape((1, 28, -1)), rn.Conv2D(8, 3), rn.GlobalAvgPool2D(), rn.Dense(10)]
+    >>> rn.Network(layers, input_shape=(784,))
+    <Network 784 -> 1x28x28 -> 8x26x26 -> 8 -> 10, 170 parameters>
     """
 
     type: ClassVar[str] = "reshape"
@@ -120,6 +171,14 @@ class Activation(Layer):
     function : str
         One of `Dense`'s.
     alpha : float, optional
+        As for `Dense`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Activation("relu")], input_shape=(3,), loss="squared_error")
+    >>> net.predict([[-1.0, 0.0, 2.0]])
+    array([[0., 0., 2.]], dtype=float32)
     """
 
     type: ClassVar[str] = "activation"
@@ -129,7 +188,16 @@ class Activation(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Layer):
-    """Softmax over the last axis. As a net's last layer it is softmax_cross_entropy's own."""
+    """Softmax over the last axis. As a net's last layer it is softmax_cross_entropy's own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(3), rn.Softmax()], input_shape=(4,))
+    >>> float(net.predict_proba(np.ones((1, 4))).sum().round(6))
+    1.0
+    """
 
     type: ClassVar[str] = "softmax"
 
@@ -141,8 +209,9 @@ class BatchNorm(Layer):
     Parameters
     ----------
     epsilon : float
+        Added to the variance.
     momentum : float in [0, 1]
-        running = momentum * running + (1 - momentum) * batch.
+        Running statistics are momentum * running + (1 - momentum) * batch.
 
     Notes
     -----
@@ -154,6 +223,14 @@ class BatchNorm(Layer):
     References
     ----------
     Ioffe and Szegedy 2015, arXiv:1502.03167.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.Conv2D(8, 3), rn.BatchNorm(), rn.Activation("relu"), rn.Flatten()]
+    >>> net = rn.Network([*layers, rn.Dense(10)], input_shape=(1, 28, 28))
+    >>> {name: values.shape for name, values in net.state.items()}
+    {'layers.1.running_mean': (8,), 'layers.1.running_var': (8,)}
     """
 
     type: ClassVar[str] = "batchnorm"
@@ -163,7 +240,20 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm(Layer):
-    """Layer normalization over the last axis (Ba et al. 2016, arXiv:1607.06450)."""
+    """Layer normalization over the last axis (Ba et al. 2016, arXiv:1607.06450).
+
+    Parameters
+    ----------
+    epsilon : float
+        Added to the variance.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.LayerNorm()], input_shape=(2,), loss="squared_error")
+    >>> net.predict([[1.0, 3.0]]).round(3)
+    array([[-1.,  1.]], dtype=float32)
+    """
 
     type: ClassVar[str] = "layernorm"
     epsilon: float = 1e-5
@@ -176,10 +266,18 @@ class RMSNorm(Layer):
     Parameters
     ----------
     epsilon : float
+        Added to the mean of squares.
 
     References
     ----------
     Zhang and Sennrich 2019, arXiv:1910.07467.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.RMSNorm()], input_shape=(2,), loss="squared_error")
+    >>> net.predict([[1.0, 7.0]]).round(3)
+    array([[0.2, 1.4]], dtype=float32)
     """
 
     type: ClassVar[str] = "rmsnorm"
@@ -200,6 +298,14 @@ class Normalization(Layer):
     -----
     `Network.adapt` finds mean and variance; they are saved with the net and not trained. A
     feature that is constant in the data gives 0.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Normalization()], input_shape=(2,), loss="squared_error")
+    >>> net.adapt([[1, 10], [3, 50]])
+    >>> net.predict([[1, 50]])
+    array([[-1.,  1.]], dtype=float32)
     """
 
     type: ClassVar[str] = "normalization"
@@ -213,6 +319,16 @@ class Dropout(Layer):
     Parameters
     ----------
     rate : float in [0, 1)
+        Elements that stay are divided by 1 - `rate`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dropout(0.5)], input_shape=(1000,), loss="squared_error")
+    >>> x = np.ones((1, 1000))
+    >>> float(net.predict(x).mean()), bool(0.4 < (net.forward(x) == 0).mean() < 0.6)
+    (1.0, True)
     """
 
     type: ClassVar[str] = "dropout"
@@ -246,6 +362,16 @@ BY_TYPE: dict[str, type[Layer]] = {
 
 def from_spec(spec: Mapping[str, Any]) -> Layer:
     """Return the layer that a spec describes, with defaults for what it does not say.
+
+    Parameters
+    ----------
+    spec : mapping
+        With the layer's "type" and its options.
+
+    Returns
+    -------
+    Layer
+        One of the classes of this module.
 
     Examples
     --------

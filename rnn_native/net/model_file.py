@@ -69,7 +69,9 @@ def save(
     Parameters
     ----------
     model : Predictor
+        It is left as it is.
     path : path, or binary file that is open for writing
+        Where the model goes.
     facts : mapping, optional
         Anything that JSON can hold, stored with the model: loss, accuracy, ...
     optimizer_state : bool
@@ -81,6 +83,13 @@ def save(
         If the file cannot be written; an existing file is left unchanged.
     RuntimeError
         If another thread trains the net and `optimizer_state` is True.
+
+    Examples
+    --------
+    >>> import io
+    >>> import rnn_native as rn
+    >>> net, file = rn.Network([rn.Dense(3)], input_shape=(4,)), io.BytesIO()
+    >>> rn.checkpoint.save(net, file, {"accuracy": 0.9})
     """
     write(path, *content_of(model, facts, optimizer_state=optimizer_state))
 
@@ -205,13 +214,6 @@ def _versions(metadata: Metadata) -> str:
         if writer == __version__
         else f"; rnn_native {writer} wrote it, this is {__version__}"
     )
-
-
-def describe(path: "str | PathLike[str]") -> Metadata:
-    """Return a file's metadata and number of parameters, without making a net."""
-    tensors, metadata = read(path)
-    sizes = (int(t.size) for name, t in tensors.items() if not is_aside(name))
-    return {**metadata, "parameters": sum(sizes)}
 
 
 def metadata_of(model: Predictor, facts: Mapping[str, Any] | None) -> Metadata:

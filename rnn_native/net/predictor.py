@@ -133,6 +133,14 @@ class Predictor(CompiledNet):
         ValueError
             If the shape does not fit, a value is not finite, or the samples are not what the
             net was fitted on.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rnn_native as rn
+        >>> net = rn.Network([rn.Dense(2)], input_shape=(3,))
+        >>> net.predict_proba(np.zeros((1, 3)))
+        array([[0.5, 0.5]], dtype=float32)
         """
         if batch_size is not None:
             check_count("batch_size", batch_size, 1)
@@ -163,6 +171,13 @@ class Predictor(CompiledNet):
         ndarray of float32 of shape (n,), or (n, outputs) with several outputs
             Under squared_error, absolute_error and huber the outputs, under poisson the
             rates.
+
+        Examples
+        --------
+        >>> import rnn_native as rn
+        >>> x, y = rn.datasets.synthetic_digits(3, seed=1)
+        >>> rn.pretrained.load().predict(x)
+        array([0, 1, 2])
         """
         outputs = self.predict_proba(x, batch_size=batch_size, threads=threads)
         if self._answers_are_outputs:
@@ -269,6 +284,14 @@ class Predictor(CompiledNet):
         ------
         ValueError, TypeError
             If x or y do not fit.
+
+        Examples
+        --------
+        >>> import rnn_native as rn
+        >>> x, y = rn.datasets.synthetic_digits(200, seed=1)
+        >>> loss, accuracy = rn.pretrained.load().evaluate(x, y)
+        >>> accuracy > 0.9
+        True
         """
         rows = self.as_rows(x)
         targets = self.as_targets(y, len(rows))
@@ -318,6 +341,20 @@ class Predictor(CompiledNet):
 
         A notebook and an interpreter show the string as the table that it is; in a script,
         print it. Layers are named as in `parameters`.
+
+        Examples
+        --------
+        >>> import rnn_native as rn
+        >>> print(rn.Network([rn.Dense(10)], input_shape=(784,)).summary())
+        _________________________________________________________________
+        Layer (type)                   Output Shape               Param #
+        =================================================================
+        layers.0 (dense linear)        (None, 10)                   7,850
+        =================================================================
+        Total params: 7,850 (30.66 KB)
+        Trainable params: 7,850 (30.66 KB)
+        Non-trainable params: 0 (0.00 B)
+        _________________________________________________________________
         """
         notes = []
         if self._own_activation is not None:

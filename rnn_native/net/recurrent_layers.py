@@ -13,7 +13,7 @@ _UNSAID = {"return_sequences": False, "reverse": False, "truncate": 0}
 
 @dataclass(frozen=True, slots=True)
 class SimpleRNN(Layer):
-    """h = tanh(x W + b + h' U + c), h' the state before the step, zero at first.
+    """Recurrent layer: h = tanh(x W + b + h' U + c), with h' = 0 before the first step.
 
     Parameters
     ----------
@@ -34,6 +34,14 @@ class SimpleRNN(Layer):
     W is (values, units), U (units, units), b and c (units,), all of them uniform in
     +-1 / sqrt(units), as in PyTorch. Above a `Masking` layer padding leaves the state as it
     is, so that outputs at padding repeat those before it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.SimpleRNN(8), rn.Dense(2)], input_shape=(5, 3))
+    >>> net.predict_proba(np.ones((1, 5, 3))).shape
+    (1, 2)
     """
 
     type: ClassVar[str] = "simple_rnn"
@@ -51,8 +59,11 @@ class GRU(Layer):
     Parameters
     ----------
     units : int
+        Width of the state.
     return_sequences : bool
+        As for `SimpleRNN`.
     reverse : bool
+        As for `SimpleRNN`.
     truncate : int
         As for `SimpleRNN`.
 
@@ -61,6 +72,13 @@ class GRU(Layer):
     r and z are sigmoid(x W + b + h' U + c), n is tanh(x W + b + r (h' U + c)), each with
     its own columns. W is (values, 3 units), U (units, 3 units), b and c (3 units,), the
     columns of r, z and n side by side; first values as for `SimpleRNN`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.GRU(8, return_sequences=True), rn.GRU(8), rn.Dense(2)]
+    >>> rn.Network(layers, input_shape=(5, 3))
+    <Network 5x3 -> 5x8 -> 8 -> 2, 762 parameters>
     """
 
     type: ClassVar[str] = "gru"
@@ -78,8 +96,11 @@ class LSTM(Layer):
     Parameters
     ----------
     units : int
+        Width of the state.
     return_sequences : bool
+        As for `SimpleRNN`.
     reverse : bool
+        As for `SimpleRNN`.
     truncate : int
         As for `SimpleRNN`.
 
@@ -89,6 +110,12 @@ class LSTM(Layer):
     sigmoid(x W + b + h' U + d), g is tanh of that, each with its own columns. W is
     (values, 4 units), U (units, 4 units), b and d (4 units,), the columns of i, f, g and o
     side by side; first values as for `SimpleRNN`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.Network([rn.LSTM(8), rn.Dense(2)], input_shape=(5, 3))
+    <Network 5x3 -> 8 -> 2, 434 parameters>
     """
 
     type: ClassVar[str] = "lstm"

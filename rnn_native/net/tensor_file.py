@@ -133,23 +133,82 @@ def opened(source: Source) -> Iterator[TensorFile]:
 def read_tensors(path: Source) -> tuple[Tensors, dict[str, str]]:
     """Read any safetensors file: its tensors and its metadata, which may be empty.
 
+    Parameters
+    ----------
+    path : path, binary file or bytes
+        The file.
+
+    Returns
+    -------
+    (dict of str to ndarray, dict of str to str)
+        Tensors and metadata by name.
+
     Raises
     ------
     FileNotFoundError, OSError, FormatError
         As `opened`.
+
+    Examples
+    --------
+    >>> import io
+    >>> import rnn_native as rn
+    >>> file = io.BytesIO()
+    >>> rn.Network([rn.Dense(3)], input_shape=(4,)).save(file)
+    >>> tensors, metadata = rn.checkpoint.read_tensors(file.getvalue())
+    >>> {name: tensor.shape for name, tensor in tensors.items()}
+    {'layers.0.bias': (3,), 'layers.0.weight': (4, 3)}
     """
     with opened(path) as file:
         return file.tensors(), file.metadata
 
 
 def is_safetensors(path: "str | PathLike[str]") -> bool:
-    """Return whether a file begins as safetensors do: a length that fits, and a brace."""
+    """Return whether a file begins as safetensors do: a length that fits, and a brace.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    bool
+        False where there is no such file, too.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.Network([rn.Dense(3)], input_shape=(4,)).save(f"{folder}/net")
+    ...     print(rn.checkpoint.is_safetensors(f"{folder}/net"))
+    True
+    """
     with Path(path).open("rb") as file:
         return begins_as_safetensors(file.read(9), file.seek(0, 2))
 
 
 def begins_as_safetensors(head: bytes, size: int) -> bool:
-    """Recognize it by the first nine bytes and the file's size."""
+    """Recognize it by the first nine bytes and the file's size.
+
+    Parameters
+    ----------
+    head : bytes
+        The first nine bytes of a file, or more.
+    size : int
+        Bytes of the whole file.
+
+    Returns
+    -------
+    bool
+        Whether it may be one.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.checkpoint.begins_as_safetensors(b"no model", 8)
+    False
+    """
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
 
 

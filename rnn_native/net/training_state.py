@@ -43,6 +43,14 @@ class TrainingState:
     taken : int
         Rows of `order` that epochs of `steps_per_epoch` batches have trained of the pass
         under way.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> history = net.fit(*rn.datasets.synthetic_digits(128), batch_size=64, epochs=3, verbose=0)
+    >>> net.training_state.steps
+    6
     """
 
     steps: int = 0

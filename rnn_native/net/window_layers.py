@@ -41,6 +41,13 @@ class Conv2D(Layer):
     -----
     W is (filters, channels / groups, height, width of the kernel), Glorot uniform with the
     fans of one group; b starts at zero.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.Conv2D(8, 3, padding="same", activation="relu"), rn.Flatten()]
+    >>> rn.Network([*layers, rn.Dense(10)], input_shape=(1, 28, 28))
+    <Network 1x28x28 -> 8x28x28 -> 6272 -> 10, 62,810 parameters>
     """
 
     type: ClassVar[str] = "conv2d"
@@ -68,6 +75,13 @@ class MaxPool2D(Layer):
     padding : int, (int, int), (int, int, int, int), "same" or "valid"
         As for `Conv2D`. On each side at most half of `kernel_size`; padding never is the
         maximum.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.MaxPool2D(2), rn.Flatten()]
+    >>> rn.Network(layers, input_shape=(1, 28, 28), loss="squared_error").output_shape
+    (196,)
     """
 
     type: ClassVar[str] = "maxpool2d"
@@ -80,10 +94,26 @@ class MaxPool2D(Layer):
 class AvgPool2D(Layer):
     """Mean over windows; parameters as for `MaxPool2D`.
 
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        Height and width of the window.
+    stride : int or (int, int), optional
+        As for `MaxPool2D`.
+    padding : int, (int, int), (int, int, int, int), "same" or "valid"
+        As for `Conv2D`.
+
     Notes
     -----
     Padding in numbers counts as zeros, as in PyTorch; that of "same" is left out of the mean,
     as in Keras.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.AvgPool2D(2), rn.Flatten()], (1, 2, 2), "squared_error")
+    >>> float(net.predict([[[[1.0, 2.0], [3.0, 6.0]]]])[0])
+    3.0
     """
 
     type: ClassVar[str] = "avgpool2d"
@@ -105,6 +135,7 @@ class Conv1D(Layer):
     filters : int
         Output channels.
     kernel_size, stride : int
+        Length of the window, and its steps.
     padding : int, (int, int), "same" or "valid"
         Zeros at each end, or left and right. "same" is as many as make
         ceil(length / stride) outputs, an odd one on the right; "valid" adds none.
@@ -119,6 +150,13 @@ class Conv1D(Layer):
     -----
     Channels come first. W is (filters, channels / groups, kernel_size), Glorot uniform with
     the fans of one group; b starts at zero.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.Conv1D(16, 5, activation="relu"), rn.GlobalMaxPool1D(), rn.Dense(6)]
+    >>> rn.Network(layers, input_shape=(3, 128))
+    <Network 3x128 -> 16x124 -> 16 -> 6, 358 parameters>
     """
 
     type: ClassVar[str] = "conv1d"
@@ -140,10 +178,18 @@ class MaxPool1D(Layer):
     Parameters
     ----------
     kernel_size : int
+        Length of the window.
     stride : int, optional
         `kernel_size` when left out.
     padding : int, (int, int), "same" or "valid"
         As for `Conv1D`. At each end at most half of `kernel_size`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.MaxPool1D(2), rn.Flatten()], (1, 4), "squared_error")
+    >>> net.predict([[[1.0, 5.0, 2.0, 3.0]]])
+    array([[5., 3.]], dtype=float32)
     """
 
     type: ClassVar[str] = "maxpool1d"
@@ -154,7 +200,24 @@ class MaxPool1D(Layer):
 
 @dataclass(frozen=True, slots=True)
 class AvgPool1D(Layer):
-    """Mean over windows of a signal; parameters as for `MaxPool1D`, padding as in `AvgPool2D`."""
+    """Mean over windows of a signal; parameters as for `MaxPool1D`, padding as in `AvgPool2D`.
+
+    Parameters
+    ----------
+    kernel_size : int
+        Length of the window.
+    stride : int, optional
+        As for `MaxPool1D`.
+    padding : int, (int, int), "same" or "valid"
+        As for `Conv1D`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.AvgPool1D(2), rn.Flatten()], (1, 4), "squared_error")
+    >>> net.predict([[[1.0, 5.0, 2.0, 3.0]]])
+    array([[3. , 2.5]], dtype=float32)
+    """
 
     type: ClassVar[str] = "avgpool1d"
     kernel_size: int = 2
@@ -176,6 +239,13 @@ class PatchEmbed1D(Layer):
     Notes
     -----
     W is (channels * patch_size, units), of the first channel's part of a patch first.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.PatchEmbed1D(16, 32), rn.SelfAttention(), rn.MeanPool(), rn.Dense(6)]
+    >>> rn.Network(layers, input_shape=(3, 128))
+    <Network 3x128 -> 8x32 -> 8x32 -> 32 -> 6, 4,934 parameters>
     """
 
     type: ClassVar[str] = "patch_embed1d"

@@ -6,7 +6,6 @@ a figure is embedded in a page.
 """
 
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from rnn_native.analysis.attention_text import as_map
 from rnn_native.base.checks import check_mapping
 from rnn_native.plots.figures import COLORS, axes_or_new, new_figure
 from rnn_native.plots.tiles import as_pictures
+from rnn_native.plots.tokens import grid_of, mark, row_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,21 +41,30 @@ def attention_map(
     Parameters
     ----------
     weights : array_like of shape (queries, keys)
+        Each row sums to 1.
     title : str
         The number of tokens is added to it.
     limit : float, optional
         Weight at the colors' upper end, those above being vermilion; the greatest weight when
         left out.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        With the map.
 
     Raises
     ------
     ValueError
         If it is not a matrix of finite weights of at least 0.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.plots.attention_map([[0.5, 0.5], [1, 0]]).get_title()
+    'Attention Weights (2 tokens)'
     """
     values = as_map(weights)
     queries, keys = values.shape
@@ -97,6 +106,7 @@ def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
     Returns
     -------
     matplotlib.figure.Figure
+        A panel for each sample.
 
     Raises
     ------
@@ -104,6 +114,12 @@ def attention_figure(samples: Mapping[int, ArrayLike]) -> "Figure":
         If it is not a mapping.
     ValueError
         If there are no maps, or one is not a map.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> maps = rn.attention_text.synthetic_attention()
+    >>> figure = rn.plots.attention_figure(maps)
     """
     chosen = _first(samples, MAX_SAMPLES)
     columns = min(3, len(chosen))
@@ -136,11 +152,14 @@ def token_attention(
     token : int in [0, queries)
         The token that attends; a star marks its place.
     title : str
+        Above the picture.
     ax : matplotlib.axes.Axes, optional
+        Where to draw.
 
     Returns
     -------
     matplotlib.axes.Axes
+        With the map.
 
     Raises
     ------
@@ -148,12 +167,17 @@ def token_attention(
         If it is not a map.
     IndexError
         If there is no such token.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> ax = rn.plots.token_attention([[0.5, 0.5], [1, 0]], token=1)
     """
-    row = _row(weights, token)
-    grid = row.reshape(_grid(len(row)))
+    row = row_of(weights, token)
+    grid = row.reshape(grid_of(len(row)))
     ax = axes_or_new(ax, 5, 5)
     image = ax.imshow(grid, cmap="hot", interpolation="nearest")
-    _mark(ax, token, grid.shape)
+    mark(ax, token, grid.shape)
     ax.set_title(title or f"Attention from Token {token}", fontsize=12, fontweight="bold")
     ax.set_xticks(range(grid.shape[1]))
     ax.set_yticks(range(grid.shape[0]))
@@ -169,10 +193,12 @@ def token_figure(samples: Mapping[int, ArrayLike], token: int = 0) -> "Figure":
     samples : mapping of int to array_like of shape (queries, keys)
         Those with the least numbers are drawn.
     token : int
+        The one that attends.
 
     Returns
     -------
     matplotlib.figure.Figure
+        A panel for each sample.
 
     Raises
     ------
@@ -182,6 +208,11 @@ def token_figure(samples: Mapping[int, ArrayLike], token: int = 0) -> "Figure":
         If there are no maps, or one is not a map.
     IndexError
         If one has no such token.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> figure = rn.plots.token_figure(rn.attention_text.synthetic_attention(), token=3)
     """
     chosen = _first(samples, MAX_TOKEN_SAMPLES)
     figure = new_figure(3.6 * len(chosen), 3.6)
@@ -214,7 +245,9 @@ def attention_over_image(
     token : int in [0, queries), optional
         The token that attends, marked by a star; the mean over all when left out.
     title : str
+        Above the picture.
     ax : matplotlib.axes.Axes, optional
+        Where to draw.
     limit : float, optional
         Weight at the colors' upper end; the greatest weight when left out.
 
@@ -229,6 +262,12 @@ def attention_over_image(
         If it is not a map, its number of keys is not a square, or the image has another shape.
     IndexError
         If there is no such token.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> ax = rn.plots.attention_over_image(np.full((4, 4), 0.25), np.zeros((28, 28)))
     """
     ax = axes_or_new(ax, 5, 5)
     over = _draw_over(ax, _attended(weights, token), image, token, title, limit)
@@ -238,7 +277,7 @@ def attention_over_image(
 
 def _attended(weights: ArrayLike, token: int | None) -> NDArray[np.float64]:
     """Return how much each token is attended to, laid out as a square."""
-    row = as_map(weights).mean(axis=0) if token is None else _row(weights, token)
+    row = as_map(weights).mean(axis=0) if token is None else row_of(weights, token)
     side = math.isqrt(len(row))
     if side * side != len(row):
         raise ValueError(
@@ -275,7 +314,7 @@ def _draw_over(
         interpolation="nearest", aspect=height / width, zorder=1,
     )  # fmt: skip
     if token is not None:
-        _mark(ax, token, grid.shape)
+        mark(ax, token, grid.shape)
     default = "Mean attention" if token is None else f"Attention from Token {token}"
     ax.set_title(title or default, fontsize=12, fontweight="bold", parse_math=False)
     ax.set_xticks([])
@@ -294,6 +333,7 @@ def attention_over_images(
     Parameters
     ----------
     samples : sequence of array_like of shape (queries, keys)
+        A map for each image.
     images : array_like of shape (n, height, width), or (n, 784)
         As many as samples.
     titles : sequence of str, optional
@@ -304,11 +344,19 @@ def attention_over_images(
     Returns
     -------
     matplotlib.figure.Figure
+        A panel for each image.
 
     Raises
     ------
     ValueError, IndexError
         As for `attention_over_image`; if there are not as many of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> maps = np.full((2, 4, 4), 0.25)
+    >>> figure = rn.plots.attention_over_images(maps, np.zeros((2, 28, 28)), ["one", "two"])
     """
     pictures = as_pictures(images, "images")
     names = (
@@ -342,26 +390,3 @@ def _first(samples: Mapping[int, ArrayLike], most: int) -> list[tuple[int, Array
     if not check_mapping("samples", samples):
         raise ValueError("samples: expected at least one attention map, got none")
     return sorted(samples.items())[:most]
-
-
-def _row(weights: ArrayLike, token: int) -> NDArray[np.float64]:
-    values = as_map(weights)
-    if not 0 <= operator.index(token) < len(values):
-        raise IndexError(f"token: expected one in 0..{len(values) - 1}, got {token}")
-    row: NDArray[np.float64] = values[token]
-    return row
-
-
-def _grid(keys: int) -> tuple[int, int]:
-    side = math.isqrt(keys)
-    return (side, side) if side * side == keys else (1, keys)
-
-
-def _mark(ax: "Axes", token: int, grid: tuple[int, ...]) -> None:
-    """Put a star where the token lies; nowhere if the keys are other tokens."""
-    if token < math.prod(grid):
-        row, column = divmod(token, grid[1])
-        ax.plot(
-            column, row, marker="*", color="blue", markersize=15,
-            markeredgecolor="white", markeredgewidth=1.5,
-        )  # fmt: skip

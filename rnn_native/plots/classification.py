@@ -41,17 +41,24 @@ def confusion_matrix(
     names : sequence of str, optional
         Of the classes, instead of their numbers.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
     normalize : bool
         Write that share into the cells, instead of the count.
 
     Returns
     -------
     matplotlib.axes.Axes
+        With a cell for each pair of classes.
 
     Raises
     ------
     TypeError, ValueError
         As for `metrics.confusion_matrix`; if there are not as many names as classes.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> ax = rn.plots.confusion_matrix([0, 0, 1], [0, 1, 1], names=["cat", "dog"])
     """
     counts = metrics.confusion_matrix(y_true, y_pred, classes)
     size = len(counts)
@@ -94,6 +101,7 @@ def worst_mistakes(
     Parameters
     ----------
     images : array_like of shape (rows, height, width), or (rows, 784)
+        Gray, uint8 or numbers in [0, 1].
     y_true : array_like of int of shape (rows,)
         Labels from 0.
     probabilities : array_like of shape (rows, classes)
@@ -101,6 +109,7 @@ def worst_mistakes(
     n : int in [1, 1024]
         At most this many.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
@@ -111,6 +120,15 @@ def worst_mistakes(
     ------
     ValueError
         If shapes or labels do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(20, seed=1)
+    >>> ax = rn.plots.worst_mistakes(x, y, np.full((20, 10), 0.1), n=4)
+    >>> len(ax.images)
+    4
     """
     check_integer("n", n, 1, MAX_TILES)
     pictures = as_pictures(images, "images")

@@ -77,6 +77,7 @@ def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+        `ax.figure` of what the functions here return.
     path : str or path-like
         The ending decides the format: .png, .svg or .pdf.
     dpi : int, optional
@@ -88,6 +89,14 @@ def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None
         If the ending is another one.
     OSError
         If the file cannot be written; an existing file is left unchanged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> ax = rn.plots.lr_curve([0.01, 0.1, 1], [2.0, 1.5, 3.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.plots.save_figure(ax.figure, f"{folder}/rates.png", dpi=50)
     """
     from rnn_native.plots.shown import rendered
 

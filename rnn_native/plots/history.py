@@ -38,10 +38,12 @@ def plot_history(run: Run, metric: str = "loss", ax: "Axes | None" = None) -> "A
     metric : {"loss", "accuracy", "time", "learning_rate"}
         The last two have no validation curve. Accuracies are drawn in per cent.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        With one curve or two.
 
     Raises
     ------
@@ -49,6 +51,13 @@ def plot_history(run: Run, metric: str = "loss", ax: "Axes | None" = None) -> "A
         If the metric is another one, or the run has no value of it.
     OSError, FormatError
         If a path is missing or wrong.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> history = net.fit(*rn.datasets.synthetic_digits(100, seed=1), epochs=2, verbose=0)
+    >>> ax = rn.plots.plot_history(history, "accuracy")
     """
     check_metric(metric)
     ((_, history),) = open_runs(run).items()
@@ -87,10 +96,12 @@ def compare_runs(runs: Runs, metric: str = "val_loss", ax: "Axes | None" = None)
         A column of a history: "loss", "accuracy", "val_loss", "val_accuracy", "time" or
         "learning_rate". Runs that do not have it are left out.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        With a curve for each run.
 
     Raises
     ------
@@ -98,6 +109,14 @@ def compare_runs(runs: Runs, metric: str = "val_loss", ax: "Axes | None" = None)
         If the metric is another one, or no run has it.
     OSError, FormatError, TypeError
         As for `open_runs`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> digits = rn.datasets.synthetic_digits(100, seed=1)
+    >>> runs = [net.clone().fit(*digits, epochs=2, lr=lr, verbose=0) for lr in (0.01, 0.1)]
+    >>> ax = rn.plots.compare_runs(runs, "loss")
     """
     base = metric.removeprefix("val_")
     check_metric(base if metric in ("val_loss", "val_accuracy") else metric)
@@ -128,17 +147,24 @@ def lr_curve(
     suggestion : float, optional
         A rate to mark.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
     trials : mapping of float to float, optional
         Loss of each rate that was tried for longer; those that are not finite are left out.
 
     Returns
     -------
     matplotlib.axes.Axes
+        With the curve.
 
     Raises
     ------
     ValueError
         If they are not equally many, or there is nothing to draw.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> ax = rn.plots.lr_curve([0.01, 0.1, 1], [2.0, 1.5, 3.0], suggestion=0.1)
     """
     x, y = np.asarray(rates, np.float64), drawable(np.asarray(losses, np.float64))
     if x.ndim != 1 or x.shape != y.shape:

@@ -33,11 +33,13 @@ def reliability_diagram(
     Parameters
     ----------
     y_true : array_like of int of shape (n,)
+        Labels from 0.
     probabilities : array_like of shape (n, classes)
         What `Network.predict_proba` returned.
     bins : int in [1, 1000]
         Of equal width.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
@@ -49,6 +51,11 @@ def reliability_diagram(
     ------
     TypeError, ValueError
         As for `calibration.reliability`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> ax = rn.plots.reliability_diagram([0, 1, 1], [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
     """
     seen = calibration.reliability(y_true, probabilities, bins)
     full = seen.count > 0
@@ -91,14 +98,17 @@ def top_losses(
     images : array_like of shape (n, height, width), or (n, 784), or None
         None for rows that are not images.
     y_true : array_like of int of shape (n,)
+        Labels from 0.
     probabilities : array_like of shape (n, classes)
         What `Network.predict_proba` returned.
     losses : array_like of shape (n,)
+        Of each row.
     numbers : array_like of int of shape (n,), optional
         Of the rows, for the bars; 0, 1, ... when left out.
     names : sequence of str, optional
         Of the classes, instead of their numbers.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
@@ -110,6 +120,13 @@ def top_losses(
     ------
     TypeError, ValueError
         If shapes or labels do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(4, seed=1)
+    >>> ax = rn.plots.top_losses(x, y, np.full((4, 10), 0.1), np.full(4, 2.3))
     """
     shares = np.asarray(probabilities)
     if shares.ndim != 2:
@@ -170,11 +187,13 @@ def saliency_over_images(
     Parameters
     ----------
     images : array_like of shape (n, height, width), or (n, 784)
-        uint8, or numbers in [0, 1].
+        Values are uint8, or numbers in [0, 1].
     maps : array_like of the same shape
         As `saliency.saliency` returns them, in [-1, 1].
     titles : sequence of str of length n, optional
+        Above the pictures.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
@@ -185,6 +204,13 @@ def saliency_over_images(
     ------
     ValueError
         If shapes do not fit, or values are beyond their limits.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(2, seed=1)
+    >>> maps = rn.saliency.saliency(rn.pretrained.load(), x, y, "gradient_input")
+    >>> ax = rn.plots.saliency_over_images(x, maps.reshape(x.shape), titles=["one", "two"])
     """
     pictures = as_pictures(images, "images")
     overlays = as_pictures(maps, "maps").astype(np.float32)

@@ -51,6 +51,7 @@ def training_report(runs: Runs, title: str | None = None) -> "Figure":
     runs : run, mapping of str to run, or iterable of run
         As for `open_runs`.
     title : str, optional
+        Above the panels.
 
     Returns
     -------
@@ -61,6 +62,13 @@ def training_report(runs: Runs, title: str | None = None) -> "Figure":
     ------
     OSError, FormatError, TypeError, ValueError
         As for `open_runs`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> history = net.fit(*rn.datasets.synthetic_digits(100, seed=1), epochs=2, verbose=0)
+    >>> figure = rn.plots.training_report(history)
     """
     histories = open_runs(runs)
     figure = new_figure(12, 10)
@@ -81,6 +89,24 @@ def console_summary(runs: Runs) -> str:
     """Return the text that the reference system prints beside its figure.
 
     Parameters and errors are those of `training_report`.
+
+    Parameters
+    ----------
+    runs : run, mapping of str to run, or iterable of run
+        As for `open_runs`.
+
+    Returns
+    -------
+    str
+        Several lines.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> history = net.fit(*rn.datasets.synthetic_digits(100, seed=1), epochs=2, verbose=0)
+    >>> "Loss" in rn.plots.console_summary(history)
+    True
     """
     named = open_runs(runs).items()
     return console_text({printable(name): summarise(history) for name, history in named})

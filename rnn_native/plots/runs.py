@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, shown
-from rnn_native.net import model_file, tensor_file
+from rnn_native.net import model_facts, tensor_file
 from rnn_native.training import run_folder
 from rnn_native.training.history import History
 from rnn_native.training.logs import read_log
@@ -42,6 +42,14 @@ def open_runs(runs: Runs) -> dict[str, History]:
         If there are no runs, or one has no epochs.
     TypeError
         If a run is not one of these.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> history = net.fit(*rn.datasets.synthetic_digits(100, seed=1), epochs=2, verbose=0)
+    >>> [*rn.plots.open_runs({"mine": history})]
+    ['mine']
     """
     if isinstance(runs, Mapping):
         named = {str(name): _open(run) for name, run in runs.items()}
@@ -98,7 +106,7 @@ def _of_folder(folder: Path) -> History:
 
 
 def _of_model(path: Path) -> History:
-    run = model_file.describe(path).get("run")
+    run = model_facts.describe(path).get("run")
     log = path.with_name(run_folder.LOG)
     if run is None and path.name == run_folder.BEST and log.is_file():
         return read_log(log)

@@ -27,6 +27,7 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
     n : int in [1, 1024]
         At most this many units; those with the longest weight vectors.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
@@ -39,6 +40,13 @@ def first_layer_weights(net: "Predictor", n: int = 64, ax: "Axes | None" = None)
         If it is not a net.
     ValueError
         If the first layer with parameters is not dense, or its inputs are not a picture.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> ax = rn.plots.first_layer_weights(rn.Network([rn.Dense(10)], input_shape=(784,)), n=4)
+    >>> len(ax.images)
+    4
     """
     check_net("net", net)
     check_integer("n", n, 1, MAX_TILES)
@@ -66,10 +74,12 @@ def conv_filters(
     Parameters
     ----------
     net : Predictor
+        Its first convolution is drawn.
     layer : int or str, optional
         A conv2d layer: its position in the net, or as in names of parameters
         ("layers.1.residual.0"); the first one when left out.
     ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes when left out.
 
     Returns
     -------
@@ -82,6 +92,12 @@ def conv_filters(
         If it is not a net.
     ValueError
         If there is no such layer, or it has more than 1024 pictures.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [rn.Conv2D(8, 3), rn.Flatten(), rn.Dense(10)]
+    >>> ax = rn.plots.conv_filters(rn.Network(layers, input_shape=(1, 28, 28)))
     """
     check_net("net", net)
     found = [one.name for one in net.placed if one.spec["type"] == "conv2d"]

@@ -63,6 +63,11 @@ class KaggleResult:
     model_files : list of Path
         Where the model was saved: best.safetensors and, when the format can hold the model,
         the folder of arrays. Empty when training was skipped.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> result = rn.kaggle.run("input")  # doctest: +SKIP
     """
 
     model: Network
@@ -150,7 +155,9 @@ def run(
         Of the split, the initial weights and the shuffles. Equal seeds split equally, so a
         later call with `skip_training` evaluates the rows that training did not see.
     lr : float
+        Learning rate.
     batch_size : int of at least 1
+        Rows of a batch.
     threads : int in [1, 64], optional
         Never changes a result.
     verbose : {"auto", 0, 1, 2}
@@ -159,6 +166,7 @@ def run(
     Returns
     -------
     KaggleResult
+        The model, its scores and predictions.
 
     Raises
     ------
@@ -175,6 +183,19 @@ def run(
         written.
     TrainingDiverged
         If the loss is not finite.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(60, seed=1)
+    >>> table = np.column_stack([y, x.reshape(60, 784)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savetxt(f"{folder}/train.csv", table, "%d", delimiter=",")
+    ...     result = rn.kaggle.run(folder, iterations=1, output=f"{folder}/out", verbose=0)
+    >>> result.model
+    <Network 784 -> 128 -> 10, 101,770 parameters>
     """
     recipe = Recipe(
         epochs=iterations,

@@ -24,7 +24,23 @@ Labels = NDArray[np.int64]
 
 
 class TopLosses(NamedTuple):
-    """Greatest losses, and the numbers of their rows."""
+    """Greatest losses, and the numbers of their rows.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (k,), float64
+        The greatest first.
+    rows : ndarray of shape (k,), int64
+        Row numbers.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=3)
+    >>> losses, rows = rn.interpret(rn.pretrained.load(), x, y).top_losses(2)
+    >>> bool(losses[0] >= losses[1])
+    True
+    """
 
     losses: Floats
     rows: Labels
@@ -52,6 +68,14 @@ class Interpretation:
     losses : ndarray of shape (n,), float64
         Negative log-likelihood of each row's true label, whatever loss the net was trained
         with; from the logits, so it is finite where a probability has been rounded to 0.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=3)
+    >>> seen = rn.interpret(rn.pretrained.load(), x, y)
+    >>> seen.probabilities.shape, seen.losses.shape
+    ((100, 10), (100,))
     """
 
     model: Network
@@ -210,10 +234,12 @@ def interpret(
     class_names : sequence of str, optional
         One a class, instead of the numbers.
     threads : int in [1, 64], optional
+        As for `Network.predict`.
 
     Returns
     -------
     Interpretation
+        What the model said of each row.
 
     Raises
     ------

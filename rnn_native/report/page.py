@@ -49,12 +49,15 @@ def evaluation_page(
     Parameters
     ----------
     seen : Interpretation
+        What `interpret` returned.
     title : str
+        Heading of the page.
     facts : sequence of (str, str)
         Names and values that come first: which model, which data.
     history : History, optional
         Of the run that the model is from; without it the page says that it is unknown.
     threads : int in [1, 64], optional
+        As for `Network.predict`.
 
     Returns
     -------

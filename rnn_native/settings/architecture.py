@@ -32,6 +32,14 @@ class Architecture:
         Specs as `Network` expects them; keys that were not given are not there.
     input_shape : tuple of int
     loss : str
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> layers = [{"type": "dense", "units": 10}]
+    >>> plan = rn.architecture.Architecture(layers, (784,), "softmax_cross_entropy")
+    >>> rn.Network(plan.layers, plan.input_shape, plan.loss)
+    <Network 784 -> 10, 7,850 parameters>
     """
 
     layers: list[Spec]
@@ -84,6 +92,7 @@ def load_architecture(path: AnyPath) -> Architecture:
     Returns
     -------
     Architecture
+        Checked.
 
     Raises
     ------
@@ -92,6 +101,18 @@ def load_architecture(path: AnyPath) -> Architecture:
     ConfigError
         If it is not JSON, a key is unknown or missing, a value is out of range, or a
         layer's output cannot feed the next.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> import rnn_native as rn
+    >>> plan = {"input_shape": [784], "layers": [{"type": "dense", "units": 10}]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "net.json")
+    ...     size = path.write_text(json.dumps(plan))
+    ...     print(rn.architecture.load_architecture(path).layers)
+    [{'type': 'dense', 'units': 10}]
     """
     return parse_architecture(read_json(path), shown(path))
 
@@ -111,6 +132,7 @@ def parse_architecture(
     Returns
     -------
     Architecture
+        Checked.
 
     Raises
     ------

@@ -76,6 +76,13 @@ class TrainingConfig:
         Of one_cycle; `lr_max` None is the learning rate.
     plateau_factor, plateau_patience, plateau_min_delta, plateau_cooldown
         Of plateau.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> config = rn.config.parse_config({"learning_rate": 0.1, "optimizer": "adam"})
+    >>> config.learning_rate, config.optimizer
+    (0.1, {'type': 'adam'})
     """
 
     scheduler_type: str = "constant"
@@ -205,6 +212,7 @@ def load_config(path: AnyPath) -> TrainingConfig:
     Returns
     -------
     TrainingConfig
+        Checked.
 
     Raises
     ------
@@ -212,6 +220,17 @@ def load_config(path: AnyPath) -> TrainingConfig:
         If there is no such file, it is not a regular one, or reading fails.
     ConfigError
         If it is not JSON, a key is unknown or missing, or a value is out of range.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import rnn_native as rn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "config.json")
+    ...     size = path.write_text('{"epochs": 5, "learning_rate": 0.1}')
+    ...     print(rn.load_config(path).epochs)
+    5
     """
     return parse_config(read_json(path), shown(path))
 
@@ -229,6 +248,7 @@ def parse_config(mapping: Mapping[str, Any], source: str = "config") -> Training
     Returns
     -------
     TrainingConfig
+        Checked.
 
     Raises
     ------

@@ -29,7 +29,9 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
         How `sgd` changes its rate: not, by `power_t` of the rows seen, or to a fifth when
         nothing improves. `schedule` is for every solver.
     learning_rate_init : float, default=0.001
+        The rate of the first update.
     power_t : float, default=0.5
+        Exponent of "invscaling".
     max_iter : int, default=200
         Epochs, or iterations of lbfgs, at most.
     shuffle : bool, default=True
@@ -41,6 +43,7 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
         What is less is not an improvement; for lbfgs the greatest entry of a gradient that ends
         training.
     verbose : bool, default=False
+        Whether each epoch prints a line.
     warm_start : bool, default=False
         Whether `fit` begins with the existing weights.
     momentum, nesterovs_momentum : float, default=0.9, and bool, default=True
@@ -89,6 +92,16 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
         The greatest of `validation_scores_`, those of earlier warm starts among them.
     history_ : History
     network_ : Network
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rnn_native.sklearn import MLPClassifier
+    >>> x = np.random.default_rng(0).normal(size=(200, 4))
+    >>> y = x[:, 0] > 0
+    >>> model = MLPClassifier((8,), tol=0.01, learning_rate_init=0.05, random_state=0)
+    >>> bool(model.fit(x, y).score(x, y) > 0.9)
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

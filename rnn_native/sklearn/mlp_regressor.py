@@ -32,6 +32,15 @@ class MLPRegressor(BaseMLP, BaseNetworkRegressor):
     validation_loss_curve_, best_validation_score_, history_, network_
         As for `MLPClassifier`; scores are R^2. `history_` has no
         accuracies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rnn_native.sklearn import MLPRegressor
+    >>> x = np.random.default_rng(0).normal(size=(200, 4))
+    >>> model = MLPRegressor(tol=0.001, learning_rate_init=0.01, random_state=0)
+    >>> model.fit(x, x[:, 0]).score(x, x[:, 0]) > 0.9
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

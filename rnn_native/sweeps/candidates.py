@@ -25,6 +25,14 @@ class LogUniform:
     ----------
     low, high : float
         Above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> rates = rn.sweeps.LogUniform(0.001, 1)
+    >>> 0.001 < rates.rvs(np.random.default_rng(0)) < 1
+    True
     """
 
     low: float
@@ -46,6 +54,14 @@ class Uniform:
     Parameters
     ----------
     low, high : float
+        The limits; `low` is the lesser.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> 0 < rn.sweeps.Uniform(0, 0.5).rvs(np.random.default_rng(0)) < 0.5
+    True
     """
 
     low: float
@@ -67,6 +83,13 @@ class RandInt:
     ----------
     low, high : int
         `high` itself is not drawn, as with SciPy's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> rn.sweeps.RandInt(16, 64).rvs(np.random.default_rng(0)) in range(16, 64)
+    True
     """
 
     low: int

@@ -36,6 +36,16 @@ class Row:
     run_dir : Path
     record : dict or None
         None until the run is over, or has reached a rung.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> data = (x, y), (x[:20], y[:20])
+    >>> layers = [rn.Flatten(), rn.Dense(10)]
+    >>> found = rn.sweep(layers, {"lr": [0.001, 0.1]}, data, epochs=1, verbose=0)
+    >>> [row.params for row in found.rows]
+    [{'lr': 0.001}, {'lr': 0.1}]
     """
 
     params: Params
@@ -90,6 +100,16 @@ class SweepResult:
         The column by which the best run is chosen.
     out : Path
         Folder of the files. One that `sweep` was not given is removed with this object.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> data = (x, y), (x[:20], y[:20])
+    >>> layers = [rn.Flatten(), rn.Dense(10)]
+    >>> found = rn.sweep(layers, {"lr": [0.001, 0.1]}, data, epochs=1, verbose=0)
+    >>> found.best_params, found.monitor
+    ({'lr': 0.1}, 'val_loss')
     """
 
     rows: list[Row]

@@ -118,6 +118,7 @@ def sweep(
     Returns
     -------
     SweepResult
+        A row for each run, and the best of them.
 
     Raises
     ------

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native.base.checks import check_extents, check_mapping, check_number, plain_number
 from rnn_native.base.text import brief
 
+__all__ = ["Augment"]
+
 # The core's limits, except for degrees.
 SHAPE_EXPECTED = "integers, (channels, height, width) or (height, width)"
 MOST = {"shift": 1e6, "rotation": 360.0, "scale": 0.99, "shear": 100.0, "elastic": 1e6}

@@ -75,6 +75,18 @@ class Callback:
     `on_train_begin`: so a resumed run continues as an uninterrupted one, and callbacks start
     over in a further call of `fit`. Epochs count from 0 in a history, or from `initial_epoch`;
     the row of this call's first epoch has the index `run.history.call_begin`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> class Stop(rn.Callback):
+    ...     def on_epoch_end(self, epoch, logs):
+    ...         if logs["loss"] < 5:
+    ...             self.run.stop("good enough")
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> net.fit(x, y, epochs=50, callbacks=Stop(), verbose=0).stop_reason
+    'good enough'
     """
 
     run: TrainingRun

@@ -29,6 +29,13 @@ class EpochRow:
         fractions in [0, 1], and None for nets that give values.
     metrics : mapping of str to float
         Further columns by name ("mae", "val_mae", "val_auc"), measured after the epoch.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> row = rn.history.EpochRow(loss=0.5, accuracy=0.9, time=1.0, learning_rate=0.01)
+    >>> row.value("loss")
+    0.5
     """
 
     loss: float
@@ -94,6 +101,14 @@ class History:
         several calls; a resumed run is one call.
     first_epoch : int
         Number of the first row's epoch: `initial_epoch` of `Network.fit`.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> history = net.fit(*rn.datasets.synthetic_digits(100, seed=1), epochs=2, verbose=0)
+    >>> history.epoch, [*history.history], history.stop_reason
+    ([0, 1], ['loss', 'accuracy', 'time', 'learning_rate'], 'epochs')
     """
 
     # Of the class, for histories that an earlier version pickled.
@@ -189,6 +204,14 @@ class History:
 
         That is the one with the least validation loss, unless `go_by` said otherwise, among
         the rows of the latest call.
+
+        Examples
+        --------
+        >>> import rnn_native as rn
+        >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+        >>> history = net.fit(*rn.datasets.synthetic_digits(100, seed=1), epochs=2, verbose=0)
+        >>> history.best_epoch() is None  # without validation
+        True
         """
         return self._best
 

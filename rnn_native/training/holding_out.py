@@ -19,7 +19,31 @@ UNLIKELY = 0.05
 
 
 class Split(NamedTuple):
-    """Rows to train on and rows held out (None without validation)."""
+    """Rows to train on and rows held out (None without validation).
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, inputs)
+        Rows to train on.
+    y : ndarray of shape (n,) or (n, outputs)
+        Their targets.
+    val_x : ndarray of shape (k, inputs), or None
+        Rows held out.
+    val_y : ndarray of shape (k,) or (k, outputs), or None
+        Their targets.
+    weights : ndarray of shape (n,), float32, or None
+        What multiplies the rows' losses.
+    val_weights : ndarray of shape (k,), float32, or None
+        The same of the rows held out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> x, y = np.zeros((10, 3), np.float32), np.arange(10, dtype=np.int32) % 2
+    >>> rn.training.split(x, y, 0.2).val_y
+    array([0, 1], dtype=int32)
+    """
 
     x: "AnyRows"
     y: "Targets"
@@ -41,6 +65,7 @@ def split(
     Parameters
     ----------
     x : ndarray of shape (n, inputs)
+        All rows.
     y : ndarray of shape (n,) or (n, outputs)
         Labels are needed for `stratify`.
     fraction : float in [0, 1)
@@ -49,6 +74,11 @@ def split(
         Take the last floor(n_c * fraction) rows of each class c; order is kept.
     weights : ndarray of shape (n,), float32, optional
         What multiplies the rows' losses, in training and in validation.
+
+    Returns
+    -------
+    Split
+        Views of `x` and `y`, or copies with `stratify`.
 
     Raises
     ------
@@ -61,6 +91,15 @@ def split(
     UserWarning
         If a class is among the rows that are held out and not among those to train on, or
         those held out are all of one class where that is not chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> x, y = np.zeros((10, 3), np.float32), np.arange(10, dtype=np.int32) % 2
+    >>> parts = rn.training.split(x, y, 0.2, stratify=True)
+    >>> parts.x.shape, parts.val_x.shape
+    ((8, 3), (2, 3))
     """
     check_range("validation_split", fraction, 0, 1)
     labels = classes_of(y)

@@ -92,6 +92,18 @@ def read_log(path: AnyPath) -> History:
     FormatError
         If it has more than 16 MiB or 100,000 lines, or a line is not what its layout
         demands; the message names the line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = rn.CSVLogger(f"{folder}/log.csv")
+    ...     history = net.fit(x, y, epochs=2, callbacks=log, verbose=0)
+    ...     print(rn.read_log(f"{folder}/log.csv").epoch)
+    [0, 1]
     """
     name = shown(path)[1:-1]
     size_within(path, MAX_BYTES, name)

@@ -70,6 +70,16 @@ def fit(
     UserWarning
         If the loss of the epoch whose weights are kept is far above that of an untrained net,
         or after 100 steps loss and accuracy are those of chance.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> rows = rn.training.split(net.as_rows(x), net.as_targets(y, 100), 0.2)
+    >>> run = rn.training.Run(net, rows, rn.training.Recipe(epochs=2))
+    >>> len(rn.training.fit(run, verbose=0))
+    2
     """
     begun, is_ended = ExitStack(), False
     begun.enter_context(run.model.being_trained("fit"))

@@ -22,6 +22,17 @@ class ProgressLogger(Callback):
         on a terminal or in a notebook, else 2.
     stream : text file, optional
         Where lines go; standard output when left out.
+
+    Examples
+    --------
+    >>> import io
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> said = io.StringIO()
+    >>> history = net.fit(x, y, callbacks=rn.ProgressLogger(2, said), verbose=0)
+    >>> said.getvalue()[:15]
+    'Epoch 1/1, Loss'
     """
 
     def __init__(self, verbose: int | str = "auto", stream: TextIO | None = None) -> None:

@@ -26,8 +26,6 @@ class Recipe:
         A batch larger than the data is all of it; the last one may be smaller.
     lr : float
         Learning rate, above 0; a schedule brings its own.
-    schedule : Schedule, its `as_dict`, or None
-        Learning rate by epoch or step; see `rnn_native.schedules`.
     seed : int in [0, 2**64)
         Of the initial weights and, after them, the shuffles.
     validation_split : float in [0, 1)
@@ -49,14 +47,16 @@ class Recipe:
     class_weight : "balanced", dict of int to float, sequence of float, or None
         Weight of each class' rows in the loss; "balanced" is n / (classes * n_c). Classes
         that a dict does not name have the weight 1. One sigmoid output has two classes.
+    schedule : Schedule, its `as_dict`, or None
+        Learning rate by epoch or step; see `rnn_native.schedules`.
     l2 : float
         Adds l2 / 2 times the sum of squares of all weights (biases and other vectors
         aside) to the summed loss of each batch, as scikit-learn's `alpha` does.
     augment : Augment, its `as_dict`, or None
         Distorts the images that are trained on.
     mixup : float in [0, 4]
-        alpha: each row is mixed with another one of its batch, in shares that are drawn
-        from Beta(alpha, alpha) for each batch (Zhang et al. 2018, arXiv:1710.09412);
+        Each row is mixed with another one of its batch, in shares that are drawn
+        from Beta(mixup, mixup) for each batch (Zhang et al. 2018, arXiv:1710.09412);
         0: not mixed.
     ema_decay : float in [0, 1)
         Above 0, what is validated, saved and returned is an exponential moving average of
@@ -68,6 +68,12 @@ class Recipe:
         Batches in an epoch; None: as many as go once through all rows. The next epoch begins
         with the rows where this one ended, and all rows are shuffled once each has been
         trained: so the batches are those of whole epochs, cut elsewhere.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> rn.training.Recipe(epochs=5, lr=0.05).batch_size
+    64
     """
 
     epochs: int = 10

@@ -28,6 +28,13 @@ class TrainingResult:
         Which data the model was trained on.
     test_scores : mapping of str to float
         What `Network.evaluate` gives on the test rows, by name.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> result = rn.train_xor(epochs=1000, verbose=0)
+    >>> result.model, result.run_dir
+    (<Network 2 -> 4 -> 1, 17 parameters>, None)
     """
 
     model: Predictor

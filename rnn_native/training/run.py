@@ -16,27 +16,20 @@ from rnn_native.net import scores
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import input_dtype_of
 from rnn_native.net.scores import Metric
+from rnn_native.training import run_checks
 from rnn_native.training.augmentation import spec_of
 from rnn_native.training.callback import Callback, call
 from rnn_native.training.history import EpochRow, History
+from rnn_native.training.holding_out import Split, classes_of, digest_of
 from rnn_native.training.measures import Measures, evaluated
 from rnn_native.training.messages import told
 from rnn_native.training.native_options import native_options
+from rnn_native.training.recipe import Recipe
 from rnn_native.training.schedules import Rates, Schedule
 
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
     from rnn_native.training.ranks import Ranks
-
-from rnn_native.training.holding_out import Split, classes_of, digest_of
-from rnn_native.training.recipe import Recipe
-from rnn_native.training.run_checks import (
-    check_adapted,
-    check_batches_of_one_row,
-    check_initial_epoch,
-    check_recipe,
-    row_weights,
-)
 
 
 class Run:
@@ -45,13 +38,17 @@ class Run:
     Parameters
     ----------
     model : Predictor
+        The net to train.
     data : Split
+        Its rows.
     recipe : Recipe
+        Its settings.
     rng : Xorshift, optional
         Draws the shuffles from now on, and masks are those of the recipe's seed, from its
         first step on. None: both continue from where `model`'s training stands, if that has
         the recipe's seed; else they restart with it.
     threads : int in [1, 64], optional
+        As for `Network.fit`.
     metrics : sequence of Metric
         Measured after each epoch on the validation rows, or without these on the rows that
         are trained on.
@@ -63,15 +60,13 @@ class Run:
     measures : Measures
         What is measured after each epoch: metrics of the model's loss, and `metrics`.
     history : History
-        Of a resumed run it has the epochs before. That of several calls has the earlier
-        calls' epochs, too, and `History.begin_call` has been called.
+        With the epochs before, of a resumed run, and those of earlier calls of `fit`.
     state : TrainingState
         The model's: steps, seed, shuffles, live parameters.
     order : ndarray of int32
         Row numbers as the last shuffle left them; each epoch shuffles them further.
     best_weights : ndarray of float32 or None
-        The model's `weights` after the best epoch, that with the least validation loss
-        unless `History.go_by` said otherwise.
+        The model's `weights` after the best epoch: see `History.go_by`.
     stop_detail : str
         What the line about the end adds to the reason.
     keeps_last : bool
@@ -82,18 +77,21 @@ class Run:
         The processes that train together, of which this is one.
     train_locally : callable or None
         With local steps: what trains rows instead of `train_rows`, given the run.
-    augment : dict or None
-        Distortions, as the core is given them.
     is_begun : bool
-        Whether a batch was trained, or the run was restored from a checkpoint.
+        Whether a batch was trained, or the run restored.
     last_penalty : float
         What l2 added to the summed loss of the last native call.
-    loss_scale : float
-        What the core's loss is multiplied by in the history.
     faults : list of str or None
         What `fit` found to be wrong at the end; None: it warns.
     validation_hint : str
-        What to do for validation, for messages.
+        For messages.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> data = rn.training.split(np.ones((9, 3), np.float32), np.zeros(9, np.int32), 0.0)
+    >>> run = rn.training.Run(rn.Network([rn.Dense(2)], (3,)), data, rn.training.Recipe())
     """
 
     validation_hint = "set validation_split"
@@ -120,7 +118,9 @@ class Run:
         self.tells_classes = LOSSES[model.loss].tells_classes
         # Whether a callback that was begun may add columns to the logs.
         self.has_foreign_logs = False
-        self.row_weights = row_weights(data, recipe.class_weight, model.output_shape[0])
+        self.row_weights = run_checks.row_weights(
+            data, recipe.class_weight, model.output_shape[0]
+        )
         self.best_weights: NDArray[np.float32] | None = None
         self.augment = spec_of(recipe.augment, model.input_shape)
         self.keeps_last = False
@@ -137,10 +137,10 @@ class Run:
         self.train_locally: Callable[..., tuple[float, float]] | None = None
         if recipe.needs_validation and data.val_x is None:
             raise ValueError(f"schedule: needs validation data; {self.validation_hint}")
-        check_initial_epoch(initial_epoch, recipe)
-        check_recipe(model, data, recipe)
-        check_adapted(model)
-        check_batches_of_one_row(model, len(data.x), recipe.batch_size)
+        run_checks.check_initial_epoch(initial_epoch, recipe)
+        run_checks.check_recipe(model, data, recipe)
+        run_checks.check_adapted(model)
+        run_checks.check_batches_of_one_row(model, len(data.x), recipe.batch_size)
         # The model is not changed before all arguments are known to be right; what
         # callbacks refuse is undone.
         self._input_dtype_before = model.input_dtype

@@ -35,12 +35,32 @@ from rnn_native.net.tensor_file import Tensors
 def save_run(run: "Run", path: "str | PathLike[str]") -> None:
     """Write a model file that also holds all that is needed to resume `run`.
 
+    Parameters
+    ----------
+    run : Run
+        As it is after an epoch.
+    path : str or path-like
+        The file; an existing one is replaced.
+
     Raises
     ------
     OSError
         If the file cannot be written; an existing file is left unchanged.
     RuntimeError
         If another thread trains the run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> rows = rn.training.split(net.as_rows(x), net.as_targets(y, 100), 0.2)
+    >>> run = rn.training.Run(net, rows, rn.training.Recipe(epochs=2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.checkpoint.save_run(run, f"{folder}/run.safetensors")
+    ...     print(rn.load(f"{folder}/run.safetensors"))
+    <Network 784 -> 10, 7,850 parameters>
     """
     # All of one moment, and copies: checksum and content are to be those of the same bytes.
     with run.model.unchanged("save_run"):
@@ -68,6 +88,13 @@ def save_run(run: "Run", path: "str | PathLike[str]") -> None:
 def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     """Bring a fresh run to where the run in a file stood after its last epoch.
 
+    Parameters
+    ----------
+    run : Run
+        Of the same net, data and recipe.
+    path : str or path-like
+        A file that `save_run` wrote.
+
     Raises
     ------
     FileNotFoundError, FormatError
@@ -75,6 +102,20 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     ValueError
         If the file's architecture, recipe or data is not that of `run`, or the version
         that wrote it trained otherwise.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
+    >>> rows = rn.training.split(net.as_rows(x), net.as_targets(y, 100), 0.2)
+    >>> run, later = (rn.training.Run(net.clone(), rows, rn.training.Recipe()) for _ in range(2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rn.checkpoint.save_run(run, f"{folder}/run.safetensors")
+    ...     rn.checkpoint.restore_run(later, f"{folder}/run.safetensors")
+    >>> len(later.history)
+    0
     """
     tensors, metadata = read(path)
     with versions_named(metadata):
@@ -160,7 +201,29 @@ def _check_trained_alike(
 
 
 def read_recipe(path: "str | PathLike[str]") -> dict[str, Any]:
-    """Return the recipe of the run in a file, as plain data; errors are those of `load`."""
+    """Return the recipe of the run in a file, as plain data; errors are those of `load`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that `save_run` wrote.
+
+    Returns
+    -------
+    dict
+        Fields of `Recipe`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rnn_native as rn
+    >>> x, y = rn.datasets.synthetic_digits(100, seed=1)
+    >>> data = ((x, y), (x[:50], y[:50]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = rn.train_mlp(data, epochs=1, out=folder, verbose=0)
+    ...     print(rn.checkpoint.read_recipe(f"{folder}/last.safetensors")["epochs"])
+    1
+    """
     _, metadata = read(path)
     recipe: dict[str, Any] = _run_state(metadata, path)["recipe"]
     return recipe

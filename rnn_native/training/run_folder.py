@@ -15,6 +15,8 @@ from rnn_native.base.files import atomic_write
 if TYPE_CHECKING:
     from os import PathLike
 
+__all__ = ["RunExistsError"]
+
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 LOG = "log.csv"
@@ -49,7 +51,21 @@ def _not_writable(error: OSError, folder: Path) -> OSError:
 
 
 class RunExistsError(FileExistsError):
-    """A folder holds files that a new run would replace; the message has the choices."""
+    """A folder holds files that a new run would replace; the message has the choices.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+    found : str
+        A file in it.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> issubclass(rn.run_folder.RunExistsError, FileExistsError)
+    True
+    """
 
     def __init__(self, folder: "str | PathLike[str]", found: list[str]) -> None:
         self._found = found

@@ -5,65 +5,29 @@ losses, so a resumed run continues as an uninterrupted one, bit for bit.
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_mapping, check_positive, is_number, plain_number
+from rnn_native.base.checks import check_mapping, check_positive
 from rnn_native.base.text import brief
+from rnn_native.training.schedule import Rates as Rates
+from rnn_native.training.schedule import Schedule, make_plain, require
 
-Rates: TypeAlias = float | NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule(ABC):
-    """Base of all schedules."""
-
-    @property
-    def needs_validation(self) -> bool:
-        """Whether the rates depend on validation losses."""
-        return False
-
-    def rates(self, epoch: int, steps: int, history: Sequence[float | None] = ()) -> Rates:
-        """Return the learning rate, or rates, of one epoch.
-
-        Parameters
-        ----------
-        epoch : int
-            Counts from 0.
-        steps : int of at least 1
-            Batches in the epoch.
-        history : sequence of float
-            Validation losses of the earlier epochs; later ones are ignored.
-
-        Returns
-        -------
-        float, or ndarray of shape (steps,), float64
-            A float when the rate is the same in the whole epoch.
-
-        Raises
-        ------
-        ValueError
-            If `epoch` or `steps` is out of range, a rate is not a finite number (a factor
-            above 1, many times), or validation losses that are needed are missing.
-        """
-        _require(epoch >= 0, "epoch", "a number of at least 0", epoch)
-        _require(steps >= 1, "steps", "a number of at least 1", steps)
-        try:
-            rates = self._rates(epoch, steps, history)
-        except OverflowError:
-            rates = math.inf
-        if not np.all(np.isfinite(rates)):
-            raise ValueError(f"learning rate of epoch {epoch} is not finite: {self}")
-        return rates
-
-    @abstractmethod
-    def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
-        """Return what `rates` returns, for arguments that are in range."""
+__all__ = [
+    "Constant",
+    "CosineAnnealing",
+    "Exponential",
+    "OneCycle",
+    "Plateau",
+    "Schedule",
+    "StepDecay",
+    "Warmup",
+    "as_dict",
+    "from_dict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +37,18 @@ class Constant(Schedule):
     Parameters
     ----------
     lr : float above 0
+        The rate.
+
+    Examples
+    --------
+    >>> Constant(0.1).rates(epoch=5, steps=1)
+    0.1
     """
 
     lr: float
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         check_positive("lr", self.lr)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
@@ -87,13 +57,21 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
-    """lr * gamma ** floor(epoch / step_size).
+    """Rates in steps: lr * gamma ** floor(epoch / step_size).
 
     Parameters
     ----------
     lr : float above 0
+        The first rate.
     step_size : int of at least 1
+        Epochs of a step.
     gamma : float of at least 0
+        What each step multiplies the rate by.
+
+    Examples
+    --------
+    >>> [StepDecay(0.1, step_size=2, gamma=0.5).rates(epoch, steps=1) for epoch in range(5)]
+    [0.1, 0.1, 0.05, 0.05, 0.025]
     """
 
     lr: float
@@ -101,10 +79,10 @@ class StepDecay(Schedule):
     gamma: float = 0.5
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         check_positive("lr", self.lr)
-        _require(self.step_size > 0, "step_size", "a number above 0", self.step_size)
-        _require(self.gamma >= 0, "gamma", "a number of at least 0", self.gamma)
+        require(self.step_size > 0, "step_size", "a number above 0", self.step_size)
+        require(self.gamma >= 0, "gamma", "a number of at least 0", self.gamma)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         return self.lr * math.pow(self.gamma, epoch // self.step_size)
@@ -112,21 +90,28 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class Exponential(Schedule):
-    """lr * decay_rate ** epoch.
+    """Rates that fall by a factor: lr * decay_rate ** epoch.
 
     Parameters
     ----------
     lr : float above 0
+        The first rate.
     decay_rate : float of at least 0
+        What each epoch multiplies it by.
+
+    Examples
+    --------
+    >>> [Exponential(0.5, decay_rate=0.5).rates(epoch, steps=1) for epoch in range(3)]
+    [0.5, 0.25, 0.125]
     """
 
     lr: float
     decay_rate: float = 0.95
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         check_positive("lr", self.lr)
-        _require(
+        require(
             self.decay_rate >= 0, "decay_rate", "a number of at least 0", self.decay_rate
         )
 
@@ -141,13 +126,21 @@ class CosineAnnealing(Schedule):
     Parameters
     ----------
     lr : float above 0
+        The first rate.
     T_max : int of at least 1
+        Epoch of the least rate.
     min_lr : float of at least 0
+        The last rate.
 
     Notes
     -----
     Loshchilov and Hutter 2017, equation 5, without restarts. The reference system lets the
     rate climb again after `T_max`.
+
+    Examples
+    --------
+    >>> [round(CosineAnnealing(0.1, T_max=4).rates(epoch, steps=1), 4) for epoch in range(5)]
+    [0.1, 0.0854, 0.0501, 0.0147, 0.0001]
     """
 
     lr: float
@@ -155,10 +148,10 @@ class CosineAnnealing(Schedule):
     min_lr: float = 1e-4
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         check_positive("lr", self.lr)
-        _require(self.T_max > 0, "T_max", "a number above 0", self.T_max)
-        _require(self.min_lr >= 0, "min_lr", "a number of at least 0", self.min_lr)
+        require(self.T_max > 0, "T_max", "a number above 0", self.T_max)
+        require(self.min_lr >= 0, "min_lr", "a number of at least 0", self.min_lr)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         return _cosine(self.lr, self.min_lr, min(epoch, self.T_max) / self.T_max)
@@ -171,9 +164,11 @@ class OneCycle(Schedule):
     Parameters
     ----------
     lr_max : float above 0
+        The greatest rate.
     epochs : int of at least 1
         Length of the cycle; after it the rate stays at its last value.
     div, div_final : float of at least 1
+        What it is divided by at the beginning and at the end.
     pct_start : float in (0, 1)
         Part of the steps that goes up.
 
@@ -182,6 +177,11 @@ class OneCycle(Schedule):
     Smith and Topin 2018, in the form of fastai's `fit_one_cycle`: both parts are half
     cosine waves, and step k of n is at k / n, so that the last step is a little above
     `lr_max / div_final`.
+
+    Examples
+    --------
+    >>> OneCycle(lr_max=0.1, epochs=2).rates(epoch=0, steps=4).round(4)
+    array([0.004 , 0.052 , 0.1   , 0.0933])
     """
 
     lr_max: float
@@ -191,12 +191,12 @@ class OneCycle(Schedule):
     pct_start: float = 0.25
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         check_positive("lr_max", self.lr_max)
-        _require(self.epochs > 0, "epochs", "a number above 0", self.epochs)
-        _require(self.div >= 1, "div", "a number of at least 1", self.div)
-        _require(self.div_final >= 1, "div_final", "a number of at least 1", self.div_final)
-        _require(0 < self.pct_start < 1, "pct_start", "a number in (0, 1)", self.pct_start)
+        require(self.epochs > 0, "epochs", "a number above 0", self.epochs)
+        require(self.div >= 1, "div", "a number of at least 1", self.div)
+        require(self.div_final >= 1, "div_final", "a number of at least 1", self.div_final)
+        require(0 < self.pct_start < 1, "pct_start", "a number in (0, 1)", self.pct_start)
 
     def _rates(self, epoch: int, steps: int, history: Sequence[float | None]) -> Rates:
         total = self.epochs * steps
@@ -219,7 +219,9 @@ class Plateau(Schedule):
     Parameters
     ----------
     lr : float above 0
+        The first rate.
     factor : float in (0, 1)
+        What a lowering multiplies the rate by.
     patience : int of at least 1
         After this many epochs in a row without improvement the rate is lowered.
     min_delta : float of at least 0
@@ -228,6 +230,11 @@ class Plateau(Schedule):
         Epochs after a lowering that are not counted.
     min_lr : float of at least 0
         The rate does not go below it.
+
+    Examples
+    --------
+    >>> Plateau(0.1, factor=0.5).rates(epoch=3, steps=1, history=[1.0, 1.0, 1.0])
+    0.05
     """
 
     lr: float
@@ -238,13 +245,13 @@ class Plateau(Schedule):
     min_lr: float = 1e-4
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         check_positive("lr", self.lr)
-        _require(0 < self.factor < 1, "factor", "a number in (0, 1)", self.factor)
-        _require(self.patience > 0, "patience", "a number above 0", self.patience)
-        _require(self.min_delta >= 0, "min_delta", "a number of at least 0", self.min_delta)
-        _require(self.cooldown >= 0, "cooldown", "a number of at least 0", self.cooldown)
-        _require(self.min_lr >= 0, "min_lr", "a number of at least 0", self.min_lr)
+        require(0 < self.factor < 1, "factor", "a number in (0, 1)", self.factor)
+        require(self.patience > 0, "patience", "a number above 0", self.patience)
+        require(self.min_delta >= 0, "min_delta", "a number of at least 0", self.min_delta)
+        require(self.cooldown >= 0, "cooldown", "a number of at least 0", self.cooldown)
+        require(self.min_lr >= 0, "min_lr", "a number of at least 0", self.min_lr)
 
     @property
     def needs_validation(self) -> bool:
@@ -283,6 +290,11 @@ class Warmup(Schedule):
     epochs, steps : int
         How long it takes; one of the two is given. In step k (from 0) of n the factor is
         (k + 1) / n.
+
+    Examples
+    --------
+    >>> Warmup(Constant(0.1), epochs=1).rates(epoch=0, steps=4)
+    array([0.025, 0.05 , 0.075, 0.1  ])
     """
 
     schedule: Schedule
@@ -290,8 +302,8 @@ class Warmup(Schedule):
     steps: int = 0
 
     def __post_init__(self) -> None:
-        _make_plain(self)
-        _require(
+        make_plain(self)
+        require(
             min(self.epochs, self.steps) == 0 < max(self.epochs, self.steps),
             "warm-up",
             "epochs or steps above 0, and the other 0",
@@ -325,7 +337,23 @@ SCHEDULES: dict[str, type[Schedule]] = {cls.__name__: cls for cls in _ALL}
 
 
 def as_dict(schedule: Schedule) -> dict[str, Any]:
-    """Return a schedule as plain data, for JSON: its class under "type", and its fields."""
+    """Return a schedule as plain data, for JSON: its class under "type", and its fields.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Of this module.
+
+    Returns
+    -------
+    dict
+        What `from_dict` reads.
+
+    Examples
+    --------
+    >>> as_dict(Constant(0.1))
+    {'type': 'Constant', 'lr': 0.1}
+    """
     values = {f.name: getattr(schedule, f.name) for f in fields(schedule)}
     plain = {k: as_dict(v) if isinstance(v, Schedule) else v for k, v in values.items()}
     return {"type": type(schedule).__name__, **plain}
@@ -334,10 +362,25 @@ def as_dict(schedule: Schedule) -> dict[str, Any]:
 def from_dict(plain: Mapping[str, Any]) -> Schedule:
     """Return the schedule that `as_dict` gave.
 
+    Parameters
+    ----------
+    plain : mapping
+        What `as_dict` gave.
+
+    Returns
+    -------
+    Schedule
+        Equal to the one that `as_dict` was given.
+
     Raises
     ------
     ValueError, TypeError
         If it is not a schedule: an unknown type, unknown or missing fields, a value out of range.
+
+    Examples
+    --------
+    >>> from_dict({"type": "StepDecay", "lr": 0.1})
+    StepDecay(lr=0.1, step_size=3, gamma=0.5)
     """
     given = check_mapping("schedule", plain)
     values = {k: from_dict(v) if isinstance(v, Mapping) else v for k, v in given.items()}
@@ -352,17 +395,3 @@ def from_dict(plain: Mapping[str, Any]) -> Schedule:
 def _cosine(start: float, end: float, position: float) -> float:
     """Return where half a cosine wave from `start` to `end` is at `position` in [0, 1]."""
     return end + (start - end) * (1 + math.cos(math.pi * position)) / 2
-
-
-def _make_plain(schedule: Schedule) -> None:
-    """Make numbers of NumPy plain, which calculate in their own type and are not JSON."""
-    for field in fields(schedule):
-        value = plain_number(getattr(schedule, field.name))
-        if not (is_number(value) or isinstance(value, Schedule)):
-            raise TypeError(f"{field.name}: expected a number, got {brief(value)}")
-        object.__setattr__(schedule, field.name, value)
-
-
-def _require(condition: bool, name: str, expected: str, got: object) -> None:
-    if not condition:
-        raise ValueError(f"{name}: expected {expected}, got {got}")
