@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,16 @@ def test_every_example_is_tested_and_listed():
     table = (FOLDER / "README.md").read_text()
     for name in names:
         assert f"[{name}.py]({name}.py)" in table
+
+
+def test_every_example_has_a_picture_in_the_gallery():
+    docs = FOLDER.parent / "docs"
+    found = re.findall(
+        r"\[!\[.+?\]\((.+?)\)\]\(\.\./examples/(\w+)\.py\)",
+        (docs / "gallery.md").read_text(),
+    )
+    assert sorted(name for _, name in found) == sorted(SMALL)
+    assert all((docs / picture).exists() for picture, _ in found)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
