@@ -186,7 +186,9 @@ def test_the_worst_mistakes_are_pictures_with_what_spoke_for_them(poor):
 
 
 def test_without_a_log_the_page_says_so(poor, history):
-    assert "no training log" in said(sections(parse(evaluation_page(poor, "t")))["Training"])
+    assert "no training log" in said(
+        sections(parse(evaluation_page(poor, "t")))["Training"]
+    )
     with_log = sections(parse(evaluation_page(poor, "t", (), history)))["Training"]
     assert "no training log" not in said(with_log)
     assert "best: epoch 2" in said(with_log)
