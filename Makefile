@@ -142,7 +142,7 @@ coverage: $(VENV)/.coverage
 	$(BIN)/pip install --quiet $(BUILD_REQUIREMENTS)
 	RNN_NATIVE_COVERAGE=1 $(BIN)/python setup.py --quiet build \
 	    --build-base $(COVERED) --build-lib $(COVERED)/lib
-	cd $(COVERED)/lib && PYTHONPATH=$(COVERED)/lib \
+	cd $(COVERED)/lib && PYTHONPATH=$(COVERED)/lib RNN_NATIVE_COVERAGE=1 \
 	    $(abspath $(BIN))/coverage run --rcfile $(CURDIR)/pyproject.toml -m pytest -q \
 	    $(IN_PROCESSES) -c $(CURDIR)/pyproject.toml $(CURDIR)/tests
 	$(BIN)/coverage combine --quiet

@@ -23,6 +23,14 @@ def no_interrupt_before():
     interrupts._last = None
 
 
+def pytest_configure():
+    """Give workers time to write what gcov counted: xdist kills them after 10 seconds."""
+    if os.environ.get("RNN_NATIVE_COVERAGE") == "1":
+        from xdist.workermanage import NodeManager
+
+        NodeManager.EXIT_TIMEOUT = 600
+
+
 def pytest_collection_modifyitems(items):
     """Mark what runs on every level by itself, which a forced level need not run again."""
     for item in items:
