@@ -18,15 +18,16 @@ v_scale(vf x, vf n)
 #endif
 }
 
+#define LEAST_EXPONENT -87.33654f /* no lane becomes subnormal on the way: v_normal */
+
 /* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln(2)/2; Taylor polynomial of degree 7 in r.
  * ln 2 is split in two so that x - n ln 2 is exact to the last bit (Cody and Waite 1980).
- * Below the smallest normal number the result is 0, above the largest infinity. */
+ * Never below the smallest normal number; above the largest the result is infinity. */
 static inline vf
-v_exp(vf x)
+v_exp_above_zero(vf x)
 {
     const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-    const float least = -87.33654f; /* no lane becomes subnormal on the way: v_normal */
-    vf in = v_at_most(v_at_least(x, least), 89.0f);
+    vf in = v_at_most(v_at_least(x, LEAST_EXPONENT), 89.0f);
     vf shifted = in * 1.44269504f + to_integer;
     vf n = shifted - to_integer;
     vf r = in - n * 0.693359375f;
@@ -38,13 +39,20 @@ v_exp(vf x)
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    return v_select(v_less(x, v_set(least)), v_set(0.0f), v_scale(p, n));
+    return v_scale(p, n);
+}
+
+/* The same, but 0 below the smallest normal number. */
+static inline vf
+v_exp(vf x)
+{
+    return v_select(v_less(x, v_set(LEAST_EXPONENT)), v_set(0.0f), v_exp_above_zero(x));
 }
 
 static inline vf
 v_sigmoid(vf x)
 {
-    return 1.0f / (1.0f + v_exp(-x));
+    return 1.0f / (1.0f + v_exp_above_zero(-x));
 }
 
 /* |x| < 0.625: odd polynomial (Cephes, S. Moshier); else 1 - 2 / (e^2|x| + 1), which
@@ -59,8 +67,8 @@ v_tanh(vf x)
     p = p * square + 1.33314422036e-1f;
     p = p * square - 3.33332819422e-1f;
     vf near = p * square * x + x;
-    vf far = 1.0f - 2.0f / (v_exp(size + size) + 1.0f);
-    far = v_select(v_less(x, v_set(0.0f)), -far, far);
+    vf far = 1.0f - 2.0f / (v_exp_above_zero(size + size) + 1.0f);
+    far = (vf)((vi)far | ((vi)x ^ (vi)size)); /* the sign of x */
     return v_select(v_less(size, v_set(0.625f)), near, far);
 }
 

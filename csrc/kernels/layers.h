@@ -219,7 +219,10 @@ static void recurrent_forward(float *out, const float *weight, const float *bias
  * gradient goes back into another run of `truncate` steps, if that is not 0. */
 static void recurrent_backward(const float *dout, const float *transposed, int truncate,
                                const recurrent_sequence *q);
-static void recurrent_backward_params(float *weight_target, float *bias_target,
+static void recurrent_backward_params(float *weight_target, const recurrent_sequence *q,
+                                      float alpha, float beta);
+/* Both targets have had the same alpha and beta since they were 0. */
+static void recurrent_backward_biases(float *input_target, float *target,
                                       const recurrent_sequence *q, float alpha, float beta);
 
 #endif

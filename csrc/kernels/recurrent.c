@@ -74,7 +74,8 @@ gru_backward(const recurrent_step *s)
 
 enum { LSTM_I, LSTM_F, LSTM_G, LSTM_O, LSTM_TANH };
 
-/* c = f cell + i g, h = o tanh(c) */
+/* c = f cell + i g, h = o tanh(c). In two loops: in one the processor would wait for each
+ * vector's cells before their tanh, and see too few instructions to do meanwhile. */
 static void
 lstm_forward(const recurrent_step *s)
 {
@@ -84,15 +85,17 @@ lstm_forward(const recurrent_step *s)
         vf f = v_sigmoid(LOAD(GATE(LSTM_F)) + LOAD(PRODUCT(LSTM_F)));
         vf g = v_tanh(LOAD(GATE(LSTM_G)) + LOAD(PRODUCT(LSTM_G)));
         vf o = v_sigmoid(LOAD(GATE(LSTM_O)) + LOAD(PRODUCT(LSTM_O)));
-        vf c = f * LOAD(s->cell_before + j) + i * g;
-        vf size = v_tanh(c);
         STORE(GATE(LSTM_I), i);
         STORE(GATE(LSTM_F), f);
         STORE(GATE(LSTM_G), g);
         STORE(GATE(LSTM_O), o);
+        STORE(s->cell_after + j, f * LOAD(s->cell_before + j) + i * g);
+    }
+    for (int j = 0; j < s->H; j += VL) {
+        int lanes = LANES(s->H, j);
+        vf size = v_tanh(LOAD(s->cell_after + j));
         STORE(GATE(LSTM_TANH), size);
-        STORE(s->cell_after + j, c);
-        STORE(s->after + j, o * size);
+        STORE(s->after + j, LOAD(GATE(LSTM_O)) * size);
     }
 }
 
@@ -293,26 +296,37 @@ recurrent_backward(const float *dout, const float *transposed, int truncate,
     }
 }
 
-/* Columns of gates from `from` on, `count` of them, meet those of the state's parameters.
- */
+/* Columns of gates from `from` on, `count` of them, meet those of the state's weight. */
 static void
-recurrent_columns(float *weight_target, float *bias_target, const recurrent_sequence *q,
-                  int from, int count, float alpha, float beta)
+recurrent_columns(float *weight_target, const recurrent_sequence *q, int from, int count,
+                  float alpha, float beta)
 {
     int H = q->H, stride = q->cell->kept * H, columns = q->cell->gates * H;
     const float *gates = q->gates + (ptrdiff_t)product_gate(q->cell, from) * H;
-    ptrdiff_t at = (ptrdiff_t)from * H;
-    gemm(weight_target + at, columns, q->states, 1, H, gates, stride, H, count * H,
-         q->rows * q->T, alpha, beta);
-    sum_rows(bias_target + at, gates, stride, q->rows * q->T, count * H, alpha, beta);
+    gemm(weight_target + (ptrdiff_t)from * H, columns, q->states, 1, H, gates, stride, H,
+         count * H, q->rows * q->T, alpha, beta);
+}
+
+/* Both biases are added to the same sums, except for a GRU's n. */
+static void
+recurrent_backward_biases(float *input_target, float *target, const recurrent_sequence *q,
+                          float alpha, float beta)
+{
+    int H = q->H, stride = q->cell->kept * H, columns = q->cell->gates * H;
+    int steps = q->rows * q->T, same = gates_together(q->cell) * H, rest = columns - same;
+    sum_rows(input_target, q->gates, stride, steps, columns, alpha, beta);
+    memcpy(target, input_target, (size_t)same * sizeof(float));
+    if (rest > 0)
+        sum_rows(target + same, q->gates + (ptrdiff_t)GRU_PRODUCT_N * H, stride, steps,
+                 rest, alpha, beta);
 }
 
 static void
-recurrent_backward_params(float *weight_target, float *bias_target,
-                          const recurrent_sequence *q, float alpha, float beta)
+recurrent_backward_params(float *weight_target, const recurrent_sequence *q, float alpha,
+                          float beta)
 {
     int together = gates_together(q->cell), rest = q->cell->gates - together;
-    recurrent_columns(weight_target, bias_target, q, 0, together, alpha, beta);
+    recurrent_columns(weight_target, q, 0, together, alpha, beta);
     if (rest > 0)
-        recurrent_columns(weight_target, bias_target, q, together, rest, alpha, beta);
+        recurrent_columns(weight_target, q, together, rest, alpha, beta);
 }

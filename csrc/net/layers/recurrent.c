@@ -135,7 +135,8 @@ recurrent_prepare(const rnn_layer *layer, const rnn_io *io, const recurrent_cell
     if (!io->training)
         return;
     lay_out_recurrent_shared(layer, cell, &s, io->shared);
-    transpose(s.input, D, param_of(layer, io, INPUT_WEIGHT), columns, D, columns);
+    if (io->to_input)
+        transpose(s.input, D, param_of(layer, io, INPUT_WEIGHT), columns, D, columns);
     transpose(s.hidden, H, param_of(layer, io, HIDDEN_WEIGHT), columns, H, columns);
 }
 
@@ -180,9 +181,8 @@ recurrent_params_of(const rnn_layer *layer, const rnn_io *io, const recurrent_ce
     int stride = cell->kept * q.H, steps = io->rows * q.T;
     gemm(target_of(layer, io, INPUT_WEIGHT), columns, io->inp, 1, D, q.gates, stride, D,
          columns, steps, io->alpha, io->beta);
-    sum_rows(target_of(layer, io, INPUT_BIAS), q.gates, stride, steps, columns, io->alpha,
-             io->beta);
-    recurrent_backward_params(target_of(layer, io, HIDDEN_WEIGHT),
+    recurrent_backward_params(target_of(layer, io, HIDDEN_WEIGHT), &q, io->alpha, io->beta);
+    recurrent_backward_biases(target_of(layer, io, INPUT_BIAS),
                               target_of(layer, io, HIDDEN_BIAS), &q, io->alpha, io->beta);
 }
 
