@@ -85,7 +85,7 @@ def train_mlp(data: Data = None, **options: Unpack[ModelOptions]) -> TrainingRes
         (docs/how-to/streaming.md); a name that `datasets.load_dataset` accepts, or "synthetic"
         for generated digits: the last layer has as many units as the data set has classes;
         ((x, y), (x_test, y_test)) as `datasets.load_mnist` returns them; (train, test), two
-        `datasets.Loader`; None looks for MNIST, downloads it, and with neither files nor
+        ``rn.datasets.Loader``; None looks for MNIST, downloads it, and with neither files nor
         network reports that it uses generated digits.
     OPTIONS
 
