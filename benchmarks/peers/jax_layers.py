@@ -18,6 +18,8 @@ ACTIVATIONS = {
     "tanh": jnp.tanh,
     "silu": jax.nn.silu,
     "softplus": jax.nn.softplus,
+    "hardsigmoid": jax.nn.hard_sigmoid,
+    "hardswish": jax.nn.hard_swish,
     "gelu": partial(jax.nn.gelu, approximate=True),
     "gelu_exact": partial(jax.nn.gelu, approximate=False),
     "linear": lambda x: x,

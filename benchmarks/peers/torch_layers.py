@@ -15,6 +15,8 @@ ACTIVATIONS = {
     "tanh": nn.Tanh,
     "silu": nn.SiLU,
     "softplus": nn.Softplus,
+    "hardsigmoid": nn.Hardsigmoid,
+    "hardswish": nn.Hardswish,
     "gelu_exact": nn.GELU,
     "gelu": partial(nn.GELU, approximate="tanh"),
 }

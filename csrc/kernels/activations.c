@@ -156,6 +156,38 @@ softplus_slope(vf z, float alpha)
     return v_sigmoid(z);
 }
 
+/* The clipped line through (-3, 0), (0, 1/2) and (3, 1), which is near the logistic
+ * function: Courbariaux et al. 2015, with the slope of Howard et al. 2019. */
+static inline vf
+hardsigmoid_value(vf z, float alpha)
+{
+    (void)alpha;
+    return v_at_most(v_at_least(z + 3.0f, 0.0f), 6.0f) * (1.0f / 6.0f);
+}
+
+static inline vf
+hardsigmoid_slope(vf z, float alpha)
+{
+    (void)alpha;
+    return v_select(v_less(v_abs(z), v_set(3.0f)), v_set(1.0f / 6.0f), v_set(0.0f));
+}
+
+/* z times hardsigmoid(z): Howard et al. 2019. */
+static inline vf
+hardswish_value(vf z, float alpha)
+{
+    return z * hardsigmoid_value(z, alpha);
+}
+
+/* z / 3 + 1/2 between the corners. */
+static inline vf
+hardswish_slope(vf z, float alpha)
+{
+    (void)alpha;
+    vf outside = v_select(v_greater(z, v_set(0.0f)), v_set(1.0f), v_set(0.0f));
+    return v_select(v_less(v_abs(z), v_set(3.0f)), z * (1.0f / 3.0f) + 0.5f, outside);
+}
+
 /* LOOPS(name) defines name_forward and name_backward over arrays from name_value and
  * name_slope above. */
 #define LOOPS(name)                                                                     \
@@ -192,7 +224,9 @@ softplus_slope(vf z, float alpha)
     ROW(silu, true, 0.0, true, false)         \
     ROW(gelu, true, 0.0, true, false)         \
     ROW(gelu_exact, true, 0.0, true, false)   \
-    ROW(softplus, true, 0.0, true, false)
+    ROW(softplus, true, 0.0, true, false)     \
+    ROW(hardsigmoid, true, 0.0, true, true)   \
+    ROW(hardswish, true, 0.0, true, false)
 
 #define LOOPS_OF(name, from_input, alpha, below, above) LOOPS(name)
 ACTIVATIONS(LOOPS_OF)

@@ -42,6 +42,8 @@ _HERE = {
     "LeakyReLU": 'Activation("leaky_relu")',
     "GELU": 'Activation("gelu_exact")',
     "SiLU": 'Activation("silu")',
+    "Hardswish": 'Activation("hardswish")',
+    "Hardsigmoid": 'Activation("hardsigmoid")',
     "Tanh": 'Activation("tanh")',
     "Sigmoid": 'Activation("sigmoid")',
 }

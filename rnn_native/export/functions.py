@@ -58,6 +58,10 @@ def _gelu_exact(graph: Graph, z: str, alpha: float) -> str:
     return _half_of_one_plus(graph, graph.node("Erf", scaled), z)
 
 
+def _hardsigmoid(graph: Graph, z: str, alpha: float) -> str:
+    return graph.node("HardSigmoid", z, alpha=1 / 6, beta=0.5)
+
+
 def _half_of_one_plus(graph: Graph, t: str, z: str) -> str:
     """Add 0.5 z (1 + t)."""
     half = graph.node("Mul", z, graph.number(0.5))
@@ -80,6 +84,7 @@ def _of_each(name: str, value: str, parameter: str = "", note: str = "") -> str:
 
 
 _GELU = "tanhf(0.797884561f * (z[i] + 0.044715f * z[i] * z[i] * z[i]))"
+_HARDSIGMOID = "z[i] < -3 ? 0 : z[i] > 3 ? 1 : (z[i] + 3) / 6"
 _NORMAL = "/* z times the normal distribution function at z{}. */\n"
 
 
@@ -125,6 +130,10 @@ FUNCTIONS = {
         "softplus",
         "(z[i] > 0 ? z[i] : 0) + log1pf(expf(-fabsf(z[i])))",
         _operator("Softplus"),
+    ),
+    "hardsigmoid": _exported("hardsigmoid", _HARDSIGMOID, _hardsigmoid),
+    "hardswish": _exported(
+        "hardswish", f"z[i] * ({_HARDSIGMOID})", _operator("HardSwish")
     ),
     "exp": _exported("exp", "expf(z[i])", _operator("Exp"), "exponential"),
     "softmax": Exported(_operator("Softmax")),  # over the last axis, in C by rows

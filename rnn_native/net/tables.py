@@ -15,7 +15,11 @@ ACTIVATIONS = _TABLES["activations"]
 OPTIMIZERS = _TABLES["optimizers"]
 LOSSES = _TABLES["losses"]
 
-ACTIVATION_ALIASES = {"swish": "silu"}
+ACTIVATION_ALIASES = {
+    "swish": "silu",
+    "hard_sigmoid": "hardsigmoid",
+    "hard_swish": "hardswish",
+}
 """Names that activations have elsewhere, with the core's."""
 
 

@@ -23,7 +23,7 @@ from rnn_native.net.layer_specs import (
     REQUIRED_KEYS,
     checked_spec,
 )
-from rnn_native.net.tables import LAYERS
+from rnn_native.net.tables import ACTIVATION_ALIASES, LAYERS
 from rnn_native.settings import reference_form
 from rnn_native.settings.architecture import (
     Architecture,
@@ -575,7 +575,7 @@ def test_parser_and_core_know_the_same_names():
     with pytest.raises(ValueError, match=r"one of") as error:
         _core.Net([DENSE | {"activation": "?"}], (2,), "squared_error")
     names = re.search(r"one of (.*), got", str(error.value)).group(1).split(", ")
-    assert {*names, "swish"} == set(layer_specs.ACTIVATIONS)
+    assert {*names, *ACTIVATION_ALIASES} == set(layer_specs.ACTIVATIONS)
     for loss in module.LOSSES:
         build(parse_architecture(own(DENSE, shape=(2,), loss=loss)))
 

@@ -150,6 +150,24 @@ ACTIVATIONS = {
         values={0: 0.6931472, 2: 2.126928, -2: 0.126928, 1000: 1000, -1000: 0},
         slopes={0: 0.5, 2: 0.8807971},
     ),
+    "hardsigmoid": Activation(
+        lambda z, a: np.clip(z / 6 + 0.5, 0, 1),
+        lambda z, a: (np.abs(z) < 3) / 6,
+        lambda z, f, a: 4 * np.abs(f),
+        lambda z, f, a: 2 * np.abs(f),
+        ("Hardsigmoid", {}),
+        values={-4: 0, -1: 1 / 3, 0: 0.5, 1.5: 0.75, 4: 1},
+        slopes={-4: 0, -3: 0, 1: 1 / 6, 3: 0},
+    ),
+    "hardswish": Activation(
+        lambda z, a: z * np.clip(z / 6 + 0.5, 0, 1),
+        lambda z, a: np.where(np.abs(z) < 3, z / 3 + 0.5, (z > 0) * 1.0),
+        lambda z, f, a: 5 * np.abs(f),
+        lambda z, f, a: 2 * (1 + np.abs(f)),
+        ("Hardswish", {}),
+        values={-4: 0, -1: -1 / 3, 1: 2 / 3, 2: 5 / 3, 4: 4},
+        slopes={-4: 0, -3: 0, -1: 1 / 6, 0: 0.5, 1.5: 1, 3: 1},
+    ),
 }
 
 

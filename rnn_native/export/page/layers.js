@@ -25,8 +25,12 @@ const ELEMENTWISE = {
   gelu: (z) => 0.5 * z * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z * z * z))),
   gelu_exact: (z) => 0.5 * z * (1 + erf(z * Math.SQRT1_2)),
   softplus: (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))),
+  hardsigmoid: (z) => hardSigmoid(z),
+  hardswish: (z) => z * hardSigmoid(z),
   exp: (z) => Math.exp(z),
 };
+
+const hardSigmoid = (z) => Math.min(Math.max(z + 3, 0), 6) / 6;
 
 /** The error function: 2 / sqrt(pi) e^(-x^2) times the sum of 2^n x^(2n+1) / (1 3 ... 2n+1). */
 function erf(x) {
