@@ -57,6 +57,36 @@ adam_step(float *p, float *m, float *v, const float *grads, int n, float lr, flo
     }
 }
 
+/* v = a v + (1-a) g^2, p -= lr g / (sqrt(v) + eps): Tieleman and Hinton 2012, with
+ * PyTorch's options. centered: mean = a mean + (1-a) g, and v - mean^2, which rounding must
+ * not make negative, is under the root. With a velocity the step is added to momentum *
+ * velocity. penalty * p is added to g. */
+static void
+rmsprop_step(float *p, float *v, float *velocity, float *mean, const float *grads, int n,
+             float lr, float scale, double alpha, float epsilon, float momentum,
+             float penalty)
+{
+    float keep = (float)alpha, take = (float)(1 - alpha); /* as in adam_step */
+    for (int i = 0; i < n; i += VL) {
+        int lanes = n - i < VL ? n - i : VL;
+        vf value = v_load_part(p + i, lanes);
+        vf g = v_load_part(grads + i, lanes) * scale + penalty * value;
+        vf square = v_normal(keep * v_load_part(v + i, lanes) + take * (g * g));
+        v_store_part(v + i, square, lanes);
+        if (mean != NULL) {
+            vf center = v_normal(keep * v_load_part(mean + i, lanes) + take * g);
+            v_store_part(mean + i, center, lanes);
+            square = v_at_least(square - center * center, 0.0f);
+        }
+        vf step = g / (v_sqrt(square) + epsilon);
+        if (velocity != NULL) {
+            step = v_normal(momentum * v_load_part(velocity + i, lanes) + step);
+            v_store_part(velocity + i, step, lanes);
+        }
+        v_store_part(p + i, value - lr * step, lanes);
+    }
+}
+
 /* As many numbers as fill a vector in float64. */
 typedef float v_half __attribute__((vector_size(2 * VL)));
 typedef double v_double __attribute__((vector_size(4 * VL)));

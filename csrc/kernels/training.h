@@ -26,6 +26,10 @@ static void sgd_step(float *p, float *velocity, const float *grads, int n, float
 static void adam_step(float *p, float *m, float *v, const float *grads, int n, float lr,
                       float scale, double beta_1, double beta_2, float epsilon,
                       bool epsilon_hat, float penalty, float decay, int64_t step);
+/* velocity NULL: no momentum; mean NULL: not centered. */
+static void rmsprop_step(float *p, float *v, float *velocity, float *mean,
+                         const float *grads, int n, float lr, float scale, double alpha,
+                         float epsilon, float momentum, float penalty);
 static double dot(const float *x, const float *y, int n);
 static double sum_of_squares(const float *x, int n);
 

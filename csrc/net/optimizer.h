@@ -5,7 +5,7 @@
 #include "layer.h"
 
 /* Most vectors of state that an optimizer keeps. */
-#define RNN_MAX_MOMENTS 2
+#define RNN_MAX_MOMENTS 3
 
 /* One update of parameters [begin, end). moment(k) lies at moments + k * count. */
 typedef struct {

@@ -44,9 +44,10 @@ class Network(RateMethods):
     seed : int in [0, 2**64)
         Seed of the initial weights (Glorot uniform, drawn layer by layer; biases are zero).
     optimizer : str or dict
-        "sgd", "adam" or "adamw", or a dict with `type` and its settings: momentum,
-        nesterov, weight_decay; beta_1, beta_2, epsilon (at least 1e-20), epsilon_hat
-        (True: epsilon is added before the bias correction), weight_decay.
+        "sgd", "adam", "adamw" or "rmsprop", or a dict with `type` and its settings:
+        momentum, nesterov, weight_decay; beta_1, beta_2, epsilon (at least 1e-20),
+        epsilon_hat (True: epsilon is added before the bias correction), weight_decay; of
+        rmsprop alpha, epsilon, momentum, centered, weight_decay, as in PyTorch.
     rng : Xorshift, optional
         Generator to draw from instead of one made from `seed`.
 

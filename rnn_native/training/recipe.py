@@ -37,7 +37,7 @@ class Recipe:
     min_delta : float
         How much lower a validation loss must be to count as an improvement.
     optimizer : dict
-        `type` (sgd, adam, adamw) and its settings; see `Network`. Training functions accept
+        `type` (sgd, adam, adamw, rmsprop) and its settings; see `Network`. Training functions accept
         the type alone.
     clip_norm : float
         Greatest norm of the gradient of a batch, all parameters together and that of `l2`

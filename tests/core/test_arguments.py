@@ -331,9 +331,9 @@ def test_layers_that_do_not_fit_their_input(layers, shape, message):
     ("optimizer", "error", "message"),
     [
         (
-            {"type": "rmsprop"},
+            {"type": "rmsprob"},
             ValueError,
-            "optimizer.type: expected one of sgd, adam, adamw, got 'rmsprop'",
+            "optimizer.type: expected one of sgd, adam, adamw, rmsprop, got 'rmsprob'",
         ),
         ({}, ValueError, "optimizer.type: missing"),
         ("adam", TypeError, "optimizer: expected a dict, got 'adam'"),

@@ -48,6 +48,10 @@ OPTIMIZERS = [
     {"type": "adamw", "weight_decay": 0.5, "epsilon": 1e-4},
     {"type": "adamw", "weight_decay": 0.0},
     {"type": "adam", "epsilon": 0.1, "epsilon_hat": True},
+    {"type": "rmsprop"},
+    {"type": "rmsprop", "alpha": 0.9, "centered": True, "epsilon": 1e-4},
+    {"type": "rmsprop", "momentum": 0.9, "weight_decay": 0.1},
+    {"type": "rmsprop", "momentum": 0.5, "centered": True, "alpha": 0.9, "epsilon": 1e-4},
 ]
 
 
@@ -108,6 +112,8 @@ def test_moments_have_the_size_they_need():
     assert vectors({"type": "sgd", "weight_decay": 0.1}) == 0
     assert vectors({"type": "sgd", "momentum": 0.1}) == 1
     assert vectors({"type": "adam"}) == vectors({"type": "adamw"}) == 2
+    assert vectors({"type": "rmsprop"}) == 1
+    assert vectors({"type": "rmsprop", "centered": True, "momentum": 0.1}) == 3
 
 
 # ---- by hand: the gradient by a bias is bias - target, that by the weights is zero ----

@@ -503,10 +503,16 @@ def adam(kind, decay):
     return make
 
 
+def rmsprop(tensors, lr, spec):
+    options = {key: value for key, value in spec.items() if key not in ("type", "epsilon")}
+    return torch.optim.RMSprop(tensors, lr, eps=spec.get("epsilon", 1e-8), **options)
+
+
 TORCH_OPTIMIZERS = {
     "sgd": sgd,
     "adam": adam(torch.optim.Adam, 0.0),
     "adamw": adam(torch.optim.AdamW, 0.01),
+    "rmsprop": rmsprop,
 }
 
 # Low rates: a ReLU whose input is within rounding of zero separates the two, at higher rates by
@@ -518,6 +524,12 @@ RECIPES = [
     ({"type": "adam", "weight_decay": 0.01, "beta_1": 0.8, "epsilon": 1e-6}, 1e-3),
     ({"type": "adamw"}, 1e-3),
     ({"type": "adamw", "weight_decay": 0.1}, 1e-3),
+    ({"type": "rmsprop"}, 1e-3),
+    (
+        {"type": "rmsprop", "momentum": 0.5, "centered": True, "weight_decay": 0.01}
+        | {"epsilon": 1e-4, "alpha": 0.9},
+        1e-4,
+    ),
 ]
 
 

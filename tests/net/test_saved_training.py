@@ -73,7 +73,7 @@ def test_another_optimizer_may_be_given_to_load(tmp_path):
     assert other.steps_done == 0
     assert not other.moments.any()
     with pytest.raises(
-        ValueError, match="^optimizer.type: expected one of sgd, adam, adamw"
+        ValueError, match="^optimizer.type: expected one of sgd, adam, adamw, rmsprop"
     ):
         rn.load(tmp_path / "m", optimizer="lion")
 
@@ -233,9 +233,9 @@ def test_what_the_net_would_not_follow_cannot_be_set():
     ("optimizer", "error", "message"),
     [
         (
-            "rmsprop",
+            "rmsprob",
             ValueError,
-            "optimizer.type: expected one of sgd, adam, adamw, got 'rm",
+            "optimizer.type: expected one of sgd, adam, adamw, rmsprop, got 'rm",
         ),
         ({"type": 3}, ValueError, "optimizer.type: expected a name, got 3"),
         ({"momentum": 0.9}, ValueError, "optimizer.type: missing"),

@@ -208,13 +208,22 @@ def schedule_of(net, rates, average):
     }
 
 
+def kinds_of_moments(spec):
+    """The names in the twin, in the core's order."""
+    if spec["type"] == "sgd":
+        return ["velocity"]
+    if spec["type"] != "rmsprop":
+        return ["m", "v"]
+    wanted = {"velocity": spec.get("momentum", 0) > 0, "mean": spec.get("centered", False)}
+    return ["v", *(name for name, is_kept in wanted.items() if is_kept)]
+
+
 def optimizer_from(spec, params, moments):
     """The twin's optimizer with the core's moments."""
     optimizer = twins.Optimizer(spec, params)
-    kinds = ["velocity"] if spec["type"] == "sgd" else ["m", "v"]
     moments = np.float64(moments)
     at = 0
-    for kind in kinds if moments.size else []:
+    for kind in kinds_of_moments(spec) if moments.size else []:
         for layer, kept in zip(params, optimizer.moments, strict=True):
             for name, p in layer.items():
                 kept[name][kind] = moments[at : at + p.size].reshape(p.shape).copy()
@@ -228,7 +237,11 @@ def own_error_of_update(net, weights, grads, moments):
     spec = net.optimizer
     n = len(grads)
     size = np.abs(grads) + (spec.get("weight_decay", 0.0) + net.l2) * np.abs(weights[:n])
-    if len(moments):
+    if spec["type"] == "rmsprop":
+        if spec.get("momentum", 0) > 0:  # a step's part, in units of the gradient
+            unit = np.sqrt(moments[:n]) + np.abs(grads) + spec.get("epsilon", 1e-8)
+            size = size + spec["momentum"] * np.abs(moments[n : 2 * n]) * unit
+    elif len(moments):
         kept = spec.get("momentum", 0.0)
         if spec["type"] != "sgd":
             beta = spec.get("beta_1", 0.9)

@@ -637,7 +637,7 @@ def _to_a_row(d, layers, shape):
 
 
 def _optimizer(d):
-    kind = d.one("sgd", "sgd", "adam", "adamw")
+    kind = d.one("sgd", "sgd", "adam", "adamw", "rmsprop")
     spec = {"type": kind}
     if not d.one(False, True):
         return spec
@@ -646,6 +646,11 @@ def _optimizer(d):
     if kind == "sgd":
         spec["momentum"] = d.one(0.9, 0.5)
         spec["nesterov"] = d.one(False, True)
+    elif kind == "rmsprop":
+        spec["momentum"] = d.one(0.0, 0.5)
+        spec["centered"] = d.one(False, True)
+        spec["epsilon"] = d.one(1e-8, 1e-3)
+        spec["alpha"] = d.one(0.99, 0.9)
     else:
         spec["epsilon"] = d.one(1e-8, 1e-3)
         spec["epsilon_hat"] = d.one(False, True)

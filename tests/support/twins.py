@@ -1060,7 +1060,26 @@ def _adam_step(spec, p, g, moments, lr, step):
     p -= lr * m_hat / (np.sqrt(v_hat) + epsilon)
 
 
-OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
+def rmsprop(spec, p, g, moments, lr, step):
+    alpha, momentum = spec.get("alpha", 0.99), spec.get("momentum", 0.0)
+    g = g + spec.get("weight_decay", 0.0) * p
+    v = moments.setdefault("v", np.zeros_like(p))
+    v[...] = alpha * v + (1 - alpha) * g**2
+    below = v
+    if momentum > 0:
+        moments.setdefault("velocity", np.zeros_like(p))
+    if spec.get("centered", False):
+        mean = moments.setdefault("mean", np.zeros_like(p))
+        mean[...] = alpha * mean + (1 - alpha) * g
+        below = np.maximum(v - mean**2, 0)
+    change = g / (np.sqrt(below) + spec.get("epsilon", 1e-8))
+    if momentum > 0:
+        moments["velocity"][...] = momentum * moments["velocity"] + change
+        change = moments["velocity"]
+    p -= lr * change
+
+
+OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw, "rmsprop": rmsprop}
 
 
 def weigh(grads, factor):

@@ -18,6 +18,7 @@ OPTIMIZERS = {
     "momentum": {"type": "sgd", "momentum": 0.9, "nesterov": True},
     "adam": "adam",
     "adamw": {"type": "adamw", "weight_decay": 0.1},
+    "rmsprop": {"type": "rmsprop", "momentum": 0.5, "centered": True},
 }
 
 PLAIN = [rn.Flatten(), rn.Dense(12, "tanh"), rn.Dense(3)]

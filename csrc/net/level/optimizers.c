@@ -56,7 +56,7 @@ adam_moments(const double *attr)
 }
 
 static bool
-adam_is_plain(const double *attr)
+is_never_plain(const double *attr)
 {
     (void)attr;
     return false;
@@ -83,9 +83,47 @@ adamw_update(const rnn_update *u, size_t begin, size_t end)
     update_adam(u, begin, end, 0, (float)u->attr[ADAM_WEIGHT_DECAY]);
 }
 
+enum {
+    RMSPROP_ALPHA,
+    RMSPROP_EPSILON,
+    RMSPROP_MOMENTUM,
+    RMSPROP_CENTERED,
+    RMSPROP_WEIGHT_DECAY
+};
+
+static const rnn_attr rmsprop_attrs[] = {
+    [RMSPROP_ALPHA] = {"alpha", RNN_FLOAT, false, 0.99, 0, 1 - 1e-9, NULL},
+    [RMSPROP_EPSILON] = {"epsilon", RNN_FLOAT, false, 1e-8, 1e-20, 1, NULL},
+    [RMSPROP_MOMENTUM] = {"momentum", RNN_FLOAT, false, 0, 0, 1, NULL},
+    [RMSPROP_CENTERED] = {"centered", RNN_BOOL, false, 0, 0, 1, NULL},
+    [RMSPROP_WEIGHT_DECAY] = {"weight_decay", RNN_FLOAT, false, 0, 0, 1e6, NULL},
+    RNN_ATTRS_END,
+};
+
+/* Squares, then the velocity, then the mean. */
+static int
+rmsprop_moments(const double *attr)
+{
+    return 1 + (attr[RMSPROP_MOMENTUM] > 0) + (attr[RMSPROP_CENTERED] != 0);
+}
+
+static void
+rmsprop_update(const rnn_update *u, size_t begin, size_t end)
+{
+    float *squares = u->moments + begin, *next = squares + u->count;
+    float *velocity = u->attr[RMSPROP_MOMENTUM] > 0 ? next : NULL;
+    float *behind = velocity != NULL ? next + u->count : next;
+    rmsprop_step(u->params + begin, squares, velocity,
+                 u->attr[RMSPROP_CENTERED] != 0 ? behind : NULL, u->grads + begin,
+                 (int)(end - begin), (float)u->lr, u->scale, u->attr[RMSPROP_ALPHA],
+                 (float)u->attr[RMSPROP_EPSILON], (float)u->attr[RMSPROP_MOMENTUM],
+                 u->penalty + (float)u->attr[RMSPROP_WEIGHT_DECAY]);
+}
+
 static const rnn_optimizer_type optimizer_types[] = {
     {"sgd", sgd_attrs, sgd_moments, sgd_update, sgd_is_plain},
-    {"adam", adam_attrs, adam_moments, adam_update, adam_is_plain},
-    {"adamw", adamw_attrs, adam_moments, adamw_update, adam_is_plain},
+    {"adam", adam_attrs, adam_moments, adam_update, is_never_plain},
+    {"adamw", adamw_attrs, adam_moments, adamw_update, is_never_plain},
+    {"rmsprop", rmsprop_attrs, rmsprop_moments, rmsprop_update, is_never_plain},
     {NULL, NULL, NULL, NULL, NULL},
 };
