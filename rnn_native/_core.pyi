@@ -135,6 +135,7 @@ class Net:
         penalties: NDArray[np.float64] | None = None,
         averaged: int = -1,
         ranks: Any = None,
+        accumulate: int = 1,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     # value, the penalty in it, iterations, evaluations, what ended it
     def minimize(

@@ -160,6 +160,7 @@ typedef struct {
     const int32_t *order; /* rows in the order of training, the same in every epoch */
     int n_order;
     int batch_size;
+    int accumulate; /* batches of an update, which follows their mean over all rows */
     int epochs;
     const double *lr; /* one learning rate, or one for each step of the call */
     int64_t n_lr;     /* 0: lr[0] is that of all steps */
@@ -183,7 +184,7 @@ typedef struct {
 /* Largest alpha of mixup that rnn_recipe takes. */
 #define RNN_MAX_MIXUP 4
 
-/* Batches in an epoch. */
+/* Updates in an epoch. */
 int64_t rnn_recipe_steps(const rnn_recipe *recipe);
 
 /* Trains recipe->epochs epochs; scores[e] is the sum over epoch e, each row as it stood

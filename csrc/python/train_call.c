@@ -58,7 +58,7 @@ const char train_doc[] = PyDoc_STR(
     "      smoothing=0.0, clip_norm=0.0, l2=0.0, seed=0, step=0, updates=-1, done=None,\n"
     "      epochs=1, epoch=1, mixup=0.0, augment=None, average=None, average_decay=0.0,\n"
     "      average_is_outside=False, weighted_mean=False, penalties=None, averaged=-1,\n"
-    "      ranks=None)\n"
+    "      ranks=None, accumulate=1)\n"
     "--\n\n"
     "Train on the rows x[order], in that order, `epochs` times.\n\n"
     "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
@@ -78,8 +78,9 @@ const char train_doc[] = PyDoc_STR(
     "processes\n"
     "that train together: rank, size, stop (a byte that is not 0 when this one wants to "
     "end)\n"
-    "and swap(partner, give, take), which exchanges bytes. A loss that is not finite "
-    "raises\n"
+    "and swap(partner, give, take), which exchanges bytes. An update follows the mean\n"
+    "gradient over all rows of `accumulate` batches: they are one step, which has one\n"
+    "learning rate and counts as one batch in `done`. A loss that is not finite raises\n"
     "FloatingPointError before that batch changes the parameters; so does a parameter,\n"
     "before the first epoch and after each.");
 
@@ -171,6 +172,7 @@ check_numbers(const train_arguments *a)
     const rnn_recipe *s = &a->recipe;
     if (check_at_least_one("train", "batch_size", s->batch_size) < 0
         || check_at_least_one("train", "epochs", s->epochs) < 0
+        || check_at_least_one("train", "accumulate", s->accumulate) < 0
         || check_threads("train", a->threads) < 0
         || check_not_negative("train", "clip_norm", s->clip_norm) < 0
         || check_not_negative("train", "l2", s->l2) < 0
@@ -265,6 +267,7 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
                             "penalties",
                             "averaged",
                             "ranks",
+                            "accumulate",
                             NULL};
     PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
     PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL, *done_b = NULL;
@@ -274,13 +277,13 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
     int weighted_mean = 0, outside = 0;
     unsigned long long seed = 0;
     long long step = 0, updates = -1, averaged = -1;
-    s->epochs = a->threads = a->first_epoch = 1;
+    s->epochs = s->accumulate = a->threads = a->first_epoch = 1;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "OOOiO|$iOdddKLLOiidOOdppOLO:train", names, &x_b, &y_b, &order_b,
+            args, kwds, "OOOiO|$iOdddKLLOiidOOdppOLOi:train", names, &x_b, &y_b, &order_b,
             &s->batch_size, &lr_b, &a->threads, &weights_b, &smoothing, &s->clip_norm,
             &s->l2, &seed, &step, &updates, &done_b, &s->epochs, &a->first_epoch, &s->mixup,
             &augment_b, &average_b, &s->average_decay, &outside, &weighted_mean,
-            &penalties_b, &averaged, &ranks_b))
+            &penalties_b, &averaged, &ranks_b, &s->accumulate))
         return -1;
     s->smoothing = (float)smoothing;
     s->weighted_mean = weighted_mean;

@@ -132,9 +132,7 @@ FUNCTIONS = {
         _operator("Softplus"),
     ),
     "hardsigmoid": _exported("hardsigmoid", _HARDSIGMOID, _hardsigmoid),
-    "hardswish": _exported(
-        "hardswish", f"z[i] * ({_HARDSIGMOID})", _operator("HardSwish")
-    ),
+    "hardswish": _exported("hardswish", f"z[i] * ({_HARDSIGMOID})", _operator("HardSwish")),
     "exp": _exported("exp", "expf(z[i])", _operator("Exp"), "exponential"),
     "softmax": Exported(_operator("Softmax")),  # over the last axis, in C by rows
 }

@@ -115,6 +115,7 @@ def lr_find(
     epochs: int | None = None,
     stop_div: bool = True,
     batch_size: int = 64,
+    accumulate: int = 1,
     class_weight: ClassWeights | None = None,
     label_smoothing: float = 0.0,
     clip_norm: float = 0.0,
@@ -148,7 +149,8 @@ def lr_find(
     stop_div : bool
         Stop as soon as the smoothed loss is four times its least value so far. A loss that
         is not finite always ends the search, and is not among the results.
-    batch_size, class_weight, label_smoothing, clip_norm, l2, augment, mixup, seed, threads
+    batch_size, accumulate, class_weight, label_smoothing, clip_norm, l2, augment, mixup
+    seed, threads
         As for `Network.fit`; use what you will train with.
 
     Returns
@@ -189,6 +191,7 @@ def lr_find(
     rows = model.as_rows(x, learns=True)
     recipe = Recipe(
         batch_size=batch_size,
+        accumulate=accumulate,
         class_weight=class_weight,
         label_smoothing=label_smoothing,
         clip_norm=clip_norm,
@@ -263,7 +266,7 @@ def _losses(run: Run, rates: NDArray[np.float64], stop_div: bool) -> NDArray[np.
 
 def _batch_losses(run: Run, rates: NDArray[np.float64]) -> Iterator[float]:
     """Train a batch with each rate and yield its mean loss; end when it is not finite."""
-    size = run.recipe.batch_size
+    size = run.batch_size
     for step, rate in enumerate(rates):
         batch = step % run.steps
         if batch == 0:

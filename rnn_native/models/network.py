@@ -80,6 +80,7 @@ class Network(RateMethods):
         y: ArrayLike | None = None,
         *,
         batch_size: int = 64,
+        accumulate: int = 1,
         epochs: int = 1,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -122,6 +123,8 @@ class Network(RateMethods):
             see docs/how-to/streaming.md.
         batch_size, epochs : int of at least 1
             Rows per batch, and number of epochs. The last batch of an epoch can be smaller.
+        accumulate : int of at least 1
+            Batches whose gradients are averaged for one update, in the memory of one.
         initial_epoch : int of at least 0
             Number of the first epoch, as in Keras: callbacks, schedules, tables and the
             history count from there, and `epochs - initial_epoch` epochs are trained.
@@ -214,6 +217,7 @@ class Network(RateMethods):
         recipe = {
             "epochs": epochs,
             "batch_size": batch_size,
+            "accumulate": accumulate,
             "lr": lr,
             "schedule": schedule,
             "validation_split": validation_split,

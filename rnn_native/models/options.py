@@ -75,6 +75,7 @@ class TrainingOptions(TypedDict, total=False):
 
     epochs: int
     batch_size: int
+    accumulate: int
     lr: float
     seed: int
     validation_split: float

@@ -40,6 +40,7 @@ class RateMethods(Learner):
         div_final: float = 1e5,
         pct_start: float = 0.25,
         batch_size: int = 64,
+        accumulate: int = 1,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_split: float = 0.0,
@@ -75,7 +76,7 @@ class RateMethods(Learner):
             Greatest rate; `lr_find` suggests one.
         div, div_final, pct_start : float
             See `rnn_native.schedules.OneCycle`; the defaults are fastai's.
-        batch_size, initial_epoch, steps_per_epoch, validation_split
+        batch_size, accumulate, initial_epoch, steps_per_epoch, validation_split
             As for `fit`.
         validation_data, stratify, shuffle, sample_weight, class_weight
             As for `fit`.
@@ -106,6 +107,7 @@ class RateMethods(Learner):
             epochs=epochs,
             schedule=cycle,
             batch_size=batch_size,
+            accumulate=accumulate,
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
             validation_split=validation_split,
@@ -144,6 +146,7 @@ class RateMethods(Learner):
         epochs: int | None = None,
         stop_div: bool = True,
         batch_size: int = 64,
+        accumulate: int = 1,
         class_weight: ClassWeights | None = None,
         label_smoothing: float = 0.0,
         clip_norm: float = 0.0,
@@ -161,9 +164,9 @@ class RateMethods(Learner):
             As for `fit`: rows to train on.
         start_lr, end_lr, num_it, trial_it, schedule, epochs, stop_div
             As for `rnn_native.lr_find`.
-        batch_size, class_weight
+        batch_size, accumulate
             As for `rnn_native.lr_find`.
-        label_smoothing, clip_norm, l2, augment, mixup, seed, threads
+        class_weight, label_smoothing, clip_norm, l2, augment, mixup, seed, threads
             As for `rnn_native.lr_find`.
 
         Returns
@@ -189,6 +192,7 @@ class RateMethods(Learner):
             epochs=epochs,
             stop_div=stop_div,
             batch_size=batch_size,
+            accumulate=accumulate,
             class_weight=class_weight,
             label_smoothing=label_smoothing,
             clip_norm=clip_norm,

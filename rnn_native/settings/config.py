@@ -22,6 +22,7 @@ KEYS = config_keys.KEYS
 _RECIPE_KEYS = (
     "epochs",
     "batch_size",
+    "accumulate",
     "steps_per_epoch",
     "seed",
     "validation_split",
@@ -61,8 +62,8 @@ class TrainingConfig:
     activation_function : str or None
         One of ``ACTIVATIONS``, for the hidden layers; see `hidden_activation`.
     leaky_relu_alpha, elu_alpha : float
-    learning_rate, batch_size, epochs, steps_per_epoch, seed, validation_split, stratify,
-    shuffle, min_delta, label_smoothing, clip_norm, l2, mixup, ema_decay
+    learning_rate, batch_size, accumulate, epochs, steps_per_epoch, seed, validation_split
+    stratify, shuffle, min_delta, label_smoothing, clip_norm, l2, mixup, ema_decay
         See `rnn_native.training.Recipe`.
     patience : int or None
         0 never stops early.
@@ -96,6 +97,7 @@ class TrainingConfig:
     elu_alpha: float = 1.0
     learning_rate: float | None = None
     batch_size: int | None = None
+    accumulate: int | None = None
     epochs: int | None = None
     steps_per_epoch: int | None = None
     optimizer: dict[str, Any] | None = None

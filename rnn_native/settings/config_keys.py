@@ -103,6 +103,7 @@ KEYS: dict[str, Rule] = {
     "elu_alpha": _FINITE,
     "learning_rate": RATE,
     "batch_size": integer(1),
+    "accumulate": integer(1),
     "epochs": integer(1),
     "steps_per_epoch": integer(1),
     "optimizer": _optimizer,

@@ -13,6 +13,7 @@ def native_options(recipe: Recipe, state: TrainingState) -> dict[str, Any]:
         "clip_norm": recipe.clip_norm,
         "l2": recipe.l2,
         "mixup": recipe.mixup,
+        "accumulate": recipe.accumulate,
         "seed": state.seed,
         "step": state.seed_steps,
         "updates": state.steps,

@@ -24,6 +24,10 @@ class Recipe:
     ----------
     epochs, batch_size : int of at least 1
         A batch larger than the data is all of it; the last one may be smaller.
+    accumulate : int of at least 1
+        Batches of an update: it follows the mean gradient over all their rows, the last one
+        of an epoch that over the rows that are left. Steps, rates, hooks of batches and
+        `steps_per_epoch` count updates. Memory is that of one batch.
     lr : float
         Learning rate, above 0; a schedule brings its own.
     seed : int in [0, 2**64)
@@ -37,8 +41,8 @@ class Recipe:
     min_delta : float
         How much lower a validation loss must be to count as an improvement.
     optimizer : dict
-        `type` (sgd, adam, adamw, rmsprop) and its settings; see `Network`. Training functions accept
-        the type alone.
+        `type` (sgd, adam, adamw, rmsprop) and its settings; see `Network`. Training functions
+        accept the type alone.
     clip_norm : float
         Greatest norm of the gradient of a batch, all parameters together and that of `l2`
         included, as in Keras; 0: no clipping. An optimizer's weight_decay is added later.
@@ -65,7 +69,7 @@ class Recipe:
     shuffle : bool
         False takes the rows in their order in every epoch.
     steps_per_epoch : int of at least 1, or None
-        Batches in an epoch; None: as many as go once through all rows. The next epoch begins
+        Updates in an epoch; None: as many as go once through all rows. The next epoch begins
         with the rows where this one ended, and all rows are shuffled once each has been
         trained: so the batches are those of whole epochs, cut elsewhere.
 
@@ -78,6 +82,7 @@ class Recipe:
 
     epochs: int = 10
     batch_size: int = 64
+    accumulate: int = 1
     lr: float = 0.01
     seed: int = 1
     validation_split: float = 0.1
@@ -101,8 +106,11 @@ class Recipe:
             self._normalise("augment", Augment.from_dict(self.augment))
         if isinstance(self.schedule, Mapping):
             self._normalise("schedule", schedules.from_dict(self.schedule))
-        for name in ("epochs", "batch_size", "patience", "steps_per_epoch"):
-            if name in ("epochs", "batch_size") or getattr(self, name) is not None:
+        for name in ("epochs", "batch_size", "accumulate", "patience", "steps_per_epoch"):
+            if (
+                name not in ("patience", "steps_per_epoch")
+                or getattr(self, name) is not None
+            ):
                 self._normalise(name, check_count(name, getattr(self, name), 1))
         for name, low, high in (
             ("lr", 1e-30, 1e6),

@@ -128,7 +128,7 @@ class Run:
         self.stop_reason: str | None = None
         self.stop_detail = ""
         self.last_penalty = 0.0
-        self.batch_size = recipe.batch_size
+        self.batch_size = recipe.batch_size * recipe.accumulate
         self.is_begun = False
         self._data_digest: str | None = None
         self._rate: float | None = None
@@ -219,8 +219,8 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch."""
-        whole = -(-len(self.order) // self.recipe.batch_size)
+        """Updates in an epoch."""
+        whole = -(-len(self.order) // self.batch_size)
         return self.recipe.steps_per_epoch or whole
 
     @property
@@ -321,7 +321,7 @@ class Run:
                 self.data.x,
                 self.data.y,
                 order,
-                self.batch_size,
+                self.batch_size // self.recipe.accumulate,
                 rates,
                 done=done,
                 penalties=penalties,

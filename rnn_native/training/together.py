@@ -37,6 +37,11 @@ def begin(run: Run, ranks: Ranks) -> None:
             "known before they come; pass x and y, or leave comm out"
         )
     shards = ranks.size if ranks.shards else 1
+    if run.recipe.accumulate > 1:
+        raise ValueError(
+            f"accumulate: expected 1 with comm, whose processes share a batch, got "
+            f"{run.recipe.accumulate}; use a larger batch_size"
+        )
     batch = min(run.recipe.batch_size, len(run.order) * shards)
     if batch < ranks.size:
         raise ValueError(

@@ -65,7 +65,15 @@ def net():
 
 
 OPTIONS = [
-    *("epochs", "batch_size", "initial_epoch", "steps_per_epoch", "lr", "schedule"),
+    *(
+        "epochs",
+        "batch_size",
+        "accumulate",
+        "initial_epoch",
+        "steps_per_epoch",
+        "lr",
+        "schedule",
+    ),
     *("validation_split", "validation_data", "sample_weight", "class_weight"),
     *("label_smoothing", "clip_norm", "l2", "augment", "mixup", "ema_decay"),
     *("metrics", "callbacks", "seed", "threads"),

@@ -1,6 +1,7 @@
 """The native optimizers against their twins, by hand, and bit for bit across a resume."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def train_both(case, spec, lr, epochs=4, **more):
     x, y, params = arrays(case)
     net, twin = native(case, params, spec), twins.Optimizer(spec, params)
     order = np.random.default_rng(1).permutation(case.rows).astype(np.int32)
-    steps = -(-case.rows // 5)
+    steps = -(-case.rows // (5 * more.get("accumulate", 1)))
     weights = more.get("weights")
     native_more = {**more, "weights": None if weights is None else np.float32(weights)}
     losses, _ = net.train(
@@ -410,6 +411,43 @@ def test_average_matches_twin(spec, level):
     assert relative(net.params, twins.flatten(params)) < 1e-4
     assert relative(got, twins.flatten(average)) < 1e-4
     assert relative(got, net.params) > 1e-3
+
+
+@pytest.mark.parametrize("spec", [OPTIMIZERS[0], OPTIMIZERS[7]], ids=name_of)
+def test_accumulated_gradients_match_twin(spec, level):
+    """The last update is by one batch and a part of one; masks and statistics are those of
+    batches."""
+    case = replace(DROPPED, rows=17)
+    more = {
+        "weights": np.random.default_rng(2).uniform(0, 2, case.rows),
+        "l2": 0.7,
+        "clip_norm": 0.5,
+        "seed": 6,
+        "accumulate": 2,
+    }
+    lr = 0.1 if spec["type"] == "sgd" else 1e-3
+    for weighted_mean in (False, True):
+        net, params, _, losses, expected = train_both(
+            case, spec, lr, weighted_mean=weighted_mean, **more
+        )
+        np.testing.assert_allclose(losses, expected, rtol=1e-5)
+        assert relative(net.params, twins.flatten(params)) < 1e-4
+        running = twins.flatten_all(params)[net.params.size :]
+        np.testing.assert_allclose(net.weights[net.params.size :], running, rtol=1e-5)
+
+
+def test_accumulated_batches_are_one_large_batch():
+    """Except for rounding: batches of 4, 4 and 4 rows are one of 12, which has one rate."""
+    x, y, params = arrays(CASE)
+    data, order = native_arrays(CASE, x, y), np.arange(CASE.rows, dtype=np.int32)
+    parts, whole = (native(CASE, params, {"type": "sgd"}) for _ in range(2))
+    rates, done = np.array([0.1, 0.05]), np.zeros(1, np.int64)
+    got, _ = parts.train(*data, order, 4, rates, accumulate=3, done=done)
+    expected, _ = whole.train(*data, order, 12, rates)
+    assert done[0] == 2
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+    assert relative(parts.params, whole.params) < 1e-6
+    assert relative(parts.params, twins.flatten(params)) > 1e-3
 
 
 def test_an_average_changes_no_bit_of_training():

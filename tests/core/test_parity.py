@@ -563,3 +563,26 @@ def test_a_hundred_steps_of_each_optimizer(case, spec, lr):
         losses.append((loss[0] / 32, peer_loss.item()))
     ours, theirs = np.array(losses).T
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_accumulated_gradients():
+    """PyTorch's adds the gradients of four batches' mean losses, a fourth of each."""
+    case, spec = SMALL_MODELS[0], {"type": "adam"}
+    _, _, params = arrays(case)
+    x, y = small_digits(case.rows)
+    net, peer = native(case, params, spec), TorchNet(case, params)
+    optimizer = TORCH_OPTIMIZERS["adam"](peer.tensors, 1e-3, spec)
+    order = np.arange(case.rows, dtype=np.int32)
+    ours, _ = net.train(x, y, order, 16, 1e-3, accumulate=4, epochs=3)
+    theirs = []
+    for _ in range(3):
+        losses = []
+        for k, rows in enumerate(order.reshape(-1, 16)):
+            loss = peer.loss(torch.from_numpy(x[rows]), torch.from_numpy(y[rows]))
+            (loss / 4).backward()
+            losses.append(16 * loss.item())
+            if k % 4 == 3:
+                optimizer.step()
+                optimizer.zero_grad()
+        theirs.append(sum(losses))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)

@@ -145,7 +145,8 @@ def test_unknown_options_are_named(digits):
     with pytest.raises(ValueError, match="^label_smoothing: expected a value in"):
         rn.train_mlp(digits, label_smoothing=1.0)
     with pytest.raises(
-        ValueError, match="^optimizer.type: expected one of sgd, adam, adamw, rmsprop, got 'rms'"
+        ValueError,
+        match="^optimizer.type: expected one of sgd, adam, adamw, rmsprop, got 'rms'",
     ):
         rn.train_mlp(digits, optimizer="rms")
 

@@ -208,6 +208,7 @@ def test_all_of_a_recipe_can_be_given():
     given = {
         "epochs": 3,
         "batch_size": 32,
+        "accumulate": 4,
         "steps_per_epoch": 7,
         "seed": 2**64 - 1,
         "validation_split": 0.2,
@@ -379,7 +380,8 @@ OWN_ERRORS = [
     ({"gradient_clip": 1}, "gradient_clip: unknown key; did you mean 'clip_norm'?"),
     ({"warmup": -1}, "warmup: expected an integer in [0, 2147483647], got -1"),
     ({"optimizer_type": "adan"},
-     "optimizer_type: expected one of sgd, adam, adamw, rmsprop, got 'adan'; did you mean 'adam'?"),
+     "optimizer_type: expected one of sgd, adam, adamw, rmsprop, got 'adan'; did you mean "
+     "'adam'?"),
     ({"regularization": {"l2": 1}},
      "regularization: expected a number in [0, 1000000.0), got an object"),
     ({"early_stopping_patience": 1, "patience": 2},
@@ -409,7 +411,10 @@ OWN_ERRORS = [
     ),
     ({"optimizer": 3}, "optimizer: expected a name or an object, got 3"),
     ({"optimizer": {}}, "optimizer.type: missing; expected one of sgd, adam, adamw, rmsprop"),
-    ({"optimizer": {"type": 3}}, "optimizer.type: expected one of sgd, adam, adamw, rmsprop, got 3"),
+    (
+        {"optimizer": {"type": 3}},
+        "optimizer.type: expected one of sgd, adam, adamw, rmsprop, got 3",
+    ),
     ({"optimizer": {"type": "adam", "bta_1": 1}}, "optimizer.bta_1: unknown key; did "
      "you mean 'beta_1'?"),
     ({"optimizer": {"type": "adam", "beta_1": 1}}, "optimizer.beta_1: expected a number in "

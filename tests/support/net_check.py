@@ -202,6 +202,7 @@ def schedule_of(net, rates, average):
         "clip_norm": net.clip_norm,
         "l2": net.l2,
         "weighted_mean": net.weighted_mean,
+        "accumulate": net.accumulate,
         "average": average,
         "average_decay": net.average_decay,
         "seed": SEED,
@@ -257,22 +258,26 @@ class Step:
         net, self.rows = twin.net, rows
         params = twin.params(weights)
         row_weights = None if twin.weights is None else twin.weights[rows]
-        mode = twins.training_mode(SEED, step)
-        self.row_loss, self.grads, caches = twins.batch(
-            net.layers,
-            params,
-            twin.x[rows],
-            twin.y[rows],
-            net.loss,
-            mode,
-            row_weights,
-            net.smoothing,
-        )
+        self.losses, self.grads = [], None
+        for begin in range(0, len(rows), net.batch_size):
+            part = rows[begin : begin + net.batch_size]
+            row_loss, grads, caches = twins.batch(
+                net.layers,
+                params,
+                twin.x[part],
+                twin.y[part],
+                net.loss,
+                twins.training_mode(SEED, step * net.accumulate + len(self.losses)),
+                None if row_weights is None else twin.weights[part],
+                net.smoothing,
+            )
+            self.losses.append(row_loss)
+            grads = twins.weigh(grads, len(part) / len(rows))
+            self.grads = grads if self.grads is None else twins.add_up(self.grads, grads)
+            for p, cache in zip(params, caches, strict=True):
+                p.state = cache.get("state", p.state)
         allow_for_blanks(net.layers, params, self.grads)
-        self.state = [
-            {name: cache.get("state", p.state)[name] for name in p.state}
-            for p, cache in zip(params, caches, strict=True)
-        ]
+        self.state = [p.state for p in params]
         self.share = 1.0
         if net.weighted_mean and row_weights is not None and row_weights.sum() > 0:
             self.share = len(rows) / float(row_weights.sum(dtype=np.float64))
@@ -316,7 +321,7 @@ class Step:
     def is_small(self):
         """Whether no number of float32 overflows."""
         return (
-            is_small(self.row_loss)
+            all(map(is_small, self.losses))
             and (np.abs(self.weights) < LARGEST_WEIGHT).all()
             and (np.abs(self.after(0)[0]) < LARGEST).all()
         )
@@ -376,7 +381,7 @@ class Step:
         compare(call, "average after", average[:n], expected, error / SAFETY)
 
     def compare_loss(self, call, loss):
-        total = self.row_loss.sum()
+        total = sum(row_loss.sum() for row_loss in self.losses)
         penalty = self.after(0)[2] if self.weights.size and self.like else 0.0
         expected = (total.value + penalty) * self.share
         error = (total.error + 4 * U * np.abs(total.value)) * self.share
@@ -396,7 +401,8 @@ def check_updates(core_of, twin, x, call):
     options = {**schedule_of(net, rates, average), "weights": twin.weights}
     losses = []
     for step in range(5):
-        rows = order[step * net.batch_size :][: net.batch_size]
+        size = net.batch_size * net.accumulate
+        rows = order[step * size :][:size]
         one = Step(twin, core.weights.copy(), core.moments.copy(), rows, rates[step], step)
         before = None if average is None else average.copy()
         lr = rates[step : step + 1].copy() if net.rate_of_each_step else net.lr

@@ -38,7 +38,7 @@ CALLS = {
         "average = {average}\n"
         "options = dict(weights=row_weights, average=average, {options})\n"
         "order = np.array({order}, np.int32)\n"
-        "for step, rows in enumerate(np.split(order, range({batch}, len(order), {batch}))):\n"
+        "for step, rows in enumerate(np.split(order, range({update}, len(order), {update}))):\n"
         "    loss, _ = net.train(x, y, rows, {batch}, {lr}, step=step, **options)\n"
         "    print(step, loss, net.weights, sep='\\n')"
     ),
@@ -46,7 +46,7 @@ CALLS = {
 
 
 def _options(net):
-    names = ("smoothing", "clip_norm", "l2", "weighted_mean", "average_decay")
+    names = ("smoothing", "clip_norm", "l2", "weighted_mean", "average_decay", "accumulate")
     return ", ".join(f"{name}={getattr(net, name)}" for name in names)
 
 
@@ -68,6 +68,7 @@ def program(net, mismatch, level):
         options=f"{_options(net)}, seed={net_check.SEED}",
         order=random_nets.order_of_rows(net).tolist(),
         batch=net.batch_size,
+        update=net.batch_size * net.accumulate,
         lr=lr,
     )
     row_weights = None

@@ -84,6 +84,7 @@ class RandomNet:
     l2: float = 0.0
     average_decay: float = 0.0
     weighted_mean: bool = False
+    accumulate: int = 1
 
 
 # ---- layers ----
@@ -718,6 +719,7 @@ def nets(draw):
         l2=d.one(0.0, 0.0, 0.0, 0.1),
         average_decay=d.one(0.0, 0.0, 0.0, 0.9),
         weighted_mean=d.seldom(),
+        accumulate=d.one(1, 1, 1, 2, 3),
     )
 
 
@@ -854,6 +856,7 @@ def reference_float32(params):
 
 
 def order_of_rows(net):
-    """Rows of five batches, the last one short."""
+    """Rows of five updates, the last one by a part of a batch."""
     rng = np.random.default_rng(net.seed + 1)
-    return rng.integers(0, net.rows, 4 * net.batch_size + net.last_batch).astype(np.int32)
+    count = 4 * net.batch_size * net.accumulate + net.last_batch
+    return rng.integers(0, net.rows, count).astype(np.int32)

@@ -1086,6 +1086,13 @@ def weigh(grads, factor):
     return [{name: g * factor for name, g in layer.items()} for layer in grads]
 
 
+def add_up(grads, others):
+    return [
+        {name: g + other[name] for name, g in layer.items()}
+        for layer, other in zip(grads, others, strict=True)
+    ]
+
+
 def penalise(params, grads, l2, rows):
     """Gradients with that of l2 / 2 * sum w^2 of a batch, and the penalty; no vectors."""
     penalty, changed = 0.0, []
@@ -1169,25 +1176,36 @@ def train_epoch(
     average=None,
     average_decay=0.0,
     weighted_mean=False,
+    accumulate=1,
 ):
     """Train in place; return the loss summed over rows, as the core reports it.
 
     `optimizer` is an Optimizer, plain SGD when left out; `step` the number of batches
     before this epoch. `distort` takes a batch and its step's key, `share_of` the key;
-    `average` is moved too.
+    `average` is moved too. An update has the mean gradient of `accumulate` batches' rows.
     """
     total = 0.0
     optimizer = Optimizer("sgd", params) if optimizer is None else optimizer
-    for begin in range(0, len(order), batch_size):
-        rows = order[begin : begin + batch_size]
+    for begin in range(0, len(order), batch_size * accumulate):
+        rows = order[begin : begin + batch_size * accumulate]
         row_weights = None if weights is None else weights[rows]
-        mode = training_mode(seed, step)
-        inputs = x[rows] if distort is None else distort(x[rows], mode.key)
-        share = 1.0 if share_of is None else share_of(mode.key)
-        inputs = share * inputs + (1 - share) * np.roll(inputs, -1, axis=0)
-        row_loss, grads, caches = batch(
-            layers, params, inputs, y[rows], loss, mode, row_weights, smoothing, share
-        )
+        grads = weigh(params, 0)
+        losses = 0.0
+        for part in range(0, len(rows), batch_size):
+            mode = training_mode(seed, step * accumulate + part // batch_size)
+            these = rows[part : part + batch_size]
+            inputs = x[these] if distort is None else distort(x[these], mode.key)
+            share = 1.0 if share_of is None else share_of(mode.key)
+            inputs = share * inputs + (1 - share) * np.roll(inputs, -1, axis=0)
+            its_weights = None if weights is None else weights[these]
+            row_loss, more, caches = batch(
+                layers, params, inputs, y[these], loss, mode, its_weights, smoothing, share
+            )
+            losses += row_loss.sum()
+            grads = add_up(grads, weigh(more, len(these) / len(rows)))
+            for layer_params, cache in zip(params, caches, strict=True):
+                if "state" in cache:
+                    layer_params.state = cache["state"]
         # What a row counts in the mean, which `batch` takes over rows.
         share_of_row = len(rows) / row_weights.sum() if weighted_mean else 1.0
         step += 1
@@ -1202,10 +1220,7 @@ def train_epoch(
             clip_norm=clip_norm,
             l2=l2,
         )
-        total += (row_loss.sum() + penalty) * share_of_row
-        for layer_params, cache in zip(params, caches, strict=True):
-            if "state" in cache:
-                layer_params.state = cache["state"]
+        total += (losses + penalty) * share_of_row
         if average is not None:
             move_average(average, params, average_decay, step)
     return total

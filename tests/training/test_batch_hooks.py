@@ -49,6 +49,7 @@ CASES = {
         {"batch_size": 60, "ema_decay": 0.9, "mixup": 0.3, "l2": 0.01,
          "augment": rn.Augment(shift=1.5, rotation=10, elastic=1)},
     ),
+    "accumulated": (DROPOUT, MOMENTUM, {"batch_size": 60, "accumulate": 4}),
     "one batch": (MLP, SGD, {"batch_size": 1000}),
     "in order": (MLP, SGD, {"batch_size": 60, "shuffle": False}),
 }  # fmt: skip

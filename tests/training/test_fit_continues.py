@@ -40,6 +40,8 @@ CASES = {
     "parts of a pass": (PLAIN, {"steps_per_epoch": 3}),
     "parts in order": (PLAIN, {"steps_per_epoch": 3, "shuffle": False}),
     "more than a pass": (DROPPED, {"steps_per_epoch": 6, "ema_decay": 0.9}),
+    "accumulated": (DROPPED, {"batch_size": 6, "accumulate": 3}),
+    "parts, accumulated": (PLAIN, {"batch_size": 8, "accumulate": 2, "steps_per_epoch": 2}),
     "all": (FULL, {"augment": rn.Augment(shift=1), "mixup": 0.2, "ema_decay": 0.99}),
 }
 
@@ -70,7 +72,8 @@ def test_six_calls_equal_one_of_six_epochs(case, optimizer):
     parts = [fit(six, 1, **options).history["loss"][0] for _ in range(6)]
     assert parts == whole
     assert bits(six) == bits(one)
-    steps = options.get("steps_per_epoch", -(-50 // options.get("batch_size", 16)))
+    rows = options.get("batch_size", 16) * options.get("accumulate", 1)
+    steps = options.get("steps_per_epoch", -(-50 // rows))
     assert six.steps_done == one.steps_done == 6 * steps
 
 

@@ -173,6 +173,7 @@ REFUSED = {
     "late": (Cut(length=3), {}, "x: expected 3 batches by its length, got more"),
     "generator": (iter(cut()), {"epochs": 2}, "x: a generator cannot begin again"),
     "parts": (iter(cut()), {"steps_per_epoch": 9}, "x: a generator cannot begin again"),
+    "accumulate": (cut(), {"accumulate": 2}, "accumulate: batches come with their size"),
     "size": (cut(), {"batch_size": 8}, "batch_size: batches come with their size"),
     "split": (cut(), {"validation_split": 0.1}, "validation_split: batches are not split"),
     "weights": (cut(), {"sample_weight": Y}, "sample_weight: batches bring their weights"),

@@ -391,6 +391,7 @@ DISTORTED = {
     "mixup": 0.3,
     "l2": 0.01,
     "ema_decay": 0.9,
+    "accumulate": 3,
 }
 
 

@@ -15,10 +15,17 @@ smaller(int a, int b)
     return a < b ? a : b;
 }
 
+/* Rows of an update that is not the last of an epoch. */
+static int64_t
+rows_of_update(const rnn_recipe *recipe)
+{
+    return (int64_t)recipe->batch_size * recipe->accumulate;
+}
+
 int64_t
 rnn_recipe_steps(const rnn_recipe *recipe)
 {
-    int n = recipe->n_order, size = recipe->batch_size;
+    int64_t n = recipe->n_order, size = rows_of_update(recipe);
     return n / size + (n % size != 0);
 }
 
@@ -34,7 +41,8 @@ static bool
 is_folded(const rnn_net *net, const rnn_recipe *recipe)
 {
     return recipe->clip_norm == 0 && recipe->l2 == 0 && recipe->average == NULL
-           && !net->has_own_rates && net->optimizer.type->is_plain(net->optimizer.attr);
+           && recipe->accumulate == 1 && !net->has_own_rates
+           && net->optimizer.type->is_plain(net->optimizer.attr);
 }
 
 /* Whether rows are not trained on as they lie in the data. */
@@ -44,46 +52,71 @@ makes_inputs(const rnn_recipe *recipe)
     return recipe->augmentation != NULL || recipe->mixup > 0;
 }
 
-/* What a batch's sums are divided by. Weights that are all zero leave only the penalty. */
+/* What an update's sums are divided by. Weights that are all zero leave only the penalty.
+ */
 static double
-divisor_of(const rnn_run *r, const rnn_recipe *recipe)
+divisor_of(const rnn_batch *rows, const rnn_recipe *recipe)
 {
+    const float *weights = rows->data->weights;
     double sum = 0;
-    for (int i = 0; recipe->weighted_mean && r->has_weights && i < r->rows; i++)
-        sum += (double)r->net->weights[i];
-    return sum > 0 ? sum : r->rows;
+    for (int i = 0; recipe->weighted_mean && weights != NULL && i < rows->rows; i++)
+        sum += (double)weights[rows->order[i]];
+    return sum > 0 ? sum : rows->rows;
 }
 
+/* Forward over one batch, and backward: all of a plain update, else the gradient, which is
+ * added to that of the update's batches before. */
 static rnn_status
-train_batch(rnn_run *r, const rnn_batch *batch, const rnn_recipe *recipe, int64_t step,
-            rnn_score *score)
+train_batch(rnn_run *r, const rnn_batch *batch, const rnn_recipe *recipe, uint64_t key,
+            double lr, bool adds, rnn_score *score)
 {
     rnn_net *net = r->net;
-    r->key = rnn_mask_key(recipe->seed, (uint64_t)(recipe->step + step));
+    double divisor = r->divisor;
+    r->key = key;
     if (recipe->mixup > 0)
-        r->share = rnn_draw_share(recipe->mixup, r->key);
-    rnn_run_prepare(r);
+        r->share = rnn_draw_share(recipe->mixup, key);
     rnn_score batch_score = rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
     if (r->status != RNN_OK)
         return r->status;
     if (!isfinite(batch_score.loss))
         return RNN_ENONFINITE;
+    if (is_folded(net, recipe))
+        rnn_run_backward(r, net->params, -(float)lr / (float)divisor, 1.0f);
+    else
+        rnn_run_backward(r, net->grads, 1.0f / (float)divisor, adds ? 1.0f : 0.0f);
+    score->loss += batch_score.loss;
+    score->hits += batch_score.hits;
+    return r->status;
+}
+
+/* One update: by one batch, or by the gradient of several. */
+static rnn_status
+train_step(rnn_run *r, const rnn_batch *rows, const rnn_recipe *recipe, int64_t step,
+           rnn_score *score)
+{
     double lr = lr_of(recipe, step);
-    r->divisor = divisor_of(r, recipe);
-    if (is_folded(net, recipe)) {
-        rnn_run_backward(r, net->params, -(float)lr / (float)r->divisor, 1.0f);
+    rnn_score sum = {0};
+    rnn_batch batch = *rows;
+    int64_t number = (recipe->step + step) * recipe->accumulate;
+    rnn_run_prepare(r);
+    r->divisor = divisor_of(rows, recipe);
+    for (int begin = 0; begin < rows->rows; begin += batch.rows) {
+        batch.order = rows->order + begin;
+        batch.rows = smaller(recipe->batch_size, rows->rows - begin);
+        batch.following = rows->following - begin;
+        uint64_t key = rnn_mask_key(recipe->seed, (uint64_t)number++);
+        rnn_status status = train_batch(r, &batch, recipe, key, lr, begin > 0, &sum);
+        if (status != RNN_OK)
+            return status;
     }
-    else {
-        rnn_run_backward(r, net->grads, 1.0f / (float)r->divisor, 0.0f);
-        if (r->status == RNN_OK)
-            batch_score.penalty = rnn_run_update(r, recipe, lr, step + 1);
-    }
+    if (!is_folded(r->net, recipe))
+        sum.penalty = rnn_run_update(r, recipe, lr, step + 1);
     if (r->status != RNN_OK)
         return r->status;
-    double rows_in_mean = r->rows / r->divisor;
-    score->loss += (batch_score.loss + batch_score.penalty) * rows_in_mean;
-    score->hits += batch_score.hits;
-    score->penalty += batch_score.penalty * rows_in_mean;
+    double rows_in_mean = rows->rows / r->divisor;
+    score->loss += (sum.loss + sum.penalty) * rows_in_mean;
+    score->hits += sum.hits;
+    score->penalty += sum.penalty * rows_in_mean;
     return RNN_OK;
 }
 
@@ -93,9 +126,10 @@ train_epoch(rnn_run *r, const rnn_data *data, const rnn_recipe *recipe, int64_t 
 {
     *batch = 0;
     for (int begin = 0, rows; begin < recipe->n_order; begin += rows) {
-        rows = smaller(recipe->batch_size, recipe->n_order - begin);
-        rnn_batch part = {data, recipe->order + begin, 0, rows, recipe->n_order - begin};
-        rnn_status status = train_batch(r, &part, recipe, step + *batch, score);
+        int64_t left = recipe->n_order - begin, most = rows_of_update(recipe);
+        rows = (int)(left < most ? left : most);
+        rnn_batch part = {data, recipe->order + begin, 0, rows, (int)left};
+        rnn_status status = train_step(r, &part, recipe, step + *batch, score);
         if (status != RNN_OK)
             return status;
         ++*batch;
