@@ -94,6 +94,24 @@ static void normalize(float *out, const float *inp, const float *mean, const flo
 static void scale_features(float *dinp, const float *dout, const float *scale, int outer,
                            int n, int area);
 
+/* ---- prelu.c: rows (outer, n, area), n weights (He et al. 2015) ---- */
+
+/* out = inp where inp > 0, else weight * inp */
+static void prelu_forward(float *out, const float *inp, const float *weight, int outer,
+                          int n, int area);
+static void prelu_backward_input(float *dinp, const float *dout, const float *inp,
+                                 const float *weight, int outer, int n, int area);
+/* the sum of inp * dout where inp is not above 0 */
+static void prelu_backward_weight(float *target, const float *dout, const float *inp,
+                                  int outer, int n, int area, float alpha, float beta);
+
+/* ---- noise.c ---- */
+
+/* out = inp + stddev * normal numbers, a function of the key and of the element's place: n
+ * elements, the first being number `first` of the batch. */
+static void add_noise(float *out, const float *inp, size_t n, size_t first, float stddev,
+                      uint64_t key);
+
 /* ---- dropout.c ---- */
 
 /* n elements, the first being number `first` of the batch: kept, and divided by 1 - rate,

@@ -62,6 +62,7 @@ typedef enum {
     RNN_ONES,
     RNN_GLOROT_UNIFORM,
     RNN_UNIFORM,    /* in [-limit, limit] */
+    RNN_CONSTANT,   /* the limit */
     RNN_SINUSOIDAL, /* position table: Vaswani et al. 2017, section 3.5 */
 } rnn_init;
 

@@ -57,6 +57,7 @@ static const char *const init_names[] = {
     [RNN_ONES] = "ones",
     [RNN_GLOROT_UNIFORM] = "glorot_uniform",
     [RNN_UNIFORM] = "uniform",
+    [RNN_CONSTANT] = "constant",
     [RNN_SINUSOIDAL] = "sinusoidal",
 };
 

@@ -179,11 +179,12 @@ def _gradient(
 def _as_predicting(net: Predictor) -> "_core.Net":
     """Return a native net whose training mode gives what `net` predicts.
 
-    Gradients exist in training mode only, where dropout drops and batchnorm uses the
-    batch. So dropout is left out, and batchnorm becomes the product that it is in prediction.
+    Gradients exist in training mode only, where dropout drops, noise is added and batchnorm
+    uses the batch. So dropout and noise are left out, and batchnorm becomes the product that
+    it is in prediction.
     """
     layers = net.native.layers
-    if not {"dropout", "batchnorm"} & {layer["type"] for layer in layers}:
+    if not {"dropout", "gaussian_noise", "batchnorm"} & {layer["type"] for layer in layers}:
         return net.native
     every = net.copied_tensors()
     specs, tensors = [], []
@@ -191,7 +192,7 @@ def _as_predicting(net: Predictor) -> "_core.Net":
         spec, own = one.spec, one.arrays(every, layer)
         if spec["type"] == "batchnorm":
             spec, own = _as_product(spec, own, len(layer["shape"]))
-        elif spec["type"] == "dropout":
+        elif spec["type"] in ("dropout", "gaussian_noise"):
             spec = {"type": "activation", "function": "linear"}
         specs.append(spec)
         tensors.append(own)

@@ -62,6 +62,8 @@ _OPTIONS_HERE = {
     "eps": "epsilon",
     "p": "rate",
     "negative_slope": "alpha",
+    "num_parameters": "per_channel",
+    "init": "initial",
     "mask_value": "value",
     "dim": "axis",
     "hidden_size": "units",

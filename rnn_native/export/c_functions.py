@@ -190,6 +190,16 @@ normalization(float *out, const float *x, const float *mean, const float *scale,
 }
 """
 
+PRELU = """\
+/* out[c][i] = x[c][i] where that is positive, else weight[c] x[c][i]. */
+static void
+prelu(float *out, const float *x, const float *weight, int n, int area)
+{
+    for (int i = 0; i < n * area; i++)
+        out[i] = x[i] > 0 ? x[i] : weight[i / area] * x[i];
+}
+"""
+
 PATCH_EMBED = """\
 /* Each patch of the image becomes a token: out[t][u] = bias[u] + sum over c, i, j of
  * weight[u][c][i][j] x[c][p high + i][q wide + j], t counting the patches (p, q). */
@@ -377,6 +387,7 @@ FUNCTIONS = {
     "layernorm": LAYERNORM,
     "rmsnorm": RMSNORM,
     "normalization": NORMALIZATION,
+    "prelu": PRELU,
     "patch_embed": PATCH_EMBED,
     "attention": ATTENTION,
     "masked_attention": MASKED_ATTENTION,

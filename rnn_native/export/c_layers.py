@@ -71,7 +71,7 @@ def _global_pool(program: Program, step: Step) -> None:
 
 
 def _nothing(program: Program, step: Step) -> None:
-    """Flatten, reshape and dropout change no number; a function is added as any other."""
+    """Flatten, reshape, dropout and noise change no number; a function is added as any other."""
 
 
 def _softmax(program: Program, step: Step) -> None:
@@ -98,6 +98,12 @@ def _normalization(program: Program, step: Step) -> None:
     n, others = len(mean), step.outputs // len(mean)
     sizes = (1, n, others) if by_first else (others, n, 1)
     program.change("normalization", step.outputs, *arrays, *sizes)
+
+
+def _prelu(program: Program, step: Step) -> None:
+    n = len(step.arrays["weight"])
+    sizes = (n, step.outputs // n)
+    program.change("prelu", step.outputs, program.array(step, "weight"), *sizes)
 
 
 def _patch_embed(program: Program, step: Step) -> None:
@@ -247,12 +253,14 @@ LAYERS: dict[str, Writer] = {
     "flatten": _nothing,
     "reshape": _nothing,
     "activation": _nothing,
+    "prelu": _prelu,
     "softmax": _softmax,
     "batchnorm": _batchnorm,
     "normalization": _normalization,
     "layernorm": _row_norm,
     "rmsnorm": _row_norm,
     "dropout": _nothing,
+    "gaussian_noise": _nothing,
     "columns": _columns,
     "embedding": _embedding,
     "patch_embed": _patch_embed,

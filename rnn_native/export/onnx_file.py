@@ -234,6 +234,13 @@ def _same(graph: Graph, step: Step, x: str) -> str:
     return x
 
 
+def _prelu(graph: Graph, step: Step, x: str) -> str:
+    weight = step.arrays["weight"]
+    if len(weight) > 1:
+        weight = weight.reshape(-1, *[1] * (len(step.input_shape) - 1))
+    return graph.node("PRelu", x, graph.constant(f"{step.name}.weight", weight))
+
+
 def _softmax(graph: Graph, step: Step, x: str) -> str:
     return graph.node("Softmax", x)
 
@@ -367,12 +374,14 @@ LAYERS: dict[str, Writer] = {
     "flatten": _flatten,
     "reshape": _reshape,
     "activation": _same,  # its function is added as any layer's
+    "prelu": _prelu,
     "softmax": _softmax,
     "batchnorm": batchnorm,
     "layernorm": layernorm,
     "rmsnorm": rmsnorm,
     "normalization": normalization,
     "dropout": _same,
+    "gaussian_noise": _same,
     "columns": _columns,
     "embedding": _embedding,
     "patch_embed": _patch_embed,

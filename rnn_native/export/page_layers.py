@@ -150,6 +150,10 @@ def _columns(step: Step, store: Store) -> dict[str, Any]:
     return {"first": step.layer.first}
 
 
+def _prelu(step: Step, store: Store) -> dict[str, Any]:
+    return {"weight": store.array(step.arrays["weight"])}
+
+
 def _position(step: Step, store: Store) -> dict[str, Any]:
     return {"table": store.array(step.arrays["table"])}
 
@@ -208,12 +212,14 @@ LAYERS: dict[str, Describe] = {
     "flatten": _nothing,
     "reshape": _nothing,
     "activation": _nothing,  # its function is that of any layer
+    "prelu": _prelu,
     "softmax": _nothing,
     "batchnorm": _norm,
     "layernorm": _norm,
     "rmsnorm": _norm,
     "normalization": _normalization,
     "dropout": _nothing,
+    "gaussian_noise": _nothing,
     "columns": _columns,
     "embedding": _embedding,
     "patch_embed": _patch_embed,

@@ -74,6 +74,7 @@ LAYERS: dict[str, Callable[[Step], Parts]] = {
     "layernorm": _as_they_are,
     "rmsnorm": _as_they_are,
     "normalization": _as_they_are,
+    "prelu": _as_they_are,
     "patch_embed": _patch_embed,
     "patch_embed1d": _patch_embed1d,
     "embedding": _as_they_are,

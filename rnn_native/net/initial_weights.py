@@ -15,6 +15,8 @@ def set_initial(view: NDArray[np.float32], param: "_core._Param", rng: Xorshift)
     """Set a parameter as its description says; zeros are left."""
     if param["init"] == "ones":
         view[:] = 1
+    elif param["init"] == "constant":
+        view[:] = param["limit"]
     elif param["init"] == "sinusoidal":
         view[:] = sinusoidal_positions(*param["shape"])
     elif param["init"] == "uniform":

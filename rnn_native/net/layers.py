@@ -187,6 +187,28 @@ class Activation(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class PReLU(Layer):
+    """x where it is positive, else w x, with w that is trained.
+
+    Parameters
+    ----------
+    per_channel : bool
+        A weight for each channel of an image or signal, or for each number of a row: for each
+        index of the first axis, as in PyTorch. False: one weight.
+    initial : float
+        Initial value of the weights.
+
+    References
+    ----------
+    He et al. 2015, arXiv:1502.01852.
+    """
+
+    type: ClassVar[str] = "prelu"
+    per_channel: bool = False
+    initial: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
 class Softmax(Layer):
     """Softmax over the last axis. As a net's last layer it is softmax_cross_entropy's own.
 
@@ -335,6 +357,20 @@ class Dropout(Layer):
     rate: float
 
 
+@dataclass(frozen=True, slots=True)
+class GaussianNoise(Layer):
+    """In training, normal numbers of mean 0 are added to the inputs; nothing in predictions.
+
+    Parameters
+    ----------
+    stddev : float
+        Standard deviation.
+    """
+
+    type: ClassVar[str] = "gaussian_noise"
+    stddev: float
+
+
 BY_TYPE: dict[str, type[Layer]] = {
     layer.type: layer
     for layer in (
@@ -348,11 +384,12 @@ BY_TYPE: dict[str, type[Layer]] = {
             GlobalMaxPool2D,
             Flatten,
             Reshape,
-            Activation,
+            *(Activation, PReLU),
             Softmax,
             BatchNorm,
         ),
-        *(LayerNorm, RMSNorm, Normalization, Dropout, PatchEmbed, PatchEmbed1D),
+        *(LayerNorm, RMSNorm, Normalization, Dropout, GaussianNoise),
+        *(PatchEmbed, PatchEmbed1D),
         *(Columns, Embedding, Position, SelfAttention, Masking, MeanPool),
         *(SimpleRNN, GRU, LSTM),
     )

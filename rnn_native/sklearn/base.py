@@ -250,7 +250,8 @@ class BaseNetworkEstimator(
         self._steps = 0
         self._rate = self.learning_rate_init
         # Drawn only where it is needed: scikit-learn draws no such number.
-        has_masks = any(la["type"] == "dropout" for la in network.native.layers)
+        random = {"dropout", "gaussian_noise"}
+        has_masks = any(la["type"] in random for la in network.native.layers)
         self._mask_seed = int(random_state.randint(2**31 - 1)) if has_masks else 0
 
     def _make_network(self, features: int) -> Network:

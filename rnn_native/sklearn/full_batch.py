@@ -21,6 +21,7 @@ MOST_NOTED = 100_000
 
 BATCH_LAYERS = {
     "dropout": "draws a mask for each batch",
+    "gaussian_noise": "draws noise for each batch",
     "batchnorm": "follows the statistics of batches",
 }
 """Layers whose loss of all rows is not one function of the weights, or says more than it."""

@@ -238,6 +238,8 @@ LAYERS = {
         len(x), *twins.reshape_arrays(spec, x.shape[1:])[0]
     ),
     "dropout": lambda spec, p, x, mask: x * mask,
+    "prelu": lambda spec, p, x, mask: F.prelu(x, p["weight"]),
+    "gaussian_noise": lambda spec, p, x, mask: x + mask,
     "patch_embed": patch_layer,
     "embedding": embedding_layer,
     "columns": lambda spec, p, x, mask: x.narrow(-1, spec["first"], spec["count"]),
@@ -273,7 +275,7 @@ class TorchNet:
         ]
 
     def forward(self, x, caches):
-        """`caches` are the twin's; dropout takes its masks from there."""
+        """`caches` are the twin's; masks and noise are taken from there."""
         x = x.reshape(len(x), *self.case.input_shape)
         real, branches, masks = None, Branches(), Branches()
         for spec, p, cache in zip(self.case.layers, self.layers, caches, strict=True):

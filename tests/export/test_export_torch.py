@@ -296,6 +296,8 @@ def layer_modules(nn, own, step):
             nn.Flatten(), nn.Unflatten(1, twins.reshape_arrays(spec, shape)[0])
         ),
         "dropout": lambda: nn.Dropout(spec["rate"]),
+        "gaussian_noise": nn.Identity,
+        "prelu": lambda: nn.PReLU(shape[0] if spec.get("per_channel") else 1),
         "patch_embed": lambda: own["PatchEmbed"](
             channels, spec["patch_size"], spec["units"]
         ),

@@ -517,14 +517,17 @@ EDGE = {
     "padding": 1 << 15, "alpha": 1e30, "epsilon": 1, "momentum": 1, "rate": 1 - 1e-6,
     "patch_size": 1 << 15, "heads": 1 << 20, "dilation": 1 << 15, "groups": 1 << 20,
     "truncate": 2**31 - 1, "num_embeddings": 1 << 23, "embedding_dim": 2**31 - 1,
-    "first": 2**31 - 1, "count": 2**31 - 1,
+    "first": 2**31 - 1, "count": 2**31 - 1, "stddev": 1e6,
 }  # fmt: skip
 EDGE_OF = {(kind, "units"): 1 << 15 for kind in ("simple_rnn", "gru", "lstm")}
-OF_BOTH_SIGNS = {"value": (-1e30, 1e30), "axis": (-1, 0), "target_shape": (-1, 2**31 - 1)}
+OF_BOTH_SIGNS = {
+    "value": (-1e30, 1e30), "axis": (-1, 0), "target_shape": (-1, 2**31 - 1),
+    "initial": (-1e6, 1e6),
+}  # fmt: skip
 RIGHT = {
     "units": 1, "filters": 1, "kernel_size": 1, "rate": 0.5, "function": "elu",
     "patch_size": 1, "target_shape": -1, "num_embeddings": 1, "embedding_dim": 1,
-    "first": 0, "count": 1,
+    "first": 0, "count": 1, "stddev": 0.5,
 }  # fmt: skip
 
 

@@ -68,6 +68,8 @@ layernorm = _maker("layernorm")
 rmsnorm = _maker("rmsnorm")
 normalization = _maker("normalization")
 dropout = _maker("dropout", "rate")
+prelu = _maker("prelu")
+gaussian_noise = _maker("gaussian_noise", "stddev")
 patch_embed = _maker("patch_embed", "patch_size", "units")
 patch_embed1d = _maker("patch_embed1d", "patch_size", "units")
 columns = _maker("columns", "first", "count")
@@ -693,6 +695,47 @@ NORMS = [
     ),
     Case(
         "layernorm of one", [dense(1), layernorm(epsilon=0.1), dense(2)], (3,), SOFTMAX, 2
+    ),
+]
+
+NORMS += [
+    Case("prelu", [dense(19), prelu(), dense(3)], (4,), SOFTMAX, 5),
+    Case("prelu of each number", [prelu(per_channel=True), dense(3)], (37,), SOFTMAX, 5),
+    Case(
+        "prelu of channels",
+        [conv2d(5, 3), prelu(per_channel=True), conv2d(17, 2), prelu(), flatten(), dense(3)],
+        (2, 6, 7),
+        SOFTMAX,
+        4,
+    ),
+    Case(
+        "prelu of pixels",
+        [conv2d(32, 3), prelu(per_channel=True), maxpool2d(), flatten(), dense(3)],
+        (1, 8, 9),
+        SOFTMAX,
+        9,
+    ),
+    Case(
+        "prelu of a signal's channels",
+        [conv1d(5, 3), prelu(per_channel=True), global_maxpool1d(), dense(3)],
+        (3, 150),
+        SQUARES,
+        9,
+    ),
+    Case("prelu tokens", [dense(9), prelu(), dense(3), flatten()], (5, 4), SQUARES, 3),
+    Case(
+        "gaussian noise",
+        [gaussian_noise(0.3), dense(19, "tanh"), gaussian_noise(0.1), dense(3)],
+        (5,),
+        SOFTMAX,
+        40,
+    ),
+    Case(
+        "gaussian noise of an image",
+        [gaussian_noise(0.1), conv2d(3, 3, "tanh"), flatten(), dense(3)],
+        (2, 5, 7),
+        SOFTMAX,
+        4,
     ),
 ]
 

@@ -465,7 +465,7 @@ def check_bits(core, twin, x):
 def unfused(net):
     """The same net with layers between that keep every pattern from matching, or None where
     masks would then be others."""
-    if any(layer["type"] == "dropout" for layer in net.layers):
+    if any(layer["type"] in ("dropout", "gaussian_noise") for layer in net.layers):
         return None
     between = activation("linear")
     layers = [part for layer in net.layers for part in (layer, between)]

@@ -28,6 +28,7 @@ from cases import (
     dropout,
     embedding,
     flatten,
+    gaussian_noise,
     global_avgpool1d,
     global_avgpool2d,
     global_maxpool1d,
@@ -46,6 +47,7 @@ from cases import (
     patch_embed,
     patch_embed1d,
     position,
+    prelu,
     reshape,
     rmsnorm,
     self_attention,
@@ -199,13 +201,17 @@ def _pool(d, shape):
 
 def _any_shape(d, shape):
     norms = ("layernorm", "rmsnorm", "batchnorm", "normalization")
-    kind = d.one("activation", "dropout", "softmax", *norms)
+    kind = d.one("activation", "dropout", "softmax", *norms, "prelu", "noise")
     if kind == "activation":
         return _activation_layer(d)
     if kind == "dropout":
         return dropout(d.one(0.5, 0.1, 0.0, 0.9))
     if kind == "softmax":
         return softmax()
+    if kind == "prelu":
+        return prelu(per_channel=d.one(False, True))
+    if kind == "noise":
+        return gaussian_noise(d.one(0.1, 0.0, 1.0))
     if kind == "normalization":
         return normalization(**({"axis": d.one(0, -1)} if d.seldom() else {}))
     options = {"epsilon": d.one(1e-5, 1e-2)} if d.seldom() else {}

@@ -359,11 +359,21 @@ BOUNDED_ACTIVATIONS = {
 }
 
 
+def _noise_with_bound(key, stddev, shape):
+    """What a logarithm, a root and a polynomial for the cosine leave."""
+    noise = GAUSSIAN_NOISE(key, stddev, shape)
+    return Rounded(noise, 32 * U * (np.abs(noise) + 6 * stddev))
+
+
+GAUSSIAN_NOISE = twins.gaussian_noise
+
+
 @contextlib.contextmanager
 def with_bounds(*, has_equal_weights=False):
     """Within it, the twins' activations take a `Rounded` too."""
     with (
         mock.patch.dict(twins.ACTIVATIONS, BOUNDED_ACTIVATIONS),
+        mock.patch.object(twins, "gaussian_noise", _noise_with_bound),
         mock.patch.object(Choice, "only_exact", has_equal_weights),
         np.errstate(all="ignore"),
     ):

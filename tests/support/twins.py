@@ -538,6 +538,43 @@ def normalization_backward(spec, params, cache, dout):
     return dout * cache["scale"], {}
 
 
+def prelu_arrays(spec, shape):
+    return shape, {"weight": (shape[0] if spec.get("per_channel") else 1,)}, {}
+
+
+def prelu_forward(spec, params, x, mode=INFERENCE):
+    weight = _per_channel(params["weight"], x)
+    return np.where(x > 0, x, weight * x), {"z": x, "weight": weight}
+
+
+def prelu_backward(spec, params, cache, dout):
+    x, weight = cache["z"], cache["weight"]
+    share = np.where(x > 0, 0 * x, x * dout)
+    axes = (0, *range(2, x.ndim)) if spec.get("per_channel") else None
+    dweight = share.sum(axis=axes).reshape(params["weight"].shape)
+    return np.where(x > 0, dout, weight * dout), {"weight": dweight}
+
+
+def gaussian_noise(key, stddev, shape):
+    """Box and Muller's normal numbers, of two uniform ones for each element."""
+    index = np.arange(2 * math.prod(shape), dtype=np.uint64)
+    bits = mix64(np.uint64(key) + index * np.uint64(GOLDEN)) >> np.uint64(41)
+    u, v = ((2 * bits + 1) / 2.0**24).reshape(-1, 2).T
+    normal = np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * (v - 0.5))
+    return float(np.float32(stddev)) * normal.reshape(shape)
+
+
+def gaussian_noise_forward(spec, params, x, mode=INFERENCE):
+    noise = 0 * x
+    if mode.training:
+        noise = gaussian_noise(mode.key, spec["stddev"], x.shape)
+    return x + noise, {"mask": noise}
+
+
+def gaussian_noise_backward(spec, params, cache, dout):
+    return dout, {}
+
+
 def dropout_forward(spec, params, x, mode=INFERENCE):
     mask = np.ones_like(x)
     if mode.training:
@@ -749,7 +786,7 @@ def self_attention_backward(spec, params, cache, dout):
 
 KEEPS_TOKENS = {
     *("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout"),
-    *("normalization", "position", "self_attention", "columns"),
+    *("prelu", "gaussian_noise", "normalization", "position", "self_attention", "columns"),
     *("simple_rnn", "gru", "lstm"),
 }
 
@@ -935,6 +972,8 @@ LAYERS = {
     "rmsnorm": (rmsnorm_forward, rmsnorm_backward, rmsnorm_arrays),
     "normalization": (normalization_forward, normalization_backward, normalization_arrays),
     "dropout": (dropout_forward, dropout_backward, same_arrays),
+    "prelu": (prelu_forward, prelu_backward, prelu_arrays),
+    "gaussian_noise": (gaussian_noise_forward, gaussian_noise_backward, same_arrays),
     "patch_embed": (patch_embed_forward, patch_embed_backward, patch_embed_arrays),
     "patch_embed1d": (patch_embed1d_forward, patch_embed1d_backward, patch_embed1d_arrays),
     "columns": (columns_forward, columns_backward, columns_arrays),

@@ -19,6 +19,7 @@
 #include "../../kernels/gemm.c"
 #include "../../kernels/global_pool.c"
 #include "../../kernels/huber.c"
+#include "../../kernels/noise.c"
 #include "../../kernels/nonzeros.c"
 #include "../../kernels/normalization.c"
 #include "../../kernels/norms.c"
@@ -31,6 +32,7 @@
 #include "../../kernels/pixel_lists.c"
 #include "../../kernels/poisson.c"
 #include "../../kernels/pooled.c"
+#include "../../kernels/prelu.c"
 #include "../../kernels/recurrent.c"
 #include "../../kernels/reduce.c"
 #include "../../kernels/rmsnorm.c"
@@ -70,8 +72,10 @@
 #include "../layers/flatten.c"
 #include "../layers/reshape.c"
 #include "../layers/global_pool.c"
+#include "../layers/noise.c"
 #include "../layers/normalization.c"
 #include "../layers/norms.c"
+#include "../layers/prelu.c"
 #include "../layers/rearrange.c"
 #include "../layers/recurrent.c"
 #include "../layers/rmsnorm.c"
@@ -104,12 +108,14 @@ static const rnn_layer_type *const layer_types[] = {
     &flatten_layer,
     &reshape_layer,
     &activation_layer,
+    &prelu_layer,
     &softmax_layer,
     &batchnorm_layer,
     &layernorm_layer,
     &rmsnorm_layer,
     &normalization_layer,
     &dropout_layer,
+    &noise_layer,
     &columns_layer,
     &embedding_layer,
     &patch_embed_layer,

@@ -266,6 +266,12 @@ function normalization(layer, x) {
   });
 }
 
+/** x where it is positive, else the weight of its channel times x; or there is one weight. */
+function prelu(layer, x) {
+  const area = x.length / layer.weight.length;
+  return x.map((value, i) => (value > 0 ? value : layer.weight[Math.floor(i / area)] * value));
+}
+
 // ---- tokens ----
 
 const added = (x, y) => x.map((value, i) => value + y[i]);
@@ -378,6 +384,7 @@ const LAYERS = {
   flatten: same,
   reshape: same,
   activation: (layer, x) => x.slice(), // its function is applied as any layer's
+  prelu,
   softmax: (layer, x) => {
     const out = x.slice();
     activate(out, "softmax", 0, layer.input.at(-1));
@@ -388,6 +395,7 @@ const LAYERS = {
   rmsnorm,
   normalization,
   dropout: same,
+  gaussian_noise: same,
   patch_embed: patches,
   patch_embed1d: patches,
   position,
