@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from rnn_native.report.interpretation import Interpretation, interpret
     from rnn_native.settings.config import load_config
     from rnn_native.sweeps.sweep import sweep
+    from rnn_native.training import loss_functions as losses
     from rnn_native.training import schedules
     from rnn_native.training.augmentation import Augment
     from rnn_native.training.history import History
@@ -234,6 +235,7 @@ _MODULES = {
     "loading": "formats.loading",
     "logits": "analysis.logits",
     "logs": "training.logs",
+    "losses": "training.loss_functions",
     "lr_finder": "models.lr_finder",
     "metrics": "analysis.metrics",
     "models": "models",
@@ -275,8 +277,8 @@ __all__ = [
     "Embedding",
     "Ensemble",
     "Flatten",
-    "GaussianNoise",
     "FormatError",
+    "GaussianNoise",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GlobalMaxPool1D",
@@ -293,9 +295,9 @@ __all__ = [
     "ModelCheckpoint",
     "Network",
     "Normalization",
+    "PReLU",
     "PatchEmbed",
     "PatchEmbed1D",
-    "PReLU",
     "Position",
     "ProgressLogger",
     "PruningCallback",
@@ -320,6 +322,7 @@ __all__ = [
     "interpret",
     "load",
     "load_config",
+    "losses",
     "lr_find",
     "read_log",
     "register_threadpoolctl",

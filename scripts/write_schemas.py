@@ -458,12 +458,17 @@ def optimizer_groups():
     return [(names, config_keys.OPTIMIZERS[names[0]]) for names in groups.values()]
 
 
+def _listed(names):
+    """Return names as in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
 def optimizer_key(key, rule):
     """Return the schema of an optimizer's key."""
     owners = [name for name, keys in config_keys.OPTIMIZERS.items() if key in keys]
     everyone = len(owners) == len(config_keys.OPTIMIZERS)
     defaults = {tables.OPTIMIZERS[name][key]["default"] for name in owners}
-    text = f"For {'all optimizers' if everyone else ' and '.join(owners)}."
+    text = f"For {'all optimizers' if everyone else _listed(owners)}."
     return described(text, schema_of(rule), defaults.pop() if len(defaults) == 1 else None)
 
 

@@ -82,7 +82,9 @@ def to_sklearn(model: Network) -> Perceptron:
             layers.append((step, function))
         elif step.type == "activation" and layers and layers[-1][1] == "linear":
             layers[-1] = (layers[-1][0], function)
-        elif step.type not in ("dropout", "gaussian_noise") and not (step.type == "flatten" and not layers):
+        elif step.type not in ("dropout", "gaussian_noise") and not (
+            step.type == "flatten" and not layers
+        ):
             raise step.refusal("scikit-learn")
     if not layers:
         raise ValueError(

@@ -9,6 +9,7 @@ from rnn_native.net.row_weights import as_weights
 from rnn_native.net.rows import AnyRows, validation_parts
 from rnn_native.training.batches import HOW, Batches, are_batches
 from rnn_native.training.holding_out import Split, split
+from rnn_native.training.own_loss import OwnLossRun, as_loss_function
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
 from rnn_native.training.shards import run_on
@@ -16,6 +17,7 @@ from rnn_native.training.streaming import StreamRun
 
 if TYPE_CHECKING:
     from rnn_native.net.predictor import Predictor
+    from rnn_native.training.own_loss import LossFunction
     from rnn_native.training.ranks import Ranks
 
 
@@ -27,6 +29,7 @@ def run_of(
     *,
     seed: int | None,
     metrics: Any,
+    loss: "LossFunction | None" = None,
     ranks: "Ranks | None" = None,
     **options: Any,
 ) -> Run:
@@ -43,6 +46,8 @@ def run_of(
     seed : int, optional
         Restarts shuffles and masks.
     metrics : as for `Network.fit`
+    loss : callable, optional
+        In place of the net's loss.
     ranks : Ranks, optional
         The processes that train together.
     **options
@@ -54,6 +59,9 @@ def run_of(
         If an argument is wrong; the net is unchanged.
     """
     x, y, sample_weight = data
+    if loss is not None:
+        as_loss_function(loss)
+        _refuse_without_own_loss(batches=y is None, ranks=ranks)
     chosen = scores.as_metrics(metrics, net.loss)
     options = {"metrics": chosen, **options}
     own: dict[str, Any] = {
@@ -84,7 +92,20 @@ def run_of(
         parts = split(rows, targets, fraction, stratify, weights)
     recipe = Recipe(**settings, **own)
     rng = None if seed is None else Xorshift(seed)
+    if loss is not None:
+        return OwnLossRun(net, parts, recipe, rng, function=loss, **options)
     return run_on(ranks)(net, parts, recipe, rng, **options)
+
+
+def _refuse_without_own_loss(*, batches: bool, ranks: "Ranks | None") -> None:
+    """Refuse what a function as loss cannot be combined with."""
+    if batches:
+        raise ValueError(
+            "loss: a function needs arrays x and y, got batches; write the loop yourself: "
+            "net.forward, net.backward, net.apply_gradients"
+        )
+    if ranks is not None:
+        raise ValueError("loss: a function trains in one process; leave comm out")
 
 
 def _held_of(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rnn_native.training.callback import Callback
     from rnn_native.training.class_weights import ClassWeights
     from rnn_native.training.history import History
+    from rnn_native.training.own_loss import LossFunction
     from rnn_native.training.schedules import Schedule
 
 
@@ -98,6 +99,7 @@ class Network(RateMethods):
         augment: Augment | Mapping[str, Any] | None = None,
         mixup: float = 0.0,
         ema_decay: float = 0.0,
+        loss: LossFunction | None = None,
         metrics: MetricLike | Sequence[MetricLike] | None = None,
         callbacks: Sequence[Callback] | Callback | None = (),
         seed: int | None = None,
@@ -153,6 +155,12 @@ class Network(RateMethods):
             with one sigmoid output has the classes 0 and 1.
         label_smoothing, clip_norm, l2, augment, mixup, ema_decay
             See `rnn_native.training.Recipe`.
+        loss : callable, optional
+            Trains by another loss than the net's: a function of outputs (n, outputs), as they are
+            before the net's own softmax, sigmoid or exponential, and of targets. It returns
+            (losses, gradient): a loss for each row, shape (n,), and its gradient with respect to
+            the outputs. Each batch then goes through Python; see docs/reference/losses.md.
+            Predictions, `evaluate` and files stay those of the net's loss.
         metrics : sequence of str, callable or tuple, optional
             Measured after each epoch on the validation rows (column "val_NAME" of history,
             logs, and files), or without these on the training rows ("NAME"). "auc" and "f1"
@@ -241,6 +249,7 @@ class Network(RateMethods):
                 recipe,
                 seed=seed,
                 threads=threads_of(threads, ranks),
+                loss=loss,
                 metrics=metrics,
                 initial_epoch=initial_epoch,
                 ranks=ranks,

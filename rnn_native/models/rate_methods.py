@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rnn_native.training.callback import Callback
     from rnn_native.training.class_weights import ClassWeights
     from rnn_native.training.history import History
+    from rnn_native.training.own_loss import LossFunction
     from rnn_native.training.schedules import Schedule
 
 
@@ -55,6 +56,7 @@ class RateMethods(Learner):
         augment: Augment | Mapping[str, Any] | None = None,
         mixup: float = 0.0,
         ema_decay: float = 0.0,
+        loss: LossFunction | None = None,
         metrics: MetricLike | Sequence[MetricLike] | None = None,
         callbacks: Sequence[Callback] | Callback | None = (),
         seed: int | None = None,
@@ -80,7 +82,7 @@ class RateMethods(Learner):
             As for `fit`.
         validation_data, stratify, shuffle, sample_weight, class_weight
             As for `fit`.
-        label_smoothing, clip_norm, l2, augment, mixup, ema_decay, metrics
+        label_smoothing, clip_norm, l2, augment, mixup, ema_decay, loss, metrics
             As for `fit`.
         callbacks, seed, threads, verbose, comm, every, shards
             As for `fit`.
@@ -122,6 +124,7 @@ class RateMethods(Learner):
             augment=augment,
             mixup=mixup,
             ema_decay=ema_decay,
+            loss=loss,
             metrics=metrics,
             callbacks=callbacks,
             seed=seed,

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 PARTS = {"simple_rnn": ("hidden",), "gru": ("hidden",), "lstm": ("hidden", "cell")}
 """What the state of each recurrent layer consists of."""
 
-BY_STEP = ("dense", "activation", "softmax", "layernorm", "rmsnorm", "dropout", "columns", "gaussian_noise")
+BY_STEP = (
+    "dense",
+    "activation",
+    "softmax",
+    "layernorm",
+    "rmsnorm",
+    "dropout",
+    "columns",
+    "gaussian_noise",
+)
 """Layers that make each step's outputs of that step's inputs alone."""
 
 _INDICES, _STEPS, _MADE = "indices", "steps", "made"

@@ -413,10 +413,10 @@ def test_average_matches_twin(spec, level):
     assert relative(got, net.params) > 1e-3
 
 
-@pytest.mark.parametrize("spec", [OPTIMIZERS[0], OPTIMIZERS[7]], ids=name_of)
+@pytest.mark.parametrize("spec", OPTIMIZERS[:2], ids=name_of)
 def test_accumulated_gradients_match_twin(spec, level):
     """The last update is by one batch and a part of one; masks and statistics are those of
-    batches."""
+    batches. Not Adam: see below."""
     case = replace(DROPPED, rows=17)
     more = {
         "weights": np.random.default_rng(2).uniform(0, 2, case.rows),
@@ -425,10 +425,9 @@ def test_accumulated_gradients_match_twin(spec, level):
         "seed": 6,
         "accumulate": 2,
     }
-    lr = 0.1 if spec["type"] == "sgd" else 1e-3
     for weighted_mean in (False, True):
         net, params, _, losses, expected = train_both(
-            case, spec, lr, weighted_mean=weighted_mean, **more
+            case, spec, 0.05, weighted_mean=weighted_mean, **more
         )
         np.testing.assert_allclose(losses, expected, rtol=1e-5)
         assert relative(net.params, twins.flatten(params)) < 1e-4

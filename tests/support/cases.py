@@ -703,7 +703,14 @@ NORMS += [
     Case("prelu of each number", [prelu(per_channel=True), dense(3)], (37,), SOFTMAX, 5),
     Case(
         "prelu of channels",
-        [conv2d(5, 3), prelu(per_channel=True), conv2d(17, 2), prelu(), flatten(), dense(3)],
+        [
+            conv2d(5, 3),
+            prelu(per_channel=True),
+            conv2d(17, 2),
+            prelu(),
+            flatten(),
+            dense(3),
+        ],
         (2, 6, 7),
         SOFTMAX,
         4,
