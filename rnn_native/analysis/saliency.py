@@ -10,6 +10,7 @@ from rnn_native.analysis.logits import logit_network
 from rnn_native.analysis.metrics import as_labels
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.base.text import brief
+from rnn_native.net.layers import RANDOM
 from rnn_native.net.native import native_net
 from rnn_native.net.predictor import Predictor, check_net
 
@@ -184,7 +185,7 @@ def _as_predicting(net: Predictor) -> "_core.Net":
     it is in prediction.
     """
     layers = net.native.layers
-    if not {"dropout", "gaussian_noise", "batchnorm"} & {layer["type"] for layer in layers}:
+    if not {*RANDOM, "batchnorm"} & {layer["type"] for layer in layers}:
         return net.native
     every = net.copied_tensors()
     specs, tensors = [], []
@@ -192,7 +193,7 @@ def _as_predicting(net: Predictor) -> "_core.Net":
         spec, own = one.spec, one.arrays(every, layer)
         if spec["type"] == "batchnorm":
             spec, own = _as_product(spec, own, len(layer["shape"]))
-        elif spec["type"] in ("dropout", "gaussian_noise"):
+        elif spec["type"] in RANDOM:
             spec = {"type": "activation", "function": "linear"}
         specs.append(spec)
         tensors.append(own)

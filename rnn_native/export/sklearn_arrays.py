@@ -11,7 +11,7 @@ from rnn_native.base.text import brief
 from rnn_native.export.steps import FINAL_FUNCTIONS, Step, whole_steps_of
 from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.network import Network
-from rnn_native.net.layers import Dense
+from rnn_native.net.layers import RANDOM, Dense
 
 # Our names of scikit-learn's functions.
 HIDDEN = {"relu": "relu", "tanh": "tanh", "logistic": "sigmoid", "identity": "linear"}
@@ -82,9 +82,7 @@ def to_sklearn(model: Network) -> Perceptron:
             layers.append((step, function))
         elif step.type == "activation" and layers and layers[-1][1] == "linear":
             layers[-1] = (layers[-1][0], function)
-        elif step.type not in ("dropout", "gaussian_noise") and not (
-            step.type == "flatten" and not layers
-        ):
+        elif step.type not in RANDOM and not (step.type == "flatten" and not layers):
             raise step.refusal("scikit-learn")
     if not layers:
         raise ValueError(

@@ -396,6 +396,9 @@ BY_TYPE: dict[str, type[Layer]] = {
 }
 """The classes of all types but blocks."""
 
+RANDOM = frozenset({Dropout.type, GaussianNoise.type})
+"""Layers that draw numbers in training, and change nothing in predictions."""
+
 
 def from_spec(spec: Mapping[str, Any]) -> Layer:
     """Return the layer that a spec describes, with defaults for what it does not say.

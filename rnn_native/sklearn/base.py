@@ -20,7 +20,7 @@ from rnn_native.callbacks import Callback
 from rnn_native.models.network import Network
 from rnn_native.net.adapting import adapt_new
 from rnn_native.net.indices import check_index_rows
-from rnn_native.net.layers import Layer
+from rnn_native.net.layers import RANDOM, Layer
 from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
 from rnn_native.sklearn.data import Part, hold_out, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
@@ -250,8 +250,7 @@ class BaseNetworkEstimator(
         self._steps = 0
         self._rate = self.learning_rate_init
         # Drawn only where it is needed: scikit-learn draws no such number.
-        random = {"dropout", "gaussian_noise"}
-        has_masks = any(la["type"] in random for la in network.native.layers)
+        has_masks = not RANDOM.isdisjoint(la["type"] for la in network.native.layers)
         self._mask_seed = int(random_state.randint(2**31 - 1)) if has_masks else 0
 
     def _make_network(self, features: int) -> Network:
