@@ -130,7 +130,6 @@ def _held_of(
 
 _OF_ARRAYS = {
     "batch_size": (64, "batches come with their size; set it where they are made"),
-    "accumulate": (1, "batches come with their size; use larger ones"),
     "validation_split": (0, "batches are not split; use validation_data"),
     "stratify": (False, "batches are not split; use validation_data"),
 }

@@ -76,6 +76,8 @@ class StreamRun(Run):
         self._under_way: Generator[Block, None, None] | None = None
         self._rest: Block | None = None
         self._counted = 0
+        if recipe.accumulate > 1:
+            raise ValueError("accumulate: batches come with their size; use larger ones")
         if recipe.schedule is not None and not (recipe.steps_per_epoch or batches.steps):
             raise ValueError(
                 "schedule: needs the number of batches in an epoch; set steps_per_epoch"
