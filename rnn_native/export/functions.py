@@ -62,6 +62,10 @@ def _hardsigmoid(graph: Graph, z: str, alpha: float) -> str:
     return graph.node("HardSigmoid", z, alpha=1 / 6, beta=0.5)
 
 
+def _hardswish(graph: Graph, z: str, alpha: float) -> str:
+    return graph.node("Mul", z, _hardsigmoid(graph, z, alpha))  # HardSwish came with set 14
+
+
 def _half_of_one_plus(graph: Graph, t: str, z: str) -> str:
     """Add 0.5 z (1 + t)."""
     half = graph.node("Mul", z, graph.number(0.5))
@@ -132,7 +136,7 @@ FUNCTIONS = {
         _operator("Softplus"),
     ),
     "hardsigmoid": _exported("hardsigmoid", _HARDSIGMOID, _hardsigmoid),
-    "hardswish": _exported("hardswish", f"z[i] * ({_HARDSIGMOID})", _operator("HardSwish")),
+    "hardswish": _exported("hardswish", f"z[i] * ({_HARDSIGMOID})", _hardswish),
     "exp": _exported("exp", "expf(z[i])", _operator("Exp"), "exponential"),
     "softmax": Exported(_operator("Softmax")),  # over the last axis, in C by rows
 }

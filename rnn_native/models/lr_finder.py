@@ -205,7 +205,7 @@ def lr_find(
     shares = _shares(
         _checked(schedule),
         None if epochs is None else check_count("epochs", epochs, 1),
-        -(-len(rows) // recipe.batch_size),
+        -(-len(rows) // (recipe.batch_size * recipe.accumulate)),
         check_count("trial_it", trial_it, 0),
     )
 
