@@ -8,7 +8,8 @@ Build a net: `Network` has fit, evaluate, predict and save; `load` reads what wa
 `TabularNet` learns tables of numbers and words, `Ensemble` averages nets, `fit_many` trains
 several at a time, and `lr_find` suggests a learning rate. `History` is what fit returns.
 
-Layers: `Dense`, `Activation`, `Softmax`, `Dropout`, `Flatten`, `Reshape`;
+Layers: `Dense`, `Activation`, `PReLU`, `Softmax`, `Dropout`, `GaussianNoise`, `Flatten`,
+`Reshape`;
 images `Conv2D`, `MaxPool2D`, `AvgPool2D`, `GlobalAvgPool2D`, `GlobalMaxPool2D`;
 signals `Conv1D`, `MaxPool1D`, `AvgPool1D`, `GlobalAvgPool1D`, `GlobalMaxPool1D`;
 norms `BatchNorm`, `LayerNorm`, `RMSNorm`, `Normalization`;
@@ -19,7 +20,7 @@ tokens `Embedding`, `PatchEmbed`, `PatchEmbed1D`, `Position`, `SelfAttention`, `
 Callbacks, from `Callback`: `EarlyStopping`, `ModelCheckpoint`, `ReduceLROnPlateau`,
 `LearningRateScheduler`, `CSVLogger`, `TensorBoard`, `ProgressLogger`, `TerminateOnNaN`,
 `LambdaCallback`, `PruningCallback`. `schedules` has learning rates over epochs,
-and `Augment` distorts images.
+`losses` has functions for fit, and `Augment` distorts images.
 
 Data: `datasets` has MNIST and similar sets, generated digits, files and folders of pictures.
 

@@ -201,6 +201,13 @@ class PReLU(Layer):
     References
     ----------
     He et al. 2015, arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.PReLU()], input_shape=(2,), loss="squared_error")
+    >>> net.predict([[2.0, -2.0]])
+    array([[ 2. , -0.5]], dtype=float32)
     """
 
     type: ClassVar[str] = "prelu"
@@ -365,6 +372,15 @@ class GaussianNoise(Layer):
     ----------
     stddev : float
         Standard deviation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> net = rn.Network([rn.GaussianNoise(0.1)], input_shape=(1000,), loss="squared_error")
+    >>> x = np.ones((1, 1000))
+    >>> float(net.predict(x).std()), bool(0.09 < net.forward(x).std() < 0.11)
+    (0.0, True)
     """
 
     type: ClassVar[str] = "gaussian_noise"

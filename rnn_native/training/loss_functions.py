@@ -47,6 +47,14 @@ class Focal:
     References
     ----------
     Lin et al. 2017, arXiv:1708.02002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> losses, _ = rn.losses.Focal(2.0)(np.zeros((1, 1)), np.ones((1, 1)))
+    >>> bool(np.isclose(losses[0], np.log(2) / 4))
+    True
     """
 
     gamma: float = 2.0
@@ -107,6 +115,15 @@ class Quantile:
     References
     ----------
     Koenker and Bassett 1978.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> losses, gradient = rn.losses.Quantile(0.9)(np.zeros((2, 1)), np.array([[2], [-2]]))
+    >>> losses, gradient
+    (array([1.8, 0.2]), array([[-0.9],
+           [ 0.1]]))
     """
 
     q: float | Sequence[float]
