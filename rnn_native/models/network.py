@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from rnn_native.base.files import Source
-from rnn_native.models.rate_methods import RateMethods
+from rnn_native.models.weight_files import WeightFiles
 from rnn_native.net.initial_weights import sinusoidal_positions as sinusoidal_positions
 from rnn_native.net.optimizers import Optimizer
 from rnn_native.net.scores import MetricLike
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rnn_native.training.schedules import Schedule
 
 
-class Network(RateMethods):
+class Network(WeightFiles):
     """A feed-forward net over a list of layers.
 
     Parameters
@@ -323,59 +323,6 @@ class Network(RateMethods):
         from rnn_native.net import model_file
 
         model_file.save(self, path, optimizer_state=optimizer_state)
-
-    def save_weights(self, path: str | PathLike[str] | IO[bytes]) -> None:
-        """Write parameters and running statistics alone, atomically, as Keras does.
-
-        Prefer `save`: its file also has the layers and the optimizer, so `rnn_native.load`
-        can create the net. Parameters and errors are those of `save`.
-
-        Examples
-        --------
-        >>> import io
-        >>> import rnn_native as rn
-        >>> file = io.BytesIO()
-        >>> net = rn.Network([rn.Dense(10)], input_shape=(784,))
-        >>> net.save_weights(file)
-        >>> net.load_weights(file.getvalue())
-        """
-        from rnn_native.net import model_file
-
-        model_file.save_weights(self, path)
-
-    def load_weights(self, path: Source) -> None:
-        """Load the weights of a file that `save_weights` or `save` wrote for such a net.
-
-        The optimizer, its moments and steps stay as they are; `input_dtype` becomes the
-        file's, if that says one.
-
-        Parameters
-        ----------
-        path : path, binary file or bytes
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        FormatError
-            If it is damaged, or its weights have other names or shapes; nothing is changed.
-        RuntimeError
-            While another thread trains the net.
-
-        Examples
-        --------
-        >>> import io
-        >>> import rnn_native as rn
-        >>> first, second = (rn.Network([rn.Dense(10)], (784,), seed=seed) for seed in (1, 2))
-        >>> file = io.BytesIO()
-        >>> first.save_weights(file)
-        >>> second.load_weights(file.getvalue())
-        >>> bool((first.weights == second.weights).all())
-        True
-        """
-        from rnn_native.net import model_file
-
-        model_file.load_weights(self, path)
 
 
 def load(path: Source, optimizer: Optimizer | None = None) -> Network:

@@ -26,6 +26,10 @@ from rnn_native.net.window_layers import AvgPool1D as AvgPool1D
 from rnn_native.net.window_layers import AvgPool2D as AvgPool2D
 from rnn_native.net.window_layers import Conv1D as Conv1D
 from rnn_native.net.window_layers import Conv2D as Conv2D
+from rnn_native.net.window_layers import GlobalAvgPool1D as GlobalAvgPool1D
+from rnn_native.net.window_layers import GlobalAvgPool2D as GlobalAvgPool2D
+from rnn_native.net.window_layers import GlobalMaxPool1D as GlobalMaxPool1D
+from rnn_native.net.window_layers import GlobalMaxPool2D as GlobalMaxPool2D
 from rnn_native.net.window_layers import MaxPool1D as MaxPool1D
 from rnn_native.net.window_layers import MaxPool2D as MaxPool2D
 from rnn_native.net.window_layers import PatchEmbed1D as PatchEmbed1D
@@ -61,70 +65,6 @@ class Dense(Layer):
     units: int
     activation: str = "linear"
     alpha: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalAvgPool1D(Layer):
-    """The mean of each channel: (channels, length) to (channels,); see also `MeanPool`.
-
-    Examples
-    --------
-    >>> import rnn_native as rn
-    >>> rn.Network([rn.GlobalAvgPool1D(), rn.Dense(2)], input_shape=(6, 100))
-    <Network 6x100 -> 6 -> 2, 14 parameters>
-    """
-
-    type: ClassVar[str] = "global_avgpool1d"
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalAvgPool2D(Layer):
-    """The mean of each channel: (channels, height, width) to (channels,).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import rnn_native as rn
-    >>> net = rn.Network([rn.GlobalAvgPool2D()], input_shape=(3, 4, 4), loss="squared_error")
-    >>> net.predict(np.ones((1, 3, 4, 4)))
-    array([[1., 1., 1.]], dtype=float32)
-    """
-
-    type: ClassVar[str] = "global_avgpool2d"
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalMaxPool1D(Layer):
-    """The maximum of each channel: (channels, length) to (channels,).
-
-    The first of equal maxima gets the gradient.
-
-    Examples
-    --------
-    >>> import rnn_native as rn
-    >>> net = rn.Network([rn.GlobalMaxPool1D()], input_shape=(2, 3), loss="squared_error")
-    >>> net.predict([[[1.0, 5.0, 2.0], [4.0, 0.0, 3.0]]])
-    array([[5., 4.]], dtype=float32)
-    """
-
-    type: ClassVar[str] = "global_maxpool1d"
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalMaxPool2D(Layer):
-    """The maximum of each channel: (channels, height, width) to (channels,).
-
-    The first of equal maxima gets the gradient.
-
-    Examples
-    --------
-    >>> import rnn_native as rn
-    >>> net = rn.Network([rn.GlobalMaxPool2D()], input_shape=(1, 2, 2), loss="squared_error")
-    >>> float(net.predict([[[[1.0, 5.0], [4.0, 0.0]]]])[0])
-    5.0
-    """
-
-    type: ClassVar[str] = "global_maxpool2d"
 
 
 @dataclass(frozen=True, slots=True)
