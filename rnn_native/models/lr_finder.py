@@ -149,8 +149,9 @@ def lr_find(
     stop_div : bool
         Stop as soon as the smoothed loss is four times its least value so far. A loss that
         is not finite always ends the search, and is not among the results.
-    batch_size, accumulate, class_weight, label_smoothing, clip_norm, l2, augment, mixup
-    seed, threads
+    batch_size, accumulate, class_weight, label_smoothing, clip_norm, l2
+        As for `Network.fit`; use what you will train with.
+    augment, mixup, seed, threads
         As for `Network.fit`; use what you will train with.
 
     Returns

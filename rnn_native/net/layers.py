@@ -128,7 +128,7 @@ class Activation(Layer):
 
 @dataclass(frozen=True, slots=True)
 class PReLU(Layer):
-    """x where it is positive, else w x, with w that is trained.
+    """Parametric ReLU: x where it is positive, else w x, where w is trained.
 
     Parameters
     ----------
