@@ -3,8 +3,8 @@
 They return a loss for each row, and its gradient with respect to the outputs. What predictions
 are, the net's own loss says, which stays in files and exports.
 
-Examples
---------
+A net that predicts what nine of ten values stay below:
+
 >>> import numpy as np
 >>> import rnn_native as rn
 >>> rng = np.random.default_rng(0)
