@@ -81,8 +81,9 @@ def _trained(net, x, y, weights, params, threads, parts):
     average = core.params.copy() if net.average_decay else None
     options = {**net_check.schedule_of(net, rates, average), "weights": weights}
     for begin, end in itertools.pairwise(parts):
-        rows = order[begin * net.batch_size : end * net.batch_size].copy()
-        lr = rates[begin : begin + -(-len(rows) // net.batch_size)].copy()
+        update = net.batch_size * net.accumulate
+        rows = order[begin * update : end * update].copy()
+        lr = rates[begin : begin + -(-len(rows) // update)].copy()
         before = core.weights.copy(), core.moments.copy()
         core = net_check.core_of(net, params)
         core.weights[:], core.moments[:] = before if begin else (core.weights, core.moments)

@@ -331,11 +331,17 @@ def has_unlike_kinks(net):
     return is_flat and bool(types & {"batchnorm", "layernorm", "rmsnorm"})
 
 
+def has_float_constants(net):
+    """Whether PyTorch computes a layer with 1/6 in float32, or draws noise of its own."""
+    return any(name in repr(net.layers) for name in ("'hardsig", "'hardsw", "'gaussian_"))
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_random_nets_have_the_twins_gradients_in_float64(seed):
     """The twin is what random nets of the core are held to (test_random_nets.py)."""
     for net in fuzz_nets.nets_of(seed):
-        if has_unlike_kinks(net):
+        # Of zeros, windows of a pool tie but for rounding.
+        if net.inputs == "zeros" or has_unlike_kinks(net) or has_float_constants(net):
             continue
         x, y, _, params = random_nets.arrays(net)
         x = np.float64(x.reshape(net.rows, *net.input_shape))
@@ -362,8 +368,8 @@ def test_random_nets_have_the_twins_gradients_in_float64(seed):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_outputs_in_inference(case):
     # PyTorch's layers above are those of training; these differ in inference.
-    if any(spec["type"] == "batchnorm" for spec in case.layers):
-        pytest.skip("test_batchnorm_in_inference")
+    if any(spec["type"] in ("batchnorm", "gaussian_noise") for spec in case.layers):
+        pytest.skip("test_batchnorm_in_inference; noise: the twin, test_net.py")
     x, y, params = arrays(case)
     x32, _ = native_arrays(case, x, y)
     with torch.no_grad():
