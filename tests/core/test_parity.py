@@ -332,7 +332,7 @@ def has_unlike_kinks(net):
 
 
 def has_float_constants(net):
-    """Whether PyTorch computes a layer with 1/6 in float32, or draws noise of its own."""
+    """Whether PyTorch computes a layer with 1/6 in float32, or draws its own noise."""
     return any(name in repr(net.layers) for name in ("'hardsig", "'hardsw", "'gaussian_"))
 
 
@@ -340,7 +340,7 @@ def has_float_constants(net):
 def test_random_nets_have_the_twins_gradients_in_float64(seed):
     """The twin is what random nets of the core are held to (test_random_nets.py)."""
     for net in fuzz_nets.nets_of(seed):
-        # Of zeros, windows of a pool tie but for rounding.
+        # Of zeros, windows of a pool tie except for rounding.
         if net.inputs == "zeros" or has_unlike_kinks(net) or has_float_constants(net):
             continue
         x, y, _, params = random_nets.arrays(net)
