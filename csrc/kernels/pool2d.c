@@ -79,6 +79,22 @@ strided_inputs(const float *row, int x, int stride, int W, float missing)
     return v_load(held);
 }
 
+/* Where v is greater than best, or NaN, as PyTorch lets it through, it takes the place of
+ * best, and `numbers` that of which. */
+static inline void
+take_greater_lanes(vf *best, vi *which, vf v, vi numbers)
+{
+    vm taken = v_greater(v, *best) | v_is_nan(v);
+    *best = v_select(taken, v, *best);
+    *which = v_select_int(taken, numbers, *which);
+}
+
+static inline void
+take_greater(vf *best, vi *which, vf v, int number)
+{
+    take_greater_lanes(best, which, v, v_lanes() * 0 + number);
+}
+
 /* Of windows q.. in row p of plane c; a tie goes to the first input of the window. */
 static void
 max_of_windows(float *out, int32_t *argmax, const float *inp, int c, int p, int q,
@@ -93,10 +109,7 @@ max_of_windows(float *out, int32_t *argmax, const float *inp, int c, int p, int 
         int at = (c * s->H + y) * s->W;
         for (int dx = 0; dx < s->KW; dx++) {
             vf v = strided_inputs(inp + at, begin + dx, s->SW, s->W, -INFINITY);
-            /* The second test lets NaN through, as PyTorch does. */
-            vm greater = v_greater(v, best) | v_is_nan(v);
-            best = v_select(greater, v, best);
-            taken = v_select_int(greater, x + (at + dx), taken);
+            take_greater_lanes(&best, &taken, v, x + (at + dx));
         }
     }
     v_store_lanes(out, best, lanes);
@@ -160,15 +173,6 @@ avgpool2d_backward(float *dinp, const float *dout, const rnn_window *s)
                     for (int x = xs.begin; x < xs.end; x++)
                         dinp[(c * s->H + y) * s->W + x] += part;
             }
-}
-
-/* Where v is greater than best, or NaN, it takes its place, and `number` that of which. */
-static inline void
-take_greater(vf *best, vi *which, vf v, int number)
-{
-    vm taken = v_greater(v, *best) | v_is_nan(v);
-    *best = v_select(taken, v, *best);
-    *which = v_select_int(taken, v_lanes() * 0 + number, *which);
 }
 
 static void
