@@ -1,5 +1,6 @@
 """The reference system's models, each trained by one call."""
 
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 from rnn_native.datasets import opening
@@ -115,10 +116,7 @@ def train_mlp(data: Data = None, **options: Unpack[ModelOptions]) -> TrainingRes
     >>> result.model
     <Network 784 -> 512 -> 10, 407,050 parameters>
     """
-    given = with_config(options)
-    found = loaders_of(data, (784,)) or data
-    layers = _with_classes(with_activation(MLP_LAYERS, given), found)
-    return train_layers("mlp", layers, (784,), found, given, defaults=MLP_OPTIONS)
+    return _trained("mlp", MLP_LAYERS, (784,), data, options, MLP_OPTIONS)
 
 
 @lists_options(CNN_OPTIONS)
@@ -146,10 +144,7 @@ def train_cnn(data: Data = None, **options: Unpack[ModelOptions]) -> TrainingRes
     >>> rn.train_cnn(((x, y), (x[:50], y[:50])), epochs=1, verbose=0).model
     <Network 1x28x28 -> 8x28x28 -> 8x14x14 -> 1568 -> 10, 15,770 parameters>
     """
-    given = with_config(options)
-    found = loaders_of(data, IMAGE) or data
-    layers = _with_classes(with_activation(CNN_LAYERS, given), found)
-    return train_layers("cnn", layers, IMAGE, found, given, defaults=CNN_OPTIONS)
+    return _trained("cnn", CNN_LAYERS, IMAGE, data, options, CNN_OPTIONS)
 
 
 @lists_options(ATTENTION_OPTIONS)
@@ -188,12 +183,23 @@ def train_attention(
     >>> rn.train_attention(data, width=16, ff=32, epochs=1, verbose=0).model.output_shape
     (10,)
     """
+    layers = attention_layers(width, ff)
+    return _trained("attention", layers, IMAGE, data, options, ATTENTION_OPTIONS)
+
+
+def _trained(
+    kind: str,
+    layers: list[Layer],
+    input_shape: tuple[int, ...],
+    data: Data,
+    options: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> TrainingResult:
+    """Train a model that has as many outputs as a named data set has classes."""
     given = with_config(options)
-    found = loaders_of(data, IMAGE) or data
-    layers = _with_classes(with_activation(attention_layers(width, ff), given), found)
-    return train_layers(
-        "attention", layers, IMAGE, found, given, defaults=ATTENTION_OPTIONS
-    )
+    found = loaders_of(data, input_shape) or data
+    specs = _with_classes(with_activation(layers, given), found)
+    return train_layers(kind, specs, input_shape, found, given, defaults=defaults)
 
 
 def _with_classes(specs: list[dict[str, Any]], data: object) -> list[dict[str, Any]]:
