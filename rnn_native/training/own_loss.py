@@ -12,7 +12,6 @@ from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import sparse_refusal
 from rnn_native.training.holding_out import Split
-from rnn_native.training.measures import evaluated
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
 from rnn_native.training.schedules import Rates
@@ -142,7 +141,7 @@ class OwnLossRun(Run):
             seed=self.state.seed,
             step=first + number,
         )
-        hits = _hits(outputs, y, self.model.loss)
+        hits = int(_are_right(outputs, y, self.model.loss).sum())
         losses, gradient = call(self._function, outputs, y)
         if self.row_weights is not None:
             weights = self.row_weights[rows].astype(np.float64)
@@ -162,11 +161,12 @@ class OwnLossRun(Run):
         """Return the function's mean loss and the share of hits of the rows held out."""
         x, y, weights = self.data.val_x, self.data.val_y, self.data.val_weights
         assert x is not None and y is not None
-        _, hits, count = evaluated(self.model.native, x, y, weights, threads=self.threads)
         outputs = self.model.native.predict(x, threads=self.threads, raw=True)
+        hits = _are_right(outputs, y, self.model.loss)
         losses, _ = call(self._function, outputs, y.copy())
-        loss = float(losses.sum() if weights is None else losses @ weights)
-        return loss / count, hits / count
+        shares = np.ones(len(y)) if weights is None else weights.astype(np.float64)
+        count = shares.sum()
+        return float(losses @ shares / count), float(hits @ shares / count)
 
 
 def call(
@@ -198,10 +198,12 @@ def call(
     return losses, gradient
 
 
-def _hits(outputs: NDArray[np.float32], targets: NDArray[Any], loss: str) -> int:
-    """Return how many rows the outputs, logits, say right."""
+def _are_right(
+    outputs: NDArray[np.float32], targets: NDArray[Any], loss: str
+) -> NDArray[np.bool_]:
+    """Return which rows the outputs, logits, say right; none where there are no classes."""
     if not LOSSES[loss].tells_classes:
-        return 0
+        return np.zeros(len(targets), np.bool_)
     if targets.ndim == 1:
-        return int((outputs.argmax(axis=1) == targets).sum())
-    return int(((outputs >= 0) == (targets >= 0.5)).all(axis=1).sum())
+        return np.asarray(outputs.argmax(axis=1) == targets)
+    return np.asarray(((outputs >= 0) == (targets >= 0.5)).all(axis=1))
