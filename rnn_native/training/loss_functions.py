@@ -129,12 +129,12 @@ class Quantile:
     q: float | Sequence[float]
 
     def __post_init__(self) -> None:
-        given = self.q if isinstance(self.q, (list, tuple, np.ndarray)) else [self.q]
+        single = not isinstance(self.q, (list, tuple, np.ndarray))
+        given: Any = [self.q] if single else self.q
         least = np.finfo(np.float64).smallest_normal
         levels = [check_range("q", level, float(least), 1.0) for level in given]
         if not levels:
             raise ValueError("q: expected at least one number in (0, 1), got none")
-        single = not isinstance(self.q, (list, tuple, np.ndarray))
         object.__setattr__(self, "q", levels[0] if single else tuple(levels))
 
     def __call__(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> Losses:

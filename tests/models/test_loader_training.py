@@ -46,7 +46,7 @@ def write_shards(folder, kind):
 
 
 class Own:
-    """A loader of one's own, which neither splits nor knows its labels."""
+    """A user's loader, without `split` and without labels."""
 
     def __init__(self, n=40):
         self.x, self.y = rows(n)
