@@ -214,6 +214,7 @@ draw_recipe(dice *d, const rows *r, const double *lr)
     return (rnn_recipe){.order = r->order,
                         .n_order = 2 * ROWS,
                         .batch_size = 1 + below(d, 2 * ROWS),
+                        .accumulate = 1 + below(d, 3),
                         .epochs = 1,
                         .lr = lr,
                         .clip_norm = below(d, 4) == 0 ? 1 : 0,
