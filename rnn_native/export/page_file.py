@@ -29,13 +29,23 @@ TITLES = {
 }
 DIGITS_TITLE = "Draw a digit"
 VIEWED = ("views.js", "viewer.js")
-LAYER_FILES = ("layers.js", "recurrent.js", "embedding.js")
+LAYER_FILES = {
+    "norms.js": {"batchnorm", "layernorm", "rmsnorm", "normalization"},
+    "tokens.js": {
+        *("patch_embed", "patch_embed1d", "position"),
+        *("self_attention", "masking", "mean_pool"),
+    },
+    "blocks.js": {"fork", "branch", "add", "concat"},
+    "recurrent.js": {"simple_rnn", "gru", "lstm"},
+    "embedding.js": {"columns", "embedding"},
+}
+"""Types of layers by the file that only pages with such a layer need; layers.js has the rest."""
 SCRIPTS = {
     "drawing": ("strokes.js", "reading.js", *VIEWED, "result.js", "drawing.js"),
     "picture": ("reading.js", *VIEWED, "result.js", "picture.js"),
     "numbers": ("reading.js", "result.js", "form.js"),
 }
-"""By the kind of input; `LAYER_FILES` and net.js come first, start.js last."""
+"""By the kind of input; those of the layers and net.js come first, start.js last."""
 
 
 def to_html(
@@ -165,7 +175,15 @@ def html_page(
         "net": json.dumps(described, separators=(",", ":")).replace("<", "\\u003c"),
         "weights": base64.b64encode(store.content()).decode(),
     }
-    return _filled(inputs, known)
+    return _filled(inputs, _layer_files(described), known)
+
+
+def _layer_files(described: dict[str, Any]) -> list[str]:
+    """Return the files with the layers of the nets that are described."""
+    guards = described["guard"]["nets"] if described["guard"] else []
+    nets = (*described["nets"], *guards)
+    types = {layer["type"] for net in nets for layer in net["layers"]}
+    return ["layers.js", *(name for name, own in LAYER_FILES.items() if own & types)]
 
 
 def _guard(
@@ -186,11 +204,11 @@ def _guard(
     return {"nets": [described_net(copy(net), store)], "threshold": float(threshold)}
 
 
-def _filled(inputs: dict[str, Any], known: dict[str, str]) -> str:
-    """Return the page of its parts."""
+def _filled(inputs: dict[str, Any], layers: Sequence[str], known: dict[str, str]) -> str:
+    """Return the page of its parts, `layers` among its scripts."""
     kind = inputs["kind"]
     style = _compact(_part("style.css"))
-    files = (*LAYER_FILES, "net.js", *SCRIPTS[kind], "start.js")
+    files = (*layers, "net.js", *SCRIPTS[kind], "start.js")
     script = "".join(_compact(_part(name)) for name in files)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "

@@ -236,4 +236,4 @@ LAYERS: dict[str, Describe] = {
     "add": _nothing,
     "concat": _concat,
 }
-"""By type; `LAYERS` of page/layers.js has what they compute."""
+"""By type; `LAYERS` of page/layers.js, and what is added to it, has what they compute."""

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from browser import parts_of
+from browser import parts_of, script_of
 from rnn_native.cli import main
-from rnn_native.export import page_layers
+from rnn_native.export import page_file, page_layers
 from rnn_native.models import open_set
 
 
@@ -21,10 +21,6 @@ def dense_net(inputs=(4,), outputs=3, loss="softmax_cross_entropy", first=()):
 
 def described(net, **options):
     return parts_of(rn.export.html_page(net, **options))[0]
-
-
-def script_of(page):
-    return page.split("<script>")[1].split("</script>")[0]
 
 
 # ---- the file ----
@@ -76,10 +72,27 @@ def test_every_weight_is_in_it_to_the_bit():
     assert told["floats"] == len(floats) == net.params.size
 
 
+def test_a_page_has_the_layers_that_its_nets_need_and_few_others():
+    net = dense_net((4, 3), first=[rn.GRU(2, return_sequences=True), rn.LayerNorm()])
+    plain, layered = (script_of(rn.export.html_page(one)) for one in (dense_net(), net))
+    assert "LAYERS, { simple_rnn" in layered
+    assert "LAYERS, { batchnorm" in layered
+    assert plain.count("Object.assign(LAYERS") == 0
+    assert layered.count("Object.assign(LAYERS") == 2
+
+
+@pytest.mark.parametrize("kind", page_layers.LAYERS)
+def test_each_layer_is_in_the_file_that_its_pages_get(kind):
+    files = [name for name, kinds in page_file.LAYER_FILES.items() if kind in kinds]
+    [name] = files or ["layers.js"]
+    text = (page_file.PARTS / name).read_text()
+    assert re.search(rf"\b{kind}\b", text[text.rindex("LAYERS") :])
+
+
 def test_int8_takes_a_quarter():
     net = rn.pretrained.load()
     whole, small = (len(rn.export.html_page(net, int8=int8)) for int8 in (False, True))
-    assert whole <= 400 * 1024
+    assert whole <= 400_000
     assert whole - small > 0.7 * 4 / 3 * 4 * net.params.size
 
 

@@ -114,6 +114,11 @@ def parts_of(page):
     return net, between('<script type="text/plain" id="weights">')
 
 
+def script_of(page):
+    """The JavaScript of an exported page's text."""
+    return page.split("<script>")[1].split("</script>")[0]
+
+
 PREDICT = """
 const [parts, rows] = arguments;
 return parts.map(([described, weights], i) => {

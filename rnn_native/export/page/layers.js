@@ -6,6 +6,9 @@
 // A layer is a function (layer, x, state) that returns a new array, or x itself.
 // `state.real[i]` is what masking layer i found: 1 for each real token, 0 for padding.
 // `state.forks` are the branches under way: what they begin with, and what they gave.
+//
+// Here are the layers of most nets. The files that follow add to LAYERS; a page has those of
+// them that its nets need.
 
 /** The number of elements of a shape. */
 const sizeOf = (shape) => shape.reduce((product, n) => product * n, 1);
@@ -136,26 +139,6 @@ function convolution(layer, x) {
   return out;
 }
 
-/** Each patch of the image becomes a token: the products of a convolution that is as wide. */
-function patches(layer, x) {
-  const shape = layer.input.length === 2 ? [1, ...layer.input] : layer.input;
-  const [channels, height, width] = shape, [high, wide] = layer.patch;
-  const columns = width / wide, tokens = (height / high) * columns;
-  const inputs = channels * high * wide, taken = new Float32Array(tokens * inputs);
-  let at = 0;
-  for (let t = 0; t < tokens; t++) {
-    const top = Math.floor(t / columns) * high, left = (t % columns) * wide;
-    for (let c = 0; c < channels; c++) {
-      for (let i = 0; i < high; i++) {
-        const from = (c * height + top + i) * width + left;
-        taken.set(x.subarray(from, from + wide), at);
-        at += wide;
-      }
-    }
-  }
-  return linear(taken, layer.weight, layer.bias, inputs);
-}
-
 // ---- pools ----
 
 /** The greatest value in each window; what lies outside the image never is. */
@@ -209,163 +192,13 @@ function globalMaximum(layer, x) {
   return ofEachRun(x, layer.input[0], (run) => run.reduce((a, b) => Math.max(a, b)));
 }
 
-/** The mean over tokens, or over those that are not padding; 0 if all are. */
-function meanPool(layer, x, state) {
-  const [tokens, width] = layer.input, real = state.real[layer.maskedBy];
-  const sums = new Float64Array(width);
-  let count = 0;
-  for (let t = 0; t < tokens; t++) {
-    if (real && !real[t]) continue;
-    count++;
-    for (let i = 0; i < width; i++) sums[i] += x[t * width + i];
-  }
-  return Float32Array.from(sums, (sum) => (count > 0 ? sum / count : 0));
-}
-
-// ---- norms ----
-
-function batchnorm(layer, x) {
-  const area = x.length / layer.input[0];
-  return x.map((value, i) => {
-    const c = Math.floor(i / area);
-    const scale = layer.weight[c] / Math.sqrt(layer.running_var[c] + layer.epsilon);
-    return (value - layer.running_mean[c]) * scale + layer.bias[c];
-  });
-}
-
-/** Each row minus its mean, divided by its standard deviation, times weight, plus bias. */
-function layernorm(layer, x) {
-  return byRows(layer, x, (row) => {
-    const mean = sumOf(row) / row.length;
-    const squares = row.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    const scale = 1 / Math.sqrt(squares / row.length + layer.epsilon);
-    return row.map((value, i) => (value - mean) * scale * layer.weight[i] + layer.bias[i]);
-  });
-}
-
-/** Each row divided by the root of its mean square, times weight. */
-function rmsnorm(layer, x) {
-  return byRows(layer, x, (row) => {
-    const squares = row.reduce((sum, value) => sum + value * value, 0);
-    const scale = 1 / Math.sqrt(squares / row.length + layer.epsilon);
-    return row.map((value, i) => value * scale * layer.weight[i]);
-  });
-}
-
-function byRows(layer, x, changed) {
-  const n = layer.input.at(-1), out = new Float32Array(x.length);
-  for (let at = 0; at < x.length; at += n) out.set(changed(x.subarray(at, at + n)), at);
-  return out;
-}
-
-function normalization(layer, x) {
-  const n = layer.mean.length;
-  return x.map((value, i) => {
-    const c = Math.floor(i / layer.area) % n;
-    return (value - layer.mean[c]) * layer.scale[c];
-  });
-}
-
 /** x where it is positive, else the weight of its channel times x; or there is one weight. */
 function prelu(layer, x) {
   const area = x.length / layer.weight.length;
   return x.map((value, i) => (value > 0 ? value : layer.weight[Math.floor(i / area)] * value));
 }
 
-// ---- tokens ----
-
 const added = (x, y) => x.map((value, i) => value + y[i]);
-
-function position(layer, x) {
-  return added(x, layer.table);
-}
-
-/** Tokens of which all numbers are `value` are padding: marked, and zeros from here on. */
-function masking(layer, x, state) {
-  const n = layer.input[1];
-  const real = ofEachRun(x, layer.input[0], (run) => Number(run.some((v) => v !== layer.value)));
-  state.real[state.index] = real;
-  return x.map((value, i) => (real[Math.floor(i / n)] ? value : 0));
-}
-
-/**
- * Each head, which is a part of the columns, gives each token t the mean of v's rows, row j
- * weighed by the softmax over j of q[t] . k[j] / sqrt(size). A token sees only itself and
- * those before it if causal, and no padding; one that sees none gets zeros. The first such
- * layer's weights stay in state.attention: heads x tokens x tokens.
- */
-function selfAttention(layer, x, state) {
-  const [tokens, width] = layer.input, size = width / layer.heads;
-  const [q, k, v] = ["q", "k", "v"].map((letter) =>
-    linear(x, layer[`${letter}_weight`], layer[`${letter}_bias`], width));
-  const weights = new Float32Array(layer.heads * tokens * tokens);
-  let out = new Float32Array(tokens * width);
-  for (let h = 0; h < layer.heads; h++) {
-    for (let t = 0; t < tokens; t++) {
-      const at = (h * tokens + t) * tokens;
-      const scores = (j) => {
-        let sum = 0;
-        for (let i = h * size; i < (h + 1) * size; i++) sum += q[t * width + i] * k[j * width + i];
-        return sum / Math.sqrt(size);
-      };
-      if (!weighTokens(layer, state, t, scores, weights.subarray(at, at + tokens))) continue;
-      for (let i = h * size; i < (h + 1) * size; i++) {
-        let sum = 0;
-        for (let j = 0; j < tokens; j++) sum += weights[at + j] * v[j * width + i];
-        out[t * width + i] = sum;
-      }
-    }
-  }
-  state.attention ??= { weights, heads: layer.heads, tokens };
-  if (layer.out_weight) out = linear(out, layer.out_weight, layer.out_bias, width);
-  return layer.residual ? added(out, x) : out;
-}
-
-/** Fill `row` with token t's weights; return whether it sees any token. */
-function weighTokens(layer, state, t, score, row) {
-  const real = state.real[layer.maskedBy];
-  let seen = 0;
-  for (let j = 0; j < row.length; j++) {
-    const sees = (!layer.causal || j <= t) && (!real || real[j]);
-    row[j] = sees ? score(j) : -Infinity;
-    seen += sees ? 1 : 0;
-  }
-  if (seen > 0) softmaxOf(row, 0, row.length);
-  else row.fill(0);
-  return seen > 0;
-}
-
-// ---- blocks: a fork, branches parted by marks, and what joins them ----
-
-function fork(layer, x, state) {
-  state.forks.push({ given: x, ends: [] });
-  return x;
-}
-
-function branch(layer, x, state) {
-  const { given, ends } = state.forks.at(-1);
-  ends.push({ array: x, shape: layer.input });
-  return given;
-}
-
-function add(layer, x, state) {
-  return added(x, state.forks.pop().ends[0].array);
-}
-
-/** Branches' outputs side by side along an axis. */
-function concat(layer, x, state) {
-  const ends = [...state.forks.pop().ends, { array: x, shape: layer.input }];
-  const wide = sizeOf(layer.output.slice(layer.axis)), out = new Float32Array(sizeOf(layer.output));
-  let at = 0;
-  for (const { array, shape } of ends) {
-    const size = sizeOf(shape.slice(layer.axis));
-    for (let i = 0; i * wide < out.length; i++) {
-      out.set(array.subarray(i * size, (i + 1) * size), i * wide + at);
-    }
-    at += size;
-  }
-  return out;
-}
 
 const same = (layer, x) => x;
 
@@ -390,20 +223,6 @@ const LAYERS = {
     activate(out, "softmax", 0, layer.input.at(-1));
     return out;
   },
-  batchnorm,
-  layernorm,
-  rmsnorm,
-  normalization,
   dropout: same,
   gaussian_noise: same,
-  patch_embed: patches,
-  patch_embed1d: patches,
-  position,
-  self_attention: selfAttention,
-  masking,
-  mean_pool: meanPool,
-  fork,
-  branch,
-  add,
-  concat,
 };
