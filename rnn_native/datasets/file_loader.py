@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.checks import check_count, check_range
+from rnn_native.base.errors import FormatError
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.datasets.loader import Block
 from rnn_native.datasets.shards import AnyPath, Rows, files_of, open_shard
@@ -237,9 +238,10 @@ def from_files(
     FileNotFoundError, OSError
         If a file is missing or cannot be read.
     FormatError
-        If a file is of no known format, damaged, or shorter than its header says.
+        If a file is of no known format, damaged, or shorter than its header says, or if shapes
+        or types of files differ.
     ValueError
-        If shapes or types of files differ, or x and y have different numbers of rows.
+        If x and y have different numbers of rows.
 
     Examples
     --------
@@ -280,7 +282,7 @@ def _check_lengths(x: Rows, y: "Rows | NDArray[Any]") -> None:
     if isinstance(y, Rows) and len(y.shards) == len(x.shards):
         for one, other in zip(x.shards, y.shards, strict=True):
             if one.shape[0] != other.shape[0]:
-                raise ValueError(
+                raise FormatError(
                     f"{other.path}: expected {one.shape[0]} rows, as {one.path} has, got "
                     f"{other.shape[0]}"
                 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError, reason_of
 from rnn_native.base.files import errors_named, regular_file_size, shown
+from rnn_native.base.npy_header import read_npy_header
 from rnn_native.datasets.idx import MAX_UNPACKED
 from rnn_native.datasets.pairs import Bytes, check_images, check_labels
 from rnn_native.datasets.published import Published, Split
@@ -122,24 +123,14 @@ def _as_labels(key: str, array: Numbers, record: Published, name: str) -> Bytes:
 
 def _read_member(archive: zipfile.ZipFile, key: str, name: str) -> Numbers:
     """Read one array; its header is compared with its size before allocating."""
-    from tokenize import TokenError
-
     info = archive.getinfo(f"{key}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise FormatError(f"{name}: {key} is compressed in an unusual way")
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        try:
-            shape, _, dtype = read_header[version](file)
-        except (KeyError, SyntaxError, TokenError):
-            # NumPy reads the header as Python's own literals, with Python's own errors.
-            raise FormatError(f"{name}: {key} has a header that cannot be read") from None
-        announced = file.tell() + math.prod(shape) * dtype.itemsize
-    if dtype.kind not in "iuf":
+        header = read_npy_header(file, f"{name}: {key}")
+    shape, dtype = header.shape, header.dtype
+    announced = header.offset + math.prod(shape) * dtype.itemsize
+    if dtype.kind == "b":
         raise FormatError(f"{name}: {key} is {dtype} of shape {shape}, expected numbers")
     if announced != info.file_size or announced > MAX_UNPACKED:
         raise FormatError(

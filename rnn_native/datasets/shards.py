@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import regular_file_size
+from rnn_native.base.npy_header import read_npy_header
 from rnn_native.base.text import brief
 from rnn_native.net.tensor_file import is_safetensors, opened
 
@@ -55,7 +56,7 @@ class Rows:
 
     Raises
     ------
-    ValueError
+    FormatError
         If shapes or dtypes differ, or a file has no rows.
     """
 
@@ -63,9 +64,9 @@ class Rows:
         first = shards[0]
         for shard in shards:
             if not shard.shape or 0 in shard.shape:
-                raise ValueError(f"{shard.path}: expected rows, got shape {shard.shape}")
+                raise FormatError(f"{shard.path}: expected rows, got shape {shard.shape}")
             if shard.shape[1:] != first.shape[1:] or shard.dtype != first.dtype:
-                raise ValueError(
+                raise FormatError(
                     f"{shard.path}: expected rows of {first.dtype} of shape "
                     f"{first.shape[1:]}, as {first.path} has, got {shard.dtype} of shape "
                     f"{shard.shape[1:]}"
@@ -195,22 +196,13 @@ def open_shard(path: str, tensor: str) -> Shard:
 
 
 def _npy(file: IO[bytes], path: str) -> Shard:
-    try:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, by_columns, dtype = read(file)
-    except ValueError as error:
-        raise FormatError(f"{path}: not an npy file, or damaged: {error}") from None
-    if by_columns and len(shape) > 1:
+    header = read_npy_header(file, path)
+    if header.is_fortran and len(header.shape) > 1:
         raise FormatError(
             f"{path}: expected rows one behind the other, got Fortran's order; save "
             "np.ascontiguousarray(array)"
         )
-    return Shard(path, file.tell(), shape, dtype)
+    return Shard(path, header.offset, header.shape, header.dtype)
 
 
 def _idx(file: IO[bytes], path: str) -> Shard:

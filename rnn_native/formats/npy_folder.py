@@ -6,12 +6,10 @@ perceptron with ReLU between its layers and softmax at the end. The writer names
 originals are not documented. Data of object arrays are never unpickled.
 """
 
-import ast
 import math
 import re
-import struct
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +22,7 @@ from rnn_native.base.files import (
     regular_file_size,
     shown,
 )
+from rnn_native.base.npy_header import read_npy_header
 from rnn_native.formats.npy_fit import check_npy_folder as check_npy_folder
 from rnn_native.formats.npy_fit import npy_files
 from rnn_native.formats.npy_fit import npy_obstacle as npy_obstacle
@@ -32,11 +31,9 @@ from rnn_native.models.network import Network
 
 __all__ = ["load_npy_folder", "read_npy_folder", "write_npy_folder"]
 
-MAX_HEADER = 10_000
 MAX_LAYERS = 1000
 MAX_BYTES = 1 << 30  # of a file
 
-_MAGIC = b"\x93NUMPY"
 _KINDS = {
     "w": "weight",
     "weight": "weight",
@@ -47,16 +44,6 @@ _KINDS = {
     "biases": "bias",
 }
 _FILLERS = frozenset({"l", "layer", "layers", "dense", "fc", "linear", "hidden"})
-_DTYPE = re.compile(r"[<>=|]?(?:f[248]|[iu][1248]|b1)")
-
-
-class _Header(NamedTuple):
-    """What an npy file says about its data, and where they begin."""
-
-    dtype: "np.dtype[Any]"
-    is_fortran: bool
-    shape: tuple[int, ...]
-    offset: int
 
 
 def read_npy_folder(folder: AnyPath) -> tuple[Architecture, Arrays]:
@@ -295,7 +282,7 @@ def read_npy(path: AnyPath) -> NDArray[np.float32]:
     name = shown(path)
     size = regular_file_size(path)
     with errors_named(path), Path(path).open("rb") as file:
-        header = _read_header(file, name)
+        header = read_npy_header(file, name)
         count = math.prod(header.shape)
         expected = header.offset + count * header.dtype.itemsize
         if size != expected:
@@ -311,55 +298,6 @@ def read_npy(path: AnyPath) -> NDArray[np.float32]:
     array = np.frombuffer(data, header.dtype)
     order: Any = "F" if header.is_fortran else "C"
     return finite_float32(array.reshape(header.shape, order=order), name)
-
-
-def _read_header(file: BinaryIO, name: str) -> _Header:
-    start = file.read(8)
-    if len(start) < 8 or start[:6] != _MAGIC:
-        raise FormatError(f"{name}: not an npy file: it begins with 0x{start[:6].hex()}")
-    if start[6] not in (1, 2, 3):
-        raise FormatError(
-            f"{name}: npy format version {start[6]}.{start[7]}, expected 1 to 3"
-        )
-    kind = "<H" if start[6] == 1 else "<I"
-    raw = file.read(struct.calcsize(kind))
-    length = struct.unpack(kind, raw)[0] if len(raw) == struct.calcsize(kind) else 0
-    if length > MAX_HEADER:
-        raise FormatError(
-            f"{name}: npy header of {length} bytes, expected at most {MAX_HEADER}"
-        )
-    text = file.read(length)
-    if not length or len(text) < length:
-        raise FormatError(f"{name}: truncated npy file: it ends within its header")
-    return _parse_header(text, 8 + len(raw) + length, name)
-
-
-def _parse_header(text: bytes, offset: int, name: str) -> _Header:
-    broken = FormatError(f"{name}: the npy header cannot be understood")
-    try:
-        entries = ast.literal_eval(text.decode("latin-1").strip())
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        # What deep nesting in hostile headers ends in depends on Python's version.
-        raise broken from None
-    if not isinstance(entries, dict) or set(entries) != {"descr", "fortran_order", "shape"}:
-        raise broken
-    shape, is_fortran = entries["shape"], entries["fortran_order"]
-    if not isinstance(is_fortran, bool) or not isinstance(shape, tuple) or len(shape) > 8:
-        raise broken
-    if not all(type(axis) is int and 0 <= axis < 1 << 40 for axis in shape):
-        raise FormatError(f"{name}: npy header with shape {str(shape)[:60]}")
-    return _Header(_parse_dtype(entries["descr"], name), is_fortran, shape, offset)
-
-
-def _parse_dtype(descr: object, name: str) -> "np.dtype[Any]":
-    if isinstance(descr, str) and re.fullmatch(r"[<>=|]?O[0-9]*", descr):
-        raise FormatError(f"{name}: an array of Python objects; pickled data is not read")
-    if not isinstance(descr, str) or not _DTYPE.fullmatch(descr):
-        raise FormatError(
-            f"{name}: data type {str(descr)[:40]!r}; expected integers or floats of up to "
-            "8 bytes"
-        )
-    return np.dtype(descr)
 
 
 def _npy(array: NDArray[np.float32]) -> bytes:

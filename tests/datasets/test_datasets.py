@@ -265,7 +265,7 @@ def npz(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"x_train": np.array([Canary()], object)}, "object"),
+        ({"x_train": np.array([Canary()], object)}, "of Python objects"),
         ({"x_train": ARRAYS[0].astype(np.float32)}, "float32"),
         ({"x_train": ARRAYS[0] / -255.0}, "float64 from -1 to"),
         ({"x_train": ARRAYS[0] / np.nan}, "float64 from nan to nan"),

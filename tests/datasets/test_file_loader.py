@@ -1,6 +1,8 @@
 """Rows from files: what is read, in which order, and what is refused."""
 
+import struct
 import threading
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -127,7 +129,9 @@ def test_what_is_refused(tmp_path):
     for name, content, message in [
         ("a.txt", b"hello", "expected an IDX, npy or safetensors file"),
         ("a.gz", b"\x1f\x8bxxxx", "file; unpack it first"),
-        ("a.npy", b"\x93NUMPY\1\0", "not an npy file, or damaged"),
+        ("a.npy", b"\x93NUMPY\1\0", "truncated npy file: it ends within its header"),
+        ("b.npy", b"\x93NUMPY\1\0\1\0{", "the npy header cannot be understood"),
+        ("c.npy", b"\x93NUMPY\1\0\x60\xea" + b" " * 60_000, "npy header of 60000 bytes"),
         ("a.idx", b"\0\0\x08\3\0\0", "truncated IDX file"),
         ("b.idx", b"\0\0\x08\1\0\0\0\x09abc", "truncated: expected 17 bytes"),
     ]:
@@ -139,12 +143,34 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(rn.FormatError, match="got Fortran's order"):
         open_files(tmp_path / "f.npy", Y)
     np.save(tmp_path / "u.npy", np.array(["a", "b"]))
-    with pytest.raises(rn.FormatError, match="expected numbers, got <U1"):
+    with pytest.raises(
+        rn.FormatError, match="data type '<U1'; expected integers or floats"
+    ):
         open_files(tmp_path / "u.npy", Y)
     save_file({"images": X}, tmp_path / "a.safetensors")
     with pytest.raises(rn.FormatError, match="expected a tensor 'x', got images"):
         open_files(tmp_path / "a.safetensors", Y)
     assert open_files(tmp_path / "a.safetensors", Y, names=("images", "")).shape == X.shape
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_header_with_holes_is_not_read(tmp_path, version):
+    """A header of a gigabyte, which takes no room on the disk; and none of the memory."""
+    with (tmp_path / "x.npy").open("wb") as file:
+        file.write(b"\x93NUMPY" + bytes([version, 0]) + b"\xff\xff\xff\x3f")
+        file.truncate(1 << 30)
+    tracemalloc.start()
+    with pytest.raises(rn.FormatError, match=r"x\.npy: npy header of \d+ bytes, expected"):
+        rn.datasets.from_files(tmp_path / "x.npy", Y)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_files_of_python_2(tmp_path):
+    content = b"{'descr': '|u1', 'fortran_order': False, 'shape': (10L, 4L), }"
+    header = b"\x93NUMPY\1\0" + struct.pack("<H", len(content)) + content
+    (tmp_path / "x.npy").write_bytes(header + bytes(40))
+    assert rn.datasets.from_files(tmp_path / "x.npy", np.arange(10) % 3).shape == (10, 4)
 
 
 def test_a_file_that_gets_shorter_ends_training_with_a_line(tmp_path):
