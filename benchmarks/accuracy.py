@@ -3,6 +3,7 @@
 python benchmarks/accuracy.py
 """
 
+import argparse
 import statistics
 
 import rnn_native as rn
@@ -11,6 +12,7 @@ SEEDS = (1, 2, 42)
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     data = rn.datasets.load_mnist()
     for train in (rn.train_mlp, rn.train_cnn, rn.train_attention):
         found = [train(data, seed=seed, verbose=0).test_accuracy for seed in SEEDS]

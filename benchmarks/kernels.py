@@ -7,6 +7,7 @@ of a dense layer in a step of training, by the net's own profile, in slices and 
 the bare call for the whole matrices.
 """
 
+import argparse
 import ctypes
 import statistics
 import subprocess
@@ -155,6 +156,7 @@ def epochs(rounds=5):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     rn.show_config()
     gemm = sgemm()
     for rows, inputs, outputs in [

@@ -1,14 +1,16 @@
-"""Looks into a wheel: licenses and the list of what others made (PEP 770) are correct.
+"""Look into wheels: licenses and the list of what others made (PEP 770) are correct.
 
 python scripts/check_wheel.py dist/*.whl
 """
 
+import argparse
 import hashlib
 import json
-import sys
 import zipfile
 
-for path in sys.argv[1:]:
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("wheels", nargs="+")
+for path in parser.parse_args().wheels:
     with zipfile.ZipFile(path) as wheel:
         names = wheel.namelist()
         [bill] = [

@@ -8,10 +8,10 @@ matters in it) and page-dark.png (dark, as on a telephone). Needs chromium, chro
 selenium.
 """
 
+import argparse
 import io
 import shutil
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
@@ -67,7 +67,10 @@ return [
 
 
 def main():
-    """Export, measure, and take pictures where a folder is named."""
+    """Export, measure, and take pictures if a folder is named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="for the pictures (none)")
+    pictures = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "digit.html")
         rn.export.to_html(rn.pretrained.load(), page)
@@ -76,8 +79,8 @@ def main():
         driver = started()
         try:
             measure(driver, page)
-            if len(sys.argv) > 1:
-                take_pictures(driver, page, Path(sys.argv[1]))
+            if pictures:
+                take_pictures(driver, page, pictures)
         finally:
             driver.quit()
 

@@ -10,6 +10,7 @@ common is documented once, by MLPClassifier, and what kernels have, by their mod
 that training functions pass on are in the order in which they are documented elsewhere.
 """
 
+import argparse
 import inspect
 import itertools
 import sys
@@ -64,6 +65,7 @@ def findings() -> list[str]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     found = findings()
     print(*found, f"docstrings: {len(found)} findings", sep="\n")
     sys.exit(bool(found))

@@ -6,6 +6,7 @@
 imported by itself, is an error; so is a package that comes from the checkout.
 """
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
@@ -22,9 +23,9 @@ def modules_below(folder: Path) -> set[str]:
     return {name for name in names if not name.endswith(".__main__")}  # these would run
 
 
-def main(checkout: str) -> str | None:
+def main(checkout: Path) -> str | None:
     """Return what is wrong, None if nothing is."""
-    sources, installed = Path(checkout).resolve(), Path(rnn_native.__file__).parents[1]
+    sources, installed = checkout.resolve(), Path(rnn_native.__file__).parents[1]
     if installed == sources:
         return f"rnn_native: expected an installed package, got that of {sources}"
     expected, found = modules_below(sources), modules_below(installed)
@@ -37,4 +38,6 @@ def main(checkout: str) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkout", type=Path, help="the sources to compare with")
+    sys.exit(main(parser.parse_args().checkout))

@@ -5,7 +5,7 @@
 Needs MNIST where `rnn_native.datasets.load_mnist` finds it.
 """
 
-import sys
+import argparse
 
 import rnn_native as rn
 
@@ -34,4 +34,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ["docs/interpretation.png"])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", default="docs/interpretation.png")
+    main(parser.parse_args().file)

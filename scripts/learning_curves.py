@@ -6,6 +6,7 @@ Prints a row for each seed: steps of the environment and seconds of the processo
 return of 100 episodes is 475, and that of 100 other episodes. One thread. Needs gymnasium.
 """
 
+import argparse
 import statistics
 import sys
 import time
@@ -65,4 +66,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ["docs/examples.png"])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", default="docs/examples.png")
+    main(parser.parse_args().file)

@@ -6,8 +6,8 @@ Drawings are generated strokes: every digit, pen and size, at nine places of the
 name a sheet of them is written.
 """
 
+import argparse
 import itertools
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -70,7 +70,10 @@ def nonsense():
 
 
 def main():
-    """Print the shares, and write the sheet when one is asked for."""
+    """Print the shares, and write the sheet if a file is named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sheet", nargs="?", type=Path, help="PNG of drawings (none)")
+    sheet = parser.parse_args().sheet
     net = rn.pretrained.load()
     right = same = total = 0
     entries = []
@@ -105,8 +108,8 @@ def main():
         refused[kind] += recognise(net, image).doubt is not None
     shares = ", ".join(f"{kind} {refused[kind]} of {count[kind]}" for kind in count)
     print(f"nonsense refused: {shares}")
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_bytes(contact_sheet(entries[:400]))
+    if sheet:
+        sheet.write_bytes(contact_sheet(entries[:400]))
 
 
 main()

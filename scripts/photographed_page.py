@@ -6,6 +6,7 @@ The digits are generated; the light falls unevenly, a shadow has an edge, the sh
 turned and lies on a table, and the camera adds noise (tests/support/pictures.py).
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -27,6 +28,9 @@ MARK = "#d55e00"
 
 def main():
     """Write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", default=PATH)
+    path = parser.parse_args().file
     net = rn.pretrained.load()
     digits = pictures.sure_digits()
     photo = pictures.page_of_numbers(digits, NUMBERS, np.random.default_rng(2))
@@ -41,7 +45,6 @@ def main():
             (left - 5, top - 10), reading.text, MARK, font=font, anchor="ls", stroke_width=1
         )
     shown.thumbnail((SIDE, SIDE))
-    path = sys.argv[1] if len(sys.argv) > 1 else PATH
     shown.quantize(COLORS).save(path, optimize=True)
 
 

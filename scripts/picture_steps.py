@@ -5,6 +5,7 @@ python scripts/picture_steps.py [FILE.png]
 The pictures are made of generated digits by tests/support/pictures.py.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -48,6 +49,9 @@ CELL, GAP, HEAD = 112, 6, 20
 
 def main():
     """Write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", default=PATH)
+    path = parser.parse_args().file
     images, labels = rn.datasets.synthetic_digits(100, seed=4)
     columns = ("file", *STEPS, "28 x 28")
     size = (len(columns) * (CELL + GAP) + GAP, HEAD + len(KINDS) * (CELL + GAP) + GAP)
@@ -65,7 +69,7 @@ def main():
             draw.rectangle(
                 (at[0], at[1], at[0] + cell.width, at[1] + cell.height), outline="#888"
             )
-    sheet.save(sys.argv[1] if len(sys.argv) > 1 else PATH)
+    sheet.save(path)
 
 
 def cells(file):

@@ -1,4 +1,4 @@
-"""Writes .ci/requirements.txt: what CI installs, exact versions with the hashes of their files.
+"""Write .ci/requirements.txt: what CI installs, exact versions with the hashes of their files.
 
 For Linux on x86-64 with any Python 3.11, which this runs with. PyTorch is left out: indexes
 differ in which build of it they offer. Where the index is does not matter, and is not written.
@@ -6,6 +6,7 @@ differ in which build of it they offer. Where the index is does not matter, and 
     python scripts/pin.py
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def line(package: dict) -> str:
 
 
 def main() -> None:
-    """Ask pip what it would install, and write that down."""
+    """Ask pip which files it would install, and write their names."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     if sys.version_info[:2] != (3, 11):
         raise SystemExit("pin: CI's versions are those for Python 3.11; run this with it")
     lines = sorted(map(line, resolved(requirements())))

@@ -7,6 +7,7 @@ that are drawn, over all events of a digit. With a folder, it also takes a pictu
 below. Needs Xvfb.
 """
 
+import argparse
 import contextlib
 import io
 import itertools
@@ -176,18 +177,22 @@ def take(scene, folder):
 
 
 def main():
-    """Measure, and take pictures where a folder is named."""
-    folder, dots = (*sys.argv[1:], "", "")[:2]
-    if dots:
-        take_all(Path(folder), int(dots))
+    """Measure, and take pictures if a folder is named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="for the pictures (none)")
+    parser.add_argument("--dots", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.dots:
+        take_all(args.folder, args.dots)
         return
     with screen():
         measure()
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+    if args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
         # Tk does not outlive its screen: each has a process.
         for dots in sorted({scene.dots for scene in SCENES}):
-            subprocess.run([sys.executable, __file__, folder, str(dots)], check=True)
+            command = [sys.executable, __file__, args.folder, f"--dots={dots}"]
+            subprocess.run(command, check=True)
 
 
 def take_all(folder, dots):

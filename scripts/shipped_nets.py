@@ -1,6 +1,6 @@
 """What training the two nets that the package ships has in common: images, options, the file."""
 
-import sys
+import argparse
 
 import numpy as np
 
@@ -39,8 +39,15 @@ def trained(name, layers, images, labels, mnist, epochs):
     )
 
 
+def parser_of(script, path):
+    """Return the parser of a script that trains a net and writes it to `path`."""
+    parser = argparse.ArgumentParser(description=script.splitlines()[0])
+    parser.add_argument("file", nargs="?", default=path, help="(that of the package)")
+    return parser
+
+
 def write(result, path, facts):
-    """Write the net to the file that the command line names, or to `path`."""
+    """Write the net with its facts to a file."""
     facts = {"test_accuracy": result.test_accuracy, **facts}
-    checkpoint.save(result.model, sys.argv[1] if len(sys.argv) > 1 else path, facts)
+    checkpoint.save(result.model, path, facts)
     print(result)

@@ -54,6 +54,7 @@ def training_images(x, y, rng):
 
 def main():
     """Train, set the threshold, print what is refused, and write the file."""
+    path = shipped_nets.parser_of(__doc__, open_set.PATH).parse_args().file
     mnist = rn.datasets.load_mnist()
     (x, y), (x_test, _) = mnist
     rng = np.random.default_rng(1)
@@ -65,7 +66,7 @@ def main():
     refused = float((net.predict_proba(x_test)[:, -1] > threshold).mean())
     print(f"test images: {100 * result.test_accuracy:.2f} %, refused {100 * refused:.2f} %")
     facts = {"test_refused": refused, open_set.THRESHOLD: threshold}
-    shipped_nets.write(result, open_set.PATH, facts)
+    shipped_nets.write(result, path, facts)
 
 
 if __name__ == "__main__":

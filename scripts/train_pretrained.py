@@ -32,6 +32,7 @@ GENERATED = 40_000
 
 def main():
     """Train, print the accuracies, and write the file."""
+    path = shipped_nets.parser_of(__doc__, pretrained.PATH).parse_args().file
     mnist = rn.datasets.load_mnist()
     (x, y), (x_test, y_test) = mnist
     rng = np.random.default_rng(1)
@@ -43,7 +44,7 @@ def main():
         f"test images: {100 * result.test_accuracy:.2f} %, distorted {100 * accuracy:.2f} %"
     )
     facts = {"test_loss": result.test_loss, "distorted_test_accuracy": accuracy}
-    shipped_nets.write(result, pretrained.PATH, facts)
+    shipped_nets.write(result, path, facts)
 
 
 if __name__ == "__main__":

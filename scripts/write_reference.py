@@ -114,5 +114,6 @@ def keys_page() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     COMMANDS.write_text(commands_page())
     KEYS.write_text(keys_page())

@@ -4,8 +4,8 @@ Keys, ranges, defaults and names are those of the parsers; only what a key means
 Usage: python scripts/write_schemas.py
 """
 
+import argparse
 import json
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -626,9 +626,10 @@ def schemas():
 
 def main():
     """Write both files."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     for name, text in schemas().items():
         (FOLDER / name).write_text(text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

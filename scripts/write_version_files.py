@@ -11,6 +11,7 @@ Inputs are drawn from numpy.random.RandomState, whose stream NumPy keeps: `input
 also what tests/formats/test_compatibility.py draws them with.
 """
 
+import argparse
 import json
 import pickle
 import sys
@@ -325,4 +326,5 @@ def _write_settings(folder: Path) -> dict[str, dict]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     write(ROOT / "tests" / "data" / rn.__version__)

@@ -50,6 +50,20 @@ def test_links_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+def test_programs_parse_their_command_line():
+    """Else `--help` would name a file, or start the work."""
+    texts = {
+        path.name: path.read_text()
+        for folder in ("scripts", "benchmarks")
+        for path in ROOT.glob(f"{folder}/*.py")
+    }
+    runs = re.compile(r"^(main\(|sys\.exit\(|if __name__ == )", re.M)
+    parses = re.compile(r"\.parse_args\(\)|__main__ import main")
+    found = [name for name, text in texts.items() if runs.search(text)]
+    assert "digit_page.py" in found
+    assert [name for name in found if not parses.search(texts[name])] == []
+
+
 def test_the_tour_is_kept_without_outputs():
     """`make docs` runs it; outputs in git would change with every run."""
     tour = json.loads((ROOT / "docs" / "tutorials" / "tour.ipynb").read_text())
