@@ -98,7 +98,7 @@ class Net:
     def level(self) -> str: ...
     # Zeros of inputs are left out below this density: 0 never, 2 always.
     sparse_below: float
-    # (step, work, seconds); set it to True to begin
+    # (stage, work, seconds); set it to True to begin
     @property
     def profile(self) -> list[tuple[str, str, float]]: ...
     @profile.setter

@@ -167,6 +167,7 @@ def test_profile_is_the_whole(quick):
             assert total == pytest.approx(100)
             works = {row["work"] for row in model["profile"]}
             assert {"forward", "params", "loss"} <= works
+            assert "net" in {row["stage"] for row in model["profile"]}
 
 
 def test_table(capsys):

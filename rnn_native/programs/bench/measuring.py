@@ -51,7 +51,7 @@ def measure(
     threads : int in [1, 64]
     seconds : float
     profile : bool
-        Whether to train again, with clocks in every step.
+        Whether to train again and measure each stage of the plan.
     """
     job = job_of(name, data, threads)
     net = job.net
@@ -110,8 +110,8 @@ def _profile(job: Job, initial: NDArray[np.float32]) -> list[ProfileRow]:
     total = sum(seconds for _, _, seconds in found)
     scale = EPOCH_IMAGES / job.images
     return [
-        ProfileRow(step, work, seconds * scale, 100 * seconds / total)
-        for step, work, seconds in found
+        ProfileRow(stage, work, seconds * scale, 100 * seconds / total)
+        for stage, work, seconds in found
     ]
 
 

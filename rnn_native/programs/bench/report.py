@@ -29,7 +29,7 @@ class ProfileRow:
 
     Attributes
     ----------
-    step, work : str
+    stage, work : str
         As `Net.profile` names them.
     seconds : float
         For 54,000 images.
@@ -37,7 +37,7 @@ class ProfileRow:
         Of all stages.
     """
 
-    step: str
+    stage: str
     work: str
     seconds: float
     percent: float
@@ -145,11 +145,11 @@ def _line(speed: Speed, peaks: Peaks) -> str:
 
 
 def _profile_lines(speed: Speed) -> list[str]:
-    wide = max(len(row.step) for row in speed.profile) + 2
+    wide = max(len(row.stage) for row in speed.profile) + 2
     return [
         f"{speed.name}: seconds per epoch, summed over threads",
         *(
-            f"  {row.step:<{wide}}{row.work:<10}{row.seconds:>9.4f}{row.percent:>7.1f} %"
+            f"  {row.stage:<{wide}}{row.work:<10}{row.seconds:>9.4f}{row.percent:>7.1f} %"
             for row in speed.profile
         ),
     ]
