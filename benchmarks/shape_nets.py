@@ -23,7 +23,7 @@ GOALS = {
     "dense": Goal(1.3, 2),
     "dense with norms": Goal(2.5, 4),
     "convolutions": Goal(1.3, 2),
-    "LeNet's kin": Goal(2.5, 4),
+    "LeNet-like": Goal(2.5, 4),
     "convolutions with batchnorm": Goal(2, 3),
     "blocks": Goal(1.3, 2),
     "signals": Goal(2.5, 4),
@@ -347,7 +347,7 @@ IMAGES = {
         sizes=MANY,
     ),
     "7x7": net(
-        "LeNet's kin",
+        "LeNet-like",
         "1 x 64 x 64: 7 x 7, 8, pool 4, batch 16, SGD",
         [conv(8, 7), rn.MaxPool2D(4), rn.Flatten(), rn.Dense(10)],
         (1, 64, 64),
@@ -357,7 +357,7 @@ IMAGES = {
         sizes=(1, 64),
     ),
     "lenet": net(
-        "LeNet's kin",
+        "LeNet-like",
         "LeNet-5: 5 x 5, 6-16-120-84, tanh, average pools, batch 64, SGD",
         [
             *(conv(6, 5, "tanh"), rn.AvgPool2D(2)),
@@ -371,7 +371,7 @@ IMAGES = {
         sizes=MANY,
     ),
     "pool-3": net(
-        "LeNet's kin",
+        "LeNet-like",
         "3 x 48 x 48: 7 x 7 stride 2, pool 3 stride 2, 24-48, batch 16, momentum",
         [
             *(conv(24, 7, stride=2), rn.MaxPool2D(3, 2, padding=1)),

@@ -125,12 +125,16 @@ def measured(
 ) -> list[Measured]:
     """Return a net's rounds of a task: those of an earlier run, if they were kept.
 
-    Their roofs follow from the machine as this run finds it.
+    Those have the roofs of the machine as this run finds it, and the net's kind of today.
     """
     kept = args.resume / f"{name}-{task}.pickle" if args.resume else None
     if kept is not None and kept.exists():
-        found = pickle.loads(kept.read_bytes())
-        return [one._replace(machine=machines[one.section.threads]) for one in found]
+        found = []
+        for one in pickle.loads(kept.read_bytes()):
+            workload = replace(one.section.workload, kind=SHAPES[name].kind)
+            section = one.section._replace(workload=workload)
+            found.append(one._replace(section=section, machine=machines[section.threads]))
+        return found
     if task == "train":
         found = train(name, machines[args.threads], args)
     else:

@@ -91,6 +91,6 @@ def test_it_runs(tmp_path):
     options += ["onnx", "--write", page]
     subprocess.run([*command, *options], check=True, capture_output=True)
     text = page.read_text()
-    assert "| LeNet's kin |" in text
+    assert "| LeNet-like |" in text
     assert "predictions of 1 row" in text
     assert "ONNX Runtime" in text
