@@ -133,8 +133,8 @@ class FileLoader:
     def blocks(self, seed: int | None) -> Iterator[Block]:
         """Yield the batches of an epoch, many at once; a block is overwritten two later.
 
-        Chunks of a megabyte are put in an order by the seed, and then the rows of each block,
-        of about 32 megabytes, that this gives.
+        The seed shuffles chunks of a megabyte. Chunks in this order form blocks of about 32
+        megabytes, and the seed shuffles the rows of each.
         """
         rng = None if seed is None else Xorshift(seed)
         each = self._block_rows()
