@@ -139,7 +139,7 @@ def from_json(path: AnyPath) -> list[Stroke]:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         return [_stroke(item) for item in document["strokes"]]
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise FormatError(
             f"{shown(path)}: expected a drawing that this window saved"
         ) from None

@@ -53,7 +53,7 @@ def _saved(*patterns):
 def resealed(data, rng, others):
     """A model file whose metadata or tensors are changed, with a checksum that is right."""
     Path("sealed").write_bytes(data)
-    tensors, metadata = model_file.read("sealed", "model", "ensemble", "weights")
+    tensors, metadata = model_file.read("sealed", *model_file.READERS)
     del metadata["sha256"]
     if rng.random() < 0.7:
         metadata = mutations.mutated_json(metadata, rng)
@@ -95,6 +95,10 @@ def _of_models():
     members = [rn.Network([rn.Dense(3)], (4,), seed=seed) for seed in (1, 2)]
     rn.Ensemble(members).save("ensemble")
     members[0].save_weights("weights")
+    table = rn.TabularNet([rn.Dense(2)])
+    table.fit({"a": ["x", "y"] * 8, "b": list(range(16))}, [0, 1] * 8, epochs=1, verbose=0)
+    table.save("table")
+    rn.export.save_torch(members[0], "module")
     ensemble, weights = Path("ensemble").read_bytes(), Path("weights").read_bytes()
     attack.train_into("run", epochs=2)
     last = Path("run/last.safetensors").read_bytes()
@@ -106,12 +110,19 @@ def _of_models():
     def load_weights(path):
         rn.Network([rn.Dense(3)], (4,)).load_weights(path)
 
+    def load_module(path):
+        rn.export.load_torch(path, members[0])
+
     refusals = (FormatError, OSError, ValueError)
     return {
         "model": Format(nets, rn.load),
         "model resealed": Format(nets, rn.load, mutate=resealed),
         "ensemble resealed": Format([ensemble], rn.Ensemble.load, mutate=resealed),
         "weights resealed": Format([weights], load_weights, mutate=resealed),
+        "table resealed": Format(
+            [Path("table").read_bytes()], rn.TabularNet.load, mutate=resealed
+        ),
+        "module": Format([Path("module").read_bytes()], load_module),
         "checkpoint": Format([last], resume, errors=refusals),
         "checkpoint resealed": Format([last], resume, mutate=resealed, errors=refusals),
         "legacy": Format(_saved("models/*.bin"), rn.load),
@@ -130,6 +141,7 @@ def _changed_settings(data, rng, others):
 
 def _of_settings():
     from rnn_native.analysis.attention_text import read_attention
+    from rnn_native.recognizer import drawing
 
     load_recipe = rn.recipes.load_recipe
     architectures = _saved("settings/*architecture.json")
@@ -144,8 +156,17 @@ def _of_settings():
             _saved("settings/recipe.json"), load_recipe, mutate=_changed_settings
         ),
         "log": Format(logs, rn.read_log),
+        "drawing": Format([_drawing()], drawing.from_json, mutate=_changed_settings),
         "attention text": Format(_saved("logs/attention_weights.txt"), read_attention),
     }
+
+
+def _drawing():
+    strokes = [
+        {"width": 3.0, "points": [[1, 2], [3, 4.5]]},
+        {"width": 2, "points": [[0, 0]]},
+    ]
+    return json.dumps({"side": 280, "strokes": strokes}).encode()
 
 
 # ---- data sets ----
@@ -175,7 +196,27 @@ def _of_data():
             [t.encode() for t in tables], lambda p: rn.csv_digits.load_csv(p, side=SIDE)
         ),
         "npz": Format([_npz()], _read_npz),
+        "rows": Format([pictures, *_rows(images)], _read_rows),
     }
+
+
+def _rows(images):
+    """Files of rows: npy of several versions and types, IDX of floats, safetensors."""
+    from safetensors.numpy import save
+
+    found = [save({"x": images, "y": images[:, 0]})]
+    for version in (1, 2, 3):
+        file = io.BytesIO()
+        np.lib.format.write_array(file, images.astype(f"<f{1 << version}"), (version, 0))
+        found.append(file.getvalue())
+    head = bytes([0, 0, 13, images.ndim])
+    sizes = b"".join(size.to_bytes(4, "big") for size in images.shape)
+    return [*found, head + sizes + images.astype(">f4").tobytes()]
+
+
+def _read_rows(path):
+    loader = rn.datasets.from_files(path, path, batch_size=2)
+    next(iter(loader.batches(None)))
 
 
 def _npz():

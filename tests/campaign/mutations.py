@@ -17,9 +17,10 @@ WORDS = [
     b"\t", b"\xe2\x80\xae", b"#", b";",
 ]  # fmt: skip
 VALUES = [
-    None, True, False, 0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**63, -(2**63), 10**40, 0.5, -0.5,
-    1e-300, 1e300, float("inf"), float("nan"), "", "x", "relu", "\x1b[31mred", "a\nb", "\ud800",
-    "x" * 300, [], {}, [[]], [0], [1, 2], [-1], ["x"], {"type": "dense"}, {"x": 1}, [None],
+    None, True, False, 0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**63, -(2**63), 10**40, 10**400,
+    0.5, -0.5, 1e-300, 1e300, float("inf"), float("nan"), "", "x", "relu", "\x1b[31mred",
+    "a\nb", "\ud800", "x" * 300, [], {}, [[]], [0], [1, 2], [-1], ["x"], {"type": "dense"},
+    {"x": 1}, [None],
 ]  # fmt: skip
 
 
@@ -129,7 +130,7 @@ def _change(container, key, rng):
         container[rng.choice(["x", "", "type", "\x1b[0m", key + "s"])] = container.pop(key)
     elif kind == 2 and isinstance(container, list):
         container.insert(key, copy.deepcopy(rng.choice([value, *VALUES])))
-    elif kind == 3 and isinstance(value, (int, float)) and not isinstance(value, bool):
+    elif kind == 3 and type(value) in (int, float) and abs(value) < 1e300:
         container[key] = rng.choice(
             [value + 1, value - 1, -value, value * 1000, float(value)]
         )

@@ -146,6 +146,8 @@ def test_json_gives_the_same_strokes(tmp_path):
         '{"strokes": [{"points": [[1, "a"]], "width": 3}]}',
         '{"strokes": [{"points": [[1, NaN]], "width": 3}]}',
         '{"strokes": [{"points": [[1, 2]], "width": -3}]}',
+        '{"strokes": [{"points": [[1, 2]], "width": 1%s}]}' % ("0" * 400),
+        '{"strokes": [{"points": [[1%s, 2]], "width": 3}]}' % ("0" * 400),
         "[" * 100_000,
         b"\xff\xfe",
     ],
