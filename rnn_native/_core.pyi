@@ -174,6 +174,10 @@ class Net:
     def advance(
         self, x: _Rows, carried: NDArray[np.float32], *, threads: int = 1
     ) -> NDArray[np.float32]: ...
+    # None: see advance; x is anything
+    def advance_plain(
+        self, x: object, carried: object, low: float, high: float, /
+    ) -> NDArray[np.float32] | None: ...
     # loss, gradient (parameters,)
     def gradients(
         self,

@@ -347,6 +347,8 @@ PyMethodDef net_methods[] = {
      predict_plain_doc},
     {"advance", (PyCFunction)(void (*)(void))net_advance, METH_VARARGS | METH_KEYWORDS,
      advance_doc},
+    {"advance_plain", (PyCFunction)(void (*)(void))net_advance_plain, METH_FASTCALL,
+     advance_plain_doc},
     {"gradients", (PyCFunction)(void (*)(void))net_gradients, METH_VARARGS | METH_KEYWORDS,
      gradients_doc},
     {"backprop", (PyCFunction)(void (*)(void))net_backprop, METH_VARARGS | METH_KEYWORDS,

@@ -81,9 +81,10 @@ PyObject *net_minimize(PyObject *op, PyObject *args, PyObject *kwds);
 
 /* ---- predict_call.c ---- */
 
-extern const char predict_doc[], predict_plain_doc[], advance_doc[];
+extern const char predict_doc[], predict_plain_doc[], advance_doc[], advance_plain_doc[];
 PyObject *net_predict(PyObject *op, PyObject *args, PyObject *kwds);
 PyObject *net_predict_plain(PyObject *op, PyObject *const *args, Py_ssize_t count);
+PyObject *net_advance_plain(PyObject *op, PyObject *const *args, Py_ssize_t count);
 PyObject *net_advance(PyObject *op, PyObject *args, PyObject *kwds);
 
 /* ---- step_calls.c ---- */

@@ -1,5 +1,5 @@
-/* Net.predict, Net.predict_plain for calls so short that looking at arguments counts, and
- * Net.advance, which leaves a state to the next call. */
+/* Net.predict; Net.advance, which leaves a state to the next call; and both once more for
+ * calls so short that looking at arguments counts. */
 #include "net_object.h"
 
 /* The outputs of rows that were taken; `carried` may be NULL. NULL with the exception. */
@@ -60,7 +60,7 @@ has_row_shape(PyArrayObject *array, const rnn_net *net)
     int rank = PyArray_NDIM(array);
     if (rank == 2)
         return PyArray_DIM(array, 1) == rnn_net_in_size(net);
-    if (rank != 1 + in->rank)
+    if (rank < 2 || rank != 1 + in->rank)
         return false;
     for (int i = 0; i < in->rank; i++)
         if (PyArray_DIM(array, 1 + i) != in->dim[i])
@@ -68,16 +68,37 @@ has_row_shape(PyArrayObject *array, const rnn_net *net)
     return true;
 }
 
+/* Whether n rows, which fit the net, need no further look. */
 static bool
-is_plain(PyArrayObject *array, const rnn_net *net, float low, float high)
+is_plain(PyArrayObject *array, const rnn_net *net, npy_intp n, double low, double high)
 {
-    if (PyArray_TYPE(array) != NPY_FLOAT32 || PyArray_NDIM(array) < 2
-        || !PyArray_ISCARRAY_RO(array) || !has_row_shape(array, net))
-        return false;
-    npy_intp n = PyArray_DIM(array, 0);
-    return n > 0 && is_short_work(net, (double)n)
-           && rnn_level_current()->all_within(PyArray_DATA(array),
-                                              (size_t)PyArray_SIZE(array), low, high);
+    return n > 0 && PyArray_TYPE(array) == NPY_FLOAT32 && PyArray_ISCARRAY_RO(array)
+           && is_short_work(net, (double)n)
+           && rnn_level_current()->all_within(
+               PyArray_DATA(array), (size_t)PyArray_SIZE(array), (float)low, (float)high);
+}
+
+/* The last two of `expected` arguments. 0, or -1 with the exception. */
+static int
+take_range(const char *function, Py_ssize_t expected, PyObject *const *args,
+           Py_ssize_t count, double *low, double *high)
+{
+    if (count != expected) {
+        PyErr_Format(PyExc_TypeError, "%s: expected %zd arguments, got %zd", function,
+                     expected, count);
+        return -1;
+    }
+    *low = PyFloat_AsDouble(args[count - 2]);
+    *high = PyFloat_AsDouble(args[count - 1]);
+    return PyErr_Occurred() != NULL ? -1 : 0;
+}
+
+/* Whether the call may read an argument without a view of its memory. During training it
+ * waits for weights, and gives up the lock: then another thread could move the memory. */
+static bool
+can_look_at(PyObject *op, PyObject *argument)
+{
+    return !SHARING(op)->is_training && PyArray_CheckExact(argument);
 }
 
 const char predict_plain_doc[] =
@@ -88,22 +109,57 @@ const char predict_plain_doc[] =
 PyObject *
 net_predict_plain(PyObject *op, PyObject *const *args, Py_ssize_t count)
 {
-    if (count != 3) {
-        PyErr_Format(PyExc_TypeError, "predict_plain: expected 3 arguments, got %zd",
-                     count);
+    double low, high;
+    if (take_range("predict_plain", 3, args, count, &low, &high) < 0)
         return NULL;
-    }
-    double low = PyFloat_AsDouble(args[1]), high = PyFloat_AsDouble(args[2]);
-    if (PyErr_Occurred() != NULL)
-        return NULL;
-    PyArrayObject *array = (PyArrayObject *)args[0];
-    /* During training the call waits for weights, and gives up the lock: then another
-     * thread could move the array's memory, which a view would prevent. */
-    if (SHARING(op)->is_training || !PyArray_CheckExact(args[0])
-        || !is_plain(array, NET(op), (float)low, (float)high))
+    if (!can_look_at(op, args[0]))
         Py_RETURN_NONE;
-    rows_argument x = {.x = array, .n = PyArray_DIM(array, 0)};
-    return predictions_of(op, &x, false, 1, NULL);
+    PyArrayObject *array = (PyArrayObject *)args[0];
+    npy_intp n = has_row_shape(array, NET(op)) ? PyArray_DIM(array, 0) : 0;
+    if (!is_plain(array, NET(op), n, low, high))
+        Py_RETURN_NONE;
+    return predictions_of(op, &(rows_argument){.x = array, .n = n}, false, 1, NULL);
+}
+
+/* Of how many streams an array is one step; 0: it is none. */
+static npy_intp
+streams_in(PyArrayObject *array, const rnn_net *net)
+{
+    int rank = PyArray_NDIM(array);
+    if (rank < 1 || rank > 2 || PyArray_DIM(array, rank - 1) != rnn_net_in_size(net))
+        return 0;
+    return rank == 1 ? 1 : PyArray_DIM(array, 0);
+}
+
+/* Whether the states of n rows are in an array, and can be overridden there. */
+static bool
+has_states(PyArrayObject *array, const rnn_net *net, npy_intp n)
+{
+    npy_intp each = (npy_intp)rnn_net_carried(net);
+    return each > 0 && PyArray_TYPE(array) == NPY_FLOAT32 && PyArray_ISCARRAY(array)
+           && PyArray_SIZE(array) / each == n && PyArray_SIZE(array) % each == 0;
+}
+
+const char advance_plain_doc[] =
+    "advance_plain($self, x, carried, low, high, /)\n--\n\n"
+    "Return what advance returns, on one thread, if x is a step, (inputs,), or a step of\n"
+    "n streams, (n, inputs), for which the conditions of predict_plain hold, and carried\n"
+    "has the states of as many streams; None for all else.";
+
+PyObject *
+net_advance_plain(PyObject *op, PyObject *const *args, Py_ssize_t count)
+{
+    double low, high;
+    if (take_range("advance_plain", 4, args, count, &low, &high) < 0)
+        return NULL;
+    if (!can_look_at(op, args[0]) || !PyArray_CheckExact(args[1]))
+        Py_RETURN_NONE;
+    PyArrayObject *array = (PyArrayObject *)args[0], *carried = (PyArrayObject *)args[1];
+    npy_intp n = streams_in(array, NET(op));
+    if (!is_plain(array, NET(op), n, low, high) || !has_states(carried, NET(op), n))
+        Py_RETURN_NONE;
+    rows_argument x = {.x = array, .n = n};
+    return predictions_of(op, &x, false, 1, PyArray_DATA(carried));
 }
 
 const char advance_doc[] =

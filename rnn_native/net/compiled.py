@@ -17,7 +17,7 @@ from rnn_native.net.indices import table_rows_of
 from rnn_native.net.input_dtype import check_input_dtype
 from rnn_native.net.layers import AnyLayer, as_specs
 from rnn_native.net.optimizers import Optimizer, Settings, as_settings
-from rnn_native.net.rows import float_range_of
+from rnn_native.net.rows import NO_FLOAT, float_range_of
 from rnn_native.net.sharing import Sharing
 from rnn_native.net.training_state import TrainingState
 from rnn_native.net.weights import Weights
@@ -170,7 +170,7 @@ class CompiledNet(Weights):
         self._unknown_input = warning
         is_plain = warning is None and not self.table_rows
         self._plain_low, self._plain_high = (
-            float_range_of(input_dtype) if is_plain else (math.inf, -math.inf)
+            float_range_of(input_dtype) if is_plain else NO_FLOAT
         )
 
     @classmethod

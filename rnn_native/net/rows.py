@@ -29,6 +29,8 @@ _FLOAT32 = np.dtype(np.float32)
 
 # Where uint8 divided by 255 lies; another library's division may round up.
 UNIT_RANGE = (-1e-6, 1 + 1e-6)
+NO_FLOAT = (math.inf, -math.inf)
+"""The range in which no float lies."""
 
 
 def as_rows(

@@ -14,7 +14,14 @@ from rnn_native.base.runtime import resolve_threads
 from rnn_native.net.blocks import JOINS, Placed
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.indices import as_indices
-from rnn_native.net.rows import as_array, as_finite_float32, as_rows, sparse_refusal
+from rnn_native.net.rows import (
+    NO_FLOAT,
+    as_array,
+    as_finite_float32,
+    as_rows,
+    float_range_of,
+    sparse_refusal,
+)
 
 if TYPE_CHECKING:
     from rnn_native.net.compiled import CompiledNet
@@ -50,6 +57,7 @@ class Stream:
         self._shape = net.input_shape[1:]  # of a step: () where it is an index
         self._table_rows = net.table_rows[:1]  # the same for all steps
         self._input_dtype = net.input_dtype
+        self._plain_range = NO_FLOAT if net.table_rows else float_range_of(net.input_dtype)
         self._threads = resolve_threads(threads)
         self._lock = threading.Lock()
         self._native = net_of_one_step(net)
@@ -90,12 +98,19 @@ class Stream:
         """
         array = x if isinstance(x, np.ndarray) else as_array(x, "x")
         is_one = array.ndim == len(self._shape)
+        with self._lock:
+            # One call of the core: all else would take as long as a small net.
+            outputs = self._native.advance_plain(array, self._carried, *self._plain_range)
+            if outputs is None:
+                outputs = self._advance(array, is_one)
+            self._is_begun = True
+        return outputs[0] if is_one else outputs
+
+    def _advance(self, array: NDArray[Any], is_one: bool) -> NDArray[np.float32]:
         self._check_shape(array.shape)
         rows = self._rows(array[None] if is_one else array)
-        with self._lock:
-            self._begin(len(rows))
-            outputs = self._native.advance(rows, self._carried, threads=self._threads)
-        return outputs[0] if is_one else outputs
+        self._make_room(len(rows))
+        return self._native.advance(rows, self._carried, threads=self._threads)
 
     def _check_shape(self, given: tuple[int, ...]) -> None:
         """Refuse what is neither a step nor a step for each of several streams."""
@@ -120,9 +135,9 @@ class Stream:
             raise sparse_refusal("x")
         return rows
 
-    def _begin(self, n: int) -> None:
+    def _make_room(self, n: int) -> None:
         """Make room for the states of n streams, or check that they exist."""
-        if n == self._streams and self._is_begun:
+        if n == self._streams:
             return
         if self._is_begun:
             raise ValueError(
@@ -130,7 +145,6 @@ class Stream:
                 "call reset() to begin again"
             )
         self._carried = np.zeros(n * self._size, np.float32)
-        self._is_begun = True
 
     @property
     def _streams(self) -> int:

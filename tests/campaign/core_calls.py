@@ -112,6 +112,11 @@ def _call(core, rng):
         "maps": (net.maps, [x, 0], common),
         "predict_plain": (net.predict_plain, [x, 0.0, 1.0], {}),
         "advance": (states.advance, [x, np.zeros(ROWS * 4, np.float32)], common),
+        "advance_plain": (
+            states.advance_plain,
+            [x, np.zeros(ROWS * 4, np.float32), 0.0, 1.0],
+            {},
+        ),
         "set_weights": (net.set_weights, [np.zeros(size, np.float32)], {}),
         "set_rates": (net.set_rates, [np.ones(len(net.layers))], {}),
         "set_optimizer": (net.set_optimizer, [{"type": "adam", "beta_1": 0.5}], {}),

@@ -201,6 +201,55 @@ def test_the_first_state_is_that_which_is_set():
     np.testing.assert_allclose(found, (1 - z) * n + z * before, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_plain_steps_go_straight_to_the_core_for_the_same_bits(n):
+    net, x = net_of(NETS["several"]), sequences(n)
+    plain, longer = net.stream(), net.stream()
+    for t in range(T):
+        rows = np.ascontiguousarray(x[:, t])
+        expected = longer.step(rows.astype(np.float64))
+        assert plain.step(rows).tobytes() == expected.tobytes()
+    states = [stream.state.items() for stream in (plain, longer)]
+    for (_, one), (_, other) in zip(*states, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_plain_step_decides_how_many_streams_there_are():
+    stream, row = net_of(NETS["gru"]).stream(), np.zeros((1, FEATURES), np.float32)
+    stream.step(row)
+    with pytest.raises(
+        ValueError, match="expected 1 streams, as in the steps before, got 2"
+    ):
+        stream.step(np.repeat(row, 2, axis=0))
+
+
+def test_what_is_not_a_plain_step_is_left_to_the_longer_way():
+    highest = float(np.finfo(np.float32).max)
+    net, row = net_of(NETS["gru"]).stream()._native, np.zeros(FEATURES, np.float32)
+    carried = np.zeros(2 * 5, np.float32)
+    fixed = np.zeros(5, np.float32)
+    fixed.flags.writeable = False
+
+    def plain(x, carried, low=-highest, high=highest):
+        return net.advance_plain(x, carried, low, high)
+
+    assert plain(row, carried[:5]).shape == (1, 4)
+    assert plain(np.zeros((2, FEATURES), np.float32), carried).shape == (2, 4)
+    carried[:] = 0.25
+    for x in (row.tolist(), row.astype(float), row[:2], row[None, None], np.float32(0)):
+        assert plain(x, carried[:5]) is None
+    for states in (carried, carried[:4], carried[::2], fixed, np.zeros(5), [0.0] * 5):
+        assert plain(row, states) is None
+    assert plain(np.full(FEATURES, np.nan, np.float32), carried[:5]) is None
+    assert plain(row + 1, carried[:5], 0.0, 0.5) is None
+    assert plain(np.zeros((1_000_000, FEATURES), np.float32), carried) is None
+    assert (carried == 0.25).all()
+    with pytest.raises(TypeError, match="advance_plain: expected 4 arguments, got 2"):
+        net.advance_plain(row, carried)
+    without_state = rn.Network([rn.Dense(2)], (FEATURES,)).native
+    assert without_state.advance_plain(row, carried[:0], -highest, highest) is None
+
+
 def test_weights_are_those_of_when_the_stream_was_made():
     net, x = net_of(NETS["gru"]), sequences(1)[0]
     expected = net.stream().step(x[0])
