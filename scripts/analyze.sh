@@ -43,7 +43,7 @@ look() {
     fi
     "$1" >"$log" 2>&1
     if grep -E "(warning|error|portability): " "$log" | sort -u |
-        grep -vFf <(grep -v "^#" csrc/analyzers.txt); then
+        grep -vEf <(grep -v "^#" csrc/analyzers.txt); then
         failed=1
     else
         echo "analyze: $2: nothing found"

@@ -103,7 +103,7 @@ max_of_windows(float *out, int32_t *argmax, const float *inp, int c, int p, int 
     int begin = q * s->SW - s->left, lanes = s->Q - q < VL ? s->Q - q : VL;
     range ys = window_rows(p, s);
     vi x = v_lanes() * s->SW + begin;
-    vi taken = (x & ~(x >> 31)) + (c * s->H + ys.begin) * s->W;
+    vi taken = (x & (x >= 0)) + (c * s->H + ys.begin) * s->W;
     vf best = v_set(-INFINITY);
     for (int y = ys.begin; y < ys.end; y++) {
         int at = (c * s->H + y) * s->W;

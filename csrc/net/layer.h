@@ -68,8 +68,8 @@ typedef enum {
 
 typedef struct {
     const char *name;
-    rnn_shape shape;
     size_t offset; /* in floats, from the start of the layer's parameters or state */
+    rnn_shape shape;
     rnn_init init;
     int fan_in, fan_out;
     float limit;

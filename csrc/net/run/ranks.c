@@ -28,9 +28,10 @@ part_begin(const rnn_run *r, rnn_owner of, int rank)
                                         : rnn_row_begin(r->rows, r->row_slices, slice));
 }
 
-typedef enum { MEASURE, PACK, UNPACK } direction;
+typedef enum { PACK, UNPACK } direction;
 
-/* Elements begin..end of a piece, to a buffer or from it; their size. */
+/* Elements begin..end of a piece, to a buffer or from it, unless that is NULL; their size.
+ */
 static size_t
 copy_part(const rnn_piece *piece, size_t begin, size_t end, direction way, char *buffer)
 {
@@ -40,7 +41,7 @@ copy_part(const rnn_piece *piece, size_t begin, size_t end, direction way, char 
         each *= end - begin;
         end = end > begin ? begin + 1 : begin;
     }
-    for (size_t i = begin; way != MEASURE && i < end; i++) {
+    for (size_t i = begin; buffer != NULL && i < end; i++) {
         char *part = (char *)piece->base + i * stride, *there = buffer + (i - begin) * each;
         if (way == PACK)
             memcpy(there, part, each);
@@ -50,7 +51,8 @@ copy_part(const rnn_piece *piece, size_t begin, size_t end, direction way, char 
     return each * (end - begin);
 }
 
-/* What ranks first..first + count have of all pieces, to a buffer or from it; its size. */
+/* What ranks first..first + count have of all pieces, to a buffer or from it, unless that
+ * is NULL; its size. */
 static size_t
 copy_parts(const rnn_run *r, const rnn_piece *pieces, int n, int first, int count,
            direction way, char *buffer)
@@ -65,22 +67,21 @@ copy_parts(const rnn_run *r, const rnn_piece *pieces, int n, int first, int coun
     return at;
 }
 
-/* Room for what two ranks swap, in two parts; false after a failure, of now or before. */
-static bool
-need_room(rnn_run *r, size_t each, char **out, char **in)
+/* Room for what two ranks swap; NULL after a failure, of now or before. */
+static char *
+need_room(rnn_run *r, size_t bytes)
 {
     rnn_ranks *ranks = r->ranks;
-    if (r->status == RNN_OK && 2 * each > ranks->room_bytes) {
-        free(ranks->room);
-        ranks->room = malloc(2 * each);
-        ranks->room_bytes = ranks->room != NULL ? 2 * each : 0;
-        r->status = ranks->room != NULL ? RNN_OK : RNN_ENOMEM;
+    if (r->status == RNN_OK && bytes > ranks->room_bytes) {
+        char *room = realloc(ranks->room, bytes);
+        if (room == NULL) {
+            r->status = RNN_ENOMEM;
+            return NULL;
+        }
+        ranks->room = room;
+        ranks->room_bytes = bytes;
     }
-    if (r->status != RNN_OK)
-        return false;
-    *out = ranks->room;
-    *in = ranks->room + each;
-    return true;
+    return r->status == RNN_OK ? ranks->room : NULL;
 }
 
 static bool
@@ -96,17 +97,18 @@ swap(rnn_run *r, int partner, const void *out, size_t out_bytes, void *in, size_
 void
 rnn_ranks_gather(rnn_run *r, const rnn_piece *pieces, int n)
 {
-    char *out, *in;
     if (r->ranks == NULL || r->ranks->size == 1 || n == 0)
         return;
-    size_t all = copy_parts(r, pieces, n, 0, r->ranks->size, MEASURE, NULL);
-    if (!need_room(r, all, &out, &in))
+    size_t all = copy_parts(r, pieces, n, 0, r->ranks->size, PACK, NULL);
+    char *out = need_room(r, 2 * all);
+    if (out == NULL)
         return;
+    char *in = out + all;
     for (int step = 1; step < r->ranks->size; step *= 2) {
         int partner = r->ranks->rank ^ step;
         int mine = r->ranks->rank & ~(step - 1), theirs = partner & ~(step - 1);
         size_t out_bytes = copy_parts(r, pieces, n, mine, step, PACK, out);
-        size_t in_bytes = copy_parts(r, pieces, n, theirs, step, MEASURE, NULL);
+        size_t in_bytes = copy_parts(r, pieces, n, theirs, step, UNPACK, NULL);
         if (!swap(r, partner, out, out_bytes, in, in_bytes))
             return;
         copy_parts(r, pieces, n, theirs, step, UNPACK, in);
@@ -132,9 +134,10 @@ add(float *values, const float *other, size_t n, bool other_is_left)
 void
 rnn_ranks_sum(rnn_run *r, float *values, size_t n)
 {
-    char *in, *unused;
-    if (r->ranks == NULL || r->ranks->size == 1 || n == 0
-        || !need_room(r, n * sizeof(float), &in, &unused))
+    if (r->ranks == NULL || r->ranks->size == 1 || n == 0)
+        return;
+    char *in = need_room(r, n * sizeof(float));
+    if (in == NULL)
         return;
     for (int step = 1; step < r->ranks->size; step *= 2) {
         int partner = r->ranks->rank ^ step;
