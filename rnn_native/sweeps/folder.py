@@ -43,7 +43,7 @@ def claim(folder: Path, content: Mapping[str, str], *, overwrite: bool) -> None:
         atomic_write(manifest, json.dumps(content, indent=2).encode() + b"\n")
         return
     found: Any = None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         found = json.loads(manifest.read_bytes())
     if not isinstance(found, dict):
         raise ValueError(

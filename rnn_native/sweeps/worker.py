@@ -193,10 +193,28 @@ def read_record(folder: Path) -> Record | None:
     """Return what a run's folder has recorded; None when it is not there, or not whole."""
     try:
         record = json.loads((folder / RECORD).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    known = isinstance(record, dict) and record.get("format_version") == FORMAT_VERSION
-    return record if known and "status" in record else None
+    return record if isinstance(record, dict) and _is_whole(record) else None
+
+
+def _is_whole(record: Record) -> bool:
+    """Whether a record has what `_trained` writes, each of its type."""
+    status, epochs = record.get("status"), record.get("epochs", 0)
+    history, test = record.get("history"), record.get("test", {})
+    if record.get("format_version") != FORMAT_VERSION or type(epochs) is not int:
+        return False
+    if not isinstance(history, dict) or not isinstance(test, dict):
+        return False
+    columns = list(history.values())
+    if not all(isinstance(column, list) and len(column) == epochs for column in columns):
+        return False
+    values = [record.get("seconds", 0), *test.values(), *(v for c in columns for v in c)]
+    if not all(value is None or type(value) in (int, float) for value in values):
+        return False
+    if status == FAILED:
+        return isinstance(record.get("error"), str)
+    return status in (DONE, STOPPED) and "epochs" in record
 
 
 def is_enough(record: Record, until: int | None) -> bool:

@@ -17,6 +17,7 @@ from rnn_native.sweeps import LogUniform, RandInt, Uniform
 from rnn_native.sweeps.candidates import candidates_of
 from rnn_native.sweeps.plans import changed_layers
 from rnn_native.sweeps.rungs import promoted, rungs_of
+from rnn_native.sweeps.worker import read_record
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(300, 4)).astype(np.float32)
@@ -194,6 +195,59 @@ def test_an_interrupted_sweep_continues_to_the_same_bits(tmp_path):
     assert weights_of(result) == weights_of(whole)
     log = (result.rows[2].run_dir / "log.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in log] == ["epoch", "1", "2", "3"]
+
+
+RECORD = {
+    "format_version": 1,
+    "id": "a",
+    "seconds": 0.5,
+    "status": "done",
+    "stop_reason": None,
+    "epochs": 2,
+    "test": {"loss": 0.5, "accuracy": None},
+    "history": {"loss": [0.5, None], "val_loss": [1, 2.5]},
+    "warning": None,
+}
+FAILED = {"format_version": 1, "status": "failed", "error": "why", "history": {}}
+
+
+@pytest.mark.parametrize("record", [RECORD, {**RECORD, "status": "stopped"}, FAILED])
+def test_records_are_read(tmp_path, record):
+    (tmp_path / "result.json").write_text(json.dumps(record))
+    assert read_record(tmp_path) == record
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[" * 100_000,
+        *(
+            json.dumps(record)
+            for record in [
+                [],
+                {},
+                *({k: v for k, v in RECORD.items() if k != name} for name in
+                  ("format_version", "status", "epochs", "history")),
+                {**RECORD, "format_version": 2},
+                {**RECORD, "status": []},
+                {**RECORD, "status": "failed"},
+                {**FAILED, "error": None},
+                {**RECORD, "epochs": "2"},
+                {**RECORD, "seconds": []},
+                {**RECORD, "test": []},
+                {**RECORD, "test": {"loss": "low"}},
+                {**RECORD, "history": []},
+                {**RECORD, "history": {"loss": 1}},
+                {**RECORD, "history": {"loss": [0.5]}},
+                {**RECORD, "history": {"loss": [0.5, "x"]}},
+            ]
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_record_is_trained_again(tmp_path, content):
+    (tmp_path / "result.json").write_text(content)
+    assert read_record(tmp_path) is None
 
 
 def test_a_failed_run_is_a_row_with_its_error(tmp_path):
