@@ -121,7 +121,7 @@ net_predict_plain(PyObject *op, PyObject *const *args, Py_ssize_t count)
     return predictions_of(op, &(rows_argument){.x = array, .n = n}, false, 1, NULL);
 }
 
-/* Of how many streams an array is one step; 0: it is none. */
+/* Of how many streams an array is one step; 0 if it is not a step. */
 static npy_intp
 streams_in(PyArrayObject *array, const rnn_net *net)
 {

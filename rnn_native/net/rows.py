@@ -27,10 +27,8 @@ LABEL_HINT = (
 
 _FLOAT32 = np.dtype(np.float32)
 
-# Where uint8 divided by 255 lies; another library's division may round up.
-UNIT_RANGE = (-1e-6, 1 + 1e-6)
-NO_FLOAT = (math.inf, -math.inf)
-"""The range in which no float lies."""
+UNIT_RANGE = (-1e-6, 1 + 1e-6)  # of uint8 / 255; another library's division may round up
+NO_FLOAT = (math.inf, -math.inf)  # the range in which no float lies
 
 
 def as_rows(
