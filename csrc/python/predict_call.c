@@ -1,4 +1,4 @@
-/* Net.predict; Net.advance, which leaves a state to the next call; and both once more for
+/* Net.predict; Net.advance, which leaves a state to the next call; and both again for
  * calls so short that looking at arguments counts. */
 #include "net_object.h"
 
