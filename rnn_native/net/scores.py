@@ -159,14 +159,23 @@ def r2(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> floa
         return np.nan
     wide = np.asarray(y_true, np.float64)
     weights = _by_row(sample_weight, len(wide))
-    wrong = weights @ _differences(y_true, y_pred) ** 2
-    spread = weights @ (wide - np.average(wide, axis=0, weights=weights)) ** 2
+    wrong = weighted_sum(_differences(y_true, y_pred) ** 2, weights)
+    spread = weighted_sum((wide - np.average(wide, axis=0, weights=weights)) ** 2, weights)
     by_output = np.where(
         spread > 0,
         1 - wrong / np.where(spread > 0, spread, 1),
         np.where(wrong > 0, 0.0, 1.0),
     )
     return float(np.mean(by_output))
+
+
+def weighted_sum(values: Array, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum over rows, each multiplied by its weight.
+
+    Not by BLAS, whose threads would take the cores from training for milliseconds after
+    each call, and whose last bits depend on their number.
+    """
+    return np.asarray(np.einsum("n,n...->...", weights, values))
 
 
 def _differences(y_true: Array, y_pred: Array) -> NDArray[np.float64]:
@@ -217,7 +226,7 @@ def _area(
         return np.nan
     left = np.searchsorted(negative, scores[is_positive], "left")
     right = np.searchsorted(negative, scores[is_positive], "right")
-    return float(own @ (below[left] + below[right]) / 2 / pairs)
+    return float(weighted_sum(below[left] + below[right], own) / 2 / pairs)
 
 
 def f1(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
@@ -239,8 +248,9 @@ def f1(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> floa
 
 
 def _f1_of(truth: Array, labels: Array, chosen: int, weights: NDArray[np.float64]) -> float:
-    hits = weights @ ((truth == chosen) & (labels == chosen))
-    named = weights @ (truth == chosen) + weights @ (labels == chosen)
+    is_of, is_named = truth == chosen, labels == chosen
+    hits = weighted_sum(is_of & is_named, weights)
+    named = weighted_sum(is_of, weights) + weighted_sum(is_named, weights)
     return float(2 * hits / named) if named else 0.0
 
 

@@ -11,6 +11,7 @@ from rnn_native.base.text import brief
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import sparse_refusal
+from rnn_native.net.scores import weighted_sum
 from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.run import Run
@@ -166,7 +167,8 @@ class OwnLossRun(Run):
         losses, _ = call(self._function, outputs, y.copy())
         shares = np.ones(len(y)) if weights is None else weights.astype(np.float64)
         count = shares.sum()
-        return float(losses @ shares / count), float(hits @ shares / count)
+        loss, right = (weighted_sum(values, shares) / count for values in (losses, hits))
+        return float(loss), float(right)
 
 
 def call(

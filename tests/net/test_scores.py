@@ -2,11 +2,14 @@
 
 import io
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import rnn_native as rn
+from environment import python_environment
 from rnn_native.callbacks import (
     CSVLogger,
     EarlyStopping,
@@ -698,3 +701,24 @@ def test_regressions_by_one_call(line, tmp_path):
     assert "accuracy" not in repr(result)
     assert read_log(out / "log.csv").history["val_mae"] == result.history.history["val_mae"]
     assert "mae" in result._repr_html_()
+
+
+SCORES = """
+import numpy as np
+from rnn_native.net import scores
+rng = np.random.default_rng(3)
+truth, found = rng.normal(size=(2, 30_001, 2))
+labels, weights = rng.integers(0, 2, 30_001), rng.uniform(size=30_001)
+print(scores.r2(truth, found, weights).hex(), scores.r2(truth[:, 0], found[:, 0]).hex())
+print(scores.auc(labels, found[:, 0], weights).hex(), scores.f1(labels, found, weights).hex())
+"""
+
+
+def test_scores_have_the_same_bits_for_any_number_of_blas_threads():
+    printed = [
+        subprocess.check_output(
+            [sys.executable, "-c", SCORES], env=python_environment(OPENBLAS_NUM_THREADS=n)
+        )
+        for n in ("1", "3")
+    ]
+    assert printed[0] == printed[1] != b""
