@@ -118,3 +118,32 @@ def test_large_weights_and_steps_that_overflow_are_searched():
         value, _, _, _, _ = net.native.minimize(x, y, 1e-6, 40, 400)
         assert value <= before * (1 + 1e-6)
         assert net.native.evaluate(x, y)[0] / ROWS == pytest.approx(value, rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_steps_that_overflow_are_halved(scale):
+    """exp z - 1e37 z falls until z = log 1e37, and overflows soon after."""
+    x = np.full((4, 1), scale, np.float32)
+    y = np.full((4, 1), 1e37, np.float32)
+    net = rn.Network([rn.Dense(1)], (1,), "poisson", seed=1)
+    net.weights[:] = 0
+    net.native.minimize(x, y, 0.0, 30, 300)
+    found = scale * net.weights[0] + net.weights[1]
+    assert found == pytest.approx(np.log(1e37), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_search_that_fails_begins_again_without_the_history(seed):
+    """exp z over thousands: what is known of curvatures soon says nothing."""
+    rng = np.random.default_rng(seed)
+    x = 5 * rng.normal(size=(ROWS, 3)).astype(np.float32)
+    y = rng.poisson(2, size=(ROWS, 1)).astype(np.float32)
+    net = rn.Network([rn.Dense(1)], (3,), "poisson", seed=seed)
+    first = np.abs(point_of(net, x, y)[2]).max()
+    values = np.full(102, np.nan)
+    value, _, done, _, end = net.native.minimize(x, y, 0.0, 100, 1000, values=values)
+    _, loss, gradient = point_of(net, x, y)
+    assert end == "decrease"
+    assert (np.diff(values[:done]) <= 0).all()
+    assert loss == pytest.approx(value, rel=1e-6)
+    assert np.abs(gradient).max() < 1e-4 * min(first, ROWS)
