@@ -188,6 +188,57 @@ def test_bad_specs(layers, error, message):
         _core.Net(layers, (4,), SOFTMAX)
 
 
+FORK, BRANCH = {"type": "fork"}, {"type": "branch"}
+ADD, CONCAT = {"type": "add"}, {"type": "concat"}
+MANY, WIDE = 2**30, 2**15
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([BRANCH], r"layers\[0\]: branch without a fork"),
+        ([ADD], r"layers\[0\]: join without a fork and two branches"),
+        ([FORK, dense(2), ADD], r"layers\[2\]: join without a fork and two branches"),
+        ([dense(2), FORK, BRANCH], r"layers\[1\]: fork without a join"),
+        ([FORK] * 33, r"layers\[32\]: expected blocks nested at most 32 deep"),
+        ([FORK] * 32, r"layers\[31\]: fork without a join"),
+        ([FORK, *[BRANCH] * 8, CONCAT], r"layers\[8\]: expected at most 8 branches"),
+        (
+            [FORK, dense(MANY), BRANCH, dense(MANY), CONCAT],
+            r"layers\[4\].axis: expected an extent of at most 2147483647, got 2147483648",
+        ),
+    ],
+)
+def test_marks_of_blocks_that_do_not_fit(layers, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        _core.layer_shapes(layers, (1,))
+    assert _core.layer_shapes([FORK, *[BRANCH] * 7, CONCAT], (3,))[-1] == (24,)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        ({"type": "gru", "units": WIDE}, (1, WIDE), "a weight .*, got 32768 x 98304"),
+        ({"type": "lstm", "units": WIDE}, (WIDE, 1), "gates .*, got 32768 x"),
+        ({"type": "self_attention"}, (1, 2 * WIDE), "a weight .*, got 65536 x 65536"),
+        ({"type": "self_attention"}, (2 * WIDE, 1), "attention maps .*65536 x 65536"),
+        (
+            {"type": "conv2d", "filters": 2**20, "kernel_size": 1},
+            (2048, 1, 1),
+            "a weight .*, got 1048576 x 2048 x 1 x 1",
+        ),
+        (
+            {"type": "patch_embed", "patch_size": 2, "units": MANY},
+            (1, 2, 2),
+            "a weight .*, got 4 x 1073741824",
+        ),
+    ],
+)
+def test_layers_of_more_numbers_than_can_be_counted(layer, shape, message):
+    with pytest.raises(ValueError, match=rf"^layers\[0\]: expected {message}"):
+        _core.layer_shapes([layer], shape)
+
+
 @pytest.mark.parametrize(
     "shape", [(), (0,), (-1,), (1, 1, 1, 1, 1), (2**40,), (2**16, 2**16)]
 )
