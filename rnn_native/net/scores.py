@@ -138,14 +138,16 @@ def mean_absolute_error(
     y_true: Array, y_pred: Array, sample_weight: Array | None = None
 ) -> float:
     """Return the mean of abs(y_pred - y_true)."""
-    return _mean(np.abs(_differences(y_true, y_pred)), sample_weight)
+    errors = _differences(y_true, y_pred)
+    return _mean(np.abs(errors, out=errors), sample_weight)
 
 
 def mean_squared_error(
     y_true: Array, y_pred: Array, sample_weight: Array | None = None
 ) -> float:
     """Return the mean of (y_pred - y_true)^2."""
-    return _mean(_differences(y_true, y_pred) ** 2, sample_weight)
+    errors = _differences(y_true, y_pred)
+    return _mean(np.square(errors, out=errors), sample_weight)
 
 
 def r2(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
@@ -157,10 +159,10 @@ def r2(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> floa
     """
     if len(y_true) < 2:
         return np.nan
-    wide = np.asarray(y_true, np.float64)
-    weights = _by_row(sample_weight, len(wide))
-    wrong = weighted_sum(_differences(y_true, y_pred) ** 2, weights)
-    spread = weighted_sum((wide - np.average(wide, axis=0, weights=weights)) ** 2, weights)
+    room = _differences(y_true, y_pred)
+    wrong = _sum_of_squares(room, sample_weight)
+    np.subtract(y_true, _mean_of_rows(y_true, sample_weight), out=room, dtype=np.float64)
+    spread = _sum_of_squares(room, sample_weight)
     by_output = np.where(
         spread > 0,
         1 - wrong / np.where(spread > 0, spread, 1),
@@ -178,18 +180,31 @@ def weighted_sum(values: Array, weights: NDArray[np.float64]) -> NDArray[np.floa
     return np.asarray(np.einsum("n,n...->...", weights, values))
 
 
+def _sum_of_squares(values: NDArray[np.float64], weights: Array | None) -> Any:
+    """Return the sum over rows of weighted squares, without BLAS as `weighted_sum`."""
+    if weights is None:
+        return np.einsum("n...,n...->...", values, values)
+    return np.einsum("n,n...,n...->...", np.asarray(weights, np.float64), values, values)
+
+
 def _differences(y_true: Array, y_pred: Array) -> NDArray[np.float64]:
-    return np.asarray(y_pred, np.float64) - np.asarray(y_true, np.float64)
+    return np.asarray(np.subtract(y_pred, y_true, dtype=np.float64))
 
 
 def _by_row(sample_weight: Array | None, n: int) -> NDArray[np.float64]:
     return np.ones(n) if sample_weight is None else np.asarray(sample_weight, np.float64)
 
 
+def _mean_of_rows(values: Array, sample_weight: Array | None) -> NDArray[np.float64]:
+    if sample_weight is None:
+        return np.mean(values, axis=0, dtype=np.float64)
+    weights = np.asarray(sample_weight, np.float64)
+    return np.asarray(np.average(values, axis=0, weights=weights))
+
+
 def _mean(errors: NDArray[np.float64], sample_weight: Array | None) -> float:
     """Return the mean over rows, and over outputs where a row has several."""
-    weights = _by_row(sample_weight, len(errors))
-    return float(np.mean(np.average(errors, axis=0, weights=weights)))
+    return float(np.mean(_mean_of_rows(errors, sample_weight)))
 
 
 # ---- of classes ----
