@@ -197,7 +197,7 @@ def _by_row(sample_weight: Array | None, n: int) -> NDArray[np.float64]:
 
 def _mean_of_rows(values: Array, sample_weight: Array | None) -> NDArray[np.float64]:
     if sample_weight is None:
-        return np.mean(values, axis=0, dtype=np.float64)
+        return np.asarray(np.mean(values, axis=0, dtype=np.float64))
     weights = np.asarray(sample_weight, np.float64)
     return np.asarray(np.average(values, axis=0, weights=weights))
 
