@@ -84,7 +84,9 @@ typedef struct {
  * the layer gave, into the one its products need, in place. INPUT is left out when nothing
  * below has parameters. PARAMS comes last because its target may be the parameters
  * themselves. FINISH comes once a batch, for a layer whose PARAMS adds up something else
- * than its gradients, which follow from that. */
+ * than its gradients, which follow from that. MOVE comes last, once a batch that trains,
+ * for running statistics: they move whether or not the layer learns, once the loss was
+ * finite. */
 typedef enum {
     RNN_PREPARE,
     RNN_STATISTICS,
@@ -94,6 +96,7 @@ typedef enum {
     RNN_INPUT,
     RNN_PARAMS,
     RNN_FINISH,
+    RNN_MOVE,
     RNN_PASSES
 } rnn_pass;
 
@@ -127,11 +130,10 @@ typedef struct rnn_nonzeros rnn_nonzeros;
  * be NULL. */
 typedef struct {
     int rows;
-    int first_row;    /* of the batch: masks depend on it */
-    bool training;    /* dropout drops and batch statistics are used */
-    bool moves_state; /* PARAMS moves running statistics: the loss was finite by then */
-    bool to_input;    /* dinp is wanted: INPUT will follow OUTPUT */
-    uint64_t key;     /* of this step and layer, for masks */
+    int first_row; /* of the batch: masks depend on it */
+    bool training; /* dropout drops and batch statistics are used */
+    bool to_input; /* dinp is wanted: INPUT will follow OUTPUT */
+    uint64_t key;  /* of this step and layer, for masks */
     const float *inp;
     const rnn_nonzeros *nonzeros; /* of inp, which is then not filled in; else NULL */
     const rnn_side *sides;        /* of a fork or a join, layer->sides.n */

@@ -154,8 +154,9 @@ static const char *const work_names[] = {
     [RNN_MERGE] = "merge",        [RNN_FORWARD] = "forward",
     [RNN_OUTPUT] = "output",      [RNN_INPUT] = "input",
     [RNN_PARAMS] = "params",      [RNN_FINISH] = "finish",
-    [RNN_WORK_GATHER] = "gather", [RNN_WORK_LOSS] = "loss",
-    [RNN_WORK_REDUCE] = "reduce", [RNN_WORK_UPDATE] = "update",
+    [RNN_MOVE] = "move",          [RNN_WORK_GATHER] = "gather",
+    [RNN_WORK_LOSS] = "loss",     [RNN_WORK_REDUCE] = "reduce",
+    [RNN_WORK_UPDATE] = "update",
 };
 
 /* Appends (what, work, seconds) for each kind of work of a stage. */

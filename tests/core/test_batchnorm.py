@@ -129,6 +129,20 @@ def test_norms_below_and_above_all_kinds_of_stages(rates):
     assert left[0] == left[1]
 
 
+@pytest.mark.parametrize("rates", [[1, 0, 1, 1, 1, 1, 0, 1, 0], [0] * 9])
+def test_statistics_move_whether_or_not_a_norm_learns(rates):
+    x = np.random.default_rng(2).standard_normal((90, 36), np.float32)
+    y, order = np.zeros(90, np.int32), np.arange(90, dtype=np.int32)
+    left = []
+    for chosen in ([1] * 9, rates):
+        net = _core.Net([*STACK, dense(10)], (1, 6, 6), SOFTMAX)
+        net.weights[:] = np.random.default_rng(3).uniform(0.01, 0.1, net.weights.size)
+        net.set_rates(np.array([*chosen, 1], np.float64))
+        net.train(x, y, order, 32, 0.0)
+        left.append(net.weights.tobytes())
+    assert left[0] == left[1]
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 @pytest.mark.parametrize("flags", [[], ["-march=native"]], ids=["128 bits", "native"])
 def test_pixels_side_by_side_are_the_same_numbers(flags, tmp_path):

@@ -29,7 +29,7 @@ batchnorm_setup(rnn_layer *layer, rnn_error *error)
     layer->work[RNN_STATISTICS] = layer->work[RNN_PARAMS] = 4.0 * layer->in_size;
     layer->slices[RNN_MERGE] = rnn_slice_count(C);
     layer->work[RNN_MERGE] = 2.0 * C;
-    layer->slices[RNN_PREPARE] = layer->slices[RNN_FINISH] = 1;
+    layer->slices[RNN_PREPARE] = layer->slices[RNN_FINISH] = layer->slices[RNN_MOVE] = 1;
     return RNN_OK;
 }
 
@@ -129,12 +129,16 @@ static void
 batchnorm_finish_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {
     (void)slice;
+    for (int c = 0; c < 2 * layer->in.dim[0]; c++)
+        accumulate(&io->target[c], io->sums[c], io->alpha, io->beta);
+}
+
+static void
+batchnorm_move_pass(const rnn_layer *layer, const rnn_io *io, int slice)
+{
+    (void)slice;
     batchnorm_view v = batchnorm_view_of(layer, io);
     float momentum = (float)layer->attr[BATCHNORM_MOMENTUM];
-    for (int c = 0; c < 2 * v.C; c++)
-        accumulate(&io->target[c], io->sums[c], io->alpha, io->beta);
-    if (!io->moves_state)
-        return;
     move_running(io->state, v.mean, v.C, momentum);
     move_running(io->state + v.C, v.variance, v.C, momentum);
 }
@@ -149,5 +153,6 @@ static const rnn_layer_type batchnorm_layer = {
              [RNN_FORWARD] = batchnorm_forward_pass,
              [RNN_INPUT] = batchnorm_input_pass,
              [RNN_PARAMS] = batchnorm_params_pass,
-             [RNN_FINISH] = batchnorm_finish_pass},
+             [RNN_FINISH] = batchnorm_finish_pass,
+             [RNN_MOVE] = batchnorm_move_pass},
 };

@@ -281,4 +281,6 @@ rnn_run_backward(rnn_run *r, float *target, float alpha, float beta)
     for (i = net->first_trainable; r->status == RNN_OK && i < net->n_stages; i++)
         if (net->stages[i].layer.sums > 0 && !net->stages[i].is_frozen)
             rnn_run_once(r, i, RNN_FINISH, target, alpha, beta);
+    for (i = 0; r->moves_state && r->status == RNN_OK && i < net->n_stages; i++)
+        rnn_run_once(r, i, RNN_MOVE, NULL, 0, 0);
 }

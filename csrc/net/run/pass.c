@@ -114,7 +114,6 @@ rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker)
         .rows = rows,
         .first_row = begin,
         .training = r->training,
-        .moves_state = r->moves_state,
         .to_input = i > net->first_trainable || r->to_input,
         .key = rnn_mask_key(r->key, (uint64_t)stage->first),
         .inp = inp + row * (size_t)layer->in_size,
