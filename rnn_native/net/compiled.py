@@ -69,12 +69,12 @@ class CompiledNet(Weights):
         self.stop_training = False
         self._own_activation = own_activation
         self.placed = flatten(self.specs, self.input_shape)
+        self._optimizer = as_settings(optimizer)
+        self.native = self._native(loss, self._optimizer)
         self.table_rows = table_rows_of(self.placed, self.input_shape)
         self._know_input(None)
         self.training_state = TrainingState()
         self._sharing = Sharing()
-        self._optimizer = as_settings(optimizer)
-        self.native = self._native(loss, self._optimizer)
         # Asked for in each call, and slow to ask of the core.
         made = self.native.layers
         self._output_shape = tuple(made[-1]["shape"])

@@ -82,9 +82,9 @@ def as_rows(
         array = x if is_sparse(x) else as_array(x, name)
     count = math.prod(array.shape)
     if count == 0 or not takes_shape(array.shape, input_shape):
-        expected = ", ".join(map(str, input_shape))
+        expected = ", ".join(["n" if count else "n > 0", *map(str, input_shape)])
         hint = "; add an axis for a single sample: x[None]" if count == size else ""
-        raise ValueError(f"{name}: expected shape (n, {expected}), got {array.shape}{hint}")
+        raise ValueError(f"{name}: expected shape ({expected}), got {array.shape}{hint}")
     if table_rows:
         dense = array if isinstance(array, np.ndarray) else array.toarray()
         return as_indices(dense, table_rows, name).reshape(-1, size)

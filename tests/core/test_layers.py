@@ -66,6 +66,35 @@ def test_shapes_and_storage_order_match_twin(case):
     assert offset[True] == net.weights.size
 
 
+def test_no_layer_takes_an_empty_input():
+    seen = set()
+    for case in CASES:
+        kinds = {spec["type"] for spec in case.layers}
+        if kinds <= seen:
+            continue
+        seen |= kinds
+        shapes = [
+            (*case.input_shape[:axis], extent, *case.input_shape[axis + 1 :])
+            for axis in range(len(case.input_shape))
+            for extent in (0, -1, 2**40)
+        ]
+        for make, layers in ((_core.Net, case.layers), (rn.Network, case.specs)):
+            for shape in shapes:
+                with pytest.raises(
+                    ValueError, match="^input_shape: expected .* got "
+                ) as told:
+                    make(layers, shape, case.loss)
+                assert "\n" not in str(told.value)
+        net = rn.Network(case.specs, case.input_shape, case.loss)
+        for axis in range(len(case.input_shape) + 1):
+            empty = [3, *case.input_shape]
+            empty[axis] = 0
+            for call in (net.predict, net.forward, lambda x, net=net: net.fit(x, [])):
+                with pytest.raises(ValueError, match=r"^x: expected shape \(n > 0, "):
+                    call(np.zeros(empty, np.float32))
+    assert seen >= {*_core.tables()["layers"]}
+
+
 # ---- what no net could have is refused when the layer is made ----
 
 
