@@ -188,15 +188,30 @@ def train_layers(
     >>> result.model
     <Network 784 -> 10, 7,850 parameters>
     """
+    found = loaders_of(data, input_shape)
+    read = data if found is None else found
     specs = as_specs(layers)
+    return train_on(kind, specs, input_shape, read, options, defaults=defaults, loss=loss)
+
+
+def train_on(
+    kind: str,
+    specs: Sequence[Mapping[str, Any]],
+    input_shape: Sequence[int],
+    data: Data,
+    options: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    loss: str = "softmax_cross_entropy",
+) -> TrainingResult:
+    """Train as `train_layers`, on `Loaders` where `loaders_of` has found some, else on arrays."""
     recipe = recipe_of(options, defaults or {}, classes=outputs_of(specs))
     together = (options.get("comm"), options.get("every", 1), options.get("shards", False))
     ranks = ranks_of(*together)
     resume, threads = options.get("resume", False), options.get("threads")
     threads = threads_of(threads, ranks)
     folder = _folder_of(options, ranks)
-    found = loaders_of(data, input_shape)
-    dataset = as_dataset(data) if found is None else found
+    dataset = data if isinstance(data, Loaders) else as_dataset(data)
 
     rng = Xorshift(recipe.seed)
     model = Network(specs, input_shape, loss, optimizer=recipe.optimizer, rng=rng)

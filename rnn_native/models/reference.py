@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from rnn_native.datasets import opening
 from rnn_native.datasets.folders import Loaders, loaders_of
 from rnn_native.models.network import Network
-from rnn_native.models.one_call import IMAGE, Data, outputs_of, planned, train_layers
+from rnn_native.models.one_call import IMAGE, Data, outputs_of, planned, train_on
 from rnn_native.models.options import ModelOptions, recipe_of, with_activation, with_config
 from rnn_native.models.signatures import lists_options
 from rnn_native.net.layers import (
@@ -199,7 +199,7 @@ def _trained(
     given = with_config(options)
     found = loaders_of(data, input_shape) or data
     specs = _with_classes(with_activation(layers, given), found)
-    return train_layers(kind, specs, input_shape, found, given, defaults=defaults)
+    return train_on(kind, specs, input_shape, found, given, defaults=defaults)
 
 
 def _with_classes(specs: list[dict[str, Any]], data: object) -> list[dict[str, Any]]:

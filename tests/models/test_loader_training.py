@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 import rnn_native as rn
 from rnn_native.cli import main
+from rnn_native.datasets import places
 from rnn_native.datasets.idx import write_idx
 
 RNG = np.random.default_rng(5)
@@ -203,3 +204,12 @@ def test_what_is_refused(tmp_path):
         path.write_bytes(b"broken")
     with pytest.raises(rn.FormatError, match=r"\.png: not a picture, or broken: .*others$"):
         train(pictures)
+
+
+def test_a_folder_is_looked_through_once(tmp_path, monkeypatch):
+    """Whether it is MNIST's; without loaders it is opened as MNIST's, which looks again."""
+    looked, find = [], places.find
+    monkeypatch.setattr(places, "find", lambda *a: looked.append(a) or find(*a))
+    with pytest.raises(FileNotFoundError):
+        rn.train_mlp(tmp_path)
+    assert len(looked) == 2
