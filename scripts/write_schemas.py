@@ -160,6 +160,10 @@ CONFIG_KEYS = {
     "l2": "Penalty: l2 / 2 times the sum of squared weights is added to the loss of a batch.",
     "mixup": "alpha: rows are mixed with a weight from Beta(alpha, alpha); 0: not mixed.",
     "ema_decay": "Decay of the moving average of the parameters; 0: no average.",
+    "swa_start": (
+        "Epoch, counted from 0, from which the mean of the parameters after each epoch is used. "
+        "Default: none."
+    ),
     "augment": "Maximum distortion of images in training.",
     "shift": "Pixels, in each direction.",
     "rotation": "Degrees.",

@@ -171,7 +171,7 @@ typedef struct {
     const rnn_augmentation *augmentation; /* of the inputs; or NULL */
     double mixup;   /* alpha of Beta(alpha, alpha), a row's share in the mix; 0: none */
     float *average; /* param_count floats, moved toward the parameters; or NULL */
-    double average_decay;
+    double average_decay; /* 1: the average stays as it is */
     bool
         average_is_outside; /* they change places for the call: the net holds the average */
     rnn_ranks *ranks;       /* or NULL: this process alone */

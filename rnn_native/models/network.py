@@ -99,6 +99,7 @@ class Network(WeightFiles):
         augment: Augment | Mapping[str, Any] | None = None,
         mixup: float = 0.0,
         ema_decay: float = 0.0,
+        swa_start: int | None = None,
         loss: LossFunction | None = None,
         metrics: MetricLike | Sequence[MetricLike] | None = None,
         callbacks: Sequence[Callback] | Callback | None = (),
@@ -153,7 +154,7 @@ class Network(WeightFiles):
             Factors of the loss by class, in addition to `sample_weight`. Classes that are
             missing in a dict, or in the index of a pandas Series, have the weight 1. A net
             with one sigmoid output has the classes 0 and 1.
-        label_smoothing, clip_norm, l2, augment, mixup, ema_decay
+        label_smoothing, clip_norm, l2, augment, mixup, ema_decay, swa_start
             See `rnn_native.training.Recipe`.
         loss : callable, optional
             Trains by another loss than the net's: a function of outputs (n, outputs), as they are
@@ -238,6 +239,7 @@ class Network(WeightFiles):
             "augment": augment,
             "mixup": mixup,
             "ema_decay": ema_decay,
+            "swa_start": swa_start,
             "class_weight": class_weight,
         }
         # A call that is refused must not draw from the shuffles of the one under way.

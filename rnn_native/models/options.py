@@ -91,6 +91,7 @@ class TrainingOptions(TypedDict, total=False):
     augment: Augment | Mapping[str, Any] | None
     mixup: float
     ema_decay: float
+    swa_start: int | None
     shuffle: bool
     steps_per_epoch: int | None
     threads: int | None

@@ -56,6 +56,7 @@ class RateMethods(Learner):
         augment: Augment | Mapping[str, Any] | None = None,
         mixup: float = 0.0,
         ema_decay: float = 0.0,
+        swa_start: int | None = None,
         loss: LossFunction | None = None,
         metrics: MetricLike | Sequence[MetricLike] | None = None,
         callbacks: Sequence[Callback] | Callback | None = (),
@@ -82,7 +83,7 @@ class RateMethods(Learner):
             As for `fit`.
         validation_data, stratify, shuffle, sample_weight, class_weight
             As for `fit`.
-        label_smoothing, clip_norm, l2, augment, mixup, ema_decay, loss, metrics
+        label_smoothing, clip_norm, l2, augment, mixup, ema_decay, swa_start, loss, metrics
             As for `fit`.
         callbacks, seed, threads, verbose, comm, every, shards
             As for `fit`.
@@ -124,6 +125,7 @@ class RateMethods(Learner):
             augment=augment,
             mixup=mixup,
             ema_decay=ema_decay,
+            swa_start=swa_start,
             loss=loss,
             metrics=metrics,
             callbacks=callbacks,

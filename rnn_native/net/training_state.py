@@ -15,8 +15,22 @@ from rnn_native.base.xorshift import Xorshift
 FIRST_SEED = 1
 """Of the shuffles and masks of a net that has not been trained."""
 
-COUNTERS = ("steps", "seed", "seed_steps", "rng", "average_steps", "taken")
+COUNTERS = (
+    "steps",
+    "seed",
+    "seed_steps",
+    "rng",
+    "average_steps",
+    "average_epochs",
+    "taken",
+)
 """What `as_dict` holds: integers in [0, 2**64), rng above 0."""
+
+STAYS = 1.0
+"""Decay of an average that no step moves."""
+
+ADDED = ("average_epochs", "taken")
+"""Those that files of earlier versions lack: 0."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,10 +50,12 @@ class TrainingState:
     order : ndarray of shape (n,), int32, or None
         Row numbers as the last shuffle left them: the next epoch shuffles them further.
     live_params : ndarray of float32 or None
-        With `ema_decay`: the parameters that training continues from; between epochs the
-        net holds their average.
+        With `ema_decay`, or from epoch `swa_start` on: the parameters that training continues
+        from; between epochs the net holds their average.
     average_steps : int
-        Steps that the average has followed.
+        Steps that the moving average has followed.
+    average_epochs : int
+        Epochs whose parameters are in the mean of `swa_start`; 0: a moving average, or none.
     taken : int
         Rows of `order` that epochs of `steps_per_epoch` batches have trained of the pass
         under way.
@@ -60,6 +76,7 @@ class TrainingState:
     order: NDArray[np.int32] | None = None
     live_params: NDArray[np.float32] | None = None
     average_steps: int = 0
+    average_epochs: int = 0
     taken: int = 0
     _average_digest: bytes = b""
 
@@ -113,12 +130,32 @@ class TrainingState:
         """Count what was trained of the pass under way over `rows` rows."""
         self.taken = (self.taken + trained) % rows
 
-    def begin_average(self, params: NDArray[np.float32], wanted: bool) -> None:
+    def begin_moving_average(self, params: NDArray[np.float32]) -> None:
         """Continue the average if `params` still holds it, or let a new one begin there."""
-        if not wanted:
-            self.live_params = None
-        elif self.live_params is None or _digest(params) != self._average_digest:
+        if self.average_epochs or self.live_beside(params) is None:
             self.live_params, self.average_steps = params.copy(), 0
+        self.average_epochs = 0
+
+    def begin_mean(self, params: NDArray[np.float32]) -> None:
+        """Continue the mean over epochs if `params` still holds it, or let a new one follow."""
+        if not self.average_epochs or self.live_beside(params) is None:
+            self.end_average()
+
+    def end_average(self) -> None:
+        """Let training continue from the net's own parameters."""
+        self.live_params, self.average_epochs = None, 0
+
+    def add_epoch(self, mean: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the live parameters into the mean over epochs, in place; return them."""
+        live = mean.copy() if self.live_params is None else self.live_params
+        mean += (live - mean) / np.float32(self.average_epochs + 1)
+        return live
+
+    def note_epoch(self, live: NDArray[np.float32], mean: NDArray[np.float32]) -> None:
+        """Remember that the net holds the mean that `add_epoch` made."""
+        self.live_params = live
+        self.average_epochs += 1
+        self.note_average(mean)
 
     @contextmanager
     def averaging(
@@ -184,8 +221,7 @@ class TrainingState:
             If an entry is missing or out of range; nothing is changed then.
         """
         for name in COUNTERS:
-            # Files of runs that 0.1.0 wrote have no pass under way.
-            value = numbers.get(name, 0 if name == "taken" else None)
+            value = numbers.get(name, 0 if name in ADDED else None)
             if type(value) is not int or not (name == "rng") <= value < 2**64:
                 raise ValueError(
                     f"{name}: expected an integer in [0, 2**64), got {brief(value)}"

@@ -48,7 +48,7 @@ class Weights:
         """Return a copy of `weights`, whole at any time.
 
         During training in another thread it has the weights between two batches, with
-        `ema_decay` the averaged ones: see docs/explanation/threads.md.
+        `ema_decay` or `swa_start` the averaged ones: see docs/explanation/threads.md.
 
         Returns
         -------

@@ -36,6 +36,7 @@ _RECIPE_KEYS = (
     "l2",
     "mixup",
     "ema_decay",
+    "swa_start",
     "augment",
     "class_weight",
 )
@@ -63,7 +64,7 @@ class TrainingConfig:
         One of ``ACTIVATIONS``, for the hidden layers; see `hidden_activation`.
     leaky_relu_alpha, elu_alpha : float
     learning_rate, batch_size, accumulate, epochs, steps_per_epoch, seed, validation_split
-    stratify, shuffle, min_delta, label_smoothing, clip_norm, l2, mixup, ema_decay
+    stratify, shuffle, min_delta, label_smoothing, clip_norm, l2, mixup, ema_decay, swa_start
         See `rnn_native.training.Recipe`.
     patience : int or None
         0 never stops early.
@@ -112,6 +113,7 @@ class TrainingConfig:
     l2: float | None = None
     mixup: float | None = None
     ema_decay: float | None = None
+    swa_start: int | None = None
     augment: dict[str, Any] | None = None
     class_weight: str | tuple[float, ...] | dict[int, float] | None = None
     warmup_epochs: int = 0

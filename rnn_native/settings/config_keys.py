@@ -119,6 +119,7 @@ KEYS: dict[str, Rule] = {
     "l2": Number(0, 1e6, below=True),
     "mixup": Number(0, 4),
     "ema_decay": Number(0, 1, below=True),
+    "swa_start": integer(0),
     "augment": _augment,
     "class_weight": _class_weight,
     "warmup_epochs": integer(0),

@@ -26,7 +26,7 @@ LossFunction: TypeAlias = Callable[
 """Outputs and targets of some rows -> a loss for each row, and its gradient with respect to
 the outputs."""
 
-WITHOUT = ("label_smoothing", "l2", "augment", "mixup", "ema_decay")
+WITHOUT = ("label_smoothing", "l2", "augment", "mixup", "ema_decay", "swa_start")
 """Options of a recipe that need the core's own losses."""
 
 
@@ -72,8 +72,9 @@ class OwnLossRun(Run):
         function: LossFunction,
         **options: Any,
     ) -> None:
+        plain = Recipe()
         for name in WITHOUT:
-            if getattr(recipe, name):
+            if getattr(recipe, name) != getattr(plain, name):
                 raise ValueError(
                     f"{name}: expected none with a function as loss, got "
                     f"{brief(getattr(recipe, name))}; leave one of them out"

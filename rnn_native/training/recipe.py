@@ -66,6 +66,11 @@ class Recipe:
         Above 0, what is validated, saved and returned is an exponential moving average of
         the parameters, followed from step to step with this decay, or (1 + t) / (10 + t) in
         early steps t. Running statistics of batchnorm are those of the last step.
+    swa_start : int of at least 0, or None
+        Stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407): from the epoch with
+        this number on, counted from 0, what is validated, saved and returned is the mean of the
+        parameters after each epoch. Batchnorm's statistics are then those of the rows that
+        are trained on under the mean, as PyTorch's ``update_bn`` finds them.
     shuffle : bool
         False takes the rows in their order in every epoch.
     steps_per_epoch : int of at least 1, or None
@@ -98,6 +103,7 @@ class Recipe:
     augment: Augment | Mapping[str, Any] | None = None
     mixup: float = 0.0
     ema_decay: float = 0.0
+    swa_start: int | None = None
     shuffle: bool = True
     steps_per_epoch: int | None = None
 
@@ -123,11 +129,27 @@ class Recipe:
             ("ema_decay", 0.0, 1.0),
         ):
             self._normalise(name, check_range(name, getattr(self, name), low, high))
+        self._check_swa()
         for name in ("stratify", "shuffle"):
             self._normalise(name, check_flag(name, getattr(self, name)))
         self._normalise("seed", check_seed(self.seed))
         self._normalise("optimizer", as_settings(self.optimizer))
         self._normalise("class_weight", plain_class_weight(self.class_weight))
+
+    def _check_swa(self) -> None:
+        if self.swa_start is None:
+            return
+        self._normalise("swa_start", check_count("swa_start", self.swa_start))
+        if self.swa_start >= self.epochs:
+            raise ValueError(
+                f"swa_start: expected the number of an epoch, below epochs={self.epochs}, got "
+                f"{self.swa_start}; epochs count from 0"
+            )
+        if self.ema_decay:
+            raise ValueError(
+                "swa_start: expected None with ema_decay, another mean of the same weights; "
+                "leave one of them out"
+            )
 
     def _normalise(self, name: str, value: object) -> None:
         """Set a field to plain data: NumPy's numbers are accepted, but are not JSON."""

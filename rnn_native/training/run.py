@@ -16,7 +16,7 @@ from rnn_native.net import scores
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import input_dtype_of
 from rnn_native.net.scores import Metric
-from rnn_native.training import run_checks
+from rnn_native.training import run_checks, weight_average
 from rnn_native.training.augmentation import spec_of
 from rnn_native.training.callback import Callback, call
 from rnn_native.training.history import EpochRow, History
@@ -161,13 +161,12 @@ class Run:
             self.recipe.shuffle,
             in_parts=self.recipe.steps_per_epoch is not None,
         )
-        wanted = self.recipe.ema_decay > 0
-        self.state.begin_average(self.model.params, wanted=wanted)
+        weight_average.begin(self)
         self._is_undone = False
 
     @property
     def live_params(self) -> NDArray[np.float32] | None:
-        """With `ema_decay`: the parameters that training continues from."""
+        """While the net holds an average: the parameters that training continues from."""
         return self.state.live_params
 
     @property
@@ -271,9 +270,10 @@ class Run:
         """
         rates = self._rates()
         start = time.perf_counter()
-        params, decay = self.model.params, self.recipe.ema_decay
+        params, decay = self.model.params, weight_average.decay_of(self.recipe)
         with self.state.averaging(params, decay) as average:
             loss, hits, seen = self._train_batches(rates, callbacks, average)
+        weight_average.add_epoch(self)
         seconds = time.perf_counter() - start
         row = EpochRow(
             loss=loss / seen,

@@ -157,14 +157,16 @@ def _restore(
     require(path, "run.best", best is None or saved_training.fits(best, run.model.weights))
     moments = tensors.get("run.moments", np.empty(0, np.float32))
     require(path, "run.moments", saved_training.fits(moments, run.model.moments))
-    live = tensors.get("run.live")
-    require(path, "run.live", (live is None) == (run.state.live_params is None))
-    require(path, "run.live", live is None or saved_training.fits(live, run.model.params))
-
     # A file that an earlier version wrote has no counts; then all began with the run.
     steps = len(history) * run.steps
     counts = dict.fromkeys(("steps", "seed_steps", "average_steps"), steps)
     counted = state.get("training", {"seed": run.recipe.seed, **counts})
+    require(path, "run.training", isinstance(counted, dict))
+    live = tensors.get("run.live")
+    averages = run.recipe.ema_decay > 0 or bool(counted.get("average_epochs"))
+    require(path, "run.live", (live is not None) == averages)
+    require(path, "run.live", live is None or saved_training.fits(live, run.model.params))
+
     with faults_named(path, "run.training"):
         run.state.update({**counted, "rng": state["rng"]})
     take_rates(run.model, metadata, path)

@@ -13,6 +13,7 @@ from rnn_native.datasets.loader import Block
 from rnn_native.net.rows import input_dtype_of
 from rnn_native.net.scores import Metric
 from rnn_native.training.batch_scores import loss_and_hits, outputs_of
+from rnn_native.training.batch_statistics import has_batch_statistics
 from rnn_native.training.batches import Batches
 from rnn_native.training.holding_out import Split
 from rnn_native.training.measures import Measures
@@ -78,6 +79,11 @@ class StreamRun(Run):
         self._counted = 0
         if recipe.accumulate > 1:
             raise ValueError("accumulate: batches come with their size; use larger ones")
+        if recipe.swa_start is not None and has_batch_statistics(model):
+            raise ValueError(
+                "swa_start: batchnorm's statistics of the mean need all rows, which batches do "
+                "not keep; use ema_decay, or another normalization"
+            )
         if recipe.schedule is not None and not (recipe.steps_per_epoch or batches.steps):
             raise ValueError(
                 "schedule: needs the number of batches in an epoch; set steps_per_epoch"

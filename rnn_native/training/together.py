@@ -75,6 +75,8 @@ def _check_local_steps(run: Run, ranks: Ranks) -> None:
     ranks.share_of_batch(run.recipe.batch_size)
     if run.recipe.ema_decay:
         raise ValueError(f"ema_decay: expected 0 with {ranks.how}; leave one out")
+    if run.recipe.swa_start is not None:
+        raise ValueError(f"swa_start: expected None with {ranks.how}; leave one out")
     wanting = [type(c).__name__ for c in run.callbacks if wants_batches(c)]
     if any(ranks.notes(bool(wanting))):
         raise ValueError(

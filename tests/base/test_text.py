@@ -75,7 +75,7 @@ OPTIONS = [
         "schedule",
     ),
     *("validation_split", "validation_data", "sample_weight", "class_weight"),
-    *("label_smoothing", "clip_norm", "l2", "augment", "mixup", "ema_decay"),
+    *("label_smoothing", "clip_norm", "l2", "augment", "mixup", "ema_decay", "swa_start"),
     *("metrics", "callbacks", "seed", "threads"),
 ]
 TAKERS = {

@@ -32,7 +32,9 @@ def bits(net):
 @pytest.mark.parametrize(
     "optimizer", ["sgd", {"type": "sgd", "momentum": 0.9}, ADAM, "adamw"], ids=str
 )
-@pytest.mark.parametrize("more", [{}, {"ema_decay": 0.9}, {"shuffle": False}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{}, {"ema_decay": 0.9}, {"swa_start": 0}, {"shuffle": False}], ids=str
+)
 def test_a_loaded_net_continues_as_the_one_that_was_saved(optimizer, more, tmp_path):
     net = network(optimizer)
     net.fit(X, Y, epochs=3, **OPTIONS, **more)

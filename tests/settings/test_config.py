@@ -228,7 +228,10 @@ def test_all_of_a_recipe_can_be_given():
     program = Recipe(clip_norm=3)
     found = parse_config(given | {"learning_rate": 0.05}).applied_to(program, 2)
     assert found == Recipe(lr=0.05, **given)
-    assert {f.name for f in fields(Recipe)} == {*given, "lr", "schedule"}
+    assert {f.name for f in fields(Recipe)} == {*given, "swa_start", "lr", "schedule"}
+    assert parse_config({"swa_start": 1}).applied_to(program, 2) == replace(
+        program, swa_start=1
+    )
 
 
 def test_the_schedule_is_made_for_the_programs_rate_and_epochs():

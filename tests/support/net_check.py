@@ -374,7 +374,8 @@ class Step:
         if average is None:
             return
         n, step = len(weights), self.step + 1
-        rest = 1 - min(self.net.average_decay, (1 + step) / (10 + step))
+        decay = self.net.average_decay
+        rest = 0 if decay == 1 else 1 - min(decay, (1 + step) / (10 + step))
         before = np.float64(before)
         expected = before + rest * (weights - before)
         error = rest * allowed + 4 * U * (np.abs(before) + np.abs(weights))

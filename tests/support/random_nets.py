@@ -723,7 +723,7 @@ def nets(draw):
         smoothing=d.one(0.0, 0.0, 0.0, 0.1) if loss in SMOOTHED else 0.0,
         clip_norm=d.one(0.0, 0.0, 0.0, 0.1, 100.0),
         l2=d.one(0.0, 0.0, 0.0, 0.1),
-        average_decay=d.one(0.0, 0.0, 0.0, 0.9),
+        average_decay=d.one(0.0, 0.0, 0.9, 1.0),
         weighted_mean=d.seldom(),
         accumulate=d.one(1, 1, 1, 2, 3),
     )

@@ -35,6 +35,7 @@ CASES = {
     "augment": (PLAIN, {"augment": rn.Augment(shift=1, rotation=10)}),
     "mixup": (PLAIN, {"mixup": 0.4}),
     "ema": (PLAIN, {"ema_decay": 0.9}),
+    "mean": (NORMED, {"swa_start": 0}),
     "batchnorm": (NORMED, {}),
     "clip and l2": (PLAIN, {"clip_norm": 0.1, "l2": 0.1, "label_smoothing": 0.1}),
     "parts of a pass": (PLAIN, {"steps_per_epoch": 3}),

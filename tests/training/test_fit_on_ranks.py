@@ -279,6 +279,7 @@ class _InBatches(rn.Callback):
             "batch_size: expected a multiple of 2, the ranks, with shards",
         ),
         ({"ema_decay": 0.9}, "ema_decay: expected 0 with shards"),
+        ({"swa_start": 0}, "swa_start: expected None with shards"),
         ({"accumulate": 2}, "accumulate: expected 1 with comm, .* got 2; use a larger ba"),
         (
             {"callbacks": [_InBatches()]},

@@ -139,6 +139,7 @@ def returns(result):
         ),
         ({"loss": squared, "l2": 0.1}, ValueError, "l2: expected none with a function"),
         ({"loss": squared, "ema_decay": 0.9}, ValueError, "ema_decay: expected none with"),
+        ({"loss": squared, "swa_start": 0}, ValueError, "swa_start: expected none with"),
         (
             {"loss": rn.losses.Quantile([0.1, 0.9])},
             ValueError,

@@ -90,6 +90,9 @@ rnn_score rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpos
  * outputs the last stage's dout must hold the gradient with respect to them. */
 void rnn_run_backward(rnn_run *r, float *target, float alpha, float beta);
 
+/* Whether each step moves the recipe's average. */
+bool rnn_recipe_moves_average(const rnn_recipe *recipe);
+
 /* The optimizer's update from net->grads, clipped and penalized as the recipe says; then
  * the average's. `step` is 1 for the call's first. Returns the penalty before the update.
  */

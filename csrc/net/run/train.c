@@ -40,7 +40,7 @@ lr_of(const rnn_recipe *recipe, int64_t step)
 static bool
 is_folded(const rnn_net *net, const rnn_recipe *recipe)
 {
-    return recipe->clip_norm == 0 && recipe->l2 == 0 && recipe->average == NULL
+    return recipe->clip_norm == 0 && recipe->l2 == 0 && !rnn_recipe_moves_average(recipe)
            && recipe->accumulate == 1 && !net->has_own_rates
            && net->optimizer.type->is_plain(net->optimizer.attr);
 }

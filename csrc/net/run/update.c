@@ -162,6 +162,12 @@ penalty_of(const update_job *job, double l2)
     return job->penalty > 0 ? l2 / 2 * sum_of_slices(job) : 0;
 }
 
+bool
+rnn_recipe_moves_average(const rnn_recipe *recipe)
+{
+    return recipe->average != NULL && recipe->average_decay < 1;
+}
+
 /* An average that began lately follows more closely (the rule of TensorFlow's
  * ExponentialMovingAverage): else it would be made of initial weights for long. */
 static double
@@ -197,7 +203,7 @@ rnn_run_update(rnn_run *r, const rnn_recipe *recipe, double lr, int64_t step)
     update_job job = {.net = net,
                       .slices = RNN_MAX_COLUMN_SLICES,
                       .penalty = (float)(recipe->l2 / r->divisor),
-                      .average = recipe->average,
+                      .average = rnn_recipe_moves_average(recipe) ? recipe->average : NULL,
                       .average_step = (float)average_step(recipe->average_decay,
                                                           recipe->averaged + step)};
     job.update = (rnn_update){.params = net->params,
