@@ -12,6 +12,7 @@ from rnn_native.base.errors import FormatError
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.datasets.loader import Block
 from rnn_native.datasets.shards import AnyPath, Rows, files_of, open_shard
+from rnn_native.net.tensor_file import is_safetensors
 
 BLOCK_BYTES = 32 << 20
 """What is read, shuffled and trained on at once; three blocks are in memory."""
@@ -262,6 +263,8 @@ def from_files(
     block = check_count("block_bytes", block_bytes, 4096)
     paths = files_of(x, "x")
     rows = Rows([open_shard(path, names[0]) for path in paths])
+    if y is None:
+        _require_both(paths)
     if y is None or _are_paths(y):
         of_y = paths if y is None else files_of(y, "y")  # type: ignore[arg-type]
         targets: Rows | NDArray[Any] = Rows([open_shard(path, names[1]) for path in of_y])
@@ -269,6 +272,16 @@ def from_files(
         targets = np.asarray(y)
     _check_lengths(rows, targets)
     return FileLoader(rows, targets, size, range(len(rows)), block)
+
+
+def _require_both(paths: Sequence[str]) -> None:
+    """Refuse files of one array each, which has no targets."""
+    for path in paths:
+        if not is_safetensors(path):
+            raise ValueError(
+                f"y: expected files or an array, got None, and {path} has one array; only "
+                "safetensors files have rows and targets"
+            )
 
 
 def _are_paths(y: Any) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_native.base.checks import check_count
+from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.errors import FormatError
-from rnn_native.base.text import printable
+from rnn_native.base.text import brief, printable
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.datasets.decoding import decode
 from rnn_native.datasets.file_loader import BLOCK_BYTES, FileLoader
@@ -95,8 +95,8 @@ def from_folder(
     ['cat', 'dog'] (2, 8, 8)
     """
     root = Path(folder)
-    height, width = (check_count("size", extent, 1) for extent in size)
-    shape = (3, height, width) if color else (height, width)
+    height, width = _extents(size)
+    shape = (3, height, width) if check_flag("color", color) else (height, width)
     batch = check_count("batch_size", batch_size, 1)
     classes, names, labels = _pictures_of(root)
     many = 0 if len(names) < FEW else os.cpu_count() or 1
@@ -110,6 +110,13 @@ def from_folder(
     rows = Rows([open_shard(str(path), "x")])
     options = batch, range(len(names)), BLOCK_BYTES, classes
     return FileLoader(rows, labels[order], *options)
+
+
+def _extents(size: Any) -> tuple[int, int]:
+    """Return height and width, or raise TypeError or ValueError."""
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise TypeError(f"size: expected (height, width), got {brief(size)}")
+    return check_count("size", size[0], 1), check_count("size", size[1], 1)
 
 
 def has_pictures(root: Path) -> bool:

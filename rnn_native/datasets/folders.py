@@ -107,7 +107,15 @@ def _pictures(place: Path, input_shape: Sequence[int]) -> Loaders | None:
                 )
             )
     elif has_pictures(place):
-        first, last = _loader(place, input_shape).split(TEST_SHARE)
+        both = _loader(place, input_shape)
+        if both.shape[0] * TEST_SHARE < 1:
+            raise ValueError(
+                printable(
+                    f"{place}: expected at least {round(1 / TEST_SHARE)} pictures, of which a "
+                    f"fifth is for the test, got {both.shape[0]}"
+                )
+            )
+        first, last = both.split(TEST_SHARE)
     else:
         return None
     return Loaders(first, last, source, len(first.classes or ()))

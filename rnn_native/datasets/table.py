@@ -4,7 +4,8 @@ No library of data frames is imported: a frame is what has `columns` and gives o
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
+from contextlib import suppress
 from functools import cached_property
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
@@ -245,7 +246,9 @@ def _check_lengths(columns: Mapping[Any, Any], name: str) -> None:
     for one in columns:
         if isinstance(one, bool) or not isinstance(one, (str, int)):
             raise TypeError(f"{name}: expected names of columns as str, got {brief(one)}")
-    lengths = {one: len(column) for one, column in columns.items()}
+    lengths = {
+        one: _length(column, f"{name}: column {one!r}") for one, column in columns.items()
+    }
     if not lengths or not any(lengths.values()):
         raise ValueError(
             f"{name}: expected a table with rows and columns, got an empty one"
@@ -257,3 +260,14 @@ def _check_lengths(columns: Mapping[Any, Any], name: str) -> None:
                 f"{name}: expected columns of one length, got {lengths[first]} rows in "
                 f"{first!r} and {length} in {one!r}"
             )
+
+
+def _length(column: Any, where: str) -> int:
+    """Return how many rows a column has."""
+    if not isinstance(column, (str, bytes, Mapping, Set)):
+        with suppress(TypeError):
+            return len(column)
+    raise TypeError(
+        f"{where}: expected a value for each row, got {brief(column)}; for one row, "
+        "write [value]"
+    )

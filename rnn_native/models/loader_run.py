@@ -62,7 +62,10 @@ def _held_out(train: Loader, fraction: float) -> tuple[Loader, Loader | None]:
             f"validation_split: {type(train).__name__} has no split(fraction) to hold rows out; "
             "use validation_split=0"
         )
-    first, last = train.split(fraction)
+    try:
+        first, last = train.split(fraction)
+    except ValueError as error:
+        raise ValueError(f"validation_split: {error}") from None
     return first, last
 
 

@@ -167,17 +167,18 @@ class Stream:
         if not isinstance(state, Mapping) or set(state) != set(names):
             got = ", ".join(map(str, state)) if isinstance(state, Mapping) else repr(state)
             raise ValueError(f"state: expected {', '.join(names)}, got {got or 'nothing'}")
+        called = {name: f"state[{name!r}]" for name in names}
         arrays = {
-            name: as_finite_float32(as_array(state[name], f"state[{name!r}]"), name)
-            for name in names
+            name: as_finite_float32(as_array(state[name], where), where)
+            for name, where in called.items()
         }
         first = arrays[names[0]]
-        n = max(len(first), 1) if first.ndim else 1
+        n = max(len(first), 1) if first.ndim == 2 else 1
         carried = np.zeros(n * self._size, np.float32)
         for name, view in self._views(carried).items():
             if arrays[name].shape != view.shape:
                 raise ValueError(
-                    f"state[{name!r}]: expected shape {view.shape}, got {arrays[name].shape}"
+                    f"{called[name]}: expected shape {view.shape}, got {arrays[name].shape}"
                 )
             view[:] = arrays[name]
         with self._lock:

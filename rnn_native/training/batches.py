@@ -169,7 +169,15 @@ class Batches:
         given = self._given
         if hasattr(given, "blocks"):
             return iter(given.blocks(seed))
-        return iter(given.batches(seed) if isinstance(given, Loader) else given)
+        if not isinstance(given, Loader):
+            return iter(given)
+        found = given.batches(seed)
+        if not hasattr(found, "__iter__"):
+            raise TypeError(
+                f"{self._name}: expected its batches(seed) to give an iterable of (x, y), got "
+                f"{brief(found)}"
+            )
+        return iter(found)
 
     def _as_block(self, found: Any, count: int) -> Block:
         """Return a batch, or a block of several, as the core expects it."""
@@ -228,7 +236,7 @@ def _require_iterable(given: Any, name: str) -> None:
 
 def _told(found: Any) -> str:
     if isinstance(found, (tuple, list)):
-        return f"{len(found)} things"
+        return "1 thing" if len(found) == 1 else f"{len(found)} things"
     if hasattr(found, "shape"):
         return f"{type(found).__name__} of shape {tuple(found.shape)}"
     return brief(found)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_not_negative, check_range
+from rnn_native.base.checks import check_not_negative, check_number
 from rnn_native.base.text import brief
 
 __all__ = ["Focal", "Quantile"]
@@ -67,6 +67,11 @@ class Focal:
         z = outputs.astype(np.float64)
         if targets.ndim == 1:
             return self._of_classes(z, targets)
+        if not ((targets >= 0) & (targets <= 1)).all():
+            raise ValueError(
+                "loss: Focal expects labels, or targets in 0..1, got values; use a net whose "
+                "loss is a cross-entropy"
+            )
         return self._of_each(z, targets.astype(np.float64))
 
     def _of_classes(self, z: NDArray[np.float64], labels: NDArray[Any]) -> Losses:
@@ -131,10 +136,11 @@ class Quantile:
     def __post_init__(self) -> None:
         single = not isinstance(self.q, (list, tuple, np.ndarray))
         given: Any = [self.q] if single else self.q
-        least = np.finfo(np.float64).smallest_normal
-        levels = [check_range("q", level, float(least), 1.0) for level in given]
+        levels = [check_number("q", level) for level in given]
         if not levels:
             raise ValueError("q: expected at least one number in (0, 1), got none")
+        if bad := [level for level in levels if not 0 < level < 1]:
+            raise ValueError(f"q: expected numbers in (0, 1), got {bad[0]:g}")
         object.__setattr__(self, "q", levels[0] if single else tuple(levels))
 
     def __call__(self, outputs: NDArray[np.float32], targets: NDArray[Any]) -> Losses:

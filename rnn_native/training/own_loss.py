@@ -37,6 +37,11 @@ def as_loss_function(loss: object) -> None:
     ------
     TypeError
     """
+    if isinstance(loss, type):
+        raise TypeError(
+            f"loss: expected a function of outputs and targets, got the class {loss.__name__}; "
+            f"make one of it: {loss.__name__}(...)"
+        )
     if callable(loss):
         return
     raise TypeError(
@@ -148,11 +153,13 @@ class OwnLossRun(Run):
         if self.row_weights is not None:
             weights = self.row_weights[rows].astype(np.float64)
             losses, gradient = losses * weights, gradient * weights[:, None]
-        for name, values in (("loss", losses), ("gradient", gradient)):
+        with np.errstate(over="ignore"):  # said below
+            dout = np.ascontiguousarray(gradient / count, np.float32)
+        for name, values in (("loss", losses), ("gradient", dout)):
             if not np.isfinite(values).all():
                 raise FloatingPointError(f"the {name} is not finite")
         native.backward(
-            np.ascontiguousarray(gradient / count, np.float32),
+            dout,
             threads=self.threads,
             accumulate=number > 0,
             to_input=False,
@@ -188,7 +195,7 @@ def call(
         raise TypeError(
             f"loss: expected its function to return (losses, gradient), got {brief(found)}"
         )
-    losses, gradient = (np.asarray(values, np.float64) for values in found)
+    losses, gradient = _numbers("loss", found[0]), _numbers("gradient", found[1])
     if losses.shape != shape[:1]:
         raise ValueError(
             f"loss: expected a loss of each row, of shape {shape[:1]}, got {losses.shape}"
@@ -199,6 +206,14 @@ def call(
             f"{gradient.shape}"
         )
     return losses, gradient
+
+
+def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return numbers of a function in float64, or raise TypeError."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"loss: expected its {name} to be numbers, got {array.dtype}")
+    return array.astype(np.float64)
 
 
 def _are_right(

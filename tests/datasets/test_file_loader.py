@@ -116,6 +116,10 @@ def test_what_is_refused(tmp_path):
         open_files([], y)
     with pytest.raises(ValueError, match=r"^y: expected 1000 rows, as x has, got 7"):
         open_files(x, Y[:7])
+    with pytest.raises(
+        ValueError, match=r"^y: expected files .*, and .*x0\.npy has one arr"
+    ):
+        open_files(x)
     np.save(tmp_path / "y1.npy", Y[:5])
     with pytest.raises(
         ValueError, match=r"y1\.npy: expected 1 rows, as .*x1\.npy has, got 5"

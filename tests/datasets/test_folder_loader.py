@@ -75,6 +75,24 @@ def test_a_broken_picture_is_named_and_leaves_no_cache(folder, workers):
     assert not list((folder.parent / "cache").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"size": 8}, TypeError, r"size: expected \(height, width\), got 8"),
+        (
+            {"size": (8, 8, 3)},
+            TypeError,
+            r"size: expected \(height, width\), got \(8, 8, 3",
+        ),
+        ({"size": (0, 8)}, ValueError, "size: expected an integer of at least 1, got 0"),
+        ({"color": "RGB"}, TypeError, "color: expected True or False, got 'RGB'"),
+    ],
+)
+def test_what_is_refused(folder, options, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        loaded(folder, **options)
+
+
 def test_empty_folders_are_refused(folder, tmp_path):
     (folder / "bird").mkdir()
     with pytest.raises(ValueError, match=r"bird: expected pictures, got none"):

@@ -159,6 +159,13 @@ def test_what_cannot_be_learned(table, message):
         TableCode.learned(table, max_categories=10)
 
 
+@pytest.mark.parametrize("value", ["cook", 3.5, np.array(3), {1, 2}], ids=repr)
+def test_a_column_is_not_a_single_value(value):
+    message = r"^x: column 'job': expected a value for each row, got .*write \[value\]"
+    with pytest.raises(TypeError, match=message):
+        TableCode.learned({"job": value, "age": [3]})
+
+
 def test_an_array_in_place_of_names():
     with pytest.raises(
         ValueError, match="got an array; give a data frame, or a dict of col"

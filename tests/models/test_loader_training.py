@@ -200,6 +200,16 @@ def test_what_is_refused(tmp_path):
     ]:
         with pytest.raises(ValueError, match=f"^{message}"):
             train(loaders, **options)
+    write_pictures(tmp_path / "few", n=4)
+    with pytest.raises(
+        ValueError, match="few: expected at least 5 pictures, of which .* 4$"
+    ):
+        train(tmp_path / "few")
+    write_pictures(tmp_path / "nine", n=9)
+    with pytest.raises(
+        ValueError, match="^validation_split: fraction: 0.1 of 8 rows is less"
+    ):
+        train(tmp_path / "nine")
     for path in (pictures / "test").rglob("*.png"):
         path.write_bytes(b"broken")
     with pytest.raises(rn.FormatError, match=r"\.png: not a picture, or broken: .*others$"):

@@ -382,11 +382,11 @@ def test_wrong_steps_are_refused_and_leave_the_state(x, message):
         ),
         (
             {"layers.0.hidden": np.zeros(9), "layers.0.cell": np.zeros(9)},
-            r"state\['layers.0.hidden'\]: expected shape \(9, 9\), got \(9,\)",
+            r"state\['layers.0.hidden'\]: expected shape \(1, 9\), got \(9,\)",
         ),
         (
             {"layers.0.hidden": np.zeros((1, 9)), "layers.0.cell": np.full((1, 9), np.inf)},
-            "layers.0.cell",
+            r"^state\['layers.0.cell'\]: expected finite float32 values, got inf",
         ),
     ],
 )

@@ -126,6 +126,31 @@ def returns(result):
             TypeError,
             "loss: expected a function .* got 'mse'; a loss by name",
         ),
+        (
+            {"loss": rn.losses.Focal},
+            TypeError,
+            r"got the class Focal; make one of it: Focal\(",
+        ),
+        (
+            {"loss": rn.losses.Focal()},
+            ValueError,
+            "loss: Focal expects labels, or targets in",
+        ),
+        (
+            {"loss": returns((np.ones(16), np.full((16, 3), "a")))},
+            TypeError,
+            "loss: expected its gradient to be numbers, got <U1",
+        ),
+        (
+            {"loss": returns((np.ones(16) * 1j, np.ones((16, 3))))},
+            TypeError,
+            "loss: expected its loss to be numbers, got complex128",
+        ),
+        (
+            {"loss": returns((np.ones(16), np.full((16, 3), 1e300)))},
+            rn.TrainingDiverged,
+            "the gradient is not finite at epoch 1",
+        ),
         ({"loss": returns(3.0)}, TypeError, r"to return \(losses, gradient\), got 3.0"),
         (
             {"loss": returns((1.0, np.ones((16, 3))))},

@@ -166,6 +166,7 @@ REFUSED = {
         {},
         r"x: batch 3: expected .* got ndarray of shape \(150, 12\)",
     ),
+    "one": (bad_batch(1, (X,)), {}, r"x: batch 2: expected \(x, y\) or .*, got 1 thing$"),
     "shape": (bad_batch(1, (X[:, :5], Y)), {}, r"x of batch 2: expected shape \(n, 12\)"),
     "labels": (bad_batch(1, (X, Y[:9])), {}, "y of batch 2: expected 150 labels"),
     "kind": (bad_batch(1, (X * 2.0, Y)), {}, "x of batch 2: this net was fitted on uint8"),
@@ -194,6 +195,17 @@ REFUSED = {
         "schedule: needs the number of batches in an epoch",
     ),
 }
+
+
+def test_a_loader_gives_an_iterable():
+    class Nothing(Cut):
+        def batches(self, seed):
+            return None
+
+    with pytest.raises(
+        TypeError, match=r"^x: expected its batches\(seed\) to give .* None$"
+    ):
+        net().fit(Nothing())
 
 
 @pytest.mark.parametrize("case", REFUSED)
