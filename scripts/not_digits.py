@@ -1,4 +1,4 @@
-"""Images that are not digits, as 28 x 28 pixels: letters, scribbles, textures and more.
+"""Images that are not digits, as 28 x 28 pixels: letters, scribbles, blots, textures and more.
 
 `not_digits` is what the shipped model learns to refuse, `printed_digits` what it learns beside
 MNIST's. Fonts are those that come with matplotlib.
@@ -9,14 +9,17 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from rnn_native.recognizer.mnist_form import as_mnist
+
 SIDE, BOX = 28, 20
 # Letters that look like a digit (O like 0, Z like 2) are left out.
 LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxy"
 SIGNS = "!?#%&*+=@<>{}~^$ÄÖÜäöüßçñéàøœæ€£¥§¿αγδεζηκλμνξπρτχψωΓΔΘΛΞΠΣΦΨΩжшщдфюяэ∂∇∞∑√∫≈≠±÷"
 SKIPPED_FONTS = ("STIXSiz", "STIXNonUni", "LastResort", "cmex", "cmsy", "Display", "cmmi")
 # Of letters, drawn letters, signs, two digits, turned and framed digits, scribbles, smudges,
-# textures, shapes.
-SHARES = (0.34, 0.14, 0.06, 0.14, 0.06, 0.05, 0.07, 0.05, 0.04, 0.05)
+# blots, textures, shapes.
+SHARES = (0.24, 0.20, 0.05, 0.12, 0.05, 0.04, 0.06, 0.04, 0.12, 0.04, 0.04)
+AS_READ = 0.5  # of the images of `not_digits`: made by the recognizer, not by `in_box`
 
 
 def fonts():
@@ -40,6 +43,13 @@ def glyph(text, path, size=48):
 @cache
 def _font(path, size):
     return ImageFont.truetype(path, size)
+
+
+def in_form(ink, rng):
+    """Return a picture's ink as MNIST has it, or as the recognizer would bring it there."""
+    if rng.random() >= AS_READ:
+        return in_box(ink)
+    return np.uint8(np.rint(255 * as_mnist(np.asarray(ink, np.float32) / 255)))
 
 
 def in_box(ink):
@@ -82,6 +92,7 @@ def not_digits(n, digits, labels, rng):
         _framed,
         _scribble,
         _smudge,
+        _blots,
         _texture,
         _shape,
     )
@@ -96,14 +107,14 @@ def not_digits(n, digits, labels, rng):
 
 def _letter(digits, labels, paths, rng):
     letter = LETTERS[rng.integers(len(LETTERS))]
-    return in_box(_bent(glyph(letter, paths[rng.integers(len(paths))]), rng))
+    return in_form(_bent(glyph(letter, paths[rng.integers(len(paths))]), rng), rng)
 
 
 def _sign(digits, labels, paths, rng):
     while True:
         ink = glyph(SIGNS[rng.integers(len(SIGNS))], paths[rng.integers(len(paths))])
         if ink is not None:
-            return in_box(_bent(ink, rng))
+            return in_form(_bent(ink, rng), rng)
 
 
 def _drawn_letter(digits, labels, paths, rng):
@@ -112,9 +123,9 @@ def _drawn_letter(digits, labels, paths, rng):
     ink = _bent(glyph(letter, paths[rng.integers(len(paths))]), rng)
     ink.thumbnail((56, 56))
     line = _middle_line(np.pad(np.asarray(ink) > 128, 6))
-    pen = ImageFilter.MaxFilter(2 * int(rng.integers(1, 5)) + 1)
+    pen = ImageFilter.MaxFilter(2 * int(rng.integers(1, 6)) + 1)
     drawn = Image.fromarray(255 * line.astype(np.uint8)).filter(pen)
-    return in_box(drawn.filter(ImageFilter.GaussianBlur(0.8)))
+    return in_form(drawn.filter(ImageFilter.GaussianBlur(0.8)), rng)
 
 
 def _middle_line(mask):
@@ -150,7 +161,7 @@ def _two(digits, labels, paths, rng):
         )
         page.paste(255, place, piece)
         at += along + gap
-    return in_box(page)
+    return in_form(page, rng)
 
 
 def _turned(digits, labels, paths, rng):
@@ -159,7 +170,7 @@ def _turned(digits, labels, paths, rng):
         pass
     mirrored = digit in (3, 4, 7) and rng.random() < 0.5
     image = digits[i][:, ::-1] if mirrored else np.rot90(digits[i], rng.choice([1, 3]))
-    return in_box(Image.fromarray(np.ascontiguousarray(image)))
+    return in_form(Image.fromarray(np.ascontiguousarray(image)), rng)
 
 
 def _framed(digits, labels, paths, rng):
@@ -181,7 +192,7 @@ def _framed(digits, labels, paths, rng):
         y = rng.uniform(20, 100, rng.integers(2, 4))
         for row in y:
             pen.line((2, row, 110, row + rng.uniform(-9, 9)), 255, width)
-    return in_box(page)
+    return in_form(page, rng)
 
 
 def _scribble(digits, labels, paths, rng):
@@ -196,7 +207,7 @@ def _scribble(digits, labels, paths, rng):
         smooth /= smooth.sum()
         x, y = (np.convolve(v, smooth, "valid") for v in (x, y))
         pen.line(list(zip(x, y, strict=True)), 255, width, joint="curve")
-    return in_box(page)
+    return in_form(page, rng)
 
 
 def _smudge(digits, labels, paths, rng):
@@ -211,7 +222,38 @@ def _smudge(digits, labels, paths, rng):
         ink = np.maximum(ink, np.exp(-((u / a) ** 2 + (v / b) ** 2)))
     ink = ink * (1 + rng.uniform(0, 0.8) * rng.standard_normal(ink.shape))
     level = rng.uniform(0.1, 0.5)
-    return in_box(Image.fromarray(np.uint8(255 * ((ink - level) / (1 - level)).clip(0, 1))))
+    return in_form(
+        Image.fromarray(np.uint8(255 * ((ink - level) / (1 - level)).clip(0, 1))), rng
+    )
+
+
+def _blots(digits, labels, paths, rng):
+    """Make solid blots of ink, alone or running into each other."""
+    ink = np.zeros((96, 96), np.float32)
+    count = 1 if rng.random() < 0.35 else int(rng.integers(2, 7))
+    for _ in range(count):
+        ink = np.maximum(ink, _blot(rng, count))
+    return in_form(Image.fromarray(np.uint8(255 * ink)), rng)
+
+
+def _blot(rng, count):
+    """Return one of `count` blots, 96 x 96: tapered or round, its edge uneven."""
+    y, x = np.mgrid[0:96, 0:96].astype(np.float32) - 48
+    x, y = (v - rng.normal(0, 17 if count > 1 else 0) for v in (x, y))
+    # Upright ones are likest to a one, a six or a zero.
+    turn = rng.normal(0, 0.2) if rng.random() < 0.5 else rng.uniform(0, np.pi)
+    u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    long = rng.uniform(6, 24 if count > 1 else 36)
+    # A narrow one that does not taper would be a one.
+    narrow = np.exp(rng.uniform(np.log(0.2), 0))
+    power = rng.uniform(1.3, 3.5 if narrow > 0.45 or count > 1 else 2.1)
+    u, v = u / (long * narrow), v / long
+    away = (np.abs(u) ** power + np.abs(v) ** power) ** (1 / power)
+    angle = np.arctan2(v, u)
+    edge = np.ones_like(away)
+    for waves in range(2, 7):
+        edge += rng.normal(0, 0.04) * np.cos(waves * angle + rng.uniform(0, 2 * np.pi))
+    return ((edge - away) * rng.uniform(1.2, 12) + 0.5).clip(0, 1)
 
 
 def _texture(digits, labels, paths, rng):
@@ -223,7 +265,9 @@ def _texture(digits, labels, paths, rng):
     field = (field - field.mean()) / field.std()
     ink = ((field - rng.uniform(0.2, 1.4)) * rng.uniform(1, 6)).clip(0, 1)
     size = int(rng.integers(16, 64))
-    return in_box(Image.fromarray(np.uint8(255 * ink[:size, : int(rng.integers(12, 64))])))
+    return in_form(
+        Image.fromarray(np.uint8(255 * ink[:size, : int(rng.integers(12, 64))])), rng
+    )
 
 
 def _shape(digits, labels, paths, rng):
@@ -254,7 +298,7 @@ def _shape(digits, labels, paths, rng):
         for turn in np.arange(0, np.pi, np.pi / rng.integers(2, 6)) + rng.uniform(0, 3):
             x, y = 50 * np.cos(turn), 50 * np.sin(turn)
             pen.line((56 - x, 56 - y, 56 + x, 56 + y), 255, width)
-    return in_box(page.rotate(rng.uniform(-25, 25)))
+    return in_form(page.rotate(rng.uniform(-25, 25)), rng)
 
 
 def _bent(ink, rng):

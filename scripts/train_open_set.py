@@ -3,10 +3,10 @@
 python scripts/train_open_set.py [FILE]
 
 It has an output for each digit, and an eleventh for everything else: letters, signs, two
-digits, scribbles, smudges, textures (not_digits.py). Beside each training image several copies
-of it are seen, distorted; beside MNIST's, generated and printed digits. A picture is not a
-digit if the eleventh probability is above a threshold, which REFUSED of the digits held out are,
-and which the file keeps. Prints how many of the test images are.
+digits, scribbles, smudges, blots, textures (not_digits.py). Beside each training image several
+copies of it are seen, distorted; beside MNIST's, generated and printed digits. A picture is not
+a digit if the eleventh probability is above a threshold, which REFUSED of the digits held out
+are, and which the file keeps. Prints how many of the test images are.
 """
 
 import not_digits
@@ -32,8 +32,8 @@ EPOCHS = 6
 COPIES = 3  # of each image, beside the image itself
 GENERATED = 30_000
 PRINTED = 4_000  # digits in fonts, each twice
-NOT_DIGITS = 18_000  # each three times
-REFUSED = 0.0035
+NOT_DIGITS = 22_000  # each three times
+REFUSED = 0.006
 
 
 def training_images(x, y, rng):

@@ -1,7 +1,7 @@
 """How likely it is that a picture shows no digit at all.
 
 A net of ten outputs says which digit a picture is most like, whatever is on it. This one has an
-eleventh output, which it learned for letters, signs, two digits, scribbles and textures
+eleventh output, which it learned for letters, signs, two digits, scribbles, blots and textures
 (scripts/train_open_set.py). Its file keeps the threshold, set so that few of the digits held
 out are refused. It judges what any model reads.
 """
