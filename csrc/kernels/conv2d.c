@@ -144,64 +144,41 @@ conv2d_turn_weight(float *turned, const float *weight, int filters, int C, int a
                     weight[((ptrdiff_t)f * C + c) * area + area - 1 - i];
 }
 
-/* Filters and taps whose gradients are summed at once. */
-#if VL == 16
-#define GRADIENT_FILTERS 8
-#else
-#define GRADIENT_FILTERS 4
-#endif
+/* Taps whose gradients are summed at once. */
 #define GRADIENT_TAPS 3
 
-/* Gradients of `filters` x `taps` weights: dot products along the planes. */
+/* Gradients of `taps` weights of a filter: dot products along its plane. */
 static inline __attribute__((always_inline)) void
-gradient_tile(float *target, int fan_in, const float *planes, int plane,
-              const float *padded, const int32_t *offset, int filters, int taps,
-              int positions, float alpha, float beta)
+gradient_tile(float *target, const float *plane, const float *padded, const int32_t *offset,
+              int taps, int positions, float alpha, float beta)
 {
-    vf sum[GRADIENT_FILTERS][GRADIENT_TAPS];
-    const float *tap[GRADIENT_TAPS];
+    vf sum[GRADIENT_TAPS];
     for (int k = 0; k < taps; k++)
-        tap[k] = padded + offset[k];
-    for (int f = 0; f < filters; f++)
-        for (int k = 0; k < taps; k++)
-            sum[f][k] = (vf){0};
+        sum[k] = (vf){0};
     for (int i = 0; i < positions; i += VL) {
-        vf x[GRADIENT_TAPS];
+        vf d = v_load(plane + i);
         for (int k = 0; k < taps; k++)
-            x[k] = v_load(tap[k] + i);
-        for (int f = 0; f < filters; f++) {
-            vf d = v_load(planes + (ptrdiff_t)f * plane + i);
-            for (int k = 0; k < taps; k++)
-                sum[f][k] += d * x[k];
-        }
+            sum[k] += d * v_load(padded + offset[k] + i);
     }
-    for (int f = 0; f < filters; f++)
-        for (int k = 0; k < taps; k++)
-            accumulate(&target[(ptrdiff_t)f * fan_in + k], v_sum(sum[f][k]), alpha, beta);
+    for (int k = 0; k < taps; k++)
+        accumulate(&target[k], v_sum(sum[k]), alpha, beta);
 }
 
+/* Filters are few: others have pixels. */
 static void
 conv2d_weight_gradient(float *target, const float *planes, int plane, const float *padded,
                        const int32_t *offset, int filters, int fan_in, int positions,
                        float alpha, float beta)
 {
-    int f = 0;
-    for (; f + GRADIENT_FILTERS <= filters; f += GRADIENT_FILTERS) {
-        float *to = target + (ptrdiff_t)f * fan_in;
-        const float *d = planes + (ptrdiff_t)f * plane;
+    for (int f = 0; f < filters; f++, target += fan_in, planes += plane) {
         int k = 0;
         for (; k + GRADIENT_TAPS <= fan_in; k += GRADIENT_TAPS)
-            gradient_tile(to + k, fan_in, d, plane, padded, offset + k, GRADIENT_FILTERS,
-                          GRADIENT_TAPS, positions, alpha, beta);
+            gradient_tile(target + k, planes, padded, offset + k, GRADIENT_TAPS, positions,
+                          alpha, beta);
         for (; k < fan_in; k++)
-            gradient_tile(to + k, fan_in, d, plane, padded, offset + k, GRADIENT_FILTERS, 1,
-                          positions, alpha, beta);
+            gradient_tile(target + k, planes, padded, offset + k, 1, positions, alpha,
+                          beta);
     }
-    for (; f < filters; f++)
-        for (int k = 0; k < fan_in; k++)
-            gradient_tile(target + (ptrdiff_t)f * fan_in + k, fan_in,
-                          planes + (ptrdiff_t)f * plane, plane, padded, offset + k, 1, 1,
-                          positions, alpha, beta);
 }
 
 /* Taps whose pixels lie side by side. */
