@@ -193,3 +193,10 @@ def test_a_row_keeps_outputs_and_caches():
     attention, pool = _core.layer_memory([self_attention(2), mean_pool()], (4, 8))
     assert attention >= 4 * 8 + 2 * 4 * 4  # outputs, and the weights of both heads
     assert pool >= 8
+
+
+def test_a_net_keeps_the_level_that_it_was_made_with(level):
+    net = _core.Net([dense(2)], (3,), "squared_error")
+    for other in _core.build_config()["cpu_levels"]:
+        _core.choose_cpu_level(other)
+        assert net.level == level
