@@ -55,7 +55,7 @@ def loaders_of(data: Any, input_shape: Sequence[int]) -> Loaders | None:
     Returns
     -------
     Loaders or None
-        None for other data, and for a folder with MNIST's files.
+        None for other data, and for a folder with some of MNIST's files.
 
     Raises
     ------
@@ -73,7 +73,15 @@ def loaders_of(data: Any, input_shape: Sequence[int]) -> Loaders | None:
     place = Path(data)
     if not place.is_dir() or _holds_mnist(place):
         return None
-    return _pictures(place, input_shape) or _shards(place)
+    found = _pictures(place, input_shape) or _shards(place)
+    if found is None and not places.has_some(published.DATASETS["mnist"], place):
+        raise FileNotFoundError(
+            printable(
+                f"{place}: expected MNIST's files, pictures as CLASS/NAME.png, or shards such "
+                "as train*.safetensors and test*.safetensors, got none of these"
+            )
+        )
+    return found
 
 
 def rows_of(loader: Loader) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -49,13 +49,21 @@ def find(record: Published, path: AnyPath | None = None) -> Path | None:
         files. Another OSError if it cannot be looked into.
     """
     if path is not None:
-        # A data set that is asked for by name needs no folder of that name.
-        folders = (*record.folders, *({""} - {*record.folders}))
-        return _demand(Path(path), record._replace(folders=folders), "")
+        return _demand(Path(path), _anywhere(record), "")
     if named := os.environ.get(VARIABLE):
         return _demand(_expanded(named), record, f"{VARIABLE}: ")
     places = usual_places(record)
     return next(filter(None, (_look_into(place, record) for place in places)), None)
+
+
+def has_some(record: Published, folder: Path) -> bool:
+    """Return whether a folder has at least one of a data set's files, as `find` looks there."""
+    return _begun_folder(folder, _anywhere(record)) is not None
+
+
+def _anywhere(record: Published) -> Published:
+    """Return a data set that needs no folder of its name: it was asked for by name."""
+    return record._replace(folders=(*record.folders, *({""} - {*record.folders})))
 
 
 def usual_places(record: Published) -> Iterator[Path]:

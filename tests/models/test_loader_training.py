@@ -220,6 +220,13 @@ def test_a_folder_is_looked_through_once(tmp_path, monkeypatch):
     """Whether it is MNIST's; without loaders it is opened as MNIST's, which looks again."""
     looked, find = [], places.find
     monkeypatch.setattr(places, "find", lambda *a: looked.append(a) or find(*a))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(
+        FileNotFoundError, match="expected MNIST's files, pictures as CLASS/"
+    ):
+        rn.train_mlp(tmp_path)
+    assert len(looked) == 1
+    (tmp_path / "train-images-idx3-ubyte").touch()
+    looked.clear()
+    with pytest.raises(FileNotFoundError, match="no MNIST in .*labels-idx1-ubyte missing"):
         rn.train_mlp(tmp_path)
     assert len(looked) == 2
