@@ -4,7 +4,7 @@ Train by one call: `train_mlp`, `train_cnn`, `train_attention` and `train_xor` m
 system's nets, `train` any layers; each returns a `TrainingResult`. `load_config` reads their
 settings, `read_log` the table of their epochs, and `sweep` trains many configurations.
 
-Build a net: `Network` has fit, evaluate, predict and save; `load` reads what was saved.
+Build a net: `Network` has fit, evaluate, predict and save; `load` reads saved nets.
 `TabularNet` learns tables of numbers and words, `Ensemble` averages nets, `fit_many` trains
 several at a time, and `lr_find` suggests a learning rate. `History` is what fit returns.
 
@@ -24,7 +24,7 @@ Callbacks, from `Callback`: `EarlyStopping`, `ModelCheckpoint`, `ReduceLROnPlate
 
 Data: `datasets` has MNIST and similar sets, generated digits, files and folders of pictures.
 
-Look at a net: `interpret` gives an `Interpretation`, with mistakes, losses and calibration;
+Look at a net: `interpret` returns an `Interpretation`, with mistakes, losses and calibration;
 `gradcheck` compares gradients. Modules: ``plots``, ``metrics``, ``calibration``, ``saliency``.
 
 Use a net elsewhere: `export` writes C, ONNX, HTML and PyTorch's tensors; the module

@@ -32,7 +32,7 @@ static struct {
     char path[4096];
 } blas;
 
-/* OpenBLAS takes its own lock inside a call, and a child of fork would find it taken
+/* OpenBLAS locks its own lock inside a call, and a child of fork would find it locked
  * forever. Calls hold this lock for reading, fork waits for it to write. */
 static pthread_rwlock_t calls;
 
@@ -50,7 +50,7 @@ init_calls_lock(void)
     pthread_rwlockattr_destroy(&attributes);
 }
 
-/* What OpenBLAS takes for each call that is under way beside others, and keeps for later
+/* Memory that OpenBLAS allocates for each call that runs beside others, and keeps for later
  * ones; where it cannot, it ends the process. */
 #define BUFFER_BYTES ((size_t)36 << 20)
 #define TURN_NANOSECONDS 50000

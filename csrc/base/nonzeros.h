@@ -38,7 +38,7 @@ typedef struct rnn_nonzeros {
     int32_t *count;
 } rnn_nonzeros;
 
-/* First column of a range; RNN_NONZERO_RANGES gives the end of the last. */
+/* First column of a range; that of RNN_NONZERO_RANGES is the end of the last. */
 static inline int
 rnn_range_begin(int columns, int range)
 {

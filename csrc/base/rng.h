@@ -28,7 +28,7 @@ void rnn_rng_uniform(uint64_t *state, float low, float high, float *out, size_t 
 /* Fisher-Yates from the last element down; nothing is drawn for n <= 1. */
 void rnn_rng_shuffle(uint64_t *state, int32_t *order, size_t n);
 
-/* Counter-based numbers for masks: the same (key, index) gives the same 32 bits, whoever
+/* Counter-based numbers for masks: the same (key, index) has the same 32 bits, whoever
  * asks and in whatever order. Mixing as in SplitMix64 (Steele et al. 2014). */
 static inline uint64_t
 rnn_mix64(uint64_t x)

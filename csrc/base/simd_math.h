@@ -87,7 +87,7 @@ v_log1p(vf x)
 }
 
 /* The normal distribution function. Phi(-a) = e^(-a^2/2) t P(q), t = 1 / (1 + a/4.25),
- * q = 2 t - 1: what is left of Phi is smooth in t (Shepherd and Laframboise 1981), and a
+ * q = 2 t - 1: the rest of Phi is smooth in t (Shepherd and Laframboise 1981), and a
  * minimax polynomial. a^2 is taken in two parts, the first of 12 exact bits squared: an
  * error of its last bit alone would be one of 1e-5 in the tail. */
 static inline vf

@@ -119,7 +119,7 @@ v_load_bytes(const uint8_t *p)
 #endif
 }
 
-/* The same for what is usually a whole vector. */
+/* The same for a part that is usually a whole vector. */
 static inline vf
 v_load_lanes(const float *p, int lanes)
 {
@@ -251,7 +251,7 @@ v_max(vf a, vf b)
 #endif
 }
 
-/* The same for what is less. */
+/* The same for less than a vector. */
 static inline vf
 v_min(vf a, vf b)
 {
@@ -283,7 +283,7 @@ v_abs(vf x)
     return (vf)((vi)x & 0x7fffffff);
 }
 
-/* Subnormal lanes as 0: processors take a hundred times as long for each. */
+/* Subnormal lanes as 0: processors need a hundred times as long for each. */
 static inline vf
 v_normal(vf x)
 {

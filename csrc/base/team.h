@@ -14,7 +14,7 @@
 
 /* worker: which of the lease's threads runs it, the caller being 0; it is less
  * than the number of slices. No two slices have the same at a time: it chooses memory to be
- * written and forgotten, never what is computed. */
+ * written and forgotten, never results. */
 typedef void (*rnn_slice_fn)(void *context, int slice, int worker);
 
 /* Takes the team for one native call; `threads` counts the caller. When another call has

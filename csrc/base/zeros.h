@@ -1,4 +1,4 @@
-/* Aligned memory that holds zeros, and takes up memory only from when it is written to. */
+/* Aligned memory that holds zeros, and uses memory only once it is written to. */
 #ifndef RNN_ZEROS_H
 #define RNN_ZEROS_H
 

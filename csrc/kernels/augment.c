@@ -133,7 +133,7 @@ typedef struct {
     vf left, right;
 } neighbors;
 
-/* p[at] and p[at + 1] of each lane: one load where the processor takes both at once. */
+/* p[at] and p[at + 1] of each lane: one load where the processor can load both at once. */
 static inline neighbors
 gather_neighbors(const float *p, vi at)
 {

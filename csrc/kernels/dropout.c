@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* What is dropped is -0, and what is kept never is, so that backward need not ask the key
+/* Dropped numbers are -0, and kept numbers never are, so that backward need not ask the key
  * again, which costs more than all else. */
 static void
 dropout(float *out, const float *inp, size_t n, size_t first, float rate, uint64_t key)

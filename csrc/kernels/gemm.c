@@ -42,7 +42,7 @@ gemm_last_columns(const gemm_operands *p, int n, const gemm_rule *rule)
     }
 }
 
-/* Rows of B that a single row's sums take at a time, whole: in strips each would be read in
+/* Rows of B that a single row's sums read at a time, whole: in strips each would be read in
  * pieces, a page apart, which is slow where B is too large for the caches. */
 #define STREAMED_ROWS 8
 #define STREAMED_COLUMNS 512 /* at least */

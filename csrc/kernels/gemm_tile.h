@@ -23,7 +23,7 @@
 #define TILE_VECTORS 2
 #endif
 
-/* A row that is left over takes more vectors at once: one row of a tile alone would wait
+/* A remaining row computes more vectors at once: one row of a tile alone would wait
  * for its own sums. */
 #define WIDE_VECTORS 8
 
@@ -33,7 +33,7 @@
 
 /* C (M,N) = A B. Element (m,k) of A is A[m * stride_m + k * stride_k]; row k of B begins at
  * B[offset[k]], or at B[k * ldb] when offset is NULL. Where B is transposed its element
- * (k,n) is B[n * ldb + k]; tiles take such a B from copies only. */
+ * (k,n) is B[n * ldb + k]; tiles read such a B from copies only. */
 typedef struct {
     float *C;
     int ldc;

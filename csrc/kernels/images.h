@@ -33,7 +33,7 @@ static void unfolded_backward_params(float *weight_target, float *bias_target,
 static int conv2d_pitch(const rnn_window *s);
 static int conv2d_plane(const rnn_window *s);
 
-/* Rows and columns of zeros around an image, and around dout, whose convolution then gives
+/* Rows and columns of zeros around an image, and around dout, whose convolution is then
  * dinp. */
 typedef struct {
     int top, bottom, left, right;
@@ -165,19 +165,19 @@ static void windows_backward(float *sums, const float *dout, const int32_t *whic
 static void windows_add_sums(float *weight_target, float *bias_target, const float *sums,
                              int filters, int K, float alpha, float beta);
 
-/* which of all windows, all (filters, P, Q), as pool_planes gives it. */
+/* which of all windows, all (filters, P, Q), as pool_planes writes it. */
 static void windows_spread_which(int32_t *all, const int32_t *which, int stride,
                                  const live_windows *live, const float *bias, bool relu,
                                  int filters);
 
 /* ---- window_blocks.c: the same with eight filters under a small dense layer, one image
- * ---- Only live windows are multiplied: the others give the same constant to every unit.
+ * ---- Only live windows are multiplied: the others add the same constant to every unit.
  * A live window's outputs are F numbers side by side, blank (F) is what a blank window has
  * in their place; a window's part of the dense layer's weight is a block, units * F numbers
  * in whole vectors. */
 #define BLOCK_FILTERS 8
 #define BLOCK_MAX 128 /* floats in a block at most */
-#define BLOCK_ROWS 64 /* rows that blocks_gradient takes at most */
+#define BLOCK_ROWS 64 /* most rows of a call of blocks_gradient */
 
 /* Floats in a block. */
 static int block_size(int units);

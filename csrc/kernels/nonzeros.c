@@ -29,7 +29,7 @@ append_bytes(int32_t *column, float *value, int n, const uint8_t *x, int begin, 
     return n;
 }
 
-/* Most of an image is background: what is zero altogether is passed over. */
+/* Most of an image is background: vectors of zeros are skipped. */
 static int
 append_u8(int32_t *column, float *value, int n, const uint8_t *x, int begin, int end)
 {

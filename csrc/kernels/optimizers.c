@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* v = momentum * v + g; p -= lr * v, or with nesterov p -= lr * (g + momentum * v).
- * g takes penalty * p first, as in PyTorch.             Sutskever et al. 2013 */
+ * penalty * p is added to g first, as in PyTorch.      Sutskever et al. 2013 */
 static void
 sgd_step(float *p, float *velocity, const float *grads, int n, float lr, float scale,
          float momentum, bool nesterov, float penalty)

@@ -346,7 +346,7 @@ pixel_weight_gradient(float *sums, float *bias_sums, const float *dout, int step
 
 /* ---- gradient of the input ---- */
 
-/* dinp += what `rows` pixels, `apart` from each other in the list, give to a stretch of a
+/* dinp += the part of `rows` pixels, `apart` from each other in the list, in a stretch of a
  * run: dout times the turned weights. */
 static inline __attribute__((always_inline)) void
 input_tile(float *dinp, const float *dout, int step, const int32_t *pixel, int apart,

@@ -79,8 +79,8 @@ strided_inputs(const float *row, int x, int stride, int W, float missing)
     return v_load(held);
 }
 
-/* Where v is greater than best, or NaN, as PyTorch lets it through, it takes the place of
- * best, and `numbers` that of which. */
+/* Where v is greater than best, or NaN, as in PyTorch, it replaces
+ * best, and `numbers` replaces which. */
 static inline void
 take_greater_lanes(vf *best, vi *which, vf v, vi numbers)
 {

@@ -54,7 +54,7 @@ prelu_backward_input(float *dinp, const float *dout, const float *inp, const flo
             }
 }
 
-/* What x gives to its weight's gradient: x dy, 0 where x is positive. */
+/* The part of x in its weight's gradient: x dy, 0 where x is positive. */
 static inline vf
 prelu_share(const float *dout, const float *inp, int lanes)
 {

@@ -2,9 +2,8 @@
 
 #include "../base/simd.h"
 
-#define TREE_COLUMNS \
-    256              /* of a partial sum at a time: what is held stays in the L1 cache */
-#define TREE_DEPTH 8 /* RNN_MAX_SLICES are 2 to the power of 7 */
+#define TREE_COLUMNS 256 /* of a partial sum at a time: stays in the L1 cache */
+#define TREE_DEPTH 8     /* RNN_MAX_SLICES are 2 to the power of 7 */
 
 static void
 add_columns(float *sum, const float *a, const float *b, int n)

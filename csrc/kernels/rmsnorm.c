@@ -5,7 +5,7 @@
 #include <float.h>
 #include <math.h>
 
-/* Squares that do not fit float32, and what is not finite, are left to float64. */
+/* Squares that do not fit float32, and values that are not finite, use float64. */
 static inline float
 rrms_of(const float *x, int n, float epsilon)
 {

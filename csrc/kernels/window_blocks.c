@@ -260,7 +260,7 @@ rows_of_windows(uint64_t *rows_of, const uint32_t *bits)
     }
 }
 
-/* What one window's rows give to `vectors` vectors of its block from `first` on. The sum
+/* What one window's rows add to `vectors` vectors of its block from `first` on. The sum
  * starts at zero. So for a filter that gives zero in its live rows, it has the bits of
  * sum_blank_rows for these rows, and their difference is exactly zero. */
 static inline __attribute__((always_inline)) void

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where products of nonzeros and dense ones take the same time: see
+/* Where products of nonzeros and dense ones need the same time: see
  * docs/explanation/performance.md. */
 #define SPARSE_BELOW 0.5
 

@@ -8,7 +8,7 @@
 
 #define SLICE_BLOCK 64
 
-/* Rows of a tile of products; fewer only to give two threads something to do. */
+/* Rows of a tile of products; fewer only so that two threads have work. */
 #define ROWS_A_SLICE 8
 
 int

@@ -102,7 +102,7 @@ typedef enum {
 
 /* Branches of layers stand one after the other, between marks: fork, the layers of the
  * first branch, then `branch` and the layers of the next one, ..., a join. Fork and branch
- * give the fork's input, without a copy; a join makes one of what the branches give. */
+ * give the fork's input, without a copy; a join combines the outputs of the branches. */
 typedef enum { RNN_NO_MARK, RNN_FORK, RNN_BRANCH, RNN_JOIN } rnn_mark;
 
 /* What a mark has to do with beside its input: a join with the last layers of all branches
@@ -110,7 +110,7 @@ typedef enum { RNN_NO_MARK, RNN_FORK, RNN_BRANCH, RNN_JOIN } rnn_mark;
 typedef struct {
     int n;
     int layer[RNN_MAX_BRANCHES];
-    rnn_shape shape[RNN_MAX_BRANCHES]; /* of what these layers give */
+    rnn_shape shape[RNN_MAX_BRANCHES]; /* of the outputs of these layers */
 } rnn_sides;
 
 /* One of them in a batch, from its first row on. */
@@ -168,7 +168,7 @@ typedef void (*rnn_pass_fn)(const rnn_layer *layer, const rnn_io *io, int slice)
 typedef struct {
     const char *name;
     const rnn_attr *attrs; /* ends with RNN_ATTRS_END */
-    /* What is known of each output in inference: it is within the bounds of the inputs, or
+    /* Facts about each output in inference: it is within the bounds of the inputs, or
      * 0; a factor of the inputs is one of it, without any parameters. */
     bool keeps_bounds, keeps_factors;
     /* Of tokens, the rows of an input of rank 2: each output token is made of the input's
@@ -176,9 +176,9 @@ typedef struct {
      * here; padding is left out. */
     bool keeps_tokens, makes_mask, takes_mask;
     bool keeps_numbers; /* each output is one of the inputs */
-    bool any_slices;    /* a pass by columns gives the same bits in any number of slices */
+    bool any_slices;    /* a pass by columns has the same bits for any number of slices */
     rnn_mark mark;      /* marks are not layers that a user can name */
-    bool sums_branches; /* the gradient of what each branch gives is dout */
+    bool sums_branches; /* the gradient of each branch's output is dout */
     /* Fills out, params, cache, scratch, shared, slices and work from attr and in. */
     rnn_status (*setup)(rnn_layer *layer, rnn_error *error);
     rnn_pass_fn pass[RNN_PASSES];
@@ -188,7 +188,7 @@ typedef struct {
 } rnn_layer_type;
 
 /* In place of a number of slices: the pass is given some rows of the batch, and
- * neighboring layers of this kind take the rows through all of them before the next rows
+ * neighboring layers of this kind compute rows through all of them before the next rows
  * come; backward is given the same rows at a time as forward. PARAMS by rows is given a
  * target of the slice's own; these partial sums are added up by a binary tree over slices.
  */
@@ -203,13 +203,13 @@ struct rnn_layer {
     rnn_window window; /* of what slides one over its input */
     rnn_window pool;   /* of a fused convolution: the pool's above it */
     int in_size, out_size;
-    int below;         /* the layer whose outputs it takes; -1: the net's inputs */
+    int below;         /* the layer whose outputs it reads; -1: the net's inputs */
     rnn_sides sides;   /* of a fork or a join */
-    rnn_layout layout; /* of its input, and of what it gives if that is an image */
+    rnn_layout layout; /* of its input, and of its output if that is an image */
     bool is_first;     /* its inputs are the data, at most under another shape */
     bool reads_data;   /* the same, also in a branch, or some of them */
-    int mask; /* the layer that marks padding among real tokens in what this one gives, and
-                 in its input if it leaves padding out; -1: none */
+    int mask; /* the layer that marks padding among real tokens in the output of this one,
+                 and in its input if it leaves padding out; -1: none */
     int masked_by;
     rnn_param param[RNN_MAX_PARAMS];
     int n_params;
@@ -223,7 +223,7 @@ struct rnn_layer {
     size_t finish_cache; /* floats at the end of the cache that FINISH reads, with dout,
                             of all rows; 0: it reads neither */
     bool takes_nonzeros; /* FORWARD and PARAMS can do with the nonzeros of inp */
-    bool is_identity;    /* gives the numbers that it got: may be left out */
+    bool is_identity;    /* returns its input: may be skipped */
     bool keeps_dout;     /* no pass writes to dout */
     int slices[RNN_PASSES];  /* from shapes only, or RNN_BY_ROWS; 0: no such pass; with
                                 any_slices 1: as many as suit the threads */

@@ -63,7 +63,7 @@ typedef struct {
     void (*fold)(float *to, const rnn_layer *layer, const float *params,
                  const rnn_layer *above, const float *above_params,
                  const float *above_state);
-    /* Makes the layer that gives images of a shape in the other layout, `layout`. */
+    /* Makes the layer that copies images of a shape to the other layout, `layout`. */
     void (*rearranging_layer)(rnn_layer *layer, rnn_shape shape, rnn_layout layout);
     void (*gather_f32)(float *out, const float *x, const int32_t *order, int size,
                        int begin, int end);

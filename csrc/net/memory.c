@@ -81,7 +81,7 @@ lay_out(size_t *total, size_t count, size_t each, size_t *begin)
                            1);
 }
 
-/* What a stage gives, or for -1 the gathered inputs. */
+/* The outputs of a stage, or for -1 the gathered inputs. */
 static float *
 outputs_of(const rnn_net *net, int stage)
 {

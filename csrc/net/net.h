@@ -128,8 +128,8 @@ typedef struct {
 typedef struct rnn_exchange rnn_exchange; /* exchange.h */
 
 /* The processes that train one net together: `size`, a power of two, of which this is
- * `rank`. They have the same net, data and recipe. `swap` gives bytes to a partner and gets
- * as many as the partner gives; false ends the call. */
+ * `rank`. They have the same net, data and recipe. `swap` sends bytes to a partner and gets
+ * as many as the partner sends; false ends the call. */
 #define RNN_MAX_RANKS 64
 
 typedef struct {
@@ -181,7 +181,7 @@ typedef struct {
     int64_t averaged; /* steps that the average has followed before this call */
 } rnn_recipe;
 
-/* Largest alpha of mixup that rnn_recipe takes. */
+/* Largest alpha of mixup in rnn_recipe. */
 #define RNN_MAX_MIXUP 4
 
 /* Updates in an epoch. */
@@ -223,7 +223,7 @@ rnn_status rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_recip
 typedef struct {
     double tolerance; /* of the greatest entry of the gradient */
     int64_t iterations, evaluations;
-    double followed; /* the share of the loss whose gradient the core gives */
+    double followed; /* the share of the loss whose gradient the core computes */
 } rnn_limits;
 
 typedef enum {
@@ -234,7 +234,7 @@ typedef enum {
 } rnn_minimum_end;
 
 typedef struct {
-    double value;   /* what was minimized: the followed loss and the penalty */
+    double value;   /* the objective: the followed loss and the penalty */
     double penalty; /* the part of it that is l2's */
     int64_t iterations, evaluations;
     rnn_minimum_end end;

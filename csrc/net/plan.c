@@ -128,7 +128,7 @@ rnn_stage_giving(const rnn_net *net, int layer)
 
 /* ---- layouts ---- */
 
-/* What a stage gives, or for -1 the net's inputs. */
+/* The outputs of a stage, or for -1 the net's inputs. */
 static rnn_layout
 given_layout(const rnn_net *net, int stage)
 {
@@ -149,7 +149,7 @@ has_one_layout(const rnn_shape *shape)
     return shape->dim[0] == 1 || rnn_shape_size(shape) == shape->dim[0];
 }
 
-/* Adds a stage, which reads what stage `below` gives. */
+/* Adds a stage, which reads the outputs of stage `below`. */
 static rnn_stage *
 add_stage(rnn_net *net, int first, int end, int below)
 {
@@ -163,8 +163,8 @@ add_stage(rnn_net *net, int first, int end, int below)
     return stage;
 }
 
-/* Has what stage `below` gives in the layout `given` rearranged if need be, before layer
- * `first` is reached; returns the stage to read. */
+/* Has the outputs of stage `below`, in the layout `given`, rearranged if need be, before
+ * layer `first` is reached; returns the stage to read. */
 static int
 arrange(rnn_net *net, int below, rnn_layout given, rnn_shape shape, rnn_layout layout,
         int first)
@@ -184,7 +184,7 @@ typedef struct {
     rnn_layout fork[RNN_MAX_DEPTH];
 } open_layouts;
 
-/* In which layout a stage takes its input. Forks settle that of their branches' ends. */
+/* In which layout a stage reads its input. Forks settle that of their branches' ends. */
 static rnn_layout
 wanted_layout(const rnn_net *net, const open_layouts *open, const rnn_layer *stage,
               int first, int below)
@@ -204,8 +204,8 @@ wanted_layout(const rnn_net *net, const open_layouts *open, const rnn_layer *sta
     return rnn_same_shape(&shape, &stage->in) ? given : RNN_PLANES;
 }
 
-/* Has what stage `below` gives in the shape and layout that are wanted. Layers that only
- * give numbers another shape are left out: in between, the numbers lie plane by plane. */
+/* Has the outputs of stage `below` in the shape and layout that are wanted. Layers that
+ * only change the shape are skipped: in between, the numbers lie plane by plane. */
 static int
 arrange_as(rnn_net *net, int below, rnn_shape shape, rnn_layout layout, int first)
 {
@@ -218,7 +218,7 @@ arrange_as(rnn_net *net, int below, rnn_shape shape, rnn_layout layout, int firs
     return arrange(net, below, given, shape, layout, first);
 }
 
-/* Before layer i, a mark that ends a branch: what the branch gives, as its join wants it.
+/* Before layer i, a mark that ends a branch: its outputs as its join wants them.
  */
 static void
 end_branch(rnn_net *net, const open_layouts *open, int i)
@@ -229,7 +229,7 @@ end_branch(rnn_net *net, const open_layouts *open, int i)
 
 /* ---- stages ---- */
 
-/* Whether a branch gives the net's inputs to a join. */
+/* Whether a branch passes the net's inputs to a join. */
 static bool
 joins_inputs(const rnn_net *net, const rnn_layer *layer)
 {
@@ -264,7 +264,7 @@ plan_layers(rnn_net *net, open_layouts *open, const rnn_layer *layer, int first,
     open->depth -= layer->type->mark == RNN_JOIN;
 }
 
-/* Partial sums of slices of rows take no more memory than the larger of these, unless two
+/* Partial sums of slices of rows need at most the larger of these, unless two
  * slices do. */
 #define PARTIAL_FLOATS ((64u << 20) / sizeof(float)) /* 64 MB */
 #define PARTIAL_PARAMS 4                             /* of each parameter */

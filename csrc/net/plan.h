@@ -12,7 +12,7 @@ typedef struct {
     int first;  /* index of the first layer in it */
     int end;    /* and of the first layer after it; first: it stands for none */
     int below;  /* the stage whose gradient INPUT writes; -1: the net's inputs */
-    int source; /* the stage whose outputs it reads: below, or what that gives on */
+    int source; /* the stage whose outputs it reads: below, or the one that it forwards */
     int mask; /* the stage that distinguishes padding from real tokens; -1: all are real */
     rnn_side sides[RNN_MAX_BRANCHES];
     bool by_rows;
@@ -44,7 +44,7 @@ struct rnn_net {
     rnn_stage *stages; /* the plan */
     int n_stages;
     int first_trainable; /* stage; n_stages when no parameter learns */
-    bool joins_inputs;   /* a branch gives the inputs to a join, which reads them in inp */
+    bool joins_inputs;   /* a branch passes the inputs to a join, which reads them in inp */
     double *rates; /* of the layers: the learning rate is multiplied by them, 0 freezes;
                       NULL: all are 1 */
     bool has_own_rates; /* a stage that learns has a layer whose rate is not 1 */
@@ -52,7 +52,7 @@ struct rnn_net {
     size_t *param_offset; /* of each layer, in floats from params */
     size_t *state_offset; /* the same: state follows the parameters */
     size_t param_count, state_count;
-    size_t partial_count; /* what is added up by slices of rows */
+    size_t partial_count; /* sums by slices of rows */
     int most_row_slices;  /* to leave room for what they add up */
     float *params;        /* param_count + state_count floats */
     float *grads;         /* NULL until something needs it */

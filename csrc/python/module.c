@@ -149,7 +149,7 @@ done:
     return result;
 }
 
-/* Floats that are looked at in about 50 microseconds. To give the lock away for fewer would
+/* Floats that are looked at in about 50 microseconds. To release the lock for fewer would
  * make threads with small predictions wait for each other. */
 #define SHORT_LOOK ((size_t)200000)
 
@@ -294,7 +294,7 @@ tables(PyObject *module, PyObject *unused)
 
 PyDoc_STRVAR(layer_shapes_doc,
              "layer_shapes($module, layers, input_shape, loss='none')\n--\n\n"
-             "Return the shape that each layer gives, or raise what Net would raise for\n"
+             "Return the shape of each layer's output, or raise what Net would raise for\n"
              "these layers; messages call a layer by its 'path', layers[i] without one.");
 
 PyDoc_STRVAR(

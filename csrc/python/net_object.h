@@ -12,9 +12,9 @@ typedef struct {
 #define SHARING(op) (&((NetObject *)(op))->sharing)
 #define NET(op) (SHARING(op)->net)
 
-/* ---- call.c: functions that return int give 0, or -1 with the exception ---- */
+/* ---- call.c: functions that return int return 0, or -1 with the exception ---- */
 
-/* Native work, without the GIL unless it is short: to give up the GIL and wait for it can
+/* Native work, without the GIL unless it is short: to release the GIL and wait for it can
  * take longer than the work. */
 typedef struct {
     PyThreadState *saved; /* NULL: the GIL is held */
@@ -24,11 +24,11 @@ bool is_short_work(const rnn_net *net, double rows);
 void begin_work(native_work *work, const rnn_net *net, double rows);
 void end_work(native_work *work);
 
-/* Lets signal handlers run now and then, for which it takes the GIL; nothing for short
+/* Lets signal handlers run now and then, for which it acquires the GIL; nothing for short
  * work. */
 rnn_stop stop_of(native_work *work);
 
-/* A copy of what was given, for indices: they are checked with the GIL and used without,
+/* A copy of the argument, for indices: they are checked with the GIL and used without,
  * when another thread may write to the caller's array. */
 PyArrayObject *take_copy(PyObject *object, const array_rule *rule);
 

@@ -94,7 +94,7 @@ take_range(const char *function, Py_ssize_t expected, PyObject *const *args,
 }
 
 /* Whether the call may read an argument without a view of its memory. During training it
- * waits for weights, and gives up the lock: then another thread could move the memory. */
+ * waits for weights, and releases the lock: then another thread could move the memory. */
 static bool
 can_look_at(PyObject *op, PyObject *argument)
 {

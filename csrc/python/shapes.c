@@ -1,4 +1,4 @@
-/* Shapes: of samples, as Python gives and gets them, and of what layers make of them. */
+/* Shapes: of samples, as Python passes and receives them, and of the outputs of layers. */
 #include "core.h"
 
 #include "../base/size.h"
@@ -70,7 +70,7 @@ take_loss(const char *name)
     return NULL;
 }
 
-/* The shape that a layer gives. */
+/* The shape of a layer's output. */
 static PyObject *
 output_shape(const rnn_layer *layer)
 {

@@ -16,7 +16,7 @@ typedef struct {
 } place;
 
 /* The text of a str (borrowed), or NULL without an exception when it is not a str, cannot
- * be UTF-8, or holds a zero, where C would take it to end. */
+ * be UTF-8, or holds a zero, where C would end it. */
 static const char *
 text_of(PyObject *value_b)
 {

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* Puts a value under a key and gives up both; 0, or -1 with the exception. */
+/* Stores a value under a key and releases both; 0, or -1 with the exception. */
 static int
 put(PyObject *dict, const char *key, PyObject *value)
 {

@@ -132,7 +132,7 @@ def write_attention(
     path : str or path-like
         The file; an existing one is replaced.
     samples : mapping of int to array_like of shape (queries, keys)
-        Maps by number, as `Network.attention_maps` gives them.
+        Maps by number, as `Network.attention_maps` returns them.
     note : str
         Third line of the file: where the maps are from.
 
@@ -355,7 +355,7 @@ def _row(line: str, where: str) -> list[float]:
 
 def _weight(text: str, where: str) -> float:
     try:
-        # float() would also take 1_000 and the digits of other scripts.
+        # float() would also accept 1_000 and the digits of other scripts.
         value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         value = math.nan

@@ -276,7 +276,7 @@ def scale_outputs(model: Predictor, temperature: float) -> Predictor:
     -------
     Network
         The same layers; weights and bias of the last one with parameters are divided by the
-        temperature. So it is an ordinary model, to save, load and export. It gives the same
+        temperature. So it is an ordinary model, to save, load and export. It returns the same
         labels, except for rows that are between two classes to the last bit.
 
     Raises

@@ -46,7 +46,7 @@ def gradcheck(
     -------
     float
         Greatest relative error of the slope in some direction, over all parameter arrays.
-        Right gradients give less than 0.05, as numbers are float32; wrong ones about 1. On a
+        Right gradients have less than 0.05, as numbers are float32; wrong ones about 1. On a
         kink, as a ReLU of blank inputs is, there is no slope: move the weights a little first.
         Infinity if a loss or gradient is not finite; NaN if rounding hides all slopes, as with
         a loss of 1e6 that changes by 1.

@@ -1,7 +1,7 @@
 """The source of a net's probabilities: a logit for each class, never rounded to 0 or 1.
 
 A softmax's logits are the numbers it is taken of. A sigmoid's single logit z is that of class
-1; beside 0 for class 0 it gives the same two probabilities as a softmax. So everything that
+1; beside 0 for class 0 it has the same two probabilities as a softmax. So everything that
 is made of logits has one form, (rows, classes), for nets with one output too.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["class_logits", "logit_network"]
 
 Floats = NDArray[np.float64]
 
-# Losses that make the last layer's outputs logits, and the function that predictions take.
+# Losses that make the last layer's outputs logits, and the function that predictions apply.
 OF_LOSS = {name: loss.function for name, loss in LOSSES.items() if loss.tells_classes}
 
 
@@ -102,7 +102,7 @@ def check_is_classifier(model: Predictor) -> None:
     if not function:
         raise ValueError(
             "model: expected a classifier, with a softmax or sigmoid, got "
-            f"one that gives values, trained on {model.loss}"
+            f"one that predicts values, trained on {model.loss}"
         )
 
 

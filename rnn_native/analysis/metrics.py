@@ -29,7 +29,7 @@ Z_95 = 1.959963984540054
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """Scores of a set of predictions; `str` gives a table.
+    """Scores of a set of predictions; `str` returns a table.
 
     Attributes
     ----------

@@ -178,7 +178,7 @@ def _gradient(
 
 
 def _as_predicting(net: Predictor) -> "_core.Net":
-    """Return a native net whose training mode gives what `net` predicts.
+    """Return a native net whose training mode computes the predictions of `net`.
 
     Gradients exist in training mode only, where dropout drops, noise is added and batchnorm
     uses the batch. So dropout and noise are left out, and batchnorm becomes the product that

@@ -1,4 +1,4 @@
-"""Checks of arguments: what was expected, and what was found, in one line."""
+"""Checks of arguments: the expected and the actual value, in one line."""
 
 import math
 import operator
@@ -21,7 +21,7 @@ def plain_number(value: object) -> object:
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is a real number, Python's or NumPy's; booleans are not."""
-    # The usual types come first: the abstract one takes longer to look at.
+    # The usual types come first: the abstract one needs more time.
     return isinstance(value, (float, int, Real)) and not isinstance(value, bool)
 
 

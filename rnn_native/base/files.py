@@ -182,7 +182,7 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
 
 
 def _take_over(descriptor: int, old: os.stat_result, mode: int) -> None:
-    """Give a new file owner and permissions of the one that it replaces.
+    """Set owner and permissions of a new file to those of the file that it replaces.
 
     It was made with no more permissions than these, so where a file system or a
     missing right forbids the change, no one else can read it.
@@ -204,7 +204,7 @@ def _require_regular(mode: int, path: AnyPath) -> None:
 
 
 def _write_all(descriptor: int, piece: Buffer) -> None:
-    # One write takes 2 GiB at most, and less when the disk is nearly full.
+    # One write stores 2 GiB at most, and less when the disk is nearly full.
     rest = memoryview(piece).cast("B")
     while rest:
         rest = rest[os.write(descriptor, rest) :]

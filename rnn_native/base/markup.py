@@ -327,5 +327,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def escape(text: str) -> str:
-    """Return text that HTML and XML take."""
+    """Return text that HTML and XML allow."""
     return html.escape(printable(text))

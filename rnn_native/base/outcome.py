@@ -60,7 +60,7 @@ def interrupted(advice: str = "", *, signal: int | None = None) -> int:
 def warnings_on_one_line() -> Iterator[None]:
     """Let every warning of the block be one line on standard error, without its source.
 
-    What is filtered stays filtered. RNN_NATIVE_DEBUG=1 leaves Python's own lines, which name
+    Filtered warnings stay filtered. RNN_NATIVE_DEBUG=1 leaves Python's own lines, which name
     file and line of the code.
     """
     with warnings.catch_warnings():

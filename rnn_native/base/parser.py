@@ -1,4 +1,4 @@
-"""A parser of command lines: errors and help fit for a terminal, guesses at what was meant."""
+"""A parser of command lines: errors and help fit for a terminal, and suggestions."""
 
 import argparse
 import sys
@@ -32,7 +32,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Suggests what was meant; escapes control characters, which names of files may hold."""
+    """Suggests the nearest name; escapes control characters, which names of files may hold."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=Help, **settings)

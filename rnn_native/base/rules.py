@@ -94,7 +94,7 @@ def _shortened(brief: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?", or a list of what is known when nothing is near."""
+    """Return "; did you mean 'x'?", or a list of the known names."""
     return did_you_mean(name, known) or f"; known are {', '.join(known)}"
 
 

@@ -6,7 +6,7 @@ _SIZED = (list, tuple, set, frozenset, dict)
 
 
 def printable(text: str) -> str:
-    """Return text on one line that terminals, fonts and XML take: a path may hold anything."""
+    """Return text on one line that terminals, fonts and XML can show: a path may hold anything."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -119,7 +119,7 @@ class CSVLogger(Callback):
         )
 
     def _widen(self, more: Collection[str]) -> None:
-        """Give the file further columns, empty in the rows that it has."""
+        """Add columns to the file, empty in the rows that it has."""
         with errors_named(self.filename):
             _, *lines = self.filename.read_text(encoding="utf-8").splitlines()
         before = self._columns

@@ -23,7 +23,7 @@ class LearningRateScheduler(Callback):
     Notes
     -----
     `rnn_native.schedules` has ready-made ones for `fit(schedule=...)`, among them those that
-    change the rate with every batch. A run that has one takes no callback of this kind.
+    change the rate with every batch. A run that has one accepts no callback of this kind.
 
     Examples
     --------

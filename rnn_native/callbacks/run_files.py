@@ -53,7 +53,7 @@ class RunCheckpoint(Callback):
     Notes
     -----
     last.safetensors holds all that is needed to resume the run bit for bit. It is also
-    written before the first epoch, so that what is resumed is never an older run.
+    written before the first epoch, so that an older run is never resumed.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Completion of words in a shell, where argcomplete is installed.
 
-argcomplete runs the program with variables that say what was typed. It completes commands,
-options, choices and paths by itself; the functions here give it names that may be used in
+argcomplete runs the program with variables that have the typed text. It completes commands,
+options, choices and paths by itself; the functions here return names that may be used in
 place of paths.
 """
 

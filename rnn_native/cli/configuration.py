@@ -74,7 +74,7 @@ def config(args: argparse.Namespace) -> int:
 
 
 def _plan_of(args: argparse.Namespace) -> _Plan:
-    """Plan with and without what is given: so each value's origin shows."""
+    """Plan with and without the options: this shows the origin of each value."""
     from rnn_native.models import reference
 
     given = training.options_of(args)

@@ -1,4 +1,4 @@
-"""`evaluate --report`: the page, and what is said in it of the model's file."""
+"""`evaluate --report`: the page, and its facts about the model's file."""
 
 import argparse
 import shlex

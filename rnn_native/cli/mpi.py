@@ -17,7 +17,7 @@ LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK")
 """What MPICH, Intel MPI, Open MPI and Slurm set in processes that they start."""
 
 PASSED_ON = 0.3
-"""Seconds in which a launcher passes on what was printed: when it ends all, it drops the rest."""
+"""Seconds in which a launcher forwards output: when it ends all processes, it drops the rest."""
 
 
 def refuse_without_flag() -> None:
@@ -82,7 +82,7 @@ def _end_all(comm: Any, error: BaseException) -> None:
 def out_folder(
     comm: Any, out: Path | None, default: Path, resume: bool, overwrite: bool
 ) -> Iterator[Path]:
-    """Give the folder of a run; on several processes rank 0 chooses it."""
+    """Yield the folder of a run; on several processes rank 0 chooses it."""
     from rnn_native.training.ranks import Ranks
 
     if comm is None or comm.Get_size() == 1:

@@ -11,7 +11,7 @@ from rnn_native.base import outcome
 def out_folder(
     out: Path | None, default: Path, *, resume: bool = False, overwrite: bool = False
 ) -> Iterator[Path]:
-    """Give the folder of a run; that it is taken is a wrong call, which names the choices.
+    """Yield the folder of a run; one that is in use is a usage error, which names the choices.
 
     Without `out` a new run gets the first of default, default-2, ... that is not there yet,
     and the folder is removed again if it stays empty; a run to resume is the one of these

@@ -167,7 +167,7 @@ def _told(reading: "Reading", top: int) -> dict[str, Any]:
 
 
 def _rows(pictures: list[Read], layout: str, top: int) -> list[tuple[str, str]]:
-    """Return the table's rows: a picture's name, and what was read."""
+    """Return the table's rows: a picture's name, and its reading."""
     rows = []
     for entry, found in pictures:
         if layout == "digit" or not found.readings:

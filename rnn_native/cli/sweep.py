@@ -186,7 +186,7 @@ def sweep(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _executor(args: argparse.Namespace) -> Iterator[Any]:
-    """Give the executor that was asked for, None for threads, and end it."""
+    """Yield the chosen executor, None for threads, and end it."""
     if args.scheduler is not None and args.executor != "dask":
         raise outcome.UsageError("sweep: --scheduler: only with --executor dask")
     if args.executor == "threads":
@@ -242,7 +242,7 @@ def _dask(address: str | None) -> Iterator[Any]:
 
 @contextmanager
 def _needed(package: str) -> Iterator[None]:
-    """Around an import: say what is not installed, or cannot be used."""
+    """Around an import: report a module that is not installed or cannot be used."""
     try:
         yield
     except (ImportError, RuntimeError) as error:

@@ -285,7 +285,7 @@ def _parse_fast(block: bytes, layout: Layout) -> Bytes | None:
 
 
 def _parse_exact(block: bytes, layout: Layout, first: int, name: str) -> Bytes:
-    """Return the rows of a block as a table, or say what is wrong and where."""
+    """Return the rows of a block as a table, or raise FormatError with the place."""
     rows = [
         _parse_row(raw, layout, line, name)
         for line, raw in enumerate(block[:-1].split(b"\n"), first)

@@ -1,6 +1,7 @@
 """Pictures to rows of a file: what a worker process of `from_folder` does.
 
-It reads its job from standard input, as JSON, and writes what is broken to standard output.
+It reads its job from standard input, as JSON, and writes the broken pictures to standard
+output.
 """
 
 import json

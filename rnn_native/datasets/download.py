@@ -69,7 +69,7 @@ def _is_whole(kept: bytes | bytearray, file: File) -> bool:
 def _fetch_from_any(
     mirrors: list[str], file: File, progress: bool | None
 ) -> bytes | bytearray:
-    """Return what is kept of a file; a mirror that fails goes to the end."""
+    """Return the part of a file that is kept; a mirror that fails moves to the end."""
     from http.client import HTTPException
     from urllib.parse import urlsplit
 

@@ -15,7 +15,7 @@ from rnn_native.datasets.shards import AnyPath, Rows, files_of, open_shard
 from rnn_native.net.tensor_file import is_safetensors
 
 BLOCK_BYTES = 32 << 20
-"""What is read, shuffled and trained on at once; three blocks are in memory."""
+"""Bytes that are read, shuffled and trained on at once; three blocks are in memory."""
 CHUNK_BYTES = 1 << 20
 """What stays together on its way from a file into a block."""
 _BUFFERS = 3  # one is trained on, one waits, one is filled

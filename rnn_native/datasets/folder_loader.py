@@ -208,7 +208,7 @@ def _decode_all(
 
 
 def _in_process(job: dict[str, Any]) -> list[Any]:
-    """Decode in a separate process; return what is broken."""
+    """Decode in a separate process; return the broken pictures."""
     import subprocess  # slow to import
 
     places = os.pathsep.join(entry for entry in sys.path if entry)

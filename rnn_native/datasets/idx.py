@@ -62,7 +62,7 @@ def read_idx(path: AnyPath, *, max_bytes: int = MAX_UNPACKED) -> NDArray[Any]:
     Returns
     -------
     ndarray of rank 1 to 4
-        The content, with the shape and the type that the header gives: uint8, int8, int16,
+        The content, with the shape and the type of the header: uint8, int8, int16,
         int32, float32 or float64.
 
     Raises
@@ -221,7 +221,7 @@ def write_idx(path: AnyPath, array: Bytes) -> None:
     ----------
     path : str or path-like
         The file. It is packed with gzip if its name ends in ``.gz``; the same array
-        then always gives the same bytes, as no time or name is stored.
+        then always has the same bytes, as no time or name is stored.
     array : ndarray of rank 1 to 4, uint8
         What to write.
 

@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 @runtime_checkable
 class Loader(Protocol):
-    """What gives the batches of an epoch for a seed; write one for data of your own.
+    """Makes the batches of an epoch for a seed; write one for your own data.
 
     `Network.fit` and its `validation_data` accept it. The next batch is made in a thread while
     the net trains, so a loader must not change what the main thread uses.
@@ -73,7 +73,7 @@ class Block(NamedTuple):
 
 
 def prefetched(items: Iterator[Item]) -> Generator[Item, None, None]:
-    """Yield items that a thread takes from an iterator, one ahead of the last one yielded.
+    """Yield items that a thread reads from an iterator, one ahead of the last one yielded.
 
     What the iterator raises is raised here, in its place.
     """

@@ -1,4 +1,4 @@
-"""What is published of data sets: their files, mirrors, hashes and folders, a record each."""
+"""Published data sets: a record each, with its files, mirrors, hashes and folders."""
 
 import reprlib
 from typing import NamedTuple, TypeAlias
@@ -273,7 +273,7 @@ def mnist_hashes_match(arrays: tuple[Split, Split]) -> bool:
     Returns
     -------
     bool
-        True if all four give the SHA-256 of the published files.
+        True if all four have the SHA-256 of the published files.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """Columns of a data frame, a dict or an array: numbers, or categories and their codes.
 
-No library of data frames is imported: a frame is what has `columns` and gives one by its name.
+No library of data frames is imported: a frame is an object with `columns`
+that returns a column by its name.
 """
 
 import math
@@ -58,7 +59,7 @@ def kinds_of(values: Sequence[Any]) -> list[str]:
 
 
 class Column:
-    """A column of a table; what is asked for is found once, and kept.
+    """A column of a table, whose properties are computed once.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class TableCode:
 
     Notes
     -----
-    `rows` gives the categorical columns first, then the numbers. All categories share one
+    `rows` puts the categorical columns first, then the numbers. All categories share one
     table of vectors: a column's rows there follow those of the column before, and are one for
     unseen categories, one for missing values, then one for each category.
     """

@@ -15,7 +15,7 @@ MOST_BYTES = 1 << 30  # unpacked
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """Give a file as it is, or the only .csv in a zip archive, unpacked for the block.
+    """Yield a file as it is, or the only .csv in a zip archive, unpacked for the block.
 
     Raises
     ------

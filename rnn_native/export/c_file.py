@@ -42,7 +42,7 @@ def to_c(
         The file; its name usually ends in ".c".
     int8 : bool
         Whether weight matrices are rounded to int8, with a scale for each output; inputs
-        and what goes from layer to layer stay float. `rounded_to_int8` gives a net that
+        and values between layers stay float. `rounded_to_int8` returns a net that
         computes the same, to see how accurate it is.
     name : str, optional
         A C identifier that public names in the file begin with. By default the file's
@@ -62,18 +62,18 @@ def to_c(
     -----
     The file is C99 and needs <math.h> only. It has
 
-    - ``void NAME_predict(const float *x, float *probabilities)``, which gives what
-      `Network.predict_proba` gives for one sample;
-    - ``int NAME_classify(const float *x)``, which gives the class that `Network.predict`
-      gives (of values the greatest output, or whether the one output is >= 0.5); with
+    - ``void NAME_predict(const float *x, float *probabilities)``, which computes the result of
+      `Network.predict_proba` for one sample;
+    - ``int NAME_classify(const float *x)``, which returns the class that `Network.predict`
+      returns (of values the greatest output, or whether the one output is >= 0.5); with
       several yes or no it is ``void NAME_classify(const float *x, int *labels)``.
 
     Of a net that `Network.stream` accepts it also has, for one step of a sequence at a time,
 
     - ``NAME_state``, a struct: what a stream keeps from step to step;
     - ``void NAME_stream_init(NAME_state *state)``, which sets it to zero;
-    - ``void NAME_step(NAME_state *state, const float *x, float *probabilities)``, which gives
-      what `Stream.step` gives after one more step.
+    - ``void NAME_step(NAME_state *state, const float *x, float *probabilities)``, which
+      computes what `Stream.step` returns after one more step.
 
     Nothing is allocated. The arrays between layers are on the stack, so that threads may
     call at the same time; beyond 256 KiB they are static, as the file documents.
@@ -249,7 +249,7 @@ _TOP = """\
 void ${name}_predict(const float *x, float *probabilities);
 $kind ${name}_classify(const float *x$labels);
 $stream_declarations
-/* The numbers between layers take $bytes bytes. They are on the stack if this is empty; if it
+/* The numbers between layers need $bytes bytes. They are on the stack if this is empty; if it
  * is "static" they are not, and only one call at a time may run. */
 #ifndef ${NAME}_STORAGE
 #define ${NAME}_STORAGE$storage

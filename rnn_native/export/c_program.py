@@ -38,7 +38,7 @@ class Fork:
     given : str
         The array with the input.
     kept : str
-        The array to which each branch but the last copies what it gives.
+        The array to which each branch but the last copies its output.
     ends : list of (str, tuple of int)
         Where these are in it, and their shapes.
     """
@@ -105,7 +105,7 @@ class Program:
         self.at = out
 
     def change(self, function: str, size: int, *arguments: object) -> None:
-        """Add a call whose `size` results may take the place of its input."""
+        """Add a call whose `size` results may overwrite its input."""
         out = self.room(self.at if self.at in ("a", "b") else "a", size)
         self.call(function, out, self.at, *arguments)
         self.at = out
@@ -166,7 +166,7 @@ class Program:
 
     @property
     def bytes(self) -> int:
-        """How many bytes the arrays between layers take."""
+        """How many bytes the arrays between layers need."""
         return 4 * sum(self.sizes.values())
 
     def function(self, head: str, storage: str) -> str:
@@ -193,7 +193,7 @@ def functions_of(programs: Sequence[Program]) -> list[str]:
 
 
 def _with_int8_weights(name: str, function: str) -> str:
-    """Return a function that takes its matrix as int8 with a scale for each row.
+    """Return a function whose matrix is int8 with a scale for each row.
 
     One that has no matrix is returned as it is.
     """

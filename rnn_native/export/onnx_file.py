@@ -57,7 +57,7 @@ def to_onnx(
     path : path
         The file; its name usually ends in ".onnx".
     uint8_input : bool
-        Whether the graph takes bytes and divides them by 255 itself.
+        Whether the graph's input is bytes, and it divides them by 255 itself.
     opset : int in [13, 22], optional
         The operator set, for runtimes that need another than 17.
 
@@ -79,7 +79,7 @@ def to_onnx(
     The input is "x", float32 or uint8: n samples of the net's input shape. The outputs are
     "label", int64 (n,), the class that `Network.predict` gives (with several yes or no
     (n, outputs); of values the greatest output, or whether the one output is >= 0.5), and
-    "probabilities", float32 (n, outputs), what `Network.predict_proba` gives.
+    "probabilities", float32 (n, outputs), what `Network.predict_proba` returns.
 
     Examples
     --------

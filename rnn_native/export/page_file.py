@@ -74,7 +74,7 @@ def to_html(
         What the outputs are called, one name for each; of one yes or no also the two names
         of no and yes. By default their numbers.
     features : sequence of str, optional
-        What the inputs of a net that takes a row of numbers are called.
+        What the inputs of a net that accepts a row of numbers are called.
     guard : (Network, float), optional
         For drawings: a net on the same images whose last output is the probability that one
         shows no class at all, and where that begins: the page then says "not a digit". Its

@@ -23,12 +23,12 @@ def inputs_of(
     dict
         "kind": "drawing", "picture" or "numbers"; "shape" of an image or the net's own;
         "size"; "digits" of drawings; of numbers "features", a name and first value for each
-        field or None, and "divisor" of what is entered.
+        field or None, and "divisor" of the entered number.
 
     Raises
     ------
     ValueError
-        If there are features for a net that takes an image, or the wrong number of them.
+        If there are features for a net that accepts an image, or the wrong number of them.
     """
     steps = steps_of(net)
     image = None if features is not None else _image_shape(net, steps[0])

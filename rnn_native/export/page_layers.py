@@ -1,4 +1,4 @@
-"""A net as the page's JavaScript takes it: layers as JSON, and their arrays as bytes."""
+"""A net as the page's JavaScript reads it: layers as JSON, and their arrays as bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

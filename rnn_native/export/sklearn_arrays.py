@@ -154,7 +154,7 @@ def from_sklearn(
     arrays = [array for pair in zip(weights, biases, strict=True) for array in pair]
     for parameter, array in zip(model.parameters.values(), arrays, strict=True):
         parameter[...] = array
-    model.input_dtype = "float"  # scikit-learn takes uint8 as numbers
+    model.input_dtype = "float"  # scikit-learn treats uint8 as numbers
     return model
 
 
@@ -224,7 +224,7 @@ def _hidden_function(layers: list[tuple[Step, str]]) -> str:
 
 
 def _final_function(step: Step, function: str, final: str) -> str:
-    """Return scikit-learn's name of what is done to the last layer's products."""
+    """Return scikit-learn's name of the last layer's activation."""
     if "linear" not in (function, final):
         raise ValueError(f"{step}: scikit-learn has no {function} before {final}")
     names = {ours: name for name, ours in FINAL.items()}

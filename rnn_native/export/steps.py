@@ -125,12 +125,12 @@ class Step:
 
     @property
     def tokens(self) -> int:
-        """How many rows of values the layer takes one by one."""
+        """How many rows of values the layer computes one by one."""
         return math.prod(self.input_shape[:-1])
 
     @property
     def outputs(self) -> int:
-        """How many numbers the layer gives for a sample."""
+        """How many outputs the layer has for a sample."""
         return math.prod(self.output_shape)
 
     def refusal(self, target: str) -> ValueError:
@@ -208,5 +208,5 @@ def by_output(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def has_many_labels(model: Network) -> bool:
-    """Whether `Network.predict` gives a yes or no for each of several outputs."""
+    """Whether `Network.predict` returns a yes or no for each of several outputs."""
     return LOSSES[model.loss].tells_several(model.output_shape[0])

@@ -103,7 +103,7 @@ def from_torch(
     ----------
     tensors : mapping of str to array
         PyTorch's tensors or NumPy's arrays, of floats or integers; as many and with the
-        names and shapes that `to_torch` gives. "num_batches_tracked" may be left out.
+        names and shapes that `to_torch` returns. "num_batches_tracked" may be left out.
     architecture : Network, Architecture, mapping or path
         The layers: of a net, which stays as it is and whose optimizer and `input_dtype` the
         new one has, too; parsed; as JSON.
@@ -137,7 +137,7 @@ def from_torch(
     """
     if not isinstance(tensors, Mapping):
         raise TypeError(
-            f"tensors: expected a mapping, as module.state_dict() gives it, got {type(tensors)}"
+            f"tensors: expected a mapping, as module.state_dict() returns it, got {type(tensors)}"
         )
     model = _new_network(architecture, _elements_of(tensors), source)
     modules = _modules(model, names)

@@ -75,7 +75,7 @@ def read_legacy(path: AnyPath) -> tuple[Architecture, Arrays]:
     Returns
     -------
     architecture : dict
-        Layers, input shape and loss, as `Network.architecture` gives them.
+        Layers, input shape and loss, as `Network.architecture` returns them.
     arrays : list of ndarray of float32
         The parameters in storage order, which is that of the layers. Values of a float64
         file are rounded to the nearest float32.

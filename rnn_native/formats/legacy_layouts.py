@@ -32,7 +32,7 @@ class Format:
     pieces : tuple of int and Tensor
         What the file holds, in order; an int is that number, stored as int32.
     architecture : dict
-        Layers, input shape and loss, as `Network.architecture` gives them.
+        Layers, input shape and loss, as `Network.architecture` returns them.
     """
 
     kind: str

@@ -2,7 +2,7 @@
 
 One array for each weight matrix (outputs, inputs) and each bias (outputs, 1) of a
 perceptron with ReLU between its layers and softmax at the end. The writer names them
-``w1.npy``, ``b1.npy``, ``w2.npy``, ...; the reader takes other spellings too, as the
+``w1.npy``, ``b1.npy``, ``w2.npy``, ...; the reader accepts other spellings too, as the
 originals are not documented. Data of object arrays are never unpickled.
 """
 
@@ -60,7 +60,7 @@ def read_npy_folder(folder: AnyPath) -> tuple[Architecture, Arrays]:
     Returns
     -------
     architecture : dict
-        Layers, input shape and loss, as `Network.architecture` gives them: dense layers
+        Layers, input shape and loss, as `Network.architecture` returns them: dense layers
         with ReLU, the last one with softmax.
     arrays : list of ndarray of float32
         Weight (inputs, outputs) and bias (outputs,) of each layer.
@@ -268,7 +268,7 @@ def read_npy(path: AnyPath) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of float32
-        C-contiguous, of the shape that the header gives.
+        C-contiguous, of the shape in the header.
 
     Raises
     ------

@@ -118,7 +118,7 @@ class Ensemble:
     ) -> NDArray[np.int64] | NDArray[np.float32]:
         """Return labels under the cross-entropies, and values under the other losses.
 
-        Parameters and errors are those of `predict_proba`; what is returned has the shapes of
+        Parameters and errors are those of `predict_proba`; the result has the shapes of
         `Network.predict`.
         """
         mean = self.predict_proba(x, batch_size=batch_size, threads=threads)
@@ -160,7 +160,7 @@ class Ensemble:
     ) -> ClassScores | ValueScores | dict[str, float]:
         """Return mean loss and what fits it, of the averaged predictions.
 
-        Parameters, what is returned, and errors are those of `Network.evaluate`. The loss is
+        Parameters, results, and errors are those of `Network.evaluate`. The loss is
         calculated from the nets' logits, so that a probability near 0 costs what it should.
         """
         if batch_size is not None:
@@ -244,7 +244,7 @@ def check_nets(nets: Iterable[Network]) -> tuple[Network, ...]:
 
 
 def _last_outputs(net: Network, rows: AnyRows, threads: int | None) -> NDArray[np.float64]:
-    """Return what the last layer gives, before the function of the loss."""
+    """Return the outputs of the last layer, before the function of the loss."""
     plain = net.with_layers(net.specs, "squared_error")
     outputs = plain.native.predict(rows, threads=resolve_threads(threads))
     return outputs.astype(np.float64)

@@ -72,7 +72,7 @@ def _held_out(train: Loader, fraction: float) -> tuple[Loader, Loader | None]:
 def scores_of_loader(
     model: Network, test: Loader, threads: int | None
 ) -> ClassScores | ValueScores:
-    """Return what `Network.evaluate` gives, of the rows of a loader."""
+    """Return what `Network.evaluate` returns, of the rows of a loader."""
     batches = Batches(test, model, name="test")
     count = resolve_threads(threads)
     loss, hits = loss_and_hits(model, batches, count)

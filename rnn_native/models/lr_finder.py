@@ -137,7 +137,7 @@ def lr_find(
     start_lr, end_lr : float above 0
         Batch k of `num_it` has the rate start_lr * (end_lr / start_lr) ** (k / num_it).
     num_it : int of at least 1
-        Batches, over as many epochs as it takes.
+        Batches, over as many epochs as necessary.
     trial_it : int of at least 0
         Batches of each trial; 0 tries none, and suggests by the rising rates alone.
     schedule : Schedule, its `as_dict`, or None
@@ -173,7 +173,7 @@ def lr_find(
     e and has n, the valley's rate is that at e - n + n // 3 + n // 6.
 
     Trials begin there and go up by factors of 2, up to `end_lr`, until two in a row are worse
-    than the best one. All begin with the same weights and take the same batches. For training
+    than the best one. All begin with the same weights and train on the same batches. For training
     of few epochs the valley's rate is too low (benchmarks/learning_rates.py compares them).
     A schedule is looked at in as many places as a trial has batches: a one-cycle of ten
     epochs becomes one of 300 batches. Without it, a rate would have to suit the first batches
@@ -230,7 +230,7 @@ def lr_find(
 
 @contextmanager
 def _put_back(model: Predictor) -> Iterator[None]:
-    """Give a model its weights, moments and training state back at the end."""
+    """Restore the weights, moments and training state of a model at the end."""
     weights, moments = model.weights.copy(), model.moments.copy()
     state = model.training_state
     model.training_state = state.copy()
@@ -286,7 +286,7 @@ def _batch_losses(run: Run, rates: NDArray[np.float64]) -> Iterator[float]:
 
 
 def _checked(schedule: Schedule | Mapping[str, Any] | None) -> Schedule | None:
-    """Return a schedule from what was given."""
+    """Return a schedule from the argument."""
     if isinstance(schedule, Mapping):
         return schedules.from_dict(schedule)
     if schedule is not None and not isinstance(schedule, Schedule):

@@ -114,7 +114,7 @@ class Network(WeightFiles):
 
         The next call continues where the last one ended: weights, the state of the
         optimizer, shuffles, masks, distortions, mixing, and the moving average. Six calls
-        with ``epochs=1`` give the bits of one with ``epochs=6``, if the rate is constant and
+        with ``epochs=1`` have the bits of one with ``epochs=6``, if the rate is constant and
         no callback stops or restores. Callbacks, schedules, and the best epoch start again
         in each call. See docs/reference/fit.md.
 

@@ -294,7 +294,7 @@ def _is_pair(data: object) -> bool:
 
 
 def _kind(data: Any) -> str:
-    """Say what was given in the place of a data set."""
+    """Describe the argument that is not a data set."""
     if isinstance(data, np.ndarray):
         return f"one array of shape {data.shape}"
     if not isinstance(data, (tuple, list)):

@@ -182,7 +182,7 @@ def out_folder(
 def recipe_of(
     options: Mapping[str, Any], defaults: Mapping[str, Any], classes: int
 ) -> Recipe:
-    """Return the recipe in `options`; a name that nothing takes is an error."""
+    """Return the recipe in `options`; an unknown name is an error."""
     given: dict[str, Any] = dict(options)
     for name in NOT_IN_RECIPE:
         given.pop(name, None)

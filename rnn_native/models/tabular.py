@@ -49,7 +49,7 @@ class TabularNet:
     Attributes
     ----------
     network : Network
-        The net over rows as `encode` gives them, with all layers: for exports, weights,
+        The net over rows as `encode` returns them, with all layers: for exports, weights,
         `summary`, ... AttributeError before `adapt` or `fit`.
     code : TableCode
         The columns and their categories. AttributeError before `adapt` or `fit`.

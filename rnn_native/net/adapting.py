@@ -29,7 +29,7 @@ class Moments:
     squares: NDArray[np.float64]
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Take in values of shape (k, n)."""
+        """Add values of shape (k, n)."""
         k = len(values)
         if k == 0:
             return
@@ -55,7 +55,7 @@ def adapt(net: Predictor, x: ArrayLike) -> None:
 
 
 def adapt_new(net: Predictor, rows: AnyRows) -> None:
-    """Adapt a net to rows as `as_rows` gives them, unless that was done before."""
+    """Adapt a net to rows as `as_rows` returns them, unless that was done before."""
     if unadapted(net) is not None:
         adapt_to_rows(net, rows)
 
@@ -117,7 +117,7 @@ def _blocks(rows: AnyRows) -> Iterator[AnyRows]:
 
 
 def _net_below(net: Predictor, index: int) -> "_core.Net":
-    """Return a native net that gives what a layer is given."""
+    """Return a native net whose output is the input of a layer."""
     tensors, layers = net.copied_tensors(), net.native.layers
     specs: list[dict[str, Any]] = []
     arrays: list[dict[str, NDArray[np.float32]]] = []

@@ -48,7 +48,7 @@ class Block(_OneList):
 class Residual(_OneList):
     """Layers whose outputs are added to their input: out = x + layers(x).
 
-    Where the layers give another shape, x passes through another layer, the projection: a
+    If the layers change the shape, x passes through another layer, the projection: a
     convolution of kernel 1, with the stride that fits, or for vectors and tokens a dense layer.
 
     Parameters
@@ -89,7 +89,7 @@ class Concat(Layer):
     Parameters
     ----------
     *branches : sequence of layers
-        2 to 8; one without layers gives the input.
+        2 to 8; the output of one without layers is its input.
     axis : int, optional
         Of a sample. When left out the channels of images, and of signals where a
         convolution or pool of a branch slides along them; the last axis of all else.
@@ -139,7 +139,7 @@ class TransformerBlock(Layer):
         [Residual([LayerNorm(), SelfAttention(heads, out_proj=True)], name="attention"),
          Residual([LayerNorm(), Dense(units, "gelu"), Dense(width)], name="feed_forward")]
 
-    With ``norm="post"`` the normalizations come after the sums. `composition` gives the list.
+    With ``norm="post"`` the normalizations come after the sums. `composition` returns the list.
 
     Parameters
     ----------

@@ -13,13 +13,13 @@ from rnn_native.net.block_specs import Spec, is_block, word_of
 T = TypeVar("T")
 
 MARKS = ("fork", "branch")
-"""What gives a branch its input."""
+"""Marks before a branch, which pass its input."""
 
 JOINS = ("add", "concat")
 """What makes one of all branches: it stands for the block."""
 
 _SIGNALS = ("conv1d", "maxpool1d", "avgpool1d")
-"""Layers that give a signal, whose channels are its first axis."""
+"""Layers whose output is a signal, with channels as its first axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _projection(
 
 
 def _step(extent: int, wanted: int) -> int | None:
-    """Return the least stride with which a window of one gives this many outputs, if any."""
+    """Return the least stride with which a window of one has this many outputs, if any."""
     for stride in range(1, extent + 1):
         if (extent - 1) // stride + 1 <= wanted:
             return stride if (extent - 1) // stride + 1 == wanted else None
@@ -217,7 +217,7 @@ def _concat(spec: Mapping[str, Any], shape: tuple[int, ...], at: _At) -> list[Pl
 def _axis_of(branches: Sequence[Placed]) -> dict[str, int]:
     """Return the axis of a concat that names none, unless the core's is right.
 
-    The core takes rank 2 for tokens, and joins their values; of signals these are channels.
+    The core treats rank 2 as tokens, and joins their values; in signals these are channels.
     """
     kinds = {one.spec["type"] for one in branches}
     is_signal = not kinds.isdisjoint(_SIGNALS) and "patch_embed1d" not in kinds

@@ -163,8 +163,8 @@ class CompiledNet(Weights):
     def _know_input(self, input_dtype: str | None, warning: str | None = None) -> None:
         """Set what the net was fitted on, and what the next use warns of first.
 
-        `_plain_low` and `_plain_high` bound the floats that predictions take without a
-        further look; while there is something to warn of, and of indices, they take none.
+        `_plain_low` and `_plain_high` bound the floats that predictions accept without a
+        further look; while there is something to warn of, and for indices, they accept none.
         """
         self._input_dtype = input_dtype
         self._unknown_input = warning
@@ -306,13 +306,13 @@ class CompiledNet(Weights):
         return self.training_state.steps
 
     def _shapes(self) -> list[tuple[int, ...]]:
-        """Return the shape that each of `specs` gives for a sample."""
+        """Return the shape of the output of each of `specs` for a sample."""
         shapes = (tuple(layer["shape"]) for layer in self.native.layers)
         return last_of_each(self.placed, shapes)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of what one sample gives."""
+        """Shape of the outputs for one sample."""
         return self._output_shape
 
     @property

@@ -135,7 +135,7 @@ def _plain_spec(layer: Any, path: str, depth: int = 0) -> dict[str, Any]:
 
 
 def _plain_list(layers: Any, path: str, depth: int) -> Any:
-    """Return what is a list as plain specs; the check refuses anything else."""
+    """Return lists as plain specs; the check refuses anything else."""
     if isinstance(layers, Layer):
         kind = type(layers).__name__
         raise TypeError(

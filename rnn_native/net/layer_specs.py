@@ -101,7 +101,7 @@ def _anything(place: Place, value: Any) -> Any:
 
 
 def settle_activation(place: Place, spec: Spec, key: str) -> None:
-    """Refuse an alpha that would do nothing; give an activation its one name."""
+    """Refuse an alpha without effect; replace aliases of an activation by its name."""
     name = spec.get(key, "linear")
     if "alpha" in spec and name not in WITH_ALPHA:
         raise place.key("alpha").error(

@@ -266,7 +266,7 @@ class Normalization(Layer):
     Notes
     -----
     `Network.adapt` finds mean and variance; they are saved with the net and not trained. A
-    feature that is constant in the data gives 0.
+    feature that is constant in the data becomes 0.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Losses: their names, what their targets are, and the function that each applies itself.
 
-A loss that has its own function (softmax, sigmoid, exponential) takes it of the last
+A loss that has its own function (softmax, sigmoid, exponential) applies it to the last
 layer's outputs, in training and in predictions. So a last activation that is this function is
 the loss's, and is applied once; any other that bounds the outputs would keep the loss from
 reaching part of what it describes, and is refused.
@@ -179,7 +179,7 @@ def _is_yes_or_no(layers: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def labels_of(outputs: NDArray[Any], loss: str) -> NDArray[np.int64]:
-    """Return labels of what predictions give: the first greatest output, or whether >= 0.5.
+    """Return the labels of predictions: the first greatest output, or whether >= 0.5.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def without_last_activation(layers: Sequence[Mapping[str, Any]], loss: str) -> l
 
 
 def with_linear_ends(layers: Sequence[Mapping[str, Any]]) -> list[Spec]:
-    """Return specs that the core knows, of the same shapes: without what is `LAST_ONLY`."""
+    """Return specs that the core knows, of the same shapes: without those in `LAST_ONLY`."""
     return mapped(layers, _with_linear_end)
 
 
@@ -367,7 +367,7 @@ def _bounded_by(layers: Sequence[Mapping[str, Any]]) -> tuple[str, Spec] | None:
             return path, layer
         if function == "leaky_relu" and layer.get("alpha") == 0:
             return path, layer
-        # An unbounded function of what is bounded is bounded as well.
+        # An unbounded function of bounded values is bounded as well.
         if kind != "activation" and kind not in _KEEPS_BOUNDS:
             return None
     return None

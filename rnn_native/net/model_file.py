@@ -7,7 +7,7 @@ it), architecture, optimizer (its settings), normalisation, input_dtype (of `fit
 see `saved_training`. A run file ("last.safetensors") adds the tensors "run.order",
 "run.moments", "run.best" and "run.live", where these exist, and the object "run". The
 digest covers all tensors (name, dtype, shape, bytes) and all other metadata: plain
-safetensors accepts many single flipped bits. Equal models give equal files.
+safetensors accepts many single flipped bits. Equal models have equal files.
 """
 
 import json
@@ -233,14 +233,14 @@ def metadata_of(model: Predictor, facts: Mapping[str, Any] | None) -> Metadata:
 
 
 def take_rates(model: Predictor, metadata: Metadata, path: "str | PathLike[str]") -> None:
-    """Give a model's layers the rates that a file has; all are 1 where it has none."""
+    """Set the rates of a model's layers to those of a file; all are 1 if it has none."""
     rates = metadata.get("lr_multipliers", [1.0] * len(model.specs))
     with faults_named(path, "lr_multipliers"):
         model.set_rates(np.array(rates, np.float64))
 
 
 def fill(model: Predictor, tensors: Tensors, path: "str | PathLike[str]") -> None:
-    """Give a model a file's parameters and state; FormatError if they are not its own."""
+    """Load a file's parameters and state into a model; FormatError if they are not its own."""
     for name, parameter in {**model.parameters, **model.state}.items():
         parameter[:] = _fitting(name, parameter.shape, tensors.get(name), path)
 
@@ -284,7 +284,7 @@ def save_weights(
 
 
 def load_weights(model: Predictor, path: Source) -> None:
-    """Give a model the weights of a file, all or none; see `Network.load_weights`."""
+    """Load the weights of a file into a model, all or none; see `Network.load_weights`."""
     tensors, metadata = read(path, "weights", "model")
     name = name_of(path)
     values = model.get_weights()
@@ -348,7 +348,7 @@ def read(path: Source, *holds: str) -> tuple[Tensors, Metadata]:
 def _metadata_in(
     texts: Mapping[str, str], path: "str | PathLike[str]", holds: Sequence[str]
 ) -> Metadata:
-    """Return what a file says of itself if it is one of `holds`, or say what is wrong."""
+    """Return a file's facts if it is one of `holds`; raise FormatError otherwise."""
     text = texts.get(KEY)
     if text is None:
         raise FormatError(

@@ -189,8 +189,8 @@ class Predictor(CompiledNet):
 
         For nets of recurrent layers, and of layers that look at each step alone: Dense,
         Activation, Softmax, LayerNorm, RMSNorm, Dropout, Normalization of features, and any
-        layers above the last output. A last Flatten gives the outputs of each step. Where the
-        net begins with Embedding a step is an index.
+        layers above the last output. After a last Flatten, the outputs are those of each step.
+        If the net begins with Embedding, a step is an index.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What multiplies the losses of rows, as users give it."""
+"""Factors of the losses of rows, as users pass them."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -1,4 +1,4 @@
-"""Rows, targets and weights at the edge: what users give becomes what the core expects."""
+"""Rows, targets and weights at the edge: users' arrays become what the core expects."""
 
 import math
 from collections.abc import Sequence
@@ -110,7 +110,7 @@ def float_range_of(input_dtype: str | None) -> tuple[float, float]:
 def _is_plain_within(
     values: object, columns: int, bounds: tuple[float, float]
 ) -> TypeGuard[NDArray[np.float32]]:
-    """Whether the core takes values as they stand: most that a training loop has."""
+    """Whether the core accepts values unchanged, as it does most in a training loop."""
     return (
         type(values) is np.ndarray
         and values.dtype == _FLOAT32

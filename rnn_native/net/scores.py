@@ -2,7 +2,7 @@
 
 A metric is a function of (y_true, y_pred), as in scikit-learn and Keras. y_pred is what
 `Network.predict_proba` gives, of shape (n, outputs), or for one output its only column, of
-shape (n,); or what `Network.predict` gives, when asked for. y_true are labels of shape (n,)
+shape (n,); or what `Network.predict` returns, when asked for. y_true are labels of shape (n,)
 under softmax_cross_entropy, else float32 values of y_pred's shape. All metrics here are
 calculated in float64, weighted where validation rows have weights; rows that are trained on
 count equally.
@@ -41,7 +41,7 @@ class ClassScores(NamedTuple):
 
 
 class ValueScores(NamedTuple):
-    """What `Network.evaluate` returns of a net that gives values.
+    """What `Network.evaluate` returns of a net that predicts values.
 
     Attributes
     ----------
@@ -245,7 +245,7 @@ def _area(
 
 
 def f1(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
-    """Return the F1 score of the labels that probabilities give: of class 1.
+    """Return the F1 score of the predicted labels: of class 1.
 
     Of a net with three classes or more it is the mean over those that occur, in labels or
     predictions; of several yes or no the mean over them. 0 where nothing is to be divided by.
@@ -298,7 +298,7 @@ def is_greater_better(column: str) -> bool:
 
 
 def fitting(loss: str) -> list[Metric]:
-    """Return what takes accuracy's place for a loss of values; nothing for one of classes."""
+    """Return the metrics that replace accuracy for a loss of values; none for one of classes."""
     if LOSSES[loss].tells_classes:
         return []
     return [_OF_VALUES["mae"], _OF_VALUES["r2"]]

@@ -88,7 +88,7 @@ class Stream:
         Returns
         -------
         ndarray of shape (outputs,), or (n, outputs), float32
-            What `predict_proba` gives for the sequence up to this step; of a net that ends
+            What `predict_proba` returns for the sequence up to this step; of a net that ends
             in `Flatten` its part for this step.
 
         Raises
@@ -113,7 +113,7 @@ class Stream:
         return self._native.advance(rows, self._carried, threads=self._threads)
 
     def _check_shape(self, given: tuple[int, ...]) -> None:
-        """Refuse what is neither a step nor a step for each of several streams."""
+        """Refuse values that are neither a step nor a step for each of several streams."""
         rank = len(self._shape)
         fits = len(given) in (rank, rank + 1) and given[len(given) - rank :] == self._shape
         if fits and 0 not in given:
@@ -155,7 +155,7 @@ class Stream:
         """The state after the last step: (n, units) arrays, by layer.
 
         The names are those of the layers, with "hidden", and "cell" for an LSTM's c:
-        "layers.0.hidden". Reading gives copies. What is set, a mapping with the same names,
+        "layers.0.hidden". Reading returns copies. A new value, a mapping with the same names,
         decides how many streams there are; ValueError if it does not fit.
         """
         with self._lock:

@@ -73,7 +73,7 @@ def table_of(
 
 
 def _line(name: str, shape: str, params: str) -> str:
-    """Return a row; what is longer than its column moves the others on."""
+    """Return a row; a text longer than its column moves the others to the right."""
     start = f"{name:<{WIDTHS[0]}} {shape:<{WIDTHS[1]}} "
     return f"{start}{params:>{max(RULE - len(start), 0)}}"
 

@@ -98,7 +98,7 @@ class TrainingState:
     def order_of(
         self, rows: int, shuffle: bool, *, in_parts: bool = False
     ) -> NDArray[np.int32]:
-        """Return the row numbers that an epoch begins with, and keep what is shuffled.
+        """Return the row numbers that an epoch begins with, and keep the shuffled order.
 
         Without shuffling, and when the number of rows is another one than before, they are
         0, 1, 2, ... Only with `in_parts`, where an epoch need not have all rows, the pass
@@ -213,7 +213,7 @@ class TrainingState:
         return {**{name: getattr(self, name) for name in COUNTERS}, "rng": self.rng.state}
 
     def update(self, numbers: Mapping[str, Any]) -> None:
-        """Take over what `as_dict` gave.
+        """Restore the result of `as_dict`.
 
         Raises
         ------

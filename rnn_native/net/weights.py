@@ -136,7 +136,7 @@ class Weights:
                 yield f"{one.name}.{param['name']}", param
 
     def draw_weights(self, rng: Xorshift) -> None:
-        """Give all parameters their first values."""
+        """Set all parameters to their initial values."""
         for _, param in self._params():
             set_initial(_part(self.weights, param), param, rng)
 

@@ -89,7 +89,7 @@ def attention_map(
 
 
 def _viridis() -> "Colormap":
-    """Return viridis with another color for what is beyond its upper end."""
+    """Return viridis with another color for values beyond its upper end."""
     from matplotlib import colormaps
 
     return colormaps["viridis"].with_extremes(over=COLORS[1])

@@ -72,7 +72,7 @@ def check_suffix(path: AnyPath) -> str:
 
 
 def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None:
-    """Write a figure atomically; equal figures give equal files.
+    """Write a figure atomically; equal figures make equal files.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ def lr_curve(
     ax: "Axes | None" = None,
     trials: Mapping[float, float] | None = None,
 ) -> "Axes":
-    """Draw losses over learning rates, as a search for the rate gives them.
+    """Draw losses over learning rates, as `Network.lr_find` returns them.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ def top_losses(
     names: Sequence[str] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw rows with what was said of them: as pictures, or as bars of their losses.
+    """Draw rows with their predictions: as pictures, or as bars of their losses.
 
     Parameters
     ----------

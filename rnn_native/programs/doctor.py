@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 
 
 def examine(data: str | None = None) -> list[Finding]:
-    """Return what was found, in order. Nothing is written and nothing is downloaded."""
+    """Return the findings, in order. Nothing is written and nothing is downloaded."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("core", _core),
         ("threads", _threads),

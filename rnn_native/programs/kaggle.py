@@ -45,7 +45,7 @@ PIXELS = 784
 
 @dataclass(frozen=True, slots=True)
 class KaggleResult:
-    """What `run` gives back.
+    """What `run` returns.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class KaggleResult:
     model_files: list[Path]
 
     def summary(self) -> str:
-        """Return what was done as text, with the report and its confusion matrix."""
+        """Return a summary as text, with the report and its confusion matrix."""
         lines = [f"Rows: {self.train_rows} trained on, {self.test_rows} evaluated"]
         if self.report is not None:
             lines += ["", str(self.report), ""]

@@ -1,4 +1,4 @@
-"""The canvas: what the pointer does on it, and what is shown there."""
+"""The canvas: drawing with the pointer, and what is shown there."""
 
 import tkinter as tk
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Canvas:
     parent : tkinter.Misc
     theme : Theme
     drawing : Drawing
-        What is changed by the pointer.
+        The drawing that the pointer changes.
     changed : callable
         Called with whether the gesture is finished, after each change.
     """
@@ -47,7 +47,7 @@ class Canvas:
         self._gesture = ""  # "draws" or "erases" while a button is down
         self.pen: float = PEN_WIDTH
         self.erases = False
-        # What it asks for is little: it takes the room that is left.
+        # It requests little space, and gets all that is left.
         self.frame = ttk.Frame(parent, width=SIDE // 2, height=SIDE // 2)
         self.frame.bind("<Configure>", self._fit)
         self.widget = tk.Canvas(

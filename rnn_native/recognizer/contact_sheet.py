@@ -23,7 +23,7 @@ OUTLINE = 90  # gray of boxes
 
 
 class Entry(NamedTuple):
-    """A picture and what was read on it.
+    """A picture and its reading.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
     reading : Reading
         What it reads as one digit.
     ink : ndarray of shape (rows, columns), uint8, optional
-        What was taken for ink, from `found_ink`.
+        The ink that `found_ink` returned.
     """
 
     name: str
@@ -79,7 +79,7 @@ def thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def found_ink(found: PageReading) -> NDArray[np.uint8] | None:
-    """Return what was taken for ink, with a box around each digit, broken where in doubt."""
+    """Return the ink that was found, with a box around each digit, broken where in doubt."""
     from PIL import Image, ImageDraw
 
     steps = found.page.steps

@@ -64,7 +64,7 @@ def best_projection(rgb: Bytes) -> Projection:
 
 
 def is_white_ink(rgb: Bytes, alpha: Bytes) -> bool:
-    """Return whether what is opaque can be seen on black only."""
+    """Return whether the opaque pixels can be seen on black only."""
     opaque = alpha > 127
     if opaque.all() or not opaque.any():
         return False
@@ -74,7 +74,7 @@ def is_white_ink(rgb: Bytes, alpha: Bytes) -> bool:
 
 
 def _contrast(gray: Bytes) -> float:
-    """Return how far thin things stand out of what is around them, in units of the noise."""
+    """Return how far thin things stand out from their surroundings, in units of the noise."""
     calm = smoothed(np.divide(gray, 255, dtype=np.float32), 1)
     return max(_contrast_within(calm, share * min(gray.shape)) for share in WINDOWS)
 

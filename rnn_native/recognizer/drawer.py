@@ -31,7 +31,7 @@ class Drawer:
     tell : callable
         Show an error.
     changed : callable
-        Called when what is read may have changed.
+        Called when the reading may have changed.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Drawer:
         return lambda: self.correct(digit)
 
     def restyle(self) -> None:
-        """Take the theme's sizes."""
+        """Apply the theme's sizes."""
         px = self._theme.px
         self._label.pack_configure(padx=(0, px(4)))
         for button in self.buttons.values():
@@ -88,7 +88,7 @@ class Drawer:
         self.buttons["Unlearn"].state(_enabled(self._state.can_unlearn))
 
     def correct(self, label: int) -> None:
-        """Keep what is on the canvas as a correction."""
+        """Keep the canvas as a correction."""
         try:
             kept = self._state.correct(label)
         except OSError as error:

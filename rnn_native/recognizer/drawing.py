@@ -1,4 +1,4 @@
-"""What is on the canvas: strokes, with undo and redo. Nothing here needs a display."""
+"""The drawing on the canvas: strokes, with undo and redo. Nothing here needs a display."""
 
 import json
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ class Drawing:
         self._change(tuple(strokes))
 
     def undo(self) -> None:
-        """Take back the last gesture."""
+        """Undo the last gesture."""
         self.end()
         if self._before:
             self._undone.append(self._done)

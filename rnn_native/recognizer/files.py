@@ -29,7 +29,7 @@ class Shown(Protocol):
     settings: Settings
 
     def update(self) -> None:
-        """Read and show what is on the canvas."""
+        """Read the canvas and show the result."""
 
     def redraw(self) -> None:
         """Show the strokes, and read them."""
@@ -89,7 +89,7 @@ class Files:
         window.update()
 
     def drop(self, path: str) -> None:
-        """Open what was dropped: a picture, a drawing, or a model."""
+        """Open a dropped file: a picture, a drawing, or a model."""
         if Path(path).is_dir() or Path(path).suffix.lower() in MODELS[1]:
             self.use_model(model_choice.Choice(Path(path).name, Path(path)))
         else:

@@ -95,7 +95,7 @@ class Menu:
         self._submenus.append(choices)
 
     def restyle(self) -> None:
-        """Take the theme's colors and sizes."""
+        """Apply the theme's colors and sizes."""
         for menu in (self.menu, *self._submenus):
             self._window.theme.color_menu(menu)
 

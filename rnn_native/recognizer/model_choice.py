@@ -76,12 +76,12 @@ def around(runs: Path = RUNS) -> list[Choice]:
 
 
 def open_model(choice: Choice) -> Network:
-    """Read a model that takes 28 x 28 pixels and distinguishes ten digits.
+    """Read a model that accepts 28 x 28 pixels and distinguishes ten digits.
 
     Raises
     ------
     ValueError
-        If it takes or gives something else, or is damaged (FormatError).
+        If its inputs or outputs are others, or it is damaged (FormatError).
     OSError
         If it cannot be read.
     """

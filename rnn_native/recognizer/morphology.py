@@ -1,6 +1,6 @@
 """Greatest and least values around pixels, means over boxes, and marks that are connected.
 
-Greatest and least values take time that hardly grows with the size of the window.
+The time for greatest and least values hardly grows with the size of the window.
 """
 
 from typing import Any, NamedTuple

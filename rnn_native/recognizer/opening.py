@@ -31,8 +31,8 @@ FREE_PIXELS, PIXELS_A_BYTE = 12_000_000, 500
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".pnm")
 )
-# Of Pillow's formats those whose headers say what unpacking takes. Others hold files of other
-# formats, which promise something else, or programs (EPS).
+# Of Pillow's formats those whose headers show how much memory unpacking needs. Others hold
+# files of other formats, which promise something else, or programs (EPS).
 FORMATS = (
     "PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "AVIF", "DIB", "TGA", "PCX", "DDS",
     "QOI",
@@ -51,7 +51,7 @@ SAMPLE = 320
 def read_picture(path: AnyPath) -> Bytes:
     """Read an image file as gray bytes that show the ink, whatever its color.
 
-    What is transparent is white, or black if all that is opaque is white.
+    Transparent pixels are white, or black if all that is opaque is white.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def gray_of(picture: "Image") -> Bytes:
 
 
 def _strips(picture: "Image") -> Iterator[tuple[int, "Image"]]:
-    """Give the picture from top to bottom: what is made of a strip takes little memory."""
+    """Yield the picture in strips from top to bottom, which need little memory."""
     rows = max(1, STRIP // picture.width)
     for top in range(0, picture.height, rows):
         bottom = min(top + rows, picture.height)

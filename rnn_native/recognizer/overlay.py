@@ -18,7 +18,7 @@ def saliency(net: Network, image: Floats, label: int) -> Floats:
     Parameters
     ----------
     net : Network
-        Takes one image of 28 x 28.
+        Accepts one image of 28 x 28.
     image : ndarray of shape (28, 28), float32
     label : int
 

@@ -39,14 +39,14 @@ class Answer:
         self.restyle()
 
     def restyle(self) -> None:
-        """Take the theme's colors and sizes."""
+        """Apply the theme's colors and sizes."""
         px = self._theme.px
         self._large.grid_configure(padx=(0, px(8)))
         for label in (self._words, self._share):
             label.configure(wraplength=px(WORDS))
 
     def show(self, seen: Seen) -> None:
-        """Show what was read, or why nothing was."""
+        """Show the reading, or why nothing was read."""
         answer = wording.answer(seen.reading, seen.page)
         self._theme.fit_digits(len(answer.digits))
         self.digit.set(answer.digits)
@@ -60,7 +60,7 @@ class Bars:
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
         self._theme = theme
         self._reading: Reading | None = None
-        # Of each bar top and bottom, and what is shown of it: only what changes is drawn.
+        # Of each bar top and bottom, and the part that is shown: only changes are drawn.
         self._rows = [(0.0, 0.0)] * DIGITS
         self._drawn: list[tuple[float, str, bool] | None] = [None] * DIGITS
         self.canvas = tk.Canvas(parent, highlightthickness=0, borderwidth=0)
@@ -101,7 +101,7 @@ class Bars:
             room = self._right - self._left
             right = self._left + float(reading.probabilities[digit]) * room
             if right - self._left < 0.5:
-                right = self._left  # what is drawn without width is still a line
+                right = self._left  # a bar without width would still be a line
             state = (round(right, 1), texts[digit], digit == reading.label)
             if state != self._drawn[digit]:
                 self._drawn[digit] = state

@@ -41,9 +41,9 @@ COARSE, WINDOW = 160, 0.34
 PENS, LEAST_WINDOW = 3.0, 0.06
 # Ink is darker than the paper by this many deviations of it, and by this share at least.
 DEVIATIONS, LEAST_INK = 5.0, 0.08
-# What is lighter than this share of the darkest ink is not ink.
+# Pixels lighter than this share of the darkest ink are not ink.
 FAINT = 0.4
-# Added to what is divided by, in [0, 1]: black has no relative brightness.
+# Added to the divisor, in [0, 1]: black has no relative brightness.
 FLOOR = 0.06
 
 
@@ -141,9 +141,9 @@ def lightness(gray: Floats, paper: Floats) -> Floats:
 
 
 def _is_ink_dark(gray: Floats) -> bool:
-    """Return whether what is thin is dark, rather than light.
+    """Return whether thin parts are dark, rather than light.
 
-    What is between strokes, or between a digit and the edge of a sheet, may be narrower than the
+    The space between strokes, or between a digit and the edge of a sheet, may be narrower than the
     widest window, but seldom narrower than the pen. So what shows in several windows counts
     several times, and in narrow ones for more.
     """

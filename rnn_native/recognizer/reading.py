@@ -24,7 +24,7 @@ NOTHING = "nothing drawn"
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What was read.
+    """The reading of one digit.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class PageReading:
-    """What was read on a picture that may have several digits.
+    """The readings of a picture that may have several digits.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class PageReading:
         return lines
 
     def without_steps(self) -> "PageReading":
-        """Return it in little memory: what is kept of many pictures."""
+        """Return the part that is kept of many pictures, which needs little memory."""
         return replace(self, page=self.page._replace(steps={}))
 
     def as_one(self) -> Reading:

@@ -22,7 +22,7 @@ MOST_BYTES, MOST_RECENT = 100_000, 8
 
 @dataclass
 class Settings:
-    """What is remembered, and where; without a place until the window closes.
+    """Settings that are remembered, and where; without a place until the window closes.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def usual_place() -> Path | None:
 
 
 def load(place: Path | None) -> Settings:
-    """Read settings; what is missing or cannot be used has its default."""
+    """Read settings; those that are missing or cannot be used have their defaults."""
     found: object = {}
     try:
         if place is not None and regular_file_size(place) <= MOST_BYTES:

@@ -41,7 +41,7 @@ class Lesson(NamedTuple):
 
 
 class State:
-    """A drawing or an opened picture, the net that reads it, and what was corrected.
+    """A drawing or an opened picture, the net that reads it, and the corrections.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class State:
     # ---- reading ----
 
     def seen(self) -> Seen:
-        """Read what is on the canvas."""
+        """Read the canvas."""
         page = self._page()
         if page is not None:
             reading = page.as_one()
@@ -102,7 +102,7 @@ class State:
         self.overlay = kinds[(kinds.index(self.overlay) + 1) % len(kinds)]
 
     def use(self, choice: model_choice.Choice) -> None:
-        """Read with another model; what was learned stays with the old one.
+        """Read with another model; corrections that were learned stay with the old one.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class State:
     # ---- learning ----
 
     def correct(self, label: int) -> bool:
-        """Keep what is on the canvas as a correction; False when nothing is."""
+        """Keep the canvas as a correction; False when it is empty."""
         reading = self.seen().reading
         if not reading.image.any():
             return False
@@ -126,7 +126,7 @@ class State:
         return True
 
     def lesson(self) -> Lesson:
-        """Return what is to be learned from the present corrections."""
+        """Return the lesson of the present corrections."""
         kept = self.corrections
         return Lesson(self.net, tuple(kept.images), tuple(kept.labels))
 
@@ -155,7 +155,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 def _are_apart(strokes: Sequence[Stroke]) -> bool:
     """Whether the boxes around the strokes fall into groups that do not touch.
 
-    Looking for several digits takes much longer than reading one.
+    Looking for several digits is much slower than reading one.
     """
     left = [_box_of(stroke) for stroke in strokes]
     reached = left[:1]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float32]
 Points = NDArray[np.float64]
 
-# Distances computed at a time: what is in flight stays in the cache.
+# Distances computed at a time: these stay in the cache.
 BLOCK = 1 << 16
 
 
@@ -79,7 +79,7 @@ def rasterise(
     ndarray of shape `shape`, float32, in [0, 1]
     """
     rows, columns = shape
-    # A frame of one sample takes what falls outside: windows are clipped onto it.
+    # A frame of one sample collects what falls outside: windows are clipped onto it.
     grid = np.zeros((rows * samples + 2, columns * samples + 2), np.bool_)
     for stroke in strokes:
         # Sample (i, j) of the framed grid lies at (j - 1 + 0.5, i - 1 + 0.5) / samples.

@@ -1,7 +1,7 @@
 """Removes what is on a picture in addition to digits: table, lid, ruled lines, frames, underlines.
 
-Each function takes the mask of what stands out of the paper and returns what may be digits of
-it. None uses all of it: what is alone on a picture is what it shows.
+Each function gets the mask of what stands out from the paper, and returns what may be digits of
+it. None removes everything: a single thing on a picture is its subject.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ UNDERLINE = 5.0
 
 
 def without_surroundings(mask: Mask) -> Mask:
-    """Take away what comes in from the border: a table, the lid of a scanner, a shadow."""
+    """Remove what comes in from the border: a table, the lid of a scanner, a shadow."""
     found = marks(mask)
     rows, columns = mask.shape
     border = np.concatenate(
@@ -47,13 +47,13 @@ def without_surroundings(mask: Mask) -> Mask:
 
 
 def without_lines(mask: Mask) -> Mask:
-    """Take away straight lines across the picture; strokes that cross them stay."""
+    """Remove straight lines across the picture; strokes that cross them stay."""
     left = _without_rows(mask)
     return _unless_all(mask, np.ascontiguousarray(_without_rows(left.T).T))
 
 
 def without_boxes(mask: Mask) -> Mask:
-    """Take away the sides of a box that a digit touches; what touches them stays."""
+    """Remove the sides of a box that a digit touches; what touches them stays."""
     found = marks(mask)
     top, left, bottom, right = found.boxes.T
     largest = int(np.argmax((bottom - top) * (right - left)))
@@ -68,7 +68,7 @@ def without_boxes(mask: Mask) -> Mask:
 
 
 def without_frames(mask: Mask) -> Mask:
-    """Take away boxes and circles: marks around all others."""
+    """Remove boxes and circles: marks around all others."""
     for _ in range(3):  # a box in a circle on a card
         found = marks(mask)
         frame = _frame(found, mask.shape)
@@ -79,7 +79,7 @@ def without_frames(mask: Mask) -> Mask:
 
 
 def without_underlines(mask: Mask) -> Mask:
-    """Take away long flat marks below all others, or longer than they are wide."""
+    """Remove long flat marks below all others, or longer than they are wide."""
     found = marks(mask)
     top, left, bottom, right = found.boxes.T
     height, width = bottom - top, right - left
@@ -97,7 +97,7 @@ def without_underlines(mask: Mask) -> Mask:
 
 
 def _without_rows(mask: Mask) -> Mask:
-    """Take away lines that are nearly horizontal."""
+    """Remove lines that are nearly horizontal."""
     y, x = np.nonzero(mask)
     columns = mask.shape[1]
     if len(y) == 0 or len(y) > 0.6 * mask.size:

@@ -86,7 +86,7 @@ class Theme:
         return max(1, round(length * self.scale))
 
     def fit(self, width: int, height: int) -> bool:
-        """Take the size of the window; return whether that changes how things look."""
+        """Use the size of the window; return whether that changes how things look."""
         scale = min(width / WIDTH, height / HEIGHT)
         scale = min(max(scale, SMALLEST), LARGEST)
         if abs(scale - self.scale) < NOTICEABLE * self.scale:
@@ -106,7 +106,7 @@ class Theme:
         self.digit.configure(size=-self.px(size))
 
     def use(self, name: Name) -> None:
-        """Take the colors of a theme."""
+        """Use the colors of a theme."""
         self.name = name
         self._apply()
 
@@ -173,7 +173,7 @@ class Theme:
         style.map("Horizontal.TScale", background=[("active", c.best)])
 
     def _set_list_colors(self) -> None:
-        """Color what is not a ttk widget: the list of a combobox."""
+        """Color the list of a combobox, which is not a ttk widget."""
         c, add = self.colors, self._root.option_add
         add("*TCombobox*Listbox.background", c.raised)
         add("*TCombobox*Listbox.foreground", c.text)

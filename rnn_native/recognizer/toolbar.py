@@ -119,7 +119,7 @@ class Toolbar:
         self.model_box.bind("<Leave>", lambda _: self._say(""))
 
     def restyle(self) -> None:
-        """Take the theme's colors and sizes."""
+        """Apply the theme's colors and sizes."""
         px, color = self._theme.px, self._theme.colors.text
         for icon, image in self._images.items():
             image.configure(data=icons.png(icon, px(ICON), color), format="png")

@@ -163,7 +163,7 @@ class Window:
             self._show_drawer()
 
     def _share_room(self, height: int) -> None:
-        """Give the canvas a square as high as fits, the rest to the right side."""
+        """Make the canvas a square as high as fits; the right side has the rest."""
         rest = self.root.winfo_width() - 3 * self.theme.px(MARGIN) - height
         least = self.theme.px(SIDE_WIDTH)
         self._side.configure(width=max(least, rest) if height > 1 else least)
@@ -243,7 +243,7 @@ class Window:
             self.update()
 
     def update(self) -> None:
-        """Read what is on the canvas and show it."""
+        """Read the canvas and show the result."""
         self._is_stale = False
         self._show(self.state.seen())
 
@@ -275,7 +275,7 @@ class Window:
         self.redraw()
 
     def undo(self) -> None:
-        """Take back the last gesture."""
+        """Undo the last gesture."""
         self.state.drawing.undo()
         self.redraw()
 

@@ -21,7 +21,7 @@ class Answer(NamedTuple):
 def answer(reading: Reading, page: PageReading | None = None) -> Answer:
     """Return how a reading is worded; `page` is there if several digits were found.
 
-    A digit that is in doubt has a question mark; what is not a digit has that and the reason.
+    A digit that is in doubt has a question mark; if it is not a digit, the reason follows.
     """
     if page is not None:
         return _of_several(page)

@@ -57,7 +57,7 @@ class Judged(Protocol):
         """Return counts by label (rows) and predicted label (columns)."""
 
     def most_confused(self) -> Sequence[Confusion]:
-        """Return what is confused most, beginning with the most frequent."""
+        """Return the pairs of classes confused most, beginning with the most frequent."""
 
     def report(self) -> Report:
         """Return precision, recall and F1 of the classes."""
@@ -67,7 +67,7 @@ class Judged(Protocol):
 
 
 def overview(seen: Judged) -> str:
-    """Return what a notebook shows: accuracy, the matrix, what is confused most, reliability."""
+    """Return the view of a notebook: accuracy, matrix, most confused classes, reliability."""
     title, reliability = repr(seen)[1:-1], reliability_svg(seen.calibration())
     return (
         f"<div><p><b>{escape(title)}</b></p>{confusion(seen)}{confused_pairs(seen)}"

@@ -2,7 +2,7 @@
 
 There are two forms. Ours has "input_shape", "loss" and layers with a "type"; the reference
 system's has layers with a "layer_type" that name their own sizes. Both become the specs
-that `Network` takes, checked so far that the core then finds nothing wrong with them.
+that `Network` accepts, checked so far that the core then finds nothing wrong with them.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class Architecture:
         Parameters
         ----------
         activation : mapping
-            Keys "activation" and "alpha", as `TrainingConfig.hidden_activation` gives them.
+            Keys "activation" and "alpha", as `TrainingConfig.hidden_activation` returns them.
 
         Returns
         -------
@@ -125,7 +125,7 @@ def parse_architecture(
     Parameters
     ----------
     mapping : mapping
-        What `load_architecture` reads from a file, or `Network.architecture` gives.
+        What `load_architecture` reads from a file, or `Network.architecture` returns.
     source : str
         What messages name.
 

@@ -46,7 +46,7 @@ _RECIPE_KEYS = (
 class TrainingConfig:
     """A training configuration, made by `load_config` or `parse_config`.
 
-    What is None was not given: the program that trains has its own value.
+    None means not set: the program that trains has its own value.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class TrainingConfig:
     plateau_cooldown: int = 0
 
     def applied_to(self, recipe: "Recipe", classes: int) -> "Recipe":
-        """Return a program's recipe with what this configuration gives in its place.
+        """Return a program's recipe in which the values of this configuration replace others.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ HEAD_KEYS: dict[str, Rule] = {"$schema": text, "format_version": _format_version
 
 
 def read_json(path: AnyPath) -> Any:
-    """Read a small JSON file; what it holds is then for `take` and its rules to judge.
+    """Read a small JSON file; `take` and its rules then check the content.
 
     Parameters
     ----------

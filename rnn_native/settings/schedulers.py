@@ -30,7 +30,7 @@ class Scheduler:
         Returns the schedule for a configuration, a learning rate and a number of epochs.
     keys : mapping
         Keys that no other kind has, with their rules. The reference's own are not among
-        them, because the reference takes them beside any kind.
+        them, because the reference accepts them with any kind.
     above_0 : str
         A key of the reference's that must not be 0 for this kind; it may be 0 beside others.
     """

@@ -61,7 +61,7 @@ def shown_shape(shape: Shape) -> str:
 def core_shapes(
     place: Place, specs: Sequence[Spec], shape: Shape, loss: str = "none", first: int = 0
 ) -> list[Shape]:
-    """Return the shape that each layer gives.
+    """Return the shape of each layer's output.
 
     Parameters
     ----------

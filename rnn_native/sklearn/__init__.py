@@ -2,7 +2,7 @@
 
 `MLPClassifier` and `MLPRegressor` have the parameters, attributes and messages of those in
 `sklearn.neural_network`; `NetworkClassifier` and `NetworkRegressor` accept any layers.
-docs/reference/sklearn.md lists what is the same, what differs, and why.
+docs/reference/sklearn.md lists what is equal, what differs, and why.
 
 >>> from rnn_native.sklearn import MLPClassifier
 >>> x, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["no", "yes", "yes", "no"]

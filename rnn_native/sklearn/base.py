@@ -37,7 +37,7 @@ from rnn_native.training.ranks import Ranks, ranks_of
 from rnn_native.training.recipe import Recipe
 from rnn_native.training.schedules import Schedule
 
-# Numbers that scikit-learn takes without bound and the core does not; these still go.
+# Ranges of numbers that scikit-learn accepts without bound and the core does not.
 RANGES = {"alpha": (0.0, 9e5), "learning_rate_init": (1e-30, 9e5), "epsilon": (1e-20, 1.0)}
 
 
@@ -105,7 +105,7 @@ class BaseNetworkEstimator(
         raise NotImplementedError
 
     def _initialise(self, network: Network, random_state: np.random.RandomState) -> None:
-        """Give a new network its first weights."""
+        """Set the initial weights of a new network."""
         raise NotImplementedError
 
     def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
@@ -380,7 +380,7 @@ class BaseNetworkEstimator(
         for bridge in bridges:
             bridge.finish()
 
-    # ---- what is fitted ----
+    # ---- fitted attributes ----
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 def as_plain_frame(x: Any) -> Any:
-    """Return a pandas frame with the one dtype that `rows.as_array` gives it, all else as is.
+    """Return a pandas frame with the one dtype that `rows.as_array` chooses, all else as is.
 
     scikit-learn would make floats of nullable uint8, and bytes of booleans beside bytes. Missing
     values are NaN, which it refuses; a frame of sparse columns of one type other than uint8
@@ -82,7 +82,7 @@ def read_rows(
     Raises
     ------
     ValueError, TypeError
-        scikit-learn's; also for what is infinite in float32.
+        scikit-learn's; also for values that are infinite in float32.
     """
     with _unwarned():
         found = validate_data(

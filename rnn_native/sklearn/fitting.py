@@ -159,7 +159,7 @@ class Progress(Callback):
         self._begun = len(self.run.history)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Take over what later callbacks put into the logs."""
+        """Copy what later callbacks put into the logs."""
         rows = self._estimator.history_.rows
         first = len(rows) - self._estimator.n_iter_
         rows[first:] = self.run.history.rows[self._begun :][: len(rows) - first]

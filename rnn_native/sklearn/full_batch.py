@@ -89,7 +89,7 @@ class FullBatch:
                 )
 
     def _minimize(self, train: Part, loss_scale: float, smoothing: float) -> None:
-        """Minimize the loss of all rows, and note what was reached."""
+        """Minimize the loss of all rows, and store the result."""
         network, iterations = self.network_, min(self.max_iter, MOST_ITERATIONS)
         self._check_layers()
         adapt_new(network, train.rows)

@@ -40,7 +40,7 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
         Of first weights, held out rows, orders and masks. The first three are those that
         scikit-learn draws.
     tol : float, default=1e-4
-        What is less is not an improvement; for lbfgs the greatest entry of a gradient that ends
+        Less is not an improvement; for lbfgs the greatest entry of a gradient that ends
         training.
     verbose : bool, default=False
         Whether each epoch prints a line.
@@ -83,7 +83,7 @@ class MLPClassifier(BaseMLP, BaseNetworkClassifier):
     classes_, n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
         As in scikit-learn.
     coefs_, intercepts_ : list of ndarray of float32
-        Views of the network's parameters: what is written into them is used.
+        Views of the network's parameters: values written into them are used.
     loss_, best_loss_, loss_curve_, n_iter_, t_ : float, float, list of float, int, int
         As in scikit-learn.
     validation_scores_, validation_loss_curve_ : list of float or None

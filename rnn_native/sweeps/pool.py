@@ -117,7 +117,7 @@ def died(error: BaseException) -> ChildProcessError:
 
 
 class Waiting:
-    """Submits tasks, and gives their records as they come.
+    """Submits tasks, and yields their records as they arrive.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a sweep gives back: a row for each run, the best of them, files with both."""
+"""What a sweep returns: a row for each run, the best of them, files with both."""
 
 import math
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ class Row:
 
 @dataclass(slots=True, repr=False)
 class SweepResult:
-    """What `sweep` gives back.
+    """What `sweep` returns.
 
     Attributes
     ----------

@@ -127,7 +127,7 @@ def sweep(
     FileExistsError
         If `out` holds another sweep, or a run.
     ChildProcessError
-        If a worker died with the executor; what is over is kept.
+        If a worker died with the executor; finished runs are kept.
     TimeoutError
         If no worker gives a sign of life.
     KeyboardInterrupt
@@ -346,7 +346,7 @@ def threads_of(threads: int | None, jobs: int) -> int:
 
 @contextmanager
 def executor_of(executor: Any, jobs: int | None, runs: int) -> Iterator[tuple[Any, int]]:
-    """Give the executor, or one of threads, and how many runs it does at a time."""
+    """Yield the executor, or one of threads, and how many runs it does at a time."""
     wanted = None if jobs is None else check_count("jobs", jobs, 1)
     if executor is not None:
         at_once = wanted or pool.jobs_of(executor) or get_num_threads()

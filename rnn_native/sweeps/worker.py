@@ -74,7 +74,7 @@ class Task:
 
 
 class _StopAt(Callback):
-    """Stops a run at a rung, or when the sweep is over; keeps what is wrong with it."""
+    """Stops a run at a rung, or when the sweep is over; keeps its error."""
 
     run: Run
 
@@ -111,7 +111,7 @@ def probe(folder: str, more: Any) -> tuple[str, bool]:
 
 
 def train_one(task: Task) -> Record:
-    """Train a run, or what is missing of it, and return its record.
+    """Train a run, or its missing epochs, and return its record.
 
     A run whose record is there already is not trained again. One whose folder another process
     holds is waited for. A run that fails is a record with its error.
@@ -148,7 +148,7 @@ def _trained(task: Task, folder: Path, before: Record | None) -> Record:
 
 
 def _call(task: Task, folder: Path) -> tuple[TrainingResult, list[str]]:
-    """Train; return what came of it, and what is wrong with it."""
+    """Train; return the result and the error."""
     plan = parse_architecture(task.architecture)
     data: Any = task.data if isinstance(task.data, Dataset) else read_data(*task.data)
     more = [] if task.callbacks is None else list(task.callbacks())

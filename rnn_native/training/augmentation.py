@@ -42,11 +42,11 @@ class Augment:
         neural networks").
     image_shape : sequence of int, optional
         (channels, height, width) or (height, width), where it is not the net's input shape.
-        A net that takes flat rows of a square number is taken to see square images.
+        A net that accepts flat rows of a square number is assumed to see square images.
 
     Notes
     -----
-    What is drawn is a function of the seed, the step and the row's place in the batch: bits
+    The draws are a function of the seed, the step and the row's place in the batch: bits
     depend neither on threads nor on whether a run was resumed. Only training distorts;
     validation and prediction never do.
 

@@ -94,7 +94,7 @@ class Batches:
         return {int(label): float(by_row[i]) for label, i in zip(found, first, strict=True)}
 
     def digest(self) -> str:
-        """Return a digest of what is trained on, so that a run is resumed on the same.
+        """Return a digest of the training data, so that a run is resumed on the same.
 
         It is the loader's own, or that of the number of batches and of the first one in order.
 

@@ -105,14 +105,14 @@ class Callback:
         """Before a batch; `batch` counts from 0 in each epoch.
 
         Epochs are one native call unless a callback overrides a hook of batches; then they
-        go batch by batch, to the same bits, which takes longer.
+        go batch by batch, to the same bits, which needs more time.
         """
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """After a batch; `logs` has the means of loss and accuracy since the epoch began.
 
-        Nets that give values have no accuracy.
+        Nets that predict values have no accuracy.
         """
         self.on_batch_end(batch, logs)
 

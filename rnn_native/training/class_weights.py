@@ -13,7 +13,7 @@ from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.rows import Targets, Weights, as_array
 
 ClassWeights = str | Mapping[int, float] | Sequence[float] | NDArray[Any]
-"""What users may give; see `plain_class_weight`. A pandas Series is a mapping."""
+"""The types that users may pass; see `plain_class_weight`. A pandas Series is a mapping."""
 
 BALANCED = "balanced"
 

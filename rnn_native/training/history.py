@@ -26,7 +26,7 @@ class EpochRow:
         Of the epoch's first step.
     val_loss, val_accuracy : float or None
         On the validation rows after the epoch; None without validation. Accuracies are
-        fractions in [0, 1], and None for nets that give values.
+        fractions in [0, 1], and None for nets that predict values.
     metrics : mapping of str to float
         Further columns by name ("mae", "val_mae", "val_auc"), measured after the epoch.
 
@@ -47,7 +47,7 @@ class EpochRow:
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __setstate__(self, state: list[Any]) -> None:
-        """Take the values of a copied row; those of 0.1.0 have no `metrics`."""
+        """Set the values of a copied row; those of 0.1.0 have no `metrics`."""
         names = [f.name for f in fields(self)]
         values = list(state)
         if len(values) < len(names):
@@ -89,7 +89,7 @@ class History:
         Numbers of the epochs, from 0.
     history : dict of str to list of float
         A list for each of loss, accuracy, time, learning_rate, val_loss and val_accuracy
-        when there was validation, and further metrics. Nets that give values have mae and r2
+        when there was validation, and further metrics. Nets that predict values have mae and r2
         in place of accuracies. NaN in epochs without the value.
     stop_reason : str
         Why the run ended: "epochs", "early stopping", "stop_training", "interrupted", or
@@ -160,7 +160,7 @@ class History:
             self._best = index
 
     def _merit(self, index: int) -> float:
-        """Return what is greater for a better row; NaN when the row does not have it."""
+        """Return a number that is greater for a better row; NaN when the row does not have it."""
         value = self.rows[index].value(self.best_by)
         return math.nan if value is None else self._sign * float(value)
 

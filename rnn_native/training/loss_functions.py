@@ -35,7 +35,7 @@ Losses = tuple[NDArray[np.float64], NDArray[np.float64]]
 class Focal:
     """Cross-entropy that counts rows less the better they are predicted already.
 
-    -(1 - p)^gamma log p, p being the probability of what is right: of nets whose loss is
+    -(1 - p)^gamma log p, p being the probability of the right class: of nets whose loss is
     softmax_cross_entropy that of the class, under sigmoid_cross_entropy that of each yes or no.
     Weigh classes by `class_weight`.
 

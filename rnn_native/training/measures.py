@@ -1,4 +1,4 @@
-"""What is measured after an epoch, and the columns that it goes to."""
+"""Measurements after an epoch, and their columns."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Progress: what is printed during training."""
+"""Progress: output during training."""
 
 import sys
 from contextlib import nullcontext

@@ -102,7 +102,7 @@ class Ranks:
         return max(1, available_cpus() // max(here, 1))
 
     def swap(self, partner: int, give: memoryview, take: memoryview) -> None:
-        """Give bytes to a partner, and return as many as fit.
+        """Send bytes to a partner, and receive as many as fit.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Ranks:
         while not all(request.Test() for request in requests):
             turn += 1
             if turn % 64 == 0:
-                # Others may need this core for what is waited for.
+                # Others may need this core to finish what this rank waits for.
                 time.sleep(0 if turn < 512 else 1e-4)
                 if time.monotonic() > end:
                     raise RankError(
@@ -138,7 +138,7 @@ class Ranks:
                     )
 
     def gather(self, own: bytes) -> list[bytes]:
-        """Return what each rank gives, all of the same length, in the order of ranks."""
+        """Return the bytes of each rank, all of the same length, in the order of ranks."""
         each = len(own)
         room = bytearray(each * self.size)
         room[self.rank * each : (self.rank + 1) * each] = own

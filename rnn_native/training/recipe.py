@@ -63,7 +63,7 @@ class Recipe:
         from Beta(mixup, mixup) for each batch (Zhang et al. 2018, arXiv:1710.09412);
         0: not mixed.
     ema_decay : float in [0, 1)
-        Above 0, what is validated, saved and returned is an exponential moving average of
+        Above 0, the net that is validated, saved and returned is an exponential moving average of
         the parameters, followed from step to step with this decay, or (1 + t) / (10 + t) in
         early steps t. Running statistics of batchnorm are those of the last step.
     swa_start : int of at least 0, or None
@@ -72,7 +72,7 @@ class Recipe:
         parameters after each epoch. Batchnorm's statistics are then those of the rows that
         are trained on under the mean, as PyTorch's ``update_bn`` finds them.
     shuffle : bool
-        False takes the rows in their order in every epoch.
+        False: the rows in their order in every epoch.
     steps_per_epoch : int of at least 1, or None
         Updates in an epoch; None: as many as go once through all rows. The next epoch begins
         with the rows where this one ended, and all rows are shuffled once each has been

@@ -1,4 +1,4 @@
-"""What a training call gives back."""
+"""What a training call returns."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from rnn_native.training.history import History
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What training gives back.
+    """What training returns.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class TrainingResult:
     data : str
         Which data the model was trained on.
     test_scores : mapping of str to float
-        What `Network.evaluate` gives on the test rows, by name.
+        What `Network.evaluate` returns on the test rows, by name.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class TrainingResult:
     test_scores: Mapping[str, float] = field(default_factory=dict)
 
     def __setstate__(self, state: list[Any]) -> None:
-        """Take the values of a copied result; those of 0.1.0 have no `test_scores`."""
+        """Set the values of a copied result; those of 0.1.0 have no `test_scores`."""
         for name, value in zip((f.name for f in fields(self)), state, strict=False):
             object.__setattr__(self, name, value)
         if len(state) < len(fields(self)):
@@ -54,7 +54,7 @@ class TrainingResult:
             object.__setattr__(self, "test_scores", scores)
 
     def _score_text(self) -> str:
-        """Return the test rows' accuracy, or what takes its place."""
+        """Return the test rows' accuracy, or the metric that replaces it."""
         if not math.isnan(self.test_accuracy):
             return f"test accuracy {100 * self.test_accuracy:.2f}%"
         scores = [f"{k} {v:.6g}" for k, v in self.test_scores.items() if k != "loss"]

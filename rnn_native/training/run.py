@@ -58,7 +58,7 @@ class Run:
     Attributes
     ----------
     measures : Measures
-        What is measured after each epoch: metrics of the model's loss, and `metrics`.
+        The measurements after each epoch: metrics of the model's loss, and `metrics`.
     history : History
         With the epochs before, of a resumed run, and those of earlier calls of `fit`.
     state : TrainingState
@@ -199,7 +199,7 @@ class Run:
             self.model.input_dtype = input_dtype_of(self.data.x)
 
     def end(self) -> None:
-        """Give back what only a run under way needs."""
+        """Release what only a run under way needs."""
 
     def undo(self) -> None:
         """Let the model be what it was before this run, which has trained nothing."""
@@ -395,6 +395,6 @@ class Run:
         return classes_of(self.data.y)
 
     def restore_best(self) -> None:
-        """Give the model the weights of the best epoch, if there is one."""
+        """Restore the weights of the best epoch, if there is one."""
         if self.best_weights is not None and not self.keeps_last:
             self.model.set_weights(self.best_weights)

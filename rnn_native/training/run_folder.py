@@ -1,4 +1,4 @@
-"""The folder of a training run: what is written there, and whether it can be."""
+"""The folder of a training run: its files, and whether they can be written."""
 
 import errno
 import itertools
@@ -129,7 +129,7 @@ def write_config(
     recipe: dict[str, Any],
     source: str,
 ) -> None:
-    """Write config.json: what was trained, how, on which data, and by which version."""
+    """Write config.json: the net, the recipe, the data, and the version."""
     from rnn_native.base.version import __version__
 
     config = {

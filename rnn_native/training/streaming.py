@@ -35,7 +35,7 @@ class HeldMeasures(Measures):
 
     @property
     def held(self) -> list[Metric]:
-        """What is measured on the rows held out."""
+        """The measurements on the rows held out."""
         return self._chosen(True)
 
 
@@ -152,7 +152,7 @@ class StreamRun(Run):
         self._counted = count
 
     def _next_block(self, is_begun: bool) -> Block | None:
-        """Return what is next; None where an epoch ends."""
+        """Return the next batch; None where an epoch ends."""
         block, self._rest = self._rest, None
         in_parts = self.recipe.steps_per_epoch is not None
         while block is None:

@@ -1,5 +1,5 @@
 /* conv2d over one channel and maxpool2d 2 x 2 in one, window by window of the pool: of a
- * digit most windows see nothing but background, and these give a constant. Those that see
+ * digit most windows see nothing but background, whose output is a constant. Those that see
  * something stand side by side in vectors. Part of level.c. */
 
 /* What forward keeps of a row: which windows are live, what they see, and for each filter

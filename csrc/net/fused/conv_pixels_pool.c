@@ -1,10 +1,10 @@
 /* A convolution in pixels, linear or with ReLU, and the max pool above it in one: what the
- * convolution gives never leaves the cache. cache holds which output of a window it was.
+ * convolution computes never leaves the cache. cache holds which output of a window it was.
  * The gradients are taken from lists of these outputs where that spares work, else from an
  * image of the convolution's outputs. Part of level.c. */
 
-/* What a vector of a list takes of the time that one of a whole image does, and what an
- * entry of a list takes before its vectors, in vectors. */
+/* Time of a vector of a list, compared with one of a whole image, and the time that an
+ * entry of a list needs before its vectors, in vectors. */
 #define LISTED_VECTOR 1.5
 #define LISTED_ENTRY 4
 

@@ -1,5 +1,5 @@
 /* In inference batchnorm is one factor and one shift for each channel: a linear convolution
- * below takes them into its weights, and the activation above into its outputs. Part of
+ * below folds them into its weights, and the activation above into its outputs. Part of
  * level.c. */
 
 /* The weights are computed in each call, which must not cost more than what it saves with

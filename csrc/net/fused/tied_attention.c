@@ -217,7 +217,7 @@ tied_params_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         }
 }
 
-/* Blank patches' part of A and u, then what these give to queries and keys: a key's bias
+/* Blank patches' part of A and u, then their part of queries and keys: a key's bias
  * changes nothing. */
 static void
 finish_queries(const rnn_layer *layer, const rnn_io *io, const tied_sizes *z,

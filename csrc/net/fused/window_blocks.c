@@ -1,9 +1,9 @@
 /* conv2d over one channel with eight filters, maxpool2d 2 x 2, flatten and a small linear
  * dense layer in one. As in conv2d_windows.c only live windows are computed, here in the
- * dense layer too: what all blank windows give to a unit is the sum over filters of their
- * constant times the sum of their weights, which PREPARE makes once a batch. Training wants
- * the dense weight in blocks, a window's numbers side by side. A single prediction would
- * not pay for that: inference takes the weight as it is. Part of level.c. */
+ * dense layer too: the share of all blank windows in a unit is the sum over filters of
+ * their constant times the sum of their weights, which PREPARE makes once a batch. Training
+ * wants the dense weight in blocks, a window's numbers side by side. A single prediction
+ * would not pay for that: inference uses the weight as it is. Part of level.c. */
 
 /* Parameters, in the order of the layers. */
 enum { BLOCKS_CONV, BLOCKS_CONV_BIAS, BLOCKS_WEIGHT, BLOCKS_BIAS };
@@ -52,7 +52,7 @@ current_blocks(const rnn_io *io, const blocks_sizes *z)
 }
 
 /* What forward keeps of a row: the same as conv2d_windows.c, the live windows' numbers and
- * what the pool gives there; and from backward the gradient of the outputs, spread. */
+ * the output of the pool there; and from backward the gradient of the outputs, spread. */
 typedef struct {
     windows_cache of;
     int32_t *index;
@@ -260,8 +260,8 @@ is_zero(const float *x, int n)
     return n == 0;
 }
 
-/* Rows without a gradient are left out: what they give to a window must be nothing, and not
- * what is left of a difference. */
+/* Rows without a gradient are skipped: they must add exactly zero to a window, not the
+ * rounding error of a difference. */
 static void
 finish_blocks(const rnn_layer *layer, const rnn_io *io, const blocks_sizes *z,
               const blocks_shared *shared, float *blocks, int first, int last, float alpha,

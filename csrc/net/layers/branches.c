@@ -58,7 +58,7 @@ static const rnn_layer_type branch_layer = {
     .pass = {[RNN_FORWARD] = fork_forward_pass},
 };
 
-/* ---- add: out = what the first branch gives + what the second gives ---- */
+/* ---- add: out = output of the first branch + output of the second ---- */
 
 static rnn_status
 refuse_branch(const rnn_layer *layer, rnn_error *error, int k, const char *expected)
@@ -112,7 +112,7 @@ static const rnn_layer_type add_layer = {
     .pass = {[RNN_FORWARD] = add_forward_pass, [RNN_INPUT] = add_input_pass},
 };
 
-/* ---- concat: what the branches give, one behind the other along an axis ---- */
+/* ---- concat: outputs of the branches, one after another along an axis ---- */
 
 enum { CONCAT_AXIS };
 
@@ -173,7 +173,7 @@ concat_setup(rnn_layer *layer, rnn_error *error)
     return RNN_OK;
 }
 
-/* What branch k gives, the last of which is the layer's input; its blocks are of `size`. */
+/* The output of branch k, the last of which is the layer's input; blocks have `size`. */
 typedef struct {
     const float *out;
     float *dout;

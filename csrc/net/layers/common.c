@@ -38,7 +38,7 @@ plane_area(const rnn_layer *layer)
     return layer->in_size / layer->in.dim[0];
 }
 
-/* Columns, channels or rows of a weight that a slice takes. */
+/* Columns, channels or rows of a weight that a slice computes. */
 typedef struct {
     int begin, end;
 } part;

@@ -103,7 +103,7 @@ pixel_conv_of(const rnn_layer *layer, const rnn_io *io)
     return c;
 }
 
-/* Tables and weights; those of backward in the order that it takes. */
+/* Tables and weights; those of backward in the order in which it reads them. */
 static void
 pixel_prepare(const rnn_io *io, const pixel_conv *c, pixel_order backward)
 {

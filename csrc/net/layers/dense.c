@@ -200,7 +200,7 @@ dense_forward_listed(const rnn_layer *layer, const rnn_io *io, float *z, bool re
     }
 }
 
-/* Rows at a time of a pass that takes columns: what a product wrote, or what it will read,
+/* Rows at a time of a pass by columns: what a product wrote, or what it will read,
  * is still in the L2 cache when the activation comes. */
 #define ACTIVATED_ROWS 256
 
@@ -211,7 +211,7 @@ is_activated_apart(const rnn_layer *layer)
     return f->forward != relu_forward && f->forward != linear_forward;
 }
 
-/* z of rows first.. for columns c; with relu what is given. */
+/* z of rows first.. for columns c; with relu, the output. */
 static void
 dense_product(const rnn_layer *layer, const rnn_io *io, float *z, part c, int first,
               int rows)
@@ -278,7 +278,7 @@ dense_slopes(const rnn_layer *layer, const rnn_io *io, part c, int first, int ro
     }
 }
 
-/* Whether PARAMS takes slopes row by row, as no other pass reads them. */
+/* Whether PARAMS computes slopes row by row, as no other pass reads them. */
 static bool
 slopes_join_params(const rnn_layer *layer, const rnn_io *io)
 {
@@ -318,7 +318,7 @@ dense_input_pass(const rnn_layer *layer, const rnn_io *io, int slice)
                               t.columns.end);
 }
 
-/* Rows r and columns c of the weight's gradient. Products take whole blocks of
+/* Rows r and columns c of the weight's gradient. Products process whole blocks of
  * ACTIVATED_ROWS terms, to the bits of one product. */
 static void
 dense_weight_gradient(const rnn_layer *layer, const rnn_io *io, float *target, part r,

@@ -9,7 +9,7 @@ rearrange(float *to, const float *from, int n, int rows, int columns)
         transpose(to, rows, from, columns, rows, columns);
 }
 
-/* to = from, which is in the layout of the stage's input, or in the one that it gives. */
+/* to = from, which is in the layout of the stage's input, or in that of its output. */
 static void
 rearrange_images(const rnn_layer *layer, const rnn_io *io, float *to, const float *from,
                  bool is_input)
@@ -38,7 +38,7 @@ static const rnn_layer_type rearrange_layer = {
     .pass = {[RNN_FORWARD] = rearrange_forward_pass, [RNN_INPUT] = rearrange_input_pass},
 };
 
-/* The layer that gives images of a shape in another layout. */
+/* The layer that copies images of a shape to another layout. */
 static void
 rearranging_layer(rnn_layer *layer, rnn_shape shape, rnn_layout layout)
 {

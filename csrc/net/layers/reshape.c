@@ -10,8 +10,8 @@ static const rnn_attr reshape_attrs[] = {
     RNN_ATTRS_END,
 };
 
-/* What was given; *fixed: the product of all but -1, *unknown: where that is, or -1. False
- * with a 0 or a second -1. */
+/* The target shape; *fixed: the product of all but -1, *unknown: where that is, or -1.
+ * False with a 0 or a second -1. */
 static bool
 read_target(rnn_shape *shape, double *fixed, int *unknown, const double *given)
 {

@@ -231,7 +231,7 @@ self_attention_forward_pass(const rnn_layer *layer, const rnn_io *io, int slice)
         add(io->out, io->out, io->inp, (int)all_elements(io, layer->in_size));
 }
 
-/* q, k and v are not needed any more afterwards: their gradients take their places. */
+/* q, k and v are not needed after this: their gradients overwrite them. */
 static void
 self_attention_output_pass(const rnn_layer *layer, const rnn_io *io, int slice)
 {

@@ -40,7 +40,7 @@ typedef struct {
     bool is_first; /* of the slice's */
 } row_chunk;
 
-/* Has what stages of the chain give to each other, and keep, in the worker's rows. */
+/* Redirects values between stages of the chain, and their caches, to the worker's rows. */
 static void
 reuse_rows(const rnn_chain *c, int i, row_chunk k, rnn_io *io)
 {
@@ -181,7 +181,7 @@ reads_any(const rnn_net *net, const rnn_stage *stage, int first, int last)
     return reads;
 }
 
-/* Whether only the chain's own stages read what is between them, and they nothing else. */
+/* Whether only the chain's own stages read values between them, and they nothing else. */
 static bool
 is_closed(const rnn_chain *c)
 {

@@ -17,7 +17,7 @@ typedef struct {
     bool backward;
     float *predictions; /* NULL: not wanted */
     int chunk;          /* rows at a time */
-    bool reuses;        /* what is between the stages has room for a chunk of each worker */
+    bool reuses; /* buffers between the stages have room for a chunk of each worker */
 } rnn_chain;
 
 void rnn_run_chain(rnn_run *r, rnn_chain *c);

@@ -3,10 +3,10 @@
 
 #include "../memory.h"
 
-/* Rows that evaluate and predict take at a time: FEW_ROWS; more where what the net keeps of
- * them stays in the L2 cache, or where a stage is cut by columns, as each block
- * copies its weights; fewer where a row is large, so that a block has at most 128 MB, or
- * what one row needs. */
+/* Rows that evaluate and predict compute at a time: FEW_ROWS; more where what the net keeps
+ * of them stays in the L2 cache, or where a stage is cut by columns, as each block copies
+ * its weights; fewer where a row is large, so that a block has at most 128 MB, or what one
+ * row needs. */
 #define FEW_ROWS 128
 #define MANY_ROWS 1024
 #define CACHED_FLOATS ((double)(1 << 18))
@@ -38,7 +38,7 @@ block_rows(const rnn_data *data, int begin, int most)
     return left < most ? left : most;
 }
 
-/* What is done with rows begin.. of the data: forward and more. */
+/* The work on rows begin.. of the data: forward and more. */
 typedef void (*block_fn)(rnn_run *r, const rnn_batch *block, void *context);
 
 /* All rows in inference mode, block by block. */

@@ -11,7 +11,7 @@
 /* Bytes that the processor fetches at once. */
 #define CACHE_LINE 64
 
-/* Asks for the rows that take these rows' places in the next batch: they lie anywhere in
+/* Prefetches the rows that replace these rows in the next batch: they lie anywhere in
  * the data. */
 static void
 prefetch_next(const rnn_run *r, const rnn_batch *batch, int begin, int end)

@@ -19,7 +19,7 @@
  * SciPy's factor of 1e7 of the rounding of float64. */
 #define LEAST_DECREASE 2.220446049250313e-9
 
-/* What is minimized, and where: net->params, net->grads. */
+/* The objective, and its place: net->params, net->grads. */
 typedef struct {
     rnn_run run;
     rnn_batch batch;

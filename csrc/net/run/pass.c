@@ -65,7 +65,7 @@ real_tokens(const rnn_net *net, const rnn_stage *stage, size_t row)
     return mask != NULL ? mask->cache + row * mask->layer.cache : NULL;
 }
 
-/* Where to show what is asked for of rows from `row` on. */
+/* Where to write the requested values of rows from `row` on. */
 static float *
 maps_of_rows(const rnn_run *r, int i, size_t row)
 {

@@ -33,7 +33,7 @@ rnn_io rnn_stage_io(const rnn_run *r, int i, int begin, int rows, int worker);
 void rnn_call_pass(const rnn_run *r, int i, rnn_pass pass, const rnn_io *io, int slice,
                    int worker);
 
-/* How many stages above are part of stage i: their outputs are what it gives. */
+/* How many stages above are part of stage i: their outputs are its own. */
 int rnn_folds(const rnn_run *r, int i);
 
 /* Whether stage i is part of one below. */

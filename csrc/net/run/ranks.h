@@ -31,13 +31,13 @@ void rnn_ranks_sum(rnn_run *r, float *values, size_t n);
 /* Losses and hits of all rows, and whether a rank wants to stop. */
 void rnn_ranks_gather_scores(rnn_run *r);
 
-/* Inputs and output gradients of stages begin..end where PARAMS takes all rows. */
+/* Inputs and output gradients of stages begin..end where PARAMS reads all rows. */
 void rnn_ranks_gather_factors(rnn_run *r, int begin, int end);
 
-/* Output gradients and cache where FINISH takes all rows. */
+/* Output gradients and cache where FINISH reads all rows. */
 void rnn_ranks_gather_for_finish(rnn_run *r);
 
-/* Whether some PARAMS takes the data's rows, all of them. */
+/* Whether some PARAMS reads all rows of the data. */
 bool rnn_ranks_need_all_inputs(const rnn_run *r);
 
 #endif

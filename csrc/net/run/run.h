@@ -18,7 +18,7 @@ typedef struct rnn_run {
     bool moves_state;
     bool only_forward; /* no backward follows: nothing is summed over rows */
     bool to_input;     /* backward goes down to the input */
-    bool is_sparse;    /* the first stage takes lists of nonzeros */
+    bool is_sparse;    /* the first stage reads lists of nonzeros */
     bool is_packed;    /* parameters are current in the working copies */
     bool raw;          /* predictions are the last layer's outputs */
     bool keeps_inputs; /* the batch's rows are needed after the caller's are gone */
@@ -37,7 +37,7 @@ typedef struct rnn_run {
     int row_slices;
     int own_slice, own_slices; /* those of this process, */
     int own_row, own_rows;     /* and their rows */
-    double divisor;            /* of what is summed over rows, for the mean */
+    double divisor;            /* of sums over rows, for the mean */
     bool has_weights;          /* in net->weights */
     const float *inp;
     float *maps; /* what stage `maps_of` shows of the rows; NULL: not asked for */

@@ -7,7 +7,7 @@ const PEN_UNITS = 20;
 const KEY_STEP = 8;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** What is on the pad: strokes, the one under way last, and what undoing goes back to. */
+/** The pad: strokes, the one under way last, and the states that undo restores. */
 class Drawing {
   constructor() {
     this.strokes = [];
@@ -68,13 +68,13 @@ function paintPad(pad, strokes, cursor) {
   }
 }
 
-/** Start the page: nets that take drawings, and what their outputs are called. */
+/** Start the page: nets that accept drawings, and what their outputs are called. */
 function start(nets, { inputs, outputs }) {
   const pad = byId("pad"), drawing = new Drawing();
   const view = makeViewer(nets, [1, SIDE, SIDE], () => 0);
   let pointer = null, cursor = null, isWaiting = false;
 
-  /** Read what is on the pad and show it. */
+  /** Read the pad and show the result. */
   function update(isFinished) {
     isWaiting = false;
     paintPad(pad, drawing.strokes, cursor);

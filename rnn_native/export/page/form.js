@@ -1,6 +1,6 @@
 "use strict";
 
-// A page for nets that take numbers: a field for each, or one for all of them.
+// A page for nets that accept numbers: a field for each, or one for all of them.
 
 /** Start the page; `inputs.features` are names with a first value, or null for one field. */
 function start(nets, { inputs, outputs }) {

@@ -50,7 +50,7 @@ function forward(net, x) {
   return { outputs: values, attention: state.attention };
 }
 
-/** What `predict_proba` gives for one sample: of several nets the mean. */
+/** What `predict_proba` returns for one sample: of several nets the mean. */
 function predict(nets, x) {
   const sums = new Float64Array(sizeOf(nets[0].layers.at(-1).output));
   for (const net of nets) {

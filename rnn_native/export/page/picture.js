@@ -1,10 +1,10 @@
 "use strict";
 
-// A page for nets that take pictures: a file is chosen, dropped or pasted.
+// A page for nets that accept pictures: a file is chosen, dropped or pasted.
 
 const LARGEST = 2048; // a picture's longer side; a larger one is scaled by the browser first
 
-/** Start the page: nets that take images of `inputs.shape`. */
+/** Start the page: nets that accept images of `inputs.shape`. */
 function start(nets, { inputs, outputs }) {
   const [channels] = inputs.shape;
   const view = makeViewer(nets, inputs.shape, (image) => sumOf(image) / image.length);

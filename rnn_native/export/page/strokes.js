@@ -96,7 +96,7 @@ function centered(image) {
       last = Math.max(last, place(i));
     });
     const wanted = Math.ceil(SIDE / 2 - 0.5 - moment / mass);
-    return Math.min(Math.max(wanted, -first), SIDE - 1 - last); // what is inked stays on it
+    return Math.min(Math.max(wanted, -first), SIDE - 1 - last); // ink stays on it
   });
   image.forEach((value, i) => {
     if (value > 0) moved[i + dy * SIDE + dx] = value;

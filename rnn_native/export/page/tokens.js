@@ -33,7 +33,7 @@ function masking(layer, x, state) {
 }
 
 /**
- * Each head, which is a part of the columns, gives each token t the mean of v's rows, row j
+ * Each head, which is a part of the columns, makes each token t the mean of v's rows, row j
  * weighed by the softmax over j of q[t] . k[j] / sqrt(size). A token sees only itself and
  * those before it if causal, and no padding; one that sees none gets zeros. The first such
  * layer's weights stay in state.attention: heads x tokens x tokens.

@@ -9,8 +9,8 @@ const LEGENDS = {
 };
 
 /**
- * Make the viewer of nets that take images of `shape`. Returns show(image, label, name,
- * isFinished): maps are drawn for finished drawings only, as they take a while.
+ * Make the viewer of nets that accept images of `shape`. Returns show(image, label, name,
+ * isFinished): maps are drawn for finished drawings only, as they need some time.
  */
 function makeViewer(nets, shape, blankOf) {
   let shown = null, changes = 0;

@@ -47,7 +47,7 @@ def measure(
     ----------
     name : {"mlp", "cnn", "attention", "xor"}
     data : Data
-        Not used by xor, which has its four rows and takes a million epochs a call.
+        Not used by xor, which has its four rows and trains a million epochs per call.
     threads : int in [1, 64]
     seconds : float
     profile : bool
@@ -131,7 +131,7 @@ def run(
     ----------
     names : sequence of {"mlp", "cnn", "attention", "xor"}
     data : Data, optional
-        What `open_data` gives without arguments.
+        What `open_data` returns without arguments.
     threads : int in [1, 64], optional
     seconds, profile
         As for `measure`.

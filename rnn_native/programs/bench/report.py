@@ -45,7 +45,7 @@ class ProfileRow:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What was measured of one model.
+    """The measurements of one model.
 
     Attributes
     ----------

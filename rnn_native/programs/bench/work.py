@@ -1,4 +1,4 @@
-"""What is measured: the reference models, with data, and one timed call of training."""
+"""The work that is measured: the reference models, with data, and one timed call of training."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -94,7 +94,7 @@ def open_data(name: str | None = None, rows: int | None = None) -> Data:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A net and what is trained in one timed call."""
+    """A net and the training of one timed call."""
 
     net: Network
     x: Rows
