@@ -305,7 +305,9 @@ def _decoded(content: bytes, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise FormatError(f"{name}:{line}: not UTF-8; no file of attention maps") from None
+        raise FormatError(
+            f"{name}:{line}: not UTF-8; expected attention maps as text"
+        ) from None
 
 
 def _samples(text: str, name: str) -> Iterator[tuple[int, Map]]:

@@ -201,13 +201,13 @@ def fit_temperature(logits: ArrayLike, y: ArrayLike) -> float:
     worst = -of_label.min()
     if not worst > 0:
         raise ValueError(
-            "fit_temperature: every row's label is its likeliest class, so the lower the "
-            "temperature the better; use more rows, or rows that were not learned from"
+            "fit_temperature: expected rows whose label is not the likeliest class, got none, so "
+            "the best temperature is 0; use more rows, or rows that were not trained on"
         )
     if np.mean(z.mean(axis=1) - of_label) >= 0:
         raise ValueError(
-            "fit_temperature: the logits say no more of the labels than chance would, so the "
-            "higher the temperature the better"
+            "fit_temperature: expected logits that predict the labels better than chance, got "
+            "others, so the best temperature is infinite; train the net longer"
         )
     # In units of the worst row's, so that nothing overflows.
     return float(worst / _steepness(z / worst, of_label / worst))

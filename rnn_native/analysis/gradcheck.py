@@ -78,7 +78,8 @@ def gradcheck(
     elif y is not None and loss is None:
         look = _of_net(twin, rows, twin.as_targets(y, len(rows)))
     else:
-        raise ValueError("gradcheck: expected one of y and loss, got both or neither")
+        found = "neither" if y is None else "both"
+        raise ValueError(f"gradcheck: expected one of y and loss, got {found}")
     _, flat = look()
     gradients = {
         name: gradient.astype(np.float64)

@@ -172,7 +172,7 @@ def as_labels(values: ArrayLike, rows: int, classes: int, name: str = "y") -> Co
     """
     labels = _as_integers(values, name)
     if len(labels) != rows:
-        raise ValueError(f"{name}: expected {rows} labels, one a row, got {len(labels)}")
+        raise ValueError(f"{name}: expected {rows} labels, one per row, got {len(labels)}")
     check_labels(name, labels, classes)
     return labels.astype(np.int64)
 

@@ -55,7 +55,10 @@ def read_npy_header(file: IO[bytes], name: str) -> NpyHeader:
     """
     start = file.read(8)
     if len(start) < 8 or start[:6] != _MAGIC:
-        raise FormatError(f"{name}: not an npy file: it begins with 0x{start[:6].hex()}")
+        raise FormatError(
+            f"{name}: not an npy file: it begins with 0x{start[:6].hex()}, "
+            f"expected 0x{_MAGIC.hex()}"
+        )
     if start[6] not in (1, 2, 3):
         raise FormatError(
             f"{name}: npy format version {start[6]}.{start[7]}, expected 1 to 3"
@@ -74,7 +77,7 @@ def read_npy_header(file: IO[bytes], name: str) -> NpyHeader:
 
 
 def _parse(text: bytes, offset: int, name: str) -> NpyHeader:
-    broken = FormatError(f"{name}: the npy header cannot be understood")
+    broken = FormatError(f"{name}: damaged npy file: its header is not that of an array")
     try:
         entries = ast.literal_eval(_LONG.sub(b"", text).decode("latin-1").strip())
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
@@ -88,16 +91,21 @@ def _parse(text: bytes, offset: int, name: str) -> NpyHeader:
     if len(shape) > MAX_RANK:
         raise broken
     if not all(type(axis) is int and 0 <= axis < 1 << 40 for axis in shape):
-        raise FormatError(f"{name}: npy header with shape {str(shape)[:60]}")
+        raise FormatError(
+            f"{name}: npy header: expected a shape of integers in [0, 2**40), got "
+            f"{str(shape)[:60]}"
+        )
     return NpyHeader(_parse_dtype(entries["descr"], name), is_fortran, shape, offset)
 
 
 def _parse_dtype(descr: object, name: str) -> "np.dtype[Any]":
     if isinstance(descr, str) and re.fullmatch(r"[<>=|]?O[0-9]*", descr):
-        raise FormatError(f"{name}: an array of Python objects; pickled data is not read")
+        raise FormatError(
+            f"{name}: expected numbers, got Python objects, which are pickled and not read"
+        )
     if not isinstance(descr, str) or not _DTYPE.fullmatch(descr):
         raise FormatError(
-            f"{name}: data type {str(descr)[:40]!r}; expected integers or floats of up to "
-            "8 bytes"
+            f"{name}: expected integers or floats of up to 8 bytes, got the data type "
+            f"{str(descr)[:40]!r}"
         )
     return np.dtype(descr)

@@ -311,7 +311,7 @@ def mapping_at(place: Place, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise place.error(f"expected an object, got {described(value)}")
     if isinstance(value, JsonObject) and value.twice is not None:
-        raise place.error(f"key {described(value.twice)} is given twice")
+        raise place.error(f"key {described(value.twice)} is set twice; remove one of them")
     for key in value:
         if not isinstance(key, str):
             raise place.error(f"expected keys that are strings, got {described(key)}")

@@ -136,5 +136,8 @@ def _places(template: str) -> set[str]:
                 raise ValueError(f"expected names of columns in braces, got {brief(name)}")
         template.format(**dict.fromkeys(names, 1.0) | {"epoch": 1})
     except (ValueError, LookupError) as error:
-        raise ValueError(f"filepath: {shown(template)}: {error}") from None
+        raise ValueError(
+            f"filepath: expected a path in which braces have names of columns, got "
+            f"{shown(template)}: {error}"
+        ) from None
     return names

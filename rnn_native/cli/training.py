@@ -227,7 +227,9 @@ def _train_xor(args: argparse.Namespace, out: Path, options: dict[str, Any]) -> 
     refuse_for_xor(args)
     del options["comm"]
     if args.resume:
-        raise outcome.UsageError("train xor: takes no --resume; it is one native call")
+        raise outcome.UsageError(
+            "train xor: does not support --resume; it is one native call"
+        )
     if not args.reference_files or options["verbose"] == 0:
         return train_xor(out=out, **options)
     from rnn_native.models.xor import predictions_table
@@ -253,13 +255,13 @@ def refuse_for_xor(args: argparse.Namespace) -> None:
     ]
     if getattr(args, "mpi", False):
         raise outcome.UsageError(
-            "train xor: takes no --mpi: each of its updates is made from one row, which "
-            "cannot be shared out"
+            "train xor: does not support --mpi: each of its updates uses one row only, which "
+            "cannot be divided"
         )
     for name in useless:
         if getattr(args, name) is not None:
             flag = "--" + name.replace("_", "-")
-            raise outcome.UsageError(f"train xor: takes no {flag}")
+            raise outcome.UsageError(f"train xor: does not support {flag}")
 
 
 def _score_lines(found: Mapping[str, float]) -> list[str]:

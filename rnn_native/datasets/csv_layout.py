@@ -67,7 +67,7 @@ def read_layout(
         return _layout_of_names(fields, side, name, classes or MOST_CLASSES), True
     if fields == [str(number) for number in range(len(fields))]:
         raise FormatError(
-            f"{name}:1: the line numbers the columns; expected names, label and pixel0 to "
+            f"{name}:1: the columns have numbers; expected names, label and pixel0 to "
             f"pixel{pixels - 1}, or no header"
         )
     if len(fields) == pixels + 1 and label == "last":
@@ -102,8 +102,8 @@ def _layout_of_names(fields: Sequence[str], side: int, name: str, classes: int) 
             )
         if number in where:
             raise FormatError(
-                f"{name}:1: column {at}: {shortened(field)} again, it already is "
-                f"column {where[number] + is_indexed + 1}"
+                f"{name}:1: column {at}: expected each name once, got {shortened(field)} "
+                f"as in column {where[number] + is_indexed + 1}"
             )
         where[number] = column
     label = where.pop(-1, None)

@@ -25,7 +25,7 @@ def obtain(record: Published, download: bool, progress: bool | None) -> Path:
     """Download a data set and return its folder; DataNotFoundError if that cannot be."""
     cache = places.cache_folder(record)
     if not download:
-        reason = "a download was not wanted"
+        reason = "downloads are off here"
     elif cache is None:
         reason = "there is no home folder to download to"
     elif not any(file.sha256 or file.gz_sha256 for file in record.files):

@@ -43,7 +43,7 @@ def load_mnist(
     FileNotFoundError
         If `path` or the folder in ``RNN_NATIVE_DATA`` has no such files.
     DataNotFoundError
-        If no place has them, and a download was not wanted or not possible.
+        If no place has them, and downloads are off or fail.
     FormatError
         If a file is found that is not what its name says. The next place is then not
         tried.

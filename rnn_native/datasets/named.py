@@ -54,7 +54,7 @@ def load_dataset(
     FileNotFoundError
         If `path` or the folder in ``RNN_NATIVE_DATA`` has no such files.
     DataNotFoundError
-        If no place has them, and a download was not wanted or not possible. The message
+        If no place has them, and downloads are off or fail. The message
         says where they are available.
     FormatError
         If a file is found that is not what its name says.

@@ -86,7 +86,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         # A directory that points to before the file's beginning cannot be followed.
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
-        raise FormatError(f"{name}: not a sound npz file: {reason_of(error)}") from error
+        raise FormatError(
+            f"{name}: not an npz file, or damaged: {reason_of(error)}"
+        ) from error
 
 
 def _as_images(key: str, array: Numbers, shape: tuple[int, int], name: str) -> Bytes:
@@ -125,7 +127,10 @@ def _read_member(archive: zipfile.ZipFile, key: str, name: str) -> Numbers:
     """Read one array; its header is compared with its size before allocating."""
     info = archive.getinfo(f"{key}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise FormatError(f"{name}: {key} is compressed in an unusual way")
+        raise FormatError(
+            f"{name}: expected {key} stored or deflated, got another compression; save the "
+            "file again by np.savez_compressed"
+        )
     with archive.open(info) as file:
         header = read_npy_header(file, f"{name}: {key}")
     shape, dtype = header.shape, header.dtype

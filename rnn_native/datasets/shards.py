@@ -126,7 +126,7 @@ def _read_into(file: IO[bytes], rest: memoryview, path: str) -> None:
         count = file.readinto(rest)  # type: ignore[attr-defined]
         if not count:
             raise FormatError(
-                f"{path}: it ends too early, it has changed since it was opened"
+                f"{path}: it ends too early; it has changed since it was opened"
             )
         rest = rest[count:]
 
@@ -199,7 +199,7 @@ def _npy(file: IO[bytes], path: str) -> Shard:
     header = read_npy_header(file, path)
     if header.is_fortran and len(header.shape) > 1:
         raise FormatError(
-            f"{path}: expected rows one behind the other, got Fortran's order; save "
+            f"{path}: expected rows in C order, got Fortran order; save "
             "np.ascontiguousarray(array)"
         )
     return Shard(path, header.offset, header.shape, header.dtype)

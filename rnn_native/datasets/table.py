@@ -100,7 +100,7 @@ class Column:
         Raises
         ------
         TypeError
-            If there are other values, or not one a row.
+            If there are other values, or not one per row.
         """
         given = self._given
         if self._has_codes:
@@ -110,7 +110,7 @@ class Column:
         if array.ndim != 1 or array.dtype.kind not in "biufUO":
             shown = array.dtype if array.ndim == 1 else f"shape {array.shape}"
             raise TypeError(
-                f"{self._where}: expected numbers or categories, one a row, got {shown}"
+                f"{self._where}: expected numbers or categories, one per row, got {shown}"
             )
         if array.dtype.kind in "biuf":
             numbers, codes = np.unique(array, return_inverse=True)
@@ -177,12 +177,12 @@ class Column:
         if len(kinds) > 1:
             raise TypeError(
                 f"{self._where}: expected categories of one kind, got {' and '.join(kinds)}; "
-                "make words of all: .astype(str)"
+                "convert all to words: .astype(str)"
             )
         if kinds and kinds[0] not in ("words", "flags", "numbers"):
             raise TypeError(
                 f"{self._where}: expected categories that are words, numbers or flags, got "
-                f"{kinds[0]}; make words of them: .astype(str)"
+                f"{kinds[0]}; convert them to words: .astype(str)"
             )
         return self.factored
 

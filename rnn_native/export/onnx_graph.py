@@ -107,7 +107,9 @@ class Graph:
 
         size = sum(value.nbytes for value in self.constants.values())
         if size > MAX_BYTES:
-            raise ValueError(f"ONNX files have at most 2 GiB, these weights {size} bytes")
+            raise ValueError(
+                f"model: expected weights of at most 2 GiB for an ONNX file, got {size} bytes"
+            )
         nodes = [
             helper.make_node(n.operator, n.inputs, [n.output], n.output, **n.attributes)
             for n in self.nodes

@@ -198,7 +198,7 @@ def _guard(
     if inputs["kind"] != "drawing" or math.prod(net.input_shape) != inputs["size"]:
         shape = " x ".join(map(str, net.input_shape))
         raise ValueError(
-            f"guard: takes {shape}; expected a net of drawings, and for a page of them"
+            f"guard: expected a net of drawings, for a page of drawings, got an input of {shape}"
         )
     store.int8 = True  # the net itself is there already; a yes or no needs no more
     return {"nets": [described_net(copy(net), store)], "threshold": float(threshold)}

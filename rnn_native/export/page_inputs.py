@@ -91,7 +91,7 @@ def _check_features(net: Network, features: Sequence[str]) -> None:
     if len(net.input_shape) != 1:
         shape = " x ".join(map(str, net.input_shape))
         raise ValueError(
-            f"features: names are for a row of numbers, but this net takes {shape}; "
+            f"features: names are for a row of numbers, but this net expects {shape}; "
             "leave them out"
         )
     _check_names("features", features, net.input_shape[0])

@@ -139,7 +139,7 @@ def from_sklearn(
     if hasattr(coefs, "fit"):
         given = _of_estimator(coefs)
     elif intercepts is None:
-        raise ValueError("intercepts: missing; they go with coefs")
+        raise ValueError("intercepts: missing; coefs needs them")
     else:
         given = (coefs, intercepts, activation, out_activation)
     weights, biases = _arrays(given[0], "coefs"), _arrays(given[1], "intercepts")

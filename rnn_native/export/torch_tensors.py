@@ -259,7 +259,7 @@ def _modules(model: Network, names: Sequence[str] | None) -> list[tuple[str, Ste
     if isinstance(names, str) or len(names) != len(steps) or len({*names}) < len(names):
         layers = ", ".join(str(step) for _, step in steps)
         raise ValueError(
-            f"names: expected {len(steps)} different ones, for {layers}, got {brief(names)}"
+            f"names: expected {len(steps)} different names, for {layers}, got {brief(names)}"
         )
     return [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
 
@@ -301,7 +301,9 @@ def _check_names(given: Iterable[str], wanted: Parts, source: str) -> None:
         return
     faults = [f"missing {_listed(missing)}"] if missing else []
     faults += [f"unknown {_listed(extra)}"] if extra else []
-    hint = "; if the module has other names, give them" if missing and extra else ""
+    hint = (
+        "; if the module has other names, pass them as names" if missing and extra else ""
+    )
     raise FormatError(f"{source}: {'; '.join(faults)}{hint}")
 
 

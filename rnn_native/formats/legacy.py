@@ -178,7 +178,9 @@ def write_legacy(model: Network, path: AnyPath, width: int = 4) -> None:
         raise ValueError(f"model: expected parameters of shapes {shapes} in a {chosen}")
     for tensor, array in zip(chosen.tensors, arrays, strict=True):
         if not np.isfinite(array).all():
-            raise ValueError(f"model: {tensor.name} has values that are not finite")
+            raise ValueError(
+                f"model: expected finite values, got NaN or infinity in {tensor.name}"
+            )
     values = iter(arrays)
     kind = f"<f{chosen.width}"
     atomic_write(

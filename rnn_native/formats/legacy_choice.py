@@ -112,8 +112,8 @@ def _reason(file: BinaryIO, head: bytes, size: int) -> str:
         for sizes in ATTENTION_SIZES
     )
     return (
-        "not a model file of the reference system: it begins with no sizes, as MLP and CNN "
-        f"files do, and has {size} bytes; expected, of an attention file, {known}"
+        "not a model file of the reference system: expected the sizes of an MLP or CNN file "
+        f"at its beginning, or the bytes of an attention file, {known}, got {size} bytes"
     )
 
 
@@ -158,7 +158,7 @@ def format_for(architecture: Architecture, width: int) -> Format:
     if difference := _difference(architecture, chosen.architecture):
         raise ValueError(f"model: the {chosen.kind} format cannot store: {difference}")
     if max(piece for piece in (*chosen.pieces, 1) if isinstance(piece, int)) > MAX_SIZE:
-        raise ValueError(f"model: a size is beyond {MAX_SIZE}, the greatest in a file")
+        raise ValueError(f"model: expected sizes of at most {MAX_SIZE}, got a larger one")
     return chosen
 
 

@@ -68,15 +68,15 @@ def load(path: Source, *, optimizer: Optimizer | None = None) -> Network:
 
 
 _TORCH = (
-    "a file of PyTorch's: save its state dict by safetensors.torch.save_file, and name the "
+    "a PyTorch file: save its state dict by safetensors.torch.save_file, and name the "
     "net: `rnn-native export FILE OUT --architecture NET`, or rn.export.load_torch"
 )
 _KERAS = (
-    "a file of Keras': build the same net here, and give it the weights by net.set_weights "
+    "a Keras file: build the same net here, and set its weights by net.set_weights "
     "(docs/reference/migrating.md)"
 )
 _FOREIGN = {
-    ".onnx": "an ONNX file, which can be written but not read; load the model it was made of",
+    ".onnx": "an ONNX file, which can be written but not read; load the original model",
     ".pt": _TORCH,
     ".pth": _TORCH,
     ".h5": _KERAS,

@@ -18,7 +18,7 @@ def check_npy_folder(model: Network, folder: AnyPath) -> None:
     if others:
         raise ValueError(
             f"{shown(folder)}: holds {others[0]!r}, which is not part of this model of "
-            f"{count} layers; expected an empty folder, or one of a model as deep"
+            f"{count} layers; expected an empty folder, or one of a model with as many layers"
         )
 
 

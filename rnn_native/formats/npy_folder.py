@@ -175,7 +175,9 @@ def write_npy_folder(model: Network, folder: AnyPath) -> None:
     for number, start in enumerate(range(0, len(parameters), 2), 1):
         weight, bias = parameters[start : start + 2]
         if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise ValueError(f"model: layer {number} has values that are not finite")
+            raise ValueError(
+                f"model: expected finite values, got NaN or infinity in layer {number}"
+            )
         files[f"w{number}.npy"] = _npy(weight.T)
         files[f"b{number}.npy"] = _npy(bias[:, None])
     target = Path(folder)
@@ -200,13 +202,13 @@ def _named_files(folder: Path, name: str) -> dict[tuple[str, int], Path]:
         key = _meaning(path.stem)
         if key is None:
             raise FormatError(
-                f"{shown(path)}: the name does not say weight or bias and a number; "
-                "expected w1.npy, b1.npy, w2.npy, ... or the like"
+                f"{shown(path)}: expected a name such as w1.npy, b1.npy, w2.npy, with weight or "
+                "bias and a number"
             )
         if key in files:
             raise FormatError(
-                f"{name}: {files[key].name!r} and {path.name!r} both are the {key[0]} of "
-                f"layer {key[1]}"
+                f"{name}: {files[key].name!r} and {path.name!r} are both the {key[0]} of "
+                f"layer {key[1]}; remove one of them"
             )
         files[key] = path
     return files
@@ -232,7 +234,10 @@ def _paired(files: dict[tuple[str, int], Path], name: str) -> list[tuple[Path, P
         weight, bias = files.get(("weight", number)), files.get(("bias", number))
         if weight is None or bias is None:
             missing = "weight" if weight is None else "bias"
-            raise FormatError(f"{name}: layer {number} has no {missing}")
+            raise FormatError(
+                f"{name}: expected a weight and a bias of each layer, got no {missing} of layer "
+                f"{number}"
+            )
         pairs.append((weight, bias))
     return pairs
 

@@ -26,7 +26,7 @@ def network_of(
     try:
         model = Network.from_architecture(architecture)
     except (ValueError, TypeError) as error:
-        raise FormatError(f"{name}: its network cannot be made: {error}") from None
+        raise FormatError(f"{name}: damaged, or of another version: {error}") from None
     parameters = list(model.parameters.values())
     if [p.shape for p in parameters] != [a.shape for a in arrays]:
         raise FormatError(f"{name}: its parameters are not those of its architecture")

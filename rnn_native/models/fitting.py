@@ -129,7 +129,7 @@ def _held_of(
 
 
 _OF_ARRAYS = {
-    "batch_size": (64, "batches come with their size; set it where they are made"),
+    "batch_size": (64, "x has batches of a size already; set it where they are made"),
     "validation_split": (0, "batches are not split; use validation_data"),
     "stratify": (False, "batches are not split; use validation_data"),
 }

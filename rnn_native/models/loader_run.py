@@ -48,7 +48,7 @@ def with_batch_size(loaders: Loaders, options: Mapping[str, Any], size: int) -> 
         return loaders._replace(train=loaders.train.with_batch_size(size))
     if "batch_size" in options:
         raise ValueError(
-            "batch_size: batches come with their size; set it where they are made"
+            "batch_size: the loader has batches of a size already; set it there"
         )
     return loaders
 

@@ -171,7 +171,7 @@ def _residual(spec: Mapping[str, Any], shape: tuple[int, ...], at: _At) -> list[
 def _projection(
     shape: tuple[int, ...], wanted: tuple[int, ...], at: _At, *, is_signal: bool
 ) -> list[Placed]:
-    """Return the layer that makes of a residual's input what its layers give, if any."""
+    """Return the layer that converts a residual's input to the shape of its outputs, if any."""
     if shape == wanted:
         return []
     spec: Spec | None = None
@@ -185,8 +185,8 @@ def _projection(
         spec = {"type": "dense", "units": wanted[-1]}
     if spec is None:
         raise ValueError(
-            f"{at.path}: residual adds its input of {_shown(shape)} to what its layers give, "
-            f"{_shown(wanted)}, and no 1x1 convolution or dense layer makes one of the other"
+            f"{at.path}: residual adds its input, {_shown(shape)}, to the output of its layers, "
+            f"{_shown(wanted)}, and no 1x1 convolution or dense layer converts one to the other"
         )
     at = at.key("projection")
     return [Placed({**spec, "path": at.path}, at.name, at.index)]
@@ -229,7 +229,7 @@ def _transformer_block(
 ) -> list[Placed]:
     if len(shape) != 2:
         raise ValueError(
-            f"{at.path}: transformer_block takes tokens x values, got an input of "
+            f"{at.path}: transformer_block expects tokens x values, got an input of "
             f"{_shown(shape)}"
         )
     return _list(transformer_layers(spec, shape[1]), shape, at.key(word_of(spec)))

@@ -155,9 +155,9 @@ class CompiledNet(Weights):
         if "input_dtype" not in saved:
             self._know_input(
                 None,
-                f"{source}: does not say what the net was fitted on; uint8 is divided by 255, "
-                "floats are taken as they are. Set net.input_dtype to 'uint8' or 'float' and "
-                "save the net again",
+                f"{source}: does not have the dtype that the net was fitted on; uint8 is "
+                "divided by 255, and floats are used unchanged. Set net.input_dtype to 'uint8' "
+                "or 'float' and save the net again",
             )
 
     def _know_input(self, input_dtype: str | None, warning: str | None = None) -> None:

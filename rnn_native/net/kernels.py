@@ -60,7 +60,8 @@ class Backward(Protocol):
 
 def _float32(array: Array, name: str) -> Array:
     if not isinstance(array, np.ndarray) or array.dtype != np.float32:
-        raise TypeError(f"{name}: expected a float32 array, got {type(array).__name__}")
+        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"{name}: expected a float32 array, got {kind}")
     return np.ascontiguousarray(array)
 
 

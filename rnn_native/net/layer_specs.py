@@ -74,7 +74,7 @@ def checked_spec(place: Place, layer: Any, depth: int = 0) -> Spec:
     if kind is None:
         # An unknown key may be the misspelt "type".
         take(place, layer, {"type": text, **_all_keys()})
-        raise place.key("type").error("missing")
+        raise place.key("type").error("missing; expected a layer type, such as 'dense'")
     if text(place.key("type"), kind) in BLOCK_RULES:
         return checked_block(
             place, layer, lambda at, inner: checked_spec(at, inner, depth + 1), depth

@@ -179,7 +179,7 @@ def _warn_of_last_activation(
 def require(path: "str | PathLike[str]", what: str, holds: bool) -> None:
     """Raise FormatError unless something holds of a file."""
     if not holds:
-        raise FormatError(f"{path}: {what} is missing or not what a run has")
+        raise FormatError(f"{path}: damaged: {what} is missing or invalid")
 
 
 @contextmanager
@@ -353,7 +353,7 @@ def _metadata_in(
     if text is None:
         raise FormatError(
             f"{path}: safetensors, but not a model of rnn_native; "
-            "`rnn-native export FILE TARGET --architecture` takes PyTorch's"
+            "`rnn-native export FILE TARGET --architecture` converts PyTorch's"
         )
     damaged = FormatError(f"{path}: damaged: the metadata cannot be read")
     try:

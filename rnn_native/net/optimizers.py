@@ -69,7 +69,7 @@ def as_settings(optimizer: Optimizer) -> Settings:
         )
     settings = {name: plain_number(value) for name, value in optimizer.items()}
     if "type" not in settings:
-        raise ValueError("optimizer.type: missing")
+        raise ValueError(f"optimizer.type: missing; expected one of {', '.join(RULES)}")
     kind = settings["type"]
     if not isinstance(kind, str):
         raise ValueError(f"optimizer.type: expected a name, got {brief(kind)}")

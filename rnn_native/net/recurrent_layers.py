@@ -169,6 +169,6 @@ class Bidirectional(Layer):
         if spec.get("reverse"):
             raise ValueError(
                 "Bidirectional: layer: expected a layer that is not in reverse, got "
-                "reverse=True; both directions are made of it"
+                "reverse=True; both directions are made from it"
             )
         return Concat([spec], [{**spec, "reverse": True}], name=self.name).spec()

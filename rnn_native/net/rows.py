@@ -138,9 +138,8 @@ def check_kind(
     if rows.dtype == np.uint8:
         if input_dtype == "float":
             raise ValueError(
-                f"{name}: got uint8, but this net was fitted on floats, or integers taken as "
-                "numbers; use x / 255 if it was fitted on values divided so, else "
-                "x.astype(float)"
+                f"{name}: got uint8, but this net was fitted on floats or other integers; "
+                "use x / 255 if those were divided by 255, otherwise x.astype(float)"
             )
         return
     values = rows.value if isinstance(rows, CompressedRows) else rows
@@ -365,8 +364,7 @@ def validation_parts(
     if not isinstance(given, (tuple, list)):
         raise TypeError(f"{expected}, got {type(given).__name__}")
     if len(given) not in (2, 3):
-        things = "1 thing" if len(given) == 1 else f"{len(given)} things"
-        raise ValueError(f"{expected}, got {things}")
+        raise ValueError(f"{expected}, got a {type(given).__name__} of length {len(given)}")
     x, y, weights = (*given, None)[:3]
     return x, y, weights
 

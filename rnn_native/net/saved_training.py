@@ -47,12 +47,12 @@ def restore(model: Predictor, tensors: Tensors, numbers: Mapping[str, Any]) -> N
     Raises
     ------
     ValueError
-        If something is missing or not what the net has.
+        If something is missing, or does not fit the net.
     """
     moments = tensors.get(PREFIX + "moments", np.empty(0, np.float32))
     order, live = tensors.get(PREFIX + "order"), tensors.get(PREFIX + "live")
     if not fits(moments, model.moments):
-        raise ValueError("moments are missing or not what the net has")
+        raise ValueError("moments are missing, or do not fit the net")
     if order is not None and not is_order(order):
         raise ValueError("order: expected the numbers of rows, each once")
     if live is not None and not fits(live, model.params):

@@ -109,7 +109,9 @@ class Metric:
             return float(value)
         except (TypeError, ValueError):
             kind = type(value).__name__
-            raise TypeError(f"metrics: {self.name} returned no number: {kind}") from None
+            raise TypeError(
+                f"metrics: expected a number from {self.name}, got {kind}"
+            ) from None
 
     def _failure(self, error: Exception, loss: str) -> str:
         first = (str(error).splitlines() or [""])[0]
@@ -117,7 +119,7 @@ class Metric:
         if self.response == "predict" or not LOSSES[loss].tells_classes:
             return text
         function = getattr(self.function, "__name__", "function")
-        return f"{text}; if it wants labels, give ('{self.name}', {function}, 'predict')"
+        return f"{text}; if it expects labels, use ('{self.name}', {function}, 'predict')"
 
 
 def _accepts_weights(function: Function) -> bool:
@@ -331,7 +333,9 @@ def as_metrics(given: MetricLike | Iterable[MetricLike] | None, loss: str) -> li
     names = [metric.name for metric in metrics]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"metrics: {name!r} is given twice")
+            raise ValueError(
+                f"metrics: {name!r} is listed twice; rename one by (name, function)"
+            )
     return [metric for metric in metrics if metric.name not in own]
 
 
@@ -357,7 +361,7 @@ def _as_metric(entry: Any, loss: str, own: Collection[str]) -> Metric | None:
         )
     if name in _RESERVED or name in own or name.startswith("val_"):
         raise ValueError(
-            f"metrics: {name!r} is a name that the history has itself; use another one, "
+            f"metrics: {name!r} is a column of the history; choose another name by "
             "(name, function)"
         )
     return Metric(name, function, *response)

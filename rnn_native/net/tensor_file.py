@@ -93,7 +93,9 @@ class TensorFile:
         while rest:
             count = self._file.readinto(rest)
             if count == 0:
-                raise ValueError(f"{name}: the file ends within it, it changed meanwhile")
+                raise ValueError(
+                    f"{name}: the file ends within it; it has changed since it was opened"
+                )
             rest = rest[count:]
         return array
 
@@ -226,7 +228,9 @@ def _require_file(path: "str | PathLike[str]") -> None:
 def _read_header(file: io.BufferedIOBase, size: int) -> dict[str, Any]:
     length = int.from_bytes(file.read(8), "little")
     if length > size - 8:
-        raise ValueError(f"it begins with no length of a header that {size} bytes can hold")
+        raise ValueError(
+            f"its first 8 bytes announce a header of {length} bytes, but it has only {size}"
+        )
     if length > MAX_HEADER:
         raise ValueError(f"header of {length} bytes, expected at most {MAX_HEADER}")
     try:
@@ -241,7 +245,7 @@ def _read_header(file: io.BufferedIOBase, size: int) -> dict[str, Any]:
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name comes twice")
+        raise ValueError("a name is there twice")
     return found
 
 

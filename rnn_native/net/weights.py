@@ -78,7 +78,7 @@ class Weights:
         except (TypeError, ValueError):
             raise TypeError(
                 f"set_weights: expected one array of {self.weights.size} numbers, as "
-                f"get_weights gives it, got {type(weights).__name__}; arrays by name go into "
+                f"get_weights returns it, got {type(weights).__name__}; arrays by name go into "
                 "net.parameters[name][:]"
             ) from None
         if values.shape != self.weights.shape:

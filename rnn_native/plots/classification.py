@@ -64,7 +64,7 @@ def confusion_matrix(
     size = len(counts)
     labels = [str(i) for i in range(size)] if names is None else list(names)
     if len(labels) != size:
-        raise ValueError(f"names: expected {size}, one a class, got {len(labels)}")
+        raise ValueError(f"names: expected {size}, one per class, got {len(labels)}")
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support != 0)
     ax = axes_or_new(ax, 6.4, 5.6)

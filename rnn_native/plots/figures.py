@@ -36,7 +36,7 @@ def new_figure(width: float, height: float) -> "Figure":
             raise
         raise ImportError(
             "plots: matplotlib is not installed; try `pip install matplotlib`. Numbers and "
-            "curves of a run are seen without it: print(history.history), or a history as "
+            "curves of a run are available without it: print(history.history), or a history as "
             "the value of a notebook's cell",
             name="matplotlib",
         ) from None

@@ -135,11 +135,11 @@ def top_losses(
     labels = metrics.as_labels(y_true, len(shares), shares.shape[1], "y_true")
     values = np.asarray(losses, np.float64)
     if values.shape != labels.shape:
-        raise ValueError(f"losses: expected {len(labels)}, one a row, got {values.shape}")
+        raise ValueError(f"losses: expected {len(labels)}, one per row, got {values.shape}")
     called = [str(i) for i in range(shares.shape[1])] if names is None else list(names)
     if len(called) != shares.shape[1]:
         raise ValueError(
-            f"names: expected {shares.shape[1]}, one a class, got {len(called)}"
+            f"names: expected {shares.shape[1]}, one per class, got {len(called)}"
         )
     titles = [
         f"{label(called[true], LONGEST_NAME)} \u2192 "
@@ -148,7 +148,7 @@ def top_losses(
     ]
     rows = np.arange(len(labels)) if numbers is None else np.asarray(numbers)
     if rows.shape != labels.shape:
-        raise ValueError(f"numbers: expected {len(labels)}, one a row, got {rows.shape}")
+        raise ValueError(f"numbers: expected {len(labels)}, one per row, got {rows.shape}")
     head = "Top losses: true \u2192 predicted, its probability"
     if images is None:
         ax = _loss_bars(

@@ -100,7 +100,7 @@ def _of_folder(folder: Path) -> History:
         if (folder / name).is_file():
             return read(folder / name)
     raise FileNotFoundError(
-        f"{shown(folder)[1:-1]}: no run's folder: expected {run_folder.LOG} or "
+        f"{shown(folder)[1:-1]}: not the folder of a run: expected {run_folder.LOG} or "
         f"{run_folder.LAST} in it"
     )
 

@@ -242,7 +242,7 @@ def run(
 def _plan(files: Files, skip_training: bool, test_rate: float) -> _Plan:
     check_number("test_rate", test_rate)
     if not 0 <= test_rate <= 100:
-        raise ValueError(f"test_rate: expected per cent, 0 to 100, got {test_rate}")
+        raise ValueError(f"test_rate: expected a percentage in 0..100, got {test_rate}")
     if test_rate == 100 and not skip_training:
         raise ValueError("test_rate: 100 leaves no rows to train on; use skip_training")
     needs_rows = not skip_training or test_rate > 0

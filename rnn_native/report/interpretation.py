@@ -58,7 +58,7 @@ class Interpretation:
     y : ndarray of shape (n,), int64
         True labels.
     class_names : tuple of str
-        One a class.
+        One per class.
     probabilities : ndarray of shape (n, classes), float64
         What `predict_proba` said; of a net with one output for classes 0 and 1.
     predicted : ndarray of shape (n,), int64
@@ -232,7 +232,7 @@ def interpret(
         True labels from 0; of a net with one output also (n, 1), and numbers 0 and 1 of any
         type.
     class_names : sequence of str, optional
-        One a class, instead of the numbers.
+        One per class, instead of the numbers.
     threads : int in [1, 64], optional
         As for `Network.predict`.
 
@@ -261,7 +261,9 @@ def interpret(
     classes = logits.shape[1]
     names = tuple(map(str, range(classes) if class_names is None else class_names))
     if len(names) != classes:
-        raise ValueError(f"class_names: expected {classes}, one a class, got {len(names)}")
+        raise ValueError(
+            f"class_names: expected {classes}, one per class, got {len(names)}"
+        )
     labels = metrics.as_labels(_without_fractions(y, classes), *logits.shape)
     said = model.predict_proba(x, threads=threads).astype(np.float64)
     predicted = labels_of(said, model.loss)

@@ -271,11 +271,13 @@ def parse_config(mapping: Mapping[str, Any], source: str = "config") -> Training
     for key in HEAD_KEYS:
         given.pop(key, None)
     if not given:
-        raise place.error("empty configuration")
+        raise place.error("expected at least one key, got none")
     config_keys.require_scheduler_type(place, given)
     config_keys.check_as_the_reference(place, given)
     config_keys.check_scheduler(place, given)
     if given.get("warmup_epochs") and given.get("warmup_steps"):
-        raise place.key("warmup_steps").error("warmup_epochs is given already")
+        raise place.key("warmup_steps").error(
+            "warmup_epochs is set too; remove one of them"
+        )
     config_keys.gather_optimizer(place, given)
     return TrainingConfig(**given)

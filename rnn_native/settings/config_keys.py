@@ -147,11 +147,11 @@ def in_own_names(place: Place, value: Any) -> dict[str, Any]:
         if item is None:
             continue
         if own in given:
-            raise place.key(other).error(f"'{own}' is given already")
+            raise place.key(other).error(f"'{own}' sets the same value; remove one of them")
         given[own] = KEYS[own](place.key(other), item)
     if given.pop("enable_augmentation", None):
         raise place.key("enable_augmentation").error(
-            f"say how images are to be distorted: 'augment' with {', '.join(AUGMENT_KEYS)}"
+            f"expected distortions instead: 'augment' with any of {', '.join(AUGMENT_KEYS)}"
         )
     return given
 
@@ -218,5 +218,7 @@ def gather_optimizer(place: Place, given: dict[str, Any]) -> None:
                 f"{', '.join(OPTIMIZERS[spec['type']])}"
             )
         if key in spec:
-            raise place.key(key).error(f"optimizer.{key} is given already")
+            raise place.key(key).error(
+                f"optimizer.{key} sets the same value; remove one of them"
+            )
     spec.update(beside)

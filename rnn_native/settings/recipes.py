@@ -124,7 +124,7 @@ def parse_recipe(mapping: Mapping[str, Any], source: str = "recipe") -> Training
     given = take(place, mapping, KEYS)
     for key in ("architecture", "training"):
         if key not in given:
-            raise place.key(key).error("missing")
+            raise place.key(key).error("missing; a recipe needs it")
     return TrainingRecipe(
         given.get("description", ""),
         parse_architecture(given["architecture"], f"{source}: architecture"),

@@ -120,7 +120,9 @@ def read_reference_layer(place: Place, layer: Any) -> Spec:
     name = mapping_at(place, layer).get("layer_type")
     if name is None:
         take(place, layer, REFERENCE_KEYS | ACTIVATION_RULES)
-        raise place.key("layer_type").error("missing")
+        raise place.key("layer_type").error(
+            f"missing; expected one of {', '.join(REFERENCE_TYPES)}"
+        )
     kind = text(place.key("layer_type"), name).lower()
     extension = ACTIVATION_RULES if kind in WITH_ACTIVATION else {}
     given = take(place, layer, REFERENCE_KEYS | extension)
@@ -215,8 +217,8 @@ def _as_specs(
             input_shape = wanted
         elif wanted != shape:
             raise place.item(index).error(
-                f"conv2d of {shown_shape(wanted)} after a layer that gives "
-                f"{shown_shape(shape)}: values cannot become images again"
+                f"conv2d expects {shown_shape(wanted)}, got {shown_shape(shape)} from the layer "
+                "before; only the first layer may turn values into images"
             )
         specs.append(_core_spec(layer))
         shape = shape if is_dropout else outputs[index]

@@ -38,7 +38,7 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         outputs = 1 if y.ndim == 1 else y.shape[1]
         if not is_new and outputs != self.n_outputs_:
             raise ValueError(
-                f"y has {outputs} outputs, the fitted network {self.n_outputs_}"
+                f"y: expected {self.n_outputs_} outputs, as in the first fit, got {outputs}"
             )
         self.n_outputs_ = outputs
         function = LOSSES[self._loss()].function

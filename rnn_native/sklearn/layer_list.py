@@ -60,7 +60,7 @@ class LayerList(BaseNetworkEstimator):
         if given_loss not in (None, loss):
             raise ValueError(
                 f"architecture: expected loss {loss}, which {self._loss_is_asked_for_by} "
-                f"asks for, got {given_loss}"
+                f"needs, got {given_loss}"
             )
         last = self._last_of(layers, loss)
         if not self._is_output(last):
@@ -72,8 +72,8 @@ class LayerList(BaseNetworkEstimator):
     def _foreign_activation(self, last: Mapping[str, Any], loss: str) -> str:
         """Say that a last layer ends in a function that only another loss has."""
         return (
-            f"architecture: its last layer ends in {losses.function_of(last)}, which is not "
-            f"for {loss}, the loss that {self._loss_is_asked_for_by} asks for; expected a "
+            f"architecture: its last layer ends in {losses.function_of(last)}, which does "
+            f"not fit {loss}, the loss that {self._loss_is_asked_for_by} needs; expected a "
             f"last Dense that {_ends(loss)}, its outputs {self._outputs_of_y()}"
         )
 

@@ -61,7 +61,8 @@ def _pair(validation_data: Any) -> tuple[Any, Any]:
         raise TypeError(f"validation_data: expected a tuple (X, y), got {kind}")
     if len(validation_data) != 2:
         raise ValueError(
-            f"validation_data: expected (X, y), got {len(validation_data)} things"
+            "validation_data: expected (X, y), got a "
+            f"{type(validation_data).__name__} of length {len(validation_data)}"
         )
     return validation_data[0], validation_data[1]
 

@@ -168,7 +168,7 @@ def _of_mapping(grid: Mapping[str, Any], n_iter: int | None, seed: int) -> list[
     drawn = [name for name, given in values.items() if hasattr(given, "rvs")]
     if drawn and n_iter is None:
         raise ValueError(
-            f"n_iter: expected a number of samples, as grid.{drawn[0]} is drawn"
+            f"n_iter: expected a number of samples, as grid.{drawn[0]} is a distribution"
         )
     if n_iter is not None:
         return _samples(values, check_count("n_iter", n_iter, 1), seed)

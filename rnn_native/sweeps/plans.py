@@ -260,7 +260,9 @@ def _spec_at(specs: list[dict[str, Any]], path: str) -> dict[str, Any]:
     for index in map(int, re.findall(r"\d+", path)):
         inside = spec.get("layers", [])
         if index >= len(inside):
-            raise ValueError(f"{path[:-1]}: there are {len(inside)} layers, from 0")
+            raise ValueError(
+                f"{path[:-1]}: no such layer; expected a number below {len(inside)}"
+            )
         spec = inside[index]
     return spec
 

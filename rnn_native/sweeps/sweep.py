@@ -305,7 +305,7 @@ def plans_of(
     if seeds is None:
         return [base.plan(params, None, digest) for params in candidates]
     if any("seed" in params for params in candidates):
-        raise ValueError("seeds: the grid has seed already; leave one of them out")
+        raise ValueError("seeds: the grid has seed too; leave one of them out")
     first = base.plan(candidates[0], None, digest).recipe["seed"]
     return [
         base.plan(params, seed, digest)

@@ -136,7 +136,7 @@ class Batches:
         """
         if self.is_generator and self._is_used:
             raise ValueError(
-                f"{self._name}: a generator cannot begin again, and gave its last batch in an "
+                f"{self._name}: a generator cannot start again, and yielded its last batch in an "
                 f"earlier epoch; use {HOW}"
             )
         self._is_used = True
@@ -236,7 +236,7 @@ def _require_iterable(given: Any, name: str) -> None:
 
 def _told(found: Any) -> str:
     if isinstance(found, (tuple, list)):
-        return "1 thing" if len(found) == 1 else f"{len(found)} things"
+        return f"a {type(found).__name__} of length {len(found)}"
     if hasattr(found, "shape"):
         return f"{type(found).__name__} of shape {tuple(found.shape)}"
     return brief(found)

@@ -169,10 +169,10 @@ BATCH_HOOKS = (
 NEVER_CALLED = {
     "on_test_batch_begin": "validation is one call; use on_test_begin",
     "on_test_batch_end": "validation is one call; use on_test_end",
-    "on_predict_begin": "predict takes no callbacks",
-    "on_predict_end": "predict takes no callbacks",
-    "on_predict_batch_begin": "predict takes no callbacks",
-    "on_predict_batch_end": "predict takes no callbacks",
+    "on_predict_begin": "predict calls no callbacks",
+    "on_predict_end": "predict calls no callbacks",
+    "on_predict_batch_begin": "predict calls no callbacks",
+    "on_predict_batch_end": "predict calls no callbacks",
 }
 """Keras' hooks that are never called, and why."""
 

@@ -72,8 +72,8 @@ def times(one: Weights, other: NDArray[Any] | None) -> Weights:
     if not np.isfinite(product).all():
         row = int(np.argmin(np.isfinite(product)))
         raise ValueError(
-            f"class_weight: times sample_weight it is beyond float32 at [{row}], "
-            f"{other[row]:g} * {one[row]:g}; use smaller weights"
+            "class_weight times sample_weight: expected a finite float32, got "
+            f"{other[row]:g} * {one[row]:g} at [{row}]; use smaller weights"
         )
     return product
 

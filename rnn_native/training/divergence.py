@@ -159,7 +159,7 @@ def _measured_fault(run: "Run", labels: NDArray[Any] | None, when: str) -> str |
     constant = constant_losses(labels[some], max(2, outputs), weights)
     if loss < float(np.average(constant, weights=weights)):
         return None
-    return _no_better(f"loss {loss:.4g} and accuracy {accuracy:.1%}", when)
+    return _no_better(f"loss {loss:.4g} (accuracy {accuracy:.1%})", when)
 
 
 def _fault_of_values(run: "Run", metrics: Mapping[str, float], when: str) -> str | None:
@@ -175,6 +175,6 @@ def _fault_of_values(run: "Run", metrics: Mapping[str, float], when: str) -> str
 
 def _no_better(found: str, when: str) -> str:
     return (
-        f"training has learned nothing: {found} {when} are no better than the same "
+        f"training has learned nothing: {found} {when} is no better than the same "
         "answer for every row; try another learning rate, or scale the inputs"
     )

@@ -121,7 +121,8 @@ def split(
         )
     if is_held.all():
         raise ValueError(
-            f"validation_split: {fraction} of {len(x)} rows leaves none to train"
+            f"validation_split: {fraction} of {len(x)} rows leaves no rows to train on; use a "
+            "smaller fraction"
         )
     if labels is not None:
         _warn_of_classes_held_out(labels, is_held, stratify)

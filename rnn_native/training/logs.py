@@ -178,7 +178,9 @@ def _header(line: _Line) -> tuple[str, ...] | None:
                 f"training log; known are {', '.join(_NAMES)}"
             )
         if known in columns:
-            raise FormatError(f"{line.where}: column {column}: a second {known}")
+            raise FormatError(
+                f"{line.where}: column {column}: expected each name once, got a second {known}"
+            )
         columns[known] = None
     for needed in ("epoch", "loss"):
         if needed not in columns:

@@ -22,7 +22,7 @@ def told(text: str, batch: int, *, done: int) -> str:
     if done == 0 and text.startswith("a "):
         found, _ = text.split(";")
         return (
-            f"{found}, before it was trained: a call diverged earlier, or it was set so; "
+            f"{found}, already before training: an earlier call diverged, or the value was set; "
             "make a new net, or use set_weights and net.optimizer = net.optimizer"
         )
     return text

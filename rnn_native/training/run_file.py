@@ -236,7 +236,7 @@ def _run_state(metadata: Metadata, path: "str | PathLike[str]") -> dict[str, Any
     state = metadata.get("run")
     if state is None:
         raise FormatError(
-            f"{path}: a model without a run, cannot be resumed; use last.safetensors"
+            f"{path}: a model without a run, which cannot be resumed; use last.safetensors"
         )
     require(path, "run", isinstance(state, dict))
     types = {"recipe": dict, "rng": int, "history": list, "data": str}

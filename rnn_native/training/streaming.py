@@ -78,7 +78,7 @@ class StreamRun(Run):
         self._rest: Block | None = None
         self._counted = 0
         if recipe.accumulate > 1:
-            raise ValueError("accumulate: batches come with their size; use larger ones")
+            raise ValueError("accumulate: x has batches of a size already; use larger ones")
         if recipe.swa_start is not None and has_batch_statistics(model):
             raise ValueError(
                 "swa_start: batchnorm's statistics of the mean need all rows, which batches do "

@@ -33,8 +33,8 @@ def begin(run: Run, ranks: Ranks) -> None:
     """
     if isinstance(run, StreamRun):
         raise ValueError(
-            "comm: expected arrays x and y, got batches: which ranks are to share is not "
-            "known before they come; pass x and y, or leave comm out"
+            "comm: expected arrays x and y, got batches, which ranks cannot share; "
+            "pass x and y, or leave comm out"
         )
     shards = ranks.size if ranks.shards else 1
     if run.recipe.accumulate > 1:

@@ -158,9 +158,9 @@ def test_apply_temperature():
 @pytest.mark.parametrize(
     ("z", "y", "words"),
     [
-        ([[2, 0], [0, 1]], [0, 1], "every row's label is its likeliest class"),
-        ([[1, 1], [0, 0]], [0, 1], "every row's label is its likeliest class"),
-        ([[2, 0], [0, 1]], [1, 0], "no more of the labels than chance"),
+        ([[2, 0], [0, 1]], [0, 1], "expected rows whose label is not the likeliest class"),
+        ([[1, 1], [0, 0]], [0, 1], "expected rows whose label is not the likeliest class"),
+        ([[2, 0], [0, 1]], [1, 0], "predict the labels better than chance"),
     ],
 )
 def test_where_no_temperature_is_best(z, y, words):
@@ -242,7 +242,7 @@ def test_a_temperature_mends_a_net_that_is_too_sure(digits):
         (([0], [[[1]]]), ValueError, r"probabilities: .* got int64 of shape \(1, 1, 1\)"),
         (([], np.zeros((0, 2))), ValueError, "probabilities"),
         (([0], [["a"]]), ValueError, "probabilities"),
-        (([0, 1], [[1, 0]]), ValueError, "y: expected 1 labels, one a row, got 2"),
+        (([0, 1], [[1, 0]]), ValueError, "y: expected 1 labels, one per row, got 2"),
         (([2], [[1, 0]]), ValueError, r"y: expected labels in 0..1, got 2 at \[0\]"),
         (([0.0], [[1, 0]]), TypeError, "y: expected integer labels"),
         (([0], [[1, 0]], 0), ValueError, r"bins: .* 1..1000, got 0"),
@@ -284,7 +284,7 @@ def test_bad_temperatures_are_refused(temperature):
         (
             [rn.Dense(3)],
             "squared_error",
-            "got one that gives values, trained on squared_error",
+            "got one that predicts values, trained on squared_error",
         ),
     ],
 )

@@ -140,7 +140,7 @@ def test_the_net_is_left_as_it_is(rng):
 @pytest.mark.parametrize(
     ("labels", "kind", "error", "words"),
     [
-        ([0], "gradient", ValueError, "labels: expected 2 labels, one a row, got 1"),
+        ([0], "gradient", ValueError, "labels: expected 2 labels, one per row, got 1"),
         ([0, 3], "gradient", ValueError, r"labels: expected labels in 0..2, got 3"),
         ([0.0, 1.0], "gradient", TypeError, "labels: expected integer labels"),
         ([0, 1], "grad", ValueError, "kind: expected one of gradient, gradient_input"),

@@ -203,10 +203,10 @@ def test_keras_other_hooks_are_called(digits):
     [
         ("on_test_batch_begin", "validation is one call; use on_test_begin"),
         ("on_test_batch_end", "validation is one call; use on_test_end"),
-        ("on_predict_begin", "predict takes no callbacks"),
-        ("on_predict_end", "predict takes no callbacks"),
-        ("on_predict_batch_begin", "predict takes no callbacks"),
-        ("on_predict_batch_end", "predict takes no callbacks"),
+        ("on_predict_begin", "predict calls no callbacks"),
+        ("on_predict_end", "predict calls no callbacks"),
+        ("on_predict_batch_begin", "predict calls no callbacks"),
+        ("on_predict_batch_end", "predict calls no callbacks"),
     ],
 )
 def test_hooks_that_are_never_called_are_refused(digits, hook, reason):

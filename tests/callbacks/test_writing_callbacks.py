@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_epoch(
     ],
 )
 def test_templates_are_checked_at_once(template):
-    with pytest.raises(ValueError, match="^filepath: '.*': "):
+    with pytest.raises(ValueError, match="^filepath: expected .*, got '.*': "):
         ModelCheckpoint(template)
 
 

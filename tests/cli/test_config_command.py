@@ -49,7 +49,7 @@ def test_xor_has_three_values(capsys):
     found = config(capsys, "xor", "--epochs", 9)
     assert found["recipe"] == {"epochs": 9, "lr": 0.01, "seed": 42}
     assert main(["config", "xor", "--batch-size", "3"]) == 2
-    assert "takes no --batch-size" in capsys.readouterr().err
+    assert "does not support --batch-size" in capsys.readouterr().err
 
 
 # ---- completion ----

@@ -98,7 +98,7 @@ def test_pytorch_there_and_back(model, tmp_path, names, as_json):
         (("net.c", "--opset", "13"), 2, "--opset needs an ONNX target"),
         (("net.onnx", "--opset", "12"), 1, "opset: expected an integer in 13..22, got 12"),
         (("net.c", "--names", "a,b"), 2, "--names needs --format torch or --architecture"),
-        (("net.st", "--format", "torch", "--names", "a"), 1, "expected 2 different ones"),
+        (("net.st", "--format", "torch", "--names", "a"), 1, "expected 2 different names"),
         (("net.c", "--architecture", "none.json"), 1, "none.json"),
         (("no/folder/net.onnx",), 1, "No such file or directory: no/folder/net.onnx"),
     ],

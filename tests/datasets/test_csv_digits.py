@@ -113,7 +113,7 @@ def test_a_missing_label_column_is_no_labels(put, content):
         (b"class,pixel1,pixel2,pixel4\n1,2,3,4\n", "3 pixel columns, expected 4; pixel3"),
         (
             b"id,label,pixel0,pixel1,pixel2,pixel2\n",
-            ":1: column 6: 'pixel2' again, it already",
+            ":1: column 6: expected each name once, got 'pixel2'",
         ),
         (HEADER + b"1,2,3,4\n", ":2: expected 5 columns, got 4"),
         (HEADER + b"1,2,3,4,5,6\n", ":2: expected 5 columns, got 6"),
@@ -142,8 +142,14 @@ def test_a_missing_label_column_is_no_labels(put, content):
         (b"1,2,3\n", ":1: expected 5 columns (label and pixels) or 4 (pixels), got 3"),
         (b"label,pixel0,pixel1,pixel2\n1,2,3,4\n", "3 pixel columns, expected 4; pixel3"),
         (b"label,pixel0,pixel1,pixel2,pixel4\n", ":1: column 5: 'pixel4' is not a column"),
-        (b"label,pixel0,pixel1,pixel2,pixel2\n", ":1: column 5: 'pixel2' again"),
-        (b"label,label,pixel1,pixel2,pixel2\n", ":1: column 2: 'label' again, it already"),
+        (
+            b"label,pixel0,pixel1,pixel2,pixel2\n",
+            ":1: column 5: expected each name once, got 'pixel2'",
+        ),
+        (
+            b"label,label,pixel1,pixel2,pixel2\n",
+            ":1: column 2: expected each name once, got 'label'",
+        ),
         (b"label,,pixel1,pixel2,pixel2\n", ":1: column 2: '' is not a column"),
         (b"label,0x0,pixel1,pixel2,pixel2\n", ":1: column 2: '0x0' is not a column"),
     ],
@@ -400,8 +406,8 @@ def test_a_label_that_comes_last_is_read_when_it_is_said(put):
         (b"0,1,22,255,0\n0,99,100,0,0\n", "all 2 values of the first column are 0"),
         # The first pixel is not a label: "column 1: label '90'".
         (b"90,1,22,255,7\n0,99,100,0,1\n", "label '90' is outside 0..9; without a header"),
-        (b"0,1,2,3,4\n7,0,1,22,255\n", "the line numbers the columns"),
-        (b"0,1,2,3\n7,0,1,22\n", "the line numbers the columns"),
+        (b"0,1,2,3,4\n7,0,1,22,255\n", "the columns have numbers"),
+        (b"0,1,2,3\n7,0,1,22\n", "the columns have numbers"),
     ],
 )
 def test_labels_that_cannot_be_are_noticed(put, content, words):

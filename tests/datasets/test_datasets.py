@@ -265,7 +265,7 @@ def npz(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"x_train": np.array([Canary()], object)}, "of Python objects"),
+        ({"x_train": np.array([Canary()], object)}, "got Python objects"),
         ({"x_train": ARRAYS[0].astype(np.float32)}, "float32"),
         ({"x_train": ARRAYS[0] / -255.0}, "float64 from -1 to"),
         ({"x_train": ARRAYS[0] / np.nan}, "float64 from nan to nan"),
@@ -316,7 +316,7 @@ def test_npz_that_is_none(tmp_path):
         load_mnist(path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("x_train.npy", b"\x93NUMPY")
-    with pytest.raises(FormatError, match="unusual"):
+    with pytest.raises(FormatError, match="expected .* stored or deflated"):
         load_mnist(path)
     for junk in (b"", b"PK\3\4", content(ARRAYS[1])):
         path.write_bytes(junk)
@@ -394,7 +394,7 @@ def test_npz_whose_zip_part_is_wrong(tmp_path, damage):
     raw = bytearray(path.read_bytes())
     damage(raw, raw.index(b"PK\1\2"))
     path.write_bytes(raw)
-    with pytest.raises(FormatError, match="not a sound npz") as caught:
+    with pytest.raises(FormatError, match="not an npz file, or damaged") as caught:
         load_mnist(path)
     assert_one_line(caught, path)
 
@@ -501,7 +501,7 @@ def test_progress_bar(mirrors, places, capsys):
 
 def test_no_download_unless_wanted(mirrors):
     mirrors[0].serve()
-    with pytest.raises(DataNotFoundError, match="not wanted"):
+    with pytest.raises(DataNotFoundError, match="downloads are off"):
         load_mnist(download=False)
     assert find_mnist() is None
     assert mirrors[0].asked == []

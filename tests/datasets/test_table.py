@@ -99,7 +99,7 @@ REFUSED = {
     ),
     "dates": (
         {"age": np.array(["2020-01-01"] * 4, "datetime64[D]")},
-        r"column 'age': expected numbers or categories, one a row, got datetime64\[D\]$",
+        r"column 'age': expected numbers or categories, one per row, got datetime64\[D\]$",
     ),
     "NaN": (
         {"size": [1, 2, np.nan, 4]},
@@ -112,7 +112,7 @@ REFUSED = {
     ),
     "several kinds": (
         {"job": ["a", 3, "b", None]},
-        "column 'job': expected categories of one kind, got numbers and words; make words of",
+        "column 'job': expected categories of one kind, got numbers and words; convert all",
     ),
     "no categories": (
         {"job": [{}, "a", "b", "c"]},
@@ -120,7 +120,7 @@ REFUSED = {
     ),
     "other categories": (
         {"job": [(1,), (2,), (3,), (4,)]},
-        "column 'job': expected categories that are words, numbers or flags, got tuple; make",
+        "column 'job': expected categories that are words, numbers or flags, got tuple; convert",
     ),
     "lengths": (
         {"size": [1, 2]},

@@ -107,7 +107,7 @@ def test_files_there_and_back(tmp_path):
     parsed = parse_architecture(net.architecture())
     back = rn.export.load_torch(tmp_path / "t.safetensors", parsed)
     assert back.weights.tobytes() == net.weights.tobytes()
-    with pytest.raises(rn.FormatError, match="--architecture` takes PyTorch's"):
+    with pytest.raises(rn.FormatError, match="--architecture` converts PyTorch's"):
         rn.load(tmp_path / "t.safetensors")
 
 
@@ -160,14 +160,14 @@ def test_what_is_wrong_is_named(tensors, message):
 
 
 def test_a_module_instead_of_its_tensors_is_refused():
-    with pytest.raises(TypeError, match=r"as module\.state_dict\(\) gives it"):
+    with pytest.raises(TypeError, match=r"as module\.state_dict\(\) returns it"):
         rn.export.from_torch(mixed(), mixed())
 
 
 @pytest.mark.parametrize("names", [["a"], [*NAMES[:-1], "conv"], "abcde"])
 def test_names_that_do_not_fit_are_refused(names):
     with pytest.raises(
-        ValueError, match=r"names: expected 5 different ones, for layers\[0\]"
+        ValueError, match=r"names: expected 5 different names, for layers\[0\]"
     ):
         rn.export.to_torch(mixed(), names)
 

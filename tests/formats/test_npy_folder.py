@@ -175,7 +175,9 @@ def test_arrays_of_another_model_are_not_mixed_in(fill):
 def test_parameters_that_are_not_finite_are_not_written(tmp_path):
     model = rn.Network([rn.Dense(2)], (3,))
     model.params[1] = np.inf
-    with pytest.raises(ValueError, match="layer 1 has values that are not finite"):
+    with pytest.raises(
+        ValueError, match="expected finite values, got NaN or infinity in layer 1"
+    ):
         write_npy_folder(model, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -193,13 +195,16 @@ def refusal(function, *arguments):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("w1", "b1", "w2", "x"), "the name does not say weight or bias and a number"),
+        (
+            ("w1", "b1", "w2", "x"),
+            "expected a name such as w1.npy, b1.npy, w2.npy, with weight or bias",
+        ),
         (("w1", "b1", "w2", "b2_copy"), "weight or bias"),
         (("w1", "b1", "w2", "b2_3"), "weight or bias"),
         (("w", "b1", "w2", "b2"), "weight or bias"),
-        (("w1", "b1", "w2", "b3"), "layer 2 has no bias"),
-        (("w1", "b1", "w3", "b2"), "layer 2 has no weight"),
-        (("w1", "b1", "w2", "weight_1"), "both are the weight of layer 1"),
+        (("w1", "b1", "w2", "b3"), "got no bias of layer 2"),
+        (("w1", "b1", "w3", "b2"), "got no weight of layer 2"),
+        (("w1", "b1", "w2", "weight_1"), "are both the weight of layer 1"),
     ],
 )
 def test_names_that_do_not_make_a_model(fill, names, words):
@@ -244,7 +249,7 @@ class Canary:
 
 def test_pickled_objects_are_not_read(one, capsys):
     path = one(npy(np.array([Canary()], dtype=object), allow_pickle=True))
-    assert "pickled data is not read" in refusal(read_npy, path)
+    assert "got Python objects, which are pickled and not read" in refusal(read_npy, path)
     assert capsys.readouterr().out == ""
 
 
@@ -263,25 +268,46 @@ HEADER = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }"
         (b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "npy header of 4294967295 bytes"),
         (raw(HEADER, bytes(47)), "expected 117 bytes for float64 (2, 3), got 116"),
         (raw(HEADER, bytes(49)), "expected 117 bytes"),
-        (raw(HEADER.replace("2, 3", "1 << 40"), bytes(48)), "cannot be understood"),
+        (
+            raw(HEADER.replace("2, 3", "1 << 40"), bytes(48)),
+            "its header is not that of an array",
+        ),
         (raw(HEADER.replace("(2, 3)", f"({1 << 39}, {1 << 39})"), bytes(48)), "expected "),
-        (raw(HEADER.replace("2, 3", f"{1 << 63},"), bytes(48)), "npy header with shape"),
-        (raw(HEADER.replace("2, 3", "-2, -3"), bytes(48)), "npy header with shape"),
-        (raw(HEADER.replace("2, 3", "True, 6"), bytes(48)), "npy header with shape"),
-        (raw(HEADER.replace("(2, 3)", "6"), bytes(48)), "cannot be understood"),
-        (raw(HEADER.replace("False", "0"), bytes(48)), "cannot be understood"),
-        (raw(HEADER.replace("}", "'x': 1}"), bytes(48)), "cannot be understood"),
-        (raw("__import__('os')"), "cannot be understood"),
-        (raw("(" * 9000), "cannot be understood"),
-        (raw("-" * 9000 + "1"), "cannot be understood"),
-        (raw("[" * 90 + "]" * 90), "cannot be understood"),
-        (raw("\0"), "cannot be understood"),
-        (raw(HEADER.replace("<f8", "<c16"), bytes(48)), "data type '<c16'"),
-        (raw(HEADER.replace("<f8", "<U2"), bytes(48)), "data type '<U2'"),
+        (
+            raw(HEADER.replace("2, 3", f"{1 << 63},"), bytes(48)),
+            "npy header: expected a shape of integers",
+        ),
+        (
+            raw(HEADER.replace("2, 3", "-2, -3"), bytes(48)),
+            "npy header: expected a shape of integers",
+        ),
+        (
+            raw(HEADER.replace("2, 3", "True, 6"), bytes(48)),
+            "npy header: expected a shape of integers",
+        ),
+        (
+            raw(HEADER.replace("(2, 3)", "6"), bytes(48)),
+            "its header is not that of an array",
+        ),
+        (
+            raw(HEADER.replace("False", "0"), bytes(48)),
+            "its header is not that of an array",
+        ),
+        (
+            raw(HEADER.replace("}", "'x': 1}"), bytes(48)),
+            "its header is not that of an array",
+        ),
+        (raw("__import__('os')"), "its header is not that of an array"),
+        (raw("(" * 9000), "its header is not that of an array"),
+        (raw("-" * 9000 + "1"), "its header is not that of an array"),
+        (raw("[" * 90 + "]" * 90), "its header is not that of an array"),
+        (raw("\0"), "its header is not that of an array"),
+        (raw(HEADER.replace("<f8", "<c16"), bytes(48)), "got the data type '<c16'"),
+        (raw(HEADER.replace("<f8", "<U2"), bytes(48)), "got the data type '<U2'"),
         (raw(HEADER.replace("<f8", "<M8[s]"), bytes(48)), "data type"),
-        (raw(HEADER.replace("<f8", "<f16"), bytes(96)), "data type '<f16'"),
+        (raw(HEADER.replace("<f8", "<f16"), bytes(96)), "got the data type '<f16'"),
         (raw(HEADER.replace("'<f8'", "[('a', '<f8')]"), bytes(48)), "data type"),
-        (raw(HEADER.replace("'<f8'", "8"), bytes(48)), "data type '8'"),
+        (raw(HEADER.replace("'<f8'", "8"), bytes(48)), "got the data type '8'"),
         (npy(np.array([1, np.nan])), "expected finite float32 values, got nan at [1]"),
         (npy(np.array([[1, 1e39]])), "got 1e+39 at [0, 1]"),
     ],

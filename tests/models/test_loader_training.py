@@ -195,7 +195,10 @@ def test_what_is_refused(tmp_path):
     loaders = (Own(), Own())
     for options, message in [
         ({}, r"validation_split: Own has no split\(fraction\) to hold rows out"),
-        ({"validation_split": 0, "batch_size": 8}, "batch_size: batches come with their"),
+        (
+            {"validation_split": 0, "batch_size": 8},
+            "batch_size: the loader has batches of a",
+        ),
         ({"validation_split": 0, "stratify": True}, "stratify: loaders hold out their la"),
     ]:
         with pytest.raises(ValueError, match=f"^{message}"):

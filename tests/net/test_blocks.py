@@ -287,11 +287,11 @@ def nest(depth):
 REFUSED = [
     (
         [rn.Residual([rn.Conv2D(4, 3)])],
-        r"layers\[0\]: residual adds its input of 2 x 9 x 9 to .* 4 x 7 x 7",
+        r"layers\[0\]: residual adds its input, 2 x 9 x 9, to .* 4 x 7 x 7",
     ),
     (
         [rn.Block([conv(3), rn.Residual([rn.Conv2D(3, 2)])])],
-        r"layers\[0\]\.block\[1\]: residual .* 3 x 9 x 9 .* 3 x 8 x 8",
+        r"layers\[0\]\.block\[1\]: residual .* 3 x 9 x 9, .* 3 x 8 x 8,",
     ),
     (
         [conv(3), rn.Residual([conv(3), rn.Dense(3)])],
@@ -310,7 +310,10 @@ REFUSED = [
         r"layers\[0\]\.axis: expected an axis of 3, got 3",
     ),
     ([rn.Concat([conv(2)], [rn.Dense(3)])], r"layers\[0\]\.concat\[1\]\[0\]: dense takes"),
-    ([rn.TransformerBlock(2, 4)], r"layers\[0\]: transformer_block takes tokens x values"),
+    (
+        [rn.TransformerBlock(2, 4)],
+        r"layers\[0\]: transformer_block expects tokens x values",
+    ),
     (
         [rn.PatchEmbed(3, 5), rn.TransformerBlock(2, 4)],
         r"attention\[1\]\.heads: expected a",

@@ -206,7 +206,7 @@ def test_a_file_without_the_rule_behaves_as_before_and_warns_once(tmp_path):
     old = rn.load(path)
     assert old.input_dtype is None
     with pytest.warns(
-        UserWarning, match=r"m\.safetensors: does not say what .*input_dtype"
+        UserWarning, match=r"m\.safetensors: does not have the dtype .*input_dtype"
     ):
         outputs = old.predict_proba(BYTES)
     assert outputs.tobytes() == net.predict_proba(BYTES).tobytes()
@@ -233,7 +233,9 @@ def test_a_pickle_without_the_rule_warns():
     del state["input_dtype"]
     net = rn.Network.__new__(rn.Network)
     net.__setstate__(state)
-    with pytest.warns(UserWarning, match="does not say what the net was fitted on"):
+    with pytest.warns(
+        UserWarning, match="does not have the dtype that the net was fitted on"
+    ):
         net.predict(BYTES)
 
 

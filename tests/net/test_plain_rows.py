@@ -101,7 +101,7 @@ def test_a_net_fitted_on_bytes_refuses_other_numbers(net, x):
 
 def test_a_warning_that_is_due_is_given_once(net, x):
     net.take_input_dtype({}, "old.safetensors")
-    with pytest.warns(UserWarning, match="^old.safetensors: does not say what"):
+    with pytest.warns(UserWarning, match="^old.safetensors: does not have the dtype"):
         first = net.predict_proba(x)
     assert net.predict_proba(x).tobytes() == first.tobytes()
 

@@ -360,11 +360,11 @@ def test_metrics_do_not_change_training(halves):
         ([3], "bce", TypeError, "expected names, functions with a __name__"),
         ([("a b", brier)], "bce", TypeError, "expected names"),
         ([("p", brier, "proba")], "bce", ValueError, "expected 'predict' or"),
-        ([("loss", brier)], "bce", ValueError, "'loss' is a name that the history has"),
-        ([("val_x", brier)], "bce", ValueError, "'val_x' is a name"),
-        ([("mae", brier)], "mse", ValueError, "'mae' is a name that the history has its"),
-        ([("r2", brier)], "huber", ValueError, "'r2' is a name that the history has its"),
-        ([brier, brier], "bce", ValueError, "'brier' is given twice"),
+        ([("loss", brier)], "bce", ValueError, "'loss' is a column of the history"),
+        ([("val_x", brier)], "bce", ValueError, "'val_x' is a column"),
+        ([("mae", brier)], "mse", ValueError, "'mae' is a column of the history"),
+        ([("r2", brier)], "huber", ValueError, "'r2' is a column of the history"),
+        ([brier, brier], "bce", ValueError, "'brier' is listed twice"),
     ],
 )
 def test_metrics_that_are_none_are_refused_at_once(metrics, loss, error, words, halves):
@@ -379,7 +379,7 @@ def test_metrics_that_are_none_are_refused_at_once(metrics, loss, error, words, 
 def test_a_metric_that_returns_no_number_is_named(halves):
     x, y = halves
     net = rn.Network([rn.Dense(1)], (3,), "bce")
-    with pytest.raises(TypeError, match="metrics: shape returned no number: tuple"):
+    with pytest.raises(TypeError, match="metrics: expected a number from shape, got tuple"):
         net.fit(x, y, verbose=0, metrics=[("shape", lambda t, p: t.shape)])
 
 

@@ -515,7 +515,7 @@ def test_confusion_matrix_colors_shares_and_writes_counts(ax):
 def test_confusion_matrix_of_many_classes_has_no_numbers(ax):
     plots.confusion_matrix(np.arange(30), np.arange(30), ax=ax)
     assert not ax.texts
-    with pytest.raises(ValueError, match="names: expected 2, one a class, got 1"):
+    with pytest.raises(ValueError, match="names: expected 2, one per class, got 1"):
         plots.confusion_matrix([0, 1], [0, 1], names=["a"])
 
 

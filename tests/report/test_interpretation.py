@@ -143,12 +143,12 @@ def test_xor():
         (
             [rn.Dense(3)],
             "squared_error",
-            "got one that gives values, trained on squared_error",
+            "got one that predicts values, trained on squared_error",
         ),
         (
             [rn.Dense(1)],
             "squared_error",
-            "got one that gives values, trained on squared_error",
+            "got one that predicts values, trained on squared_error",
         ),
         (
             [rn.Dense(3, "sigmoid")],
@@ -174,7 +174,13 @@ def test_models_that_tell_no_classes_apart_are_refused(layers, loss, words):
     ("x", "y", "names", "error", "words"),
     [
         (np.zeros((2, 4)), [0, 1], None, ValueError, r"x: expected shape \(n, 3\)"),
-        (np.zeros((2, 3)), [0], None, ValueError, "y: expected 2 labels, one a row, got 1"),
+        (
+            np.zeros((2, 3)),
+            [0],
+            None,
+            ValueError,
+            "y: expected 2 labels, one per row, got 1",
+        ),
         (np.zeros((2, 3)), [0, 3], None, ValueError, r"y: expected labels in 0..2, got 3"),
         (np.zeros((2, 3)), [0.0, 1.0], None, TypeError, "y: expected integer labels"),
         (
@@ -182,7 +188,7 @@ def test_models_that_tell_no_classes_apart_are_refused(layers, loss, words):
             [0, 1],
             ["a"],
             ValueError,
-            "class_names: expected 3, one a class",
+            "class_names: expected 3, one per class",
         ),
     ],
 )

@@ -225,7 +225,9 @@ def test_without_mistakes():
     found = sections(parse(evaluation_page(rn.interpret(net, x, labels), "t")))
     assert "No mistakes." in said(found["Worst mistakes"])
     assert "No mistakes." in said(found["Most confused"])
-    assert "every row's label is its likeliest class" in said(found["Calibration"])
+    assert "expected rows whose label is not the likeliest class" in said(
+        found["Calibration"]
+    )
     assert "100.00 % (95 % interval 98.12 to 100.00 %)" in said(found["Result"])
 
 

@@ -150,11 +150,11 @@ def test_ours_beside_theirs():
                        padding=1, stride=2), dense(169, 4)],
          ["conv2d", "conv2d", "flatten", "dense"], (1, 28, 28)),
         ([dense(4, 4), conv(input_height=2, input_width=2, kernel_size=2)], None,
-         "layers[1]: conv2d of 1 x 2 x 2 after a layer that gives 4: values cannot become "
-         "images again"),
+         "layers[1]: conv2d expects 1 x 2 x 2, got 4 from the layer before; only the first "
+         "layer may turn values into images"),
         ([conv(), conv(input_height=104, input_width=52)], None,
-         "layers[1]: conv2d of 1 x 104 x 52 after a layer that gives 8 x 26 x 26: values "
-         "cannot become images again"),
+         "layers[1]: conv2d expects 1 x 104 x 52, got 8 x 26 x 26 from the layer before; only "
+         "the first layer may turn values into images"),
     ],
 )  # fmt: skip
 def test_where_images_become_values(layers, types, input_shape):
@@ -221,7 +221,8 @@ REFERENCE_ERRORS = [
      "-1"),
     ([dense(2, 2, drop_rate="x")], "layers[0].drop_rate: expected a number, got 'x'"),
     ([{"layer_type": 4}], "layers[0].layer_type: expected a string, got 4"),
-    ([{"size": 4}], "layers[0].layer_type: missing"),
+    ([{"size": 4}],
+     "layers[0].layer_type: missing; expected one of dense, conv2d, batchnorm, dropout"),
     ([3], "layers[0]: expected an object, got 3"),
     # Ours.
     ([dense(2, 2, input_sise=2)], "layers[0].input_sise: unknown key; did you mean "
@@ -310,7 +311,7 @@ OWN_ERRORS = [
      "you mean 'dense'?"),
     (own({"layer_type": "dense"}), "layers[0].layer_type: unknown key; did you mean "
      "'type'?"),
-    (own({"units": 3}), "layers[0].type: missing"),
+    (own({"units": 3}), "layers[0].type: missing; expected a layer type, such as 'dense'"),
     (own({"type": "dense", "unit": 3}), "layers[0].unit: unknown key; did you mean "
      "'units'?"),
     (own({"type": "dense"}), "layers[0].units: missing; dense needs it"),
@@ -407,7 +408,10 @@ def test_files(tmp_path):
     path.write_text('{"layers": [{"layer_type": "dense", "size": 1, "size": 2}]}')
     with pytest.raises(ConfigError) as error:
         load_architecture(path)
-    assert str(error.value) == f"{str(path)!r}: layers[0]: key 'size' is given twice"
+    assert (
+        str(error.value)
+        == f"{str(path)!r}: layers[0]: key 'size' is set twice; remove one of them"
+    )
     path.write_bytes(b'{"layers": ' + b"[" * 10**5)
     with pytest.raises(ConfigError, match="nested too deeply$"):
         load_architecture(path)

@@ -366,9 +366,9 @@ def test_as_dict_is_json_that_gives_the_same_configuration(mapping):
 
 KIND = {"scheduler_type": "one_cycle"}
 OWN_ERRORS = [
-    ({}, "empty configuration"),
-    ({"seed": None}, "empty configuration"),
-    ({"$schema": "x", "format_version": 1}, "empty configuration"),
+    ({}, "expected at least one key, got none"),
+    ({"seed": None}, "expected at least one key, got none"),
+    ({"$schema": "x", "format_version": 1}, "expected at least one key, got none"),
     (
         {"format_version": 2, "sharpness": 3},
         f"format_version: expected 1, which rnn_native {rnn_native.__version__} reads, got 2",
@@ -388,9 +388,9 @@ OWN_ERRORS = [
     ({"regularization": {"l2": 1}},
      "regularization: expected a number in [0, 1000000.0), got an object"),
     ({"early_stopping_patience": 1, "patience": 2},
-     "early_stopping_patience: 'patience' is given already"),
+     "early_stopping_patience: 'patience' sets the same value; remove one of them"),
     ({"enable_augmentation": True},
-     "enable_augmentation: say how images are to be distorted: 'augment' with shift, "
+     "enable_augmentation: expected distortions instead: 'augment' with any of shift, "
      "rotation, scale, shear, elastic"),
     ({"batchsize": 1}, "batchsize: unknown key; did you mean 'batch_size'?"),
     ({"a b\n": 1}, "'a b\\n': unknown key"),
@@ -427,7 +427,7 @@ OWN_ERRORS = [
     ({"beta_1": 0.9}, "beta_1: optimizer 'sgd' has no such key; it has momentum, nesterov, "
      "weight_decay"),
     ({"optimizer": {"type": "sgd", "momentum": 0}, "momentum": 0.9}, "momentum: "
-     "optimizer.momentum is given already"),
+     "optimizer.momentum sets the same value; remove one of them"),
     ({"class_weight": "balance"}, "class_weight: expected 'balanced', an array of weights, "
      "or an object of class numbers and weights, got 'balance'"),
     ({"class_weight": []}, "class_weight: expected 'balanced', an array of weights, or an "
@@ -436,8 +436,8 @@ OWN_ERRORS = [
     ({"class_weight": {"01": 1}}, "class_weight: expected class numbers as keys, got '01'"),
     ({"class_weight": {"1": "x"}}, "class_weight.1: expected a number of at least 0, got "
      "'x'"),
-    ({"warmup_epochs": 1, "warmup_steps": 1}, "warmup_steps: warmup_epochs is given "
-     "already"),
+    ({"warmup_epochs": 1, "warmup_steps": 1}, "warmup_steps: warmup_epochs is set "
+     "too; remove one of them"),
     ({"div": 25}, "scheduler_type: missing, but 'div' is given; expected one of constant, "
      "step_decay, exponential, cosine_annealing, one_cycle, plateau"),
     (KIND | {"plateau_factor": 0.1}, "plateau_factor: only scheduler_type 'plateau' has "
@@ -497,9 +497,9 @@ FILES = {
      "1: "),
     "single quotes": (b"{'seed': 1}", "expected JSON, got an error at line 1, column 2: "),
     "two objects": (b"{}{}", "expected JSON, got an error at line 1, column 3: "),
-    "twice": (b'{"seed": 1, "seed": 2}', "key 'seed' is given twice"),
+    "twice": (b'{"seed": 1, "seed": 2}', "key 'seed' is set twice"),
     "twice below": (b'{"optimizer": {"type": "sgd", "type": "sgd"}}', "optimizer: key "
-                    "'type' is given twice"),
+                    "'type' is set twice"),
     "nan": (b'{"learning_rate": NaN}', "learning_rate: expected a number in [1e-30, "
      "1000000.0), got nan"),
     "infinity": (b'{"clip_norm": Infinity}', "clip_norm: expected a number in [0, 1e+30), "
@@ -556,7 +556,7 @@ def test_a_comment_is_named(tmp_path):
 def test_many_keys_given_twice_take_no_time(tmp_path):
     path = tmp_path / "c.json"
     path.write_text("{" + ",".join(f'"k{i % 40000}":1' for i in range(80000)) + "}")
-    with pytest.raises(ConfigError, match="key 'k0' is given twice"):
+    with pytest.raises(ConfigError, match="key 'k0' is set twice"):
         load_config(path)
 
 

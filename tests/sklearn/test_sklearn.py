@@ -719,7 +719,7 @@ def test_bad_data_is_named():
     with pytest.raises(ValueError, match="loss='poisson' needs y of at least 0, got -1"):
         MLPRegressor("poisson").fit(X, np.where(Y == "oak", -1, 1))
     with pytest.raises(
-        ValueError, match=r"validation_data: expected \(X, y\), got 3 things"
+        ValueError, match=r"validation_data: expected \(X, y\), got a tuple of length 3"
     ):
         classifier().fit(X, Y, validation_data=(XV, YV, YV))
     with pytest.raises(TypeError, match=r"expected a tuple \(X, y\), got ndarray"):
@@ -731,7 +731,9 @@ def test_bad_data_is_named():
     ):
         classifier().fit(X, Y, X_val=XV[:, :5], y_val=YV)
     model = MLPRegressor(max_iter=1).partial_fit(X, X[:, :2])
-    with pytest.raises(ValueError, match="y has 1 outputs, the fitted network 2"):
+    with pytest.raises(
+        ValueError, match="y: expected 2 outputs, as in the first fit, got 1"
+    ):
         model.partial_fit(X, X[:, 0])
 
 

@@ -198,9 +198,7 @@ def test_a_last_activation_of_another_loss_names_the_loss_and_what_it_goes_with(
     x = np.arange(12.0).reshape(6, 2)
     classes = np.arange(6) % 3
     name = "exp" if "exp" in str(layers) else "softmax"
-    message = (
-        f"architecture: its last layer ends in {name}, .* that {{}} asks for; expected a"
-    )
+    message = f"architecture: its last layer ends in {name}, .* that {{}} needs; expected a"
     with pytest.raises(ValueError, match=message.format("this y") + ".* in sigmoid"):
         NetworkClassifier(layers).fit(x, np.eye(3, dtype=int)[classes])
     with pytest.raises(ValueError, match=message.format("the parameter loss")):
@@ -417,9 +415,7 @@ def test_a_regressor_refuses_other_losses_by_name(name):
     with pytest.raises(ValueError, match=f"{expected}.* got '{name}'"):
         NetworkRegressor(loss=name).fit([[0.0], [1.0]], [0.0, 1.0])
     plain = {"input_shape": [1], "layers": [{"type": "dense", "units": 1}], "loss": "mae"}
-    with pytest.raises(
-        ValueError, match="squared_error, which the parameter loss asks for"
-    ):
+    with pytest.raises(ValueError, match="squared_error, which the parameter loss needs"):
         NetworkRegressor(plain).fit([[0.0], [1.0]], [0.0, 1.0])
 
 
@@ -494,7 +490,7 @@ def test_class_weights_that_cannot_be():
             MLPClassifier((4,), class_weight=wrong).fit(x, np.eye(3, dtype=int)[y])
     with pytest.raises(ValueError, match="class_weight: expected finite weights of at"):
         MLPClassifier((4,), class_weight=[1, 1e39, 1]).fit(x, y)
-    with pytest.raises(ValueError, match="class_weight: times sample_weight it is beyond"):
+    with pytest.raises(ValueError, match="class_weight times sample_weight: expected"):
         MLPClassifier((4,), class_weight=[1, 1e30, 1]).fit(x, y, np.full(90, 1e30))
 
 

@@ -206,7 +206,10 @@ def test_a_diverged_run_is_read_as_it_was(read):
         ("epoch,loss,accuracy\n0,2,50\n", ":2: column 3: expected a fraction, got '50'"),
         ("1,2,3,4,5,6\n2,2,3,4,5\n", ":2: expected 6 columns, got 5"),
         ("epoch,loss,color\n1,2,3\n", ":1: column 3: 'color' is not a column"),
-        ("epoch,loss,train_loss\n1,2,3\n", ":1: column 3: a second loss"),
+        (
+            "epoch,loss,train_loss\n1,2,3\n",
+            ":1: column 3: expected each name once, got a second loss",
+        ),
         ("epoch,time\n1,2\n", ":1: the header names no column for loss"),
         (b"1,2,3\n2,\xff,3\n", ":2: not UTF-8"),
         (b"\x93NUMPY", ":1: not UTF-8"),

@@ -141,7 +141,7 @@ def test_ctrl_c_saves_and_another_number_of_ranks_resumes(data, tmp_path):
 @pytest.mark.parametrize(
     ("ranks", "words", "code", "message"),
     [
-        (2, ("xor", "--mpi"), 2, "train xor: takes no --mpi"),
+        (2, ("xor", "--mpi"), 2, "train xor: does not support --mpi"),
         (2, ("mlp",), 2, "add --mpi to train one model"),
         (3, ("mlp", "--data", "data", "--mpi"), 1, "expected 1, 2, 4, ... 64 ranks"),
         (4, ("mlp", "--data", "data", "--mpi", "--batch-size", "2"), 1, "a row for each"),

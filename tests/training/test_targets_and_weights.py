@@ -294,7 +294,7 @@ def test_a_series_of_class_weights_goes_by_its_index():
 
 @pytest.mark.filterwarnings("error")
 def test_weights_whose_product_is_beyond_float32():
-    with pytest.raises(ValueError, match=r"class_weight: times sample_weight it is beyond"):
+    with pytest.raises(ValueError, match=r"class_weight times sample_weight: expected"):
         classifier().fit(X, Y, class_weight=[1e30] * 3, sample_weight=np.full(60, 1e30))
 
 
@@ -424,9 +424,9 @@ def test_validation_rows_come_as_a_tuple_or_a_list(kind):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ((X,), ValueError, "got 1 thing$"),
-        ((X, Y, None, None), ValueError, "got 4 things$"),
-        ((), ValueError, "got 0 things$"),
+        ((X,), ValueError, "got a tuple of length 1$"),
+        ((X, Y, None, None), ValueError, "got a tuple of length 4$"),
+        ((), ValueError, "got a tuple of length 0$"),
         ({"x": X, "y": Y}, TypeError, "got dict$"),
         (False, TypeError, "got bool$"),
         (X, TypeError, "got ndarray$"),

@@ -52,7 +52,9 @@ def test_stratified_split_takes_the_last_rows_of_each_class():
 def test_split_that_leaves_nothing_to_train_on():
     x, y = np.zeros((5, 1)), np.zeros(5, np.int32)
     for stratify in (False, True):
-        with pytest.raises(ValueError, match="^validation_split: .* leaves none to train"):
+        with pytest.raises(
+            ValueError, match="^validation_split: .* leaves no rows to train"
+        ):
             training.split(x, y, 0.99999999, stratify)
 
 
