@@ -117,7 +117,7 @@ rnn_layer_refuse(rnn_error *error, const char *key, const char *format, ...)
 rnn_status
 rnn_layer_refuse_input(const rnn_layer *layer, rnn_error *error, const char *expected)
 {
-    snprintf(error->text, sizeof error->text, ": %s takes %s, got an input of %s",
+    snprintf(error->text, sizeof error->text, ": %s expects %s, got an input of %s",
              layer->type->name, expected,
              rnn_describe_extents(layer->in.dim, layer->in.rank).text);
     return RNN_EINVAL;

@@ -254,7 +254,7 @@ int rnn_row_slices(int rows, int most);
 int rnn_row_begin(int rows, int slices, int slice);
 
 /* What setup says of a layer, behind its path; each returns RNN_EINVAL. Of a key,
- * ".<key>: <what>", or ": <what>" without one; of the layer, ": <type> takes <expected>,
+ * ".<key>: <what>", or ": <what>" without one; of the layer, ": <type> expects <expected>,
  * got an input of 28 x 28", or that a product of n extents is too large. */
 rnn_status rnn_layer_refuse(rnn_error *error, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

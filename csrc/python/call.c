@@ -49,7 +49,7 @@ take_copy(PyObject *object, const array_rule *rule)
     return copy;
 }
 
-/* Rows that begin one behind the other, with ascending columns below `columns`. */
+/* Rows that follow each other, with ascending columns below `columns`. */
 static int
 check_compressed(const char *function, const rows_argument *rows, int columns)
 {
@@ -65,9 +65,9 @@ check_compressed(const char *function, const rows_argument *rows, int columns)
     if (bad < 0)
         return 0;
     PyErr_Format(PyExc_ValueError,
-                 "%s: x: row %zd of the compressed rows is not one behind the other with "
-                 "ascending columns in 0..%d",
-                 function, (Py_ssize_t)bad, columns - 1);
+                 "%s: x: expected compressed rows in order, with ascending columns in "
+                 "0..%d, got others in row %zd",
+                 function, columns - 1, (Py_ssize_t)bad);
     return -1;
 }
 
@@ -99,7 +99,7 @@ take_compressed(PyObject *op, const char *function, PyObject *x, rows_argument *
         return -1;
     rows->n = PyArray_DIM(rows->begin, 0) - 1;
     if (rows->n < 1) {
-        PyErr_Format(PyExc_ValueError, "%s: x has no rows", function);
+        PyErr_Format(PyExc_ValueError, "%s: x: expected at least one row, got 0", function);
         return -1;
     }
     return check_compressed(function, rows, rnn_net_in_size(NET(op)));

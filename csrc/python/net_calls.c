@@ -189,7 +189,8 @@ net_maps(PyObject *op, PyObject *args, PyObject *kwds)
         goto done;
     if (layer < 0 || layer >= rnn_net_n_layers(NET(op))
         || rnn_net_layer(NET(op), layer)->maps.rank == 0) {
-        PyErr_Format(PyExc_ValueError, "maps: layer %d shows nothing", layer);
+        PyErr_Format(PyExc_ValueError,
+                     "maps: expected a layer with attention maps, got layer %d", layer);
         goto done;
     }
     if (check_threads("maps", threads) < 0 || take_x(op, "maps", x_b, &x) < 0)

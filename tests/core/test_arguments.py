@@ -253,7 +253,7 @@ def test_bad_input_shapes(shape):
         (
             [dense(2)],
             (3, 4, 5),
-            r"dense takes .* \(put flatten before it\), got an input of 3 x 4 x 5",
+            r"dense expects .* \(put flatten before it\), got an input of 3 x 4 x 5",
         ),
         (
             [dense(2)],
@@ -263,7 +263,7 @@ def test_bad_input_shapes(shape):
         (
             [{"type": "conv2d", "filters": 2, "kernel_size": 3}],
             (9,),
-            "conv2d takes channels x height x width, got an input of 9",
+            "conv2d expects channels x height x width, got an input of 9",
         ),
         (
             [{"type": "conv2d", "filters": 2, "kernel_size": 8, "padding": 1}],
@@ -317,9 +317,9 @@ def test_bad_input_shapes(shape):
             (4, 8),
             "heads: expected a divisor of 8, got 3",
         ),
-        ([{"type": "self_attention"}], (8,), "self_attention takes tokens x values"),
-        ([{"type": "mean_pool"}], (8,), "mean_pool takes tokens x values"),
-        ([{"type": "position"}], (8,), "position takes tokens x values"),
+        ([{"type": "self_attention"}], (8,), "self_attention expects tokens x values"),
+        ([{"type": "mean_pool"}], (8,), "mean_pool expects tokens x values"),
+        ([{"type": "position"}], (8,), "position expects tokens x values"),
         (
             [{"type": "patch_embed", "patch_size": 3, "units": 2}],
             (1, 6, 8),
@@ -328,7 +328,7 @@ def test_bad_input_shapes(shape):
         (
             [{"type": "conv1d", "filters": 2, "kernel_size": 3}],
             (1, 5, 9),
-            "conv1d takes channels x length, got an input of 1 x 5 x 9",
+            "conv1d expects channels x length, got an input of 1 x 5 x 9",
         ),
         (
             [{"type": "conv1d", "filters": 2, "kernel_size": 9, "padding": (1, 2)}],
@@ -353,7 +353,7 @@ def test_bad_input_shapes(shape):
         (
             [{"type": "maxpool1d"}],
             (5,),
-            "maxpool1d takes channels x length, got an input of 5",
+            "maxpool1d expects channels x length, got an input of 5",
         ),
         (
             [{"type": "patch_embed1d", "patch_size": 3, "units": 2}],

@@ -112,7 +112,7 @@ def test_which_layers_leave_padding_out(layers, masked):
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3, 4)])
 def test_only_tokens_are_masked(shape):
-    message = r"layers\[0\]: masking takes tokens x values, got an input of "
+    message = r"layers\[0\]: masking expects tokens x values, got an input of "
     with pytest.raises(ValueError, match=message):
         rn.Network([rn.Masking(), rn.Flatten(), rn.Dense(2)], shape)
 

@@ -180,7 +180,7 @@ def test_layer_params_are_the_nets():
 def test_messages_begin_to_count_where_they_are_told():
     for wrong, message in [
         ({"type": "dense"}, r"^layers\[8\].units: missing; dense needs it$"),
-        ({"type": "position"}, r"^layers\[8\]: position takes tokens x values, got an "),
+        ({"type": "position"}, r"^layers\[8\]: position expects tokens x values, got an "),
     ]:
         with pytest.raises(ValueError, match=message):
             _core.layer_shapes([LAYERS[2], {**wrong, "path": "layers[8]"}], (5,))

@@ -295,11 +295,11 @@ REFUSED = [
     ),
     (
         [conv(3), rn.Residual([conv(3), rn.Dense(3)])],
-        r"layers\[1\]\.residual\[1\]: dense takes",
+        r"layers\[1\]\.residual\[1\]: dense expects",
     ),
     (
         [rn.Residual([conv(2), rn.Residual([rn.Dense(3)], name="inner")])],
-        r"layers\[0\]\.residual\[1\]\.inner\[0\]: dense takes",
+        r"layers\[0\]\.residual\[1\]\.inner\[0\]: dense expects",
     ),
     (
         [rn.Concat([conv(2)], [rn.Conv2D(2, 3)])],
@@ -309,7 +309,10 @@ REFUSED = [
         [rn.Concat([conv(2)], [], axis=3)],
         r"layers\[0\]\.axis: expected an axis of 3, got 3",
     ),
-    ([rn.Concat([conv(2)], [rn.Dense(3)])], r"layers\[0\]\.concat\[1\]\[0\]: dense takes"),
+    (
+        [rn.Concat([conv(2)], [rn.Dense(3)])],
+        r"layers\[0\]\.concat\[1\]\[0\]: dense expects",
+    ),
     (
         [rn.TransformerBlock(2, 4)],
         r"layers\[0\]: transformer_block expects tokens x values",

@@ -120,13 +120,13 @@ def test_columns_that_are_not_there_are_refused():
         (
             [rn.Dense(3), LAYERS[0]],
             4,
-            r"^layers\[1\]: embedding takes indices, which are the",
+            r"^layers\[1\]: embedding expects indices, which are the",
         ),
-        ([rn.Dropout(0.5), LAYERS[0]], 4, r"^layers\[1\]: embedding takes indices"),
+        ([rn.Dropout(0.5), LAYERS[0]], 4, r"^layers\[1\]: embedding expects indices"),
         (
             LAYERS,
             (4, 2),
-            r"^layers\[0\]: embedding takes n indices, got an input of 4 x 2$",
+            r"^layers\[0\]: embedding expects n indices, got an input of 4 x 2$",
         ),
     ],
 )

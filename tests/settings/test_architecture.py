@@ -352,11 +352,11 @@ CONV = {"type": "conv2d", "filters": 2, "kernel_size": 3}
 DENSE = {"type": "dense", "units": 3}
 ATTENTION = {"type": "self_attention"}
 CHAIN_ERRORS = [
-    (own(DENSE), "layers[0]: dense takes n values or tokens x n values (put flatten before "
+    (own(DENSE), "layers[0]: dense expects n values or tokens x n values (put flatten before "
      "it), got an input of 1 x 28 x 28"),
-    (own(CONV, shape=(28, 28)), "layers[0]: conv2d takes channels x height x width, got an "
+    (own(CONV, shape=(28, 28)), "layers[0]: conv2d expects channels x height x width, got an "
      "input of 28 x 28"),
-    (own(FLAT, POOL), "layers[1]: maxpool2d takes channels x height x width, got an input "
+    (own(FLAT, POOL), "layers[1]: maxpool2d expects channels x height x width, got an input "
      "of 784"),
     (own(POOL, POOL, POOL, CONV | {"kernel_size": 4}, FLAT), "layers[3].kernel_size: "
      "expected at most the padded input, 3 x 3, got 4"),
@@ -366,17 +366,17 @@ CHAIN_ERRORS = [
      "1, got 2"),
     (own(PATCH | {"patch_size": 5}), "layers[0].patch_size: expected a divisor of height "
      "and width, 28 x 28, got 5"),
-    (own(FLAT, PATCH), "layers[1]: patch_embed takes height x width, with or without "
+    (own(FLAT, PATCH), "layers[1]: patch_embed expects height x width, with or without "
      "channels, got an input of 784"),
-    (own(PATCH, {"type": "maxpool2d"}), "layers[1]: maxpool2d takes channels x height x "
+    (own(PATCH, {"type": "maxpool2d"}), "layers[1]: maxpool2d expects channels x height x "
      "width, got an input of 49 x 6"),
-    (own(FLAT, {"type": "position"}), "layers[1]: position takes tokens x values, got an "
+    (own(FLAT, {"type": "position"}), "layers[1]: position expects tokens x values, got an "
      "input of 784"),
-    (own(ATTENTION), "layers[0]: self_attention takes tokens x values, got an input of 1 x "
+    (own(ATTENTION), "layers[0]: self_attention expects tokens x values, got an input of 1 x "
      "28 x 28"),
     (own(PATCH, ATTENTION | {"heads": 4}), "layers[1].heads: expected a divisor of 6, "
      "got 4"),
-    (own({"type": "mean_pool"}), "layers[0]: mean_pool takes tokens x values, got an input "
+    (own({"type": "mean_pool"}), "layers[0]: mean_pool expects tokens x values, got an input "
      "of 1 x 28 x 28"),
     (own(PATCH, DENSE), "layers[1]: expected the last layer to give one row of "
      "numbers, got 49 x 3; put flatten (rn.Flatten()) before the dense layers, or mean_pool "

@@ -162,7 +162,7 @@ def test_what_all_classifiers_do(images):
             {"input_shape": (28, 28)},
             r"^layers\[0\]: .* put flatten \(rn.Flatten\(\)\)",
         ),
-        ([rn.Conv2D(2, 3)], {}, r"outputs have shape|dense takes"),
+        ([rn.Conv2D(2, 3)], {}, r"outputs have shape|dense expects"),
         ({**JSON_FORM, "loss": "squared_error"}, {}, "expected loss softmax_cross_entropy"),
         ({"layers": []}, {}, "architecture"),
         (

@@ -17,9 +17,10 @@ embedding_setup(rnn_layer *layer, rnn_error *error)
 {
     int N = (int)layer->attr[EMBEDDING_ROWS], D = (int)layer->attr[EMBEDDING_WIDTH];
     if (!layer->reads_data)
-        return rnn_layer_refuse(error, NULL,
-                                "embedding takes indices, which are the net's inputs; put "
-                                "it first, or first in a branch of the inputs");
+        return rnn_layer_refuse(
+            error, NULL,
+            "embedding expects indices, which are the net's inputs; put "
+            "it first, or first in a branch of the inputs");
     if (layer->in.rank != 1)
         return rnn_layer_refuse_input(layer, error, "n indices");
     int T = layer->in.dim[0];
