@@ -545,7 +545,8 @@ def test_weights_that_are_not_finite_before_training_are_named_so():
     net, x, y = grown("sgd")
     net.params[0] = np.nan
     with pytest.raises(
-        rn.TrainingDiverged, match="a weight is not finite at epoch 1, batch 1 .*, before"
+        rn.TrainingDiverged,
+        match="a weight is not finite at epoch 1, batch 1 .*, already before",
     ):
         net.fit(x, y, verbose=0)
     assert net.steps_done == 0
