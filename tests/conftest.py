@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from rnn_native.training import interrupts
 # Tests use the core directly; this is what opens its BLAS.
 assert runtime.config()["blas_path"]
 
+# A shell's background jobs ignore Ctrl-C, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if folder := os.environ.get(messages.VARIABLE):
     messages.collect(folder)
