@@ -33,7 +33,7 @@ COPIES = 3  # of each image, beside the image itself
 GENERATED = 30_000
 PRINTED = 4_000  # digits in fonts, each twice
 NOT_DIGITS = 22_000  # each three times
-REFUSED = 0.006
+REFUSED = 0.0035
 
 
 def training_images(x, y, rng):
