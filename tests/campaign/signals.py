@@ -85,8 +85,10 @@ def _storm(folder, kind, count, after, rng):
     code, errors = _ended(process)
     if code == 0:
         return None
-    # Until our first line runs the signal is the interpreter's to answer.
-    if code in (-kind, CODES[kind], 1) and "rnn" not in errors and after < START:
+    # Until our first line runs the signal is the interpreter's to answer, also where it finds
+    # an editable install.
+    is_ours = "rnn" in errors and "init_import_site" not in errors
+    if code in (-kind, CODES[kind], 1) and not is_ours and after < START:
         return None
     if code != CODES[kind]:
         return f"exit code {code}: {errors[-200:]}"
