@@ -82,9 +82,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         _received = number
     _is_waiting = _must_not_be_interrupted(frame)
     if not _is_waiting:
+        if was_waiting:
+            # An alarm that comes when the interpreter has ended its handlers would kill.
+            signal.setitimer(signal.ITIMER_REAL, 0)
         _raised_at = time.monotonic()
         raise KeyboardInterrupt
     if not is_again and (was_waiting or not _waits_for_imports):
+        _raised_at = time.monotonic()  # a signal in between must not say it again
         os.write(2, f"rnn-native: {_WORDS[signal.Signals(number)]}\n".encode())
         os._exit(128 + number)
     signal.signal(signal.SIGALRM, _interrupt)

@@ -123,6 +123,24 @@ def test_finalizers_are_not_interrupted(tmp_path):
     assert (done.returncode, done.stderr) == (130, "rnn-native: interrupted\n")
 
 
+def test_no_alarm_is_left_when_a_second_signal_ends_the_wait(tmp_path):
+    code = (
+        "import os, signal\n"
+        "from rnn_native.base import process\n"
+        "process._AGAIN_SECONDS = 60\n"
+        "class Thing:\n"
+        "    def __del__(self): os.kill(os.getpid(), signal.SIGINT)\n"
+        "def program():\n"
+        "    process.wait_for_imports()\n"
+        "    thing = Thing(); del thing\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "code = process.run(program)\n"
+        "raise SystemExit(code if signal.getitimer(signal.ITIMER_REAL) == (0, 0) else 9)"
+    )
+    done = run(tmp_path, ["-c", code], "", signal.SIGINT)
+    assert (done.returncode, done.stderr) == (130, "rnn-native: interrupted\n")
+
+
 def test_signals_that_somebody_handles_are_left_alone(tmp_path):
     code = (
         "import signal\n"
