@@ -107,33 +107,28 @@ def test_a_storm_of_signals_is_one(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "handled\n", "")
 
 
+# A program that gets a signal in a finalizer, up to the lines that follow it.
+IN_A_FINALIZER = (
+    "import os, signal, time\n"
+    "from rnn_native.base import process\n"
+    "class Thing:\n"
+    "    def __del__(self): os.kill(os.getpid(), signal.SIGINT); self.done = True\n"
+    "def program():\n"
+    "    process.wait_for_imports()\n"
+    "    thing = Thing(); del thing\n"
+)
+
+
 def test_finalizers_are_not_interrupted(tmp_path):
-    code = (
-        "import os, signal, time\n"
-        "from rnn_native.base import process\n"
-        "class Thing:\n"
-        "    def __del__(self): os.kill(os.getpid(), signal.SIGINT); self.done = True\n"
-        "def program():\n"
-        "    process.wait_for_imports()\n"
-        "    thing = Thing(); del thing\n"
-        "    time.sleep(10)\n"
-        "raise SystemExit(process.run(program))"
-    )
+    code = IN_A_FINALIZER + ("    time.sleep(10)\nraise SystemExit(process.run(program))")
     done = run(tmp_path, ["-c", code], "", signal.SIGINT)
     assert (done.returncode, done.stderr) == (130, "rnn-native: interrupted\n")
 
 
 def test_no_alarm_is_left_when_a_second_signal_ends_the_wait(tmp_path):
-    code = (
-        "import os, signal\n"
-        "from rnn_native.base import process\n"
-        "process._AGAIN_SECONDS = 60\n"
-        "class Thing:\n"
-        "    def __del__(self): os.kill(os.getpid(), signal.SIGINT)\n"
-        "def program():\n"
-        "    process.wait_for_imports()\n"
-        "    thing = Thing(); del thing\n"
+    code = IN_A_FINALIZER + (
         "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "process._AGAIN_SECONDS = 60\n"
         "code = process.run(program)\n"
         "raise SystemExit(code if signal.getitimer(signal.ITIMER_REAL) == (0, 0) else 9)"
     )
