@@ -251,7 +251,7 @@ v_max(vf a, vf b)
 #endif
 }
 
-/* The same for less than a vector. */
+/* The same for the lesser. */
 static inline vf
 v_min(vf a, vf b)
 {

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Largest extent of one dimension, product of dimensions and row count: BLAS has int. */
+/* Largest extent of a dimension, product of dimensions, row count: BLAS counts in int. */
 #define RNN_MAX_EXTENT 0x7fffffff
 
 /* *total += count * each; false when the result does not fit. */

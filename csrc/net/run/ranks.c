@@ -30,8 +30,8 @@ part_begin(const rnn_run *r, rnn_owner of, int rank)
 
 typedef enum { PACK, UNPACK } direction;
 
-/* Elements begin..end of a piece, to a buffer or from it, unless that is NULL; their size.
- */
+/* Copies elements begin..end of a piece to a buffer or from it, if there is one. Returns
+ * their size. */
 static size_t
 copy_part(const rnn_piece *piece, size_t begin, size_t end, direction way, char *buffer)
 {
@@ -51,8 +51,7 @@ copy_part(const rnn_piece *piece, size_t begin, size_t end, direction way, char 
     return each * (end - begin);
 }
 
-/* What ranks first..first + count have of all pieces, to a buffer or from it, unless that
- * is NULL; its size. */
+/* The same for the parts that ranks first..first + count have of all pieces. */
 static size_t
 copy_parts(const rnn_run *r, const rnn_piece *pieces, int n, int first, int count,
            direction way, char *buffer)
