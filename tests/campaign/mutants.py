@@ -2,11 +2,12 @@
 
     python tests/campaign/mutants.py N [SEED] [--files PATTERN ...] [--leave-out PATTERN ...]
 
-A mutant is built for the best CPU level of this machine alone, in build/mutants, and killed if it
-does not compile to a module that passes. The tests that name its file's subject come first, and
-the first that fails ends it. Survivors are printed. Some change only work or memory, or
-nothing at all. equivalent_mutants.txt has a line for each: the file, the changed line, and the
-reason. These are counted, and not built.
+A mutant is built for the best CPU level of this machine alone, in build/mutants, and killed if a
+test fails or hangs; what does not compile does not count. The tests that name its file's subject
+come first, and the first that fails ends it. Processors work on different mutants.
+
+Survivors are printed. Some change only work or memory, or nothing at all. equivalent_mutants.txt
+has a line for each: the file, the changed line, and the reason. These are counted, and not built.
 """
 
 import argparse
@@ -14,12 +15,13 @@ import fnmatch
 import os
 import random
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,12 +149,11 @@ class Builder:
 
     slowest = 1800  # seconds of the tests
 
-    def __init__(self):
+    def __init__(self, folder):
         from rnn_native import _core
 
         self.level = _core.build_config()["cpu_level"]
-        shutil.rmtree(BUILD, ignore_errors=True)
-        self.tree = BUILD / "tree"
+        self.folder, self.tree = folder, folder / "tree"
         ignored = shutil.ignore_patterns("__pycache__", "*.so", "_blas")
         for name in ("rnn_native", "csrc", "tests", "docs"):
             shutil.copytree(ROOT / name, self.tree / name, ignore=ignored)
@@ -166,9 +167,18 @@ class Builder:
             )
         )
         self.flags = _flags(self.level)
+
+    def build(self):
+        """Compile all files, without a mutant."""
         for source in sorted((self.tree / "csrc").rglob("*.c")):
             if self.unit_of(source) == source:
                 self.compile(source)
+        self.link()
+
+    def build_like(self, other):
+        """Take over what another has compiled."""
+        for compiled in other.folder.glob("*.o"):
+            shutil.copy(compiled, self.folder)
         self.link()
 
     def unit_of(self, source):
@@ -178,7 +188,9 @@ class Builder:
         return self.tree / "csrc/net/level/level.c" if folder in of_level else source
 
     def object_of(self, unit):
-        return BUILD / (unit.relative_to(self.tree).as_posix().replace("/", "_") + ".o")
+        return self.folder / (
+            unit.relative_to(self.tree).as_posix().replace("/", "_") + ".o"
+        )
 
     def compile(self, unit):
         of_level = unit.name == "level.c"
@@ -189,12 +201,12 @@ class Builder:
 
     def link(self):
         target = self.tree / "rnn_native/_core.abi3.so"
-        objects = sorted(BUILD.glob("*.o"))
+        objects = sorted(self.folder.glob("*.o"))
         command = ["cc", "-shared", "-pthread", *objects, "-lm", "-ldl", "-o", target]
         return subprocess.run(command, capture_output=True).returncode == 0
 
-    def survives(self, mutant):
-        """Whether the tests pass with a mutant; None if it does not compile."""
+    def end_of(self, mutant):
+        """How a mutant ends, "killed" or "survived"; None if it does not compile."""
         place = self.tree / mutant.path
         kept = place.read_text()
         old = (ROOT / mutant.path).read_text()
@@ -206,7 +218,8 @@ class Builder:
         try:
             if not self.compile(unit) or not self.link():
                 return None
-            return self.tests_pass(tests_for(mutant.path))
+            passed = self.tests_pass(tests_for(mutant.path))
+            return "survived" if passed else "killed"
         finally:
             place.write_text(kept)
             self.object_of(unit).write_bytes(compiled)
@@ -215,9 +228,8 @@ class Builder:
         paths = [str(self.tree), *sys.path[1:]]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-        command += shlex.split(os.environ.get("MUTANTS_PYTEST", "-n 2")) + tests
         process = subprocess.Popen(
-            command,
+            [*command, *tests],
             cwd=self.tree,
             env=environment,
             stdout=subprocess.DEVNULL,
@@ -262,40 +274,62 @@ def known():
     return found
 
 
+def builders(jobs):
+    """As many as work at once, each in its own folder."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    first, *others = (Builder(BUILD / str(number)) for number in range(jobs))
+    first.build()
+    for other in others:
+        other.build_like(first)
+    return [first, *others]
+
+
+def work(builder, mutants, places, reasons, ends):
+    """Find the ends of mutants while there are places for them."""
+    while places.acquire(blocking=False):
+        mutant = next(mutants, None)
+        if mutant is None:
+            return
+        reason = reasons.get((mutant.path, mutant.line()))
+        end = "equivalent" if reason else builder.end_of(mutant)
+        if end is None:
+            places.release()
+            continue
+        ends.append(end)
+        if end != "killed":
+            print(f"{end}: {mutant}" + (f": {reason}" if reason else ""), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("count", type=int)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--files", nargs="*", default=["*"], metavar="PATTERN")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATTERN")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
     mutants = all_mutants(given.files, given.leave_out)
     print(f"{given.count} of {len(mutants)} mutants from seed {given.seed}", flush=True)
     random.Random(given.seed).shuffle(mutants)
-    builder = Builder()
+    workers = builders(given.jobs)
     begin = time.monotonic()
-    if not builder.tests_pass(TESTS):
+    if not workers[0].tests_pass(TESTS):
         print("the tests fail without a mutant")
         return 1
     seconds = time.monotonic() - begin
-    builder.slowest = SLOWEST * seconds
     print(f"the tests take {seconds:.0f} s", flush=True)
-    reasons, ends = known(), {"killed": 0, "survived": 0, "equivalent": 0}
-    for mutant in mutants:
-        if sum(ends.values()) == given.count:
-            break
-        if reason := reasons.get((mutant.path, mutant.line())):
-            ends["equivalent"] += 1
-            print(f"equivalent: {mutant}: {reason}", flush=True)
-            continue
-        survives = builder.survives(mutant)
-        if survives is None:
-            continue
-        ends["survived" if survives else "killed"] += 1
-        if survives:
-            print(f"survived: {mutant}", flush=True)
-    print(", ".join(f"{count} {end}" for end, count in ends.items()))
-    return 1 if ends["survived"] else 0
+    ends, places = [], threading.Semaphore(given.count)
+    shared = (iter(mutants), places, known(), ends)
+    threads = []
+    for builder in workers:
+        builder.slowest = SLOWEST * seconds
+        threads.append(threading.Thread(target=work, args=(builder, *shared)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    counts = Counter(ends)
+    print(", ".join(f"{counts[end]} {end}" for end in ("killed", "survived", "equivalent")))
+    return 1 if counts["survived"] else 0
 
 
 if __name__ == "__main__":

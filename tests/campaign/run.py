@@ -1,10 +1,12 @@
 """The campaign: attacks on files, processes and the core, with a table at the end.
 
-    python tests/campaign/run.py [PART ...] [--size short|default|full] [--seed N] [--write]
+    python tests/campaign/run.py [PART ...] [--size short|default|full] [--piece 1/1] [--seed N]
+        [--write]
 
 Each part is a module beside this one; without a name all run, one after the other, each in its
 own process. What they found is kept in build/campaign until they run again, and with
---write goes to their lines of docs/explanation/reliability.md.
+--write goes to their lines of docs/explanation/reliability.md. `--piece 2/3` runs a third of the
+cases of parts that draw them at random. Each piece has its own seed, and its own lines.
 """
 
 import argparse
@@ -36,6 +38,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--size", choices=SIZES, default="default")
+    parser.add_argument("--piece", type=_piece, default=(1, 1), metavar="I/N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true", help=f"write {table.PAGE.name}")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -43,10 +46,10 @@ def main(arguments=None):
     if unknown := [part for part in given.parts if part not in PARTS]:
         parser.error(f"unknown part {unknown[0]}; there are {', '.join(PARTS)}")
     if given.child:
-        return run_here(given.parts[0], given.size, given.seed)
+        return run_here(given.parts[0], given.size, given.piece, given.seed)
     records = []
     for part in given.parts or PARTS:
-        records.append(run_part(part, given.size, given.seed))
+        records.append(run_part(part, given.size, given.piece, given.seed))
         print(table.line_of(records[-1]), flush=True)
     print("\n" + table.markdown(records), end="")
     for record in records:
@@ -57,23 +60,33 @@ def main(arguments=None):
     return 1 if any(record["fault_count"] for record in records) else 0
 
 
-def run_here(part, size, seed):
+def _piece(text):
+    """Which piece, and of how many."""
+    number, count = map(int, text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError
+    return number, count
+
+
+def run_here(part, size, piece, seed):
     """The work of a part; its outcome goes to standard output, the last line."""
     module = importlib.import_module(part)
     count = dict(zip(SIZES, module.COUNTS, strict=True))[size]
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where fsync is quick
     with tempfile.TemporaryDirectory(prefix="campaign-", dir=memory) as folder:
         os.chdir(folder)
-        outcome = module.run(count, seed)
+        outcome = module.run(count // piece[1], seed)
         os.chdir(HERE)
     print(json.dumps(outcome.as_dict()))
     return 0
 
 
-def run_part(part, size, seed):
-    """Run a part in its own process, and keep what it found."""
+def run_part(part, size, piece, seed):
+    """Run a part, or a piece of it, in its own process, and keep what it found."""
     begin = time.monotonic()
-    command = [sys.executable, __file__, "--child", part, "--size", size]
+    seed += piece[0] - 1
+    text = "{}/{}".format(*piece)
+    command = [sys.executable, __file__, "--child", part, "--size", size, "--piece", text]
     outcome = attack.Outcome()
     try:
         done = subprocess.run(
@@ -90,7 +103,7 @@ def run_part(part, size, seed):
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         outcome.fault(f"the part ended with exit code {done.returncode}: {last}")
     record = {
-        "part": part,
+        "part": part if piece[1] == 1 else f"{part} {text}",
         "title": importlib.import_module(part).__doc__.splitlines()[0].rstrip("."),
         "size": size,
         "seed": seed,

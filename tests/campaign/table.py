@@ -21,7 +21,7 @@ not one line. The last part does the same to others' files.
 def keep(record):
     """Keep what a part found until it runs again."""
     attack.BUILD.mkdir(parents=True, exist_ok=True)
-    path = attack.BUILD / f"{record['part']}.json"
+    path = attack.BUILD / f"{record['part'].replace('/', '-of-')}.json"
     path.write_text(json.dumps(record, indent=1))
 
 
@@ -50,24 +50,38 @@ def markdown(records):
 
 def write(records):
     """Rewrite the page: the lines of these parts, and of all others those that it has."""
-    from run import PARTS
-
     found, runs, faults = _lines_of_page()
     for r in records:
         part = r["part"]
+        for other in [other for other in found if _replaces(part, other)]:
+            del found[other]
         found[part] = markdown([r]).splitlines()[-1]
         runs[part] = (
             f"| {part} | {r['size']} | {r['seed']} | {_number(r['seconds'])} | {r['date']} | "
             f"`{r['commit']}` |"
         )
         faults[part] = [f"- {part}: `{f.replace('`', chr(39))}`" for f in r["faults"]]
-    parts = [part for part in PARTS if part in found]
+    parts = sorted(found, key=_place)
     lines = markdown([]).splitlines() + [found[part] for part in parts]
     lines += ["", "## The runs", "", "| part | size | seed | seconds | date | commit |"]
     lines += ["|---|---|---|---|---|---|"] + [runs[part] for part in parts]
     if of_all := [line for part in parts for line in faults.get(part, [])]:
         lines += ["", "## Faults", "", *of_all]
     PAGE.write_text(HEAD + "\n".join(lines) + "\n")
+
+
+def _replaces(part, other):
+    """Whether these are a part and a piece of it, or pieces of other sizes."""
+    (name, _, piece), (others_name, _, others) = part.partition(" "), other.partition(" ")
+    return name == others_name and piece.partition("/")[2] != others.partition("/")[2]
+
+
+def _place(part):
+    """Where a part, or a piece of one, is on the page."""
+    from run import PARTS
+
+    name, _, piece = part.partition(" ")
+    return PARTS.index(name), int(piece.partition("/")[0] or 0)
 
 
 def _lines_of_page():
@@ -77,6 +91,7 @@ def _lines_of_page():
     first, _, second = text.partition("\n## The runs\n")
     for table, lines in ((found, first), (runs, second)):
         rows = [line for line in lines.splitlines() if line.startswith("| ")]
+        rows = [line for line in rows if not line.startswith("| part |")]
         table.update((line.split(" | ")[0][2:], line) for line in rows)
     for line in second.splitlines():
         if line.startswith("- "):
