@@ -136,6 +136,7 @@ class Net:
         averaged: int = -1,
         ranks: Any = None,
         accumulate: int = 1,
+        loss: float = 0.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     # value, the penalty in it, iterations, evaluations, what ended it
     def minimize(
@@ -161,6 +162,7 @@ class Net:
         *,
         threads: int = 1,
         weights: NDArray[np.float32] | None = None,
+        loss: float = 0.0,
     ) -> tuple[float, float]: ...
     # (n, outputs)
     def predict(

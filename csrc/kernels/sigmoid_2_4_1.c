@@ -57,7 +57,7 @@ sigmoid_2_4_1_epoch(float *params, double *loss, int64_t *hits, const float *x,
     quad w0 = quad_load(params), w1 = quad_load(params + 4), b = quad_load(params + 8);
     quad v = quad_load(params + 12);
     quad c = v - v + params[16];
-    double sum = 0;
+    double sum = *loss;
     for (int i = 0; i < n; i++) {
         ptrdiff_t row = order[i];
         float x0 = x[2 * row], x1 = x[2 * row + 1], t = targets[row];
@@ -76,7 +76,7 @@ sigmoid_2_4_1_epoch(float *params, double *loss, int64_t *hits, const float *x,
         sum += (double)error[0] * error[0];
         *hits += (y[0] >= 0.5f) == (t >= 0.5f);
     }
-    *loss += sum;
+    *loss = sum;
     quad_store(params, w0);
     quad_store(params + 4, w1);
     quad_store(params + 8, b);

@@ -187,10 +187,10 @@ typedef struct {
 /* Updates in an epoch. */
 int64_t rnn_recipe_steps(const rnn_recipe *recipe);
 
-/* Trains recipe->epochs epochs; scores[e] is the sum over epoch e, each row as it stood
- * before its batch's update, penalties included; with weighted_mean a batch counts as often
- * as it has rows. On RNN_ENONFINITE the parameters are those before the batch at (*epoch,
- * *batch), counted from 0; of a net with a fused epoch, those before the epoch.
+/* Trains recipe->epochs epochs; to scores[e] the sum over epoch e is added, each row as it
+ * stood before its batch's update, penalties included; with weighted_mean a batch counts as
+ * often as it has rows. On RNN_ENONFINITE the parameters are those before the batch at
+ * (*epoch, *batch), counted from 0; of a net with a fused epoch, those before the epoch.
  * Parameters are looked at before the first epoch and after each: a weight that meets only
  * zeros could otherwise stay NaN unseen. Readers are served through `exchange`, which is
  * open. */
@@ -198,6 +198,7 @@ rnn_status rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_recipe *r
                          int threads, rnn_stop stop, rnn_exchange *exchange,
                          rnn_score *scores, int *epoch, int *batch);
 
+/* To score the sum over all rows is added, one row after the other. */
 rnn_status rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                             rnn_score *score);
 

@@ -9,24 +9,25 @@
 
 PyDoc_STRVAR(
     evaluate_doc,
-    "evaluate($self, /, x, y, *, threads=1, weights=None)\n--\n\n"
+    "evaluate($self, /, x, y, *, threads=1, weights=None, loss=0.0)\n--\n\n"
     "Return the loss summed over the rows of x (float) and the number of hits (int). With\n"
-    "weights of rows (float32) both count each row as its weight, and both are float.");
+    "weights of rows (float32) both count each row as its weight, and both are float.\n"
+    "`loss` is the sum over rows before these, which the sum continues.");
 
 static PyObject *
 net_evaluate(PyObject *op, PyObject *args, PyObject *kwds)
 {
-    static char *names[] = {"x", "y", "threads", "weights", NULL};
+    static char *names[] = {"x", "y", "threads", "weights", "loss", NULL};
     PyObject *x_b, *y_b, *weights_b = NULL;
     rows_argument x = {0};
     PyArrayObject *y = NULL, *weights = NULL;
     reading reader;
     native_work work;
     PyObject *result = NULL;
-    rnn_score score;
+    rnn_score score = {0};
     int threads = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$iO:evaluate", names, &x_b, &y_b,
-                                     &threads, &weights_b))
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "OO|$iOd:evaluate", names, &x_b, &y_b,
+                                     &threads, &weights_b, &score.loss))
         goto done;
     if (check_threads("evaluate", threads) < 0 || take_x(op, "evaluate", x_b, &x) < 0
         || (y = take_y(op, "evaluate", y_b, x.n)) == NULL

@@ -58,7 +58,7 @@ const char train_doc[] = PyDoc_STR(
     "      smoothing=0.0, clip_norm=0.0, l2=0.0, seed=0, step=0, updates=-1, done=None,\n"
     "      epochs=1, epoch=1, mixup=0.0, augment=None, average=None, average_decay=0.0,\n"
     "      average_is_outside=False, weighted_mean=False, penalties=None, averaged=-1,\n"
-    "      ranks=None, accumulate=1)\n"
+    "      ranks=None, accumulate=1, loss=0.0)\n"
     "--\n\n"
     "Train on the rows x[order], in that order, `epochs` times.\n\n"
     "`lr` is one learning rate, or float64 with one for each step. Returns two arrays\n"
@@ -81,7 +81,8 @@ const char train_doc[] = PyDoc_STR(
     "end)\n"
     "and swap(partner, give, take), which exchanges bytes. An update follows the mean\n"
     "gradient over all rows of `accumulate` batches: they are one step, which has one\n"
-    "learning rate and counts as one batch in `done`. A loss that is not finite raises\n"
+    "learning rate and counts as one batch in `done`. `loss` is the sum over rows of the\n"
+    "first epoch before these, which its sum continues. A loss that is not finite raises\n"
     "FloatingPointError before that batch changes the parameters; so does a parameter,\n"
     "before the first epoch and after each.");
 
@@ -149,7 +150,7 @@ typedef struct {
     rnn_augmentation augmentation;
     rnn_recipe recipe;
     ranks_argument ranks;
-    double lr;
+    double lr, loss;
     int threads, first_epoch;
 } train_arguments;
 
@@ -269,6 +270,7 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
                             "averaged",
                             "ranks",
                             "accumulate",
+                            "loss",
                             NULL};
     PyObject *x_b, *y_b, *order_b, *lr_b, *weights_b = NULL;
     PyObject *augment_b = NULL, *average_b = NULL, *penalties_b = NULL, *done_b = NULL;
@@ -280,11 +282,11 @@ take_arguments(PyObject *op, PyObject *args, PyObject *kwds, train_arguments *a)
     long long step = 0, updates = -1, averaged = -1;
     s->epochs = s->accumulate = a->threads = a->first_epoch = 1;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwds, "OOOiO|$iOdddKLLOiidOOdppOLOi:train", names, &x_b, &y_b, &order_b,
+            args, kwds, "OOOiO|$iOdddKLLOiidOOdppOLOid:train", names, &x_b, &y_b, &order_b,
             &s->batch_size, &lr_b, &a->threads, &weights_b, &smoothing, &s->clip_norm,
             &s->l2, &seed, &step, &updates, &done_b, &s->epochs, &a->first_epoch, &s->mixup,
             &augment_b, &average_b, &s->average_decay, &outside, &weighted_mean,
-            &penalties_b, &averaged, &ranks_b, &s->accumulate))
+            &penalties_b, &averaged, &ranks_b, &s->accumulate, &a->loss))
         return -1;
     s->smoothing = (float)smoothing;
     s->weighted_mean = weighted_mean;
@@ -326,6 +328,7 @@ net_train(PyObject *op, PyObject *args, PyObject *kwds)
         PyErr_NoMemory();
         goto done;
     }
+    scores[0].loss = a.loss;
     if (refuse_frozen(NET(op)) < 0 || begin_training(SHARING(op), "train") < 0)
         goto done;
     rnn_data data = data_of(&a.x, a.y, a.weights);

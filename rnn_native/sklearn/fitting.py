@@ -132,12 +132,17 @@ class EstimatorRun(Run):
         return ScoredRow(**facts, val_score=self._score(row, self._held))
 
     def train_rows(
-        self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **options: Any
+        self,
+        order: NDArray[np.int32],
+        rates: Rates,
+        batch: int = 0,
+        loss: float = 0.0,
+        **options: Any,
     ) -> tuple[float, int]:
-        """Train on rows of the epoch; return loss and hits, summed."""
-        loss, hits = super().train_rows(order, rates, batch, **options, weighted_mean=True)
+        """Train on rows of the epoch; return its loss so far, and hits among these rows."""
+        more, hits = super().train_rows(order, rates, batch, **options, weighted_mean=True)
         penalty = self.last_penalty
-        return (loss - penalty) * self.loss_scale + penalty, hits
+        return loss + (more - penalty) * self.loss_scale + penalty, hits
 
 
 class Progress(Callback):

@@ -26,10 +26,12 @@ def loss_and_hits(
     model: "Predictor", batches: Batches, threads: int
 ) -> tuple[float, float]:
     """Return mean loss and share of hits of all rows; errors are those of `Batches.epoch`."""
-    sums = np.zeros(3)
+    loss = hits = count = 0.0
     for block in _blocks_of(model, batches):
-        sums += evaluated(model.native, block.x, block.y, block.weights, threads=threads)
-    loss, hits, count = sums.tolist()
+        loss, more_hits, more_count = evaluated(
+            model.native, block.x, block.y, block.weights, threads=threads, loss=loss
+        )
+        hits, count = hits + more_hits, count + more_count
     return loss / count, hits / count
 
 

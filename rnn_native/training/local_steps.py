@@ -10,7 +10,9 @@ from rnn_native.training.run import Run
 from rnn_native.training.schedules import Rates
 
 
-def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, float]:
+def train(
+    run: Run, order: NDArray[np.int32], rates: Rates, before: float
+) -> tuple[float, float]:
     """Train on rows of the epoch; each rank has its part of every batch, or its shard.
 
     Weights, running statistics and the optimizer's moments are averaged over ranks after
@@ -19,7 +21,8 @@ def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, floa
     Returns
     -------
     float, float
-        Loss and hits, summed over the rows of all ranks; of shards their mean.
+        The loss of the epoch, of which `before` is the sum of earlier rows, and the hits:
+        summed over the rows of all ranks; of shards their mean.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def train(run: Run, order: NDArray[np.int32], rates: Rates) -> tuple[float, floa
         if any(report[3] for report in reports):
             raise KeyboardInterrupt
     shards = ranks.size if ranks.shards else 1
-    return loss / shards, hits / shards
+    return before + loss / shards, hits / shards
 
 
 def _train_own(

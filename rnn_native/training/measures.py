@@ -22,10 +22,14 @@ def evaluated(
     weights: Weights = None,
     *,
     threads: int = 1,
+    loss: float = 0.0,
 ) -> tuple[float, float, float]:
-    """Return loss and hits, summed over rows, and what divides them: rows, or weights."""
+    """Return loss and hits, summed over rows, and what divides them: rows, or weights.
+
+    The loss continues the sum over rows before these, `loss`.
+    """
     assert x is not None and y is not None
-    loss, hits = native.evaluate(x, y, threads=threads, weights=weights)
+    loss, hits = native.evaluate(x, y, threads=threads, weights=weights, loss=loss)
     count = len(x) if weights is None else float(weights.sum(dtype=np.float64))
     return float(loss), float(hits), count
 

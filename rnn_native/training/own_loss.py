@@ -91,16 +91,21 @@ class OwnLossRun(Run):
         self.faults = []  # a bad loss is unknown: no warnings
 
     def train_rows(
-        self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
+        self,
+        order: NDArray[np.int32],
+        rates: Rates,
+        batch: int = 0,
+        loss: float = 0.0,
+        **average: Any,
     ) -> tuple[float, int]:
         """Train on rows of the epoch, of which `batch` batches have been trained before.
 
         Returns
         -------
         float, int
-            Loss and hits, summed over the rows.
+            The loss summed over the epoch's rows so far, and the hits among these rows.
         """
-        size, loss, hits = self.batch_size, 0.0, 0
+        size, hits = self.batch_size, 0
         for begin in range(0, len(order), size):
             rows, number = order[begin : begin + size], begin // size
             rate = float(rates[number] if isinstance(rates, np.ndarray) else rates)

@@ -303,16 +303,16 @@ class Run:
         return loss / count, hits / count
 
     def train_rows(
-        self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **average: Any
+        self, order: NDArray[np.int32], rates: Rates, batch: int = 0, **more: Any
     ) -> tuple[float, int]:
         """Train on rows of the epoch, of which `batch` batches have been trained before.
 
-        `average` is what ``TrainingState.averaging`` returns.
+        `more` is the sum over those, `loss`, and what ``TrainingState.averaging`` returns.
 
         Returns
         -------
         float, int
-            Loss and hits, summed over the rows.
+            The loss summed over the epoch's rows so far, and the hits among these rows.
         """
         state = self.state
         done, penalties = np.zeros(1, np.int64), np.zeros(1)
@@ -331,7 +331,7 @@ class Run:
                 weights=self.row_weights,
                 augment=self.augment,
                 **native_options(self.recipe, state),
-                **average,
+                **more,
             )
         except FloatingPointError as error:
             text = told(str(error), batch, done=int(done[0]))
@@ -371,13 +371,12 @@ class Run:
             rate: Rates = self.learning_rate if callbacks else rates
             if isinstance(rates, np.ndarray):
                 rate = rates[batch : batch + count]
+            # Loss and hits are those of the epoch in one native call, however it is cut.
             if self.train_locally is not None:
-                more = self.train_locally(self, rows, rate)
+                loss, more = self.train_locally(self, rows, rate, loss)
             else:
-                more = self.train_rows(rows, rate, batch, **average)
-            # In float64 and in order, as the native sum of an epoch.
-            loss, hits = loss + more[0], hits + more[1]
-            seen, batch = seen + len(rows), batch + count
+                loss, more = self.train_rows(rows, rate, batch, loss=loss, **average)
+            hits, seen, batch = hits + more, seen + len(rows), batch + count
             for callback in callbacks:
                 logs = {"loss": loss / seen}
                 if self.tells_classes:

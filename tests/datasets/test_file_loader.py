@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 import rnn_native as rn
 from rnn_native.datasets.idx import write_idx
+from rnn_native.net.losses import LOSSES
 
 RNG = np.random.default_rng(5)
 X = RNG.integers(0, 256, (1000, 12), dtype=np.uint8)
@@ -81,6 +82,34 @@ def test_files_have_the_bits_of_arrays(tmp_path, threads):
 class Batches(rn.Callback):
     def on_train_batch_end(self, batch, logs):
         """Go batch by batch."""
+
+
+@pytest.mark.parametrize("loss", [name for name in LOSSES if name != "none"])
+def test_losses_do_not_depend_on_where_rows_are_cut(tmp_path, loss):
+    """Trained, evaluated and held out: the sums over rows are those of one call."""
+    rng, layers = np.random.default_rng(8), [rn.Dense(8, "tanh"), rn.Dense(3)]
+    x = rng.normal(size=(1500, 6)).astype(np.float32)
+    y = (x[:, :3] > 0).astype(np.float32)
+    if loss == "softmax_cross_entropy":
+        y = y.argmax(axis=1)
+    cuts = (0, *sorted(rng.choice(np.arange(1, 1500), 4, replace=False)), 1500)
+    loader = rn.datasets.from_files(
+        *save("npy", tmp_path, x, y, cuts), batch_size=24, block_bytes=4096
+    )
+
+    def ends(x, y=None, **options):
+        net = rn.Network(layers, input_shape=(6,), loss=loss, seed=3)
+        options = {"epochs": 3, "verbose": 0, "shuffle": False, "l2": 1e-4, **options}
+        history = net.fit(x, y, **options).history
+        return history["loss"], history.get("val_loss"), net.weights.tobytes()
+
+    whole = ends(x, y, batch_size=24, validation_data=(x, y))
+    assert ends(loader, validation_data=loader) == whole
+    assert ends(loader, validation_data=loader, callbacks=Batches()) == whole
+    # Epochs that begin and end within passes.
+    parts = ends(loader, steps_per_epoch=100)
+    assert ends(x, y, batch_size=24, steps_per_epoch=100) == parts
+    assert ends(x, y, batch_size=24, steps_per_epoch=100, callbacks=Batches()) == parts
 
 
 def test_floats_and_values(tmp_path):

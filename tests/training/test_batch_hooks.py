@@ -127,7 +127,9 @@ def test_one_call_an_epoch_unless_a_hook_asks_for_batches(digits, monkeypatch):
     monkeypatch.setattr(
         rn.training.Run,
         "train_rows",
-        lambda self, *args: calls.append(1) or train_rows(self, *args),
+        lambda self, *args, **options: (
+            calls.append(1) or train_rows(self, *args, **options)
+        ),
     )
     (x, y), _ = digits
     net = rn.Network([rn.Dense(10)], (784,))

@@ -40,18 +40,16 @@ row_slices(const rnn_run *r, int rows)
     return rnn_row_slices(rows, r->only_forward && enough < most ? enough : most);
 }
 
-static rnn_score
-sum_scores(const rnn_run *r)
+void
+rnn_run_add_scores(const rnn_run *r, rnn_score *score)
 {
     const rnn_net *net = r->net;
-    rnn_score score = {0};
     for (int i = 0; i < r->rows; i++) {
-        score.loss += net->loss_of_row[i];
-        score.hits += net->hit_of_row[i];
+        score->loss += net->loss_of_row[i];
+        score->hits += net->hit_of_row[i];
         if (r->has_weights && net->hit_of_row[i])
-            score.weighted_hits += (double)net->weights[i];
+            score->weighted_hits += (double)net->weights[i];
     }
-    return score;
 }
 
 /* The rows of all ranks: some PARAMS wants them. */
@@ -76,7 +74,7 @@ merge_statistics(rnn_run *r, int i)
     rnn_run_once(r, i, RNN_MERGE, NULL, 0.0f, 0.0f);
 }
 
-rnn_score
+void
 rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *predictions)
 {
     rnn_net *net = r->net;
@@ -124,7 +122,6 @@ rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose, float *
     }
     if (score)
         rnn_ranks_gather_scores(r);
-    return score ? sum_scores(r) : (rnn_score){0};
 }
 
 /* A stage cut by columns, except PARAMS. */

@@ -34,7 +34,9 @@ rnn_net_gradients(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe, 
     if (status != RNN_OK)
         return status;
     rnn_run_prepare(&r);
-    *score = rnn_run_forward(&r, &all, RNN_FOR_TRAINING, NULL);
+    rnn_run_forward(&r, &all, RNN_FOR_TRAINING, NULL);
+    *score = (rnn_score){0};
+    rnn_run_add_scores(&r, score);
     rnn_run_backward(&r, net->grads, 1.0f / (float)data->n, 0.0f);
     rnn_run_end(&r);
     return RNN_OK;

@@ -70,18 +70,14 @@ for_each_block(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop, b
 static void
 score_block(rnn_run *r, const rnn_batch *block, void *context)
 {
-    rnn_score *score = context;
-    rnn_score part = rnn_run_forward(r, block, RNN_FOR_SCORE, NULL);
-    score->loss += part.loss;
-    score->hits += part.hits;
-    score->weighted_hits += part.weighted_hits;
+    rnn_run_forward(r, block, RNN_FOR_SCORE, NULL);
+    rnn_run_add_scores(r, context);
 }
 
 rnn_status
 rnn_net_evaluate(rnn_net *net, const rnn_data *data, int threads, rnn_stop stop,
                  rnn_score *score)
 {
-    *score = (rnn_score){0};
     return for_each_block(net, data, threads, stop, score_block, score);
 }
 

@@ -104,8 +104,10 @@ static double
 evaluate(objective *o)
 {
     rnn_run *r = &o->run;
+    rnn_score score = {0};
     rnn_run_prepare(r);
-    rnn_score score = rnn_run_forward(r, &o->batch, RNN_FOR_TRAINING, NULL);
+    rnn_run_forward(r, &o->batch, RNN_FOR_TRAINING, NULL);
+    rnn_run_add_scores(r, &score);
     rnn_run_backward(r, r->net->grads, (float)(1 / o->divisor), 0.0f);
     o->penalty = penalize(o);
     o->evaluations++;

@@ -82,9 +82,13 @@ void rnn_run_unpack(rnn_run *r);
 /* What follows from the parameters: before the first batch, and again after an update. */
 void rnn_run_prepare(rnn_run *r);
 
-/* predictions (rows, out) or NULL. Returns the score when that is wanted. */
-rnn_score rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose,
-                          float *predictions);
+/* predictions (rows, out) or NULL. */
+void rnn_run_forward(rnn_run *r, const rnn_batch *batch, rnn_purpose purpose,
+                     float *predictions);
+
+/* After a forward that is not for outputs alone: adds the scores of its rows, one after the
+ * other. A sum over batches is then that of all their rows, however they are cut. */
+void rnn_run_add_scores(const rnn_run *r, rnn_score *score);
 
 /* The rest of backward: target = beta * target + alpha * gradient. After a forward for
  * outputs the last stage's dout must hold the gradient with respect to them. */

@@ -75,9 +75,11 @@ train_batch(rnn_run *r, const rnn_batch *batch, const rnn_recipe *recipe, uint64
     r->key = key;
     if (recipe->mixup > 0)
         r->share = rnn_draw_share(recipe->mixup, key);
-    rnn_score batch_score = rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
+    rnn_score batch_score = {0};
+    rnn_run_forward(r, batch, RNN_FOR_TRAINING, NULL);
     if (r->status != RNN_OK)
         return r->status;
+    rnn_run_add_scores(r, &batch_score);
     if (!isfinite(batch_score.loss))
         return RNN_ENONFINITE;
     if (is_folded(net, recipe))
@@ -225,7 +227,6 @@ rnn_net_train(rnn_net *net, const rnn_data *data, const rnn_recipe *recipe, int 
     r.augmentation = recipe->augmentation;
     for (*epoch = 0; *epoch < recipe->epochs && status == RNN_OK; ++*epoch) {
         rnn_score *score = &scores[*epoch];
-        *score = (rnn_score){0};
         status = fused != NULL
                      ? train_fused_epoch(&r, fused, data, recipe, score)
                      : train_epoch(&r, data, recipe, steps * *epoch, score, batch);
