@@ -143,7 +143,7 @@ except PermissionError as error:
     print(error.filename)
 """
     done = as_another_user(program, path)
-    assert (done.stdout, done.stderr) == (f"{path}\n", "")
+    assert done.stdout == f"{path}\n", done.stderr
 
 
 CLAIMS = """

@@ -266,7 +266,7 @@ def test_a_failed_run_is_a_row_with_its_error(tmp_path):
 
 def test_a_run_that_learns_nothing_has_a_warning_in_its_row():
     """No warning is raised, as each would be an error here."""
-    rows = [{"units": 3, "lr": 1e-9, "seed": 9}, {"units": 3, "lr": 0.3}]
+    rows = [{"units": 3, "lr": 1e-6, "seed": 9}, {"units": 3, "lr": 0.3}]
     result = rn.sweep(net, rows, DATA, **{**OPTIONS, "epochs": 40})
     nothing, learned = result.table()
     assert nothing["warning"].startswith("training has learned nothing")
