@@ -17,7 +17,7 @@ COUNTS = (1, 8, 40)  # nets, beside a fixed one
 
 
 def run(count, seed):
-    failing.preloaded(__name__)
+    failing.preloaded()
     failing.allocations_of(rnn_native._core.__file__)
     outcome = attack.Outcome()
     for name, layers, shape in nets(count, seed):

@@ -122,6 +122,15 @@ def fault_of_command(done, codes=(0, 1, 2)):
     return None
 
 
+def begin_again(**changes):
+    """Start the process of a part again, with other variables in its environment."""
+    folder = Path.cwd()
+    os.chdir(HERE)
+    folder.rmdir()  # the part's own; it gets another
+    environment = {**os.environ, **changes}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
 def in_fork(work, *arguments, timeout=60):
     """Call `work(*arguments)` in a child of fork: what it returns, or how the child ended."""
     reading, writing = os.pipe()

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import types
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def run(count, seed):
 
 
 def _sanitized():
-    """Begin again with the core that `make sanitize` has built, if there is one."""
+    """Start again with the core that `make sanitize` has built, if there is one."""
     if not SANITIZED.is_dir() or os.environ.get("ASAN_OPTIONS") or not shutil.which("gcc"):
         return
     libraries = [
@@ -51,13 +50,12 @@ def _sanitized():
         ).stdout.strip()
         for name in ("libasan.so", "libubsan.so")
     ]
-    more = {
-        "CAMPAIGN_PACKAGE": str(SANITIZED),
-        "PYTHONMALLOC": "malloc",
-        "LD_PRELOAD": " ".join(libraries),
-        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
-    }
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **more})
+    attack.begin_again(
+        CAMPAIGN_PACKAGE=str(SANITIZED),
+        PYTHONMALLOC="malloc",
+        LD_PRELOAD=" ".join(libraries),
+        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
+    )
 
 
 def _cases(seed, numbers):

@@ -3,8 +3,6 @@
 import contextlib
 import ctypes
 import errno
-import os
-import sys
 
 import attack
 
@@ -13,16 +11,12 @@ FILES, ALLOCATIONS = 1, 2
 LIBRARY = "faults.so"
 
 
-def preloaded(module):
-    """Begin the part's process again with the library, unless it is loaded.
-
-    The new process has the same arguments, and its outcome is what is read.
-    """
+def preloaded():
+    """Start the part's process again with the library, unless it is loaded."""
     if "campaign_arm" in _symbols():
         return
     library = attack.compiled(LIBRARY, "faults.c", "-shared", "-fPIC", "-O2", "-ldl")
-    environment = {**os.environ, "LD_PRELOAD": str(library)}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    attack.begin_again(LD_PRELOAD=str(library))
 
 
 def _symbols():
