@@ -105,11 +105,27 @@ take_compressed(PyObject *op, const char *function, PyObject *x, rows_argument *
     return check_compressed(function, rows, rnn_net_in_size(NET(op)));
 }
 
+/* Whether these are compressed rows; -1 with the exception if that cannot be asked. */
+static int
+is_compressed(PyObject *x)
+{
+    if (PyArray_Check(x))
+        return 0;
+    PyObject *begin = PyObject_GetAttrString(x, "begin");
+    bool has_none = begin == NULL && PyErr_ExceptionMatches(PyExc_AttributeError);
+    if (has_none)
+        PyErr_Clear();
+    int result = begin != NULL ? 1 : has_none ? 0 : -1;
+    Py_XDECREF(begin);
+    return result;
+}
+
 int
 take_x(PyObject *op, const char *function, PyObject *x, rows_argument *rows)
 {
-    if (!PyArray_Check(x) && PyObject_HasAttrString(x, "begin"))
-        return take_compressed(op, function, x, rows);
+    int compressed = is_compressed(x);
+    if (compressed != 0)
+        return compressed < 0 ? -1 : take_compressed(op, function, x, rows);
     array_rule rule = {
         function, "x", NPY_FLOAT32, NPY_UINT8, 2, {-1, rnn_net_in_size(NET(op))}, 0};
     if ((rows->x = take_array(x, &rule)) == NULL)

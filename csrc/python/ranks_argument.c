@@ -56,8 +56,8 @@ take_ranks(PyObject *object, ranks_argument *argument)
     PyObject *stop = PyObject_GetAttrString(object, "stop");
     argument->stop = stop != NULL ? take_array(stop, &rule) : NULL;
     Py_XDECREF(stop);
-    argument->swap = PyObject_GetAttrString(object, "swap");
-    if (argument->stop == NULL || argument->swap == NULL)
+    if (argument->stop == NULL
+        || (argument->swap = PyObject_GetAttrString(object, "swap")) == NULL)
         return -1;
     ranks->stop = PyArray_DATA(argument->stop);
     ranks->swap = call_swap;

@@ -27,6 +27,16 @@ text_of(PyObject *value_b)
     return text_b != NULL && strlen(text_b) == (size_t)size ? text_b : NULL;
 }
 
+/* The value of a key (borrowed); NULL without an exception when there is none. */
+static PyObject *
+value_of(PyObject *dict_b, const char *key)
+{
+    PyObject *name = PyUnicode_FromString(key);
+    PyObject *value_b = name != NULL ? PyDict_GetItemWithError(dict_b, name) : NULL;
+    Py_XDECREF(name);
+    return value_b;
+}
+
 static int
 raise_at(place at, PyObject *exception, const char *expected, PyObject *got_b)
 {
@@ -195,7 +205,9 @@ take_attr(PyObject *spec_b, const rnn_attr *attr, const char *type, const char *
           double *result)
 {
     place at = {where, attr->name};
-    PyObject *value_b = PyDict_GetItemString(spec_b, attr->name);
+    PyObject *value_b = value_of(spec_b, attr->name);
+    if (value_b == NULL && PyErr_Occurred())
+        return -1;
     if (value_b == NULL || value_b == Py_None) {
         if (attr->required)
             PyErr_Format(PyExc_ValueError, "%s.%s: missing; %s needs it", where, attr->name,
@@ -278,9 +290,10 @@ take_type_name(PyObject *spec_b, const char *where)
         PyErr_Format(PyExc_TypeError, "%s: expected a dict, got %.200R", where, spec_b);
         return NULL;
     }
-    PyObject *name_b = PyDict_GetItemString(spec_b, "type");
+    PyObject *name_b = value_of(spec_b, "type");
     if (name_b == NULL) {
-        PyErr_Format(PyExc_ValueError, "%s.type: missing", where);
+        if (!PyErr_Occurred())
+            PyErr_Format(PyExc_ValueError, "%s.type: missing", where);
         return NULL;
     }
     const char *text_b = text_of(name_b);
@@ -291,10 +304,13 @@ take_type_name(PyObject *spec_b, const char *where)
 }
 
 static int
-raise_layers(const char *where, PyObject *got_b)
+raise_layers(const char *where, PyObject *spec_b)
 {
     const rnn_layer_type *const *type = rnn_level_current()->layers;
+    PyObject *got_b = value_of(spec_b, "type");
     name_list names = {""};
+    if (got_b == NULL)
+        return -1;
     for (int i = 0; type[i] != NULL; i++)
         if (type[i]->mark == RNN_NO_MARK)
             add_name(&names, type[i]->name);
@@ -304,36 +320,42 @@ raise_layers(const char *where, PyObject *got_b)
 }
 
 /* What messages call the layer: its "path", or its place in the list. */
-static void
+static int
 take_path(PyObject *spec_b, int index, rnn_layer *layer)
 {
-    PyObject *path_b = PyDict_Check(spec_b) ? PyDict_GetItemString(spec_b, "path") : NULL;
+    PyObject *path_b = PyDict_Check(spec_b) ? value_of(spec_b, "path") : NULL;
+    if (path_b == NULL && PyErr_Occurred())
+        return -1;
     const char *text_b = path_b != NULL ? text_of(path_b) : NULL;
     if (text_b != NULL)
         PyOS_snprintf(layer->path, sizeof layer->path, "%s", text_b);
     else
         PyOS_snprintf(layer->path, sizeof layer->path, "layers[%d]", index);
+    return 0;
 }
 
 static int
 take_layer(PyObject *spec_b, int index, rnn_layer *layer)
 {
     const char *where = layer->path;
-    take_path(spec_b, index, layer);
-    const char *name_b = take_type_name(spec_b, where);
+    const char *name_b =
+        take_path(spec_b, index, layer) < 0 ? NULL : take_type_name(spec_b, where);
     if (name_b == NULL)
         return -1;
     layer->type = rnn_level_find_layer(rnn_level_current(), name_b);
     if (layer->type == NULL)
-        return raise_layers(where, PyDict_GetItemString(spec_b, "type"));
+        return raise_layers(where, spec_b);
     return take_attrs(spec_b, layer->type->attrs, name_b, where, layer->attr);
 }
 
 static int
-raise_optimizers(PyObject *got_b)
+raise_optimizers(PyObject *spec_b)
 {
     const rnn_optimizer_type *type = rnn_level_current()->optimizers;
+    PyObject *got_b = value_of(spec_b, "type");
     name_list names = {""};
+    if (got_b == NULL)
+        return -1;
     for (int i = 0; type[i].name != NULL; i++)
         add_name(&names, type[i].name);
     PyErr_Format(PyExc_ValueError, "optimizer.type: expected one of %s, got %.60R",
@@ -349,7 +371,7 @@ take_optimizer(PyObject *spec_b, rnn_optimizer *optimizer)
         return -1;
     optimizer->type = rnn_level_find_optimizer(rnn_level_current(), name_b);
     if (optimizer->type == NULL)
-        return raise_optimizers(PyDict_GetItemString(spec_b, "type"));
+        return raise_optimizers(spec_b);
     return take_attrs(spec_b, optimizer->type->attrs, name_b, "optimizer", optimizer->attr);
 }
 

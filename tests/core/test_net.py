@@ -370,6 +370,7 @@ BESIDE_XOR = [
     Case("an output more", [dense(4, S), dense(2, S)], (2,), SQUARES, 9),
     Case("another function", [dense(4, "tanh"), dense(1, S)], (2,), SQUARES, 9),
     Case("another output", [dense(4, S), dense(1)], (2,), SQUARES, 9),
+    Case("other functions", [dense(4, "tanh"), dense(1)], (2,), SQUARES, 9),
     Case("another loss", [dense(4, S), dense(1, S)], (2,), "absolute_error", 9),
 ]
 
