@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import counting
 import messages
 import rnn_native._core as _core
 from rnn_native.base import runtime
@@ -33,6 +34,7 @@ def pytest_configure():
         from xdist.workermanage import NodeManager
 
         NodeManager.EXIT_TIMEOUT = 600
+        counting.count_forks()
 
 
 def pytest_collection_modifyitems(items):

@@ -20,6 +20,12 @@ BUILD = ROOT / "build" / "campaign"
 MOST_SHOWN = 20
 
 
+if os.environ.get("RNN_NATIVE_COVERAGE") == "1":
+    import counting
+
+    counting.count_forks()
+
+
 @dataclass
 class Outcome:
     """Cases that were tried, how often each thing happened, and what must not happen."""

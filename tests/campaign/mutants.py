@@ -83,6 +83,8 @@ SWAPS = {
 }
 # With a space on each side: no pointers, no signs.
 OPERATOR = re.compile(r"(?<= )(==|!=|<=|>=|&&|\|\||\+=|-=|[-+*/<>])(?= )")
+# The lesser or greater of two, where equal ones are the same.
+CHOICE = re.compile(r"(\S+) (<|<=|>|>=) (\S+) \? (\1 : \3|\3 : \1)(?=\W)")
 # Comments, strings and directives are left as they are.
 NOT_CODE = re.compile(
     r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', re.S | re.M
@@ -138,9 +140,13 @@ def all_mutants(files, left_out):
             continue
         text = path.read_text()
         blank = NOT_CODE.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), text)
+        choices = {match.start(2) for match in CHOICE.finditer(blank)}
         for match in OPERATOR.finditer(blank):
-            swaps = SWAPS[match[0]]
-            found += [Mutant(name, match.start(), match[0], instead) for instead in swaps]
+            found += [
+                Mutant(name, match.start(), match[0], instead)
+                for instead in SWAPS[match[0]]
+                if match.start() not in choices or instead.strip("=") != match[0].strip("=")
+            ]
     return found
 
 

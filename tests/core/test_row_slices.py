@@ -175,3 +175,13 @@ def test_jobs_are_counted_by_their_slices():
     assert all(seconds > 0 for _, _, seconds in net.jobs)
     net.profile = False
     assert net.jobs == []
+
+
+def test_columns_have_at_most_32_slices():
+    """Statistics of 64,000 columns are merged in 32 slices, not in 1,000 blocks of 64."""
+    columns = 64_000
+    x = np.random.default_rng(0).standard_normal((64, columns), np.float32)
+    net = _core.Net([batchnorm()], (columns,), "squared_error")
+    net.profile = True
+    net.train(x, x, np.arange(64, dtype=np.int32), 64, 0.1, threads=2)
+    assert {slices for slices, _, _ in net.jobs} == {8, 32}
