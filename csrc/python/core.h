@@ -61,6 +61,24 @@ typedef struct {
 
 void add_name(name_list *list, const char *name);
 
+/* ---- attrs.c ---- */
+
+/* The text of a str (borrowed), or NULL without an exception when it is not a str, cannot
+ * be UTF-8, or holds a zero, where C would end it. */
+const char *text_of(PyObject *value_b);
+
+/* The value of a key (borrowed); NULL without an exception where it does not exist. */
+PyObject *value_of(PyObject *dict_b, const char *key);
+
+/* A dict of our own with what a dict holds, or any other object itself (a new reference):
+ * names and values that are borrowed from it stay, whatever the methods of its keys do. */
+PyObject *own_dict(PyObject *spec);
+
+/* All keys of a dict into values, in the order of attrs; 0, or -1 with the exception.
+ * `type` and `where` are for messages. */
+int take_attrs(PyObject *spec_b, const rnn_attr *attrs, const char *type, const char *where,
+               double *values);
+
 /* ---- spec.c ---- */
 
 typedef struct {
