@@ -425,6 +425,35 @@ def test_bad_training_options(net, more, error, message):
         net.train(X, Y, ORDER, 2, 0.1, **more)
 
 
+NAN = float("nan")
+# Numbers beside those that are taken, of each option that is one.
+BESIDE = {
+    "train": {
+        "batch_size": [0, -1], "epochs": [0], "accumulate": [0], "threads": [0, 65],
+        "smoothing": [-0.1, 1.0, NAN], "clip_norm": [-1e-9, NAN], "l2": [-1e-9, NAN],
+        "step": [-1], "mixup": [-1e-9, 4.1, NAN], "average_decay": [-1e-9, 1.1, NAN],
+    },
+    "minimize": {
+        "tolerance": [-1e-9, NAN], "iterations": [0], "evaluations": [0], "threads": [0, 65],
+        "smoothing": [-0.1, 1.0, NAN], "l2": [-1e-9, NAN], "followed": [-1e-9, NAN],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "value"),
+    [(f, name, value) for f in BESIDE for name in BESIDE[f] for value in BESIDE[f][name]],
+)
+def test_numbers_out_of_range(net, function, name, value):
+    given = {
+        "train": {"order": ORDER, "batch_size": 2, "lr": 0.1},
+        "minimize": {"tolerance": 1e-5, "iterations": 1, "evaluations": 9},
+    }[function]
+    getattr(net, function)(X, Y, **given)
+    with pytest.raises(ValueError, match=f"^{function}: {name}: expected "):
+        getattr(net, function)(X, Y, **{**given, name: value})
+
+
 def test_one_rate_for_each_step(net):
     net.train(X, Y, ORDER, 4, np.array([0.1, 0.2, 0.3, 0.4]), epochs=2)
     with pytest.raises(

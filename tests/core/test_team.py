@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import rnn_native._core as _core
 from environment import program_environment
 
 HERE = Path(__file__).parent
@@ -44,3 +45,8 @@ def test_every_slice_runs_exactly_once(tmp_path):
 def test_no_data_race(tmp_path):
     run = build(tmp_path, "-fsanitize=thread", "-g")
     assert run(100, 4) == "0\n"
+
+
+def test_the_peak_of_the_machine_is_measured():
+    """Beside the tests of `bench`, for the sanitizers."""
+    assert _core.measure_peak("fma", 2) > 0
