@@ -84,7 +84,8 @@ SWAPS = {
 # With a space on each side: no pointers, no signs.
 OPERATOR = re.compile(r"(?<= )(==|!=|<=|>=|&&|\|\||\+=|-=|[-+*/<>])(?= )")
 # The lesser or greater of two, where equal ones are the same.
-CHOICE = re.compile(r"(\S+) (<|<=|>|>=) (\S+) \? (\1 : \3|\3 : \1)(?=\W)")
+SIDE = r"([\w .*+\-\[\]()>&]+?)"
+CHOICE = re.compile(rf"(?<!\w){SIDE} (<=?|>=?) {SIDE} \? (?:\1 : \3|\3 : \1)(?=\W)")
 # Comments, strings and directives are left as they are.
 NOT_CODE = re.compile(
     r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', re.S | re.M
