@@ -71,6 +71,7 @@ BLAS_LICENSE = (
 # Folders of csrc whose sources are compiled once, and those that are compiled once for each
 # level, as parts of level.c.
 ONCE = ["base", "net", "net/run", "python"]
+MORE_SOURCES: list[str] = []
 FOR_EACH_LEVEL = ["kernels", "net/layers", "net/fused", "net/level"]
 
 if os.environ.get("RNN_NATIVE_WERROR") == "1":
@@ -88,6 +89,7 @@ if os.environ.get("RNN_NATIVE_COVERAGE") == "1":
     # -pthread alone would make each count an atomic one, which threads would wait for.
     FLAGS += ["-O1", "--coverage", "-fprofile-update=single"]
     LINK_FLAGS += ["--coverage"]
+    MORE_SOURCES += ["tests/support/counting.c"]
 
 
 def architecture() -> str:
@@ -202,7 +204,7 @@ setup(
     ext_modules=[
         Extension(
             "rnn_native._core",
-            sources(ONCE),
+            sources(ONCE) + MORE_SOURCES,
             depends=DEPENDS,
             include_dirs=[numpy.get_include()],
             define_macros=[

@@ -35,14 +35,22 @@ class Line:
         """The code."""
         return (ROOT / self.path).read_text().splitlines()[self.number - 1].strip()
 
+    def conditions(self):
+        """Return how many the line has, each with two branches."""
+        joined = len(re.findall(r"&&|\|\|", self.text))
+        is_first = bool(joined) and not self.text.startswith(("&&", "||"))
+        is_loop = bool(re.match(r"(\} )?(else )?(if|while|for)\b", self.text))
+        return max(1, joined + (is_first or is_loop) + self.text.count("?"))
+
     def ways(self):
         """Return how often each of its branches was taken, in all copies."""
-        copies = self.copies
-        if not re.search(r"&&|\|\||\?", self.text):  # of one condition, inlined or not
-            copies = [copy[i : i + 2] for copy in copies for i in range(0, len(copy), 2)]
-        if len({len(copy) for copy in copies}) > 1:  # constants took some conditions away
-            return [count for copy in copies for count in copy]
-        return [sum(counts) for counts in zip(*copies, strict=True)]
+        size = 2 * self.conditions()
+        if any(len(copy) % size for copy in self.copies):  # the compiler made others of them
+            return [count for copy in self.copies for count in copy]
+        parts = [
+            copy[i : i + size] for copy in self.copies for i in range(0, len(copy), size)
+        ]
+        return [sum(counts) for counts in zip(*parts, strict=True)]
 
     def left(self):
         """Return how many of its branches no copy takes."""

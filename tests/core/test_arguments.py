@@ -454,6 +454,61 @@ def test_numbers_out_of_range(net, function, name, value):
         getattr(net, function)(X, Y, **{**given, name: value})
 
 
+# A call that works, of each method with threads.
+THREADED = {
+    "train": (X, Y, ORDER, 2, 0.1),
+    "minimize": (X, Y, 1e-5, 1, 9),
+    "evaluate": (X, Y),
+    "predict": (X,),
+    "gradients": (X, Y),
+    "backprop": (X, np.ones((6, 3), np.float32)),
+    "forward": (X,),
+}
+
+
+@pytest.mark.parametrize("function", THREADED)
+def test_each_method_refuses_bad_threads_weights_and_names(net, function):
+    method, given = getattr(net, function), THREADED[function]
+    method(*given)
+    for threads in (0, -1, 65):
+        with pytest.raises(
+            ValueError, match=f"^{function}: threads: expected 1 to 64, got"
+        ):
+            method(*given, threads=threads)
+    with pytest.raises(TypeError, match="threads|integer"):
+        method(*given, threads="2")
+    with pytest.raises(TypeError, match="nonsense"):
+        method(*given, nonsense=1)
+    with pytest.raises(TypeError, match="argument"):
+        method()
+    for wrong in (X[:, :3].copy(), None, X.tolist()):
+        with pytest.raises((ValueError, TypeError), match=f"^{function}: x: expected "):
+            method(wrong, *given[1:])
+    if function in ("train", "minimize", "evaluate", "gradients"):
+        with pytest.raises(ValueError, match=f"^{function}: weights: expected "):
+            method(*given, weights=np.ones(5, np.float32))
+        for without in ([dense(3)], [dense(2), dense(3)]):
+            other = _core.Net(without, (4,), "none")
+            with pytest.raises(ValueError, match=f"^{function}: .*without a loss"):
+                getattr(other, function)(*given)
+
+
+@pytest.mark.parametrize("rate", [-1e-9, 1e9, NAN])
+def test_bad_rates_of_layers(net, rate):
+    with pytest.raises(ValueError, match="^set_rates: rates"):
+        net.set_rates(np.array([rate]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["rng_uniform", "rng_shuffle", "all_within", "measure_peak", "augment", "load_blas"],
+)
+def test_functions_refuse_other_numbers_of_arguments(name):
+    for arguments in ((), (object(),) * 9, (object(),)):
+        with pytest.raises(TypeError):
+            getattr(_core, name)(*arguments)
+
+
 def test_one_rate_for_each_step(net):
     net.train(X, Y, ORDER, 4, np.array([0.1, 0.2, 0.3, 0.4]), epochs=2)
     with pytest.raises(
