@@ -38,7 +38,8 @@ NATIVE = (
 )
 TESTS = [f"tests/core/test_{name}.py" for name in NATIVE.split()]
 TESTS += ["tests/net/test_kernels.py", "tests/base/test_rng.py"]
-TESTS += ["tests/training/test_augmentation.py", "tests/core/test_random_nets.py"]
+TESTS += ["tests/training/test_augmentation.py", "tests/sklearn/test_lbfgs.py"]
+TESTS += ["tests/core/test_random_nets.py"]
 # Files of C, and words in the names of the tests that are likeliest to notice a change there.
 LIKELIEST = (
     ("csrc/python/*", "arguments tables sharing"),
@@ -49,7 +50,7 @@ LIKELIEST = (
     ("csrc/net/run/inputs.c", "augmentation compressed"),
     ("csrc/net/run/exchange.c", "sharing"),
     ("csrc/net/run/update.c", "optimizers"),
-    ("csrc/net/run/l*.c", "minimize"),
+    ("csrc/net/run/l*.c", "minimize lbfgs"),
     ("csrc/net/level/optimizers.c", "optimizers"),
     ("csrc/kernels/optimizers.c", "optimizers"),
     ("csrc/kernels/gemm*", "products net"),

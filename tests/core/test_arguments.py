@@ -204,6 +204,10 @@ MANY, WIDE = 2**30, 2**15
         ([FORK] * 32, r"layers\[31\]: fork without a join"),
         ([FORK, *[BRANCH] * 8, CONCAT], r"layers\[8\]: expected at most 8 branches"),
         (
+            [FORK, BRANCH, {**CONCAT, "axis": 4}],
+            r"layers\[2\].axis: expected an integer in \[-4, 3\], got 4",
+        ),
+        (
             [FORK, dense(MANY), BRANCH, dense(MANY), CONCAT],
             r"layers\[4\].axis: expected an extent of at most 2147483647, got 2147483648",
         ),

@@ -4,9 +4,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rnn_native._core as _core
+from cases import dense
 from environment import program_environment
 
 HERE = Path(__file__).parent
@@ -50,3 +52,10 @@ def test_no_data_race(tmp_path):
 def test_the_peak_of_the_machine_is_measured():
     """Beside the tests of `bench`, for the sanitizers."""
     assert _core.measure_peak("fma", 2) > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed here")
+def test_a_net_gets_the_threads_that_it_asks_for():
+    net = _core.Net([dense(64)], (64,), "none")
+    net.predict(np.zeros((4096, 64), np.float32), threads=9)
+    assert len(list(Path("/proc/self/task").iterdir())) >= 9
