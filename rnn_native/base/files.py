@@ -120,6 +120,31 @@ def size_within(path: AnyPath, most: int, name: str) -> int:
     return size
 
 
+def read_within(path: AnyPath, most: int, name: str) -> bytes:
+    """Return the content of a regular file, or raise FormatError if it is above `most` bytes."""
+    size_within(path, most, name)
+    with errors_named(path), Path(path).open("rb") as file:
+        return file.read(most)
+
+
+def append_text(path: AnyPath, text: str) -> None:
+    """Append to a regular file, which is made when missing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or if it is a folder, pipe or device: opening a pipe to
+        write may wait forever, too.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+    with (
+        errors_named(path),
+        open(path, "ab", 0, opener=lambda name, _: os.open(name, flags, 0o666)) as file,
+    ):
+        _require_regular(os.fstat(file.fileno()).st_mode, path)
+        _write_all(file.fileno(), text.encode())
+
+
 def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
     """Write a file so that `path` holds either all of `data` or what it held before.
 

@@ -1,14 +1,28 @@
 """A table of the epochs, in Keras' columns."""
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rnn_native.base.files import AnyPath, atomic_write, csv_line, errors_named, shown
+from rnn_native.base.errors import FormatError
+from rnn_native.base.files import (
+    AnyPath,
+    append_text,
+    atomic_write,
+    csv_line,
+    read_within,
+    shown,
+)
 from rnn_native.base.text import brief
 from rnn_native.training.callback import Callback, Logs, values_of
 from rnn_native.training.history import COLUMNS
+from rnn_native.training.logs import MAX_BYTES
+
+_ADVICE = "choose another file or append=False"
+_VALUE = re.compile(r"(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|inf|nan))?")
+_PART = re.compile(r"[+-]?[0-9.]*(?:e[+-]?[0-9]*)?|[+-]?(?:i|in|n|na)")
 
 
 class CSVLogger(Callback):
@@ -33,7 +47,8 @@ class CSVLogger(Callback):
     Raises
     ------
     ValueError
-        If `separator` is longer; from `fit` if the file to append to has other columns.
+        If `separator` is longer; from `fit` if the file to append to has other columns, or
+        is not a table that `read_log` would accept.
     OSError
         From `fit` if the file cannot be written.
 
@@ -80,17 +95,18 @@ class CSVLogger(Callback):
         # What earlier callbacks put into the logs is known only now.
         if more := values.keys() - {*self._columns}:
             self._widen(more)
-        self._append(self._row(epoch + self._shift, values))
+        append_text(self.filename, self._row(epoch + self._shift, values))
 
     def _continue(self) -> None:
         """Make the file end where this run begins, and let epochs count on from there."""
-        with errors_named(self.filename):
-            text = self.filename.read_bytes().decode(errors="replace")
-        # A writer that was killed may have left part of a line.
-        lines = text[: text.rfind("\n") + 1].splitlines()
-        header = lines[0] if lines else self._line(self._columns).rstrip()
+        text = self._text()
+        whole, _, rest = text.rpartition("\n")
+        lines = whole.split("\n") if whole or rest != text else []
+        header = lines[0] if lines else rest or self._line(self._columns).rstrip()
         self._columns = self._columns_of(header)
         rows = lines[1:]
+        if lines and rest and self._is_whole(rest):
+            rows.append(rest)
         history = self.run.history
         if history.call_rows:
             last = self._row(0, history.rows[-1].values()).rstrip()
@@ -100,6 +116,40 @@ class CSVLogger(Callback):
         lines = [f"{line}\n" for line in (header, *rows)]
         if "".join(lines) != text:
             self._write(lines)
+
+    def _text(self) -> str:
+        """Return what the file to append to has, or raise an error if it is not a table."""
+        name = shown(self.filename)
+        try:
+            content = read_within(self.filename, MAX_BYTES, name)
+        except FormatError as error:
+            raise FormatError(f"{error}; {_ADVICE}") from None
+        try:
+            # Not splitlines() after this: it also ends lines within names of columns.
+            return content.decode().replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise FormatError(
+                f"{name}: expected a table in UTF-8, got byte "
+                f"0x{content[error.start]:02x} in line {line}; {_ADVICE}"
+            ) from None
+
+    def _is_whole(self, line: str) -> bool:
+        """Return whether a last line without an end is a row; False for a part of one.
+
+        A writer that was killed may have left a part. What is neither is not ours to remove.
+        """
+        *before, last = self._fields(line) or [line]
+        count = len(self._columns)
+        if len(before) < count and all(map(_VALUE.fullmatch, before)):
+            if len(before) == count - 1 and last and _VALUE.fullmatch(last):
+                return True
+            if _PART.fullmatch(last):
+                return False
+        raise FormatError(
+            f"{shown(self.filename)}: expected the row of an epoch as its last line, got "
+            f"{brief(line[:80])}; {_ADVICE}"
+        )
 
     def _columns_of(self, header: str) -> list[str]:
         """Return the columns of a file to append to, or raise ValueError for another table's.
@@ -115,13 +165,12 @@ class CSVLogger(Callback):
         own = self._line(self._columns).rstrip()
         raise ValueError(
             f"{shown(self.filename)}: has the columns {header[:80]!r}, this run has "
-            f"{own!r}; choose another file or append=False"
+            f"{own!r}; {_ADVICE}"
         )
 
     def _widen(self, more: Collection[str]) -> None:
         """Add columns to the file, empty in the rows that it has."""
-        with errors_named(self.filename):
-            _, *lines = self.filename.read_text(encoding="utf-8").splitlines()
+        lines = self._text().removesuffix("\n").split("\n")[1:]
         before = self._columns
         self._columns = _sorted({*before, *more})
         rows = [dict(zip(before, self._fields(line), strict=False)) for line in lines]
@@ -133,16 +182,9 @@ class CSVLogger(Callback):
         if not number.isdecimal():
             raise ValueError(
                 f"{shown(self.filename)}: expected the number of an epoch, got "
-                f"{number[:24]!r}; choose another file or append=False"
+                f"{number[:24]!r}; {_ADVICE}"
             )
         return int(number)
-
-    def _append(self, text: str) -> None:
-        with (
-            errors_named(self.filename),
-            self.filename.open("a", newline="", encoding="utf-8") as file,
-        ):
-            file.write(text)
 
     def _write(self, lines: Iterable[str]) -> None:
         atomic_write(self.filename, "".join(lines).encode())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rnn_native.base.files import AnyPath, atomic_write, csv_line, errors_named
+from rnn_native.base.files import AnyPath, append_text, atomic_write, csv_line
 from rnn_native.net import model_file
 from rnn_native.training import run_folder
 from rnn_native.training.callback import Callback, Logs, values_of
@@ -134,8 +134,7 @@ class RunLog(Callback):
         if {*self.run.history.rows[-1].metrics} - {*self._more}:
             self.write(self.run.history)
             return
-        with errors_named(self.path), self.path.open("a", newline="") as file:
-            file.write(self._row(epoch, values_of(self.run, logs)))
+        append_text(self.path, self._row(epoch, values_of(self.run, logs)))
 
     def _row(self, epoch: int, logs: Mapping[str, float]) -> str:
         accuracy = logs.get("val_accuracy")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_native import models
-from rnn_native.base.files import atomic_write
+from rnn_native.base.files import append_text, atomic_write
 from rnn_native.datasets import opening
 from rnn_native.formats.legacy import write_legacy
 from rnn_native.models import reference
@@ -133,8 +133,7 @@ class ReferenceFiles(Callback):
         """Print the epoch's line, append its row, and save."""
         values, history = values_of(self.run, logs), self.run.history
         self._console.epoch(epoch + 1, values)
-        with (self._folder / self._names.log).open("a", newline="") as file:
-            file.write(self._row(epoch, values))
+        append_text(self._folder / self._names.log, self._row(epoch, values))
         if history.best_epoch() in (len(history) - 1, None):
             write_legacy(self.model, self._folder / self._names.best)
             self._console.say(f"Model saved to {self._names.best}")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rnn_native.base import files
-from rnn_native.base.files import atomic_write, regular_file_size, shown
+from rnn_native.base.files import append_text, atomic_write, regular_file_size, shown
 
 OLD, NEW = b"old and good", b"new"
 PIECES = [b"a" * 100, b"", memoryview(b"b" * 100), bytearray(b"c")]
@@ -388,6 +388,21 @@ def test_size_of_a_regular_file_only(target, tmp_path):
         with pytest.raises(OSError, match="Not a regular file") as caught:
             regular_file_size(path)
         assert_names(caught.value, path)
+
+
+@pytest.mark.parametrize("has_reader", [True, False])
+def test_appending_to_regular_files_only(tmp_path, has_reader):
+    for text in ("a", "é\n"):
+        append_text(tmp_path / "file", text)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "aé\n"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK) if has_reader else -1
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(OSError) as caught:
+            append_text(path, "a")
+        assert_names(caught.value, path)
+    if has_reader:
+        os.close(reader)
 
 
 def test_a_socket_is_no_regular_file(tmp_path, monkeypatch):

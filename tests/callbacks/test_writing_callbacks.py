@@ -1,6 +1,7 @@
 """Callbacks that write: models, tables, event files."""
 
 import csv
+import os
 import struct
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import training
+from rnn_native.base.errors import FormatError
 from rnn_native.callbacks import CSVLogger, ModelCheckpoint, TensorBoard
 from rnn_native.cli import main
 from scripted import ScriptedRun, fit_scripted, rows_of
@@ -292,6 +294,53 @@ def test_appending_to_an_empty_file_writes_the_header(tmp_path):
     path.write_text("")
     fit_scripted("val_loss", [3], lambda: CSVLogger(path, append=True))
     assert path.read_text().startswith(KERAS_HEADER)
+
+
+ROW = "0,0.5,1.0,3.0,0.0,0.5,3.0"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"my thesis, one line without newline", "has the columns 'my thesis, one"),
+        (f"{KERAS_HEADER}\n0,0.5,\n{ROW}\n".encode()[:-30] + b"\xff\n1,0.1", "byte 0xff"),
+        (f"{KERAS_HEADER}\n{ROW}\nmy notes".encode(), "as its last line, got 'my notes'"),
+        (f"{KERAS_HEADER}\n{ROW}\n{ROW},1".encode(), "as its last line, got '0,0.5"),
+        (bytes(10), r"has the columns '\\x00"),
+    ],
+)
+def test_what_is_no_table_is_refused_and_kept(tmp_path, content, words):
+    path = tmp_path / "training.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{words}.*choose another file or append=False"):
+        fit_scripted("val_loss", [1], lambda: CSVLogger(path, append=True))
+    assert path.read_bytes() == content
+
+
+def test_a_file_beyond_what_can_be_read_as_a_log_is_refused(tmp_path):
+    path = tmp_path / "training.csv"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FormatError, match="at most 16777216 bytes.*append=False"):
+        fit_scripted("val_loss", [1], lambda: CSVLogger(path, append=True))
+
+
+@pytest.mark.parametrize("rest", ["1,0.5", "1,0.5,1.0,3.0,0.0,0.5,", "1,-", "1,1e-", "1,n"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_whole_last_row_without_an_end_is_kept_and_a_part_removed(tmp_path, rest, whole):
+    path = tmp_path / "training.csv"
+    last = ROW if whole else f"{ROW}\n{rest}"
+    path.write_text(f"{KERAS_HEADER}\n{last}")
+    fit_scripted("val_loss", [2], lambda: CSVLogger(path, append=True))
+    header, first, second = path.read_text().splitlines()
+    assert (header, first, second[:2]) == (KERAS_HEADER, ROW, "1,")
+
+
+def test_pipes_are_not_waited_for(tmp_path):
+    path = tmp_path / "training.csv"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="Not a regular file"):
+        fit_scripted("val_loss", [1], lambda: CSVLogger(path, append=True))
 
 
 def test_the_table_is_a_log_that_can_be_read_and_drawn(tmp_path):
