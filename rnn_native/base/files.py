@@ -64,7 +64,7 @@ def write_target(target: AnyPath | IO[bytes], data: bytes) -> None:
     Raises
     ------
     OSError
-        As `atomic_write`.
+        As `atomic_write`, or if an open file does not take everything.
     TypeError
         If it is neither, or a file in text mode.
     """
@@ -73,7 +73,25 @@ def write_target(target: AnyPath | IO[bytes], data: bytes) -> None:
         return
     if isinstance(target, io.TextIOBase) or not hasattr(target, "write"):
         raise TypeError(f"expected a path or a file in binary mode, got {brief(target)}")
-    target.write(data)
+    _write_to_file(target, data)
+
+
+def _write_to_file(file: IO[bytes], data: bytes) -> None:
+    """Write everything: a file without a buffer takes as much as it can and says how much."""
+    rest = memoryview(data)
+    while rest:
+        # The first time as bytes: not everything that has write() accepts a view.
+        taken: Any = file.write(data if len(rest) == len(data) else rest)
+        if not isinstance(taken, int):
+            if isinstance(file, io.RawIOBase):
+                done = len(data) - len(rest)
+                what = f"expected to write {len(data)} bytes, the file took {done}"
+                raise BlockingIOError(errno.EAGAIN, what, name_of(file))
+            return  # a writer that does not count takes everything
+        if not 0 < taken <= len(rest):
+            what = f"expected write() to take 1 to {len(rest)} bytes, got {taken}"
+            raise OSError(errno.EIO, what, name_of(file))
+        rest = rest[taken:]
 
 
 @contextmanager

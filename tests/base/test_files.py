@@ -97,6 +97,41 @@ def test_short_writes_are_continued(target, monkeypatch):
     assert target.read_bytes() == b"".join(PIECES)
 
 
+class Taking:
+    """A file whose write takes at most some bytes, and returns what the test asks for."""
+
+    def __init__(self, most, answer=None):
+        self.most, self.answer, self.content = most, answer, b""
+
+    def write(self, data):
+        taken = bytes(data[: self.most])
+        self.content += taken
+        return self.answer(len(taken)) if self.answer else len(taken)
+
+
+def test_an_open_file_that_takes_a_part_gets_the_rest():
+    for file in (Taking(7), Taking(1000, lambda taken: None)):
+        files.write_target(file, bytes(range(100)))
+        assert file.content == bytes(range(100))
+
+
+@pytest.mark.parametrize("answer", [0, -1, 101])
+def test_an_open_file_that_counts_wrongly_is_an_error(answer):
+    with pytest.raises(
+        OSError, match=f"expected write.* to take 1 to 100 .*, got {answer}"
+    ):
+        files.write_target(Taking(7, lambda taken: answer), bytes(100))
+
+
+def test_a_full_pipe_that_does_not_wait_is_an_error():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with open(reader, "rb", 0) as out, open(writer, "wb", 0) as file:
+        with pytest.raises(BlockingIOError, match="expected to write 9000000 bytes"):
+            files.write_target(file, bytes(9_000_000))
+        assert 0 < len(out.read(1 << 24)) < 9_000_000
+
+
 @pytest.mark.parametrize(
     ("function", "number", "at_call"),
     [
