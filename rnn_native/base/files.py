@@ -145,6 +145,29 @@ def read_within(path: AnyPath, most: int, name: str) -> bytes:
         return file.read(most)
 
 
+def open_regular(path: AnyPath, buffering: int = -1) -> IO[bytes]:
+    """Open a regular file for reading, and never wait for the other end of a pipe.
+
+    Whatever another process puts in its place meanwhile.
+
+    Raises
+    ------
+    OSError
+        As `regular_file_size`, or if it may not be read.
+    """
+
+    def at_once(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK)
+
+    file: IO[bytes] = open(path, "rb", buffering, opener=at_once)  # noqa: SIM115
+    try:
+        _require_regular(os.fstat(file.fileno()).st_mode, path)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 def append_text(path: AnyPath, text: str) -> None:
     """Append to a regular file, which is made when missing.
 

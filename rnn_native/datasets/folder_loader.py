@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.errors import FormatError
+from rnn_native.base.files import errors_named
+from rnn_native.base.temporary import create_beside, remove_forgotten
 from rnn_native.base.text import brief, printable
 from rnn_native.base.xorshift import Xorshift
-from rnn_native.datasets.decoding import decode
+from rnn_native.datasets.decoding import decode, faults_of
 from rnn_native.datasets.file_loader import BLOCK_BYTES, FileLoader
 from rnn_native.datasets.shards import AnyPath, Rows, open_shard
 
@@ -74,11 +77,13 @@ def from_folder(
     Raises
     ------
     FileNotFoundError, OSError
-        If there is no such folder, or the cache cannot be written.
+        If there is no such folder, a picture cannot be read, or the cache cannot be written.
     ValueError
         If the folder has no pictures, or a class has none.
     FormatError
-        If a picture cannot be decoded; the message names the first one and counts the others.
+        If a picture cannot be decoded, or takes too much memory (more than 64 million pixels, or
+        12 million and 500 for each byte of its file); the message names the first one and
+        counts the others.
 
     Examples
     --------
@@ -105,9 +110,10 @@ def from_folder(
     Xorshift(1).shuffle(order)
     names = [names[i] for i in order.tolist()]
     path = _cache_of(root, names, shape, cache)
-    if not path.exists():
+    rows = _cached(path, (len(names), *shape))
+    if rows is None:
         _decode_all(root, names, shape, path, count)
-    rows = Rows([open_shard(str(path), "x")])
+        rows = Rows([open_shard(str(path), "x")])
     options = batch, range(len(names)), BLOCK_BYTES, classes
     return FileLoader(rows, labels[order], *options)
 
@@ -171,40 +177,74 @@ def _cache_of(
         cache = Path(pooch.os_cache("rnn_native")) / "pictures"
     place = Path(cache)
     place.mkdir(parents=True, exist_ok=True)
-    return place / f"{root.resolve().name}-{listing.hexdigest()[:20]}.npy"
+    # A name in a file system has 255 bytes at most; this one is for people.
+    readable = root.resolve().name[:40]
+    return place / f"{readable}-{listing.hexdigest()[:20]}.npy"
+
+
+def _cached(path: Path, full: tuple[int, ...]) -> Rows | None:
+    """Return the rows of a cache file; None if it is missing or damaged."""
+    try:
+        rows = Rows([open_shard(str(path), "x")])
+    except (FileNotFoundError, FormatError):
+        return None
+    return rows if rows.shape == full and rows.dtype == np.uint8 else None
 
 
 def _decode_all(
     root: Path, names: Sequence[str], shape: tuple[int, ...], path: Path, workers: int
 ) -> None:
     """Write all pictures to one npy file, which appears when it is whole."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    full = (len(names), *shape)
+    remove_forgotten(path.parent)
+    with errors_named(path):
+        partial, descriptor = create_beside(path, 0o666)
     try:
-        rows = np.lib.format.open_memmap(partial, "w+", np.uint8, full)
-        begin = rows.offset
-        rows.flush()
-        del rows
-        job = {"root": str(root), "shape": shape, "out": str(partial), "begin": begin}
-        count = max(1, min(workers, len(names)))
-        jobs = [
-            {**job, "pictures": [[i, names[i]] for i in range(k, len(names), count)]}
-            for k in range(count)
-        ]
-        if workers == 0:
-            faults = decode(jobs[0])
-        else:
-            from concurrent.futures import ThreadPoolExecutor  # slow to import
-
-            with ThreadPoolExecutor(count) as pool:
-                faults = [fault for found in pool.map(_in_process, jobs) for fault in found]
-        if faults:
-            _, text = min(faults)
-            more = f"; so are {len(faults) - 1} others" if len(faults) > 1 else ""
-            raise FormatError(printable(f"{text}{more}"))
-        partial.replace(path)
-    finally:
+        # Its lock, which this descriptor holds, keeps others from removing it.
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - Path.open has no descriptors
+            with errors_named(path):
+                begin = _begin(file, (len(names), *shape))
+            job = {
+                "root": str(root),
+                "shape": shape,
+                "out": str(partial),
+                "name": str(path),
+            }
+            _fill({**job, "begin": begin}, names, workers)
+            with errors_named(path):
+                os.fsync(file.fileno())
+                partial.replace(path)
+    except BaseException:
         partial.unlink(missing_ok=True)
+        raise
+
+
+def _begin(file: IO[bytes], full: tuple[int, ...]) -> int:
+    """Write the header of an array of bytes, and make room for it; return where it begins."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": full}
+    np.lib.format.write_array_header_1_0(file, header)
+    begin = file.tell()
+    file.truncate(begin + math.prod(full))
+    return begin
+
+
+def _fill(job: dict[str, Any], names: Sequence[str], workers: int) -> None:
+    """Decode all pictures into an open file, or raise FormatError for those that are broken."""
+    count = max(1, min(workers, len(names)))
+    jobs = [
+        {**job, "pictures": [[i, names[i]] for i in range(k, len(names), count)]}
+        for k in range(count)
+    ]
+    if workers == 0:
+        faults = decode(jobs[0])
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # slow to import
+
+        with ThreadPoolExecutor(count) as pool:
+            faults = [fault for found in pool.map(_in_process, jobs) for fault in found]
+    if faults:
+        _, text = min(faults)
+        more = f"; so are {len(faults) - 1} others" if len(faults) > 1 else ""
+        raise FormatError(printable(f"{text}{more}"))
 
 
 def _in_process(job: dict[str, Any]) -> list[Any]:
@@ -226,5 +266,4 @@ def _in_process(job: dict[str, Any]) -> list[Any]:
         raise OSError(
             printable(f"workers: a process that decodes pictures ended with: {last}; use 0")
         )
-    found: list[Any] = json.loads(done.stdout)
-    return found
+    return faults_of(json.loads(done.stdout))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import regular_file_size
+from rnn_native.base.files import open_regular, regular_file_size
 from rnn_native.base.npy_header import read_npy_header
 from rnn_native.base.text import brief
 from rnn_native.net.tensor_file import is_safetensors, opened
@@ -96,7 +96,7 @@ class Rows:
         """
         rest = memoryview(out.reshape(-1).view(np.uint8).data)
         for shard, offset, count in self._pieces(begin, begin + len(out)):
-            with Path(shard.path).open("rb", buffering=0) as file:
+            with open_regular(shard.path, buffering=0) as file:
                 file.seek(offset)
                 _read_into(file, rest[:count], shard.path)
             rest = rest[count:]
@@ -107,7 +107,7 @@ class Rows:
         if advise is None:
             return
         for shard, offset, count in self._pieces(begin, end):
-            with suppress(OSError), Path(shard.path).open("rb", buffering=0) as file:
+            with suppress(OSError), open_regular(shard.path, buffering=0) as file:
                 advise(file.fileno(), offset, count, os.POSIX_FADV_WILLNEED)
 
     def _pieces(self, begin: int, end: int) -> Iterator[tuple[Shard, int, int]]:
@@ -173,7 +173,7 @@ def open_shard(path: str, tensor: str) -> Shard:
         If it is of no known format, damaged, or not of plain numbers in C order.
     """
     size = regular_file_size(path)
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(4)
         file.seek(0)
         if head == b"\x93NUM":

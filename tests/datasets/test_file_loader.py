@@ -1,5 +1,6 @@
 """Rows from files: what is read, in which order, and what is refused."""
 
+import os
 import struct
 import threading
 import tracemalloc
@@ -212,4 +213,13 @@ def test_a_file_that_gets_shorter_ends_training_with_a_line(tmp_path):
     with (tmp_path / "x.npy").open("r+b") as file:
         file.truncate(500)
     with pytest.raises(rn.FormatError, match=r"x\.npy: it ends too early"):
+        net().fit(loader, verbose=0)
+
+
+def test_a_pipe_in_place_of_a_file_ends_training_with_a_line(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    loader = rn.datasets.from_files(tmp_path / "x.npy", Y)
+    (tmp_path / "x.npy").unlink()
+    os.mkfifo(tmp_path / "x.npy")
+    with pytest.raises(OSError, match=r"Not a regular file: .*x\.npy"):
         net().fit(loader, verbose=0)

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from environment import python_environment
 from memory import measured
+from rnn_native.base import picture_file
 from rnn_native.base.errors import FormatError
 from rnn_native.cli import main
 from rnn_native.recognizer import opening, scaling
@@ -220,8 +221,9 @@ def test_strips_are_the_whole(tmp_path, monkeypatch, rng, mode):
     picture.save(path)
     whole = read_picture(path)
     assert whole.shape == gray.shape
-    monkeypatch.setattr(opening, "STRIP", 100)
-    np.testing.assert_array_equal(read_picture(path), whole)
+    for size in (100, 5):
+        monkeypatch.setattr(picture_file, "PIECE", size)
+        np.testing.assert_array_equal(read_picture(path), whole)
 
 
 @pytest.mark.parametrize("orientation", range(1, 10))
