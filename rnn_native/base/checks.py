@@ -96,10 +96,15 @@ def check_extents(name: str, given: Any, expected: str) -> tuple[int, ...]:
 
 
 def check_number(name: str, value: object) -> float:
-    """Return a number, or raise TypeError."""
+    """Return a number, or raise TypeError; ValueError for an integer beyond float64."""
     if not is_number(value):
         raise TypeError(f"{name}: expected a number, got {brief(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{name}: expected a number below 1.8e308, got {brief(value)}"
+        ) from None
 
 
 def check_range(name: str, value: object, low: float, high: float) -> float:

@@ -208,7 +208,7 @@ def _versions(metadata: Metadata) -> str:
     """Return "; rnn_native 0.3.0 wrote it, this is 0.2.0", nothing if they are the same."""
     from rnn_native.base.version import __version__
 
-    writer = " ".join(str(metadata.get("version", FIRST_VERSION)).split())[:40]
+    writer = printable(str(metadata.get("version", FIRST_VERSION)))[:40]
     return (
         ""
         if writer == __version__

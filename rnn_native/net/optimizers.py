@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeAlias
 import rnn_native._core as _core
 from rnn_native.base.checks import plain_number
 from rnn_native.base.rules import Rule, nearest
-from rnn_native.base.text import brief
+from rnn_native.base.text import brief, printable
 from rnn_native.net import tables
 
 Optimizer: TypeAlias = str | Mapping[str, Any]
@@ -87,4 +87,5 @@ def _check_keys(settings: Mapping[Any, Any]) -> None:
     known = RULES[settings["type"]]
     for key in settings:
         if key != "type" and key not in known:
-            raise ValueError(f"optimizer.{key}: unknown key{nearest(str(key), known)}")
+            shown = printable(str(key))
+            raise ValueError(f"optimizer.{shown}: unknown key{nearest(str(key), known)}")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from rnn_native.base import markup
-from rnn_native.base.checks import check_mapping
+from rnn_native.base.checks import check_mapping, check_number
 
 if TYPE_CHECKING:
     import pandas
@@ -78,6 +78,15 @@ class EpochRow:
 
 COLUMNS = tuple(f.name for f in fields(EpochRow) if f.name != "metrics")
 """Columns that every history may have."""
+
+
+def _check_row(name: str, values: Mapping[str, Any]) -> None:
+    """Refuse a row of a file that lacks a column, or has what is not a number in one."""
+    for column in ("loss", "time", "learning_rate"):
+        check_number(f"{name}.{column}", values.get(column))
+    for column, value in values.items():
+        if column != "metrics" and value is not None:
+            check_number(f"{name}.{column}", value)
 
 
 class History:
@@ -242,7 +251,13 @@ class History:
 
     @classmethod
     def from_list(cls, rows: list[dict[str, Any]]) -> "History":
-        """Make a history from what `as_list` gave."""
+        """Make a history from what `as_list` gave.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a row lacks a column, or a value is not a number.
+        """
         own = {f.name for f in fields(EpochRow)}
         history = cls()
         for index, given in enumerate(rows):
@@ -252,6 +267,7 @@ class History:
             metrics = check_mapping(f"history[{index}].metrics", row.get("metrics", {}))
             metrics = {**metrics, **more}
             known = {k: v for k, v in row.items() if k in own}
+            _check_row(f"history[{index}]", {**known, **metrics})
             history.append(EpochRow(**{**known, "metrics": metrics}))
         return history
 

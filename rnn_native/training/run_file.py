@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from os import fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,12 +120,11 @@ def restore_run(run: "Run", path: "str | PathLike[str]") -> None:
     """
     tensors, metadata = read(path)
     with versions_named(metadata):
-        _restore(run, tensors, metadata, path)
+        _restore(run, tensors, metadata, printable(fspath(path)))
 
 
-def _restore(
-    run: "Run", tensors: Tensors, metadata: Metadata, path: "str | PathLike[str]"
-) -> None:
+def _restore(run: "Run", tensors: Tensors, metadata: Metadata, path: str) -> None:
+    """Continue from what a file holds; `path` is for messages."""
     state = _run_state(metadata, path)
     _check_trained_alike(metadata, state["recipe"], path)
     if metadata["architecture"] != run.model.architecture():
