@@ -27,5 +27,8 @@ raw=$(mktemp -d build/wheel.XXXXXX)
 trap 'rm -r "$raw"' EXIT
 rm -rf build/bdist.* build/lib.* build/temp.*
 python3 -m build --wheel --no-isolation --outdir "$raw"
-auditwheel repair --plat "$platform" --only-plat --wheel-dir dist "$raw"/*.whl
+# auditwheel offers the platforms of the machine that it runs on.
+auditwheel="import platform, sys; platform.machine = lambda: '$machine'
+from auditwheel.main import main; sys.exit(main())"
+python3 -c "$auditwheel" repair --plat "$platform" --only-plat --wheel-dir dist "$raw"/*.whl
 abi3audit --strict --summary dist/*-"$platform".whl

@@ -180,7 +180,6 @@ def _model(architecture):
 
 
 def _deep(depth):
-    layer = {"type": "dense", "units": 2}
-    for _ in range(depth):
-        layer = {"type": "residual", "layers": [layer], "skip": []}
-    return json.dumps({"input_shape": [2], "layers": [layer]}).encode()
+    layer = '{"type": "dense", "units": 2}'
+    begin, end = '{"type": "residual", "layers": [', '], "skip": []}'
+    return f'{{"input_shape": [2], "layers": [{begin * depth}{layer}{end * depth}]}}'.encode()
