@@ -27,6 +27,7 @@ def run(program: Callable[[], int]) -> int:
     the process at once. When the program is over they do nothing any more.
     """
     _install()
+    _fill_streams()
     try:
         code = program()
         if _is_waiting:
@@ -39,6 +40,21 @@ def run(program: Callable[[], int]) -> int:
         word, code = ended_by()
         print(f"rnn-native: {word}", file=sys.stderr)
     return code
+
+
+def _fill_streams() -> None:
+    """Open the null device for streams that this process was started without.
+
+    Files would get their numbers otherwise, and what is printed would go elsewhere.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, this one
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def wait_for_imports() -> None:

@@ -104,7 +104,6 @@ class CompiledNet(Weights):
         """Return plain data and arrays, what copies of the net are made from."""
         return {
             "architecture": self.architecture(),
-            "optimizer": self.optimizer,
             "own_activation": self._own_activation,
             "input_dtype": self.input_dtype,
             "lr_multipliers": self.rates,
@@ -120,14 +119,16 @@ class CompiledNet(Weights):
         try:
             with self.unchanged("copy"):
                 return {
+                    "optimizer": self.optimizer,
                     "weights": self.get_weights(),
                     "moments": self.moments.copy(),
                     "training_state": self.training_state.copy(),
                 }
         except RuntimeError:
             return {
+                "optimizer": self.optimizer,
                 "weights": self.get_weights(),
-                "moments": np.zeros_like(self.moments),
+                "moments": None,
                 "training_state": TrainingState(),
             }
 
@@ -142,7 +143,8 @@ class CompiledNet(Weights):
             state.get("own_activation"),
         )
         self.weights[:] = state["weights"]
-        self.moments[:] = state["moments"]
+        if state["moments"] is not None:
+            self.moments[:] = state["moments"]
         self.take_input_dtype(state, "a net that an earlier version saved")
         if "lr_multipliers" in state:
             self.set_rates(state["lr_multipliers"])

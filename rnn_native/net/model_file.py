@@ -98,10 +98,10 @@ def content_of(
     model: Predictor, facts: Mapping[str, Any] | None, *, optimizer_state: bool
 ) -> tuple[Tensors, Metadata]:
     """Return the tensors and the metadata of a model's file."""
-    metadata = metadata_of(model, facts)
     if not optimizer_state:
-        return model.copied_tensors(), metadata
+        return model.copied_tensors(), metadata_of(model, facts)
     with model.unchanged("save(optimizer_state=True)"):
+        metadata = metadata_of(model, facts)
         tensors = {**model.copied_tensors(), **saved_training.tensors_of(model)}
         metadata["training"] = model.training_state.as_dict()
     return tensors, metadata

@@ -156,3 +156,42 @@ def test_the_package_installs_no_handlers(tmp_path):
     )
     done = run(tmp_path, ["-c", code], "", signal.SIGINT)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing_else(tmp_path, closed):
+    """Neither the exit code nor the other stream."""
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f'"$@" {closed}',
+            "sh",
+            sys.executable,
+            "-m",
+            "rnn_native",
+            "info",
+            "x",
+        ],
+        cwd=tmp_path,
+        env=python_environment(),
+        capture_output=True,
+        text=True,
+    )
+    said = "" if "2>&-" in closed else "rnn-native: x: no such model file\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_training_without_a_stream_for_errors(tmp_path):
+    command = [sys.executable, "-m", "rnn_native", "train", "mlp", "--data", "synthetic"]
+    command += ["--epochs", "1", "--out", "run"]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" 2>&-', "sh", *command],
+        cwd=tmp_path,
+        env=python_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "Test Accuracy" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]

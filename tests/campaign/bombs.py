@@ -182,4 +182,6 @@ def _model(architecture):
 def _deep(depth):
     layer = '{"type": "dense", "units": 2}'
     begin, end = '{"type": "residual", "layers": [', '], "skip": []}'
-    return f'{{"input_shape": [2], "layers": [{begin * depth}{layer}{end * depth}]}}'.encode()
+    return (
+        f'{{"input_shape": [2], "layers": [{begin * depth}{layer}{end * depth}]}}'.encode()
+    )

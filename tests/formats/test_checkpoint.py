@@ -228,6 +228,37 @@ def test_a_run_that_is_not_whole_is_refused_and_changes_nothing(
     assert run_file.read_bytes() == before
 
 
+@pytest.mark.parametrize("column", ["loss", "time", "accuracy", "val_loss", "other"])
+@pytest.mark.parametrize("value", [[], {}, "x", True, 10**400], ids=type)
+def test_a_history_of_other_than_numbers_is_refused(digits, run_file, column, value):
+    (row,) = changed_run(run_file)["run"]["history"]
+    rewrite(run_file, {}, **changed_run(run_file, history=[{**row, column: value}]))
+    with pytest.raises(rn.FormatError, match=rf"history\[0\]\.{column}: expected a number"):
+        rn.train_mlp(digits, epochs=2, out=run_file.parent, resume=True, verbose=0)
+
+
+@pytest.mark.parametrize("column", ["loss", "time", "learning_rate"])
+def test_a_history_without_a_column_is_refused(digits, run_file, column):
+    (row,) = changed_run(run_file)["run"]["history"]
+    del row[column]
+    rewrite(run_file, {}, **changed_run(run_file, history=[row]))
+    with pytest.raises(rn.FormatError, match=rf"history\[0\]\.{column}: expected a number"):
+        rn.train_mlp(digits, epochs=2, out=run_file.parent, resume=True, verbose=0)
+
+
+def test_names_of_a_checkpoint_are_printable_in_messages(digits, run_file):
+    """A version that is not UTF-8, and a folder with control characters."""
+    _, metadata = model_file.read(run_file)
+    layers = [{"type": "dense", "units": 3}, *metadata["architecture"]["layers"][1:]]
+    architecture = {**metadata["architecture"], "layers": layers}
+    rewrite(run_file, {}, architecture=architecture, version="\ud800\x1b")
+    folder = run_file.parent.parent / "a\x1b[31m\nb"
+    run_file.parent.rename(folder)
+    with pytest.raises(ValueError, match="another architecture") as error:
+        rn.train_mlp(digits, epochs=2, out=folder, resume=True, verbose=0)
+    assert str(error.value).isprintable()
+
+
 def test_metadata_that_nest_without_end(model, tmp_path):
     from safetensors.numpy import save_file
 

@@ -91,6 +91,29 @@ def test_an_average_that_no_longer_belongs_to_the_weights_is_not_saved(tmp_path)
     assert bits(loaded) == bits(net)
 
 
+@pytest.mark.parametrize("copied", ["file", "pickle"])
+def test_optimizer_and_moments_are_of_the_same_moment(copied, monkeypatch, tmp_path):
+    """Where another thread sets the optimizer as soon as the net may be changed."""
+    net, path = network(), tmp_path / "net"
+    net.optimizer = "adam"
+    net.fit(X, Y, **OPTIONS)
+    sharing, unchanged = net._sharing, net._sharing.unchanged
+
+    def set_before(function):
+        monkeypatch.setattr(sharing, "unchanged", unchanged)
+        net.optimizer = "sgd"
+        return unchanged(function)
+
+    monkeypatch.setattr(sharing, "unchanged", set_before)
+    if copied == "file":
+        net.save(path, optimizer_state=True)
+        found = rn.load(path)
+    else:
+        found = pickle.loads(pickle.dumps(net))
+    assert found.optimizer["type"] == "sgd"
+    assert found.moments.size == net.moments.size == 0
+
+
 @pytest.mark.parametrize("more", [{}, {"ema_decay": 0.9}], ids=str)
 def test_a_resumed_run_continues_with_the_counts_of_its_net(more, tmp_path):
     """Of a net that had been trained before the run; also when it is fitted afterwards."""
