@@ -3,6 +3,7 @@
 import errno
 import os
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -36,6 +37,35 @@ _FAULTS = (
 )  # fmt: skip
 
 
+class _Silence:
+    """No warnings within its blocks, which threads may enter and leave in any order.
+
+    The filters of warnings are the process's. If each block restored those that it found, the
+    last one to end could restore those of another.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._blocks = threading.Lock(), 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._blocks == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+            self._blocks += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if self._blocks == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_SILENCE = _Silence()
+
+
 @contextmanager
 def opened_picture(path: AnyPath) -> Iterator["Image"]:
     """Open and unpack a picture; what its content makes fail within the block names it.
@@ -54,14 +84,12 @@ def opened_picture(path: AnyPath) -> Iterator["Image"]:
 
     size = regular_file_size(path)
     try:
-        with warnings.catch_warnings():
-            # Its limit on pixels is checked here, and damage that it can repair is accepted.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_formats()) as picture:
-                _check_extents(picture, size, path)
-                picture.load()
-                _check_extents(picture, size, path)
-                yield picture
+        # Its limit on pixels is checked here, and damage that it can repair is accepted.
+        with _SILENCE, Image.open(path, formats=_formats()) as picture:
+            _check_extents(picture, size, path)
+            picture.load()
+            _check_extents(picture, size, path)
+            yield picture
     except UnidentifiedImageError:
         raise FormatError(f"{shown(path)}: not an image that can be read") from None
     except Image.DecompressionBombError:

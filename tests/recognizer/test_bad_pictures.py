@@ -4,6 +4,7 @@ import resource
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 
 import numpy as np
@@ -183,6 +184,18 @@ def test_interrupts_are_no_damage(tmp_path, monkeypatch):
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", interrupt)
     with pytest.raises(KeyboardInterrupt):
         read_picture(tmp_path / "a.png")
+
+
+def test_pictures_that_are_open_at_once_leave_the_filters_of_warnings(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("L", (4, 4)).save(path)
+    before = list(warnings.filters)
+    first, second = (picture_file.opened_picture(path) for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert warnings.filters == before
 
 
 # ---- what is done in pieces ----
