@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.temporary import create_beside, remove_forgotten
+from rnn_native.base.temporary import Beside, Descriptors, remove_forgotten
 from rnn_native.base.text import brief
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -207,44 +207,41 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
     ------
     OSError
         If the file cannot be written (no space, no permission, no such folder), or
-        if `path` is a folder, pipe or device. Names `path`.
+        if `path` is a folder, pipe, device or loop of links. Names `path`.
     """
-    target = Path(os.path.realpath(path))
     pieces = [data] if isinstance(data, bytes | bytearray | memoryview) else data
-    remove_forgotten(target.parent)
-    with errors_named(path):
-        old = target.stat() if target.exists() else None
-        if old is not None:
-            _require_regular(old.st_mode, path)
-        # Not the tempfile module: its files are for the owner only, whatever the
-        # umask says.
-        mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
-        temporary, descriptor = create_beside(target, mode)
-    lock = -1
-    try:
-        try:
-            if old is not None:
-                _take_over(descriptor, old, mode)
-            for piece in pieces:
-                with errors_named(path):
-                    _write_all(descriptor, piece)
-            with errors_named(path):
-                os.fsync(descriptor)
-                lock = os.dup(descriptor)
-        finally:
-            with errors_named(path):
-                os.close(descriptor)
+    with Beside() as temporary:
         with errors_named(path):
-            temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    finally:
-        if lock >= 0:
-            os.close(lock)
+            target = _without_links(path)
+            remove_forgotten(target.parent)
+            old = target.stat() if target.exists() else None
+            if old is not None:
+                _require_regular(old.st_mode, path)
+            # Not the tempfile module: its files are for the owner only, whatever the
+            # umask says.
+            mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
+            temporary.create(target, mode)
+        if old is not None:
+            _take_over(temporary[0], old, mode)
+        for piece in pieces:
+            with errors_named(path):
+                _write_all(temporary[0], piece)
+        with errors_named(path):
+            os.fsync(temporary[0])
+            # Closing may fail, too: before the old file is replaced. The copy keeps the lock.
+            temporary.copy_first()
+            temporary.close_first()
+            temporary.become(target)
     with errors_named(path):
         _sync_folder(target.parent)
+
+
+def _without_links(path: AnyPath) -> Path:
+    """Return the file that a path leads to, which need not exist."""
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except FileNotFoundError:
+        return Path(os.path.realpath(path))
 
 
 def _take_over(descriptor: int, old: os.stat_result, mode: int) -> None:
@@ -279,11 +276,8 @@ def _write_all(descriptor: int, piece: Buffer) -> None:
 def _sync_folder(folder: Path) -> None:
     """Make the new name durable: without this a power cut may bring back the old."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with Descriptors() as opened:
+            os.fsync(opened.open(folder, os.O_RDONLY))
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise

@@ -197,6 +197,46 @@ def test_no_descriptor_is_left_open(target, monkeypatch):
     assert len(names("/dev/fd")) == before
 
 
+def test_an_interrupt_at_any_line_leaves_nothing(target):
+    count = 0
+
+    class Interrupt(BaseException):
+        pass
+
+    def write(stop_at):
+        """Write; return whether it was interrupted, at one of the lines that it runs."""
+        nonlocal count
+        count = 0
+
+        def trace(frame, event, _):
+            nonlocal count
+            code = frame.f_code
+            if "rnn_native" not in code.co_filename or code.co_name == "__del__":
+                return None
+            count += event == "line"
+            if event == "line" and count == stop_at:
+                sys.settrace(None)
+                raise Interrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            atomic_write(target, [OLD])
+        except Interrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    opened = names("/dev/fd")
+    assert not write(-1)
+    for at in range(1, count):
+        assert write(at)
+        assert_untouched(target)
+        assert names("/dev/fd") == opened
+
+
 def test_the_folder_is_synced_last(target, monkeypatch):
     log = []
     for name in ("write", "fsync", "replace"):
@@ -267,6 +307,24 @@ def test_a_link_is_followed_and_stays(target, tmp_path):
     assert link.is_symlink()
     assert target.read_bytes() == NEW
     assert names(target.parent) == [target.name]
+
+
+def test_a_loop_of_links_is_kept(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.symlink_to(two)
+    two.symlink_to(one)
+    with pytest.raises(OSError) as caught:
+        atomic_write(one, NEW)
+    assert caught.value.errno == errno.ELOOP
+    assert_names(caught.value, one)
+    assert one.is_symlink() and two.is_symlink()
+
+
+def test_a_link_to_nothing_is_followed(tmp_path):
+    (tmp_path / "link").symlink_to("new")
+    atomic_write(tmp_path / "link", NEW)
+    assert (tmp_path / "new").read_bytes() == NEW
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_missing_folder_and_file_as_folder(target):
