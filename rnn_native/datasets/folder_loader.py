@@ -14,7 +14,7 @@ import numpy as np
 from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import errors_named
-from rnn_native.base.temporary import create_beside, remove_forgotten
+from rnn_native.base.temporary import Beside, remove_forgotten
 from rnn_native.base.text import brief, printable
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.datasets.decoding import decode, faults_of
@@ -196,26 +196,22 @@ def _decode_all(
 ) -> None:
     """Write all pictures to one npy file, which appears when it is whole."""
     remove_forgotten(path.parent)
-    with errors_named(path):
-        partial, descriptor = create_beside(path, 0o666)
-    try:
-        # Its lock, which this descriptor holds, keeps others from removing it.
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - Path.open has no descriptors
-            with errors_named(path):
+    # Its lock keeps others from removing it.
+    with Beside() as partial:
+        with errors_named(path):
+            partial.create(path, 0o666)
+            with open(partial[0], "wb", closefd=False) as file:
                 begin = _begin(file, (len(names), *shape))
-            job = {
-                "root": str(root),
-                "shape": shape,
-                "out": str(partial),
-                "name": str(path),
-            }
-            _fill({**job, "begin": begin}, names, workers)
-            with errors_named(path):
-                os.fsync(file.fileno())
-                partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        job = {
+            "root": str(root),
+            "shape": shape,
+            "out": str(partial.path),
+            "name": str(path),
+        }
+        _fill({**job, "begin": begin}, names, workers)
+        with errors_named(path):
+            os.fsync(partial[0])
+            partial.become(path)
 
 
 def _begin(file: IO[bytes], full: tuple[int, ...]) -> int:
