@@ -5,11 +5,13 @@ token i attends to all tokens. Numbers are separated by commas or white space. O
 begin with ``#``, and empty lines, are skipped.
 """
 
+import array
+import codecs
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,9 +21,8 @@ from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
     AnyPath,
     atomic_write,
-    errors_named,
+    read_within,
     shown,
-    size_within,
 )
 from rnn_native.base.text import brief
 
@@ -37,6 +38,9 @@ __all__ = [
 Map = NDArray[np.float64]
 
 MAX_BYTES = 1 << 26
+MAX_SAMPLES = 1 << 16
+MAX_WEIGHTS = 1 << 23  # more than MAX_BYTES has with the decimals that are written
+MAX_LINE = 1 << 20  # bytes
 
 _HEADER = """\
 # Attention weights, {tokens} x {tokens} for each sample
@@ -98,7 +102,8 @@ def read_attention(path: AnyPath) -> dict[int, Map]:
     OSError
         If there is no such file, or it is not a regular one.
     FormatError
-        If there is no sample, or a line is wrong; the message names the line.
+        If it has more than 64 MiB, 65,536 samples or 2**23 weights, if there is no sample, or
+        a line is wrong; the message names the line.
 
     Examples
     --------
@@ -111,10 +116,7 @@ def read_attention(path: AnyPath) -> dict[int, Map]:
            [1.  , 0.  ]])}
     """
     name = shown(path)[1:-1]
-    size_within(path, MAX_BYTES, name)
-    with errors_named(path):
-        content = Path(path).read_bytes()
-    samples = dict(_samples(_decoded(content, name), name))
+    samples = dict(_samples(read_within(path, MAX_BYTES, name), name))
     if not samples:
         raise FormatError(
             f"{name}: expected attention maps, got no line '# Sample: NUMBER' with rows"
@@ -300,36 +302,71 @@ def format_statistics(samples: Mapping[int, ArrayLike]) -> str:
 # ---- reading ----
 
 
-def _decoded(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise FormatError(
-            f"{name}:{line}: not UTF-8; expected attention maps as text"
-        ) from None
-
-
-def _samples(text: str, name: str) -> Iterator[tuple[int, Map]]:
+def _samples(content: bytes, name: str) -> Iterator[tuple[int, Map]]:
     """Yield (number, map) of each sample in the order of the file."""
     number: int | None = None
-    opened, rows = 0, list[list[float]]()
-    # Not splitlines(): it also ends lines at characters that editors show within one.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for at, line in enumerate(map(str.strip, lines), 1):
+    opened, count, weights = 0, 0, 0
+    rows = _Rows()
+    for at, line in _lines(content, name):
         if _SAMPLE_LIKE.match(line):
             if number is not None:
-                yield number, _as_matrix(rows, f"{name}:{opened}", number)
-            number, opened, rows = _sample_number(line, f"{name}:{at}"), at, []
+                yield number, rows.as_matrix(f"{name}:{opened}", number)
+            number, opened, rows = _sample_number(line, f"{name}:{at}"), at, _Rows()
+            count += 1
+            _check_at_most(MAX_SAMPLES, count, "samples", name)
         elif line and not line.startswith("#") and number is not None:
-            rows.append(_row(line, f"{name}:{at}"))
-            if len(rows[-1]) != len(rows[0]):
-                raise FormatError(
-                    f"{name}:{at}: expected {len(rows[0])} weights, as in the sample's "
-                    f"first row, got {len(rows[-1])}"
-                )
+            weights += rows.append(line, f"{name}:{at}")
+            _check_at_most(MAX_WEIGHTS, weights, "weights", name)
     if number is not None:
-        yield number, _as_matrix(rows, f"{name}:{opened}", number)
+        yield number, rows.as_matrix(f"{name}:{opened}", number)
+
+
+def _lines(content: bytes, name: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, text) of each line; only one at a time is in memory."""
+    # Not splitlines(): it also ends lines at characters that editors show within one.
+    content = content.removeprefix(codecs.BOM_UTF8)
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for at, line in enumerate(io.BytesIO(content), 1):
+        if len(line) > MAX_LINE:
+            raise FormatError(
+                f"{name}:{at}: expected a line of at most {MAX_LINE} bytes, got {len(line)}"
+            )
+        try:
+            yield at, line.decode().strip()
+        except UnicodeDecodeError:
+            raise FormatError(
+                f"{name}:{at}: not UTF-8; expected attention maps as text"
+            ) from None
+
+
+def _check_at_most(most: int, count: int, what: str, name: str) -> None:
+    if count > most:
+        raise FormatError(f"{name}: expected at most {most} {what}, got more")
+
+
+class _Rows:
+    """The rows of a sample, in the memory of their weights as float64."""
+
+    def __init__(self) -> None:
+        self._weights = array.array("d")
+        self._width = 0
+
+    def append(self, line: str, where: str) -> int:
+        """Add a row and return its number of weights."""
+        row = _row(line, where)
+        self._width = self._width or len(row)
+        if len(row) != self._width:
+            raise FormatError(
+                f"{where}: expected {self._width} weights, as in the sample's "
+                f"first row, got {len(row)}"
+            )
+        self._weights.extend(row)
+        return len(row)
+
+    def as_matrix(self, where: str, number: int) -> Map:
+        if not self._weights:
+            raise FormatError(f"{where}: sample {number} has no rows")
+        return np.frombuffer(self._weights, np.float64).reshape(-1, self._width)
 
 
 def _sample_number(line: str, where: str) -> int:
@@ -339,12 +376,6 @@ def _sample_number(line: str, where: str) -> int:
             f"{where}: expected an integer after '# Sample:', got {brief(line[:32])}"
         )
     return int(found[1])
-
-
-def _as_matrix(rows: list[list[float]], where: str, number: int) -> Map:
-    if not rows:
-        raise FormatError(f"{where}: sample {number} has no rows")
-    return np.array(rows, np.float64)
 
 
 def _row(line: str, where: str) -> list[float]:

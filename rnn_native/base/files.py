@@ -140,9 +140,9 @@ def size_within(path: AnyPath, most: int, name: str) -> int:
 
 def read_within(path: AnyPath, most: int, name: str) -> bytes:
     """Return the content of a regular file, or raise FormatError if it is above `most` bytes."""
-    size_within(path, most, name)
+    size = size_within(path, most, name)
     with errors_named(path), Path(path).open("rb") as file:
-        return file.read(most)
+        return file.read(size)
 
 
 def open_regular(path: AnyPath, buffering: int = -1) -> IO[bytes]:

@@ -9,10 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rnn_native.base.files import atomic_write
+from rnn_native.base.files import atomic_write, read_within
 from rnn_native.training import run_folder
 
 MANIFEST = "sweep.json"
+MAX_MANIFEST = 1 << 20
 FORMAT_VERSION = 1
 
 
@@ -44,7 +45,7 @@ def claim(folder: Path, content: Mapping[str, str], *, overwrite: bool) -> None:
         return
     found: Any = None
     with suppress(ValueError, RecursionError):
-        found = json.loads(manifest.read_bytes())
+        found = json.loads(read_within(manifest, MAX_MANIFEST, MANIFEST))
     if not isinstance(found, dict):
         raise ValueError(
             f"{manifest}: expected a sweep's JSON; set overwrite to replace it"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.files import atomic_write
+from rnn_native.base.files import atomic_write, regular_file_size
 from rnn_native.datasets.opening import Dataset
 from rnn_native.models.one_call import as_dataset
 
@@ -69,6 +69,11 @@ def write_data(data: Dataset, folder: Path) -> None:
 def read_data(folder: str, source: str, classes: int | None) -> Dataset:
     """Return the parts that `write_data` wrote, mapped: all processes share their pages."""
     parts: Mapping[str, Any] = {
-        name: np.load(Path(folder, f"{name}.npy"), mmap_mode="r") for name in PARTS
+        name: _mapped(Path(folder, f"{name}.npy")) for name in PARTS
     }
     return Dataset(**parts, source=source, classes=classes)
+
+
+def _mapped(path: Path) -> Any:
+    regular_file_size(path)
+    return np.load(path, mmap_mode="r")

@@ -14,7 +14,7 @@ from typing import Any
 
 from rnn_native.base import outcome
 from rnn_native.base.errors import TrainingDiverged, reason_of
-from rnn_native.base.files import atomic_write
+from rnn_native.base.files import atomic_write, read_within
 from rnn_native.datasets.opening import Dataset
 from rnn_native.models.one_call import train_layers
 from rnn_native.settings.architecture import parse_architecture
@@ -26,6 +26,8 @@ from rnn_native.training.run import Run
 
 RECORD = "result.json"
 """What a run's folder has once the run is over, or has reached a rung."""
+MAX_RECORD = 1 << 23
+"""Bytes: those of 10 columns of 40,000 epochs."""
 FORMAT_VERSION = 1
 BEAT = 1.0
 """Seconds between signs of life."""
@@ -192,7 +194,7 @@ def _finite(value: float) -> float | None:
 def read_record(folder: Path) -> Record | None:
     """Return what a run's folder has recorded; None when it is not there, or not whole."""
     try:
-        record = json.loads((folder / RECORD).read_bytes())
+        record = json.loads(read_within(folder / RECORD, MAX_RECORD, RECORD))
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and _is_whole(record) else None
@@ -253,7 +255,7 @@ def _sign_of_life(folder: Path, name: str) -> Iterator[None]:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Hold a run's folder: of two processes one trains the run, the other waits a while."""
-    with (folder / ".lock").open("a") as file:
+    with open(folder / ".lock", "a", opener=_without_waiting) as file:
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -266,6 +268,11 @@ def _alone_in(folder: Path) -> Iterator[None]:
                     ) from None
                 time.sleep(0.05)
         yield
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; where a pipe is that nobody reads, raise OSError."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 _watched: int | None = None

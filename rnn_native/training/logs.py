@@ -22,17 +22,17 @@ name of a header without commas.
 import csv
 import math
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import AnyPath, errors_named, shown, size_within
+from rnn_native.base.files import AnyPath, read_within, shown
 from rnn_native.base.text import brief
 from rnn_native.training.history import EpochRow, History
 
 MAX_BYTES = 1 << 24
 MAX_LINES = 100_000
 MAX_LINE = 1 << 18  # characters
+MAX_VALUES = 1 << 20
 
 _NAMES = {
     "epoch": "epoch",
@@ -90,7 +90,7 @@ def read_log(path: AnyPath) -> History:
     OSError
         If there is no such file, or it is not a regular one.
     FormatError
-        If it has more than 16 MiB or 100,000 lines, or a line is not what its layout
+        If it has more than 16 MiB, 100,000 lines or 2**20 values, or a line is not what its layout
         demands; the message names the line.
 
     Examples
@@ -106,9 +106,7 @@ def read_log(path: AnyPath) -> History:
     [0, 1]
     """
     name = shown(path)[1:-1]
-    size_within(path, MAX_BYTES, name)
-    with errors_named(path):
-        lines = _split(Path(path).read_bytes(), name)
+    lines = _split(read_within(path, MAX_BYTES, name), name)
     columns = _header(lines[0])
     if columns is None:
         return _as_history(lines, _guess(lines), name, has_fractions=False)
@@ -129,6 +127,11 @@ def _split(content: bytes, name: str) -> list[_Line]:
     if rows == [""]:
         raise FormatError(f"{name}: expected a training log, but the file is empty")
     separator, lines = _separator_of(rows[0]), []
+    count = text.count(separator) + len(rows)
+    if count > MAX_VALUES:
+        raise FormatError(
+            f"{name}: a training log has at most {MAX_VALUES} values, got {count}"
+        )
     for number, row in enumerate(rows, 1):
         if not row.strip():
             raise FormatError(f"{name}:{number}: empty line")

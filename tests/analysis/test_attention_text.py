@@ -1,6 +1,7 @@
 """The reference's attention_weights.txt: read, written, made up, counted."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -106,6 +107,32 @@ def test_a_file_too_large_is_not_read(tmp_path, monkeypatch):
     path.write_text("# Sample: 1\n1\n")
     with pytest.raises(FormatError, match="at most 10 bytes, got 14"):
         text.read_attention(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("MAX_SAMPLES", "at most 2 samples, got more"),
+        ("MAX_WEIGHTS", "at most 2 weights, got more"),
+        ("MAX_LINE", ":1: expected a line of at most 2 bytes, got 12"),
+    ],
+)
+def test_a_file_of_too_much_is_refused(read, monkeypatch, name, message):
+    monkeypatch.setattr(text, name, 2)
+    with pytest.raises(FormatError, match=message):
+        read("# Sample: 1\n1\n# Sample: 2\n1\n# Sample: 3\n1\n")
+
+
+def test_short_rows_need_little_memory(read):
+    content = "# Sample: 1\n" + "0.5\n" * 20_000
+    tracemalloc.start()
+    try:
+        samples = read(content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert samples[1].tolist() == [[0.5]] * 20_000
+    assert peak < 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,11 @@ from rnn_native.base.markup import Curve, curves_svg
 from rnn_native.callbacks import Callback
 from rnn_native.sweeps import LogUniform, RandInt, Uniform
 from rnn_native.sweeps.candidates import candidates_of
+from rnn_native.sweeps.folder import claim
 from rnn_native.sweeps.plans import changed_layers
 from rnn_native.sweeps.rungs import promoted, rungs_of
-from rnn_native.sweeps.worker import read_record
+from rnn_native.sweeps.shared_data import read_data
+from rnn_native.sweeps.worker import _alone_in, read_record
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(300, 4)).astype(np.float32)
@@ -248,6 +250,24 @@ def test_records_are_read(tmp_path, record):
 def test_what_is_no_record_is_trained_again(tmp_path, content):
     (tmp_path / "result.json").write_text(content)
     assert read_record(tmp_path) is None
+
+
+def test_files_that_are_none_or_too_large_are_not_read(tmp_path):
+    for name in ("result.json", "x_train.npy", ".lock"):
+        os.mkfifo(tmp_path / name)
+    assert read_record(tmp_path) is None
+    with pytest.raises(OSError, match="Not a regular file"):
+        read_data(str(tmp_path), "", None)
+    with pytest.raises(OSError, match="No such device or address"), _alone_in(tmp_path):
+        pass
+    huge = tmp_path / "huge"
+    huge.mkdir()
+    for name in ("result.json", "sweep.json"):
+        with (huge / name).open("wb") as file:
+            file.truncate(1 << 40)
+    assert read_record(huge) is None
+    with pytest.raises(ValueError, match="expected a sweep's JSON; set overwrite"):
+        claim(huge, {}, overwrite=False)
 
 
 def test_a_failed_run_is_a_row_with_its_error(tmp_path):

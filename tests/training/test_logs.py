@@ -245,6 +245,13 @@ def test_a_log_of_many_columns(read):
     assert len(history.rows[0].metrics) == len(names)
 
 
+def test_a_log_of_too_many_values(read):
+    with pytest.raises(
+        FormatError, match="log.txt: .* at most 1048576 values, got 1050006"
+    ):
+        read(HEADER + 10 * ("1," * 104_999 + "1\n"))
+
+
 def test_a_huge_file_is_not_even_opened(tmp_path):
     path = tmp_path / "log.txt"
     with path.open("wb") as file:
