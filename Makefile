@@ -152,7 +152,8 @@ coverage: $(VENV)/.coverage
 	$(BIN)/coverage report --skip-covered --sort cover --show-missing >$(COVERED)/python.txt
 	$(BIN)/gcovr --root . --filter csrc/ --gcov-suspicious-hits-threshold 0 \
 	    --gcov-ignore-parse-errors=negative_hits.warn_once_per_file \
-	    --txt $(COVERED)/c.txt --print-summary $(COVERED)
+	    --txt $(COVERED)/c.txt --json $(COVERED)/c.json --print-summary $(COVERED)
+	$(BIN)/python scripts/unreached.py $(COVERED)/c.json
 	tail -1 $(COVERED)/python.txt
 
 # Source and wheel; on Linux the wheel is for glibc 2.28 and later, and checked for that.

@@ -45,7 +45,9 @@ class Line:
     def ways(self):
         """Return how often each of its branches was taken, in all copies."""
         size = 2 * self.conditions()
-        if any(len(copy) % size for copy in self.copies):  # the compiler made others of them
+        if any(
+            len(copy) % size for copy in self.copies
+        ):  # the compiler made others of them
             return [count for copy in self.copies for count in copy]
         parts = [
             copy[i : i + size] for copy in self.copies for i in range(0, len(copy), size)

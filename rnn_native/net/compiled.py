@@ -1,5 +1,6 @@
 """A net's layers, parameters and state: what its answers and its training start from."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -63,12 +64,12 @@ class CompiledNet(Weights):
 
         `own_activation` is the layer, as it was given, whose function is the loss's.
         """
-        self.specs = [dict(spec) for spec in specs]
+        self._specs = [copy.deepcopy(dict(spec)) for spec in specs]
         self.input_shape = check_extents("input_shape", input_shape, SHAPE_EXPECTED)
         self.loss = loss
         self.stop_training = False
         self._own_activation = own_activation
-        self.placed = flatten(self.specs, self.input_shape)
+        self.placed = flatten(self._specs, self.input_shape)
         self._optimizer = as_settings(optimizer)
         self.native = self._native(loss, self._optimizer)
         self.table_rows = table_rows_of(self.placed, self.input_shape)
@@ -256,6 +257,11 @@ class CompiledNet(Weights):
                 views[name][:] = values
         other.input_dtype = self.input_dtype
         return other
+
+    @property
+    def specs(self) -> list[dict[str, Any]]:
+        """The layers as dicts; a copy, as the native net would not follow a change."""
+        return copy.deepcopy(self._specs)
 
     def architecture(self) -> dict[str, Any]:
         """Return layers, input shape and loss as plain data, for JSON."""

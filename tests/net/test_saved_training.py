@@ -353,3 +353,13 @@ def test_every_truncation_of_bytes_is_refused():
     for size in [*range(0, 64), *range(64, len(content), 97)]:
         with pytest.raises(rn.FormatError, match="^<bytes>: "):
             rn.load(content[:size])
+
+
+def test_specs_are_copies(tmp_path):
+    """A changed one would make a file that nobody can read."""
+    net = network()
+    net.specs[0]["units"] = 77
+    net.save(tmp_path / "m")
+    assert bits(rn.load(tmp_path / "m"))[0] == bits(net)[0]
+    assert bits(pickle.loads(pickle.dumps(net))) == bits(net)
+    assert net.specs[0]["units"] == 8
