@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -199,7 +200,8 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
     path : str or path-like
         The file to write. Its folder must exist. A symbolic link is followed: the
         file that it points to is replaced, the link stays. A file that is replaced
-        passes on its permissions and, if allowed, its owner.
+        passes on its permissions and, if allowed, its owner, access control list and
+        extended attributes.
     data : bytes-like, or iterable of bytes-like
         The content, whole or in pieces. What the iterable raises passes unchanged.
 
@@ -218,11 +220,11 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
             if old is not None:
                 _require_regular(old.st_mode, path)
             # Not the tempfile module: its files are for the owner only, whatever the
-            # umask says.
-            mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
-            temporary.create(target, mode)
+            # umask says. What replaces a file gets its rights when it has its owner.
+            temporary.create(target, 0o666 if old is None else old.st_mode & 0o700)
         if old is not None:
-            _take_over(temporary[0], old, mode)
+            with errors_named(path):
+                _take_over(temporary[0], target, old)
         for piece in pieces:
             with errors_named(path):
                 _write_all(temporary[0], piece)
@@ -244,19 +246,40 @@ def _without_links(path: AnyPath) -> Path:
         return Path(os.path.realpath(path))
 
 
-def _take_over(descriptor: int, old: os.stat_result, mode: int) -> None:
-    """Set owner and permissions of a new file to those of the file that it replaces.
+def _take_over(descriptor: int, replaced: Path, old: os.stat_result) -> None:
+    """Give a new file the owner, rights and attributes of the file that it replaces.
 
-    It was made with no more permissions than these, so where a file system or a
-    missing right forbids the change, no one else can read it.
+    It was made with no more rights than these for its owner and none for others, so where a
+    file system or a missing right forbids the change, no one else can read it.
     """
     new = os.fstat(descriptor)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         with suppress(OSError):
             os.fchown(descriptor, old.st_uid, old.st_gid)
-    if stat.S_IMODE(new.st_mode) != mode:
+    names = {name for name in _attributes(replaced) if not name.startswith("security.")}
+    # The folder may have given it a list.
+    for name in {_ACCESS_LIST} & {*_attributes(descriptor)} - names:
+        os.removexattr(descriptor, name)
+    # With an access list, the mode's bits for the group are the list's mask, not its rights.
+    if _ACCESS_LIST not in names:
         with suppress(OSError):
-            os.fchmod(descriptor, mode)
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
+    for name in names:
+        with suppress(OSError):
+            os.setxattr(descriptor, name, os.getxattr(replaced, name))
+
+
+_ACCESS_LIST = "system.posix_acl_access"
+
+
+def _attributes(file: Path | int) -> list[str]:
+    """Return the names of a file's extended attributes, where the system has them."""
+    if sys.platform != "linux":
+        return []
+    try:
+        return os.listxattr(file)
+    except OSError:
+        return []
 
 
 def _require_regular(mode: int, path: AnyPath) -> None:

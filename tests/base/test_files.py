@@ -5,6 +5,7 @@ import resource
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -291,6 +292,50 @@ def test_what_replaces_a_private_file_is_never_readable_by_others(target):
         yield NEW
 
     atomic_write(target, pieces())
+
+
+def access_list(*entries):
+    """Pack (tag, rights, id) as the kernel has it, for `system.posix_acl_access`."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+NO_ID = 0xFFFFFFFF
+LIST = access_list(
+    (1, 6, NO_ID), (2, 6, 1234), (4, 0, NO_ID), (16, 6, NO_ID), (32, 0, NO_ID)
+)
+"""The user 1234 may read and write, the group may not, though its bits of the mode are rw."""
+
+
+def set_attribute(path, name, value):
+    try:
+        os.setxattr(path, name, value)
+    except OSError as error:
+        pytest.skip(f"the file system has no {name}: {error}")
+
+
+def test_a_file_that_is_replaced_passes_its_attributes_on(target):
+    set_attribute(target, "user.note", b"mine")
+    set_attribute(target, "system.posix_acl_access", LIST)
+    atomic_write(target, NEW)
+    assert os.getxattr(target, "user.note") == b"mine"
+    assert os.getxattr(target, "system.posix_acl_access") == LIST
+    assert stat.S_IMODE(target.stat().st_mode) == 0o660
+
+
+def test_a_list_of_rights_that_cannot_be_set_leaves_none_to_the_group(target, monkeypatch):
+    set_attribute(target, "system.posix_acl_access", LIST)
+    fail(monkeypatch, "setxattr", errno.ENOTSUP)
+    atomic_write(target, NEW)
+    assert target.read_bytes() == NEW
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_a_list_of_the_folder_gives_no_rights_to_what_replaces_a_file(target):
+    target.chmod(0o640)
+    set_attribute(target.parent, "system.posix_acl_default", LIST)
+    atomic_write(target, NEW)
+    assert os.listxattr(target) == []
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
