@@ -15,7 +15,7 @@ import attack
 import rnn_native as rn
 from rnn_native.net import model_file
 
-COUNTS = (1, 3, 5)  # sizes of each, twice as large each
+COUNTS = (1, 3, 4)  # sizes of each, twice as large each
 MOST_MEMORY = 300 << 20
 MOST_SECONDS = 20
 
