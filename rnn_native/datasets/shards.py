@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import open_regular, regular_file_size
-from rnn_native.base.npy_header import read_npy_header
+from rnn_native.base.npy_header import MAX_RANK, read_npy_header
 from rnn_native.base.text import brief
 from rnn_native.net.tensor_file import is_safetensors, opened
 
@@ -207,6 +207,10 @@ def _npy(file: IO[bytes], path: str) -> Shard:
 
 def _idx(file: IO[bytes], path: str) -> Shard:
     head = file.read(4)
+    if head[3] > MAX_RANK:
+        raise FormatError(
+            f"{path}: expected an IDX file of at most {MAX_RANK} dimensions, got {head[3]}"
+        )
     sizes = file.read(4 * head[3])
     if len(sizes) < 4 * head[3]:
         raise FormatError(f"{path}: truncated IDX file: its header is not whole")

@@ -16,7 +16,7 @@ import numpy as np
 import attack
 import mutations
 import rnn_native as rn
-from rnn_native.base.errors import FormatError
+from rnn_native.base.errors import FormatError, TrainingDiverged
 from rnn_native.datasets.published import DATASETS
 from rnn_native.net import model_file
 
@@ -113,7 +113,8 @@ def _of_models():
     def load_module(path):
         rn.export.load_torch(path, members[0])
 
-    refusals = (FormatError, OSError, ValueError)
+    # A rate or weights of a file may be so large that the next epoch diverges.
+    refusals = (FormatError, OSError, ValueError, TrainingDiverged)
     return {
         "model": Format(nets, rn.load),
         "model resealed": Format(nets, rn.load, mutate=resealed),

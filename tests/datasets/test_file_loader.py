@@ -137,6 +137,14 @@ def test_rows_are_held_out_from_the_end(tmp_path):
         loader.split(0)
 
 
+def test_an_idx_file_of_many_dimensions(tmp_path):
+    """Their product would fill a message with digits."""
+    path = tmp_path / "x"
+    path.write_bytes(bytes([0, 0, 8, 255]) + b"\xff" * 4 * 255)
+    with pytest.raises(rn.FormatError, match="at most 8 dimensions, got 255$"):
+        rn.datasets.from_files(path, Y)
+
+
 def test_what_is_refused(tmp_path):
     open_files = rn.datasets.from_files
     x, y = save("npy", tmp_path)
