@@ -21,6 +21,7 @@ from rnn_native.export.torch_layouts import LAYERS, Parts
 from rnn_native.formats.parameters import finite_float32
 from rnn_native.models.ensemble import Ensemble
 from rnn_native.models.network import Network
+from rnn_native.net import tensor_file
 from rnn_native.net.block_specs import is_block, word_of
 from rnn_native.settings.architecture import (
     Architecture,
@@ -194,9 +195,7 @@ def save_torch(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rn.export.save_torch(rn.pretrained.load(), f"{folder}/module.safetensors")
     """
-    from safetensors.numpy import save
-
-    atomic_write(path, save(to_torch(model, names), metadata={"format": "pt"}))
+    atomic_write(path, tensor_file.serialized(to_torch(model, names), {"format": "pt"}))
 
 
 def load_torch(

@@ -324,10 +324,8 @@ def write(
     path: "str | PathLike[str] | IO[bytes]", tensors: Tensors, metadata: Metadata
 ) -> None:
     """Write tensors and metadata with their checksum, atomically."""
-    from safetensors.numpy import save as to_bytes
-
     signed = json.dumps({**metadata, "sha256": _digest(tensors, metadata)})
-    write_target(path, to_bytes(tensors, metadata={KEY: signed}))
+    write_target(path, tensor_file.serialized(tensors, {KEY: signed}))
 
 
 def read(path: Source, *holds: str) -> tuple[Tensors, Metadata]:

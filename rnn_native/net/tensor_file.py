@@ -9,7 +9,7 @@ read, before the header agrees with itself and with the size of the file.
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -294,3 +294,15 @@ def _check_places(entries: dict[str, _Entry], size: int) -> None:
         end = entry.end
     if end != size:
         raise ValueError(f"expected {end} bytes of data, got {size}")
+
+
+def serialized(tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
+    """Return the content of a file; MemoryError where there is no room for it.
+
+    safetensors would end the process: what it needs is asked for first.
+    """
+    from safetensors.numpy import save
+
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    bytearray(3 * size + (1 << 20))  # its own copy of each tensor, of all, and the result
+    return save(tensors, metadata=dict(metadata))

@@ -207,3 +207,29 @@ def test_files_that_claim_more_than_they_have_take_no_memory(tmp_path):
     assert "not a model of rnn_native" in lines[4]
     assert lines[5].endswith("sparse: not enough memory for its tensors")
     assert len(lines) == 6
+
+
+def test_saving_asks_for_memory_before_safetensors_does(tmp_path):
+    """Whose allocator ends the process where there is none."""
+    program = """
+import resource, sys
+import rnn_native as rn
+net = rn.Network([rn.Dense(3000)], (3000,))
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+for more in range(0, 160 << 20, 8 << 20):
+    resource.setrlimit(resource.RLIMIT_AS, (used + more, resource.RLIM_INFINITY))
+    try:
+        net.save(sys.argv[1])
+        print("saved")
+    except MemoryError:
+        print("no memory")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "m")],
+        capture_output=True,
+        text=True,
+        env=python_environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split("\n")) <= {"saved", "no memory", ""}
+    assert {"saved", "no memory"} <= set(done.stdout.split("\n"))
