@@ -210,7 +210,7 @@ def test_files_that_claim_more_than_they_have_take_no_memory(tmp_path):
 
 
 def test_saving_asks_for_memory_before_safetensors_does(tmp_path):
-    """Whose allocator ends the process where there is none."""
+    """Without memory, its allocator ends the process."""
     program = """
 import resource, sys
 import rnn_native as rn
