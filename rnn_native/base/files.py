@@ -142,7 +142,7 @@ def size_within(path: AnyPath, most: int, name: str) -> int:
 def read_within(path: AnyPath, most: int, name: str) -> bytes:
     """Return the content of a regular file, or raise FormatError if it is above `most` bytes."""
     size = size_within(path, most, name)
-    with errors_named(path), Path(path).open("rb") as file:
+    with errors_named(path), open_regular(path) as file:
         return file.read(size)
 
 
