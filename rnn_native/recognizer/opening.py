@@ -51,8 +51,8 @@ def read_picture(path: AnyPath) -> Bytes:
     try:
         with opened_picture(path) as picture:
             return _turned(gray_of(picture), picture.getexif().get(ORIENTATION, 1))
-    except MemoryError:
-        raise FormatError(f"{shown(path)}: needs more memory than is available") from None
+    except MemoryError as error:
+        raise FormatError(str(error)) from None
 
 
 def gray_of(picture: "Image") -> Bytes:
