@@ -209,6 +209,7 @@ def test_files_that_claim_more_than_they_have_take_no_memory(tmp_path):
     assert len(lines) == 6
 
 
+@measured
 def test_saving_asks_for_memory_before_safetensors_does(tmp_path):
     """Without memory, its allocator ends the process."""
     program = """
