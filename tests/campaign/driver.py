@@ -35,6 +35,7 @@ def built(name, sanitizers, *more, compiler="cc"):
     sources += [
         _one_level(level),
         CSRC / "net/level/level.c",
+        attack.HERE / "random_nets.c",
         attack.HERE / "core_driver.c",
     ]
     return attack.compiled(name, sources, *flags, compiler=compiler)
