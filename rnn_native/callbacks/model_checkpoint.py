@@ -90,9 +90,10 @@ class ModelCheckpoint(Callback):
         name = type(self).__name__
         for place in self._places - {"epoch"}:
             Monitor(place).require(self.run, f"{name}: {shown(self.filepath)}")
-        folder = Path(self.filepath).parent
-        if not _places(str(folder)):
-            run_folder.prepare(str(folder).format())
+        path = Path(self.filepath)
+        if not _places(str(path.parent)):
+            names = [] if self._places else [path.name.format()]
+            run_folder.prepare(str(path.parent).format(), names)
         start = self.initial_value_threshold
         self.best = self._monitor.worst if start is None else start
         if self.save_best_only:

@@ -176,7 +176,7 @@ def out_folder(
         return None
     if not (resume or overwrite):
         run_folder.require_free(out)
-    return run_folder.prepare(out)
+    return run_folder.prepare(out, run_folder.FILES)
 
 
 def recipe_of(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_native.base.files import atomic_write, read_within
+from rnn_native.base.text import printable
 from rnn_native.training import run_folder
 
 MANIFEST = "sweep.json"
@@ -48,11 +49,10 @@ def claim(folder: Path, content: Mapping[str, str], *, overwrite: bool) -> None:
         found = json.loads(read_within(manifest, MAX_MANIFEST, MANIFEST))
     if not isinstance(found, dict):
         raise ValueError(
-            f"{manifest}: expected a sweep's JSON; set overwrite to replace it"
+            printable(f"{manifest}: expected a sweep's JSON; set overwrite to replace it")
         )
     for name, value in content.items():
         if found.get(name) != value:
             what = "other data" if name == "data" else "another base"
-            raise FileExistsError(
-                f"{folder}: holds a sweep of {what}; use another out, or overwrite"
-            )
+            text = f"{folder}: holds a sweep of {what}; use another out, or overwrite"
+            raise FileExistsError(printable(text))

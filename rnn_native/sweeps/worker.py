@@ -120,7 +120,7 @@ def train_one(task: Task) -> Record:
     """
     watch_parent()
     try:
-        folder = run_folder.prepare(task.folder)
+        folder = run_folder.prepare(task.folder, run_folder.FILES)
         with _sign_of_life(Path(task.signs), task.id), _alone_in(folder):
             found = read_record(folder)
             if found is not None and is_enough(found, task.until):

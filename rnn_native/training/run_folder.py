@@ -25,13 +25,20 @@ CONFIG_VERSION = 1
 FILES = (BEST, LAST, LOG, CONFIG)
 
 
-def prepare(path: "str | PathLike[str]") -> Path:
-    """Make the folder when it is missing, and see that a file can be written there.
+def prepare(path: "str | PathLike[str]", names: Sequence[str] = ()) -> Path:
+    """Make the folder when it is missing, and see that files can be written there.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    names : sequence of str
+        Files that will be written there.
 
     Raises
     ------
     OSError
-        If it cannot: better now than after the first epoch.
+        If they cannot, or one of them is a folder: better now than after the first epoch.
     """
     import tempfile
 
@@ -42,6 +49,10 @@ def prepare(path: "str | PathLike[str]") -> Path:
             pass
     except OSError as error:
         raise _not_writable(error, folder) from None
+    for place in (folder / name for name in names):
+        if place.is_dir():
+            text = "expected a file, or a free place for one, got a folder"
+            raise IsADirectoryError(errno.EISDIR, text, str(place))
     return folder
 
 

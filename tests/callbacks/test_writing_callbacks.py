@@ -105,9 +105,12 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_first_epoch(
 ):
     (x, y), _ = digits
     (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
     before = net.params.copy()
     with pytest.raises(OSError, match="cannot write"):
         net.fit(x, y, callbacks=[ModelCheckpoint(tmp_path / "file" / "m.st")], verbose=0)
+    with pytest.raises(IsADirectoryError, match="expected a file.*got a folder"):
+        net.fit(x, y, callbacks=[ModelCheckpoint(tmp_path / "folder")], verbose=0)
     assert net.params.tobytes() == before.tobytes()
 
 

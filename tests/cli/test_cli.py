@@ -16,6 +16,7 @@ import rnn_native as rn
 from rnn_native import cli
 from rnn_native.cli import arguments, main
 from rnn_native.datasets import idx
+from rnn_native.training import run_folder
 from rnn_native.training.recipe import Recipe
 
 
@@ -382,10 +383,12 @@ def test_a_warning_is_one_line_without_its_source(monkeypatch, capsys):
     assert capsys.readouterr().err == said
 
 
-def test_a_folder_where_the_log_should_be(data, tmp_path):
-    (tmp_path / "run" / "log.csv").mkdir(parents=True)
+@pytest.mark.parametrize("name", run_folder.FILES)
+def test_a_folder_where_a_file_should_be(name, data, tmp_path):
+    (tmp_path / "run" / name).mkdir(parents=True)
     result = run("train", "mlp", "--data", data, "--out", tmp_path / "run")
-    assert_one_line(result, 1, "log.csv")
+    assert_one_line(result, 1, name, "expected a file")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [name]
 
 
 def test_out_that_cannot_be_written(data, tmp_path):

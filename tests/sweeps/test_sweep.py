@@ -433,6 +433,16 @@ def test_wrong_arguments_are_refused_in_one_line(grid, options, text, tmp_path):
     assert not list(tmp_path.glob("s/runs/*"))
 
 
+def test_messages_escape_the_name_of_a_sweeps_folder(tmp_path):
+    place = tmp_path / "a\x1b[31m\nb"
+    place.mkdir()
+    for content in ("[]", "{}"):
+        (place / "sweep.json").write_text(content)
+        with pytest.raises((ValueError, FileExistsError), match="overwrite") as caught:
+            rn.sweep(net, {"units": [3]}, DATA, out=place, **OPTIONS)
+        assert str(caught.value).isprintable()
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     base = [rn.Dense(3, "relu"), rn.Dense(2)]
     rn.sweep(base, {"lr": [0.1]}, DATA, out=tmp_path / "s", **OPTIONS)
