@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from rnn_native.base import nearby, process
@@ -34,14 +34,25 @@ def say_text(text: str) -> None:
     print(printable_lines(text))
 
 
+def end_output() -> None:
+    """Write what is left, or drop what cannot be: Python would complain again at exit."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError:
+            setattr(sys, name, None)
+
+
 def complain(text: str) -> None:
     """Print one line to standard error, fit for a terminal.
 
-    In a notebook to standard output: it shows all of standard error as an alarm.
+    In a notebook to standard output: it shows all of standard error as an alarm. A line that
+    cannot be written is lost; the exit code still says that the command failed.
     """
     stream = sys.stdout if in_notebook() else sys.stderr
     name = painted("rnn-native:", "bad", stream)
-    print(f"{name} {printable(text)}", file=stream)
+    with suppress(OSError):
+        print(f"{name} {printable(text)}", file=stream)
 
 
 def report(message: str, code: int) -> int:
@@ -81,7 +92,8 @@ def _show(
     text = printable(" ".join(str(message).split()))
     stream = file or sys.stderr
     head = painted("rnn-native: warning:", "doubt", stream)
-    print(f"{head} {text}", file=stream)
+    with suppress(OSError):  # as Python does
+        print(f"{head} {text}", file=stream)
 
 
 def one_line(error: BaseException) -> str:

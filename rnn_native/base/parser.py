@@ -45,6 +45,14 @@ class Parser(argparse.ArgumentParser):
         text = f"{usage}{head} {printable(message)} (see `{self.prog} --help`)\n"
         self.exit(2, text)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print; raise OSError for standard output, which argparse would keep to itself."""
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        file.write(message)
+        file.flush()
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return

@@ -36,13 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = [*words[1:2], "--help"]
     parser = build_parser()
     completion.complete(parser)
-    args = parser.parse_args(words)
     with outcome.warnings_on_one_line():
-        return _run(args)
+        return _run(parser, words)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
     try:
+        args = parser.parse_args(words)
         # fit's warning about Ctrl-C is for notebooks; here the exit code and a line say it.
         warnings.filterwarnings("ignore", "training interrupted")
         code: int = args.command(args)
@@ -52,15 +52,15 @@ def _run(args: argparse.Namespace) -> int:
         return outcome.interrupted()
     except outcome.UsageError as error:
         return outcome.report(str(error), outcome.WRONG_CALL)
-    except BrokenPipeError:
-        # The reader is gone (`| head`): Python would complain again at exit.
-        sys.stdout = None
+    except BrokenPipeError:  # the reader is gone (`| head`)
         return outcome.OK
     except Exception as error:
         # Whatever it is, a shell gets one line; RNN_NATIVE_DEBUG=1 shows where it arose.
         if os.environ.get("RNN_NATIVE_DEBUG") == "1":
             raise
         return outcome.report(outcome.one_line(error), outcome.FAILED)
+    finally:
+        outcome.end_output()
 
 
 def build_parser() -> argparse.ArgumentParser:

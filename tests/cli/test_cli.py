@@ -400,17 +400,27 @@ def test_out_that_cannot_be_written(data, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-def test_full_standard_output_is_one_line():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", ["doctor", "--help", "train --help", "--version"])
+def test_full_standard_output_is_one_line(words, unbuffered):
     with open("/dev/full", "w") as full:
         result = subprocess.run(
-            [sys.executable, "-m", "rnn_native", "info"],
+            [sys.executable, "-m", "rnn_native", *words.split()],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
             timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
-    assert result.returncode != 0
-    assert "Traceback" not in result.stderr
+    assert_one_line(result, 1, "No space left on device")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize(("words", "code"), [("info nothing", 1), ("train --nothing", 2)])
+def test_full_standard_error_keeps_the_exit_code(words, code):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "rnn_native", *words.split()]
+        assert subprocess.run(command, stderr=full, timeout=60).returncode == code
 
 
 @pytest.mark.parametrize(
