@@ -53,7 +53,7 @@ def _cases(name, form, numbers, seed, place):
     warnings.simplefilter("ignore")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libraries print of damaged files
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    path = Path("case" + form.suffix)
+    path = Path("\x1b[31mcase\n" + form.suffix)  # whose name messages must escape
     for number in numbers:
         place[:8] = number.to_bytes(8, "little")
         data = case_of(name, form, number, seed)
