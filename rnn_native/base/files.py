@@ -106,61 +106,41 @@ def errors_named(path: AnyPath) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-def regular_file_size(path: AnyPath) -> int:
-    """Return the size of a regular file in bytes, without opening it.
+def check_size(size: int, most: int, name: str) -> None:
+    """Raise FormatError if a file of `size` bytes has more than `most`."""
+    if size > most:
+        raise FormatError(f"{name}: expected at most {most} bytes, got {size}")
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file; symbolic links are followed.
 
-    Returns
-    -------
-    int
-        Size in bytes.
+def read_within(path: AnyPath, most: int, name: str) -> bytes:
+    """Return the content of a regular file, or raise FormatError if it is above `most` bytes."""
+    with errors_named(path), open_regular(path) as file:
+        size = size_of(file)
+        check_size(size, most, name)
+        return file.read(size)
+
+
+def size_of(file: IO[bytes]) -> int:
+    """Return the size in bytes of a file that is open."""
+    return os.fstat(file.fileno()).st_size
+
+
+def open_regular(path: AnyPath) -> io.BufferedReader:
+    """Open a regular file for reading, and never wait for the other end of a pipe.
 
     Raises
     ------
     OSError
         If there is no such file (FileNotFoundError), if it is a folder
-        (IsADirectoryError), or a pipe, device or socket: opening a pipe may wait
-        forever, and a device has no end.
-    """
-    status = Path(path).stat()
-    _require_regular(status.st_mode, path)
-    return status.st_size
-
-
-def size_within(path: AnyPath, most: int, name: str) -> int:
-    """Return the size of a regular file, or raise FormatError if it is above `most` bytes."""
-    size = regular_file_size(path)
-    if size > most:
-        raise FormatError(f"{name}: expected at most {most} bytes, got {size}")
-    return size
-
-
-def read_within(path: AnyPath, most: int, name: str) -> bytes:
-    """Return the content of a regular file, or raise FormatError if it is above `most` bytes."""
-    size = size_within(path, most, name)
-    with errors_named(path), open_regular(path) as file:
-        return file.read(size)
-
-
-def open_regular(path: AnyPath, buffering: int = -1) -> IO[bytes]:
-    """Open a regular file for reading, and never wait for the other end of a pipe.
-
-    Whatever another process puts in its place meanwhile.
-
-    Raises
-    ------
-    OSError
-        As `regular_file_size`, or if it may not be read.
+        (IsADirectoryError), or a pipe, device or socket, or may not be read.
     """
 
     def at_once(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NONBLOCK)
 
-    file: IO[bytes] = open(path, "rb", buffering, opener=at_once)  # noqa: SIM115
+    # Opening a device may already do something. A pipe may take the file's place meanwhile.
+    _require_regular(Path(path).stat().st_mode, path)
+    file = open(path, "rb", opener=at_once)  # noqa: SIM115
     try:
         _require_regular(os.fstat(file.fileno()).st_mode, path)
     except BaseException:

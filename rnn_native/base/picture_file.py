@@ -8,10 +8,10 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import AnyPath, regular_file_size, shown
+from rnn_native.base.files import AnyPath, open_regular, shown, size_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -80,12 +80,18 @@ def opened_picture(path: AnyPath) -> Iterator["Image"]:
     MemoryError
         If there is not enough memory for it.
     """
+    with open_regular(path) as file, _unpacked(file, path) as picture:
+        yield picture
+
+
+@contextmanager
+def _unpacked(file: IO[bytes], path: AnyPath) -> Iterator["Image"]:
     from PIL import Image, UnidentifiedImageError
 
-    size = regular_file_size(path)
+    size = size_of(file)
     try:
         # Its limit on pixels is checked here, and damage that it can repair is accepted.
-        with _SILENCE, Image.open(path, formats=_formats()) as picture:
+        with _SILENCE, Image.open(file, formats=_formats()) as picture:
             _check_extents(picture, size, path)
             picture.load()
             _check_extents(picture, size, path)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.checks import check_integer
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import AnyPath, atomic_write, errors_named, shown, size_within
+from rnn_native.base.files import AnyPath, atomic_write, errors_named, shown
 from rnn_native.datasets.csv_layout import (
     CLASSES,
     MOST_CLASSES,
@@ -101,12 +101,11 @@ def load_csv(
     if classes is not None:
         check_integer("classes", classes, 2, MOST_CLASSES)
     name = _plain(path)
-    size_within(path, MAX_BYTES, name)
     layout: Layout | None = None
     images: list[Bytes] = []
     labels: list[Bytes] = []
     separator = b","
-    with errors_named(path), opened(path, name) as file:
+    with errors_named(path), opened(path, name, MAX_BYTES) as file:
         for line, block in _without_final_blanks(_blocks(file, name), name):
             if layout is None:
                 separator = separator_of(block)

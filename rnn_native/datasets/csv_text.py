@@ -4,10 +4,9 @@ import codecs
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from rnn_native.base.files import AnyPath
+from rnn_native.base.files import AnyPath, check_size, open_regular, size_of
 from rnn_native.datasets.packed import GZIP_MAGIC, gunzipped, gzip_faults
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -15,15 +14,16 @@ _FIRST_COLUMN = re.compile(rb"^[^,\n]*,", re.MULTILINE)
 
 
 @contextmanager
-def opened(path: AnyPath, name: str) -> Iterator[Any]:
+def opened(path: AnyPath, name: str, most: int) -> Iterator[Any]:
     """Open a file to be read in pieces of UTF-8, unpacked if it is a gzip file.
 
     Raises
     ------
     FormatError
-        In the block, if the gzip file is damaged.
+        If it has more than `most` bytes; in the block, if the gzip file is damaged.
     """
-    with gzip_faults(name), Path(path).open("rb") as raw:
+    with gzip_faults(name), open_regular(path) as raw:
+        check_size(size_of(raw), most, name)
         is_packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         file = gunzipped(raw) if is_packed else raw

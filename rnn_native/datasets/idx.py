@@ -20,8 +20,9 @@ from rnn_native.base.files import (
     AnyPath,
     atomic_write,
     errors_named,
-    regular_file_size,
+    open_regular,
     shown,
+    size_of,
 )
 from rnn_native.datasets.packed import GZIP_MAGIC, gunzipped, gzip_faults, gzipped
 from rnn_native.datasets.pairs import Bytes, as_bytes, check_labels, require_pair
@@ -272,8 +273,8 @@ def idx_header(array: Bytes) -> bytes:
 
 def _read(path: AnyPath, rank: int | None, max_bytes: int) -> NDArray[Any]:
     name = shown(path)
-    size = regular_file_size(path)
-    with errors_named(path), gzip_faults(name), Path(path).open("rb") as raw:
+    with errors_named(path), gzip_faults(name), open_regular(path) as raw:
+        size = size_of(raw)
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         file = gunzipped(raw) if packed else raw

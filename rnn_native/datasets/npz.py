@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError, reason_of
-from rnn_native.base.files import errors_named, regular_file_size, shown
+from rnn_native.base.files import errors_named, open_regular, shown
 from rnn_native.base.npy_header import read_npy_header
 from rnn_native.datasets.idx import MAX_UNPACKED
 from rnn_native.datasets.pairs import Bytes, check_images, check_labels
@@ -68,9 +68,12 @@ def read_labels(path: Path, record: Published) -> Bytes:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive; whatever is wrong with it or its members is a FormatError."""
     name = shown(path)
-    regular_file_size(path)
     try:
-        with errors_named(path), zipfile.ZipFile(path) as archive:
+        with (
+            errors_named(path),
+            open_regular(path) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
             yield archive
     except FormatError:
         raise

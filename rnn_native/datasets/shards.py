@@ -1,6 +1,7 @@
 """Arrays in files, of which parts are read: IDX, npy, and tensors of safetensors."""
 
 import glob
+import io
 import math
 import os
 import struct
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import open_regular, regular_file_size
+from rnn_native.base.files import open_regular, size_of
 from rnn_native.base.npy_header import MAX_RANK, read_npy_header
 from rnn_native.base.text import brief
 from rnn_native.net.tensor_file import is_safetensors, opened
@@ -96,7 +97,7 @@ class Rows:
         """
         rest = memoryview(out.reshape(-1).view(np.uint8).data)
         for shard, offset, count in self._pieces(begin, begin + len(out)):
-            with open_regular(shard.path, buffering=0) as file:
+            with open_regular(shard.path) as file:
                 file.seek(offset)
                 _read_into(file, rest[:count], shard.path)
             rest = rest[count:]
@@ -107,7 +108,7 @@ class Rows:
         if advise is None:
             return
         for shard, offset, count in self._pieces(begin, end):
-            with suppress(OSError), open_regular(shard.path, buffering=0) as file:
+            with suppress(OSError), open_regular(shard.path) as file:
                 advise(file.fileno(), offset, count, os.POSIX_FADV_WILLNEED)
 
     def _pieces(self, begin: int, end: int) -> Iterator[tuple[Shard, int, int]]:
@@ -121,9 +122,9 @@ class Rows:
                 yield shard, place, (high - low) * self.row_bytes
 
 
-def _read_into(file: IO[bytes], rest: memoryview, path: str) -> None:
+def _read_into(file: io.BufferedReader, rest: memoryview, path: str) -> None:
     while rest:
-        count = file.readinto(rest)  # type: ignore[attr-defined]
+        count = file.readinto(rest)
         if not count:
             raise FormatError(
                 f"{path}: it ends too early; it has changed since it was opened"
@@ -172,8 +173,8 @@ def open_shard(path: str, tensor: str) -> Shard:
     FormatError
         If it is of no known format, damaged, or not of plain numbers in C order.
     """
-    size = regular_file_size(path)
     with open_regular(path) as file:
+        size = size_of(file)
         head = file.read(4)
         file.seek(0)
         if head == b"\x93NUM":

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import shown
+from rnn_native.base.files import open_regular, shown
 
 MOST_BYTES = 1 << 30  # unpacked
 
@@ -36,7 +36,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 def _extract(path: Path, folder: str) -> Path:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             found = [m for m in archive.infolist() if m.filename.lower().endswith(".csv")]
             if len(found) != 1:
                 raise FormatError(

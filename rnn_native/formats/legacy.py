@@ -9,7 +9,6 @@ offsets are in docs/reference/formats.md.
 import math
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,9 @@ from rnn_native.base.files import (
     AnyPath,
     atomic_write,
     errors_named,
-    regular_file_size,
+    open_regular,
     shown,
+    size_of,
 )
 from rnn_native.formats.legacy_choice import format_for, identify
 from rnn_native.formats.legacy_layouts import Format, Tensor
@@ -56,10 +56,9 @@ def recognise(path: AnyPath) -> Format | None:
     ...     print(rn.legacy.recognise(f"{folder}/mlp.bin") is not None)
     True
     """
-    size = regular_file_size(path)
-    with errors_named(path), Path(path).open("rb") as file:
+    with errors_named(path), open_regular(path) as file:
         try:
-            return identify(file, size, shown(path))
+            return identify(file, size_of(file), shown(path))
         except FormatError:
             return None
 
@@ -99,9 +98,8 @@ def read_legacy(path: AnyPath) -> tuple[Architecture, Arrays]:
     [(4, 5), (5,), (5, 3), (3,)]
     """
     name = shown(path)
-    size = regular_file_size(path)
-    with errors_named(path), Path(path).open("rb") as file:
-        found = identify(file, size, name)
+    with errors_named(path), open_regular(path) as file:
+        found = identify(file, size_of(file), name)
         file.seek(0)
         content = file.read(found.size)
     if len(content) != found.size:

@@ -18,9 +18,11 @@ from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
     AnyPath,
     atomic_write,
+    check_size,
     errors_named,
-    regular_file_size,
+    open_regular,
     shown,
+    size_of,
 )
 from rnn_native.base.npy_header import read_npy_header
 from rnn_native.formats.npy_fit import check_npy_folder as check_npy_folder
@@ -285,8 +287,8 @@ def read_npy(path: AnyPath) -> NDArray[np.float32]:
         allocated before.
     """
     name = shown(path)
-    size = regular_file_size(path)
-    with errors_named(path), Path(path).open("rb") as file:
+    with errors_named(path), open_regular(path) as file:
+        size = size_of(file)
         header = read_npy_header(file, name)
         count = math.prod(header.shape)
         expected = header.offset + count * header.dtype.itemsize
@@ -295,8 +297,7 @@ def read_npy(path: AnyPath) -> NDArray[np.float32]:
                 f"{name}: expected {expected} bytes for {header.dtype} {header.shape}, "
                 f"got {size}; get the file again"
             )
-        if size > MAX_BYTES:
-            raise FormatError(f"{name}: expected at most {MAX_BYTES} bytes, got {size}")
+        check_size(size, MAX_BYTES, name)
         data = file.read(expected - header.offset)
     if len(data) != expected - header.offset:
         raise FormatError(f"{name}: it changed while it was read")

@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,11 +19,13 @@ from numpy.typing import NDArray
 from rnn_native.base import nearby
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
+    AnyPath,
     Source,
     errors_named,
     name_of,
+    open_regular,
     read_source,
-    regular_file_size,
+    size_of,
 )
 from rnn_native.base.text import printable
 
@@ -119,11 +120,8 @@ def opened(source: Source) -> Iterator[TensorFile]:
         if content is not None:
             yield TensorFile(io.BytesIO(content), len(content))
             return
-        with errors_named(name):
-            _require_file(name)
-            with Path(name).open("rb") as file:
-                # Not the size of before: a save may just have replaced the file.
-                yield TensorFile(file, file.seek(0, 2))
+        with errors_named(name), _open_model(name) as file:
+            yield TensorFile(file, size_of(file))
     except FormatError:
         raise
     except ValueError as error:
@@ -186,8 +184,8 @@ def is_safetensors(path: "str | PathLike[str]") -> bool:
     ...     print(rn.checkpoint.is_safetensors(f"{folder}/net"))
     True
     """
-    with Path(path).open("rb") as file:
-        return begins_as_safetensors(file.read(9), file.seek(0, 2))
+    with open_regular(path) as file:
+        return begins_as_safetensors(file.read(9), size_of(file))
 
 
 def begins_as_safetensors(head: bytes, size: int) -> bool:
@@ -214,9 +212,9 @@ def begins_as_safetensors(head: bytes, size: int) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
 
 
-def _require_file(path: "str | PathLike[str]") -> None:
+def _open_model(path: AnyPath) -> io.BufferedReader:
     try:
-        regular_file_size(path)
+        return open_regular(path)
     except FileNotFoundError:
         text = printable(f"{path}: no such model file") + nearby.hint(path)
         raise FileNotFoundError(text) from None

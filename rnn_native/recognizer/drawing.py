@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import AnyPath, regular_file_size, shown
+from rnn_native.base.files import AnyPath, read_within, shown
 from rnn_native.recognizer.strokes import Stroke, erase
 
 # The canvas' side. Points are in its unit, however large it is shown.
@@ -134,10 +133,9 @@ def from_json(path: AnyPath) -> list[Stroke]:
     OSError
         If it cannot be read.
     """
-    if regular_file_size(path) > MOST_JSON_BYTES:
-        raise FormatError(f"{shown(path)}: too large for a drawing")
+    content = read_within(path, MOST_JSON_BYTES, shown(path))
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(content)
         return [_stroke(item) for item in document["strokes"]]
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise FormatError(

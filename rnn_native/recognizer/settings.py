@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rnn_native.base.files import atomic_write, regular_file_size
+from rnn_native.base.files import atomic_write, read_within
 
 Name = Literal["light", "dark"]
 NAMES: tuple[Name, ...] = ("light", "dark")
@@ -68,8 +68,8 @@ def load(place: Path | None) -> Settings:
     """Read settings; those that are missing or cannot be used have their defaults."""
     found: object = {}
     try:
-        if place is not None and regular_file_size(place) <= MOST_BYTES:
-            found = json.loads(place.read_text(encoding="utf-8"))
+        if place is not None:
+            found = json.loads(read_within(place, MOST_BYTES, FILE))
     except (OSError, ValueError, RecursionError):
         pass  # a window opens whatever an older version or a hand has written
     given = found if isinstance(found, dict) else {}

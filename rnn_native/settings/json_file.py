@@ -1,10 +1,9 @@
 """JSON files of settings: reading without surprises, and what any of them may have."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-from rnn_native.base.files import AnyPath, errors_named, regular_file_size, shown
+from rnn_native.base.files import AnyPath, errors_named, open_regular, shown, size_of
 from rnn_native.base.rules import JsonObject, Place, Rule, described, text
 from rnn_native.base.version import __version__
 
@@ -60,10 +59,9 @@ def read_json(path: AnyPath) -> Any:
 
 
 def _read_text(path: AnyPath, place: Place) -> str:
-    with errors_named(path):
-        size = regular_file_size(path)
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_FILE_SIZE + 1)
+    with errors_named(path), open_regular(path) as file:
+        size = size_of(file)
+        data = file.read(MAX_FILE_SIZE + 1)
     if len(data) > MAX_FILE_SIZE:
         raise place.error(f"expected at most {MAX_FILE_SIZE} bytes, got {size}")
     try:

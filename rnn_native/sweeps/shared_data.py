@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.files import atomic_write, regular_file_size
+from rnn_native.base.files import atomic_write, open_regular, shown
+from rnn_native.base.npy_header import read_npy_header
 from rnn_native.datasets.opening import Dataset
 from rnn_native.models.one_call import as_dataset
 
@@ -75,5 +76,6 @@ def read_data(folder: str, source: str, classes: int | None) -> Dataset:
 
 
 def _mapped(path: Path) -> Any:
-    regular_file_size(path)
-    return np.load(path, mmap_mode="r")
+    with open_regular(path) as file:
+        header = read_npy_header(file, shown(path))
+        return np.memmap(file, header.dtype, "r", header.offset, header.shape)

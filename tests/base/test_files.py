@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rnn_native.base import files
-from rnn_native.base.files import append_text, atomic_write, regular_file_size, shown
+from rnn_native.base.files import append_text, atomic_write, open_regular, shown, size_of
 
 OLD, NEW = b"old and good", b"new"
 PIECES = [b"a" * 100, b"", memoryview(b"b" * 100), bytearray(b"c")]
@@ -514,17 +514,19 @@ def test_a_file_system_without_locks(target, monkeypatch):
     assert names(target.parent) == [stray.name, target.name]
 
 
-def test_size_of_a_regular_file_only(target, tmp_path):
-    assert regular_file_size(target) == len(OLD)
-    assert regular_file_size(str(target)) == len(OLD)
+def test_only_regular_files_are_opened(target, tmp_path):
+    for path in target, str(target):
+        with open_regular(path) as file:
+            assert size_of(file) == len(OLD)
+            assert file.read() == OLD
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileNotFoundError):
-        regular_file_size(tmp_path / "none")
+        open_regular(tmp_path / "none")
     with pytest.raises(IsADirectoryError):
-        regular_file_size(tmp_path)
+        open_regular(tmp_path)
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(OSError, match="Not a regular file") as caught:
-            regular_file_size(path)
+            open_regular(path)
         assert_names(caught.value, path)
 
 
@@ -548,7 +550,7 @@ def test_a_socket_is_no_regular_file(tmp_path, monkeypatch):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
         with pytest.raises(OSError, match="Not a regular file"):
-            regular_file_size("socket")
+            open_regular("socket")
 
 
 def test_shown_is_printable_and_one_line():

@@ -96,18 +96,20 @@ def test_a_file_that_shrinks_while_it_is_read():
         short.tensors()
 
 
-def test_a_file_that_a_save_replaces_before_it_is_opened(tmp_path, monkeypatch):
+def test_a_file_that_a_save_replaces_once_it_is_open(tmp_path, monkeypatch):
     path = tmp_path / "m.safetensors"
     rn.Network([rn.Dense(2)], (3,)).save(path)
     larger = rn.Network([rn.Dense(5)], (4,))
-    real = tensor_file.regular_file_size
+    real = tensor_file.open_regular
 
     def replaced(name):
-        size = real(name)
+        file = real(name)
         larger.save(path)
-        return size
+        return file
 
-    monkeypatch.setattr(tensor_file, "regular_file_size", replaced)
+    monkeypatch.setattr(tensor_file, "open_regular", replaced)
+    found, _ = tensor_file.read_tensors(path)
+    assert found["layers.0.weight"].shape == (3, 2)
     assert rn.load(path).input_shape == (4,)
 
 
