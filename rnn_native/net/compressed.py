@@ -1,6 +1,6 @@
 """Rows of which only the nonzeros are kept, as SciPy's sparse matrices keep them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,13 +79,9 @@ def compress(x: Any, name: str = "x") -> CompressedRows:
     Raises
     ------
     ValueError, TypeError
-        If x has other axes, too many nonzeros, or numbers that are not finite in float32.
+        As `sound`; if x has too many nonzeros, or numbers that are not finite in float32.
     """
-    if len(x.shape) != 2:
-        raise ValueError(f"{name}: expected a sparse matrix with 2 axes, got {x.shape}")
-    if x.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected numbers, got a sparse matrix of {x.dtype}")
-    rows = x.tocsr()
+    rows = sound(x, name).tocsr()
     if not (rows.has_canonical_format and rows.data.all()):
         rows = rows.copy() if rows is x or rows.data is x.data else rows
         rows.sum_duplicates()
@@ -104,6 +100,93 @@ def compress(x: Any, name: str = "x") -> CompressedRows:
             f"{rows.indices[at]}"
         )
     return _with_room(rows.indptr, rows.indices, value, x.shape[1], x.dtype)
+
+
+def sound(x: Any, name: str) -> Any:
+    """Return x if SciPy's compiled code can convert it without leaving its arrays.
+
+    SciPy reads matrices from files, and lets programs change their arrays, without a look at
+    the indices that conversions follow.
+
+    Parameters
+    ----------
+    x : sparse matrix or array of shape (n, columns)
+    name : str
+        In messages.
+
+    Returns
+    -------
+    sparse matrix or array
+        x; of one in the format dok or lil a copy in coo.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If x has other axes or no numbers, or an index that is outside.
+    """
+    if len(x.shape) != 2:
+        raise ValueError(f"{name}: expected a sparse matrix with 2 axes, got {x.shape}")
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected numbers, got a sparse matrix of {x.dtype}")
+    is_sound = x.format != "lil" or _lengths(x.rows) == _lengths(x.data)
+    if is_sound and x.format in ("dok", "lil"):
+        x = x.tocoo()
+    is_sound = is_sound and _SOUND[x.format](x)
+    if not is_sound:
+        raise ValueError(
+            f"{name}: a damaged sparse matrix ({x.format}): expected indices within its shape "
+            f"{x.shape}, and as many as it has values; build it again"
+        )
+    return x
+
+
+def _lengths(lists: Any) -> list[int]:
+    return [len(each) for each in lists]
+
+
+def _is_sound_by_places(x: Any) -> bool:
+    """Check a matrix that has the row and the column of each value."""
+    rows, columns = x.shape
+    return (
+        x.row.shape == x.col.shape == x.data.shape
+        and _are_within(x.row, rows)
+        and _are_within(x.col, columns)
+    )
+
+
+def _is_sound_by_diagonals(x: Any) -> bool:
+    return x.data.ndim == 2 and x.offsets.shape == x.data.shape[:1]
+
+
+def _is_sound_by_lines(x: Any) -> bool:
+    """Check a matrix of compressed rows (csr), columns (csc) or rows of blocks (bsr)."""
+    block = x.data.shape[1:] if x.format == "bsr" else (1, 1)
+    if x.data.ndim != 1 + (x.format == "bsr") * 2 or 0 in block:
+        return False
+    lines, end = (size // each for size, each in zip(x.shape, block, strict=True))
+    if x.format == "csc":
+        lines, end = end, lines
+    begin, index = x.indptr, x.indices
+    if begin.shape != (lines + 1,) or not _are_within(begin, len(x.data) + 1):
+        return False
+    is_ascending = begin[0] == 0 and bool((begin[1:] >= begin[:-1]).all())
+    return is_ascending and len(index) >= begin[-1] and _are_within(index[: begin[-1]], end)
+
+
+def _are_within(places: Any, end: int) -> bool:
+    """Whether an array of integers has one axis, and all of them are in [0, end)."""
+    if places.ndim != 1 or places.dtype.kind != "i":
+        return False
+    return len(places) == 0 or bool(places.min() >= 0 and places.max() < end)
+
+
+_SOUND: Mapping[str, Callable[[Any], bool]] = {
+    "bsr": _is_sound_by_lines,
+    "coo": _is_sound_by_places,
+    "csc": _is_sound_by_lines,
+    "csr": _is_sound_by_lines,
+    "dia": _is_sound_by_diagonals,
+}
 
 
 def _with_room(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 import rnn_native._core as _core
 from rnn_native.base.checks import check_all, check_labels
 from rnn_native.base.text import brief
-from rnn_native.net.compressed import CompressedRows, compress, is_sparse
+from rnn_native.net.compressed import CompressedRows, compress, is_sparse, sound
 from rnn_native.net.indices import TableRows, as_indices
 from rnn_native.net.losses import FLOAT32_MAX, LOSSES
 
@@ -86,7 +86,7 @@ def as_rows(
         hint = "; add an axis for a single sample: x[None]" if count == size else ""
         raise ValueError(f"{name}: expected shape ({expected}), got {array.shape}{hint}")
     if table_rows:
-        dense = array if isinstance(array, np.ndarray) else array.toarray()
+        dense = array if isinstance(array, np.ndarray) else sound(array, name).toarray()
         return as_indices(dense, table_rows, name).reshape(-1, size)
     if not isinstance(array, np.ndarray):
         compressed = compress(array, name)

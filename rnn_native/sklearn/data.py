@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
-from rnn_native.net.compressed import compress
+from rnn_native.net.compressed import compress, sound
 from rnn_native.net.rows import AnyRows, Targets, common_dtype
 
 Indices = NDArray[np.intp]
@@ -84,6 +84,8 @@ def read_rows(
     ValueError, TypeError
         scikit-learn's; also for values that are infinite in float32.
     """
+    if issparse(x):
+        x = sound(x, "X")
     with _unwarned():
         found = validate_data(
             estimator, as_plain_frame(x), accept_sparse=("csr", "csc"), dtype=dtype, order="C",

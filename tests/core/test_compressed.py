@@ -1,11 +1,13 @@
 """Compressed rows give the bits of the same rows with their zeros, in the room of the rest."""
 
+import itertools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+import rnn_native as rn
 import rnn_native._core as _core
 from cases import SIGMOID, SOFTMAX, SQUARES, Case, batchnorm, conv2d, dense, flatten
 from environment import python_environment
@@ -139,6 +141,67 @@ def test_bytes_are_divided_by_255():
 def test_what_does_not_fit_is_refused(given, message):
     with pytest.raises((ValueError, TypeError), match=message):
         compress(given)
+
+
+FAR = 10**8
+LINES = "csr", "csc", "bsr"
+ELEMENTS = [  # formats, array, place, and what is not sound there
+    (LINES, "indices", 0, (FAR, -1, -FAR)),
+    (LINES, "indptr", 0, (1, FAR, -7)),
+    (LINES, "indptr", 2, (FAR, -7)),
+    (LINES, "indptr", -1, (FAR, -7)),
+    (["coo"], "row", 0, (FAR, -1)),
+    (["coo"], "col", 0, (FAR, -1)),
+    (["lil"], "rows", 0, ([FAR, 0], [])),
+    (["lil"], "data", 0, ([1.0] * 1000,)),
+]
+ARRAYS = [  # formats, array, and what is not sound in its place
+    (LINES, "indptr", (np.array([0, FAR]), np.zeros((7, 1), int), np.zeros(7))),
+    (LINES, "indices", (np.zeros((4, 1), int), np.zeros(2, int), np.zeros(99))),
+    ([*LINES, "coo", "dia"], "data", (np.zeros(3), np.zeros((3, 1, 1, 1)))),
+    (["bsr"], "data", (np.zeros((99, 0, 1)),)),
+    (["coo"], "row", (np.zeros(3, int), np.zeros((3, 1), int))),
+    (["dia"], "offsets", (np.array([1, 2]), np.zeros((4, 1), int))),
+]
+
+
+def damaged_matrices():
+    """Every matrix of the two lists."""
+    for forms, attribute, place, values in ELEMENTS:
+        for form, value in itertools.product(forms, values):
+            x = sound_matrix(form)
+            getattr(x, attribute)[place] = value
+            yield x
+    for forms, attribute, values in ARRAYS:
+        for form, value in itertools.product(forms, values):
+            x = sound_matrix(form)
+            setattr(x, attribute, value)
+            yield x
+
+
+def sound_matrix(form):
+    x = sparse.random_array((6, 6), density=0.5, format="csr", rng=1)
+    return x.asformat(form)
+
+
+@pytest.mark.filterwarnings("ignore:Constructing a DIA")
+@pytest.mark.parametrize(
+    "layers", [[rn.Dense(2)], [rn.Embedding(9, 3), rn.Flatten(), rn.Dense(2)]]
+)
+def test_scipy_does_not_follow_the_indices_of_a_damaged_matrix(layers):
+    net = rn.Network(layers, (6,))
+    for x in damaged_matrices():
+        with pytest.raises(ValueError, match=r"^x: a damaged sparse matrix \(.*; build it"):
+            net.predict(x)
+
+
+@pytest.mark.filterwarnings("ignore:Constructing a DIA")
+def test_an_estimator_refuses_a_damaged_matrix():
+    from rnn_native.sklearn import MLPClassifier
+
+    for x in damaged_matrices():
+        with pytest.raises(ValueError, match="X: a damaged sparse matrix"):
+            MLPClassifier((3,)).fit(x, [0, 1, 0, 1, 0, 1])
 
 
 def broken(begin, column, value):
