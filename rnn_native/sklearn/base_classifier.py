@@ -27,6 +27,7 @@ from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part
 from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
+from rnn_native.sklearn.rollback import whole_or_not
 from rnn_native.sklearn.validation_rows import given_validation
 from rnn_native.training.class_weights import named_weights
 from rnn_native.training.history import EpochRow
@@ -262,7 +263,8 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         self
         """
         validation = given_validation(X_val, y_val, sample_weight_val, validation_data)
-        self._fit(X, y, sample_weight, validation, comm=comm)
+        with whole_or_not(self):
+            self._fit(X, y, sample_weight, validation, comm=comm)
         return self
 
     @by_batches
@@ -283,10 +285,13 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         -------
         self
         """
-        if _check_partial_fit_first_call(self, classes):
-            is_multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
-        self._fit(X, y, sample_weight, incremental=True)
+        with whole_or_not(self, in_place=True):
+            if _check_partial_fit_first_call(self, classes):
+                is_multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(
+                    y if is_multilabel else classes
+                )
+            self._fit(X, y, sample_weight, incremental=True)
         return self
 
 

@@ -15,6 +15,7 @@ from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import Part, as_float32
 from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
+from rnn_native.sklearn.rollback import whole_or_not
 from rnn_native.sklearn.validation_rows import given_validation
 from rnn_native.training.history import EpochRow
 
@@ -146,7 +147,8 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         self
         """
         validation = given_validation(X_val, y_val, sample_weight_val, validation_data)
-        self._fit(X, y, sample_weight, validation, comm=comm)
+        with whole_or_not(self):
+            self._fit(X, y, sample_weight, validation, comm=comm)
         return self
 
     @by_batches
@@ -165,5 +167,6 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         -------
         self
         """
-        self._fit(X, y, sample_weight, incremental=True)
+        with whole_or_not(self, in_place=True):
+            self._fit(X, y, sample_weight, incremental=True)
         return self

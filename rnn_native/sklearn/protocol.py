@@ -9,7 +9,10 @@ from sklearn.base import _fit_context
 from rnn_native.callbacks import Callback
 from rnn_native.training.callback import Logs
 
-__all__ = ["CallbackBridge", "CallbackSupportMixin", "fitting"]
+__all__ = ["TORN_DOWN_LATER", "CallbackBridge", "CallbackSupportMixin", "fitting"]
+
+TORN_DOWN_LATER = {"_callback_fit_ctx", "_skl_callbacks_to_teardown"}
+"""Attributes that scikit-learn needs, and removes, once a method that fits has ended."""
 
 try:
     from sklearn.callback import CallbackSupportMixin

@@ -9,6 +9,9 @@ from rnn_native.base.errors import TrainingDiverged
 from rnn_native.sklearn.fitting import EstimatorRun
 from rnn_native.training.history import History
 
+GROWING = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
+"""Attributes that are lists of a value per epoch, or None."""
+
 
 class Records:
     """The attributes of an estimator that grow from epoch to epoch."""
@@ -70,10 +73,8 @@ class Records:
         run.history.stop_reason = self.history_.stop_reason = str(error)
         self.n_iter_ += 1
         self.loss_ = np.nan
-        for curve in (
-            self.loss_curve_, self.validation_scores_, self.validation_loss_curve_
-        ):  # fmt: skip
-            if curve is not None:
+        for name in GROWING:
+            if (curve := getattr(self, name)) is not None:
                 curve.append(np.nan)
         warnings.warn(
             f"training diverged: {error}; the weights of the best validation score are kept",

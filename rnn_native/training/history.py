@@ -1,7 +1,7 @@
 """What happened in each epoch of a training run."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,16 @@ class History:
         `best_epoch` and callbacks consider only the rows of the latest call.
         """
         self.call_begin, self._best = len(self.rows), None
+
+    def snapshot(self) -> Callable[[], None]:
+        """Return a function that forgets what came since; the rows before must still be there."""
+        then, count = vars(self).copy(), len(self.rows)
+
+        def restore() -> None:
+            vars(self).update(then)
+            del self.rows[count:], self.epoch[count:]
+
+        return restore
 
     @property
     def call_rows(self) -> list[EpochRow]:

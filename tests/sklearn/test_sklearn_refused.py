@@ -1,0 +1,176 @@
+"""Calls that are refused or fail: what the estimators are then, and what they say."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.base import clone
+
+import rnn_native as rn
+from rnn_native.sklearn import (
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.default_rng(4)
+X = RNG.normal(size=(60, 3))
+HALVES = (X[:, 0] > 0).astype(int)
+WORDS = np.where(HALVES, "ill", "well")
+KINDS = [MLPClassifier, NetworkClassifier, MLPRegressor, NetworkRegressor]
+CLASSIFIERS = KINDS[:2]
+
+
+def is_classifier(kind):
+    return kind in CLASSIFIERS
+
+
+def made(kind, **options):
+    return kind(**{"random_state": 0, "max_iter": 5, **options})
+
+
+def targets(kind):
+    return WORDS if is_classifier(kind) else X[:, 1]
+
+
+def others(kind):
+    """Targets that make another network of it, and rows with other columns."""
+    return np.arange(60) % 3 if is_classifier(kind) else np.c_[X[:, 1], X[:, 2]]
+
+
+def facts(model):
+    """All that a call can change, as plain values."""
+    found = {
+        name: pickle.dumps(value)
+        for name, value in vars(model).items()
+        if name not in ("network_", "history_")
+    }
+    if (network := found_in(model, "network_")) is not None:
+        found["network"] = (
+            id(network),
+            network.weights.tobytes(),
+            network.moments.tobytes(),
+            network.training_state.as_dict(),
+        )
+    if (history := found_in(model, "history_")) is not None:
+        found["history"] = (
+            id(history),
+            [*history.rows],
+            history.epoch[:],
+            history.call_begin,
+        )
+        found["best"] = (history.best_epoch(), history.best_by, history.stop_reason)
+    return found
+
+
+def found_in(model, name):
+    return vars(model).get(name)
+
+
+class Failing(rn.Callback):
+    """Raises at the end of a call's second epoch, or of its only one."""
+
+    def on_epoch_end(self, epoch, logs):
+        if epoch == self.params["epochs"] - 1 or epoch == 1:
+            raise ZeroDivisionError("of the callback")
+
+
+def negative_weights(model, method, kind):
+    getattr(model, method)(X, targets(kind), sample_weight=-np.ones(60))
+
+
+def missing_targets(model, method, kind):
+    getattr(model, method)(X, np.full(60, np.nan))
+
+
+def diverging(model, method, kind):
+    model.set_params(alpha=9e5, learning_rate_init=9e5)
+    model._rate = 9e5
+    getattr(model, method)(X * 1e30, targets(kind))
+
+
+def failing_callback(model, method, kind):
+    model.set_params(callbacks=[Failing()])
+    getattr(model, method)(X, targets(kind))
+
+
+REFUSED = [negative_weights, missing_targets, diverging, failing_callback]
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_that_raises_leaves_the_estimator_as_it_was(
+    kind, warm_start, method, refused
+):
+    model = made(kind, warm_start=warm_start).fit(X, targets(kind))
+    views = model.network_.params
+    before = facts(model)
+    given = model.get_params()
+    rate = model._rate
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        refused(model, method, kind)
+    model.set_params(**given)._rate = rate
+    assert facts(model) == before
+    assert np.shares_memory(views, model.network_.params)
+    other = made(kind, warm_start=warm_start).fit(X, targets(kind))
+    again = [one.partial_fit(X, targets(kind)).network_.weights for one in (model, other)]
+    assert again[0].tobytes() == again[1].tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_fit_on_other_data_leaves_what_the_estimator_knows(kind):
+    model = made(kind, early_stopping=True).fit(X, targets(kind))
+    before, answers = facts(model), model.predict(X)
+    with pytest.raises(ValueError, match="validation_fraction: 0.1 of 3 rows"):
+        model.fit(np.ones((3, 7)), others(kind)[:3])
+    assert facts(model) == before
+    np.testing.assert_array_equal(model.predict(X), answers)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_fit_on_a_table_leaves_the_code_of_the_old_one(kind):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": ["x", "y"] * 30, "b": X[:, 0]})
+    model = made(kind).fit(frame, targets(kind))
+    before, answers = facts(model), model.predict(frame)
+    with pytest.raises(ValueError, match="Negative values"):
+        model.fit(frame[["a"]], others(kind), sample_weight=-np.ones(60))
+    assert facts(model) == before
+    np.testing.assert_array_equal(model.predict(frame), answers)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("refused", REFUSED)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_call_that_raises_fits_nothing(kind, refused, method):
+    model = made(kind)
+    before, given = facts(model), model.get_params()
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        refused(model, method, kind)
+    model.set_params(**given)
+    vars(model).pop("_rate", None)
+    assert facts(model) == before
+    classes = {"classes": ["ill", "well"]} if is_classifier(kind) else {}
+    model.partial_fit(X, targets(kind), **classes)
+    fresh = clone(model).partial_fit(X, targets(kind), **classes)
+    assert model.network_.weights.tobytes() == fresh.network_.weights.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+@pytest.mark.parametrize("y", [np.where(HALVES, np.nan, 0.0), WORDS, np.ones(3)])
+def test_a_right_partial_fit_follows_a_refused_first_one(kind, y):
+    model = made(kind)
+    with pytest.raises(ValueError):
+        model.partial_fit(X, y, classes=[0, 1])
+    model.partial_fit(X, HALVES, classes=[0, 1])
+    fresh = made(kind).partial_fit(X, HALVES, classes=[0, 1])
+    assert model.network_.weights.tobytes() == fresh.network_.weights.tobytes()
