@@ -4,7 +4,7 @@ import math
 import operator
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any, TypeGuard
+from typing import Any, SupportsFloat, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,11 @@ def check_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def check_verbose(value: Any) -> None:
-    """Raise ValueError unless a value says how much training prints."""
+def check_verbose(value: Any) -> Any:
+    """Return a value that says how much is printed, or raise ValueError."""
     if np.ndim(value) > 0 or value not in ("auto", 0, 1, 2):
         raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {brief(value)}")
+    return value
 
 
 # ---- integers ----
@@ -60,7 +61,9 @@ def check_count(name: str, value: object, least: int = 0) -> int:
             f"{name}: expected an integer of at least {least}, got {brief(value)}"
         )
     if value >= 2**31:
-        raise ValueError(f"{name}: expected an integer in [{least}, 2**31), got {value}")
+        raise ValueError(
+            f"{name}: expected an integer in [{least}, 2**31), got {brief(value)}"
+        )
     return int(value)
 
 
@@ -80,16 +83,22 @@ def check_seed(seed: object) -> int:
     if not is_integer(seed):
         raise TypeError(f"seed: expected an integer, got {brief(seed)}")
     if not 0 <= seed < 2**64:
-        raise ValueError(f"seed: expected a value in [0, 2**64), got {seed}")
+        raise ValueError(f"seed: expected a value in [0, 2**64), got {brief(seed)}")
     return int(seed)
 
 
 def check_extents(name: str, given: Any, expected: str) -> tuple[int, ...]:
-    """Return a shape as a tuple of integers, or raise TypeError that says `expected`."""
+    """Return a shape as a tuple of integers, or raise TypeError that says `expected`.
+
+    Or ValueError for one of 2**31 or more.
+    """
     try:
-        return tuple(operator.index(extent) for extent in given)
+        extents = tuple(operator.index(extent) for extent in given)
     except TypeError:
         raise TypeError(f"{name}: expected {expected}, got {brief(given)}") from None
+    if large := [extent for extent in extents if extent >= 2**31]:
+        raise ValueError(f"{name}: expected integers below 2**31, got {brief(large[0])}")
+    return extents
 
 
 # ---- numbers ----
@@ -99,6 +108,11 @@ def check_number(name: str, value: object) -> float:
     """Return a number, or raise TypeError; ValueError for an integer beyond float64."""
     if not is_number(value):
         raise TypeError(f"{name}: expected a number, got {brief(value)}")
+    return as_float(name, value)
+
+
+def as_float(name: str, value: SupportsFloat) -> float:
+    """Return a number as a float, or raise ValueError for an integer beyond float64."""
     try:
         return float(value)
     except OverflowError:
@@ -122,7 +136,7 @@ def check_not_negative(name: str, value: object) -> float:
         raise TypeError(expected)
     if not 0 <= value < math.inf:
         raise ValueError(expected)
-    return float(value)
+    return as_float(name, value)
 
 
 def check_positive(name: str, value: object) -> float:
@@ -132,7 +146,7 @@ def check_positive(name: str, value: object) -> float:
         raise TypeError(expected)
     if not 0 < value < math.inf:
         raise ValueError(expected)
-    return float(value)
+    return as_float(name, value)
 
 
 # ---- elements of arrays ----

@@ -77,8 +77,6 @@ def described(value: object) -> str:
         return "an array"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    if isinstance(value, int) and abs(value) >= 10**_MAX_SHOWN:
-        return "an integer of many digits"
     return brief(value)
 
 

@@ -24,6 +24,8 @@ def brief(value: object) -> str:
         return f"{type(value).__name__} of shape {shape}"
     if isinstance(value, _SIZED) and len(value) > _MOST_ITEMS:
         return f"{type(value).__name__} of {len(value)} items"
+    if isinstance(value, int) and abs(value) >= 10**_MOST_SHOWN:
+        return "an integer of many digits"
     if isinstance(value, (str, bytes, bytearray)):
         value = value[: _MOST_SHOWN + 1]
     try:

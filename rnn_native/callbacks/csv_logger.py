@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rnn_native.base.checks import check_flag
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
     AnyPath,
@@ -72,7 +73,7 @@ class CSVLogger(Callback):
             raise ValueError(f"separator: expected one character, got {brief(separator)}")
         self.filename = Path(filename)
         self.separator = separator
-        self.append = append
+        self.append = check_flag("append", append)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Write the header and what a resumed run has completed, or check the existing file."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_count, check_number
+from rnn_native.base.checks import check_count, check_flag, check_number, check_verbose
 from rnn_native.callbacks.monitor import Monitor
 from rnn_native.training.callback import Callback, Logs, say
 
@@ -79,9 +79,9 @@ class EarlyStopping(Callback):
         self.monitor = monitor
         self._monitor = Monitor(monitor, mode, min_delta)
         self.patience = check_count("patience", patience)
-        self.verbose = verbose
+        self.verbose = check_verbose(verbose)
         self.baseline = None if baseline is None else check_number("baseline", baseline)
-        self.restore_best_weights = restore_best_weights
+        self.restore_best_weights = check_flag("restore_best_weights", restore_best_weights)
         self.start_from_epoch = check_count("start_from_epoch", start_from_epoch)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -3,7 +3,12 @@
 import inspect
 from collections.abc import Callable
 
-from rnn_native.base.checks import check_count, check_not_negative, check_number
+from rnn_native.base.checks import (
+    check_count,
+    check_not_negative,
+    check_number,
+    check_verbose,
+)
 from rnn_native.base.text import brief
 from rnn_native.callbacks.monitor import Monitor
 from rnn_native.training.callback import Callback, Logs, say
@@ -41,7 +46,7 @@ class LearningRateScheduler(Callback):
         if not callable(schedule):
             raise TypeError(f"schedule: expected a function, got {brief(schedule)}")
         self.schedule = schedule
-        self.verbose = verbose
+        self.verbose = check_verbose(verbose)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the rate."""
@@ -118,7 +123,7 @@ class ReduceLROnPlateau(Callback):
         if not 0 < factor < 1:
             raise ValueError(f"factor: expected a number in (0, 1), got {brief(factor)}")
         self.patience = check_count("patience", patience)
-        self.verbose = verbose
+        self.verbose = check_verbose(verbose)
         self.cooldown = check_count("cooldown", cooldown)
         self.min_lr = check_not_negative("min_lr", min_lr)
         self._monitor = Monitor(monitor, mode, min_delta)

@@ -3,7 +3,7 @@
 import string
 from pathlib import Path
 
-from rnn_native.base.checks import check_number
+from rnn_native.base.checks import check_flag, check_number, check_verbose
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.text import brief
 from rnn_native.callbacks.monitor import Monitor
@@ -75,9 +75,9 @@ class ModelCheckpoint(Callback):
     ) -> None:
         self.filepath = str(Path(filepath))
         self.monitor = monitor
-        self.verbose = verbose
-        self.save_best_only = save_best_only
-        self.save_weights_only = save_weights_only
+        self.verbose = check_verbose(verbose)
+        self.save_best_only = check_flag("save_best_only", save_best_only)
+        self.save_weights_only = check_flag("save_weights_only", save_weights_only)
         start = initial_value_threshold
         self.initial_value_threshold = (
             None if start is None else check_number("initial_value_threshold", start)

@@ -84,7 +84,7 @@ class Monitor:
         """Return the value among an epoch's logs, or raise ValueError when it is not there."""
         if self.name not in logs:
             raise ValueError(self._unknown(name, logs))
-        value = as_number(logs[self.name])
+        value = as_number(self.name, logs[self.name])
         if value is None:
             kind = type(logs[self.name]).__name__
             raise ValueError(

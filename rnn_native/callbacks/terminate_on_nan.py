@@ -1,5 +1,6 @@
 """Ending quietly where training would fail."""
 
+from rnn_native.base.checks import check_flag
 from rnn_native.training.callback import Callback
 
 
@@ -29,7 +30,7 @@ class TerminateOnNaN(Callback):
     on_every_rank = True
 
     def __init__(self, raise_error: bool = False) -> None:
-        self.raise_error = raise_error
+        self.raise_error = check_flag("raise_error", raise_error)
 
     @property
     def handles_divergence(self) -> bool:  # type: ignore[override]

@@ -8,7 +8,7 @@ from typing import IO, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.base.checks import check_count
+from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.files import AnyPath, Source, name_of
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.models.network import Network
@@ -163,6 +163,7 @@ class Ensemble:
         Parameters, results, and errors are those of `Network.evaluate`. The loss is
         calculated from the nets' logits, so that a probability near 0 costs what it should.
         """
+        check_flag("return_dict", return_dict)
         if batch_size is not None:
             check_count("batch_size", batch_size, 1)
         answers = np.stack(

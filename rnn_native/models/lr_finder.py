@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.base.checks import check_count, check_range
+from rnn_native.base.checks import check_count, check_flag, check_range
 from rnn_native.base.errors import TrainingDiverged
-from rnn_native.base.text import brief
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net.predictor import check_net
 from rnn_native.training import schedules
@@ -188,6 +187,7 @@ def lr_find(
     True
     """
     check_net("model", model)
+    check_flag("stop_div", stop_div)
     rates = _rising(start_lr, end_lr, check_count("num_it", num_it, 1))
     rows = model.as_rows(x, learns=True)
     recipe = Recipe(
@@ -204,7 +204,7 @@ def lr_find(
     )
     data = Split(rows, model.as_targets(y, len(rows)))
     shares = _shares(
-        _checked(schedule),
+        schedules.as_schedule(schedule),
         None if epochs is None else check_count("epochs", epochs, 1),
         -(-len(rows) // (recipe.batch_size * recipe.accumulate)),
         check_count("trial_it", trial_it, 0),
@@ -283,17 +283,6 @@ def _batch_losses(run: Run, rates: NDArray[np.float64]) -> Iterator[float]:
 
 
 # ---- trials ----
-
-
-def _checked(schedule: Schedule | Mapping[str, Any] | None) -> Schedule | None:
-    """Return a schedule from the argument."""
-    if isinstance(schedule, Mapping):
-        return schedules.from_dict(schedule)
-    if schedule is not None and not isinstance(schedule, Schedule):
-        raise TypeError(
-            f"schedule: expected a Schedule, its as_dict or None, got {brief(schedule)}"
-        )
-    return schedule
 
 
 def _shares(

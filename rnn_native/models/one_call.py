@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_native.base.checks import check_extents
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.callbacks import Callback, EarlyStopping, RunCheckpoint, RunLog
 from rnn_native.callbacks.run_files import RunConfig
@@ -19,6 +20,7 @@ from rnn_native.models.loader_run import loader_run, scores_of_loader, with_batc
 from rnn_native.models.network import Network
 from rnn_native.net import scores
 from rnn_native.net.adapting import adapt_new
+from rnn_native.net.compiled import SHAPE_EXPECTED
 from rnn_native.net.layers import Layer, as_specs
 from rnn_native.net.rows import AnyRows, Targets
 from rnn_native.training import run_folder
@@ -130,7 +132,8 @@ def _plan(
         return source, None
     if isinstance(source, Sequence) and not isinstance(source, str):
         specs = as_specs(source)
-        return Architecture(specs, tuple(input_shape), "softmax_cross_entropy"), None
+        shape = check_extents("input_shape", input_shape, SHAPE_EXPECTED)
+        return Architecture(specs, shape, "softmax_cross_entropy"), None
     parsed = isinstance(source, Mapping)
     data = source if parsed else read_json(source)
     if not is_recipe(data):

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from rnn_native.base.checks import check_flag
+from rnn_native.base.text import brief
 from rnn_native.callbacks import Callback
 from rnn_native.net.layers import (
     Layer,
@@ -17,8 +20,6 @@ from rnn_native.training.recipe import Recipe
 from rnn_native.training.schedules import Schedule
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from rnn_native.settings.config import TrainingConfig
     from rnn_native.training.class_weights import ClassWeights
 
@@ -168,6 +169,10 @@ def out_folder(
     out: "str | PathLike[str] | None", resume: bool, overwrite: bool
 ) -> Path | None:
     """Return the folder for a run's files, made and free for them; None without `out`."""
+    check_flag("resume", resume)
+    check_flag("overwrite", overwrite)
+    if out is not None and not isinstance(out, (str, PathLike)):
+        raise TypeError(f"out: expected a path or None, got {brief(out)}")
     if resume and out is None:
         raise ValueError("resume: needs out, the folder of the run to resume")
     if resume and overwrite:

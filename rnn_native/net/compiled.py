@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import rnn_native._core as _core
 from rnn_native.base.checks import check_extents, check_mapping
+from rnn_native.base.text import brief
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net import losses
 from rnn_native.net.blocks import flatten, last_of_each
@@ -43,6 +44,8 @@ class CompiledNet(Weights):
         optimizer: Optimizer = "sgd",
         rng: Xorshift | None = None,
     ) -> None:
+        if rng is not None and not isinstance(rng, Xorshift):
+            raise TypeError(f"rng: expected an rn.Xorshift or None, got {brief(rng)}")
         given = as_specs(layers)
         loss = losses.resolve(loss, given)
         specs = losses.without_last_activation(given, loss)

@@ -155,7 +155,7 @@ def _is_sound_by_places(x: Any) -> bool:
 
 
 def _is_sound_by_diagonals(x: Any) -> bool:
-    return x.data.ndim == 2 and x.offsets.shape == x.data.shape[:1]
+    return bool(x.data.ndim == 2) and tuple(x.offsets.shape) == x.data.shape[:1]
 
 
 def _is_sound_by_lines(x: Any) -> bool:
@@ -169,8 +169,10 @@ def _is_sound_by_lines(x: Any) -> bool:
     begin, index = x.indptr, x.indices
     if begin.shape != (lines + 1,) or not _are_within(begin, len(x.data) + 1):
         return False
-    is_ascending = begin[0] == 0 and bool((begin[1:] >= begin[:-1]).all())
-    return is_ascending and len(index) >= begin[-1] and _are_within(index[: begin[-1]], end)
+    if begin[0] != 0 or (begin[1:] < begin[:-1]).any():
+        return False
+    used = index[: begin[-1]]
+    return len(used) == int(begin[-1]) and _are_within(used, end)
 
 
 def _are_within(places: Any, end: int) -> bool:

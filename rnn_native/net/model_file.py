@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.checks import check_flag
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import Source, name_of, write_target
 from rnn_native.base.text import printable
@@ -98,7 +99,7 @@ def content_of(
     model: Predictor, facts: Mapping[str, Any] | None, *, optimizer_state: bool
 ) -> tuple[Tensors, Metadata]:
     """Return the tensors and the metadata of a model's file."""
-    if not optimizer_state:
+    if not check_flag("optimizer_state", optimizer_state):
         return model.copied_tensors(), metadata_of(model, facts)
     with model.unchanged("save(optimizer_state=True)"):
         metadata = metadata_of(model, facts)

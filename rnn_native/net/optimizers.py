@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
 import rnn_native._core as _core
-from rnn_native.base.checks import plain_number
+from rnn_native.base.checks import check_number, is_number, plain_number
 from rnn_native.base.rules import Rule, nearest
 from rnn_native.base.text import brief, printable
 from rnn_native.net import tables
@@ -78,6 +78,9 @@ def as_settings(optimizer: Optimizer) -> Settings:
         known = ", ".join(RULES)
         raise ValueError(f"optimizer.type: expected one of {known}, got {brief(kind)}")
     _check_keys(settings)
+    for name, value in settings.items():
+        if is_number(value):
+            check_number(f"optimizer.{name}", value)
     _core.check_optimizer(settings)
     return Settings(settings)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
-from rnn_native.base.checks import check_count
+from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.base.text import brief
 from rnn_native.net import losses, scores
@@ -293,6 +293,7 @@ class Predictor(CompiledNet):
         >>> accuracy > 0.9
         True
         """
+        check_flag("return_dict", return_dict)
         rows = self.as_rows(x)
         targets = self.as_targets(y, len(rows))
         weights = as_weights(sample_weight, len(rows))

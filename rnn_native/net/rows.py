@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
-from rnn_native.base.checks import check_all, check_labels
+from rnn_native.base.checks import as_float, check_all, check_labels
 from rnn_native.base.text import brief
 from rnn_native.net.compressed import CompressedRows, compress, is_sparse, sound
 from rnn_native.net.indices import TableRows, as_indices
@@ -261,15 +261,23 @@ def _numbers(array: NDArray[Any], name: str, hint: str) -> NDArray[Any]:
         if value is None or type(value).__name__ in ("NAType", "NaTType"):
             value = math.nan
         elif not isinstance(value, (int, float, np.number, np.bool_)):
-            where = ", ".join(map(str, np.unravel_index(index, array.shape)))
+            where = _place(index, array)
             raise TypeError(
-                f"{name}: expected numbers, got {brief(value)} at [{where}]{hint}"
+                f"{name}: expected numbers, got {brief(value)} at {where}{hint}"
             )
         values.append(value)
     numbers = np.array(values)
     if numbers.dtype == object:  # integers beyond 64 bits
-        numbers = numbers.astype(np.float64)
+        floats = (
+            as_float(f"{name}{_place(i, array)}", value) for i, value in enumerate(values)
+        )
+        numbers = np.fromiter(floats, np.float64, len(values))
     return numbers.reshape(array.shape)
+
+
+def _place(index: int, array: NDArray[Any]) -> str:
+    """Return the indices of an element, of which a flat array has one: "[3, 0]"."""
+    return f"[{', '.join(map(str, np.unravel_index(index, array.shape)))}]"
 
 
 def takes_shape(shape: Sequence[int], input_shape: Sequence[int]) -> bool:

@@ -95,7 +95,8 @@ class Metric:
         TypeError
             If the function does not return a number.
         ValueError
-            If it raises an error, which is the cause of this one.
+            If it raises an error, which is the cause of this one, or returns an integer
+            beyond float64.
         """
         y_pred = labels_of(outputs, loss) if self.response == "predict" else outputs
         weighing = {}
@@ -107,6 +108,11 @@ class Metric:
             raise ValueError(self._failure(error, loss)) from error
         try:
             return float(value)
+        except OverflowError:
+            raise ValueError(
+                f"metrics: expected a number below 1.8e308 from {self.name}, got "
+                f"{brief(value)}"
+            ) from None
         except (TypeError, ValueError):
             kind = type(value).__name__
             raise TypeError(

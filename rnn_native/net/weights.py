@@ -81,6 +81,10 @@ class Weights:
                 f"get_weights returns it, got {type(weights).__name__}; arrays by name go into "
                 "net.parameters[name][:]"
             ) from None
+        except OverflowError:
+            raise ValueError(
+                "set_weights: expected finite weights, got an integer beyond float64"
+            ) from None
         if values.shape != self.weights.shape:
             raise ValueError(
                 f"set_weights: expected shape {self.weights.shape}, got {values.shape}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.analysis.metrics import Report, classification_report
-from rnn_native.base.checks import check_number
+from rnn_native.base.checks import check_flag, check_number
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, shown
 from rnn_native.base.xorshift import Xorshift
@@ -369,6 +369,7 @@ def _evaluate(
 
 def _prepare_output(model: Network, output: AnyPath, plan: _Plan, overwrite: bool) -> Path:
     """Make the folder, and see now what would fail after training."""
+    check_flag("overwrite", overwrite)
     folder = Path(output)
     if plan.trains and npy_folder.npy_obstacle(model) is None:
         npy_folder.check_npy_folder(model, folder / MODEL_FOLDER)

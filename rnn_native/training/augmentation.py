@@ -179,6 +179,23 @@ class Augment:
         return (1, *shape) if len(shape) == 2 else shape
 
 
+def as_augment(given: object) -> Augment | None:
+    """Return distortions from a user's `augment`: an Augment, its `as_dict`, or None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is something else, or as `Augment.from_dict`.
+    """
+    if isinstance(given, Mapping):
+        return Augment.from_dict(given)
+    if given is not None and not isinstance(given, Augment):
+        raise TypeError(
+            f"augment: expected an Augment, its as_dict or None, got {brief(given)}"
+        )
+    return given
+
+
 def spec_of(augment: object, input_shape: Sequence[int]) -> dict[str, Any] | None:
     """Return a recipe's distortions as the core expects them; None without."""
     return augment.spec(input_shape) if isinstance(augment, Augment) else None

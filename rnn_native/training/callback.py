@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.checks import as_float
 from rnn_native.base.text import brief, printable
 from rnn_native.training.history import History
 from rnn_native.training.holding_out import Split
@@ -220,18 +221,20 @@ def check_hooks(callback: Callback) -> None:
 _NEAR = 0.68
 
 
-def as_number(value: object) -> float | None:
-    """Return a number of Python or NumPy as float, None for anything else."""
+def as_number(name: str, value: object) -> float | None:
+    """Return a number of Python or NumPy in the logs as float, None for anything else."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
-        return float(value)
+        return as_float(f"logs: {name}", value)
     return None
 
 
 def numbers_of(logs: Mapping[Any, Any]) -> Logs:
     """Return those of the logs that are numbers with a name that a column can have."""
-    found = {name: as_number(value) for name, value in logs.items() if _is_column(name)}
+    found = {
+        name: as_number(name, value) for name, value in logs.items() if _is_column(name)
+    }
     return {name: value for name, value in found.items() if value is not None}
 
 

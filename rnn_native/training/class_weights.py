@@ -110,7 +110,7 @@ def row_weights_of_classes(given: object, y: Targets, outputs: int) -> NDArray[n
         for label, weight in plain.items():
             if label >= classes:
                 raise ValueError(
-                    f"class_weight: expected classes in 0..{classes - 1}, got {label}"
+                    f"class_weight: expected classes in 0..{classes - 1}, got {brief(label)}"
                 )
             by_class[label] = weight
     else:

@@ -8,7 +8,7 @@ from typing import Any
 from rnn_native.base.checks import check_count, check_flag, check_range, check_seed
 from rnn_native.net.optimizers import as_settings
 from rnn_native.training import schedules
-from rnn_native.training.augmentation import Augment
+from rnn_native.training.augmentation import Augment, as_augment
 from rnn_native.training.class_weights import (
     ClassWeights,
     plain_class_weight,
@@ -108,10 +108,8 @@ class Recipe:
     steps_per_epoch: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.augment, Mapping):
-            self._normalise("augment", Augment.from_dict(self.augment))
-        if isinstance(self.schedule, Mapping):
-            self._normalise("schedule", schedules.from_dict(self.schedule))
+        self._normalise("augment", as_augment(self.augment))
+        self._normalise("schedule", schedules.as_schedule(self.schedule))
         for name in ("epochs", "batch_size", "accumulate", "patience", "steps_per_epoch"):
             if (
                 name not in ("patience", "steps_per_epoch")

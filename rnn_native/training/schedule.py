@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import is_number, plain_number
+from rnn_native.base.checks import check_number, plain_number
 from rnn_native.base.text import brief
 
 Rates: TypeAlias = float | NDArray[np.float64]
@@ -76,12 +76,13 @@ def make_plain(schedule: Schedule) -> None:
     """Make numbers of NumPy plain, which calculate in their own type and are not JSON."""
     for field in fields(schedule):
         value = plain_number(getattr(schedule, field.name))
-        if not (is_number(value) or isinstance(value, Schedule)):
-            raise TypeError(f"{field.name}: expected a number, got {brief(value)}")
+        if not isinstance(value, Schedule):
+            check_number(field.name, value)
         object.__setattr__(schedule, field.name, value)
 
 
 def require(condition: bool, name: str, expected: str, got: object) -> None:
-    """Raise ValueError unless a condition holds."""
+    """Raise ValueError unless a condition holds; `got` is a value, or says what was given."""
     if not condition:
-        raise ValueError(f"{name}: expected {expected}, got {got}")
+        text = got if isinstance(got, str) else brief(got)
+        raise ValueError(f"{name}: expected {expected}, got {text}")
