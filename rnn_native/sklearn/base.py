@@ -112,8 +112,8 @@ class BaseNetworkEstimator(
         """Find out what targets are, or check that they are what they were."""
         raise NotImplementedError
 
-    def _encode(self, y: NDArray[Any]) -> Targets:
-        """Return targets as the core expects them."""
+    def _encode(self, y: NDArray[Any], name: str = "y") -> Targets:
+        """Return targets as the core expects them; refuse what `_learn_targets` did not learn."""
         raise NotImplementedError
 
     def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
@@ -269,7 +269,7 @@ class BaseNetworkEstimator(
         rows, labels = self._read_rows(x, y=y, reset=False, **self._target_options)
         if weights is not None:
             weights = read_weights(weights, rows)
-        return Part(rows, self._encode(labels), weights)
+        return Part(rows, self._encode(labels, "y_val"), weights)
 
     def _check_held(self, held: Part) -> None:
         """Refuse rows to validate on that no score can be made of."""

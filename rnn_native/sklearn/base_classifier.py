@@ -24,7 +24,7 @@ from rnn_native.base.text import brief
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
-from rnn_native.sklearn.data import Part
+from rnn_native.sklearn.data import Part, same_as
 from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.rollback import whole_or_not
@@ -59,6 +59,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
+            self._check_shape(y, "y")
             self._check_classes(unique_labels(y))
         kind = self._label_binarizer.y_type_
         self.n_outputs_ = 1 if kind == "binary" else len(self.classes_)
@@ -76,8 +77,23 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
                 f"{self.classes_}. 'y' has {classes}."
             )
 
-    def _encode(self, y: NDArray[Any]) -> Targets:
+    def _check_shape(self, y: NDArray[Any], name: str) -> None:
+        """Refuse several labels per row, or a class, where the first fit had the other."""
+        n = y.shape[0]  # a sparse matrix has no length
+        expected: tuple[int, ...] = (n,)
+        what = "a class for each row"
+        if self._is_multilabel():
+            expected, what = (n, len(self.classes_)), "a column for each label"
+        if y.shape != expected:
+            is_first = name == "y" and not hasattr(self, "network_")
+            like = "as in classes" if is_first else same_as(name)
+            raise ValueError(
+                f"{name}: expected shape {expected}, {what}, {like}, got {y.shape}"
+            )
+
+    def _encode(self, y: NDArray[Any], name: str = "y") -> Targets:
         y = _without_column(y)
+        self._check_shape(y, name)
         if y.ndim == 2:
             matrix: NDArray[Any] = self._label_binarizer.transform(y)
             return np.ascontiguousarray(matrix, dtype=np.float32)

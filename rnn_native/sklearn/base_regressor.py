@@ -12,7 +12,7 @@ from sklearn.utils import check_array, column_or_1d
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
-from rnn_native.sklearn.data import Part, as_float32
+from rnn_native.sklearn.data import Part, as_float32, same_as
 from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.rollback import whole_or_not
@@ -36,23 +36,24 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         return self.loss
 
     def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
-        outputs = 1 if y.ndim == 1 else y.shape[1]
-        if not is_new and outputs != self.n_outputs_:
-            raise ValueError(
-                f"y: expected {self.n_outputs_} outputs, as in the first fit, got {outputs}"
-            )
-        self.n_outputs_ = outputs
+        if is_new:
+            self.n_outputs_ = _outputs_of(y)
         function = LOSSES[self._loss()].function
         self.out_activation_ = "identity" if function == "linear" else function
 
-    def _encode(self, y: NDArray[Any]) -> Targets:
+    def _encode(self, y: NDArray[Any], name: str = "y") -> Targets:
+        if _outputs_of(y) != self.n_outputs_:
+            raise ValueError(
+                f"{name}: expected {self.n_outputs_} outputs, {same_as(name)}, "
+                f"got {_outputs_of(y)}"
+            )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        values = as_float32(y, "y")
+        values = as_float32(y, name)
         allowed = LOSSES[self._loss()].targets
         if allowed is not None and values.min() < allowed[0]:
             raise ValueError(
-                f"loss={self._loss()!r} needs y of at least {allowed[0]:g}, got "
+                f"loss={self._loss()!r} needs {name} of at least {allowed[0]:g}, got "
                 f"{values.min():g}"
             )
         return values.reshape(len(values), -1)
@@ -170,3 +171,8 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         with whole_or_not(self, in_place=True):
             self._fit(X, y, sample_weight, incremental=True)
         return self
+
+
+def _outputs_of(y: NDArray[Any]) -> int:
+    """Return the number of values in each row of targets."""
+    return 1 if y.ndim == 1 else y.shape[1]

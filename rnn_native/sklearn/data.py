@@ -52,6 +52,11 @@ def dtype_of(x: Any) -> "np.dtype[Any] | None":
     return found if isinstance(found, np.dtype) and found.kind in "biuf" else None
 
 
+def same_as(name: str) -> str:
+    """Say what targets that are not learned from must agree with."""
+    return "as in the first fit" if name == "y" else "as y"
+
+
 def _unwarned() -> np.errstate:
     """Let what does not fit float32 become infinite, which scikit-learn's checks refuse."""
     return np.errstate(over="ignore", invalid="ignore")

@@ -174,3 +174,51 @@ def test_a_right_partial_fit_follows_a_refused_first_one(kind, y):
     model.partial_fit(X, HALVES, classes=[0, 1])
     fresh = made(kind).partial_fit(X, HALVES, classes=[0, 1])
     assert model.network_.weights.tobytes() == fresh.network_.weights.tobytes()
+
+
+# ---- targets of another shape ----
+
+LABELS = np.eye(2, dtype=int)[HALVES]
+WIDER = np.eye(3, dtype=int)[np.arange(60) % 3]
+
+SHAPES = [
+    (CLASSIFIERS, LABELS, HALVES, r"expected shape \(60, 2\), .* each label, {}, got \(60,\)"),
+    (CLASSIFIERS, LABELS, HALVES[:, None], r"expected shape \(60, 2\), .*, got \(60,\)"),
+    (CLASSIFIERS, LABELS, WIDER, r"expected shape \(60, 2\), .* label, {}, got \(60, 3\)"),
+    (CLASSIFIERS, WIDER, LABELS, r"expected shape \(60, 3\), .* label, {}, got \(60, 2\)"),
+    (CLASSIFIERS, HALVES, LABELS, r"expected shape \(60,\), a class .*, {}, got \(60, 2\)"),
+    (CLASSIFIERS, np.arange(60) % 3, WIDER, r"expected shape \(60,\), .*, got \(60, 3\)"),
+    (KINDS[2:], X[:, :2], X[:, 0], r"expected 2 outputs, {}, got 1"),
+    (KINDS[2:], X[:, 0], X[:, :2], r"expected 1 outputs, {}, got 2"),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+@pytest.mark.parametrize("call", ["fit", "partial_fit", "fit on y_val"])
+@pytest.mark.parametrize(
+    ("kind", "first", "other", "message"),
+    [(kind, *rest) for kinds, *rest in SHAPES for kind in kinds],
+)
+def test_targets_of_another_shape_are_refused_at_once(kind, first, other, message, call):
+    if call == "fit on y_val":
+        with pytest.raises(ValueError, match="^y_val: " + message.format("as y")):
+            made(kind).fit(X, first, X_val=X, y_val=other)
+        return
+    model = made(kind, warm_start=call == "fit").fit(X, first)
+    with pytest.raises(ValueError, match="^y: " + message.format("as in the first fit")):
+        getattr(model, call)(X, other)
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_the_classes_of_a_first_partial_fit_say_how_many_labels_there_are(kind):
+    message = r"^y: expected shape \(60, 3\), .* label, as in classes, got \(60, 2\)"
+    with pytest.raises(ValueError, match=message):
+        made(kind).partial_fit(X, LABELS, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_sparse_labels_are_labels(kind):
+    sparse = pytest.importorskip("scipy.sparse").csr_array(LABELS)
+    one = made(kind).fit(X, sparse).partial_fit(X, sparse)
+    other = made(kind).fit(X, LABELS).partial_fit(X, LABELS)
+    assert one.network_.weights.tobytes() == other.network_.weights.tobytes()
