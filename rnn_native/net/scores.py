@@ -10,7 +10,7 @@ count equally.
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -71,11 +71,14 @@ class Metric:
         as scikit-learn's metrics do.
     response : {"predict_proba", "predict"}
         What y_pred is.
+    copies : bool
+        Whether it gets copies of the arrays, as a user's function does: it may sort them.
     """
 
     name: str
     function: Function
     response: str = "predict_proba"
+    copies: bool = field(default=False, kw_only=True)
 
     def of(
         self, targets: Array, outputs: Array, loss: str, weights: Array | None = None
@@ -99,11 +102,12 @@ class Metric:
             beyond float64.
         """
         y_pred = labels_of(outputs, loss) if self.response == "predict" else outputs
+        own = np.array if self.copies else np.asarray
         weighing = {}
         if weights is not None and _accepts_weights(self.function):
-            weighing["sample_weight"] = weights
+            weighing["sample_weight"] = own(weights)
         try:
-            value = self.function(_flat(targets), _flat(y_pred), **weighing)
+            value = self.function(own(_flat(targets)), own(_flat(y_pred)), **weighing)
         except Exception as error:
             raise ValueError(self._failure(error, loss)) from error
         try:
@@ -359,7 +363,7 @@ def _as_metric(entry: Any, loss: str, own: Collection[str]) -> Metric | None:
     if not callable(function) or not isinstance(name, str) or not name.isidentifier():
         raise TypeError(
             "metrics: expected names, functions with a __name__, or (name, function), got "
-            f"{entry!r}"
+            f"{brief(entry)}"
         )
     if response not in ([], ["predict"], ["predict_proba"]):
         raise ValueError(
@@ -370,7 +374,7 @@ def _as_metric(entry: Any, loss: str, own: Collection[str]) -> Metric | None:
             f"metrics: {name!r} is a column of the history; choose another name by "
             "(name, function)"
         )
-    return Metric(name, function, *response)
+    return Metric(name, function, *response, copies=True)
 
 
 def _named(name: str, loss: str) -> Metric | None:

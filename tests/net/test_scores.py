@@ -346,6 +346,37 @@ def test_metrics_do_not_change_training(halves):
     np.testing.assert_array_equal(plain.weights, measured.weights)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+@pytest.mark.parametrize("held", [{}, {"validation_split": 0.5}])
+def test_metrics_that_work_in_place_have_arrays_of_their_own(halves, loss, held):
+    x, y = halves
+    y = y.astype(np.int32 if loss == "cross_entropy" else np.float32)
+    weights = np.full(len(x), 2.0, np.float32)
+    plain, measured = (
+        rn.Network([rn.Dense(2 - (loss == "mse"))], (3,), loss) for _ in "12"
+    )
+    given = x.copy(), y.copy(), weights.copy()
+
+    def fitted(net, metrics):
+        options = {"sample_weight": given[2], "verbose": 0, "epochs": 3, **held}
+        return net.fit(*given[:2], metrics=metrics, **options).rows[-1].metrics
+
+    def wiped(y_true, y_pred, sample_weight=None):
+        for array in (y_true, y_pred, sample_weight):
+            if array is not None:
+                array[:] = 0
+        return 0.0
+
+    last = (
+        "auc" if loss == "cross_entropy" else ("mean", lambda y_true, y_pred: y_pred.mean())
+    )
+    found = fitted(measured, [wiped, last])
+    assert found.items() >= fitted(plain, [last]).items()
+    np.testing.assert_array_equal(plain.weights, measured.weights)
+    for array, before in zip(given, (x, y, weights), strict=True):
+        np.testing.assert_array_equal(array, before)
+
+
 @pytest.mark.parametrize(
     ("metrics", "loss", "error", "words"),
     [
