@@ -172,3 +172,10 @@ def check_labels(name: str, labels: NDArray[Any], classes: int, hint: str = "") 
     """Raise ValueError unless integers are all in 0..classes-1."""
     is_class = (labels >= 0) & (labels < classes)
     check_all(name, labels, is_class, f"labels in 0..{classes - 1}", hint)
+
+
+def check_unmasked(name: str, values: object) -> None:
+    """Refuse a masked array with masked elements: what is under the mask means nothing."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        count = int(np.count_nonzero(np.ma.getmaskarray(values)))
+        raise ValueError(f"{name}: expected no masked values, got {count}; fill them first")

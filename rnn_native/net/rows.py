@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
-from rnn_native.base.checks import as_float, check_all, check_labels
+from rnn_native.base.checks import as_float, check_all, check_labels, check_unmasked
 from rnn_native.base.text import brief
 from rnn_native.net.compressed import CompressedRows, compress, is_sparse, sound
 from rnn_native.net.indices import TableRows, as_indices
@@ -209,9 +209,7 @@ def as_array(values: ArrayLike, name: str, hint: str = CATEGORY_HINT) -> NDArray
         return values
     if is_sparse(values):
         raise sparse_refusal(name)
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        count = int(np.count_nonzero(np.ma.getmaskarray(values)))
-        raise ValueError(f"{name}: expected no masked values, got {count}; fill them first")
+    check_unmasked(name, values)
     dtype = common_dtype(values)
     if dtype is not None:
         pandas: Any = values

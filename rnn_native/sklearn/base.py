@@ -22,7 +22,7 @@ from rnn_native.net.adapting import adapt_new
 from rnn_native.net.indices import check_index_rows
 from rnn_native.net.layers import RANDOM, Layer
 from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
-from rnn_native.sklearn.data import Part, hold_out, read_weights
+from rnn_native.sklearn.data import Part, check_all_unmasked, hold_out, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.full_batch import FullBatch
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
@@ -157,6 +157,7 @@ class BaseNetworkEstimator(
         incremental: bool = False,
         comm: Any = None,
     ) -> None:
+        check_all_unmasked(X=x, y=y, sample_weight=sample_weight)
         ranks = ranks_of(comm)
         if ranks is not None and self.solver == "lbfgs":
             raise ValueError(
@@ -266,6 +267,7 @@ class BaseNetworkEstimator(
     def _read_validation(self, validation: Validation) -> Part:
         """Return the user's validation rows and targets, checked as those of `fit`."""
         x, y, weights = validation
+        check_all_unmasked(X_val=x, y_val=y, sample_weight_val=weights)
         rows, labels = self._read_rows(x, y=y, reset=False, **self._target_options)
         if weights is not None:
             weights = read_weights(weights, rows)
@@ -393,6 +395,7 @@ class BaseNetworkEstimator(
     def _outputs(self, x: Any, *, raw: bool = False) -> NDArray[np.float32]:
         """Return the network's predictions for rows; `raw`: logits, without the function."""
         check_is_fitted(self)
+        check_all_unmasked(X=x)
         return self._outputs_of_rows(self._read_rows(x, reset=False), raw=raw)
 
     def _outputs_of_rows(self, rows: AnyRows, *, raw: bool = False) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from rnn_native.base.text import brief
 from rnn_native.net.losses import FLOAT32_MAX
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
-from rnn_native.sklearn.data import Part, same_as
+from rnn_native.sklearn.data import Part, check_all_unmasked, same_as
 from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.rollback import whole_or_not
@@ -113,6 +113,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
     ) -> NDArray[Any] | None:
         if self.class_weight is None:
             return None
+        check_all_unmasked(class_weight=self.class_weight)
         if isinstance(self.class_weight, str) and incremental:
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not "
@@ -170,6 +171,18 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         assert row.val_loss is not None and row.val_accuracy is not None
         # Logits that are not finite also have a greatest one, or count as "no".
         return row.val_accuracy if math.isfinite(row.val_loss) else math.nan
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy, for multilabel targets that of whole rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), optional
+        """
+        check_all_unmasked(y=y, sample_weight=sample_weight)
+        return float(super().score(X, y, sample_weight))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable classes.
@@ -301,6 +314,7 @@ class BaseNetworkClassifier(ClassifierMixin, BaseNetworkEstimator):  # type: ign
         -------
         self
         """
+        check_all_unmasked(y=y, classes=classes)
         with whole_or_not(self, in_place=True):
             if _check_partial_fit_first_call(self, classes):
                 is_multilabel = type_of_target(y).startswith("multilabel")

@@ -12,7 +12,7 @@ from sklearn.utils import check_array, column_or_1d
 from rnn_native.net.losses import LOSSES
 from rnn_native.net.rows import Targets
 from rnn_native.sklearn.base import BaseNetworkEstimator
-from rnn_native.sklearn.data import Part, as_float32, same_as
+from rnn_native.sklearn.data import Part, as_float32, check_all_unmasked, same_as
 from rnn_native.sklearn.full_batch import by_batches
 from rnn_native.sklearn.protocol import fitting
 from rnn_native.sklearn.rollback import whole_or_not
@@ -86,6 +86,7 @@ class BaseNetworkRegressor(RegressorMixin, BaseNetworkEstimator):  # type: ignor
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
         """
+        check_all_unmasked(y=y, sample_weight=sample_weight)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         found = self.predict(X).astype(np.float64)
         return float(r2_score(y, found, sample_weight=sample_weight))

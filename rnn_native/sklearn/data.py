@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
+from rnn_native.base.checks import check_unmasked
 from rnn_native.net.compressed import compress, sound
 from rnn_native.net.rows import AnyRows, Targets, common_dtype
 
@@ -50,6 +51,12 @@ def dtype_of(x: Any) -> "np.dtype[Any] | None":
     dtype = common_dtype(x)
     found = getattr(x, "dtype", None) if dtype is None else dtype
     return found if isinstance(found, np.dtype) and found.kind in "biuf" else None
+
+
+def check_all_unmasked(**given: Any) -> None:
+    """Refuse masked arrays, of which scikit-learn's checks take the values under the mask."""
+    for name, values in given.items():
+        check_unmasked(name, values)
 
 
 def same_as(name: str) -> str:

@@ -222,3 +222,72 @@ def test_sparse_labels_are_labels(kind):
     one = made(kind).fit(X, sparse).partial_fit(X, sparse)
     other = made(kind).fit(X, LABELS).partial_fit(X, LABELS)
     assert one.network_.weights.tobytes() == other.network_.weights.tobytes()
+
+
+# ---- masked arrays ----
+
+
+def masked(values):
+    """Return an array whose first two elements are masked."""
+    values = np.asarray(values)
+    return np.ma.masked_array(values, np.arange(values.size).reshape(values.shape) < 2)
+
+
+ONES = np.ones(60)
+MASKED = {
+    "X": lambda model, y: model.fit(masked(X), y),
+    "y": lambda model, y: model.fit(X, masked(y)),
+    "sample_weight": lambda model, y: model.fit(X, y, masked(ONES)),
+    "X_val": lambda model, y: model.fit(X, y, X_val=masked(X), y_val=y),
+    "y_val": lambda model, y: model.fit(X, y, X_val=X, y_val=masked(y)),
+    "sample_weight_val": lambda model, y: model.fit(
+        X, y, X_val=X, y_val=y, sample_weight_val=masked(ONES)
+    ),
+    "X of images": lambda model, y: model.fit(masked(X)[:, None], y),
+    "X of partial_fit": lambda model, y: model.partial_fit(masked(X), y),
+    "y of partial_fit": lambda model, y: model.partial_fit(X, masked(y)),
+    "sample_weight of partial_fit": lambda model, y: model.partial_fit(X, y, masked(ONES)),
+    "X of predict": lambda model, y: model.predict(masked(X)),
+    "X of score": lambda model, y: model.score(masked(X), y),
+    "y of score": lambda model, y: model.score(X, masked(y)),
+    "sample_weight of score": lambda model, y: model.score(X, y, masked(ONES)),
+}
+MASKED_OF_CLASSES = {
+    "X of predict_proba": lambda model, y: model.predict_proba(masked(X)),
+    "X of predict_log_proba": lambda model, y: model.predict_log_proba(masked(X)),
+    "classes of partial_fit": lambda model, y: model.partial_fit(
+        X, y, classes=masked(["ill", "well", "none"])
+    ),
+    "class_weight": lambda model, y: model.set_params(class_weight=masked([1, 2])).fit(
+        X, y
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MASKED)
+@pytest.mark.parametrize("kind", KINDS)
+def test_masked_values_are_not_taken_for_values(kind, what):
+    model = made(kind).fit(X, targets(kind))
+    name = what.split()[0]
+    with pytest.raises(
+        ValueError, match=f"^{name}: expected no masked values, got 2; fill"
+    ):
+        MASKED[what](model, targets(kind))
+
+
+@pytest.mark.parametrize("what", MASKED_OF_CLASSES)
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_masked_values_are_not_taken_for_classes(kind, what):
+    model = made(kind).fit(X, WORDS)
+    name = what.split()[0]
+    with pytest.raises(
+        ValueError, match=f"^{name}: expected no masked values, got 2; fill"
+    ):
+        MASKED_OF_CLASSES[what](model, WORDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masked_arrays_without_a_masked_value_are_arrays(kind):
+    one = made(kind).fit(np.ma.masked_array(X), np.ma.masked_array(targets(kind)))
+    other = made(kind).fit(X, targets(kind))
+    assert one.network_.weights.tobytes() == other.network_.weights.tobytes()
