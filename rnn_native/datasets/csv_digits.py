@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native.base.checks import check_integer
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, atomic_write, errors_named, shown
+from rnn_native.base.text import brief
 from rnn_native.datasets.csv_layout import (
     CLASSES,
     MOST_CLASSES,
@@ -97,7 +98,7 @@ def load_csv(
       [255   0]]] [7]
     """
     if label not in (None, "first", "last"):
-        raise ValueError(f"label: expected 'first', 'last' or None, got {label!r}")
+        raise ValueError(f"label: expected 'first', 'last' or None, got {brief(label)}")
     if classes is not None:
         check_integer("classes", classes, 2, MOST_CLASSES)
     name = _plain(path)

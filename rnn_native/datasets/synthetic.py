@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_count, check_integer
+from rnn_native.base.checks import check_integer
 
 __all__ = ["digit_strokes", "synthetic_digits"]
 
@@ -336,7 +336,7 @@ def synthetic_digits(n: int, seed: int = 0) -> tuple[Bytes, Bytes]:
     >>> x.shape, x.dtype, np.bincount(y)
     ((100, 28, 28), dtype('uint8'), array([10, 10, 10, 10, 10, 10, 10, 10, 10, 10]))
     """
-    check_count("n", n, 1)
+    check_integer("n", n, 1, 2**31 - 1)
     check_integer("seed", seed, 0)
     rng = np.random.Generator(np.random.PCG64(seed))
     labels = np.resize(np.arange(10, dtype=np.uint8), n)

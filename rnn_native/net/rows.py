@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 import rnn_native._core as _core
 from rnn_native.base.checks import as_float, check_all, check_labels, check_unmasked
 from rnn_native.base.text import brief
-from rnn_native.net.compressed import CompressedRows, compress, is_sparse, sound
+from rnn_native.net.compressed import INT32_MAX, CompressedRows, compress, is_sparse, sound
 from rnn_native.net.indices import TableRows, as_indices
 from rnn_native.net.losses import FLOAT32_MAX, LOSSES
 
@@ -85,6 +85,10 @@ def as_rows(
         expected = ", ".join(["n" if count else "n > 0", *map(str, input_shape)])
         hint = "; add an axis for a single sample: x[None]" if count == size else ""
         raise ValueError(f"{name}: expected shape ({expected}), got {array.shape}{hint}")
+    if array.shape[0] > INT32_MAX:
+        raise ValueError(
+            f"{name}: expected at most {INT32_MAX} rows, got {array.shape[0]}; take parts of it"
+        )
     if table_rows:
         dense = array if isinstance(array, np.ndarray) else sound(array, name).toarray()
         return as_indices(dense, table_rows, name).reshape(-1, size)
@@ -399,6 +403,6 @@ def as_finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
     if array.dtype == np.float16:
         array = array.astype(np.float32)
     # Written so that NaN fails too; no temporary array in the usual case.
-    if not (array.min() >= -FLOAT32_MAX and array.max() <= FLOAT32_MAX):
+    if array.size and not (array.min() >= -FLOAT32_MAX and array.max() <= FLOAT32_MAX):
         check_all(name, array, np.abs(array) <= FLOAT32_MAX, "finite float32 values")
     return array.astype(np.float32, copy=False)

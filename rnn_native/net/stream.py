@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import rnn_native._core as _core
 from rnn_native.base.runtime import resolve_threads
+from rnn_native.base.text import brief
 from rnn_native.net.blocks import JOINS, Placed
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.indices import as_indices
@@ -165,8 +166,8 @@ class Stream:
     def state(self, state: Mapping[str, ArrayLike]) -> None:
         names = list(self._views(self._carried))
         if not isinstance(state, Mapping) or set(state) != set(names):
-            got = ", ".join(map(str, state)) if isinstance(state, Mapping) else repr(state)
-            raise ValueError(f"state: expected {', '.join(names)}, got {got or 'nothing'}")
+            got = brief(sorted(map(str, state)) if isinstance(state, Mapping) else state)
+            raise ValueError(f"state: expected a dict of {', '.join(names)}, got {got}")
         called = {name: f"state[{name!r}]" for name in names}
         arrays = {
             name: as_finite_float32(as_array(state[name], where), where)

@@ -134,7 +134,7 @@ class Quantile:
     q: float | Sequence[float]
 
     def __post_init__(self) -> None:
-        single = not isinstance(self.q, (list, tuple, np.ndarray))
+        single = np.ndim(self.q) == 0
         given: Any = [self.q] if single else self.q
         levels = [check_number("q", level) for level in given]
         if not levels:

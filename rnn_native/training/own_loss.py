@@ -10,7 +10,7 @@ from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.text import brief
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
-from rnn_native.net.rows import sparse_refusal
+from rnn_native.net.rows import as_array, sparse_refusal
 from rnn_native.net.scores import weighted_sum
 from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe
@@ -215,7 +215,7 @@ def call(
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """Return numbers of a function in float64, or raise TypeError."""
-    array = np.asarray(values)
+    array = as_array(values, f"loss: its {name}")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"loss: expected its {name} to be numbers, got {array.dtype}")
     return array.astype(np.float64)

@@ -89,6 +89,15 @@ def test_what_is_not_finite_is_refused(net, x, value):
             call(x)
 
 
+def test_more_rows_than_the_core_counts_are_refused(net):
+    rows = np.broadcast_to(np.uint8(1), (2**31, 2, 5, 4))
+    for call in (net, net.predict, net.predict_proba):
+        with pytest.raises(
+            ValueError, match="x: expected at most 2147483647 rows, got 21474"
+        ):
+            call(rows)
+
+
 def test_a_net_fitted_on_bytes_refuses_other_numbers(net, x):
     net.input_dtype = "uint8"
     unit = np.abs(x) / np.abs(x).max()

@@ -374,8 +374,14 @@ def test_wrong_steps_are_refused_and_leave_the_state(x, message):
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({}, "state: expected layers.0.hidden, layers.0.cell, got nothing"),
-        (3, "state: expected layers.0.hidden, layers.0.cell, got 3"),
+        ({}, r"state: expected a dict of layers.0.hidden, layers.0.cell, got \[\]"),
+        ({"a\x1b": 1}, r"state: expected a dict .*, got \['a.x1b'\]"),
+        (3, "state: expected a dict of layers.0.hidden, layers.0.cell, got 3"),
+        (list({"layers.0.hidden": np.zeros((2, 99))}.items()), r"^[^\n]{,150}$"),
+        (
+            {"layers.0.hidden": np.zeros((0, 9)), "layers.0.cell": np.zeros((0, 9))},
+            r"state\['layers.0.hidden'\]: expected shape \(1, 9\), got \(0, 9\)",
+        ),
         (
             {"layers.0.hidden": np.zeros((2, 9)), "layers.0.cell": np.zeros((1, 9))},
             r"state\['layers.0.cell'\]: expected shape \(2, 9\), got \(1, 9\)",

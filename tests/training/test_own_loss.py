@@ -151,6 +151,11 @@ def returns(result):
             rn.TrainingDiverged,
             "the gradient is not finite at epoch 1",
         ),
+        (
+            {"loss": returns((np.ones(16), [[1.0], [2.0, 3.0]]))},
+            ValueError,
+            "loss: its gradient: expected an array of numbers",
+        ),
         ({"loss": returns(3.0)}, TypeError, r"to return \(losses, gradient\), got 3.0"),
         (
             {"loss": returns((1.0, np.ones((16, 3))))},
@@ -203,5 +208,7 @@ def test_bad_levels_and_exponents():
             rn.losses.Quantile(q)
     with pytest.raises(ValueError, match="^q: expected at least one"):
         rn.losses.Quantile([])
+    with pytest.raises(TypeError, match=r"q: expected a number, got array\(0.5\)"):
+        rn.losses.Quantile(np.array(0.5))
     with pytest.raises(ValueError, match="^gamma: expected"):
         rn.losses.Focal(-1)
