@@ -104,10 +104,10 @@ def test_nearest_centroid_generalises(digits):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"n": 0}, ValueError, "n: expected an integer in .1, 2147483647., got 0"),
-        ({"n": -5}, ValueError, "n: expected an integer in .1, 2147483647., got -5"),
-        ({"n": 2.0}, TypeError, r"n: expected an integer in .1, 2147483647., got 2\.0"),
-        ({"n": True}, TypeError, "n: expected an integer in .1, 2147483647., got True"),
+        ({"n": 0}, ValueError, "n: expected an integer in 1..2147483647, got 0"),
+        ({"n": -5}, ValueError, "n: expected an integer in 1..2147483647, got -5"),
+        ({"n": 2.0}, TypeError, r"n: expected an integer in 1..2147483647, got 2\.0"),
+        ({"n": True}, TypeError, "n: expected an integer in 1..2147483647, got True"),
         (
             {"n": 1, "seed": -1},
             ValueError,
