@@ -1,6 +1,6 @@
 """Statistics of Normalization layers, found in data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,33 +70,35 @@ def unadapted(net: Predictor) -> int | None:
 
 
 def adapt_to_rows(net: Predictor, rows: AnyRows) -> None:
-    """Set the statistics of all Normalization layers, from the input up."""
+    """Set the statistics of all Normalization layers, from the input up; all or none."""
+    weights = net.get_weights()
+    tensors = net.views_of(weights)
     for index in net.normalizations:
-        moments = _moments_of(net, index, rows)
+        moments = _moments_of(net, tensors, index, rows)
         variance = moments.squares / max(moments.count, 1)
         if not (np.abs([moments.mean, variance]) <= LARGEST).all():
             raise ValueError(
                 f"adapt: {net.placed[index].path}: expected values whose mean and variance "
                 "are finite in float32, got larger ones"
             )
-        weights = net.get_weights()
-        parts = net.state_parts_of(weights)
         name = net.placed[index].name
-        parts[f"{name}.mean"][:] = moments.mean
-        parts[f"{name}.variance"][:] = variance
-        parts[f"{name}.count"][:] = moments.count
-        net.set_weights(weights)
+        tensors[f"{name}.mean"][:] = moments.mean
+        tensors[f"{name}.variance"][:] = variance
+        tensors[f"{name}.count"][:] = moments.count
+    net.set_weights(weights)
 
 
-def _moments_of(net: Predictor, index: int, rows: AnyRows) -> Moments:
-    """Return the moments of what a layer is given, of real tokens only."""
+def _moments_of(
+    net: Predictor, tensors: Mapping[str, NDArray[np.float32]], index: int, rows: AnyRows
+) -> Moments:
+    """Return the moments of what a layer is given by those below, of real tokens only."""
     layer, axis = net.native.layers[index], net.placed[index].spec.get("axis")
     shape = layer["shape"]
     by_first = len(shape) == 3 if axis is None else axis == 0
     n = shape[0] if by_first else shape[-1]
     masking = -1 if by_first else layer["masked_by"]
-    below = _net_below(net, index)
-    mask_below = _net_below(net, masking) if masking >= 0 else None
+    below = _net_below(net, tensors, index)
+    mask_below = _net_below(net, tensors, masking) if masking >= 0 else None
     moments = Moments(0, np.zeros(n), np.zeros(n))
     for part in _blocks(rows):
         values = below.predict(part).astype(np.float64)
@@ -107,7 +109,8 @@ def _moments_of(net: Predictor, index: int, rows: AnyRows) -> Moments:
             tokens = mask_below.predict(part).reshape(len(values), -1)
             padding = np.float32(net.placed[masking].spec.get("value", 0.0))
             values = values[(tokens != padding).any(axis=1)]
-        moments.add(values)
+        with np.errstate(over="ignore", invalid="ignore"):  # it is refused
+            moments.add(values)
     return moments
 
 
@@ -116,9 +119,11 @@ def _blocks(rows: AnyRows) -> Iterator[AnyRows]:
         yield rows[begin : begin + BLOCK_ROWS]
 
 
-def _net_below(net: Predictor, index: int) -> "_core.Net":
-    """Return a native net whose output is the input of a layer."""
-    tensors, layers = net.copied_tensors(), net.native.layers
+def _net_below(
+    net: Predictor, tensors: Mapping[str, NDArray[np.float32]], index: int
+) -> "_core.Net":
+    """Return a native net of some weights whose output is the input of a layer."""
+    layers = net.native.layers
     specs: list[dict[str, Any]] = []
     arrays: list[dict[str, NDArray[np.float32]]] = []
     for i in blocks.below(net.placed, index):

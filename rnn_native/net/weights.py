@@ -120,10 +120,6 @@ class Weights:
         """Return views of a vector laid out as `params`, by the names of `parameters`."""
         return self._named(flat, is_state=False)
 
-    def state_parts_of(self, flat: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Return views of a vector laid out as `weights`, by the names of `state`."""
-        return self._named(flat, is_state=True)
-
     def _named(
         self, flat: NDArray[np.float32], *, is_state: bool
     ) -> dict[str, NDArray[np.float32]]:

@@ -164,6 +164,31 @@ def test_adapt_refuses_what_it_cannot_use(layers, x, message):
     assert net.input_dtype is None
 
 
+TWICE = [rn.Normalization(), rn.Dense(2), rn.Normalization()]
+BESIDE = [rn.Concat(*([rn.Columns(i, 1), rn.Normalization()] for i in range(2)))]
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+@pytest.mark.parametrize(
+    ("layers", "place"),
+    [(TWICE, r"layers\[2\]"), (BESIDE, r"layers\[0\].concat\[1\]\[1\]")],
+    ids=["above", "beside"],
+)
+def test_adapt_that_is_refused_changes_no_layer(layers, place, is_fresh):
+    net = net_over((2,), *layers)
+    if not is_fresh:
+        net.adapt([[1.0, 2.0], [3.0, 4.0]])
+    for name, weight in net.parameters.items():
+        weight[:] = 3e38 if name == "layers.1.weight" else 0.5
+    before = net.get_weights()
+    with pytest.raises(ValueError, match=f"^adapt: {place}: expected values whose mean"):
+        net.adapt([[5.0, 3e38], [7.0, -3e38]] if layers is BESIDE else [[5, 6], [8, 8]])
+    assert net.get_weights().tobytes() == before.tobytes()
+    if is_fresh:
+        with pytest.raises(ValueError, match="net.adapt"):
+            net.fit([[1.0, 2.0]], [0], verbose=0)
+
+
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_calls_that_make_a_net_adapt_it():
     x, y = samples(60, 3), np.arange(60) % 2
