@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,11 @@ from rnn_native.base.runtime import MAX_THREADS, resolve_threads
 from rnn_native.callbacks import Callback
 from rnn_native.models.network import Network
 from rnn_native.net.adapting import adapt_new
-from rnn_native.net.indices import check_index_rows
-from rnn_native.net.layers import RANDOM, Layer
-from rnn_native.net.rows import AnyRows, Targets, input_dtype_of
+from rnn_native.net.rows import AnyRows, Targets
 from rnn_native.sklearn.data import Part, check_all_unmasked, hold_out, read_weights
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.full_batch import FullBatch
+from rnn_native.sklearn.own_network import OwnNetwork
 from rnn_native.sklearn.protocol import CallbackBridge, CallbackSupportMixin
 from rnn_native.sklearn.records import Records
 from rnn_native.sklearn.tables import TableRows
@@ -41,15 +40,8 @@ from rnn_native.training.schedules import Schedule
 RANGES = {"alpha": (0.0, 9e5), "learning_rate_init": (1e-30, 9e5), "epsilon": (1e-20, 1.0)}
 
 
-class Design(NamedTuple):
-    """The first arguments of `Network`."""
-
-    layers: Sequence[Layer | Mapping[str, Any]]
-    input_shape: tuple[int, ...]
-    loss: str
-
-
 class BaseNetworkEstimator(
+    OwnNetwork,
     TableRows,
     FullBatch,
     CallbackSupportMixin,  # type: ignore[misc]
@@ -79,13 +71,8 @@ class BaseNetworkEstimator(
     shuffle: bool
     random_state: Any
     warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
     early_stopping: bool
     validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
     schedule: Schedule | Mapping[str, Any] | None
     restore_best_weights: bool
     callbacks: Sequence[Callback] | Callback | None
@@ -100,13 +87,6 @@ class BaseNetworkEstimator(
                 setattr(self, name, value)
 
     # ---- what subclasses say ----
-
-    def _design(self, features: int) -> Design:
-        raise NotImplementedError
-
-    def _initialise(self, network: Network, random_state: np.random.RandomState) -> None:
-        """Set the initial weights of a new network."""
-        raise NotImplementedError
 
     def _learn_targets(self, y: NDArray[Any], *, incremental: bool, is_new: bool) -> None:
         """Find out what targets are, or check that they are what they were."""
@@ -165,14 +145,20 @@ class BaseNetworkEstimator(
             )
         self._check_parameters(incremental, validation is not None)
         is_new = not (hasattr(self, "network_") and (self.warm_start or incremental))
+        if incremental and not is_new:
+            self._check_network_parameters()
         rows, labels = self._read_rows(x, y=y, reset=is_new, **self._target_options)
         self._learn_targets(labels, incremental=incremental, is_new=is_new)
         targets = self._encode(labels)
         weights = None if sample_weight is None else read_weights(sample_weight, rows)
         class_weights = self._class_weights(labels, targets, incremental)
         random_state = check_random_state(self.random_state)
+        if is_new:
+            self._begin_records()
         if is_new or not incremental:
             self._prepare_network(rows, random_state, is_new)
+        else:
+            self._check_continued(rows.shape[1])
 
         train = Part(rows, targets, times(weights, class_weights))
         if self.solver == "lbfgs":
@@ -226,43 +212,6 @@ class BaseNetworkEstimator(
                 "schedule: uses validation losses; set early_stopping, or give fit "
                 "X_val and y_val"
             )
-
-    def _prepare_network(
-        self, rows: AnyRows, random_state: np.random.RandomState, is_new: bool
-    ) -> None:
-        """Make the network, with first weights or with those that it has."""
-        network = self._make_network(rows.shape[1])
-        check_index_rows(rows, network.table_rows, "X")
-        # A warm start keeps to what the first fit decided, as all calls of a net do.
-        known = None if is_new else self.network_.input_dtype
-        network.input_dtype = known or input_dtype_of(rows)
-        if is_new:
-            self._initialise(network, random_state)
-            self._begin_records()
-        elif network.architecture() == self.network_.architecture():
-            network.weights[:] = self.network_.weights
-            network.lr_multipliers = self.network_.lr_multipliers
-        else:
-            raise ValueError(
-                f"warm_start: the earlier fit made {self.network_}, the parameters now "
-                f"make {network}; set warm_start=False to start again"
-            )
-        self.network_ = network
-        self._steps = 0
-        self._rate = self.learning_rate_init
-        # Drawn only where it is needed: scikit-learn draws no such number.
-        has_masks = not RANDOM.isdisjoint(la["type"] for la in network.native.layers)
-        self._mask_seed = int(random_state.randint(2**31 - 1)) if has_masks else 0
-
-    def _make_network(self, features: int) -> Network:
-        return Network(*self._design(features), optimizer=self._optimizer())
-
-    def _optimizer(self) -> dict[str, Any]:
-        if self.solver == "sgd":
-            nesterov = bool(self.nesterovs_momentum)
-            return {"type": "sgd", "momentum": self.momentum, "nesterov": nesterov}
-        betas = {"beta_1": self.beta_1, "beta_2": self.beta_2}
-        return {"type": "adam", **betas, "epsilon": self.epsilon, "epsilon_hat": True}
 
     def _read_validation(self, validation: Validation) -> Part:
         """Return the user's validation rows and targets, checked as those of `fit`."""

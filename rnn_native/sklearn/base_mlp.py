@@ -14,7 +14,8 @@ from rnn_native.base.text import brief
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.network import Network
 from rnn_native.net.layers import Activation, BatchNorm, Dense, Dropout
-from rnn_native.sklearn.base import BaseNetworkEstimator, Design
+from rnn_native.sklearn.base import BaseNetworkEstimator
+from rnn_native.sklearn.own_network import Design
 
 ACTIVATIONS = {
     "identity": "linear",

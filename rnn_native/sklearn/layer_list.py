@@ -14,9 +14,14 @@ from rnn_native.net.block_specs import sequence
 from rnn_native.net.indices import check_index_rows
 from rnn_native.net.layers import Dense, as_specs
 from rnn_native.net.rows import check_kind, takes_shape
-from rnn_native.settings.architecture import load_architecture, parse_architecture
-from rnn_native.sklearn.base import BaseNetworkEstimator, Design
+from rnn_native.settings.architecture import (
+    Architecture,
+    load_architecture,
+    parse_architecture,
+)
+from rnn_native.sklearn.base import BaseNetworkEstimator
 from rnn_native.sklearn.data import dtype_of
+from rnn_native.sklearn.own_network import Design
 
 LAYER_LIST_CONSTRAINTS: dict[str, Any] = {
     "architecture": [list, tuple, Mapping, str, PathLike, None],
@@ -36,6 +41,9 @@ class LayerList(BaseNetworkEstimator):
     architecture: Any
     input_shape: Sequence[int] | None
     n_outputs_: int
+
+    # The path of an architecture's file, and what it held at the last fit.
+    _read: tuple[Any, Architecture] | None = None
 
     # What says which loss it is, in messages.
     _loss_is_asked_for_by = "this y"
@@ -96,9 +104,24 @@ class LayerList(BaseNetworkEstimator):
             if not given:
                 raise ValueError("architecture: expected at least one layer")
             return as_specs(given, "architecture"), self.input_shape, None
-        read = parse_architecture if isinstance(given, Mapping) else load_architecture
-        found = read(given)
+        found = (
+            parse_architecture(given) if isinstance(given, Mapping) else self._file(given)
+        )
         return found.layers, self.input_shape or found.input_shape, found.loss
+
+    def _file(self, path: str | PathLike[str]) -> Architecture:
+        """Return what the file of an architecture holds.
+
+        Each fit reads it once; it need not exist any more for `partial_fit`.
+        """
+        if self._read is None or self._read[0] != path:
+            self._read = (path, load_architecture(path))
+        return self._read[1]
+
+    def _check_parameters(self, incremental: bool, has_validation: bool) -> None:
+        super()._check_parameters(incremental, has_validation)
+        if not incremental:
+            self._read = None
 
     def _initialise(self, network: Network, random_state: np.random.RandomState) -> None:
         expected = (self.n_outputs_,)

@@ -1,5 +1,6 @@
 """Calls that are refused or fail: what the estimators are then, and what they say."""
 
+import json
 import pickle
 
 import numpy as np
@@ -291,3 +292,111 @@ def test_masked_arrays_without_a_masked_value_are_arrays(kind):
     one = made(kind).fit(np.ma.masked_array(X), np.ma.masked_array(targets(kind)))
     other = made(kind).fit(X, targets(kind))
     assert one.network_.weights.tobytes() == other.network_.weights.tobytes()
+
+
+# ---- parameters of another network ----
+
+ANOTHER = [
+    (
+        MLPClassifier,
+        {"hidden_layer_sizes": (3, 3)},
+        "made <.* 100 -> .* make <.* 3 -> 3 -> ",
+    ),
+    (MLPClassifier, {"activation": "tanh"}, "made layer 0 {.*'relu'}, .* make {.*'tanh'}"),
+    (
+        MLPClassifier,
+        {"dropout": 0.5},
+        "made <Network .*, the parameters now make <Network ",
+    ),
+    (MLPClassifier, {"batch_norm": True}, "made <Network .* make <Network .*"),
+    (MLPRegressor, {"hidden_layer_sizes": 5}, "made <.* 100 -> .* make <.* 5 -> "),
+    (MLPRegressor, {"loss": "poisson"}, "for squared_error, .* make one for poisson"),
+    (NetworkClassifier, {"architecture": [rn.Dense(4, "tanh")]}, "made <.* make <.* 4 -> "),
+    (NetworkRegressor, {"architecture": [rn.Dense(4, "tanh")]}, "made <.* make <.* 4 -> "),
+    (NetworkRegressor, {"loss": "mae"}, "for squared_error, .* make one for absolute"),
+]
+
+
+@pytest.mark.parametrize(("kind", "other", "message"), ANOTHER)
+def test_calls_that_continue_need_the_same_network(kind, other, message):
+    y = HALVES  # counts are for every loss
+    model, before = made(kind).fit(X, y), made(kind).get_params()
+    bits = facts(model)["network"]
+    ends = "set them back, or start again with fit"
+    with pytest.raises(
+        ValueError, match=f"^partial_fit: the earlier fit .*{message}.*; {ends}"
+    ):
+        model.set_params(**other).partial_fit(X, y)
+    with pytest.raises(ValueError, match=f"^warm_start: the earlier fit .*{message}"):
+        model.set_params(warm_start=True).fit(X, y)
+    assert facts(model)["network"] == bits
+    model.set_params(**before).partial_fit(X, y)
+    model.set_params(**other).fit(X, y).partial_fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (
+            MLPClassifier,
+            {"hidden_layer_sizes": (5,)},
+            {"hidden_layer_sizes": np.array([5])},
+        ),
+        (MLPClassifier, {"hidden_layer_sizes": 5}, {"hidden_layer_sizes": [5]}),
+        (MLPRegressor, {"alpha": 1e-3}, {"alpha": 1e-2}),
+        (
+            NetworkClassifier,
+            {"architecture": [rn.Dense(4, "relu"), rn.Dense(2), rn.Softmax()]},
+            {"architecture": (rn.Dense(4, "relu"), rn.Dense(2, "softmax"))},
+        ),
+        (NetworkRegressor, {"loss": "mae"}, {"loss": "absolute_error"}),
+    ],
+)
+def test_other_words_for_the_same_network_are_no_obstacle(kind, one, other):
+    model = made(kind, **one).fit(X, HALVES)
+    model.set_params(**other).partial_fit(X, HALVES)
+    assert model.n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "message"),
+    [
+        (
+            MLPClassifier,
+            {"activation": "step"},
+            "The 'activation' parameter of MLPClassifier",
+        ),
+        (MLPRegressor, {"loss": "huber"}, "The 'loss' parameter of MLPRegressor"),
+        (NetworkRegressor, {"architecture": 3}, "The 'architecture' parameter of Network"),
+    ],
+)
+def test_parameters_that_cannot_be_are_named_by_partial_fit_too(kind, other, message):
+    model = made(kind).fit(X, HALVES)
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**other).partial_fit(X, HALVES)
+
+
+def write_architecture(path, units):
+    layers = [
+        {"type": "dense", "units": units, "activation": "relu"},
+        {"type": "dense", "units": 2},
+    ]
+    path.write_text(json.dumps({"input_shape": [3], "layers": layers}))
+
+
+def test_partial_fit_does_not_need_the_file_of_the_architecture(tmp_path):
+    write_architecture(path := tmp_path / "net.json", units=4)
+    model = made(NetworkClassifier, architecture=path).fit(X, HALVES)
+    path.unlink()
+    model = pickle.loads(pickle.dumps(model)).partial_fit(X, HALVES)
+    with pytest.raises(OSError, match="net.json"):
+        model.fit(X, HALVES)
+
+
+def test_each_fit_reads_the_file_of_the_architecture(tmp_path):
+    write_architecture(path := tmp_path / "net.json", units=4)
+    model = made(NetworkClassifier, architecture=path).fit(X, HALVES)
+    write_architecture(path, units=5)
+    with pytest.raises(ValueError, match="^warm_start: .* 4 -> .* 5 -> "):
+        model.set_params(warm_start=True).fit(X, HALVES)
+    assert " 5 -> " in str(model.set_params(warm_start=False).fit(X, HALVES).network_)
