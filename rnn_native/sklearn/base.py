@@ -20,7 +20,13 @@ from rnn_native.callbacks import Callback
 from rnn_native.models.network import Network
 from rnn_native.net.adapting import adapt_new
 from rnn_native.net.rows import AnyRows, Targets
-from rnn_native.sklearn.data import Part, check_all_unmasked, hold_out, read_weights
+from rnn_native.sklearn.data import (
+    Part,
+    check_all_unmasked,
+    check_not_tiny,
+    hold_out,
+    read_weights,
+)
 from rnn_native.sklearn.fitting import EstimatorRun, Progress
 from rnn_native.sklearn.full_batch import FullBatch
 from rnn_native.sklearn.own_network import OwnNetwork
@@ -161,6 +167,7 @@ class BaseNetworkEstimator(
             self._check_continued(rows.shape[1])
 
         train = Part(rows, targets, times(weights, class_weights))
+        check_not_tiny(train.weights, _factors(weights, class_weights))
         if self.solver == "lbfgs":
             smoothing = self._recipe_options().get("label_smoothing", 0.0)
             self._minimize(train, self._loss_scale, smoothing)
@@ -350,3 +357,9 @@ class BaseNetworkEstimator(
     def _outputs_of_rows(self, rows: AnyRows, *, raw: bool = False) -> NDArray[np.float32]:
         threads = resolve_threads(self.n_threads)
         return self.network_.native.predict(rows, threads=threads, raw=raw)
+
+
+def _factors(weights: Any, class_weights: Any) -> str:
+    """Say which arguments the weights of rows are made of."""
+    given = {"sample_weight": weights, "class_weight": class_weights}
+    return " times ".join(name for name, value in given.items() if value is not None)

@@ -16,6 +16,8 @@ from rnn_native.net.rows import AnyRows, Targets, common_dtype
 Indices = NDArray[np.intp]
 Weights = NDArray[np.float32] | None
 
+LEAST_NORMAL = float(np.finfo(np.float32).tiny)
+
 
 class Part(NamedTuple):
     """Rows to train on, or to validate on."""
@@ -125,6 +127,16 @@ def read_weights(sample_weight: Any, rows: AnyRows) -> NDArray[np.float32]:
             sample_weight, rows, dtype=np.float32, ensure_non_negative=True
         )
     return np.ascontiguousarray(weights, dtype=np.float32)
+
+
+def check_not_tiny(weights: Weights, name: str) -> None:
+    """Refuse weights none of which is a normal float32: a batch is divided by their sum."""
+    greatest = 0.0 if weights is None else float(weights.max(initial=0.0))
+    if 0 < greatest < LEAST_NORMAL:
+        raise ValueError(
+            f"{name}: expected a weight of at least {LEAST_NORMAL:.2g}, the smallest normal "
+            f"number of float32, got at most {greatest:.2g}; multiply all by the same number"
+        )
 
 
 def hold_out(

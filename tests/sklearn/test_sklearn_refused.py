@@ -400,3 +400,29 @@ def test_each_fit_reads_the_file_of_the_architecture(tmp_path):
     with pytest.raises(ValueError, match="^warm_start: .* 4 -> .* 5 -> "):
         model.set_params(warm_start=True).fit(X, HALVES)
     assert " 5 -> " in str(model.set_params(warm_start=False).fit(X, HALVES).network_)
+
+
+# ---- weights ----
+
+
+@pytest.mark.parametrize("tiny", [1e-45, 1e-40])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_below_the_normal_numbers_of_float32_are_refused(kind, solver, tiny):
+    model = made(kind, solver=solver)
+    ends = r"expected a weight of at least 1.2e-38, .*, got at most 1.*e-4\d; multiply"
+    with pytest.raises(ValueError, match=f"^sample_weight: {ends}"):
+        model.fit(X, targets(kind), sample_weight=np.full(60, tiny))
+    if is_classifier(kind):
+        model.set_params(class_weight=[tiny, tiny])
+        with pytest.raises(ValueError, match=f"^class_weight: {ends}"):
+            model.fit(X, WORDS)
+        with pytest.raises(ValueError, match=f"^sample_weight times class_weight: {ends}"):
+            model.fit(X, WORDS, sample_weight=np.ones(60))
+
+
+def test_one_normal_weight_is_enough():
+    weights = np.full(60, 1e-45)
+    weights[7] = 1.0
+    model = made(MLPRegressor, batch_size=60).fit(X, X[:, 1], sample_weight=weights)
+    assert np.isfinite(model.loss_)
