@@ -17,6 +17,7 @@ from rnn_native.base.files import errors_named
 from rnn_native.base.temporary import Beside, remove_forgotten
 from rnn_native.base.text import brief, printable
 from rnn_native.base.xorshift import Xorshift
+from rnn_native.datasets import sealed
 from rnn_native.datasets.decoding import decode, faults_of
 from rnn_native.datasets.file_loader import BLOCK_BYTES, FileLoader
 from rnn_native.datasets.shards import AnyPath, Rows, open_shard
@@ -185,6 +186,8 @@ def _cache_of(
 def _cached(path: Path, full: tuple[int, ...]) -> Rows | None:
     """Return the rows of a cache file; None if it is missing or damaged."""
     try:
+        if not sealed.is_whole(path):
+            return None
         rows = Rows([open_shard(str(path), "x")])
     except (FileNotFoundError, FormatError):
         return None
@@ -194,7 +197,7 @@ def _cached(path: Path, full: tuple[int, ...]) -> Rows | None:
 def _decode_all(
     root: Path, names: Sequence[str], shape: tuple[int, ...], path: Path, workers: int
 ) -> None:
-    """Write all pictures to one npy file, which appears when it is whole."""
+    """Write all pictures to one npy file, sealed, which appears when it is whole."""
     remove_forgotten(path.parent)
     # Its lock keeps others from removing it.
     with Beside() as partial:
@@ -202,7 +205,7 @@ def _decode_all(
             partial.create(path, 0o666)
             with open(partial[0], "wb", closefd=False) as file:
                 begin = _begin(file, (len(names), *shape))
-        job = {
+        job: dict[str, Any] = {
             "root": str(root),
             "shape": shape,
             "out": str(partial.path),
@@ -210,6 +213,8 @@ def _decode_all(
         }
         _fill({**job, "begin": begin}, names, workers)
         with errors_named(path):
+            with Path(job["out"]).open("r+b") as file:
+                sealed.seal(file)
             os.fsync(partial[0])
             partial.become(path)
 

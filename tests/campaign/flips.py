@@ -1,7 +1,7 @@
 """Single flipped bits in saved files: refused, or without any effect on what is read.
 
-Model files, checkpoints, ensembles, and their packed data sets: whatever has a checksum. A flip
-that is accepted and changes what is read is silent, and a fault.
+Model files, checkpoints, ensembles, packed data sets and decoded pictures: whatever has a
+checksum. A flip that is accepted and changes what is read is silent, and a fault.
 """
 
 import gzip
@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 import attack
 import rnn_native as rn
@@ -64,6 +65,7 @@ def _files():
         "checkpoint": (Path("run/last.safetensors").read_bytes(), _resumed),
         "ensemble": (Path("both").read_bytes(), _ensemble),
         "idx packed": (packed, _images),
+        "pictures": (_decoded(images), _pictures),
     }
     files = {}
     for name, (data, read) in readers.items():
@@ -95,6 +97,27 @@ def _resumed():
 
 def _ensemble():
     return [_state(net) for net in rn.Ensemble.load("flipped").nets]
+
+
+def _decoded(images):
+    """Return the file that a folder of pictures is decoded into."""
+    Path("pictures/a").mkdir(parents=True)
+    for number, pixels in enumerate(images):
+        Image.fromarray(pixels).save(f"pictures/a/{number}.png")
+    _rows_of_pictures()
+    (place,) = Path("cache").iterdir()
+    return place.read_bytes()
+
+
+def _pictures():
+    (place,) = Path("cache").iterdir()
+    place.write_bytes(Path("flipped").read_bytes())
+    return _rows_of_pictures()
+
+
+def _rows_of_pictures():
+    loader = rn.datasets.from_folder("pictures", size=(4, 4), workers=0, cache="cache")
+    return b"".join(x.tobytes() for x, _ in loader.batches(None))
 
 
 def _images():

@@ -12,7 +12,7 @@ from PIL import Image
 import rnn_native as rn
 from memory import measured, peak, reset_peak
 from rnn_native.base import picture_file
-from rnn_native.datasets import decoding, folder_loader
+from rnn_native.datasets import decoding, folder_loader, sealed
 
 RNG = np.random.default_rng(5)
 
@@ -164,6 +164,20 @@ def test_a_damaged_cache_is_written_again(folder, damage):
     else:
         os.truncate(path, 0 if damage == "empty" else path.stat().st_size - 1)
     assert np.array_equal(rows_of(loaded(folder, workers=0))[0], first)
+
+
+def test_any_flipped_bit_of_the_cache_is_noticed(folder):
+    first, _ = rows_of(loaded(folder, workers=0))
+    (path,) = (folder.parent / "cache").iterdir()
+    whole = path.read_bytes()
+    assert sealed.is_whole(path)
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        assert not sealed.is_whole(path)
+    assert np.array_equal(rows_of(loaded(folder, workers=0))[0], first)
+    assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize("name", ["a" * 250, "\u4e2d" * 80])
