@@ -23,10 +23,9 @@ from rnn_native.base.checks import check_count, check_flag, check_range
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.net.predictor import check_net
-from rnn_native.training import schedules
 from rnn_native.training.augmentation import Augment
 from rnn_native.training.holding_out import Split
-from rnn_native.training.recipe import Recipe
+from rnn_native.training.recipe import Recipe, as_schedule
 from rnn_native.training.run import Run
 from rnn_native.training.schedules import Schedule
 
@@ -204,7 +203,7 @@ def lr_find(
     )
     data = Split(rows, model.as_targets(y, len(rows)))
     shares = _shares(
-        schedules.as_schedule(schedule),
+        as_schedule(schedule),
         None if epochs is None else check_count("epochs", epochs, 1),
         -(-len(rows) // (recipe.batch_size * recipe.accumulate)),
         check_count("trial_it", trial_it, 0),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rnn_native.base.checks import check_count, check_flag, check_range, check_seed
+from rnn_native.base.text import brief
 from rnn_native.net.optimizers import as_settings
 from rnn_native.training import schedules
 from rnn_native.training.augmentation import Augment, as_augment
@@ -109,7 +110,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._normalise("augment", as_augment(self.augment))
-        self._normalise("schedule", schedules.as_schedule(self.schedule))
+        self._normalise("schedule", as_schedule(self.schedule))
         for name in ("epochs", "batch_size", "accumulate", "patience", "steps_per_epoch"):
             if (
                 name not in ("patience", "steps_per_epoch")
@@ -181,3 +182,20 @@ class Recipe:
             "class_weight": weight,
             "schedule": schedule,
         }
+
+
+def as_schedule(given: object) -> Schedule | None:
+    """Return a schedule from a user's `schedule`: one, its `as_dict`, or None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is something else, or as `schedules.from_dict`.
+    """
+    if isinstance(given, Mapping):
+        return schedules.from_dict(given)
+    if given is not None and not isinstance(given, Schedule):
+        raise TypeError(
+            f"schedule: expected a Schedule, its as_dict or None, got {brief(given)}"
+        )
+    return given

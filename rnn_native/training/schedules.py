@@ -359,23 +359,6 @@ def as_dict(schedule: Schedule) -> dict[str, Any]:
     return {"type": type(schedule).__name__, **plain}
 
 
-def as_schedule(given: object) -> Schedule | None:
-    """Return a schedule from a user's `schedule`: one, its `as_dict`, or None.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is something else, or as `from_dict`.
-    """
-    if isinstance(given, Mapping):
-        return from_dict(given)
-    if given is not None and not isinstance(given, Schedule):
-        raise TypeError(
-            f"schedule: expected a Schedule, its as_dict or None, got {brief(given)}"
-        )
-    return given
-
-
 def from_dict(plain: Mapping[str, Any]) -> Schedule:
     """Return the schedule that `as_dict` gave.
 
