@@ -30,7 +30,7 @@ def is_whole(path: AnyPath) -> bool:
 
 
 def _checksum(file: IO[bytes], size: int) -> bytes:
-    """Return the checksum of the first bytes, and leave the file behind them."""
+    """Return the checksum of the first bytes, and leave the file after them."""
     file.seek(0)
     found = 0
     while size > 0 and (piece := file.read(min(size, _PIECE))):
