@@ -11,9 +11,10 @@ from rnn_native.base.checks import check_not_negative, check_number, check_range
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.base.text import brief
+from rnn_native.net.arrays import as_array
 from rnn_native.net.predictor import Predictor
 from rnn_native.net.row_weights import as_weights
-from rnn_native.net.rows import as_array, as_finite_float32, input_dtype_of
+from rnn_native.net.rows import as_finite_float32, input_dtype_of
 
 MOST_LR = 1e6
 

@@ -14,6 +14,7 @@ from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.base.text import brief
 from rnn_native.net import losses, scores
+from rnn_native.net.arrays import sparse_refusal
 from rnn_native.net.compiled import CompiledNet
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.row_weights import as_weights
@@ -25,7 +26,6 @@ from rnn_native.net.rows import (
     as_rows,
     as_targets,
     input_dtype_of,
-    sparse_refusal,
 )
 from rnn_native.net.scores import ClassScores, ValueScores
 

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_native.base.checks import check_all
+from rnn_native.net.arrays import as_array
 from rnn_native.net.losses import FLOAT32_MAX
-from rnn_native.net.rows import Weights, as_array
+from rnn_native.net.rows import Weights
 
 
 def as_weights(

@@ -12,16 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 import rnn_native._core as _core
 from rnn_native.base.runtime import resolve_threads
 from rnn_native.base.text import brief
+from rnn_native.net.arrays import as_array, sparse_refusal
 from rnn_native.net.blocks import JOINS, Placed
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.indices import as_indices
 from rnn_native.net.rows import (
     NO_FLOAT,
-    as_array,
     as_finite_float32,
     as_rows,
     float_range_of,
-    sparse_refusal,
 )
 
 if TYPE_CHECKING:

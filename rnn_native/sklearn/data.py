@@ -10,8 +10,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from rnn_native.base.checks import check_unmasked
+from rnn_native.net.arrays import common_dtype
 from rnn_native.net.compressed import compress, sound
-from rnn_native.net.rows import AnyRows, Targets, common_dtype
+from rnn_native.net.rows import AnyRows, Targets
 
 Indices = NDArray[np.intp]
 Weights = NDArray[np.float32] | None
@@ -33,7 +34,7 @@ class Part(NamedTuple):
 
 
 def as_plain_frame(x: Any) -> Any:
-    """Return a pandas frame with the one dtype that `rows.as_array` chooses, all else as is.
+    """Return a pandas frame with the one dtype that `arrays.as_array` chooses, all else as is.
 
     scikit-learn would make floats of nullable uint8, and bytes of booleans beside bytes. Missing
     values are NaN, which it refuses; a frame of sparse columns of one type other than uint8

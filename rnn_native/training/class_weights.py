@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from rnn_native.base.checks import is_number
 from rnn_native.base.text import brief
+from rnn_native.net.arrays import as_array
 from rnn_native.net.losses import FLOAT32_MAX
-from rnn_native.net.rows import Targets, Weights, as_array
+from rnn_native.net.rows import Targets, Weights
 
 ClassWeights = str | Mapping[int, float] | Sequence[float] | NDArray[Any]
 """The types that users may pass; see `plain_class_weight`. A pandas Series is a mapping."""

@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.base.errors import TrainingDiverged
 from rnn_native.base.text import brief
+from rnn_native.net.arrays import as_array, sparse_refusal
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
-from rnn_native.net.rows import as_array, sparse_refusal
 from rnn_native.net.scores import weighted_sum
 from rnn_native.training.holding_out import Split
 from rnn_native.training.recipe import Recipe

@@ -8,9 +8,10 @@ import numpy as np
 
 from rnn_native.base.checks import check_count
 from rnn_native.net.adapting import unadapted
+from rnn_native.net.arrays import sparse_refusal
 from rnn_native.net.compressed import CompressedRows
 from rnn_native.net.losses import LOSSES
-from rnn_native.net.rows import Weights, sparse_refusal
+from rnn_native.net.rows import Weights
 from rnn_native.training.class_weights import (
     row_weights_of_classes,
     times,
