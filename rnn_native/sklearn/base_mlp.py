@@ -1,7 +1,7 @@
 """A network of hidden dense layers, as scikit-learn describes and starts it."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from numbers import Real
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from rnn_native.base.checks import is_number
 from rnn_native.base.text import brief
 from rnn_native.base.xorshift import Xorshift
 from rnn_native.models.network import Network
@@ -44,6 +45,13 @@ MLP_CONSTRAINTS: dict[str, Any] = {
 }
 
 
+def as_list(given: Any) -> list[Any]:
+    """Return the items of a sequence; raise TypeError for what has none, or none in order."""
+    if isinstance(given, (Mapping, Set)):
+        raise TypeError(f"expected a sequence, got {brief(given)}")
+    return list(given)
+
+
 class Views(list[NDArray[np.float32]]):
     """Views of a network's parameters; to set items is to write them into the network."""
 
@@ -73,23 +81,33 @@ class BaseMLP(BaseNetworkEstimator):
     out_activation_: str
 
     def _hidden_sizes(self) -> list[int]:
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        counts = [operator.index(size) for size in sizes]
+        given = self.hidden_layer_sizes
+        try:
+            sizes = as_list(given) if hasattr(given, "__iter__") else [given]
+            counts = [operator.index(size) for size in sizes]
+        except TypeError:
+            raise TypeError(
+                "hidden_layer_sizes: expected an integer, or one for each hidden layer in "
+                f"order, got {brief(given)}"
+            ) from None
         if any(count <= 0 for count in counts):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return counts
 
     def _dropout_rates(self, hidden: int) -> list[float]:
-        if isinstance(self.dropout, float | int | np.number):
+        if is_number(self.dropout):
             return [float(self.dropout)] * hidden
-        rates = [float(rate) for rate in self.dropout]
-        if len(rates) != hidden or not all(0 <= rate < 1 for rate in rates):
+        try:
+            rates = as_list(self.dropout)
+        except TypeError:
+            rates = []
+        are_rates = all(is_number(rate) and 0 <= rate < 1 for rate in rates)
+        if len(rates) != hidden or not are_rates:
             raise ValueError(
-                f"dropout: expected a rate in [0, 1) for each of {hidden} hidden layers, "
-                f"got {brief(self.dropout)}"
+                f"dropout: expected a rate in [0, 1) for each of {hidden} hidden layers in "
+                f"order, got {brief(self.dropout)}"
             )
-        return rates
+        return [float(rate) for rate in rates]
 
     def _design(self, features: int) -> Design:
         sizes = self._hidden_sizes()

@@ -426,3 +426,48 @@ def test_one_normal_weight_is_enough():
     weights[7] = 1.0
     model = made(MLPRegressor, batch_size=60).fit(X, X[:, 1], sample_weight=weights)
     assert np.isfinite(model.loss_)
+
+
+# ---- values of the MLPs' own parameters ----
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(2.5,), {"a": 1}, {3: 4}, {3, 4}, ["5"], [None], [[1, 2]], np.array(3)],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_sizes_that_are_no_sequence_of_integers_are_refused_by_name(kind, sizes):
+    message = "^hidden_layer_sizes: expected an integer, or one for each .* in order, got "
+    with pytest.raises(TypeError, match=message):
+        made(kind, hidden_layer_sizes=sizes).fit(X, targets(kind))
+
+
+NO_RATES = [
+    {"a": 1}, {0.5: 1}, {0.5}, ["x"], ["0.3"], [None], [[0.5]], [1j], [True], [10**400],
+    [np.nan], [0.1, 0.2], [], np.array(0.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dropout", NO_RATES, ids=lambda given: str(given)[:9])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_rates_that_are_no_sequence_of_numbers_are_refused_by_name(kind, dropout):
+    message = (
+        r"^dropout: expected a rate in \[0, 1\) for each of 1 hidden layers in order, got "
+    )
+    with pytest.raises(ValueError, match=message):
+        made(kind, dropout=dropout).fit(X, targets(kind))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hidden_layer_sizes": np.array([4, 3]), "dropout": np.array([0.1, 0.2])},
+        {"hidden_layer_sizes": [np.int64(4), 3], "dropout": (np.float32(0.1), 0)},
+        {"hidden_layer_sizes": (), "dropout": ()},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_sequences_of_any_kind_are_sizes_and_rates(kind, options):
+    assert made(kind, **options).fit(X, targets(kind)).n_iter_ == 5
