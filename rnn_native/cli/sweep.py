@@ -181,7 +181,9 @@ def sweep(args: argparse.Namespace) -> int:
         outcome.say(json.dumps(overview(result)))
     else:
         outcome.say(repr(result)[1:-1], f"Files: {result.out}")
-    return outcome.OK if result.ranking else outcome.FAILED
+    if result.ranking:
+        return outcome.OK
+    return outcome.report(f"sweep: all runs failed: {result.rows[0].error}", outcome.FAILED)
 
 
 @contextmanager

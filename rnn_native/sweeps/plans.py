@@ -31,6 +31,7 @@ RECIPE_KEYS = tuple(f.name for f in fields(Recipe))
 OPTIONS = (*RECIPE_KEYS, "metrics")
 """What `sweep` accepts in addition to its own arguments."""
 
+MOST_SHOWN = 60  # of a value's text in messages
 _PATH = re.compile(r"((?:layers\[\d+\]\.)+)(\w+)")
 
 
@@ -97,15 +98,14 @@ class Base:
 
         Raises
         ------
-        ValueError, TypeError
+        ValueError
             If a name is unknown, or a value does not fit; the message has the parameters.
         """
         sorted_out = self._sorted_out(params)
         try:
             net, recipe = self._made(sorted_out, seed)
         except (FormatError, ValueError, TypeError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"{told(params)}: {error}" if params else str(error)) from None
+            raise refusal(params, error) from None
         architecture, plain = net.architecture(), recipe.as_dict()
         return Plan(
             hash_of(architecture, plain, digest),
@@ -290,9 +290,19 @@ def shown(value: Any) -> str:
     if isinstance(value, (bool, int, float, list, tuple, Mapping)) or value is None:
         try:
             return json.dumps(value)
-        except TypeError:
+        except (TypeError, ValueError):
             pass
     return brief(value)
+
+
+def refusal(params: Params, error: Exception) -> ValueError:
+    """Return the error about a run with these parameters."""
+    texts = {name: shown(value) for name, value in params.items()}
+    words = [
+        f"{name}={text if len(text) < MOST_SHOWN else brief(params[name])}"
+        for name, text in texts.items()
+    ]
+    return ValueError(f"{', '.join(words)}: {error}" if words else str(error))
 
 
 def check_options(options: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Training many configurations, on any executor."""
 
+import json
 import os
 import shutil
 import time
@@ -15,11 +16,12 @@ from rnn_native.base.rules import nearest
 from rnn_native.base.runtime import get_num_threads
 from rnn_native.base.text import brief
 from rnn_native.datasets.opening import Dataset
+from rnn_native.models.network import Network
 from rnn_native.net import scores
 from rnn_native.sweeps import pool, shared_data
 from rnn_native.sweeps.candidates import Params, candidates_of, seeds_of
 from rnn_native.sweeps.folder import TemporaryFolder, claim
-from rnn_native.sweeps.plans import Base, Plan, check_options, told
+from rnn_native.sweeps.plans import Base, Plan, check_options, refusal, told
 from rnn_native.sweeps.results import Row, SweepResult
 from rnn_native.sweeps.rungs import mean_of, promoted, rungs_of, value_of
 from rnn_native.sweeps.worker import INTERRUPTED, Task, is_enough, read_record
@@ -161,6 +163,7 @@ def sweep(
     plans = plans_of(common, candidates, seeds, digest)
     rungs = rungs_of_plans(plans, factor, min_epochs)
     goal = monitor_of(monitor, plans[0], options.get("metrics"))
+    check_fit(plans, opened)
     keeper = None
     if out is None:
         keeper = TemporaryFolder()
@@ -312,6 +315,23 @@ def plans_of(
         for params in candidates
         for seed in seeds_of(seeds, first)
     ]
+
+
+def check_fit(plans: Sequence[Plan], data: Dataset) -> None:
+    """Refuse data that do not fit a run's net, before a sweep is removed or begun."""
+    known: set[str] = set()
+    for plan in plans:
+        key = json.dumps(plan.architecture)
+        if key in known:
+            continue
+        known.add(key)
+        net = Network.from_architecture(plan.architecture)
+        try:
+            for x, y in (data.x_train, data.y_train), (data.x_test, data.y_test):
+                net.as_rows(x[:1])
+                net.as_targets(y, len(x))
+        except (ValueError, TypeError) as error:
+            raise refusal(plan.params, error) from None
 
 
 def rungs_of_plans(plans: Sequence[Plan], factor: int | None, min_epochs: int) -> list[int]:

@@ -58,6 +58,10 @@ def test_samples_and_names_as_values(tmp_path, capsys):
         (["--grid", "lr="], 1, "grid.lr: expected at least one value, got none"),
         (["--grid", "lrr=1"], 1, "grid: unknown parameter 'lrr'"),
         (["--grid", "lr=1", "--grid", "lr=2"], 2, "--grid: expected each name once"),
+        (["--grid", "lr=null"], 1, "rnn-native: lr=null: lr: expected a number, got None"),
+        (["--grid", "stratify=1"], 1, "rnn-native: stratify=1: stratify: expected True"),
+        (["--grid", "lr=" + "9" * 400], 1, "lr=an integer of many digits: lr: expected"),
+        (["--grid", "optimizer=" + "a" * 400], 1, "optimizer='aaaaaa"),
         (["--grid", "lr=1", "--executor", "dask"], 2, "needs --scheduler ADDRESS"),
         (
             ["--grid", "lr=1", "--scheduler", "a"],
@@ -74,6 +78,7 @@ def test_wrong_calls(words, code, text, tmp_path, capsys):
     assert found == code
     error = capsys.readouterr().err
     assert text in error
+    assert len(error.splitlines()[-1]) < 250
 
 
 def test_a_folder_of_another_sweep_is_a_wrong_call(tmp_path, capsys):
@@ -85,3 +90,25 @@ def test_a_folder_of_another_sweep_is_a_wrong_call(tmp_path, capsys):
         in capsys.readouterr().err
     )
     assert main([*CALL, *words, "--batch-size", "7", "--overwrite"]) == 0
+
+
+def test_a_sweep_is_kept_if_the_one_that_replaces_it_does_not_fit(tmp_path, capsys):
+    out, base = ["--out", str(tmp_path / "s")], tmp_path / "base.json"
+    layers = [{"type": "flatten"}, {"type": "dense", "units": 10}]
+    base.write_text(json.dumps({"input_shape": [1, 12, 12], "layers": layers}))
+    assert main([*CALL, "--grid", "lr=0.1", *out]) == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "s").rglob("*") if p.is_file()}
+    capsys.readouterr()
+    call = ["sweep", str(base), *CALL[2:], "--grid", "lr=0.1", *out, "--overwrite"]
+    assert main(call) == 1
+    assert "lr=0.1: x: expected shape (n, 1, 12, 12), got" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in (tmp_path / "s").rglob("*") if p.is_file()} == before
+
+
+def test_why_all_runs_failed_is_said(tmp_path, capsys):
+    call = [*CALL, "--grid", "validation_split=0.001,0.002", "--out", str(tmp_path / "s")]
+    assert main([*call, "--quiet"]) == 1
+    caught = capsys.readouterr()
+    assert caught.out.startswith("SweepResult of 2 runs: 2 failed")
+    assert caught.err.startswith("rnn-native: sweep: all runs failed: ")
+    assert caught.err.count("\n") == 1
