@@ -24,9 +24,40 @@ Source: TypeAlias = AnyPath | Buffer | IO[bytes]
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
 
 
+_POSSIBLE = "a path without null bytes and lone surrogates"
+
+
 def shown(path: AnyPath) -> str:
     """Return `path` in quotes, on one line and printable, for a message."""
     return repr(os.fspath(path))
+
+
+def as_path(name: str, given: object) -> Path:
+    """Return an argument as a path that a file can have.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a path, or has characters that no path can have.
+    """
+    if not isinstance(given, (str, os.PathLike)):
+        raise TypeError(f"{name}: expected a path, got {brief(given)}")
+    if not _is_possible(given):
+        raise ValueError(f"{name}: expected {_POSSIBLE}, got {brief(given)}")
+    return Path(given)
+
+
+def _is_possible(path: AnyPath) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
+def _check_possible(path: AnyPath) -> None:
+    """Raise OSError for a path that Python would refuse without its name."""
+    if not _is_possible(path):
+        raise OSError(errno.EINVAL, f"expected {_POSSIBLE}", os.fspath(path))
 
 
 def name_of(source: Source) -> AnyPath:
@@ -138,6 +169,7 @@ def open_regular(path: AnyPath) -> io.BufferedReader:
     def at_once(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NONBLOCK)
 
+    _check_possible(path)
     # Opening a device may already do something. A pipe may take the file's place meanwhile.
     _require_regular(Path(path).stat().st_mode, path)
     file = open(path, "rb", opener=at_once)  # noqa: SIM115
@@ -158,6 +190,7 @@ def append_text(path: AnyPath, text: str) -> None:
         If it cannot be written, or if it is a folder, pipe or device: opening a pipe to
         write may wait forever, too.
     """
+    _check_possible(path)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
     with (
         errors_named(path),
@@ -191,6 +224,7 @@ def atomic_write(path: AnyPath, data: Buffer | Iterable[Buffer]) -> None:
         If the file cannot be written (no space, no permission, no such folder), or
         if `path` is a folder, pipe, device or loop of links. Names `path`.
     """
+    _check_possible(path)
     pieces = [data] if isinstance(data, bytes | bytearray | memoryview) else data
     with Beside() as temporary:
         with errors_named(path):

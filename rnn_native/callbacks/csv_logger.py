@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from rnn_native.base.checks import check_flag
@@ -11,6 +10,7 @@ from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
     AnyPath,
     append_text,
+    as_path,
     atomic_write,
     csv_line,
     read_within,
@@ -69,9 +69,10 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: AnyPath, separator: str = ",", append: bool = False
     ) -> None:
-        if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
+        is_one = isinstance(separator, str) and len(separator) == 1
+        if not is_one or separator in '\r\n"' or "\ud800" <= separator <= "\udfff":
             raise ValueError(f"separator: expected one character, got {brief(separator)}")
-        self.filename = Path(filename)
+        self.filename = as_path("filename", filename)
         self.separator = separator
         self.append = check_flag("append", append)
 

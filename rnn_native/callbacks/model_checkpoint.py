@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 
 from rnn_native.base.checks import check_flag, check_number, check_verbose
-from rnn_native.base.files import AnyPath, shown
+from rnn_native.base.files import AnyPath, as_path, shown
 from rnn_native.base.text import brief
 from rnn_native.callbacks.monitor import Monitor
 from rnn_native.net import model_file
@@ -73,7 +73,7 @@ class ModelCheckpoint(Callback):
         *,
         save_weights_only: bool = False,
     ) -> None:
-        self.filepath = str(Path(filepath))
+        self.filepath = str(as_path("filepath", filepath))
         self.monitor = monitor
         self.verbose = check_verbose(verbose)
         self.save_best_only = check_flag("save_best_only", save_best_only)
@@ -135,7 +135,8 @@ def _places(template: str) -> set[str]:
         for name in sorted(names):
             if not name.isidentifier():
                 raise ValueError(f"expected names of columns in braces, got {brief(name)}")
-        template.format(**dict.fromkeys(names, 1.0) | {"epoch": 1})
+        values = dict.fromkeys(names, 1.0) | {"epoch": 1}
+        as_path("filepath", template.format(**values))
     except (ValueError, LookupError) as error:
         raise ValueError(
             f"filepath: expected a path in which braces have names of columns, got "

@@ -1,10 +1,9 @@
 """Curves for TensorBoard."""
 
 import time
-from pathlib import Path
 from typing import Any
 
-from rnn_native.base.files import AnyPath, errors_named
+from rnn_native.base.files import AnyPath, as_path, errors_named
 from rnn_native.training.callback import Callback, Logs, values_of
 
 
@@ -43,7 +42,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, log_dir: AnyPath = "logs") -> None:
-        self.log_dir = Path(log_dir)
+        self.log_dir = as_path("log_dir", log_dir)
         self._writers: dict[str, Any] = {}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -63,7 +62,7 @@ class TensorBoard(Callback):
                 "`pip install rnn_native[tensorboard]`"
             ) from None
         if part not in self._writers:
-            folder = (self.log_dir / part).resolve()
+            folder = (self.log_dir / part).absolute()
             folder.mkdir(parents=True, exist_ok=True)
             # To the writer's name, which has the second: two runs in one must not share
             # a file.

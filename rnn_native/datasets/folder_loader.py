@@ -13,7 +13,7 @@ import numpy as np
 
 from rnn_native.base.checks import check_count, check_flag
 from rnn_native.base.errors import FormatError
-from rnn_native.base.files import errors_named
+from rnn_native.base.files import as_path, errors_named
 from rnn_native.base.temporary import Beside, remove_forgotten
 from rnn_native.base.text import brief, printable
 from rnn_native.base.xorshift import Xorshift
@@ -100,7 +100,7 @@ def from_folder(
     ...     print(loader.classes, loader.shape)
     ['cat', 'dog'] (2, 8, 8)
     """
-    root = Path(folder)
+    root = as_path("folder", folder)
     height, width = _extents(size)
     shape = (3, height, width) if check_flag("color", color) else (height, width)
     batch = check_count("batch_size", batch_size, 1)
@@ -176,7 +176,7 @@ def _cache_of(
         import pooch
 
         cache = Path(pooch.os_cache("rnn_native")) / "pictures"
-    place = Path(cache)
+    place = as_path("cache", cache)
     place.mkdir(parents=True, exist_ok=True)
     # A name in a file system has 255 bytes at most; this one is for people.
     readable = root.resolve().name[:40]

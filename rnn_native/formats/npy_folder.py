@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import (
     AnyPath,
+    as_path,
     atomic_write,
     check_size,
     errors_named,
@@ -85,7 +86,7 @@ def read_npy_folder(folder: AnyPath) -> tuple[Architecture, Arrays]:
     [(4, 5), (5,), (5, 3), (3,)]
     """
     name = shown(folder)
-    pairs = _paired(_named_files(Path(folder), name), name)
+    pairs = _paired(_named_files(as_path("folder", folder), name), name)
     layers: list[dict[str, Any]] = []
     arrays: Arrays = []
     for weight_path, bias_path in pairs:
@@ -182,7 +183,7 @@ def write_npy_folder(model: Network, folder: AnyPath) -> None:
             )
         files[f"w{number}.npy"] = _npy(weight.T)
         files[f"b{number}.npy"] = _npy(bias[:, None])
-    target = Path(folder)
+    target = as_path("folder", folder)
     target.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         atomic_write(target / name, content)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from rnn_native.base.checks import check_flag
-from rnn_native.base.text import brief
+from rnn_native.base.files import as_path
 from rnn_native.callbacks import Callback
 from rnn_native.net.layers import (
     Layer,
@@ -171,8 +171,8 @@ def out_folder(
     """Return the folder for a run's files, made and free for them; None without `out`."""
     check_flag("resume", resume)
     check_flag("overwrite", overwrite)
-    if out is not None and not isinstance(out, (str, PathLike)):
-        raise TypeError(f"out: expected a path or None, got {brief(out)}")
+    if out is not None:
+        as_path("out", out)
     if resume and out is None:
         raise ValueError("resume: needs out, the folder of the run to resume")
     if resume and overwrite:

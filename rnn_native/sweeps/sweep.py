@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_native.base import outcome
 from rnn_native.base.checks import check_count, check_positive
+from rnn_native.base.files import as_path
 from rnn_native.base.rules import nearest
 from rnn_native.base.runtime import get_num_threads
 from rnn_native.base.text import brief
@@ -167,7 +167,7 @@ def sweep(
     keeper = None
     if out is None:
         keeper = TemporaryFolder()
-    folder = Path(keeper.name if keeper else os.fspath(out or "."))
+    folder = as_path("out", keeper.name if keeper else out)
     content = {"base": common.plan({}, None, digest).id if is_plain(base) else "function"}
     claim(folder, {"data": digest, **content}, overwrite=overwrite)
     rows = [
