@@ -5,7 +5,7 @@ that returns a column by its name.
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence, Set
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import cached_property
 from numbers import Real
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.checks import check_unmasked, plain_number
 from rnn_native.base.text import brief
 
 Name: TypeAlias = str | int
@@ -21,6 +22,9 @@ Category: TypeAlias = str | int | float | bool
 
 MISSING = ("NoneType", "NAType", "NaTType")
 """Types of what stands for a missing value, in addition to a float NaN."""
+
+FLAGS = (bool, np.bool_)
+"""Types of True and False."""
 
 
 class Factored(NamedTuple):
@@ -48,7 +52,7 @@ def kind_of(value: object) -> str:
     """Return "words", "flags" or "numbers", or the name of another value's type."""
     if isinstance(value, str):
         return "words"
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, FLAGS):
         return "flags"
     return "numbers" if isinstance(value, Real) else type(value).__name__
 
@@ -86,6 +90,7 @@ class Column:
         given = self._given
         if hasattr(given, "to_numpy"):
             given = given.to_numpy()
+        check_unmasked(self._where, given)
         if isinstance(given, (list, tuple)):
             # Of words and numbers NumPy would make words.
             array = np.empty(len(given), object)
@@ -97,10 +102,14 @@ class Column:
     def factored(self) -> Factored:
         """The different values, of numbers, words, flags or any of these.
 
+        True and 1 are two values, although they are equal.
+
         Raises
         ------
         TypeError
             If there are other values, or not one per row.
+        ValueError
+            If values are masked.
         """
         given = self._given
         if self._has_codes:
@@ -118,7 +127,9 @@ class Column:
         try:
             if hasattr(given, "factorize"):  # pandas' own is faster
                 codes, different = given.factorize()
-                return Factored(codes.astype(np.int64), [*different.tolist(), None])
+                values = [*different.tolist(), None]
+                if given.dtype != object or not _may_hide_flags(values):
+                    return Factored(codes.astype(np.int64), values)
             return _factored_objects(array)
         except TypeError:
             odd = next(one for one in array.tolist() if not isinstance(one, Hashable))
@@ -143,7 +154,7 @@ class Column:
         TypeError
             If there is something else.
         ValueError
-            If a number is missing, or not finite in float32; names the first row.
+            If a number is missing or masked, or not finite in float32; names the first row.
         """
         array = self._array
         if self._has_codes or array.dtype.kind not in "biuf" or array.ndim != 1:
@@ -152,8 +163,9 @@ class Column:
             numbers = array.astype(np.float32)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))
+            given = brief(plain_number(self._array[row]))
             raise ValueError(
-                f"{self._where}: expected finite numbers, got {array[row]} in row {row}; fill "
+                f"{self._where}: expected finite numbers, got {given} in row {row}; fill "
                 "it in, or make the column one of categories"
             )
         return numbers
@@ -162,7 +174,7 @@ class Column:
         codes, values = self.factored
         if odd := [kind for kind in kinds_of(values) if kind not in ("numbers", "flags")]:
             raise TypeError(f"{self._where}: expected numbers, got {odd[0]}")
-        known = [math.nan if is_missing(one) else float(one) for one in values]
+        known = [math.nan if is_missing(one) else _float_of(one) for one in values]
         return np.array(known)[codes]
 
     def categories(self) -> Factored:
@@ -172,6 +184,8 @@ class Column:
         ------
         TypeError
             If there are several kinds, or others.
+        ValueError
+            If values are masked.
         """
         kinds = kinds_of(self.factored.values)
         if len(kinds) > 1:
@@ -191,10 +205,32 @@ class Table(dict[Name, Column]):
     """The columns of a table by their names, all of one length."""
 
 
+def _float_of(number: Any) -> float:
+    """Return a number as a float, infinity for one beyond float64."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
 def _factored_objects(array: NDArray[Any]) -> Factored:
+    given = array.tolist()
+    found = _numbered(given)
+    if not _may_hide_flags(found.values):
+        return found
+    codes, pairs = _numbered((isinstance(one, FLAGS), one) for one in given)
+    return Factored(codes, [one for _, one in pairs])
+
+
+def _numbered(values: Iterable[Hashable]) -> Factored:
     seen: dict[Hashable, int] = {}
-    codes = np.array([seen.setdefault(one, len(seen)) for one in array.tolist()])
+    codes = np.array([seen.setdefault(one, len(seen)) for one in values])
     return Factored(codes, list(seen))
+
+
+def _may_hide_flags(values: Sequence[Any]) -> bool:
+    """Whether one of different values is 0 or 1, which False and True are equal to."""
+    return any(isinstance(one, (Real, np.bool_)) and one in (0, 1) for one in values)
 
 
 def is_frame(table: object) -> bool:
@@ -215,7 +251,8 @@ def table_of(table: Any, name: str) -> Table:
     Raises
     ------
     ValueError, TypeError
-        If it has no rows or columns, columns of several lengths, or a name twice.
+        If it has no rows or columns, columns of several lengths, a name twice, or is an
+        array with masked values.
     """
     if isinstance(table, Table):
         return table
@@ -230,17 +267,28 @@ def table_of(table: Any, name: str) -> Table:
     elif isinstance(table, Mapping):
         found = dict(table)
     else:
-        array = np.asarray(table)
-        if array.ndim != 2:
-            raise ValueError(
-                f"{name}: expected a data frame, a dict of columns or an array of shape "
-                f"(n, columns), got shape {array.shape}"
-            )
+        array = _array_of(table, name)
         found = {i: array[:, i] for i in range(array.shape[1])}
     _check_lengths(found, name)
     return Table(
         {one: Column(given, f"{name}: column {one!r}") for one, given in found.items()}
     )
+
+
+def _array_of(table: Any, name: str) -> NDArray[Any]:
+    """Return a table without names as an array of two axes."""
+    expected = (
+        f"{name}: expected a data frame, a dict of columns or an array of shape "
+        "(n, columns)"
+    )
+    check_unmasked(name, table)
+    try:
+        array = np.asarray(table)
+    except ValueError:
+        raise ValueError(f"{expected}, got rows of several lengths or shapes") from None
+    if array.ndim != 2:
+        raise ValueError(f"{expected}, got shape {array.shape}")
+    return array
 
 
 def _check_lengths(columns: Mapping[Any, Any], name: str) -> None:

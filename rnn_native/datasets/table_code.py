@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_native.base.checks import as_float
 from rnn_native.base.text import brief
 from rnn_native.datasets.table import (
     Category,
@@ -19,6 +20,7 @@ from rnn_native.datasets.table import (
 from rnn_native.net.block_layers import Concat
 from rnn_native.net.layer import Layer
 from rnn_native.net.layers import Columns, Embedding, Flatten, Normalization
+from rnn_native.net.losses import FLOAT32_MAX
 
 UNSEEN, MISSING, FIRST = 0, 1, 2
 """Rows of a column in the table of vectors: of unseen and rare categories, of missing ones, and
@@ -160,6 +162,28 @@ class TableCode:
             rows[:, i] = columns[one].numbers()
         return rows
 
+    def check_spread(self, rows: NDArray[np.float32], name: str = "x") -> None:
+        """Refuse numbers that cannot be normalized, as their variance is not finite in float32.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, columns), float32
+            What `rows` returned.
+        name : str
+            What messages call the table.
+
+        Raises
+        ------
+        ValueError
+            Names the first such column.
+        """
+        for i, one in enumerate(self.numbers, len(self.categories)):
+            if rows[:, i].var(dtype=np.float64) > FLOAT32_MAX:
+                raise ValueError(
+                    f"{name}: column {one!r}: expected numbers whose variance is finite in "
+                    "float32, got larger ones; use a larger unit"
+                )
+
     def _check_names(self, columns: Mapping[Name, Any], name: str) -> None:
         known = {*self.categories, *self.numbers}
         missing = [one for one in (*self.categories, *self.numbers) if one not in columns]
@@ -215,7 +239,7 @@ def _learned(
     unknown, *counts = np.bincount(codes + 1, minlength=len(values) + 1).tolist()
     counts[-1] += unknown
     known = [
-        value.item() if isinstance(value, np.generic) else value
+        _as_category(value, where)
         for value, count in zip(values, counts, strict=True)
         if count >= min_count and not is_missing(value)
     ]
@@ -225,6 +249,20 @@ def _learned(
             f"{brief(known[0])}; leave the column out, or give max_categories or min_count"
         )
     return tuple(sorted(known))
+
+
+def _as_category(value: Any, where: str) -> Category:
+    """Return a category as Python's, or raise TypeError or ValueError if no file can hold it."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, str):
+        return plain
+    if not isinstance(plain, (int, float)):
+        raise TypeError(
+            f"{where}: expected categories that are words, flags, int or float, got "
+            f"{brief(value)}; convert them: .astype(float)"
+        )
+    as_float(where, plain)
+    return plain
 
 
 def _coded(column: Column, known: Sequence[Category], where: str) -> NDArray[np.int64]:

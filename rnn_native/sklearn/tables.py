@@ -57,4 +57,6 @@ def read_table(
     """
     validate_data(estimator, x, skip_check_array=True, reset=reset)
     rows = code.rows(x if table is None else table, "X")
+    if reset:
+        code.check_spread(rows, "X")
     return check_X_y(rows, dtype=np.float32, order="C", **more) if "y" in more else rows

@@ -1,6 +1,7 @@
 """Tables become rows: which columns are categories, their codes, and what is refused."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -110,6 +111,26 @@ REFUSED = {
         {"size": [1, 1e300, 1, 1]},
         "column 'size': expected .* 1e.300 in row 1;",
     ),
+    "beyond float64": (
+        {"size": [1, 2, 10**400, 4]},
+        "column 'size': expected finite numbers, got an integer of many digits in row 2;",
+    ),
+    "masked": (
+        {"size": np.ma.array([1.0, 2, 3, 4], mask=[0, 1, 1, 0])},
+        "column 'size': expected no masked values, got 2; fill them first$",
+    ),
+    "masked words": (
+        {"job": np.ma.array(["a", "b", "c", "d"], mask=[0, 1, 0, 0])},
+        "column 'job': expected no masked values, got 1; fill them first$",
+    ),
+    "1 among flags": (
+        {"flag": [True, 1, False, None]},
+        "column 'flag': expected categories of one kind, got flags and numbers; convert all",
+    ),
+    "1 among flags of pandas": (
+        {"flag": pd.Series([True, 1, False, None], dtype=object)},
+        "column 'flag': expected categories of one kind, got flags and numbers; convert all",
+    ),
     "several kinds": (
         {"job": ["a", 3, "b", None]},
         "column 'job': expected categories of one kind, got numbers and words; convert all",
@@ -147,6 +168,14 @@ def test_a_table_that_does_not_fit_is_refused(changed, message):
             np.zeros(3),
             r"x: expected a data frame, a dict of columns or an array of shape \(n",
         ),
+        (
+            np.ma.array([[1.0, 2.0]], mask=[[0, 1]]),
+            "x: expected no masked values, got 1; fill them first$",
+        ),
+        (
+            [[1, 2], [3]],
+            "x: expected a data frame, .* got rows of several lengths or shapes$",
+        ),
         (frame().set_axis(list("abab"), axis=1), "x: expected .* names, got 'a' twice"),
         (
             {"id": [f"{i}" for i in range(11)]},
@@ -157,6 +186,33 @@ def test_a_table_that_does_not_fit_is_refused(changed, message):
 def test_what_cannot_be_learned(table, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         TableCode.learned(table, max_categories=10)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            Fraction(1, 3),
+            r"categories that are words, .* got Fraction\(1, 3\); convert them",
+        ),
+        (np.longdouble(1) / 3, "categories that are words, .*; convert them"),
+        (10**400, "a number below 1.8e308, got an integer of many digits$"),
+    ],
+)
+@pytest.mark.parametrize("as_column", [list, np.array])
+def test_categories_that_no_file_can_hold_are_refused(value, message, as_column):
+    with pytest.raises(
+        (ValueError, TypeError), match=f"^x: column 'a': expected {message}"
+    ):
+        TableCode.learned({"a": as_column([value, 1])}, ["a"])
+
+
+def test_numbers_too_far_apart_to_be_normalized_are_refused_by_column():
+    table = {"a": ["u", "v"], "b": [1.0, 2.0], "c": [1e30, 1.0]}
+    code = TableCode.learned(table)
+    with pytest.raises(ValueError, match=r"^x: column 'c': expected .* variance is finite"):
+        code.check_spread(code.rows(table))
+    code.check_spread(code.rows({**table, "c": [1e30, 1e30]}))
 
 
 @pytest.mark.parametrize("value", ["cook", 3.5, np.array(3), {1, 2}], ids=repr)
