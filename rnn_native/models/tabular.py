@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_native.base.checks import check_count
+from rnn_native.base.checks import check_count, check_seed, is_integer
 from rnn_native.base.errors import FormatError
 from rnn_native.base.files import AnyPath, Source, name_of
+from rnn_native.base.text import brief
 from rnn_native.datasets.table import Name, table_of
 from rnn_native.datasets.table_code import EMBEDDING_DIM, MAX_CATEGORIES, TableCode
 from rnn_native.models.network import Network
 from rnn_native.net.layer import AnyLayer, as_specs
 from rnn_native.net.optimizers import Optimizer, as_settings
 from rnn_native.net.rows import validation_parts
+
+_REQUIRED_OPTION = "embedding_dim"
+_LATER_OPTIONS = ("categorical", "min_count", "max_categories", "seed")
+"""What a file has of how a net was made; earlier versions wrote the first only."""
 
 if TYPE_CHECKING:
     from rnn_native.net.scores import ClassScores, ValueScores
@@ -91,13 +97,13 @@ class TabularNet:
         min_count: int = 1,
         max_categories: int = MAX_CATEGORIES,
     ) -> None:
-        if isinstance(categorical, str):
-            raise TypeError(
-                f"categorical: expected names of columns, got one str; use [{categorical!r}]"
-            )
         self.layers = as_specs(layers)
-        self.loss, self.seed, self.optimizer = loss, seed, as_settings(optimizer)
-        self.categorical = tuple(categorical)
+        self.loss, self.seed, self.optimizer = (
+            loss,
+            check_seed(seed),
+            as_settings(optimizer),
+        )
+        self.categorical = _as_names(categorical)
         self.embedding_dim = check_count("embedding_dim", embedding_dim, 1)
         self.min_count = check_count("min_count", min_count, 1)
         self.max_categories = check_count("max_categories", max_categories, 1)
@@ -133,10 +139,10 @@ class TabularNet:
             If a column has neither numbers nor categories, has missing numbers or too many
             categories, or `layers` do not fit.
         """
-        self._learn(x)
+        self.code, self.network, _ = self._learned(x)
 
-    def _learn(self, x: Any) -> NDArray[np.float32]:
-        """Make the net of a table; return its rows."""
+    def _learned(self, x: Any) -> tuple[TableCode, Network, NDArray[np.float32]]:
+        """Return the code, the net and the rows of a table; the old net stays."""
         table = table_of(x, "x")
         code = TableCode.learned(
             table,
@@ -145,12 +151,27 @@ class TabularNet:
             max_categories=self.max_categories,
         )
         rows = code.rows(table)
+        code.check_spread(rows)
         layers: list[AnyLayer] = [*code.layers(self.embedding_dim), *self.layers]
         net = Network(layers, (code.width,), self.loss, self.seed, optimizer=self.optimizer)
         if net.normalizations:
             net.adapt(rows)
-        self.code, self.network = code, net
-        return rows
+        return code, net, rows
+
+    @contextmanager
+    def _during_fit(self, code: TableCode, network: Network) -> Iterator[None]:
+        """Have a net while it is trained; if it was refused, what was there before."""
+        own = vars(self)
+        before: dict[str, Any] = {k: own[k] for k in ("code", "network") if k in own}
+        self.code, self.network = code, network
+        try:
+            yield
+        except BaseException:
+            # A callback may have made another net.
+            if network.training_state.steps == 0 and self.network is network:
+                del self.code, self.network
+                own.update(before)
+            raise
 
     def encode(self, x: Any, name: str = "x") -> NDArray[np.float32]:
         """Return a table's rows as `network` expects them.
@@ -202,15 +223,20 @@ class TabularNet:
         Raises
         ------
         ValueError, TypeError
-            If the table, a target or an option is wrong, before anything is trained.
+            If the table, a target or an option is wrong, before anything is trained. The
+            categories of a refused table are not kept.
         TrainingDiverged
             If the loss or a weight is not finite.
         """
-        rows = self.encode(x) if self.is_fitted else self._learn(x)
+        if self.is_fitted:
+            code, network, rows = self.code, self.network, self.encode(x)
+        else:
+            code, network, rows = self._learned(x)
         held = validation_parts(validation_data)
         if held is not None:
-            held = (self.encode(held[0], "validation_data[0]"), *held[1:])
-        return self.network.fit(rows, y, validation_data=held, **options)
+            held = (code.rows(held[0], "validation_data[0]"), *held[1:])
+        with self._during_fit(code, network):
+            return network.fit(rows, y, validation_data=held, **options)
 
     # ---- answering ----
 
@@ -259,7 +285,10 @@ class TabularNet:
 
         content = model_file.content_of(self.network, None, optimizer_state=optimizer_state)
         tensors, metadata = content
-        table = {**self.code.as_dict(), "embedding_dim": self.embedding_dim}
+        options = {
+            name: getattr(self, name) for name in (_REQUIRED_OPTION, *_LATER_OPTIONS)
+        }
+        table = {**self.code.as_dict(), **options}
         model_file.write(path, tensors, {**metadata, "holds": "table", "table": table})
 
     @classmethod
@@ -283,14 +312,31 @@ class TabularNet:
         name = name_of(path)
         with model_file.versions_named(metadata):
             with model_file.faults_named(name, "table"):
-                code = TableCode.from_dict(metadata["table"])
-                dim = check_count("embedding_dim", metadata["table"]["embedding_dim"], 1)
+                table = metadata["table"]
+                code = TableCode.from_dict(table)
+                options = {name: table[name] for name in _LATER_OPTIONS if name in table}
+                made = cls([], **options, embedding_dim=table[_REQUIRED_OPTION])
             network = model_file.model_of(Network, tensors, metadata, name)
         first = len(code.categories)
         indices = (code.table_rows,) * first + (0,) * len(code.numbers) if first else ()
         if network.input_shape != (code.width,) or network.table_rows != indices:
             raise FormatError(f"{name}: the net does not fit the table that the file has")
-        specs = network.specs[len(code.layers(dim)) :]
-        made = cls(specs, network.loss, optimizer=network.optimizer, embedding_dim=dim)
+        made.layers = network.specs[len(code.layers(made.embedding_dim)) :]
+        made.loss, made.optimizer = network.loss, network.optimizer
         made.code, made.network = code, network
         return made
+
+
+def _as_names(categorical: Any) -> tuple[Name, ...]:
+    """Return names of columns, or raise TypeError."""
+    expected = "categorical: expected names of columns"
+    if isinstance(categorical, str):
+        raise TypeError(f"{expected}, got one str; use [{brief(categorical)}]")
+    try:
+        names = tuple(categorical)
+    except TypeError:
+        raise TypeError(f"{expected}, got {brief(categorical)}") from None
+    for one in names:
+        if not isinstance(one, str) and not is_integer(one):
+            raise TypeError(f"{expected}, got {brief(one)} among them")
+    return tuple(str(one) if isinstance(one, str) else int(one) for one in names)

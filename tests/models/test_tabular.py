@@ -1,6 +1,8 @@
 """TabularNet: what it learns of a table, its files, and what it refuses."""
 
+import copy
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -115,6 +117,9 @@ def test_files_are_told_from_those_of_nets(net):
         ),
         ({"embedding_dim": 0}, "table cannot be used: embedding_dim: expected an integer"),
         ({"categories": 3}, "table cannot be used"),
+        ({"seed": "x"}, "table cannot be used: seed: expected an integer"),
+        ({"min_count": 0}, "table cannot be used: min_count: expected an integer"),
+        ({"categorical": 3}, "table cannot be used: categorical: expected names"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(net, changed, message):
@@ -149,14 +154,31 @@ def test_seeds_and_threads_decide_the_bits_and_nothing_else():
     assert weights[0] == weights[1]
 
 
+@pytest.mark.parametrize(
+    ("categorical", "message"),
+    [
+        ("color", r"got one str; use \['color'\]"),
+        (None, "got None"),
+        (5, "got 5"),
+        ([["a"]], r"got \['a'\] among them"),
+        ([True], "got True among them"),
+    ],
+)
+def test_what_names_no_columns_is_refused(categorical, message):
+    with pytest.raises(
+        TypeError, match=f"^categorical: expected names of columns, {message}$"
+    ):
+        rn.TabularNet(LAYERS, categorical=categorical)
+
+
 def test_what_is_refused():
     net = rn.TabularNet(LAYERS)
     with pytest.raises(
         AttributeError, match="^network: the table is not known yet; call fit"
     ):
         net.predict(TABLE)
-    with pytest.raises(TypeError, match=r"got one str; use \['color'\]$"):
-        rn.TabularNet(LAYERS, categorical="color")
+    with pytest.raises(TypeError, match=r"^seed: expected an integer, got 'x'$"):
+        rn.TabularNet(LAYERS, seed="x")
     with pytest.raises(
         ValueError, match="^embedding_dim: expected an integer of at least 1"
     ):
@@ -170,6 +192,98 @@ def test_what_is_refused():
     ):
         net.fit({"id": [f"{i}" for i in range(10_001)]}, np.zeros(10_001, int))
     assert not net.is_fitted
+
+
+class Refusing(rn.Callback):
+    """Raises before anything is trained, or after a batch."""
+
+    def __init__(self, hook):
+        setattr(self, hook, self._refuse)
+
+    def _refuse(self, *given):
+        raise ValueError("refused by a callback")
+
+
+OTHER = {"color": RNG.choice(["violet", "white"], N)}
+REFUSED = {
+    "labels": (Y + 9, {}),
+    "an option": (Y, {"epochs": 0}),
+    "a validation table": (Y, {"validation_data": ({"size": SIZES}, Y)}),
+    "a callback": (Y, {"callbacks": [Refusing("on_train_begin")]}),
+}
+
+
+@pytest.mark.parametrize(("y", "options"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("is_adapted", [False, True])
+def test_a_fit_that_is_refused_leaves_no_categories(y, options, is_adapted):
+    nets = [rn.TabularNet(LAYERS), rn.TabularNet(LAYERS)]
+    if is_adapted:
+        for net in nets:
+            net.adapt(TABLE)
+    with pytest.raises(ValueError, match="expected|refused"):
+        nets[0].fit(TABLE if is_adapted else OTHER, y, verbose=0, **options)
+    assert nets[0].is_fitted == is_adapted
+    for net in nets:
+        net.fit(TABLE, Y, epochs=2, verbose=0)
+    assert nets[0].code == nets[1].code
+    assert nets[0](TABLE).tobytes() == nets[1](TABLE).tobytes()
+
+
+def test_a_fit_that_ends_in_training_keeps_its_net():
+    net = rn.TabularNet(LAYERS)
+    with pytest.raises(ValueError, match="refused by a callback"):
+        net.fit(TABLE, Y, verbose=0, callbacks=[Refusing("on_epoch_end")])
+    assert net.network.training_state.steps > 0
+
+
+def test_a_callback_of_the_first_fit_may_predict():
+    net, seen = rn.TabularNet(LAYERS), []
+    watch = rn.LambdaCallback(on_train_begin=lambda _: seen.append(net.predict(TABLE)))
+    net.fit(TABLE, Y, verbose=0, callbacks=[watch])
+    assert len(seen[0]) == N
+
+
+OPTIONS = {
+    "categorical": ["zip"],
+    "min_count": 2,
+    "max_categories": 9,
+    "seed": 7,
+    "embedding_dim": 3,
+}
+
+
+def through_file(net):
+    net.save(file := io.BytesIO())
+    return rn.TabularNet.load(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "through",
+    [through_file, copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))],
+    ids=["file", "copy", "deepcopy", "pickle"],
+)
+def test_a_copy_adapts_as_the_net_that_it_is_of(through):
+    net = rn.TabularNet(LAYERS, **OPTIONS)
+    net.fit({"zip": [1, 2, 1, 2], "color": list("abba")}, [0, 1, 0, 1], verbose=0)
+    other, table = through(net), {"zip": [3, 3, 4, 5, 5], "size": np.arange(5.0)}
+    for one in (net, other):
+        one.adapt(table)
+    assert other.code == net.code
+    assert other.code.categories == {"zip": (3, 5)}
+    weights = [one.network.get_weights().tobytes() for one in (net, other)]
+    assert weights[0] == weights[1]
+
+
+def test_files_of_earlier_versions_have_no_options(net):
+    net.save(file := io.BytesIO())
+    tensors, metadata = model_file.read(file.getvalue(), "table")
+    metadata.pop("sha256")
+    for name in OPTIONS.keys() - {"embedding_dim"}:
+        metadata["table"].pop(name)
+    model_file.write(other := io.BytesIO(), tensors, metadata)
+    loaded = rn.TabularNet.load(other.getvalue())
+    assert (loaded.seed, loaded.min_count, loaded.categorical) == (1, 1, ())
+    assert loaded(TABLE).tobytes() == net(TABLE).tobytes()
 
 
 def test_a_first_fit_reads_each_column_once():
