@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rnn_native.export.c_embedding import COLUMNS, EMBEDDING
 from rnn_native.export.c_functions import FUNCTIONS
-from rnn_native.export.c_recurrent import RECURRENT, RECURRENT_STEP
+from rnn_native.export.c_recurrent import RECURRENCE, RECURRENT
 from rnn_native.export.functions import FUNCTIONS as OF_EACH
 from rnn_native.export.int8 import quantised
 from rnn_native.export.steps import Step, by_output
@@ -24,7 +24,7 @@ WIDTH = 92
 CALLED_BY = {
     "attention": "softmax",
     "masked_attention": "softmax",
-    "recurrent": "recurrent_step",
+    "recurrent": "recurrence",
 }
 """What some functions call."""
 
@@ -183,7 +183,7 @@ def functions_of(programs: Sequence[Program]) -> list[str]:
         **FUNCTIONS,
         "columns": COLUMNS,
         "embedding": EMBEDDING,
-        "recurrent_step": RECURRENT_STEP,
+        "recurrence": RECURRENCE,
         "recurrent": RECURRENT,
     }
     found = {name: text for name, text in known.items() if name in used}

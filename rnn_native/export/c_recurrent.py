@@ -1,11 +1,14 @@
-"""The C functions of recurrent layers."""
+"""The C functions of recurrent layers.
 
-RECURRENT_STEP = """\
+None is called `..._step`: that is how a public name of the file ends.
+"""
+
+RECURRENCE = """\
 /* h, a state of `units` numbers, and c, the cell of an LSTM, become those of the next step; x
  * has the products of the step's inputs, `product` those of h. 1 gate: tanh; 3: r, z, n of a
  * GRU; 4: i, f, g, o of an LSTM, as in PyTorch. */
 static void
-recurrent_step(float *h, float *c, const float *x, const float *product, int units, int gates)
+recurrence(float *h, float *c, const float *x, const float *product, int units, int gates)
 {
     for (int u = 0; u < units; u++) {
         const float *z = x + u, *p = product + u;
@@ -45,7 +48,7 @@ recurrent(float *out, const float *x, const float *weight, const float *bias,
         int t = reverse ? steps - 1 - i : i;
         if (!real || real[t] != 0) {
             dense(product, h, weight, bias, 1, units, gates * units);
-            recurrent_step(h, c, x + t * gates * units, product, units, gates);
+            recurrence(h, c, x + t * gates * units, product, units, gates);
         }
         for (int u = 0; u < units; u++)
             if (sequences)

@@ -52,7 +52,7 @@ class StreamProgram:
         matrix = program.matrix(step, "hidden_")
         program.call("dense", of_state, hidden, *matrix, 1, units, columns)
         gates = columns // units
-        program.call("recurrent_step", hidden, cell, of_inputs, of_state, units, gates)
+        program.call("recurrence", hidden, cell, of_inputs, of_state, units, gates)
         program.at = hidden
 
     def declarations(self, name: str) -> str:

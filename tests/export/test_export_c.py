@@ -197,6 +197,49 @@ def test_names_come_from_the_file(tmp_path, file, name):
     assert f"void {name}_predict(" in (tmp_path / file).read_text()
 
 
+def functions_of(source):
+    """Names of all functions in a C file except `main`."""
+    return set(re.findall(r"^(\w+)\(", source, flags=re.MULTILINE)) - {"main"}
+
+
+def test_any_name_may_begin_the_public_names(tmp_path):
+    sequence = rn.Network([rn.GRU(3), rn.Dense(2)], (5, 2), seed=1)
+    models = [sequence, rn.Ensemble([small_net(), small_net()])]
+    functions = {
+        function
+        for net in [network(case)[0] for case in FLOAT32]
+        for function in functions_of(rn.export.c_source(net, "net"))
+        if not function.startswith("net_")
+    }
+    parts = {part for name in functions for part in (name, name.split("_")[0])}
+    words = {"int", "while", "static", "main", "exp", "tanhf", "fmax", "NAN", "x", "a", "c"}
+    files = []
+    for name in sorted(parts | words | {"layer0", "net0", "state", "probabilities"}):
+        for i, model in enumerate(models):
+            files.append(f"{name}_{i}.c")
+            (tmp_path / files[-1]).write_text(rn.export.c_source(model, name))
+    assert "recurrent" in parts
+    run([CC, *STRICT, "-fsyntax-only", *files], tmp_path)
+
+
+@pytest.mark.parametrize("case", FLOAT32, ids=str)
+def test_no_name_within_the_file_ends_as_a_public_one(case):
+    net, _ = network(case)
+    source = rn.export.c_source(net, "NAME")
+    streamed = (
+        "state",
+        "step",
+        "stream_init",
+        "STEP_INPUTS",
+        "STEP_OUTPUTS",
+        "STREAM_MAIN",
+    )
+    ends = {*re.findall(r"\bNAME_(\w+)", source), *streamed, "net0"}
+    code = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
+    within = {word for word in re.findall(r"[A-Za-z]\w*", code) if word[:5] != "NAME_"}
+    assert not [w for w in within if w.endswith(tuple(f"_{end}" for end in ends))]
+
+
 @pytest.mark.parametrize("name", ["", "3d", "a-b", "a b", "\u00e9", "a*/"])
 def test_a_name_that_is_no_identifier_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match="name: expected a C identifier"):
