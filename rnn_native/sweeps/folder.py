@@ -35,12 +35,12 @@ def claim(folder: Path, content: Mapping[str, str], *, overwrite: bool) -> None:
         If another sweep, or a run, is there.
     """
     manifest = folder / MANIFEST
-    if overwrite and manifest.is_file():
-        shutil.rmtree(folder / "runs", ignore_errors=True)
-        manifest.unlink()
-    if not manifest.is_file():
+    holds_sweep = manifest.is_file()
+    if overwrite or not holds_sweep:
         run_folder.require_free(folder)
         run_folder.prepare(folder)
+        if holds_sweep:
+            shutil.rmtree(folder / "runs", ignore_errors=True)
         content = {"format_version": str(FORMAT_VERSION), **content}
         atomic_write(manifest, json.dumps(content, indent=2).encode() + b"\n")
         return

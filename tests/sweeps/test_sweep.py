@@ -455,6 +455,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     run = next((tmp_path / "s" / "runs").iterdir())
     with pytest.raises(FileExistsError, match="a run is there already"):
         rn.sweep(base, {"lr": [0.1]}, DATA, out=run, **OPTIONS)
+    beside = tmp_path / "s" / "config.json"
+    beside.write_text("{}")
+    with pytest.raises(FileExistsError, match="a run is there already"):
+        rn.sweep(other, {"lr": [0.1]}, DATA, out=tmp_path / "s", overwrite=True, **OPTIONS)
+    assert run.exists()
+    beside.unlink()
     rn.sweep(other, {"lr": [0.1]}, DATA, out=tmp_path / "s", overwrite=True, **OPTIONS)
     assert not run.exists()
 
