@@ -90,6 +90,9 @@ class Files:
 
     def drop(self, path: str) -> None:
         """Open a dropped file: a picture, a drawing, or a model."""
+        self._tried(lambda: self._drop(path))
+
+    def _drop(self, path: str) -> None:
         if Path(path).is_dir() or Path(path).suffix.lower() in MODELS[1]:
             self.use_model(model_choice.Choice(Path(path).name, Path(path)))
         else:

@@ -2,7 +2,6 @@
 
 import tkinter as tk
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from rnn_native.recognizer import model_choice
@@ -110,16 +109,13 @@ class Menu:
     def _list_recent(self) -> None:
         """List the models that were opened, if they still exist."""
         self.recent.delete(0, "end")
-        paths = [Path(p) for p in self._window.settings.recent if Path(p).exists()]
-        for path in paths:
-            self.recent.add_command(
-                label=model_choice.short_name(path), command=self._opener(path)
-            )
-        if not paths:
+        choices = model_choice.opened_before(self._window.settings.recent)
+        for choice in choices:
+            self.recent.add_command(label=choice.name, command=self._opener(choice))
+        if not choices:
             self.recent.add_command(label="none yet", state="disabled")
 
-    def _opener(self, path: Path) -> Callable[[], None]:
-        choice = model_choice.Choice(model_choice.short_name(path), path)
+    def _opener(self, choice: model_choice.Choice) -> Callable[[], None]:
         return lambda: self._window.files.use_model(choice)
 
     def _use_theme(self) -> None:

@@ -2,9 +2,13 @@
 
 import contextlib
 import math
+import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from rnn_native.base.files import AnyPath
 from rnn_native.formats.loading import load
 from rnn_native.models import pretrained
 from rnn_native.models.network import Network
@@ -47,9 +51,9 @@ def named(word: str) -> Choice:
     """
     path = Path(word)
     file = REFERENCE_FILES.get(word.lower())
-    if file is None or path.exists():
+    if file is None or _status(path) is not None:
         return Choice(word, path)
-    if not Path(file).is_file():
+    if not _is_file(file):
         raise FileNotFoundError(
             f"{file}: not found in this folder; train the model first, or name a file"
         )
@@ -62,17 +66,43 @@ def around(runs: Path = RUNS) -> list[Choice]:
     These are runs from the newest on, the reference's files in the current folder, and the
     model that comes with the package.
     """
-    best = [path for path in runs.glob(f"*/{BEST}") if path.is_file()]
-    best.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    found = [Choice(f"run {path.parent.name}", path) for path in best]
+    found = [Choice(f"run {path.parent.name}", path) for path in _best_of(runs)]
     seen = set()
     for word, file in REFERENCE_FILES.items():
-        if file not in seen and Path(file).is_file():
+        if file not in seen and _is_file(file):
             found.append(Choice(word, Path(file)))
         seen.add(file)
-    more = [Path(file) for file in MORE_REFERENCE_FILES if Path(file).is_file()]
-    found += [Choice(path.name, path) for path in more]
+    found += [Choice(file, Path(file)) for file in MORE_REFERENCE_FILES if _is_file(file)]
     return [*found, Choice("pretrained", pretrained.PATH)]
+
+
+def _best_of(runs: Path) -> list[Path]:
+    """Return the best models of runs, the newest first."""
+    found = []
+    with contextlib.suppress(OSError):  # there may be no runs
+        found = [run / BEST for run in runs.iterdir() if _is_file(run / BEST)]
+    return sorted(found, key=_age)
+
+
+def _is_file(path: AnyPath) -> bool:
+    status = _status(path)
+    return status is not None and stat.S_ISREG(status.st_mode)
+
+
+def _age(path: Path) -> float:
+    status = _status(path)
+    return 0.0 if status is None else -status.st_mtime
+
+
+def _status(path: AnyPath) -> os.stat_result | None:
+    """Return what the system says about a path; None if it is missing or cannot be looked at.
+
+    `Path.exists` raises for a closed folder, a path that is too long, and more.
+    """
+    try:
+        return Path(path).stat()
+    except (OSError, ValueError):
+        return None
 
 
 def open_model(choice: Choice) -> Network:
@@ -102,18 +132,20 @@ def short_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def of_path(path: str) -> Choice:
-    """Return the choice of a file that was opened before."""
-    return Choice(short_name(Path(path)), Path(path))
+def opened_before(paths: Iterable[str]) -> list[Choice]:
+    """Return the models that were opened before, without those that cannot be looked at."""
+    found = [Path(path) for path in paths if _status(path) is not None]
+    return [Choice(short_name(path), path) for path in found]
 
 
 def that_read_digits(choices: list[Choice]) -> list[Choice]:
     """Return the models that can be opened and read digits, each once, in their order."""
-    found: dict[Path, Choice] = {}
+    found: dict[str, Choice] = {}
     for choice in choices[:MOST_OFFERED]:
-        place = choice.path.resolve()
-        if place not in found:
-            with contextlib.suppress(ValueError, OSError):
+        with contextlib.suppress(ValueError, OSError):
+            # Path.resolve raises RuntimeError for a loop of links.
+            place = os.path.realpath(choice.path)
+            if place not in found:
                 open_model(choice)
                 found[place] = choice
     return list(found.values())

@@ -37,7 +37,7 @@ class Settings:
 
     def remember_model(self, path: Path) -> None:
         """Put a model in front of those that were opened; OSError as `save`."""
-        name = str(path.resolve())
+        name = os.path.realpath(path)
         self.recent = [name, *(p for p in self.recent if p != name)][:MOST_RECENT]
         self.save()
 

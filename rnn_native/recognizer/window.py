@@ -352,7 +352,7 @@ class Window:
     def _list_models(self) -> None:
         """Offer what reads digits: the model in use, the recent ones, what lies around."""
         found = model_choice.around() if self._choices is None else self._choices
-        recent = map(model_choice.of_path, self.settings.recent)
+        recent = model_choice.opened_before(self.settings.recent)
         choices = model_choice.that_read_digits([self.state.choice, *recent, *found])
         self._offered = {choice.name: choice for choice in choices}
         self.model_box.configure(values=[*self._offered, OPEN_MODEL])

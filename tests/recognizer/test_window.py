@@ -380,6 +380,23 @@ def test_models_that_were_opened_are_recent(window, tmp_path):
     assert window.menu.recent.entrycget(0, "label") == f"{tmp_path.name}/two.safetensors"
 
 
+def test_paths_that_cannot_be_looked_at_leave_the_lists_usable(window, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    rn.Network([rn.Dense(10)], (784,), seed=3).save(tmp_path / "good.safetensors")
+    names = ("loop", "x" * 300, "nul\0", "good.safetensors")
+    window.settings.recent = [str(tmp_path / name) for name in names]
+    window.menu._list_recent()
+    good = f"{tmp_path.name}/good.safetensors"
+    assert window.menu.recent.index("end") == 0
+    assert window.menu.recent.entrycget(0, "label") == good
+    window._choices = []
+    window._list_models()
+    assert window.model_box["values"] == ("pretrained", good, "Open...")
+    for name in names[:3]:
+        window.files.drop(str(tmp_path / name))
+    assert len(window.told) == 3
+
+
 def test_only_models_that_read_digits_are_offered(window, tmp_path):
     rn.Network([rn.Dense(1)], (2,), "squared_error").save(tmp_path / "xor.safetensors")
     rn.Network([rn.Dense(10)], (784,)).save(tmp_path / "digits.safetensors")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -118,3 +119,57 @@ def test_each_model_that_reads_digits_is_offered_once(tmp_path):
     again = model_choice.Choice("again", tmp_path / "x" / ".." / "a.safetensors")
     (tmp_path / "x").mkdir()
     assert model_choice.that_read_digits([*choices, again]) == choices[:1]
+
+
+def unusable_paths(folder):
+    """A path of each kind that the system refuses to look at, or that leads nowhere."""
+    (folder / "loop").symlink_to("loop")
+    return [
+        str(folder / name)
+        for name in (
+            "loop",
+            "loop/best.safetensors",
+            "x" * 300,
+            "nul\0",
+            "\ud800",
+            "missing",
+        )
+    ]
+
+
+def test_what_cannot_be_looked_at_is_no_recent_model(tmp_path):
+    rn.Network([rn.Dense(10)], (784,)).save(tmp_path / "a.safetensors")
+    good = str(tmp_path / "a.safetensors")
+    paths = [*unusable_paths(tmp_path), good]
+    name = f"{tmp_path.name}/a.safetensors"
+    assert model_choice.opened_before(paths) == [(name, tmp_path / "a.safetensors")]
+    choices = [model_choice.Choice("", tmp_path / path) for path in paths]
+    assert model_choice.that_read_digits(choices) == choices[-1:]
+
+
+def test_a_run_that_cannot_be_looked_at_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("closed", "good"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "best.safetensors").touch()
+    (tmp_path / "runs" / "file").touch()
+    (tmp_path / "mnist_model.bin").symlink_to("mnist_model.bin")
+    looked = os.stat
+
+    def stat(path, **options):
+        if "closed" in str(path):
+            raise PermissionError(13, "Permission denied", path)
+        return looked(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert [choice.name for choice in model_choice.around()] == ["run good", "pretrained"]
+    (tmp_path / "loop").symlink_to("loop")
+    for runs in ("loop", "missing", "x" * 300, "mnist_model.bin"):
+        assert len(model_choice.around(tmp_path / runs)) == 1
+
+
+def test_a_model_that_went_since_is_remembered(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    kept = settings.Settings(place=tmp_path / "kept.json")
+    kept.remember_model(tmp_path / "loop")
+    assert len(kept.recent) == 1
