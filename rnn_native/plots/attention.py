@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.analysis.attention_text import as_map
 from rnn_native.base.checks import check_mapping
-from rnn_native.plots.figures import COLORS, axes_or_new, new_figure
+from rnn_native.plots.figures import COLORS, as_drawn, axes_or_new, new_figure
 from rnn_native.plots.tiles import as_pictures
 from rnn_native.plots.tokens import grid_of, mark, row_of
 
@@ -75,7 +75,7 @@ def attention_map(
     )  # fmt: skip
     ax.set_xlabel("Key Token (attended to)", fontsize=11)
     ax.set_ylabel("Query Token (attending from)", fontsize=11)
-    ax.set_title(f"{title} ({keys} tokens)", fontsize=12, fontweight="bold")
+    ax.set_title(f"{as_drawn(title)} ({keys} tokens)", fontsize=12, fontweight="bold")
     ax.set_xticks(range(0, keys, 7))
     ax.set_yticks(range(0, queries, 7))
     ax.grid(alpha=0.3, linestyle="--", linewidth=0.5)
@@ -178,7 +178,8 @@ def token_attention(
     ax = axes_or_new(ax, 5, 5)
     image = ax.imshow(grid, cmap="hot", interpolation="nearest")
     mark(ax, token, grid.shape)
-    ax.set_title(title or f"Attention from Token {token}", fontsize=12, fontweight="bold")
+    shown = as_drawn(title or f"Attention from Token {token}")
+    ax.set_title(shown, fontsize=12, fontweight="bold")
     ax.set_xticks(range(grid.shape[1]))
     ax.set_yticks(range(grid.shape[0]))
     ax.figure.colorbar(image, ax=ax, shrink=0.8)
@@ -316,7 +317,9 @@ def _draw_over(
     if token is not None:
         mark(ax, token, grid.shape)
     default = "Mean attention" if token is None else f"Attention from Token {token}"
-    ax.set_title(title or default, fontsize=12, fontweight="bold", parse_math=False)
+    ax.set_title(
+        as_drawn(title or default), fontsize=12, fontweight="bold", parse_math=False
+    )
     ax.set_xticks([])
     ax.set_yticks([])
     return over

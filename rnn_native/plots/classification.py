@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from rnn_native.analysis import metrics
 from rnn_native.base.checks import check_all, check_integer
-from rnn_native.plots.figures import axes_or_new
+from rnn_native.plots.figures import as_drawn, axes_or_new
 from rnn_native.plots.tiles import MAX_TILES, as_pictures, draw_tiles
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def confusion_matrix(
     """
     counts = metrics.confusion_matrix(y_true, y_pred, classes)
     size = len(counts)
-    labels = [str(i) for i in range(size)] if names is None else list(names)
+    labels = [as_drawn(name) for name in (range(size) if names is None else names)]
     if len(labels) != size:
         raise ValueError(f"names: expected {size}, one per class, got {len(labels)}")
     support = counts.sum(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_native.base.text import brief
-from rnn_native.plots.figures import COLORS, GRID, MARKERS, label
+from rnn_native.plots.figures import COLORS, GRID, MARKERS, as_drawn, label
 from rnn_native.plots.summary import Series, cumulative_time, series
 from rnn_native.training.history import History
 
@@ -44,7 +44,7 @@ def draw_runs(ax: "Axes", histories: Mapping[str, History], *metrics: str) -> No
                 epoch_numbers(history),
                 values,
                 **line,
-                label=name,
+                label=as_drawn(name),
                 **style,
                 **line_style(len(values)),
             )[0]

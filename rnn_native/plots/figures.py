@@ -1,5 +1,6 @@
 """Figures without pyplot: made, and written to files."""
 
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,17 @@ def save_figure(figure: "Figure", path: AnyPath, dpi: int | None = None) -> None
     from rnn_native.plots.shown import rendered
 
     atomic_write(path, rendered(figure, check_suffix(path), dpi or DPI))
+
+
+def as_drawn(text: object) -> str:
+    """Return a user's text with what fonts or XML cannot have escaped: bytes, controls.
+
+    Unlike in `printable`, lines, spaces of any width and joiners stay.
+    """
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) in ("Zs", "Cf") else printable(c)
+        for c in str(text)
+    )
 
 
 def label(text: str, limit: int = 40) -> str:

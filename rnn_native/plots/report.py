@@ -17,7 +17,7 @@ from rnn_native.plots.curves import (
     spread,
     values_of,
 )
-from rnn_native.plots.figures import COLORS, label, new_figure
+from rnn_native.plots.figures import COLORS, as_drawn, label, new_figure
 from rnn_native.plots.runs import Runs, open_runs
 from rnn_native.plots.summary import (
     Summary,
@@ -74,7 +74,7 @@ def training_report(runs: Runs, title: str | None = None) -> "Figure":
     figure = new_figure(12, 10)
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.15)
     figure.suptitle(
-        title or "Training Performance",
+        as_drawn(title or "Training Performance"),
         fontsize=14, fontweight="bold", parse_math=False,
     )  # fmt: skip
     if len(histories) == 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.plots.figures import axes_or_new
+from rnn_native.plots.figures import as_drawn, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def draw_tiles(
         ax.imshow(picture, extent=(left, left + width, top + height, top), **style)
         if titles:
             ax.text(
-                left + width / 2, top - 0.06 * height, titles[number],
+                left + width / 2, top - 0.06 * height, as_drawn(titles[number]),
                 ha="center", va="bottom", fontsize=9, parse_math=False,
             )  # fmt: skip
     ax.set_xlim(-gap, columns * step_x)

@@ -4,6 +4,7 @@ import io
 import math
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -489,6 +490,55 @@ def test_lr_curve_shows_the_valley_when_the_end_blows_up():
 def test_lr_curve_refuses(rates, losses, message):
     with pytest.raises(ValueError, match=message):
         plots.lr_curve(rates, losses)
+
+
+# ---- texts of users ----
+
+ODD = "a\udc80\ud800\x07\0\uffff\u2028\nb\u00a0\u3000c"
+PICTURES, MAPS = np.zeros((2, 28, 28)), np.full((2, 4, 4), 0.25)
+SHARES = np.full((2, 2), 0.5, np.float32)
+WITH_TEXT = {
+    "attention_map": lambda run: plots.attention_map(MAPS[0], ODD),
+    "token_attention": lambda run: plots.token_attention(MAPS[0], 0, ODD),
+    "attention_over_image": lambda run: plots.attention_over_image(
+        MAPS[0], PICTURES[0], title=ODD
+    ),
+    "attention_over_images": lambda run: plots.attention_over_images(
+        MAPS, PICTURES, [ODD, ODD]
+    ),
+    "training_report": lambda run: plots.training_report(run, ODD),
+    "training_report of several": lambda run: plots.training_report({ODD: run, "b": run}),
+    "compare_runs": lambda run: plots.compare_runs({ODD: run}),
+    "confusion_matrix": lambda run: plots.confusion_matrix([0, 1], [1, 1], names=[ODD, 3]),
+    "top_losses": lambda run: plots.top_losses(
+        PICTURES, [0, 1], SHARES, [0.7, 0.7], names=[ODD, "b"]
+    ),
+    "top_losses without images": lambda run: plots.top_losses(
+        None, [0, 1], SHARES, [0.7, 0.7], names=[ODD, "b"]
+    ),
+    "saliency_over_images": lambda run: plots.saliency_over_images(
+        PICTURES, PICTURES, [ODD, ODD]
+    ),
+}
+
+
+@pytest.mark.parametrize("draw", WITH_TEXT.values(), ids=WITH_TEXT)
+def test_texts_that_no_font_can_draw_are_escaped(draw, history, tmp_path):
+    drawn = draw(history)
+    figure = drawn if isinstance(drawn, Figure) else drawn.figure
+    for suffix in ("svg", "png", "pdf"):
+        save_figure(figure, tmp_path / f"a.{suffix}", dpi=20)
+    ElementTree.parse(tmp_path / "a.svg")
+    for ax in figure.axes:
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend()
+    save_figure(figure, tmp_path / "a.svg")
+
+
+def test_spaces_lines_and_joiners_of_a_title_stay():
+    title = "100\u00a0%\n\u4e00\u3000\u200d"
+    figure = plots.attention_map(MAPS[0], title).figure
+    assert figure.axes[0].get_title() == f"{title} (4 tokens)"
 
 
 # ---- classification ----
