@@ -20,8 +20,9 @@ def hint(path: "str | os.PathLike[str]") -> str:
         return ""
     while not missing.parent.exists():
         missing = missing.parent
-    # The ending does not make two names similar.
-    beside = {Path(name).stem: name for name in _names_in(missing.parent)}
+    # What has more parts below it is a folder. The ending does not make two names similar.
+    names = _names_in(missing.parent, folders_only=missing != Path(path))
+    beside = {Path(name).stem: name for name in names}
     stem = nearest_of(missing.stem, beside)
     if stem is None:
         return ""
@@ -30,9 +31,10 @@ def hint(path: "str | os.PathLike[str]") -> str:
     return printable(f"; did you mean '{whole if whole.exists() else meant}'?")
 
 
-def _names_in(folder: Path) -> list[str]:
+def _names_in(folder: Path, *, folders_only: bool) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in itertools.islice(entries, MOST_LOOKED_AT)]
+            seen = itertools.islice(entries, MOST_LOOKED_AT)
+            return [e.name for e in seen if not folders_only or e.is_dir()]
     except OSError:
         return []

@@ -31,13 +31,20 @@ def number(
     if below:
         limit = f"in [{low:g}, {high:g})"
 
+    def limit_for(value: float | None) -> str:
+        """Return `limit`; for a value above a large one, the bound that it exceeds."""
+        is_beyond = value is not None and value > high >= INT_MAX
+        return f"below 2**{int(high).bit_length()}" if is_beyond else limit
+
     def parse(text: str) -> int | float:
         try:
             value = kind(text)
         except ValueError:
             value = None
         if value is None or not low <= value <= high or (below and value == high):
-            raise argparse.ArgumentTypeError(f"expected {noun} {limit}, got {brief(text)}")
+            raise argparse.ArgumentTypeError(
+                f"expected {noun} {limit_for(value)}, got {brief(text)}"
+            )
         return value
 
     return parse

@@ -306,7 +306,12 @@ def test_help_and_version():
             "expected an integer in 1..64, got '10000'",
         ),
         (["train", "mlp", "--lr", "nan"], "expected a number"),
-        (["train", "mlp", "--seed", "-1"], "got '-1'"),
+        (["train", "mlp", "--seed", "-1"], "an integer of at least 0, got '-1'"),
+        (["train", "mlp", "--seed", f"{2**64}"], f"an integer below 2**64, got '{2**64}'"),
+        (
+            ["train", "mlp", "--epochs", f"{2**31}"],
+            f"an integer below 2**31, got '{2**31}'",
+        ),
         (["train", "mlp", "--validation-split", "1"], r"expected a number in [0, 1)"),
         (["train", "rnn"], "expected mlp, cnn, attention, xor or a FILE.json, got 'rnn'"),
         (["fly"], "invalid choice: 'fly'"),

@@ -58,6 +58,8 @@ def test_a_missing_file_is_answered_with_its_neighbor(tmp_path, monkeypatch, cap
     assert nearby.hint("fhoto.png") == "; did you mean 'photo.png'?"
     assert nearby.hint("rums/mlp") == "; did you mean 'runs/mlp'?"
     assert nearby.hint("rums/zzz") == "; did you mean 'runs'?"
+    # photo.png is a file, so nothing can be below it.
+    assert nearby.hint("photos/mlp.json") == nearby.hint("photos/new/mlp.json") == ""
     assert nearby.hint("qqqqqqqq.json") == nearby.hint("runs/mlp") == ""
     assert main(["evaluate", "runs/mpl"]) == 1
     said = capsys.readouterr().err
