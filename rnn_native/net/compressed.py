@@ -81,9 +81,10 @@ def compress(x: Any, name: str = "x") -> CompressedRows:
     ValueError, TypeError
         As `sound`; if x has too many nonzeros, or numbers that are not finite in float32.
     """
-    rows = sound(x, name).tocsr()
+    given = sound(x, name)
+    rows = given.tocsr()
     if not (rows.has_canonical_format and rows.data.all()):
-        rows = rows.copy() if rows is x or rows.data is x.data else rows
+        rows = rows.copy() if rows is given or rows.data is given.data else rows
         rows.sum_duplicates()
         rows.eliminate_zeros()
     if rows.nnz > INT32_MAX:

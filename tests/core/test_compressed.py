@@ -110,6 +110,22 @@ def test_formats_of_scipy(form, kind):
     np.testing.assert_array_equal(back.toarray(), x)
 
 
+@pytest.mark.filterwarnings("ignore:Constructing a DIA")
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
+def test_zeros_that_a_matrix_holds_are_left_out(form):
+    given = sparse.csr_array(np.arange(1.0, 13).reshape(3, 4))
+    given.data[[0, 5, 11]] = 0
+    given = given.asformat(form)
+    if form == "dok":
+        given = sparse.dok_array(given.shape)
+        given.update({(i, j): 4.0 * i + j + 1 for i in range(3) for j in range(4)})
+        given.update(dict.fromkeys([(0, 0), (1, 1), (2, 3)], 0.0))
+    before = given.toarray()
+    rows = compress(given)
+    assert rows.value.all() and len(rows.value) == 9
+    np.testing.assert_array_equal(given.toarray(), before)
+
+
 def test_entries_are_sorted_summed_and_without_zeros_and_the_matrix_stays_as_it_is():
     parts = np.array([1.0, 2, 3, 0]), np.array([4, 1, 4, 2]), np.array([0, 3, 4])
     given = sparse.csr_array(tuple(p.copy() for p in parts), shape=(2, 5))
