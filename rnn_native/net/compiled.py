@@ -45,7 +45,7 @@ class CompiledNet(Weights):
         rng: Xorshift | None = None,
     ) -> None:
         if rng is not None and not isinstance(rng, Xorshift):
-            raise TypeError(f"rng: expected an rn.Xorshift or None, got {brief(rng)}")
+            raise TypeError(f"rng: expected a Xorshift or None, got {brief(rng)}")
         given = as_specs(layers)
         loss = losses.resolve(loss, given)
         specs = losses.without_last_activation(given, loss)
