@@ -40,8 +40,8 @@ def as_path(name: str, given: object) -> Path:
     TypeError, ValueError
         If it is not a path, or has characters that no path can have.
     """
-    if not isinstance(given, (str, os.PathLike)):
-        raise TypeError(f"{name}: expected a path, got {brief(given)}")
+    if not (isinstance(given, (str, os.PathLike)) and isinstance(os.fspath(given), str)):
+        raise TypeError(f"{name}: expected a path, str or path-like, got {brief(given)}")
     if not _is_possible(given):
         raise ValueError(f"{name}: expected {_POSSIBLE}, got {brief(given)}")
     return Path(given)

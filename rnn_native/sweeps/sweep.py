@@ -319,19 +319,16 @@ def plans_of(
 
 def check_fit(plans: Sequence[Plan], data: Dataset) -> None:
     """Refuse data that do not fit a run's net, before a sweep is removed or begun."""
-    known: set[str] = set()
-    for plan in plans:
-        key = json.dumps(plan.architecture)
-        if key in known:
-            continue
-        known.add(key)
+    of_nets = {json.dumps(plan.architecture): plan for plan in reversed(plans)}
+    for plan in of_nets.values():
         net = Network.from_architecture(plan.architecture)
         try:
-            for x, y in (data.x_train, data.y_train), (data.x_test, data.y_test):
-                net.as_rows(x[:1])
-                net.as_targets(y, len(x))
+            for part in "train", "test":
+                x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
+                net.as_rows(x[:1], f"x_{part}")
+                net.as_targets(y, len(x), f"y_{part}")
         except (ValueError, TypeError) as error:
-            raise refusal(plan.params, error) from None
+            raise refusal(plan.params if len(of_nets) > 1 else {}, error) from None
 
 
 def rungs_of_plans(plans: Sequence[Plan], factor: int | None, min_epochs: int) -> list[int]:

@@ -134,7 +134,8 @@ class Quantile:
     q: float | Sequence[float]
 
     def __post_init__(self) -> None:
-        single = np.ndim(self.q) == 0
+        is_array = isinstance(self.q, np.ndarray) and self.q.ndim > 0
+        single = not (is_array or isinstance(self.q, (list, tuple)))
         given: Any = [self.q] if single else self.q
         levels = [check_number("q", level) for level in given]
         if not levels:

@@ -52,6 +52,20 @@ def test_a_path_that_no_file_has_is_named(taker, path, shown):
     assert str(caught.value).isprintable()
 
 
+class OfBytes:
+    def __fspath__(self):
+        return b"name"
+
+
+@pytest.mark.parametrize("given", [3, b"name", OfBytes()])
+def test_what_is_not_a_path_is_refused_by_name(given):
+    for callback in rn.CSVLogger, rn.ModelCheckpoint, rn.TensorBoard:
+        with pytest.raises(
+            TypeError, match=r"^(filename|filepath|log_dir): expected a path,"
+        ):
+            callback(given)
+
+
 def test_a_loop_of_links_is_an_error_of_the_system(tmp_path):
     pytest.importorskip("tensorboardX")
     loop = tmp_path / "loop"

@@ -270,6 +270,21 @@ def test_files_that_are_none_or_too_large_are_not_read(tmp_path):
         claim(huge, {}, overwrite=False)
 
 
+def test_data_that_do_not_fit_a_net_are_refused_at_once(tmp_path):
+    (x, y), _ = DATA
+    for data, text in (
+        (((x, y), (x[:0], y[:0])), "^x_test: expected shape"),
+        (((x, y), (x[:, 1:], y)), "^x_test: expected shape"),
+        (((x, y + 7), (x, y)), "^y_train: expected labels in"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            rn.sweep(net, {"lr": [0.1, 0.2], "units": [3]}, data, out=tmp_path, **OPTIONS)
+    with pytest.raises(ValueError, match=r"outputs=1: y_train: expected labels in"):
+        grid = {"outputs": [2, 1]}
+        rn.sweep(lambda outputs: [rn.Dense(outputs)], grid, DATA, out=tmp_path, **OPTIONS)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_failed_run_is_a_row_with_its_error(tmp_path):
     options = {**OPTIONS, "out": tmp_path / "s"}
     for _ in range(2):

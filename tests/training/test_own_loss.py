@@ -208,7 +208,8 @@ def test_bad_levels_and_exponents():
             rn.losses.Quantile(q)
     with pytest.raises(ValueError, match="^q: expected at least one"):
         rn.losses.Quantile([])
-    with pytest.raises(TypeError, match=r"q: expected a number, got array\(0.5\)"):
-        rn.losses.Quantile(np.array(0.5))
+    for q, text in (np.array(0.5), r"array\(0.5\)"), ([0.1, [0.2]], r"\[0.2\]"):
+        with pytest.raises(TypeError, match=f"^q: expected a number, got {text}"):
+            rn.losses.Quantile(q)
     with pytest.raises(ValueError, match="^gamma: expected"):
         rn.losses.Focal(-1)
