@@ -8,12 +8,6 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, whose signals are this process'; return its exit code."""
-    try:
-        from rnn_native.base import process
-    except KeyboardInterrupt:
-        sys.stderr.write("rnn-native: interrupted\n")
-        return 130
-
     # A notebook hands its session's choice to commands; files are drawn without a backend.
     os.environ.pop("MPLBACKEND", None)
 
@@ -22,7 +16,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return main(argv)
 
-    return process.run(program)
+    try:
+        from rnn_native.base import process
+
+        return process.run(program)
+    except KeyboardInterrupt:
+        # Before there is a handler. A second one would kill the interpreter while it ends.
+        try:
+            os.write(2, b"rnn-native: interrupted\n")
+        finally:
+            os._exit(130)
 
 
 if __name__ == "__main__":

@@ -107,6 +107,19 @@ def test_a_storm_of_signals_is_one(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "handled\n", "")
 
 
+@pytest.mark.parametrize("package", ["rnn_native", "rnn_native.recognizer"])
+def test_a_second_signal_before_there_is_a_handler(tmp_path, package):
+    """The first comes in an import, the second while the interpreter ends."""
+    code = (
+        "import atexit, os, signal, sys\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        f"from {package}.__main__ import main\n"
+        "sys.exit(main())"
+    )
+    done = run(tmp_path, ["-c", code], "rnn_native.base.process", signal.SIGINT)
+    assert (done.returncode, done.stderr) == (130, "rnn-native: interrupted\n")
+
+
 # A program that gets a signal in a finalizer, up to the lines that follow it.
 IN_A_FINALIZER = (
     "import os, signal, time\n"
